@@ -1,0 +1,41 @@
+"""The errors that Lambda Dyno raises on purpose, and the exit status each one has."""
+
+from __future__ import annotations
+
+EXIT_PASS = 0
+EXIT_SLO_MISSED = 1
+EXIT_USER_ERROR = 2
+EXIT_STEP_FAILED = 3
+
+
+class DynoError(Exception):
+    """Base of all errors that are reported without a traceback.
+
+    Attributes:
+        exit_code: What the process exits with when nobody handles the error.
+    """
+
+    exit_code = EXIT_STEP_FAILED
+
+
+class UserError(DynoError):
+    """The user's mistake: bad input, a missing tool or credential. Nothing was changed yet.
+
+    The message names what is wrong, where (file and key), and what is allowed.
+    """
+
+    exit_code = EXIT_USER_ERROR
+
+
+class StepError(DynoError):
+    """A step of a run failed.
+
+    Attributes:
+        step: Name of the step, such as "up" or "load".
+        hint: What the user can do about it; empty if there is nothing to say.
+    """
+
+    def __init__(self, step: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.step = step
+        self.hint = hint

@@ -1,0 +1,223 @@
+"""What a run measures and decides: frozen records and their JSON form.
+
+`RunResult.to_json` is the shape of `result.json`; `schemas/result.schema.json` describes it
+and a contract test holds the two together. Durations are milliseconds, money is USD,
+memory is MB, ratios run from 0.0 to 1.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+Strategy = Literal["cost", "speed", "balanced"]
+
+
+@dataclass(frozen=True, slots=True)
+class DurationStats:
+    """Durations of one power value's measured invocations, in milliseconds."""
+
+    mean: float
+    trimmed_mean: float  # the mean without the top and bottom share; what the tuner compares
+    p50: float
+    p95: float
+    p99: float
+    min: float
+    max: float
+    std_dev: float
+    ci95: tuple[float, float]  # 95 % confidence interval of the mean
+
+
+@dataclass(frozen=True, slots=True)
+class PowerDetail:
+    """Everything measured at one power value.
+
+    A power value that could not be measured has `count` 0, `duration_ms` None and its
+    reason in `excluded`.
+    """
+
+    power: int  # memory size in MB
+    count: int  # measured invocations
+    duration_ms: DurationStats | None
+    billed_ms_mean: float | None
+    cost_usd: float | None  # one invocation's price at the trimmed mean of the billed duration
+    cold_starts: int
+    errors: dict[str, int]  # error type to count
+    max_memory_used_mb: int | None
+    retries: int = 0  # throttles and service errors, retried and not measured
+    excluded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateMachineCost:
+    """What the tuning itself cost."""
+
+    execution_arn: str
+    execution_cost_usd: float
+    lambda_cost_usd: float
+    visualization: str  # URL of the interactive curve
+
+
+@dataclass(frozen=True, slots=True)
+class TuningResult:
+    """Outcome of one tuning."""
+
+    function_arn: str
+    power: int  # recommended memory size in MB
+    cost: float  # USD per invocation at that size
+    duration: float  # ms at that size
+    strategy: Strategy
+    current_power: int
+    architecture: str
+    region: str
+    details: tuple[PowerDetail, ...]  # sorted by power
+    state_machine: StateMachineCost
+    warnings: tuple[str, ...] = ()
+    raw: dict[str, Any] = field(default_factory=dict)  # the state machine's output as it came
+
+    def detail(self, power: int) -> PowerDetail | None:
+        """Return what was measured at a power value, or None if it was not."""
+        return next((d for d in self.details if d.power == power), None)
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeFailure:
+    """One assertion of the smoke collection that did not hold."""
+
+    request: str
+    assertion: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeResult:
+    """Outcome of the smoke collection."""
+
+    requests: int
+    assertions: int
+    failures: tuple[SmokeFailure, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every assertion held, and there were some."""
+        return self.assertions > 0 and not self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyStats:
+    """Latencies of a load test's requests as the client saw them, in milliseconds."""
+
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """One load test at one memory size.
+
+    Latencies are of all requests that got an answer; `errors` counts requests without an
+    answer and those whose assertions failed.
+    """
+
+    label: str  # "current" or "recommended"
+    memory_mb: int
+    virtual_users: int
+    ramp_up_s: float
+    duration_s: float  # measured wall time
+    requests: int
+    errors: int
+    errors_by_kind: dict[str, int]
+    latency_ms: LatencyStats | None  # None without a single answer
+    requests_per_s: float
+    driver_cpu_ratio: float  # share of its core that the busiest driver process used
+    machine_cpu_ratio: float  # share of all cores that were busy during the test
+    saturated: str = ""  # why the figures measure this machine and not the API; empty if not
+    samples_path: str = ""  # file with every latency, relative to the run's folder
+
+    @property
+    def error_ratio(self) -> float:
+        """Share of the requests that failed; 1.0 when there were none."""
+        return self.errors / self.requests if self.requests else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a verdict."""
+
+    name: str  # the key of [slo]
+    limit: float
+    measured: float | None
+    outcome: Outcome
+    reason: str  # a sentence that a reader understands on its own
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the SLO gate says of a run."""
+
+    outcome: Outcome
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A resource that is still there after teardown, and how to remove it."""
+
+    kind: str  # such as "lambda function"
+    name: str
+    remove: str  # a command
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything of a run; what result.json holds.
+
+    Parts whose step did not run (yet) are None.
+    """
+
+    run_id: str
+    env: str
+    git_sha: str
+    started_at: str  # ISO 8601, UTC
+    timings: dict[str, float]  # seconds by step
+    name_prefix: str
+    outputs: dict[str, Any]
+    settings: dict[str, Any]
+    smoke: SmokeResult | None = None
+    tuning: TuningResult | None = None
+    load: tuple[LoadResult, ...] = ()
+    verdict: Verdict | None = None
+    leftovers: tuple[Leftover, ...] | None = None  # None until teardown looked
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of result.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "env": self.env,
+            "git_sha": self.git_sha,
+            "started_at": self.started_at,
+            "timings": self.timings,
+            "environment": {"name_prefix": self.name_prefix, "outputs": self.outputs},
+            "settings": self.settings,
+            "smoke": _plain(self.smoke),
+            "tuning": _plain(self.tuning),
+            "load": [_plain(result) for result in self.load],
+            "verdict": _plain(self.verdict),
+            "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
+            "error": self.error,
+        }
+
+
+def _plain(record: Any) -> Any:
+    """Return a dataclass as plain JSON types, or None."""
+    return None if record is None else asdict(record)
