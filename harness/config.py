@@ -6,14 +6,11 @@ type or a value out of range is one `UserError` that names file, key and what is
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from harness.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MEMORY_MB_MIN = 128
 MEMORY_MB_MAX = 10_240

@@ -45,8 +45,9 @@ class PowerDetail:
     billed_ms_mean: float | None
     cost_usd: float | None  # one invocation's price at the trimmed mean of the billed duration
     cold_starts: int
-    errors: dict[str, int]  # error type to count
+    errors: int  # invocations that failed; not measured unless their type was allowed
     max_memory_used_mb: int | None
+    errors_by_type: dict[str, int] = field(default_factory=dict)
     retries: int = 0  # throttles and service errors, retried and not measured
     excluded: str = ""
 
