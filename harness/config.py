@@ -6,16 +6,28 @@ type or a value out of range is one `UserError` that names file, key and what is
 
 from __future__ import annotations
 
+import json
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from harness.errors import UserError
+
+SETTINGS_FILE = "dyno.toml"
 
 MEMORY_MB_MIN = 128
 MEMORY_MB_MAX = 10_240
-
-PowerValue = Annotated[int, Field(ge=MEMORY_MB_MIN, le=MEMORY_MB_MAX)]
 
 
 class _Section(BaseModel):
@@ -35,7 +47,7 @@ class EnvironmentSettings(_Section):
 class TuningSettings(_Section):
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
-    power_values: Annotated[list[PowerValue], Field(min_length=1)] = [128, 256, 512, 1024]
+    power_values: Annotated[list[int], Field(min_length=1)] = [128, 256, 512, 1024]
     num: Annotated[int, Field(ge=5, le=10_000)] = 10
     strategy: Literal["cost", "speed", "balanced"] = "balanced"
     balanced_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -45,9 +57,21 @@ class TuningSettings(_Section):
     payload_file: str = ""  # relative to the folder of dyno.toml
     timeout_minutes: Annotated[float, Field(gt=0)] = 60.0
 
+    @model_validator(mode="after")
+    def _one_payload(self) -> TuningSettings:
+        if self.payload is not None and self.payload_file:
+            raise ValueError("give payload or payload_file, not both")
+        return self
+
     @field_validator("power_values")
     @classmethod
-    def _once_and_sorted(cls, values: list[int]) -> list[int]:
+    def _allowed_once_and_sorted(cls, values: list[int]) -> list[int]:
+        wrong = [value for value in values if not MEMORY_MB_MIN <= value <= MEMORY_MB_MAX]
+        if wrong:
+            raise ValueError(
+                f"{', '.join(map(str, wrong))} MB is not allowed: "
+                f"a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
+            )
         return sorted(set(values))
 
 
@@ -79,6 +103,8 @@ class SloSettings(_Section):
     # how much worse (by the strategy's own measure) the deployed memory may be than the best:
     # 0.1 allows ten per cent
     distance_from_best: Annotated[float | None, Field(ge=0)] = None
+    # what a verdict without enough evidence means for the exit status
+    inconclusive: Literal["fail", "pass"] = "fail"
 
 
 class ReportSettings(_Section):
@@ -105,3 +131,118 @@ class Env:
     name: str
     folder: Path
     settings: Settings
+
+    def tuning_payload(self) -> Any:
+        """Return the event that the function is tuned with.
+
+        Raises:
+            UserError: `payload_file` is not there or is not JSON.
+        """
+        tuning = self.settings.tuning
+        if not tuning.payload_file:
+            return {} if tuning.payload is None else tuning.payload
+        path = self.folder / tuning.payload_file
+        where = f"{self.folder / SETTINGS_FILE}: [tuning] payload_file"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{where}: cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise UserError(f"{where}: {path} is not JSON: {error}") from error
+
+
+def known_envs(project: Path) -> list[str]:
+    """Return the names of the environments of a project, sorted."""
+    return sorted(path.parent.name for path in (project / "envs").glob(f"*/{SETTINGS_FILE}"))
+
+
+def load_env(project: Path, name: str, overrides: Mapping[str, Any] | None = None) -> Env:
+    """Load and validate the settings of an environment.
+
+    Args:
+        project: Folder that holds `envs/`.
+        name: The environment's name.
+        overrides: Values from the command line by "section.key"; a None is no override.
+
+    Raises:
+        UserError: There is no such environment, its file cannot be read, or a key or value
+            in it (or an override) is not allowed.
+    """
+    known = known_envs(project)
+    if name not in known:
+        raise UserError(f"ENV={name}: no such environment. Known: {', '.join(known) or 'none'}.")
+    folder = project / "envs" / name
+    path = folder / SETTINGS_FILE
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{_shown(path, project)}: not TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{_shown(path, project)}: cannot be read: {error}") from error
+    settings = parse_settings(content, _shown(path, project))
+    return Env(name=name, folder=folder, settings=with_overrides(settings, overrides or {}))
+
+
+def parse_settings(content: Mapping[str, Any], where: str) -> Settings:
+    """Validate settings that were read from `where`.
+
+    Raises:
+        UserError: A line for every key or value that is not allowed.
+    """
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{where}: {line}" for line in _complaints(error))) from error
+
+
+def with_overrides(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
+    """Return the settings with command-line values in the place of the file's.
+
+    Raises:
+        UserError: A value is not allowed; the message names the flag.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    content = settings.model_dump()
+    for key, value in given.items():
+        section, name = key.split(".")
+        content[section][name] = value
+    if "tuning.payload" in given:
+        content["tuning"]["payload_file"] = ""
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(f"command line: {c}" for c in _complaints(error))) from error
+
+
+def _shown(path: Path, project: Path) -> str:
+    return str(path.relative_to(project))
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    """Turn pydantic's findings into lines that name the key and what is allowed."""
+    return [_complaint(finding) for finding in error.errors()]
+
+
+def _complaint(finding: Any) -> str:
+    path = [str(part) for part in finding["loc"]]
+    section, key = (path[0] if path else ""), ".".join(path[1:])
+    value = json.dumps(finding["input"], default=str)
+    label = f"[{section}] {key}".strip() if section else "file"
+    match finding["type"]:
+        case "extra_forbidden":
+            return f"{label}: unknown key; allowed: {_allowed_keys(section if key else None)}"
+        case "value_error":
+            return f"{label}: {finding['ctx']['error']}"
+        case _:
+            return (
+                f"{label}: {value} is not allowed: {finding['msg'].replace('Input should', 'must')}"
+            )
+
+
+def _allowed_keys(section: str | None) -> str:
+    fields = Settings.model_fields
+    if section is None:
+        return ", ".join(f"[{name}]" for name in fields)
+    model = fields[section].annotation
+    assert model is not None
+    return ", ".join(sorted(model.model_fields))

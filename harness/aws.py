@@ -1,0 +1,182 @@
+"""The AWS account that a run works in: credentials, region, endpoint.
+
+There is one path for an account and for the embedded AWS: an endpoint and a pair of keys in
+the environment are all the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+from harness.errors import UserError
+
+_CREDENTIAL_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+)
+
+# Error codes of STS for keys that are wrong or no longer good.
+_BAD_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+    "AccessDenied",
+}
+
+
+class Session(boto3.Session):  # type: ignore[misc]
+    """A boto3 session whose clients all go to one endpoint, if there is one."""
+
+    def __init__(self, *, endpoint_url: str | None = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.endpoint_url = endpoint_url
+
+    def client(self, service_name: str, **arguments: Any) -> Any:
+        """Return a client, for the session's endpoint unless another is named."""
+        return super().client(service_name, **self._with_endpoint(arguments))
+
+    def resource(self, service_name: str, **arguments: Any) -> Any:
+        """Return a resource, for the session's endpoint unless another is named."""
+        return super().resource(service_name, **self._with_endpoint(arguments))
+
+    def _with_endpoint(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self.endpoint_url:
+            arguments.setdefault("endpoint_url", self.endpoint_url)
+        return arguments
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where a run works.
+
+    Attributes:
+        account_id: Twelve digits.
+        region: Such as "eu-west-1".
+        endpoint: URL of the embedded AWS (or another stand-in); empty for AWS itself.
+        environment: Variables that point a program (Terraform, Newman's driver) there.
+        unset: Variables to take away from such a program, so that it cannot look elsewhere.
+    """
+
+    account_id: str
+    region: str
+    endpoint: str
+    environment: Mapping[str, str]
+    unset: tuple[str, ...] = ()
+
+    @cached_property
+    def session(self) -> Session:
+        """A session for this account."""
+        if not self.endpoint:
+            return Session(region_name=self.region)
+        return Session(
+            region_name=self.region,
+            endpoint_url=self.endpoint,
+            **_keys(self.environment),
+        )
+
+    def program_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the whole environment for a program that works in this account."""
+        environment = {k: v for k, v in os.environ.items() if k not in self.unset}
+        return {**environment, **self.environment, **(extra or {})}
+
+
+def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
+    """Find the account that the environment's credentials name, and prove that they work.
+
+    Args:
+        region: From the settings; empty takes what the SDK finds.
+        environ: The process's environment.
+
+    Raises:
+        UserError: No credentials, no region, or STS refuses the credentials.
+    """
+    endpoint = environ.get("AWS_ENDPOINT_URL", "")
+    try:
+        session = Session(region_name=region or None, endpoint_url=endpoint or None)
+    except botocore.exceptions.ProfileNotFound as error:
+        raise UserError(
+            f"AWS_PROFILE: {error}. `aws configure list-profiles` lists them."
+        ) from error
+    found_region = session.region_name
+    if not found_region:
+        raise UserError(
+            "no AWS region: set AWS_REGION, or region under [environment] in the "
+            "environment's dyno.toml."
+        )
+    config = botocore.config.Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 2})
+    try:
+        identity = session.client("sts", config=config).get_caller_identity()
+    except botocore.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _BAD_CREDENTIALS:
+            what = "have expired" if "Expired" in code else f"are refused ({code})"
+            raise UserError(
+                f"the AWS credentials {what}. Renew them (`aws sso login`, or new keys) and "
+                "check with `aws sts get-caller-identity`."
+            ) from error
+        raise UserError(f"AWS STS answered {code}: {error}") from error
+    except (
+        botocore.exceptions.NoCredentialsError,
+        botocore.exceptions.PartialCredentialsError,
+        botocore.exceptions.CredentialRetrievalError,
+        botocore.exceptions.TokenRetrievalError,
+        botocore.exceptions.SSOError,
+    ) as error:
+        raise UserError(
+            f"no AWS credentials ({error}). Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY; or run without an account: make tune ENV=local."
+        ) from error
+    except botocore.exceptions.BotoCoreError as error:
+        where = f" at AWS_ENDPOINT_URL={endpoint}" if endpoint else ""
+        raise UserError(f"AWS does not answer{where}: {error}") from error
+    environment = {"AWS_REGION": found_region, "AWS_DEFAULT_REGION": found_region}
+    if endpoint:
+        environment |= {"AWS_ENDPOINT_URL": endpoint}
+        environment |= {k: environ[k] for k in _CREDENTIAL_VARIABLES if k in environ}
+    return Account(
+        account_id=identity["Account"],
+        region=found_region,
+        endpoint=endpoint,
+        environment=environment,
+    )
+
+
+def embedded(environment: Mapping[str, str], account_id: str, region: str) -> Account:
+    """Return the account of an embedded AWS that was started for this run.
+
+    Args:
+        environment: What the server says points a program at it.
+        account_id: Its twelve digits.
+        region: Its region.
+    """
+    return Account(
+        account_id=account_id,
+        region=region,
+        endpoint=environment["AWS_ENDPOINT_URL"],
+        environment=dict(environment),
+        # A profile or a CA bundle of the user's would send programs elsewhere or slow them.
+        unset=("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"),
+    )
+
+
+def _keys(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the keys of an environment as boto3 wants them; none: its own chain."""
+    if "AWS_ACCESS_KEY_ID" not in environment:
+        return {}
+    return {
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY"),
+        "aws_session_token": environment.get("AWS_SESSION_TOKEN"),
+    }

@@ -1,0 +1,227 @@
+"""Terraform behind one class: every non-zero exit is an error, with a deadline and progress.
+
+python-terraform knows how each command's options are spelled; how a program is run (pipes,
+deadline, signals, environment) is decided here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import python_terraform
+
+from harness import process
+from harness.errors import StepError
+from harness.toolchain import Toolchain, exclusive
+
+APPLY_TIMEOUT_S = 1800.0
+PLAN_TIMEOUT_S = 300.0
+INIT_TIMEOUT_S = 600.0  # the first one may download 700 MB of provider
+
+_CHANGES = 2  # exit status of plan -detailed-exitcode when there is something to do
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource change as Terraform reports it while it works."""
+
+    action: str  # "create", "update", "delete"
+    address: str
+    done: int  # resources finished so far
+    total: int  # resources of the plan; 0 while unknown
+
+
+OnChange = Callable[[Change], None]
+
+
+class TerraformError(StepError):
+    """A Terraform command failed.
+
+    Attributes:
+        command: The command, such as "apply".
+        log: The file that holds its whole output.
+    """
+
+    def __init__(self, command: str, message: str, log: Path) -> None:
+        super().__init__("terraform", f"terraform {command}: {message}", f"the whole output: {log}")
+        self.command = command
+        self.log = log
+
+
+class Terraform:
+    """Runs Terraform in one root module.
+
+    Args:
+        root: Folder of the root module.
+        toolchain: Program and configuration to use.
+        environment: The whole environment for Terraform, credentials included.
+        logs: Folder for `terraform-COMMAND.log`.
+    """
+
+    def __init__(
+        self, root: Path, toolchain: Toolchain, environment: Mapping[str, str], logs: Path
+    ) -> None:
+        self._root = root
+        self._toolchain = toolchain
+        self._environment = {
+            **{k: v for k, v in environment.items() if k not in toolchain.unset},
+            **toolchain.environment,
+        }
+        self._logs = logs
+        self._spelling = python_terraform.Terraform(
+            working_dir=str(root), terraform_bin_path=str(toolchain.terraform)
+        )
+
+    def init(self, backend: Mapping[str, str] | None = None) -> None:
+        """Initialise the root with the given backend settings.
+
+        Raises:
+            TerraformError: The provider or the backend cannot be had.
+        """
+        with exclusive(self._toolchain.lock):  # the provider cache takes one writer at a time
+            self._run("init", INIT_TIMEOUT_S, backend_config=dict(backend or {}))
+
+    def apply(self, on_change: OnChange | None = None) -> None:
+        """Create or change what the root describes.
+
+        Raises:
+            TerraformError: Something could not be made; what was made is in the state.
+        """
+        follow = _Follow(on_change)
+        self._run("apply", APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+
+    def destroy(self, on_change: OnChange | None = None) -> None:
+        """Remove everything in the state.
+
+        Raises:
+            TerraformError: Something could not be removed; it is still in the state.
+        """
+        follow = _Follow(on_change)
+        self._run("destroy", APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+
+    def plan(self) -> list[str]:
+        """Return the addresses of the resources that an apply would change; empty: none.
+
+        Raises:
+            TerraformError: There is no plan.
+        """
+        completed = self._run(
+            "plan", PLAN_TIMEOUT_S, allowed=(0, _CHANGES), json=True, detailed_exitcode=True
+        )
+        changes = [
+            f"{event['change']['action']} {event['change']['resource']['addr']}"
+            for event in _events(completed.stdout)
+            if event.get("type") == "planned_change"
+        ]
+        if completed.returncode == _CHANGES and not changes:
+            changes = ["outputs only"]
+        return changes
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the root's outputs by name.
+
+        Raises:
+            TerraformError: There is no state to read.
+        """
+        completed = self._run("output", PLAN_TIMEOUT_S, json=True)
+        return {name: output["value"] for name, output in json.loads(completed.stdout).items()}
+
+    def state_list(self) -> list[str]:
+        """Return the addresses of all resources in the state; none without a state."""
+        completed = self._run("state list", PLAN_TIMEOUT_S, allowed=(0, 1))
+        return completed.stdout.split() if completed.returncode == 0 else []
+
+    def _run(
+        self,
+        command: str,
+        timeout_s: float,
+        follow: _Follow | None = None,
+        *,
+        allowed: tuple[int, ...] = (0,),
+        **options: Any,
+    ) -> process.Completed:
+        flags = {
+            name: python_terraform.IsFlagged if value is True else value
+            for name, value in options.items()
+        }
+        if command not in ("output", "state list"):
+            flags |= {"input": False}
+        argv = self._spelling.generate_cmd_string(command, **flags)
+        log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
+        try:
+            completed = process.run(
+                argv,
+                cwd=self._root,
+                env=self._environment,
+                timeout_s=timeout_s,
+                log=log,
+                on_line=follow.line if follow else None,
+            )
+        except process.DeadlineError as error:
+            raise TerraformError(command, str(error), log) from error
+        if completed.returncode not in allowed:
+            raise TerraformError(command, _reason(completed), log)
+        return completed
+
+
+class _Follow:
+    """Turns the events of `apply -json` into `Change`s."""
+
+    def __init__(self, on_change: OnChange | None) -> None:
+        self._on_change = on_change
+        self._done = self._total = 0
+
+    def line(self, line: str) -> None:
+        if self._on_change is None:
+            return
+        for event in _events(line):
+            kind = event.get("type")
+            if kind == "change_summary" and event["changes"].get("operation") == "plan":
+                changes = event["changes"]
+                self._total = changes["add"] + changes["change"] + changes["remove"]
+            elif kind in ("apply_start", "apply_complete"):
+                self._done += kind == "apply_complete"
+                hook = event["hook"]
+                self._on_change(
+                    Change(hook["action"], hook["resource"]["addr"], self._done, self._total)
+                )
+
+
+def _events(text: str) -> list[dict[str, Any]]:
+    """Return the JSON events among the lines of an output."""
+    events = []
+    for line in text.splitlines():
+        if line.startswith("{"):
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                continue  # a line cut short when Terraform was killed
+    return events
+
+
+def _reason(completed: process.Completed) -> str:
+    """Return why a command failed: Terraform's own diagnostics, or the end of its output."""
+    diagnostics = [
+        f"{_where(event['diagnostic'])}{event['diagnostic']['summary']}"
+        f": {event['diagnostic'].get('detail', '')}".rstrip(": \n")
+        for event in _events(completed.stdout)
+        if event.get("type") == "diagnostic" and event["diagnostic"]["severity"] == "error"
+    ]
+    if diagnostics:
+        return "\n".join(diagnostics)
+    tail = (completed.stderr.strip() or completed.stdout.strip()).splitlines()[-15:]
+    ended = (
+        f"ended by signal {-completed.returncode}"
+        if completed.returncode < 0
+        else f"exit status {completed.returncode}"
+    )
+    return "\n".join([ended, *tail])
+
+
+def _where(diagnostic: Mapping[str, Any]) -> str:
+    place = diagnostic.get("address") or ""
+    return f"{place}: " if place else ""
