@@ -7,8 +7,11 @@ memory is MB, ratios run from 0.0 to 1.0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from harness.errors import UserError
 
 SCHEMA_VERSION = 1
 
@@ -217,6 +220,35 @@ class RunResult:
             "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
             "error": self.error,
         }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], source: str = "result.json") -> RunResult:
+        """Return the run that `to_json` wrote: `from_json(to_json(run)) == run`.
+
+        Args:
+            content: The parsed content of a result.json.
+            source: Where it came from, for the error message.
+
+        Raises:
+            UserError: It is not the content of a result.json of this schema version.
+        """
+        # Imported here: most commands make results and never read one back.
+        from pydantic import TypeAdapter, ValidationError
+
+        version = content.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise UserError(
+                f"{source}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}"
+            )
+        environment = content.get("environment")
+        flat = {key: value for key, value in content.items() if key in cls.__slots__}
+        flat |= dict(environment) if isinstance(environment, Mapping) else {}
+        try:
+            return TypeAdapter(cls).validate_python(flat)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"{source}: {key}: {first['msg']}") from error
 
 
 def _plain(record: Any) -> Any:
