@@ -1,0 +1,376 @@
+"""Start, find and stop an embedded AWS: one MiniStack process with IAM enforced.
+
+Everything about one server lives in a folder that the caller gives, its `home`:
+
+- `server.json`: where it listens and which processes it is;
+- `server.log`: what it printed;
+- `tmp/`: its temporary files, the code of its Lambda workers included; removed by `stop`;
+- `meter.json`: settings of the Lambda meter (see `harness.local.meter`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StepError, UserError
+from harness.local.identity import identity, is_alive
+from harness.local.ports import HOST, check_port, free_port, port_in_use
+from harness.local.supervisor import end_server
+
+DEFAULT_ACCOUNT = "000000000000"
+SECRET_KEY = "test"  # noqa: S105 - not checked for root, and never leaves this machine
+METER_PATH = Path(__file__).parent / "meter_path"
+ACCOUNT_CONCURRENCY = 32
+
+_PORT_TRIES = 5
+_STOP_DEADLINE_S = 15.0
+_SAFE_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A running embedded AWS."""
+
+    endpoint: str  # http://127.0.0.1:PORT
+    pid: int
+    account_id: str  # 12 digits; the account of callers who name no other
+    region: str
+    home: Path
+
+    def environment(self, account_id: str | None = None) -> dict[str, str]:
+        """Return the variables that point any AWS tool here, and keep it from looking elsewhere.
+
+        Args:
+            account_id: Another account (12 digits) of the same server: accounts do not see
+                each other. None is the server's own.
+        """
+        account = check_account(account_id or self.account_id)
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `dyno local start --json` prints."""
+        return {
+            "endpoint": self.endpoint,
+            "pid": self.pid,
+            "account_id": self.account_id,
+            "region": self.region,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What `server.json` holds."""
+
+    endpoint: str
+    port: int
+    account_id: str
+    region: str
+    pid: int
+    identity: str
+    supervisor_pid: int
+    supervisor_identity: str
+
+    @property
+    def running(self) -> bool:
+        return is_alive(self.pid, self.identity)
+
+
+def start(
+    home: Path,
+    *,
+    port: int | None = None,
+    region: str = "us-east-1",
+    account_id: str = DEFAULT_ACCOUNT,
+    deadline_s: float = 30.0,
+    owner_pid: int | None = None,
+    account_concurrency: int = ACCOUNT_CONCURRENCY,
+) -> LocalServer:
+    """Start an embedded AWS in `home`, or return the one that runs there already.
+
+    Args:
+        home: Its folder; made if it is missing.
+        port: Port on 127.0.0.1; None takes a free one.
+        region: Region of callers who name no other.
+        account_id: Account of callers who name no other, 12 digits.
+        deadline_s: Seconds it gets to answer its health check.
+        owner_pid: Process for which it is started: when that one is gone, however it ended,
+            the server ends too. None keeps it until `stop`.
+        account_concurrency: Lambda invocations at once, in all accounts together, before
+            callers get a 429.
+
+    Raises:
+        UserError: The port is in use, or an argument is wrong. Nothing was started.
+        StepError: It did not come up; the message ends with the last lines of its log.
+    """
+    check_account(account_id)
+    home = home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home):
+        running = status(home)
+        if running is not None:
+            return _same_port(running, port)
+        _clear(home)
+        for attempt in range(1, _PORT_TRIES + 1):
+            chosen = free_port() if port is None else check_port(port)
+            state = _launch(home, chosen, region, account_id, owner_pid, account_concurrency)
+            if _wait_until_healthy(state, deadline_s):
+                return _server(state, home)
+            tail = log_tail(home, 20)
+            _end(state, home)
+            lost_the_port = "already in use" in tail.lower()
+            if port is None and lost_the_port and attempt < _PORT_TRIES:
+                continue
+            if port is not None and lost_the_port:
+                raise UserError(port_in_use(port))
+            break
+    raise StepError(
+        "local",
+        f"The embedded AWS did not come up within {deadline_s:g} s. Its log ends:\n{tail}",
+        hint=f"The whole log is {home / 'server.log'}",
+    )
+
+
+def status(home: Path) -> LocalServer | None:
+    """Return the server that runs in `home`, or None if there is none (any more)."""
+    state = _read_state(home)
+    return _server(state, home.resolve()) if state is not None and state.running else None
+
+
+def stop(home: Path) -> bool:
+    """End the server of `home` with all its workers and remove its temporary files.
+
+    Returns:
+        Whether one was running. Calling it again, or after a crash, only clears up.
+    """
+    if not home.is_dir():
+        return False
+    with _locked(home):
+        state = _read_state(home)
+        was_running = state is not None and state.running
+        if state is not None:
+            _end(state, home.resolve())
+        _clear(home)
+        return was_running
+
+
+def log_tail(home: Path, lines: int) -> str:
+    """Return the last lines of the server's log; empty if there is none."""
+    try:
+        text = (home / "server.log").read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+
+
+def check_account(account_id: str) -> str:
+    """Return `account_id` if it is one.
+
+    Raises:
+        UserError: It is not 12 digits.
+    """
+    if not re.fullmatch(r"[0-9]{12}", account_id):
+        raise UserError(f"account id {account_id!r}: must be 12 digits, as 000000000000")
+    return account_id
+
+
+def _launch(
+    home: Path,
+    port: int,
+    region: str,
+    account_id: str,
+    owner_pid: int | None,
+    account_concurrency: int,
+) -> _State:
+    """Start supervisor and server, and write down which processes they are."""
+    temp = home / "tmp"
+    temp.mkdir(mode=0o700, exist_ok=True)
+    orders = {
+        "command": [sys.executable, "-m", "ministack"],
+        "environment": _server_environment(home, port, region, account_id, account_concurrency),
+        "log": str(home / "server.log"),
+        "temp": str(temp),
+        "owner_pid": owner_pid,
+        "owner_identity": identity(owner_pid) if owner_pid is not None else None,
+    }
+    (home / "server.log").write_bytes(b"")
+    package_root = str(Path(__file__).resolve().parents[2])
+    completed = subprocess.run(
+        [sys.executable, "-m", "harness.local.supervisor"],
+        input=json.dumps(orders),
+        env=_safe_environment() | {"PYTHONPATH": package_root, "HOME": str(temp)},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    try:
+        processes = json.loads(completed.stdout)
+    except json.JSONDecodeError:
+        raise StepError(
+            "local", f"The embedded AWS could not be started: {completed.stderr.strip()}"
+        ) from None
+    state = _State(
+        endpoint=f"http://{HOST}:{port}",
+        port=port,
+        account_id=account_id,
+        region=region,
+        **processes,
+    )
+    _write_state(home, state)
+    return state
+
+
+def _server_environment(
+    home: Path, port: int, region: str, account_id: str, account_concurrency: int
+) -> dict[str, str]:
+    """Return the server's whole environment; its Lambda workers inherit it.
+
+    Nothing of the caller's AWS_* or PYTHON* gets in: the server must not find real credentials.
+    """
+    temp = str(home / "tmp")
+    return _safe_environment() | {
+        "AUTH": "true",  # IAM is enforced
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "MINISTACK_ACCOUNT_ID": account_id,
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_REGION": region,
+        "LAMBDA_ACCOUNT_CONCURRENCY": str(account_concurrency),
+        # no Docker daemon: MiniStack would look for its own containers there and remove them
+        "DOCKER_HOST": f"unix://{temp}/no-docker.sock",
+        "HOME": temp,
+        "TMPDIR": temp,
+        "TZ": ":UTC",  # as in AWS Lambda
+        "LANG": "en_US.UTF-8",  # as in AWS Lambda
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(METER_PATH),
+        "DYNO_METER": str(home / "meter.json"),
+    }
+
+
+def _safe_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _SAFE_VARIABLES if name in os.environ}
+
+
+def _wait_until_healthy(state: _State, deadline_s: float) -> bool:
+    deadline = time.monotonic() + deadline_s
+    while time.monotonic() < deadline:
+        if _answers(state.endpoint) and state.running and _listens(state):
+            return True
+        if not state.running:
+            return False
+        time.sleep(0.05)
+    return False
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        # a proxy of the user's is never asked for 127.0.0.1
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{endpoint}/_ministack/health", timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _listens(state: _State) -> bool:
+    """Tell whether it is this very server that listens, and not one that won the port."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == state.port
+            for connection in psutil.Process(state.pid).net_connections(kind="tcp")
+        )
+    return False
+
+
+def _end(state: _State, home: Path) -> None:
+    """End server, workers and supervisor; each only if it still is the process we started."""
+    if is_alive(state.supervisor_pid, state.supervisor_identity):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.supervisor_pid, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_DEADLINE_S
+        while time.monotonic() < deadline:
+            if not is_alive(state.supervisor_pid, state.supervisor_identity):
+                break
+            time.sleep(0.02)
+    if is_alive(state.supervisor_pid, state.supervisor_identity):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.supervisor_pid, signal.SIGKILL)
+    end_server(state.pid, state.identity, home / "tmp")
+
+
+def _clear(home: Path) -> None:
+    """Remove what a server that is gone has left."""
+    end_server(-1, "", home.resolve() / "tmp")
+    (home / "server.json").unlink(missing_ok=True)
+
+
+def _server(state: _State, home: Path) -> LocalServer:
+    return LocalServer(
+        endpoint=state.endpoint,
+        pid=state.pid,
+        account_id=state.account_id,
+        region=state.region,
+        home=home,
+    )
+
+
+def _same_port(running: LocalServer, port: int | None) -> LocalServer:
+    if port is not None and running.endpoint != f"http://{HOST}:{port}":
+        raise UserError(
+            f"the embedded AWS already runs at {running.endpoint}; "
+            "stop it first (dyno local stop), or leave the port out"
+        )
+    return running
+
+
+def _write_state(home: Path, state: _State) -> None:
+    content = {name: getattr(state, name) for name in _State.__slots__}
+    draft = home / "server.json.new"
+    draft.write_text(json.dumps(content, indent=2) + "\n")
+    draft.replace(home / "server.json")  # readers see the old or the new one, never a half
+
+
+def _read_state(home: Path) -> _State | None:
+    try:
+        return _State(**json.loads((home / "server.json").read_text()))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError):
+        return None  # not ours, or of another version: `_clear` removes it
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Keep two starts or stops in one home apart."""
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

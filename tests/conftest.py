@@ -1,0 +1,126 @@
+"""Fixtures that all tests share: an embedded AWS of one's own.
+
+- `embedded_aws`: the server; one per test process, so parallel tests never share one;
+- `aws_account`: an account id that only this test module uses;
+- `aws_session`: a boto3 session for that account;
+- `new_aws_account`: a function that gives yet another account, for tests that need their own;
+- `deploy_function`: a function that makes a Lambda function from source text.
+
+A server that no test asks for is never started.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import zipfile
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from harness.local import server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.local.session import LocalSession
+
+
+class DeployFunction(Protocol):
+    """How `deploy_function` is called; returns the function's name."""
+
+    def __call__(self, session: LocalSession, name: str, source: str, **config: Any) -> str:
+        """Make or replace a function; `config` as boto3's create_function takes it."""
+
+
+@pytest.fixture(scope="session")
+def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.LocalServer]:
+    """An embedded AWS with IAM enforced, stopped at the end of the session.
+
+    `embedded_aws.endpoint` is its address and `embedded_aws.environment(account)` the variables
+    that point Terraform, the AWS CLI or a child process at it. It ends with this process even
+    if that one is killed.
+    """
+    home = tmp_path_factory.mktemp("embedded-aws")
+    running = server.start(home, owner_pid=os.getpid())
+    try:
+        yield running
+    finally:
+        server.stop(home)
+
+
+@pytest.fixture(scope="session")
+def new_aws_account() -> Callable[[], str]:
+    """A function that returns a 12-digit account id nobody has used on this server."""
+    numbers = itertools.count(1)
+    return lambda: f"{next(numbers):012d}"
+
+
+@pytest.fixture(scope="module")
+def aws_account(new_aws_account: Callable[[], str]) -> str:
+    """This module's own account: its resources are invisible to all other tests."""
+    return new_aws_account()
+
+
+@pytest.fixture(scope="module")
+def aws_session(embedded_aws: server.LocalServer, aws_account: str) -> LocalSession:
+    """A boto3 session for this module's account.
+
+    `aws_session.client("lambda")` and `aws_session.resource("dynamodb")` talk to the embedded
+    AWS; `aws_session.account_id` and `aws_session.endpoint` tell which.
+    """
+    from harness.local.session import LocalSession
+
+    return LocalSession(embedded_aws, aws_account)
+
+
+@pytest.fixture(scope="session")
+def deploy_function() -> DeployFunction:
+    """A function that makes a Lambda function of one file, `app.py` or `app.js`.
+
+    The role may do everything. Python 3.13, 128 MB and 30 s unless `config` says otherwise.
+    """
+
+    def deploy(session: LocalSession, name: str, source: str, **config: Any) -> str:
+        runtime = config.setdefault("Runtime", "python3.13")
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.js" if runtime.startswith("nodejs") else "app.py", source)
+        lambdas = session.client("lambda")
+        options = {"MemorySize": 128, "Timeout": 30, "Handler": "app.handler"} | config
+        lambdas.create_function(
+            FunctionName=name,
+            Role=_role_that_may_all(session),
+            Code={"ZipFile": code.getvalue()},
+            **options,
+        )
+        return name
+
+    return deploy
+
+
+def _role_that_may_all(session: LocalSession) -> str:
+    iam = session.client("iam")
+    name = "test-may-all"
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    allow = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    try:
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    except iam.exceptions.EntityAlreadyExistsException:
+        role = iam.get_role(RoleName=name)
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(allow))
+    return str(role["Role"]["Arn"])

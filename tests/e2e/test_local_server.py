@@ -1,0 +1,191 @@
+"""The embedded AWS as a process: start, find, stop, and never a stray one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.errors import UserError
+from harness.local import server
+from harness.local.session import LocalSession
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(server.__file__).parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home whose server, if a test leaves one, is stopped."""
+    yield tmp_path / "home"
+    server.stop(tmp_path / "home")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Return every process that works in `home` or belongs to its server."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except psutil.Error:
+            continue
+        if str(home) in environment.get("TMPDIR", "") + environment.get("HOME", ""):
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def start_a_worker(deploy_function: Any) -> Callable[[server.LocalServer], None]:
+    """A function that deploys and invokes a Lambda, so that a worker process exists."""
+
+    def start(running: server.LocalServer) -> None:
+        session = LocalSession(running)
+        deploy_function(session, "echo", "def handler(event, context):\n    return event\n")
+        answer = session.client("lambda").invoke(FunctionName="echo", Payload=b"42")
+        assert json.load(answer["Payload"]) == 42
+
+    return start
+
+
+def test_life_of_a_server(home: Path, start_a_worker: Callable[[server.LocalServer], None]) -> None:
+    """It starts once, is found, runs a function, and stop leaves no process and no temp file."""
+    running = server.start(home, account_id="111122223333", region="eu-west-1")
+    assert server.status(home) == running
+    assert server.start(home) == running, "a second start finds the first"
+    identity = LocalSession(running).client("sts").get_caller_identity()
+    assert identity["Account"] == "111122223333"
+    start_a_worker(running)
+    assert len(processes_of(home)) == 3, "supervisor, server and one worker"
+
+    assert server.stop(home) is True
+    assert processes_of(home) == []
+    assert not (home / "tmp").exists()
+    assert server.status(home) is None
+    assert server.stop(home) is False, "stopping again is no error"
+    assert "Ready" in server.log_tail(home, 50)
+
+
+def test_caller_environment_does_not_get_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the caller's AWS settings nor its Python path reach the server or its workers."""
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
+    monkeypatch.setenv("PYTHONPATH", "/somewhere/else")
+
+    running = server.start(home)
+
+    environment = psutil.Process(running.pid).environ()
+    assert not [name for name in environment if name.startswith("AWS_")]
+    assert environment["PYTHONPATH"] == str(server.METER_PATH)
+
+
+def test_port_in_use_is_the_users_to_solve(home: Path) -> None:
+    """A taken port is named, with what to do, and nothing is started."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=rf"port {port} .* is in use: .*give another port"):
+            server.start(home, port=port)
+    assert server.status(home) is None
+    assert processes_of(home) == []
+
+
+def test_dead_server_is_noticed(
+    home: Path, start_a_worker: Callable[[server.LocalServer], None]
+) -> None:
+    """A state file whose server was killed is no server; its workers are gone; start works."""
+    running = server.start(home)
+    start_a_worker(running)
+    os.kill(running.pid, signal.SIGKILL)
+
+    assert wait_until(lambda: processes_of(home) == [])
+    assert server.status(home) is None
+    again = server.start(home)
+    assert again.pid != running.pid
+    assert server.status(home) == again
+
+
+def test_stop_works_without_the_supervisor(
+    home: Path, start_a_worker: Callable[[server.LocalServer], None]
+) -> None:
+    """When the supervisor was killed, stop still ends the server and its workers."""
+    running = server.start(home)
+    start_a_worker(running)
+    os.kill(json.loads((home / "server.json").read_text())["supervisor_pid"], signal.SIGKILL)
+
+    assert server.stop(home) is True
+    assert processes_of(home) == []
+
+
+def test_recycled_pid_is_left_alone(home: Path) -> None:
+    """A state file whose pid now belongs to another process does not get that one killed."""
+    running = server.start(home)
+    state = json.loads((home / "server.json").read_text())
+    server.stop(home)
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        state |= {"pid": bystander.pid, "supervisor_pid": bystander.pid}
+        (home / "server.json").write_text(json.dumps(state))
+
+        assert server.status(home) is None
+        assert server.stop(home) is False
+        assert bystander.poll() is None
+        assert running.pid != bystander.pid
+    finally:
+        bystander.communicate(b"\n")
+
+
+def test_server_ends_with_its_owner(home: Path) -> None:
+    """A server that was started for a process goes when that process is killed with -9."""
+    program = (
+        "import os, pathlib, time\n"
+        "from harness.local import server\n"
+        f"server.start(pathlib.Path({str(home)!r}), owner_pid=os.getpid())\n"
+        "print('up', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"up\n"
+        assert server.status(home) is not None
+        owner.kill()
+
+    assert wait_until(lambda: processes_of(home) == [])
+    assert server.status(home) is None
+    assert not (home / "tmp").exists()
+
+
+def test_accounts_do_not_see_each_other(
+    embedded_aws: server.LocalServer, new_aws_account: Callable[[], str]
+) -> None:
+    """What one account creates is invisible to another account of the same server."""
+    mine, yours = (LocalSession(embedded_aws, new_aws_account()) for _ in range(2))
+    mine.client("sqs").create_queue(QueueName="only-mine")
+
+    assert mine.client("sqs").list_queues()["QueueUrls"]
+    assert not yours.client("sqs").list_queues().get("QueueUrls")

@@ -1,0 +1,62 @@
+"""What a tool needs to reach an embedded AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.local import server
+from harness.local.ports import check_port
+
+LOCAL = server.LocalServer("http://127.0.0.1:4566", 1, "000000000000", "eu-west-1", Path("home"))
+
+
+def test_environment_points_at_the_server_and_its_account() -> None:
+    """Endpoint, region and keys are all there; the access key is the account."""
+    environment = LOCAL.environment()
+
+    assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert environment["AWS_ACCESS_KEY_ID"] == "000000000000"
+    assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-west-1"
+    assert LOCAL.environment("123456789012")["AWS_ACCESS_KEY_ID"] == "123456789012"
+
+
+def test_environment_keeps_tools_from_other_credentials() -> None:
+    """No instance metadata and none of the user's AWS files are asked."""
+    environment = LOCAL.environment()
+
+    assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert environment["AWS_CONFIG_FILE"] == "/dev/null"
+    assert environment["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
+
+
+@pytest.mark.parametrize("account", ["", "12345678901", "1234567890123", "12345678901a"])
+def test_wrong_account_is_refused(account: str) -> None:
+    """An account id that is not 12 digits is the user's mistake."""
+    with pytest.raises(UserError, match="12 digits"):
+        server.check_account(account)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536])
+def test_port_out_of_range_is_refused(port: int) -> None:
+    """A port that cannot exist is refused with the range."""
+    with pytest.raises(UserError, match="1 to 65535"):
+        check_port(port)
+
+
+def test_folder_without_a_server_has_no_status(tmp_path: Path) -> None:
+    """No folder, no state file or a broken one: no server, and nothing to stop."""
+    assert server.status(tmp_path / "absent") is None
+    assert server.stop(tmp_path / "absent") is False
+    (tmp_path / "server.json").write_text("{half")
+    assert server.status(tmp_path) is None
+    assert server.stop(tmp_path) is False
+
+
+def test_log_tail_gives_the_last_lines(tmp_path: Path) -> None:
+    """The end of the log, or nothing when there is none."""
+    assert server.log_tail(tmp_path, 5) == ""
+    (tmp_path / "server.log").write_text("one\ntwo\nthree\n")
+    assert server.log_tail(tmp_path, 2) == "two\nthree"
