@@ -6,6 +6,7 @@ EXIT_PASS = 0
 EXIT_SLO_MISSED = 1
 EXIT_USER_ERROR = 2
 EXIT_STEP_FAILED = 3
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class DynoError(Exception):

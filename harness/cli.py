@@ -1,0 +1,459 @@
+"""The command `dyno`: parse, call, print. Decisions live in the modules it calls.
+
+The result goes to standard output (`--json`: nothing else does); progress, warnings and
+errors go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness import __version__
+from harness.errors import (
+    EXIT_PASS,
+    EXIT_SLO_MISSED,
+    DynoError,
+    StepError,
+    UserError,
+)
+from harness.progress import Ui
+
+EXIT_STATUS_HELP = """
+Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, tools,
+credentials; nothing was made), 3 a step failed, 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="dyno",
+    help="Size AWS Lambda functions and keep them fast.\n\n"
+    "`dyno run` is the whole line: build, up, smoke, tune, load, gate, report, down. The other "
+    "commands are its steps, on an environment that `dyno up` or `dyno run --keep` left "
+    "standing.\n\n" + EXIT_STATUS_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local_app = typer.Typer(
+    help="An AWS on this machine, whose Lambdas feel their memory size.", no_args_is_help=True
+)
+app.add_typer(local_app, name="local")
+
+EnvOption = Annotated[str, typer.Option("--env", help="Environment: a folder of envs/.")]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="Run id; the newest standing one if left out.")
+]
+AnyRunOption = Annotated[str | None, typer.Option("--run", help="Run id; the newest if left out.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+PortOption = Annotated[
+    int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
+]
+PowerOption = Annotated[
+    str | None, typer.Option("--power", help="Power values in MB, such as 128,512,1024.")
+]
+NumOption = Annotated[int | None, typer.Option(help="Invocations per power value, at least 5.")]
+StrategyOption = Annotated[str | None, typer.Option(help="What is best: cost, speed or balanced.")]
+UsersOption = Annotated[int | None, typer.Option("--virtual-users", help="Users at once.")]
+DurationOption = Annotated[
+    float | None, typer.Option("--duration-s", help="Seconds of load, ramp-up included.")
+]
+RampOption = Annotated[
+    float | None, typer.Option("--ramp-up-s", help="Seconds until all users are there.")
+]
+PacingOption = Annotated[
+    int | None, typer.Option("--pacing-ms", help="Least time of one user's iteration.")
+]
+RegionOption = Annotated[str | None, typer.Option(help="AWS region, over dyno.toml's.")]
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"lambda-dyno {__version__}")
+        raise typer.Exit
+
+
+@app.command(epilog=EXIT_STATUS_HELP)
+def run(
+    env: EnvOption = "local",
+    keep: Annotated[bool, typer.Option(help="Leave the environment standing.")] = False,
+    power: PowerOption = None,
+    num: NumOption = None,
+    strategy: StrategyOption = None,
+    virtual_users: UsersOption = None,
+    duration_s: DurationOption = None,
+    ramp_up_s: RampOption = None,
+    pacing_ms: PacingOption = None,
+    region: RegionOption = None,
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy, tune, load, judge, report and take down: the whole line.
+
+    Settings come from envs/ENV/dyno.toml; a flag overrides its key. Evidence is written to
+    runs/RUN_ID/.
+    """
+    from harness import pipeline
+    from harness.run import Run
+
+    overrides = {
+        **_tuning_overrides(power, num, strategy),
+        **_load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms),
+        "environment.region": region,
+    }
+    prepared = Run.prepare(_project(), env, Ui(), overrides=overrides, port=port, keep=keep)
+    status = pipeline.execute(prepared, keep=keep)
+    if as_json:
+        _print_json(prepared.result.to_json())
+    else:
+        _summary(prepared)
+    raise typer.Exit(status)
+
+
+@app.command()
+def up(
+    env: EnvOption = "local",
+    region: RegionOption = None,
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy an environment and leave it standing."""
+    from harness import pipeline
+    from harness.run import Run
+
+    overrides = {"environment.region": region}
+    prepared = Run.prepare(_project(), env, Ui(), overrides=overrides, port=port, keep=True)
+    with pipeline.teardown_on_failure(prepared):
+        prepared.up(prepared.build())
+        prepared.keep()
+    result = prepared.result
+    if as_json:
+        _print_json(
+            {
+                "run_id": result.run_id,
+                "env": result.env,
+                "name_prefix": result.name_prefix,
+                "outputs": result.outputs,
+            }
+        )
+        return
+    typer.echo(f"{result.name_prefix} is up: {result.outputs['api_url']}")
+    typer.echo(f"go on:     dyno smoke|tune|load|gate|report --run {result.run_id}")
+    typer.echo(f"take down: make down RUN={result.run_id}")
+
+
+@app.command()
+def smoke(run_id: RunOption = None, as_json: JsonOption = False) -> None:
+    """Ask every operation of a standing environment's API once, refusals too."""
+    with _reopened(run_id) as opened:
+        result = opened.smoke()
+    if as_json:
+        _print_json(opened.result.to_json()["smoke"])
+    else:
+        typer.echo(f"{result.requests} requests, {result.assertions} assertions hold")
+
+
+@app.command()
+def tune(
+    run_id: RunOption = None,
+    power: PowerOption = None,
+    num: NumOption = None,
+    strategy: StrategyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the function of a standing environment at every power value."""
+    overrides = _tuning_overrides(power, num, strategy)
+    with _reopened(run_id, overrides) as opened:
+        opened.tune()
+    if as_json:
+        _print_json(opened.result.to_json()["tuning"])
+    else:
+        _summary(opened, parts=("tuning",))
+
+
+@app.command()
+def load(
+    run_id: RunOption = None,
+    virtual_users: UsersOption = None,
+    duration_s: DurationOption = None,
+    ramp_up_s: RampOption = None,
+    pacing_ms: PacingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Load the API of a standing environment at its current and recommended memory size."""
+    overrides = _load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms)
+    with _reopened(run_id, overrides) as opened:
+        opened.load()
+        opened.keep()
+    if as_json:
+        _print_json(opened.result.to_json()["load"])
+    else:
+        _summary(opened, parts=("load",))
+
+
+@app.command(epilog=EXIT_STATUS_HELP)
+def gate(run_id: RunOption = None, as_json: JsonOption = False) -> None:
+    """Hold what was measured against the SLO."""
+    from harness import pipeline
+
+    with _reopened(run_id) as opened:
+        opened.gate()
+    if as_json:
+        _print_json(opened.result.to_json()["verdict"])
+    else:
+        _summary(opened, parts=("verdict",))
+    raise typer.Exit(pipeline.exit_status(opened))
+
+
+@app.command()
+def report(
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="Run id; the newest if left out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's report again from its result.json."""
+    from harness.run import Run
+
+    opened = Run.reopen(_project(), run_id, Ui(), standing=False)
+    path = opened.report()
+    if as_json:
+        _print_json(opened.result.to_json())
+    else:
+        typer.echo(str(path))
+
+
+@app.command()
+def down(
+    run_id: RunOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a standing environment down and prove that nothing is left."""
+    from harness import pipeline
+
+    with _reopened(run_id, any_state=True) as opened, pipeline.shielded(opened.ui):
+        opened.down()
+    if as_json:
+        _print_json({"run_id": opened.result.run_id, "leftovers": []})
+    else:
+        typer.echo(f"run {opened.result.run_id}: nothing left behind")
+
+
+@app.command()
+def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
+    """Show what an environment would consist of; nothing is deployed."""
+    from harness.run import Run
+
+    prepared = Run.prepare(_project(), env, Ui())
+    try:
+        changes = prepared.plan()
+    finally:
+        prepared.discard()
+    if as_json:
+        _print_json(changes)
+    else:
+        typer.echo("\n".join(changes))
+
+
+@app.command()
+def ls(as_json: JsonOption = False) -> None:
+    """List runs and whether their environments stand."""
+    from harness import sweeper
+
+    rows = sweeper.listing(_project() / "runs")
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        typer.echo(
+            f"{row['run_id']}  {row['env']:<6} {row['state']:<10} "
+            f"{row['account_id']}  expires {row['expires_at']}  {row['owner']}"
+        )
+
+
+@app.command()
+def sweep(
+    older_than_h: Annotated[
+        float | None, typer.Option("--older-than", help="Hours since the start, over the expiry.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take down environments that expired or whose owner is gone."""
+    from harness import sweeper
+
+    swept = sweeper.sweep(_project(), Ui(), older_than_h=older_than_h, dry_run=dry_run)
+    if as_json:
+        _print_json(swept)
+    elif not swept:
+        typer.echo("nothing to sweep")
+    else:
+        for row in swept:
+            typer.echo(f"{row['run_id']}: {row['outcome']}")
+    if any(row["outcome"].startswith("failed") for row in swept):
+        raise typer.Exit(StepError.exit_code)
+
+
+@local_app.command("start")
+def local_start(
+    port: PortOption = None, region: RegionOption = None, as_json: JsonOption = False
+) -> None:
+    """Start the embedded AWS, or say where it runs already."""
+    from harness.local import server
+
+    started = server.start(_local_home(), port=port, region=region or "us-east-1")
+    if as_json:
+        _print_json(started.to_json())
+    else:
+        typer.echo(f"{started.endpoint} (process {started.pid}, account {started.account_id})")
+        typer.echo('point tools at it: eval "$(dyno local env)"')
+
+
+@local_app.command("stop")
+def local_stop(as_json: JsonOption = False) -> None:
+    """Stop the embedded AWS and everything in it."""
+    from harness.local import server
+
+    stopped = server.stop(_local_home())
+    if as_json:
+        _print_json({"stopped": stopped})
+    else:
+        typer.echo("stopped" if stopped else "it was not running")
+
+
+@local_app.command("status")
+def local_status(as_json: JsonOption = False) -> None:
+    """Say whether the embedded AWS runs, and where; exit status 1 if it does not."""
+    from harness.local import server
+
+    running = server.status(_local_home())
+    if as_json:
+        _print_json({"running": running is not None, **(running.to_json() if running else {})})
+    else:
+        typer.echo(
+            f"{running.endpoint} (process {running.pid})" if running else "it is not running"
+        )
+    raise typer.Exit(EXIT_PASS if running else EXIT_SLO_MISSED)
+
+
+@local_app.command("logs")
+def local_logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the end of the embedded AWS's log."""
+    from harness.local import server
+
+    tail = server.log_tail(_local_home(), lines)
+    if as_json:
+        _print_json(tail.splitlines())
+    else:
+        typer.echo(tail)
+
+
+@local_app.command("env")
+def local_env(as_json: JsonOption = False) -> None:
+    """Print the shell lines that point any AWS tool at the embedded AWS."""
+    import shlex
+
+    from harness.local import server
+
+    running = server.status(_local_home())
+    if running is None:
+        raise UserError("the embedded AWS is not running. Start it: dyno local start")
+    variables = running.environment()
+    if as_json:
+        _print_json(variables)
+        return
+    for name, value in variables.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
+
+
+def main() -> None:
+    """Run the command line; errors that were foreseen end without a traceback."""
+    try:
+        app()
+    except DynoError as error:
+        Ui().error(str(error), error.hint if isinstance(error, StepError) else "")
+        sys.exit(error.exit_code)
+
+
+def _project() -> Path:
+    """Return the folder of the project: the working folder or the first above it with envs/.
+
+    Raises:
+        UserError: There is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "envs").is_dir() and (folder / "modules").is_dir():
+            return folder
+    raise UserError(f"no envs/ and modules/ in {here} or above it; change into the project first")
+
+
+def _local_home() -> Path:
+    return _project() / ".dyno" / "local"
+
+
+def _reopened(
+    run_id: str | None, overrides: dict[str, Any] | None = None, *, any_state: bool = False
+) -> Any:
+    """Return a context that holds a standing run, locked against other commands."""
+    from harness import pipeline
+
+    return pipeline.reopened(_project(), run_id, Ui(), overrides or {}, any_state=any_state)
+
+
+def _tuning_overrides(power: str | None, num: int | None, strategy: str | None) -> dict[str, Any]:
+    return {
+        "tuning.power_values": None if power is None else _power_values(power),
+        "tuning.num": num,
+        "tuning.strategy": strategy,
+    }
+
+
+def _load_overrides(
+    virtual_users: int | None,
+    duration_s: float | None,
+    ramp_up_s: float | None,
+    pacing_ms: int | None,
+) -> dict[str, Any]:
+    return {
+        "load.virtual_users": virtual_users,
+        "load.duration_s": duration_s,
+        "load.ramp_up_s": ramp_up_s,
+        "load.pacing_ms": pacing_ms,
+    }
+
+
+def _power_values(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--power {text}: give memory sizes in MB with commas between, such as 128,512,1024"
+        ) from None
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _summary(opened: Any, parts: tuple[str, ...] | None = None) -> None:
+    from rich.console import Console
+
+    from harness.report import console
+
+    console.print_summary(opened.result, Console(highlight=False), opened.report_path, parts=parts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""An ephemeral environment: Terraform applied from a copy, and taken down to nothing.
+
+Teardown is registered (the lease says "creating") before the first resource is made, the
+state is kept until looking has shown that nothing is left, and what is left is named.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+
+from harness import leftovers, runs
+from harness.aws import Account
+from harness.build import Package
+from harness.errors import StepError, UserError
+from harness.results import Leftover
+from harness.runs import Lease, RunFolder
+from harness.terraform import Change, Terraform, TerraformError
+from harness.toolchain import Toolchain
+
+# What the harness reads of a root's outputs; a contract test holds every root to it.
+REQUIRED_OUTPUTS = (
+    "account_id",
+    "api_authorization",
+    "api_url",
+    "architecture",
+    "function_alias",
+    "function_arn",
+    "function_name",
+    "log_format",
+    "memory_mb",
+    "name_prefix",
+    "region",
+    "state_machine_arn",
+    "table_name",
+)
+
+DESTROY_ATTEMPTS = 3
+_RETRY_AFTER_S = 5.0
+
+OnChange = Callable[[Change], None]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment of one run.
+
+    Attributes:
+        folder: The run's folder.
+        account: Where it is.
+        toolchain: Terraform to work with.
+    """
+
+    folder: RunFolder
+    account: Account
+    toolchain: Toolchain
+
+    @property
+    def root(self) -> Path:
+        """The run's copy of the root module."""
+        return self.folder.terraform / "envs" / self.folder.read_lease().env
+
+    def stage(self, project: Path, packages: dict[str, Package]) -> None:
+        """Copy root and modules into the run's folder and write the root's variables.
+
+        Args:
+            project: Folder that holds `envs/` and `modules/`.
+            packages: What `build` made, by function folder.
+        """
+        lease = self.folder.read_lease()
+        ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
+        for source in (Path("modules"), Path("envs", lease.env)):
+            target = self.folder.terraform / source
+            shutil.copytree(project / source, target, ignore=ignore, dirs_exist_ok=True)
+        variables = {
+            "name_prefix": lease.name_prefix,
+            "tags": dict(runs.tags(lease)),
+            "packages": {
+                name: {
+                    "path": str(package.path.resolve()),
+                    "sha256_base64": package.sha256_base64,
+                }
+                for name, package in packages.items()
+            },
+        }
+        self._write_variables("dyno.auto.tfvars.json", variables)
+
+    def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
+        """Create the environment and return its outputs.
+
+        Raises:
+            TerraformError: Something could not be made; `destroy` removes the rest.
+            StepError: The root lacks an output.
+        """
+        lease = self.folder.read_lease()
+        self.folder.update_lease(state="creating")
+        terraform = self._terraform()
+        terraform.init(lease.backend)
+        terraform.apply(on_change)
+        outputs = terraform.outputs()
+        missing = [name for name in REQUIRED_OUTPUTS if name not in outputs]
+        if missing:
+            raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
+        self.folder.update_lease(state="up", memory_mb=int(outputs["memory_mb"]))
+        return outputs
+
+    def set_memory(self, memory_mb: int, on_change: OnChange | None = None) -> None:
+        """Deploy the function with another memory size, through Terraform.
+
+        Raises:
+            TerraformError: It could not be changed.
+        """
+        self._write_variables("memory.auto.tfvars.json", {"memory_mb": memory_mb})
+        self._terraform().apply(on_change)
+        self.folder.update_lease(memory_mb=memory_mb)
+
+    def plan(self) -> list[str]:
+        """Return what an apply would change now; nothing right after one."""
+        terraform = self._terraform()
+        if not (self.root / ".terraform").is_dir():
+            terraform.init(self.folder.read_lease().backend)
+        return terraform.plan()
+
+    def destroy(
+        self,
+        on_change: OnChange | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> list[Leftover]:
+        """Take the environment down and return what is still there, by looking.
+
+        Raises:
+            TerraformError: Terraform could not remove everything, in `DESTROY_ATTEMPTS` tries.
+        """
+        self.folder.update_lease(state="destroying")
+        terraform = self._terraform()
+        for attempt in range(1, DESTROY_ATTEMPTS + 1):
+            try:
+                if not (self.root / ".terraform").is_dir():
+                    terraform.init(self.folder.read_lease().backend)
+                terraform.destroy(on_change)
+                break
+            except TerraformError:
+                if attempt == DESTROY_ATTEMPTS:
+                    self.folder.update_lease(state="left")
+                    raise
+                sleep(_RETRY_AFTER_S * attempt)
+        return self.verify()
+
+    def verify(self) -> list[Leftover]:
+        """Look for what is left, and close the lease if that is nothing."""
+        lease = self.folder.read_lease()
+        session = self.account.session
+        left = leftovers.find(session, lease.name_prefix, lease.run_id)
+        if any(leftover.kind == "log group" for leftover in left):
+            leftovers.delete_log_groups(session, left)
+            left = leftovers.find(session, lease.name_prefix, lease.run_id)
+        if left:
+            self.folder.update_lease(state="left")
+        else:
+            self._remove_state(lease)
+            self.folder.update_lease(state="down", kept=False)
+        return left
+
+    def _terraform(self) -> Terraform:
+        return Terraform(
+            self.root, self.toolchain, self.account.program_environment(), self.folder.logs
+        )
+
+    def _write_variables(self, name: str, values: dict[str, Any]) -> None:
+        runs.write_atomically(self.root / name, json.dumps(values, indent=2) + "\n")
+
+    def _remove_state(self, lease: Lease) -> None:
+        """Remove the state of an environment that is proven to be gone."""
+        if not lease.backend:
+            return  # the local backend's file stays in the run's folder, empty
+        self.account.session.client("s3").delete_object(
+            Bucket=lease.backend["bucket"], Key=lease.backend["key"]
+        )
+
+
+def s3_backend(account: Account, bucket: str, env: str, run_id: str) -> dict[str, str]:
+    """Return the settings of a run's S3 backend."""
+    return {
+        "bucket": bucket,
+        "key": f"lambda-dyno/{env}/{run_id}.tfstate",
+        "region": account.region,
+    }
+
+
+def state_bucket(account: Account, named: str) -> str:
+    """Return the name of the bucket that holds the states: the named one, or the usual."""
+    return named or f"dyno-state-{account.account_id}-{account.region}"
+
+
+def require_bucket(account: Account, bucket: str) -> None:
+    """Make sure that the state bucket is there.
+
+    Raises:
+        UserError: It is not, or is not ours.
+    """
+    try:
+        account.session.client("s3").head_bucket(Bucket=bucket)
+    except botocore.exceptions.ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == 403:
+            raise UserError(
+                f"the state bucket {bucket} may not be used with these credentials (403). "
+                "Name another one: state_bucket under [environment] in dyno.toml."
+            ) from error
+        location = (
+            ""
+            if account.region == "us-east-1"
+            else f" --create-bucket-configuration LocationConstraint={account.region}"
+        )
+        raise UserError(
+            f"the state bucket {bucket} does not exist. Make it once:\n"
+            f"  aws s3api create-bucket --bucket {bucket} --region {account.region}{location}\n"
+            f"  aws s3api put-bucket-versioning --bucket {bucket} "
+            "--versioning-configuration Status=Enabled\n"
+            "or name another one: state_bucket under [environment] in dyno.toml."
+        ) from error

@@ -1,0 +1,511 @@
+"""A run: the only place that knows the order of the steps.
+
+    build -> up -> smoke -> tune -> load -> gate -> report -> down
+
+Each step takes what the ones before it found (in `RunResult`) and adds its own; the result
+is on disk after every step, so nothing measured is lost when a later step fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from harness import aws, build, environment, runs, toolchain
+from harness.config import Env, load_env, parse_settings, with_overrides
+from harness.environment import Environment
+from harness.errors import StepError, UserError
+from harness.local import server
+from harness.local.ports import check_port
+from harness.progress import Step, Ui
+from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
+from harness.terraform import Change
+from harness.toolchain import Toolchain
+
+STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
+
+# The functions that an environment deploys: folders of lambda/.
+PACKAGES = ("crud_api", "power_tuner")
+
+# Items in the table before anything is measured, so that `list` has work to do.
+SEED_ITEMS = 100
+
+
+class Run:
+    """One run, from settings to evidence.
+
+    Use `Run.prepare` for a new one, `Run.reopen` for one whose environment stands.
+
+    Attributes:
+        project: Folder that holds `envs/`, `modules/`, `lambda/` and `postman/`.
+        env: The environment's name and settings.
+        folder: Where the run keeps everything.
+        account: Where its environment is.
+        result: What is known so far.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        env: Env,
+        folder: runs.RunFolder,
+        account: aws.Account,
+        tools: Toolchain,
+        ui: Ui,
+        result: RunResult,
+    ) -> None:
+        self.project = project
+        self.env = env
+        self.folder = folder
+        self.account = account
+        self.ui = ui
+        self.result = result
+        self.environment = Environment(folder, account, tools)
+
+    @classmethod
+    def prepare(
+        cls,
+        project: Path,
+        env_name: str,
+        ui: Ui,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        port: int | None = None,
+        keep: bool = False,
+    ) -> Run:
+        """Check everything a run needs, then make its folder (and its embedded AWS).
+
+        Args:
+            project: Folder that holds `envs/`.
+            env_name: The environment.
+            ui: Where progress goes.
+            overrides: Settings from the command line, by "section.key".
+            port: For the embedded AWS; None takes a free one.
+            keep: Whether the environment outlives this process; if not, an embedded AWS
+                ends with the process, however that ends.
+
+        Raises:
+            UserError: Something is missing or wrong; nothing was made.
+        """
+        env = load_env(project, env_name, overrides)
+        env.tuning_payload()
+        tools = _tools(project, ui)
+        settings = env.settings.environment
+        own_server = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
+        if own_server:
+            if port is not None:
+                check_port(port)
+            account = None
+        else:
+            account = aws.connect(settings.region)
+        bucket = ""
+        if account and not settings.emulated:
+            bucket = environment.state_bucket(account, settings.state_bucket)
+            environment.require_bucket(account, bucket)
+
+        folder = runs.create(
+            project / "runs",
+            env_name,
+            settings.name,
+            timedelta(hours=settings.lifetime_hours),
+            own_server=own_server,
+            settings=env.settings.model_dump(),
+        )
+        if account is None:
+            owner_pid = None if keep else os.getpid()
+            account = _start_server(folder, settings.region, port, owner_pid)
+        lease = folder.update_lease(
+            account_id=account.account_id, region=account.region, endpoint=account.endpoint
+        )
+        if bucket:
+            backend = environment.s3_backend(account, bucket, env_name, folder.run_id)
+            folder.update_lease(backend=backend)
+        result = RunResult(
+            run_id=folder.run_id,
+            env=env_name,
+            git_sha=git_sha(project),
+            started_at=lease.started_at,
+            timings={},
+            name_prefix=lease.name_prefix,
+            outputs={},
+            settings=env.settings.model_dump(),
+        )
+        run = cls(project, env, folder, account, tools, ui, result)
+        run.save()
+        return run
+
+    @classmethod
+    def reopen(
+        cls,
+        project: Path,
+        run_id: str | None,
+        ui: Ui,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        standing: bool = True,
+    ) -> Run:
+        """Return a run whose environment was kept.
+
+        Args:
+            project: Folder that holds `runs/`.
+            run_id: The run; None is the newest.
+            ui: Where progress goes.
+            overrides: Settings from the command line, by "section.key".
+            standing: Whether its environment must stand; a report needs none.
+
+        Raises:
+            UserError: There is no such run, or its environment cannot be reached.
+        """
+        folder = runs.find(project / "runs", run_id, standing=standing)
+        lease = folder.read_lease()
+        settings = with_overrides(
+            parse_settings(lease.settings, f"runs/{folder.run_id}/lease.json"), overrides or {}
+        )
+        env = Env(name=lease.env, folder=project / "envs" / lease.env, settings=settings)
+        result = read_result(folder)
+        tools = _tools(project, ui)
+        account = _account_of(lease, folder) if standing else _nowhere(lease)
+        return cls(project, env, folder, account, tools, ui, result)
+
+    # Steps, in their order
+
+    def build(self) -> dict[str, build.Package]:
+        """Build the packages of all functions."""
+        with self._step("build", "packing the functions") as step:
+            packages = self._packages()
+            size_kb = sum(package.size_bytes for package in packages.values()) / 1000
+            step.update(f"{len(packages)} packages, {size_kb:.0f} kB")
+        return packages
+
+    def up(self, packages: dict[str, build.Package]) -> None:
+        """Deploy the environment and fill its table."""
+        from harness import seed
+
+        with self._step("up", f"deploying {self.result.name_prefix}") as step:
+            self.environment.stage(self.project, packages)
+            outputs = self.environment.apply(_follow(step, "deploying"))
+            step.update("filling the table")
+            seed.seed(self.account.session, outputs["table_name"], SEED_ITEMS)
+            self._add(outputs=outputs)
+            step.update(
+                f"{self.result.name_prefix} at {outputs['memory_mb']} MB in "
+                f"{self.account.region}: {outputs['api_url']}"
+            )
+
+    def smoke(self) -> SmokeResult:
+        """Prove that the API answers as it should.
+
+        Raises:
+            StepError: An assertion does not hold.
+        """
+        from harness import newman
+
+        with self._step("smoke", "asking every operation once") as step:
+            smoke = newman.run_smoke(
+                base_url=self.result.outputs["api_url"],
+                credentials=self._api_credentials(),
+                region=self.account.region,
+                log=self.folder.logs / "smoke.log",
+                timeout_s=120,
+            )
+            self._add(smoke=smoke)
+            if not smoke.passed:
+                raise StepError("smoke", _smoke_failure(smoke))
+            step.update(f"{smoke.requests} requests, {smoke.assertions} assertions hold")
+        return smoke
+
+    def tune(self) -> TuningResult:
+        """Measure the function at every power value."""
+        from harness import tuner
+
+        settings = self.env.settings.tuning
+        request = tuner.TuningRequest(
+            function_arn=self.result.outputs["function_arn"],
+            power_values=tuple(settings.power_values),
+            num=settings.num,
+            payload=self.env.tuning_payload(),
+            strategy=settings.strategy,
+            balanced_weight=settings.balanced_weight,
+            parallel_invocation=settings.parallel_invocation,
+            discard_top_bottom=settings.discard_top_bottom,
+        )
+        sizes = ", ".join(map(str, settings.power_values))
+        with self._step("tune", f"measuring {sizes} MB, {settings.num} invocations each") as step:
+            tuning = tuner.tune(
+                request,
+                state_machine_arn=self.result.outputs["state_machine_arn"],
+                session=self.account.session,
+                timeout_s=settings.timeout_minutes * 60,
+                on_progress=lambda progress: step.update(
+                    f"{progress.state}: {sizes} MB, {settings.num} invocations each",
+                    progress.done,
+                    progress.total,
+                ),
+            )
+            self._add(tuning=tuning)
+            step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
+        return tuning
+
+    def load(self) -> tuple[LoadResult, ...]:
+        """Load the API at the current and at the recommended memory size."""
+        from harness import newman
+
+        profile = self.env.settings.load
+        current = int(self.result.outputs["memory_mb"])
+        sizes = {"current": current}
+        if self.result.tuning and self.result.tuning.power != current:
+            sizes["recommended"] = self.result.tuning.power
+        results: list[LoadResult] = []
+        with self._step("load", f"{profile.virtual_users} users") as step:
+            for label, memory_mb in sizes.items():
+                text = f"{profile.virtual_users} users at {memory_mb} MB ({label})"
+                self._deploy_memory(memory_mb, step)
+                results.append(
+                    newman.run_load(
+                        profile,
+                        label=label,
+                        memory_mb=memory_mb,
+                        base_url=self.result.outputs["api_url"],
+                        credentials=self._api_credentials(),
+                        region=self.account.region,
+                        folder=self.folder.load,
+                        on_progress=lambda p, text=text: step.update(
+                            f"{text}: {p.requests} requests, {p.errors} errors",
+                            p.elapsed_s,
+                            p.duration_s,
+                        ),
+                    )
+                )
+                self._add(load=tuple(results))
+            requests = sum(result.requests for result in results)
+            errors = sum(result.errors for result in results)
+            shown = " and ".join(f"{memory_mb} MB" for memory_mb in sizes.values())
+            step.update(f"{requests:,} requests at {shown}, {errors} errors")
+        return tuple(results)
+
+    def gate(self) -> Verdict:
+        """Hold what was measured against the SLO."""
+        from harness import slo
+
+        with self._step("gate", "holding the results against the SLO") as step:
+            verdict = slo.evaluate(
+                self.env.settings.slo,
+                load=self.result.load,
+                tuning=self.result.tuning,
+                balanced_weight=self.env.settings.tuning.balanced_weight,
+            )
+            self._add(verdict=verdict)
+            held = sum(check.outcome == "pass" for check in verdict.checks)
+            step.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold")
+        return verdict
+
+    def report(self) -> Path:
+        """Write the evidence and return the path of the page to read."""
+        from harness.report import render
+
+        with self._step("report", "writing the evidence") as step:
+            rendered = render.render(self.result, self.folder.path)
+            step.update(_short(rendered.html))
+        return rendered.html
+
+    def down(self) -> tuple[Leftover, ...]:
+        """Take the environment down and prove that nothing is left."""
+        with self._step("down", "taking the environment down") as step:
+            left: list[Leftover] = []
+            lease = self.folder.read_lease()
+            if lease.own_server and server.status(self.folder.server_home) is None:
+                # The embedded AWS has ended, and everything in it with it.
+                self.folder.update_lease(state="down", kept=False)
+            elif lease.holds_resources:
+                left = self.environment.destroy(_follow(step, "taking down"))
+            else:
+                self.folder.update_lease(state="down", kept=False)
+            if lease.own_server and not left:
+                server.stop(self.folder.server_home)
+            self._add(leftovers=tuple(left))
+            if left:
+                names = ", ".join(f"{item.kind} {item.name}" for item in left)
+                raise StepError("down", f"left behind: {names}")
+            step.update("nothing left behind")
+        return tuple(left)
+
+    def plan(self) -> list[str]:
+        """Return what the environment would consist of."""
+        with self._step("plan", "asking Terraform") as step:
+            packages = self._packages()
+            self.environment.stage(self.project, packages)
+            changes = self.environment.plan()
+            step.update(f"{len(changes)} resources")
+        return changes
+
+    # Around the steps
+
+    def keep(self) -> None:
+        """Leave the environment standing, with the memory size that it is declared with."""
+        lease = self.folder.read_lease()
+        declared = int(self.result.outputs.get("memory_mb", lease.memory_mb))
+        if lease.memory_mb != declared:
+            with self._step("keep", f"back to {declared} MB") as step:
+                self._deploy_memory(declared, step)
+        self.folder.update_lease(kept=True)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that deployed nothing, and its embedded AWS."""
+        if self.folder.read_lease().own_server:
+            server.stop(self.folder.server_home)
+        shutil.rmtree(self.folder.path)
+
+    @property
+    def report_path(self) -> Path:
+        """The page to read."""
+        return self.folder.path / "report.html"
+
+    def fail(self, error: BaseException) -> None:
+        """Note why the run ended early."""
+        self._add(error=str(error) or type(error).__name__)
+
+    def save(self) -> None:
+        """Write result.json."""
+        runs.write_atomically(
+            self.folder.result, json.dumps(self.result.to_json(), indent=2) + "\n"
+        )
+
+    def _packages(self) -> dict[str, build.Package]:
+        return {
+            name: build.build(self.project / "lambda" / name, self.folder.build / f"{name}.zip")
+            for name in PACKAGES
+        }
+
+    @contextmanager
+    def _step(self, name: str, text: str) -> Iterator[Step]:
+        """Show a step, time it and keep what it found."""
+        started = time.monotonic()
+        try:
+            with self.ui.step(name, text) as step:
+                yield step
+        finally:
+            elapsed = round(time.monotonic() - started, 3)
+            self._add(timings={**self.result.timings, name: elapsed})
+
+    def _add(self, **found: Any) -> None:
+        self.result = replace(self.result, **found)
+        self.save()
+
+    def _deploy_memory(self, memory_mb: int, step: Step) -> None:
+        if self.folder.read_lease().memory_mb != memory_mb:
+            step.update(f"deploying {memory_mb} MB")
+            self.environment.set_memory(memory_mb, _follow(step, f"deploying {memory_mb} MB"))
+
+    def _api_credentials(self) -> Any:
+        """Return the keys that sign requests, where the API wants them signed."""
+        from harness import newman
+
+        if self.result.outputs["api_authorization"] != "AWS_IAM":
+            return None
+        keys = self.account.session.get_credentials().get_frozen_credentials()
+        return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
+
+
+def read_result(folder: runs.RunFolder) -> RunResult:
+    """Return what a run has found so far.
+
+    Raises:
+        UserError: Its result.json cannot be read.
+    """
+    try:
+        return RunResult.from_json(json.loads(folder.result.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder.result}: not the result of a run: {error}") from error
+
+
+def git_sha(project: Path) -> str:
+    """Return the commit of a working tree, with "+changes" if it differs; empty: no git."""
+    try:
+        sha = _git(project, "rev-parse", "HEAD")
+        return f"{sha}+changes" if _git(project, "status", "--porcelain") else sha
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(project: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=project, capture_output=True, text=True, timeout=20, check=True
+    ).stdout.strip()
+
+
+def _tools(project: Path, ui: Ui) -> Toolchain:
+    from harness import newman
+
+    newman.check_node()
+    tools = toolchain.prepare(project / ".cache")
+    for warning in tools.warnings:
+        ui.warn(warning)
+    return tools
+
+
+def _start_server(
+    folder: runs.RunFolder, region: str, port: int | None, owner_pid: int | None
+) -> aws.Account:
+    local = server.start(
+        folder.server_home, port=port, region=region or "us-east-1", owner_pid=owner_pid
+    )
+    return aws.embedded(local.environment(), local.account_id, local.region)
+
+
+def _account_of(lease: runs.Lease, folder: runs.RunFolder) -> aws.Account:
+    """Return the account that a standing environment is in.
+
+    Raises:
+        UserError: It is another one than the credentials name now, or it is gone.
+    """
+    if lease.own_server:
+        local = server.status(folder.server_home)
+        if local is None:
+            return _nowhere(lease)
+        return aws.embedded(local.environment(), local.account_id, local.region)
+    account = aws.connect(lease.region)
+    if (account.account_id, account.endpoint) != (lease.account_id, lease.endpoint):
+        raise UserError(
+            f"run {lease.run_id} is in account {lease.account_id}"
+            f"{f' at {lease.endpoint}' if lease.endpoint else ''}, and the credentials name "
+            f"{account.account_id}{f' at {account.endpoint}' if account.endpoint else ''}."
+        )
+    return account
+
+
+def _nowhere(lease: runs.Lease) -> aws.Account:
+    """Return the account of a run whose environment is not to be reached any more."""
+    return aws.Account(lease.account_id, lease.region, lease.endpoint, {})
+
+
+def _follow(step: Step, text: str) -> environment.OnChange:
+    def changed(change: Change) -> None:
+        of = f" of {change.total}" if change.total else ""
+        step.update(f"{text}: {change.done}{of} resources, {change.action} {change.address}")
+
+    return changed
+
+
+def _smoke_failure(smoke: SmokeResult) -> str:
+    if not smoke.assertions:
+        return "the smoke collection asserted nothing"
+    first = smoke.failures[0]
+    more = f" (and {len(smoke.failures) - 1} more)" if len(smoke.failures) > 1 else ""
+    return f"{first.request}: {first.assertion}: {first.message}{more}"
+
+
+def _short(path: Path) -> str:
+    """Return a path relative to the working folder, if it is below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
