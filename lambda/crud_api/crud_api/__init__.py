@@ -1,0 +1,1 @@
+"""CRUD API on one DynamoDB table: POST /DynamoDBManager, /items, and direct invocation."""
