@@ -1,0 +1,23 @@
+locals {
+  # who, what, how long and with what outcome; never a payload
+  access_log_format = jsonencode({
+    requestId          = "$context.requestId"
+    requestTimeEpoch   = "$context.requestTimeEpoch"
+    sourceIp           = "$context.identity.sourceIp"
+    caller             = "$context.identity.caller"
+    httpMethod         = "$context.httpMethod"
+    resourcePath       = "$context.resourcePath"
+    status             = "$context.status"
+    responseLength     = "$context.responseLength"
+    responseLatency    = "$context.responseLatency"
+    integrationLatency = "$context.integrationLatency"
+    error              = "$context.error.responseType"
+  })
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  count = var.access_logs.enabled ? 1 : 0
+
+  name              = "/aws/apigateway/${var.name_prefix}-api"
+  retention_in_days = var.access_logs.retention_days
+}

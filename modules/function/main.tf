@@ -1,0 +1,40 @@
+locals {
+  function_name = "${var.name_prefix}-${var.name}"
+}
+
+# Made here, with retention: a group that Lambda makes by itself has none, and outlives destroy.
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${local.function_name}"
+  retention_in_days = var.log.retention_days
+}
+
+resource "aws_lambda_function" "this" {
+  function_name    = local.function_name
+  role             = aws_iam_role.this.arn
+  runtime          = var.runtime
+  handler          = var.handler
+  architectures    = [var.architecture]
+  memory_size      = var.memory_mb
+  timeout          = var.timeout_seconds
+  filename         = var.package.path
+  source_code_hash = var.package.sha256_base64
+  publish          = true
+
+  environment {
+    variables = var.environment
+  }
+
+  logging_config {
+    log_format = var.log.format
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  # the first invocation must find its permissions, the last one its log group
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_alias" "this" {
+  name             = var.alias_name
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
+}

@@ -1,0 +1,70 @@
+locals {
+  # the function's routes; a contract test holds both sides together
+  routes = jsondecode(file("${path.module}/routes.json"))
+}
+
+module "table" {
+  source = "../table"
+
+  name_prefix = var.name_prefix
+  protection  = var.protection
+}
+
+module "function" {
+  source = "../function"
+
+  name_prefix              = var.name_prefix
+  name                     = "crud-api"
+  handler                  = "crud_api.handler.handler"
+  package                  = var.package
+  architecture             = var.function.architecture
+  memory_mb                = var.function.memory_mb
+  timeout_seconds          = var.function.timeout_seconds
+  permissions_boundary_arn = var.permissions_boundary_arn
+
+  log = {
+    format         = var.function.log_format
+    retention_days = var.log_retention_days
+  }
+
+  environment = {
+    TABLE_NAME = module.table.table_name
+  }
+
+  permissions = {
+    Items = {
+      actions = [
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+      ]
+      resources = [module.table.table_arn]
+    }
+  }
+}
+
+module "api" {
+  source = "../api"
+
+  name_prefix   = var.name_prefix
+  authorization = var.api.authorization
+  paths         = keys(local.routes)
+
+  access_logs = {
+    enabled        = var.api.access_logs
+    retention_days = var.log_retention_days
+  }
+
+  target = {
+    alias_name       = module.function.alias_name
+    alias_invoke_arn = module.function.alias_invoke_arn
+    function_name    = module.function.function_name
+  }
+
+  throttling = {
+    burst_limit = var.api.burst_limit
+    rate_limit  = var.api.rate_limit
+  }
+}
