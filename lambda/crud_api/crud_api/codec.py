@@ -120,7 +120,7 @@ def to_attribute(value: Any) -> dict[str, Any]:
         BadRequest: The number is out of DynamoDB's range.
     """
     if isinstance(value, str):
-        return {"S": value}
+        return {"S": _sound_text(value)}
     if isinstance(value, bool):  # before int, which it is, too
         return {"BOOL": value}
     if isinstance(value, int | float | Decimal):
@@ -134,7 +134,17 @@ def to_attribute(value: Any) -> dict[str, Any]:
 
 def to_attributes(item: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return a JSON object as DynamoDB takes an item or a key."""
-    return {name: to_attribute(value) for name, value in item.items()}
+    return {_sound_text(name): to_attribute(value) for name, value in item.items()}
+
+
+def _sound_text(value: str) -> str:
+    """Return a text that has a UTF-8 form: JSON's escapes can make others."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadRequest("A text has half of a surrogate pair, such as \\ud800.") from None
+    return value
 
 
 def _number_text(value: float | Decimal) -> str:
