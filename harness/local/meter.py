@@ -1,0 +1,37 @@
+"""The Lambda meter, seen from outside: its settings while an embedded AWS runs.
+
+The meter itself runs inside the Lambda workers, from the folder `meter_path`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+Mode = Literal["felt", "reported"]
+"""`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
+
+
+def set_mode(home: Path, mode: Mode) -> None:
+    """Switch the meter of the server in `home`; holds from the next invocation on."""
+    _update(home, {"mode": mode})
+
+
+def mode(home: Path) -> Mode:
+    """Return the mode that the server in `home` is in."""
+    return "reported" if _read(home).get("mode") == "reported" else "felt"
+
+
+def _read(home: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((home / "meter.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _update(home: Path, changes: dict[str, Any]) -> None:
+    draft = home / "meter.json.new"
+    draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
+    draft.replace(home / "meter.json")  # workers read the old or the new one, never a half
