@@ -1,5 +1,6 @@
-# Make is the one entry: people and CI run the same targets.
-# `make help` lists them. Logic lives in harness/, never here.
+# Make is the one entry: people and CI run the same targets. Logic lives in harness/.
+# Note that make itself exits with 2 whenever a command fails; the status that tells an SLO
+# missed (1) from a mistake (2) and a failed step (3) is dyno's: .venv/bin/dyno run --help
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,33 +8,97 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 ENV ?= local
+RUN ?=
+KEEP ?=
+ARGS ?=
 PYTHON ?= python3
+WORKERS ?= 2
+
 VENV := .venv
 BIN := $(VENV)/bin
 DYNO := $(BIN)/dyno
+OF_RUN := $(if $(RUN),--run '$(RUN)')
 
-# Stamps: each part of the set-up is done once, and again only when its input changes.
+# Stamps: each part of the set-up is done once, and again only when its input changed.
 PYTHON_READY := $(VENV)/.ready
 NODE_READY := node_modules/.ready
+READY := $(PYTHON_READY) $(NODE_READY)
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nVariables: ENV=local|dev|test|prod (now %s), RUN=run id, KEEP=1, ARGS="flags for dyno"\n' '$(ENV)'
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@printf '\nVariables: ENV=local|dev|test|prod (now %s), RUN=run id (the newest), KEEP=1, ARGS="flags for dyno"\n' '$(ENV)'
 
 .PHONY: setup
-setup: $(PYTHON_READY) $(NODE_READY) ## Install everything into .venv and node_modules, find or fetch Terraform
+setup: $(READY) ## Install everything into .venv and node_modules (once)
 
-$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml
-	@scripts/setup-python '$(PYTHON)' '$(VENV)'
-	@touch $@
+.PHONY: tune
+tune: $(READY) ## The main job: deploy, smoke-test, tune, load, judge, report, take down
+	@$(DYNO) run --env '$(ENV)' $(if $(KEEP),--keep) $(ARGS)
 
-$(NODE_READY): package.json package-lock.json .npmrc
-	@scripts/setup-node
-	@touch $@
+.PHONY: up
+up: $(READY) ## Deploy ENV and leave it standing
+	@$(DYNO) up --env '$(ENV)' $(ARGS)
+
+.PHONY: smoke
+smoke: $(READY) ## Ask every operation of a standing environment once
+	@$(DYNO) smoke $(OF_RUN) $(ARGS)
+
+.PHONY: load
+load: $(READY) ## Load the API of a standing environment
+	@$(DYNO) load $(OF_RUN) $(ARGS)
+
+.PHONY: gate
+gate: $(READY) ## Hold what was measured against the SLO
+	@$(DYNO) gate $(OF_RUN) $(ARGS)
+
+.PHONY: report
+report: $(READY) ## Write a run's report again
+	@$(DYNO) report $(OF_RUN) $(ARGS)
+
+.PHONY: down
+down: $(READY) ## Take a standing environment down
+	@$(DYNO) down $(OF_RUN) $(ARGS)
+
+.PHONY: plan
+plan: $(READY) ## Show what ENV would consist of; nothing is deployed
+	@$(DYNO) plan --env '$(ENV)' $(ARGS)
+
+.PHONY: sweep
+sweep: $(READY) ## Take down environments that expired or whose owner is gone
+	@$(DYNO) sweep $(ARGS)
+
+.PHONY: test
+test: $(READY) ## All tests, on the embedded AWS: no account needed
+	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style, types, Terraform, state machine, shell, YAML and workflows
+	@scripts/lint
+
+.PHONY: fmt
+fmt: $(READY) ## Format Python and Terraform
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/python -m harness.toolchain fmt -recursive -list=false .
+
+.PHONY: docs
+docs: $(READY) ## Write the generated tables of the modules' READMEs
+	@$(BIN)/python scripts/module-docs.py
 
 .PHONY: lock
-lock: $(PYTHON_READY) ## Renew requirements.lock from pyproject.toml
+lock: $(READY) ## Renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
 	  --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove what set-up and tests made; runs/ stays, it may hold state
+	@rm -rf $(VENV) $(VENV).lock node_modules .node.lock .cache .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml
+	@scripts/setup-python '$(PYTHON)' '$(VENV)'
+
+$(NODE_READY): package.json package-lock.json .npmrc
+	@scripts/setup-node

@@ -255,3 +255,18 @@ def _fetch_terraform(target: Path, found: str) -> None:
     partial.write_bytes(program)
     partial.chmod(0o755)
     partial.replace(target)
+
+
+def main() -> None:
+    """Run the Terraform that was found with this process's arguments, for make and scripts."""
+    try:
+        tools = prepare(Path(".cache"))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    environment = {k: v for k, v in os.environ.items() if k not in tools.unset}
+    arguments = [str(tools.terraform), *sys.argv[1:]]
+    os.execve(tools.terraform, arguments, {**environment, **tools.environment})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The arrows of docs: who may import whom, and what may never be in a file."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.contract
+
+PROJECT = Path(__file__).parents[2]
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level packages that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Return the files that git tracks."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", *patterns], cwd=PROJECT, capture_output=True, check=True
+    )
+    paths = [PROJECT / name for name in listing.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def test_harness_and_lambda_never_import_each_other() -> None:
+    """They meet in JSON shapes."""
+    functions = {path.parent.name for path in PROJECT.glob("lambda/*/*/__init__.py")}
+    assert functions
+    for path in tracked("harness/*.py"):
+        assert not imports(path) & functions, path
+    for path in tracked("lambda/*.py"):
+        assert not imports(path) & {"harness", "tests"}, path
+
+
+def test_functions_need_nothing_beyond_the_runtime() -> None:
+    """What is not in the Lambda runtime would have to be packed."""
+    import sys
+
+    allowed = set(sys.stdlib_module_names) | {"boto3", "botocore"}
+    for path in tracked("lambda/*.py"):
+        own = path.relative_to(PROJECT).parts[2]
+        assert imports(path) <= allowed | {own}, path
+
+
+def test_the_meter_needs_nothing_but_python() -> None:
+    """It is loaded into every worker, before anything else."""
+    import sys
+
+    files = tracked("harness/local/meter_path/*.py")
+    assert files
+    own = {path.stem for path in files} | {path.parent.name for path in files}
+    for path in files:
+        assert imports(path) <= set(sys.stdlib_module_names) | own, path
+
+
+def test_the_pure_core_does_no_input_or_output() -> None:
+    """Statistics and verdicts can be read and tested without the world."""
+    for name in ("slo", "stats", "results"):
+        path = PROJECT / "harness" / f"{name}.py"
+        forbidden = {"boto3", "os", "pathlib", "requests", "subprocess", "time", "urllib"}
+        assert not imports(path) & forbidden, path
+
+
+def test_no_file_names_a_registry_host_or_a_path_of_a_machine() -> None:
+    """Locks resolve from whatever registry is set; paths of a build machine mean nothing here."""
+    leak = re.compile(
+        r"registry\.npmjs\.org|files\.python" + r"hosted\.org|pypi\.org/simple|deb\.debian\.org"
+        r"|(?:^|[^\w./])/(?:work|root|farm)/"
+    )
+    for path in tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        if path == Path(__file__):
+            continue
+        assert not leak.search(text), path
+
+
+def test_scripts_have_their_run_bit() -> None:
+    """A clone keeps it."""
+    for path in (*tracked("scripts/*"), PROJECT / ".ci" / "run"):
+        first = path.read_bytes()[:2]
+        assert (first == b"#!") == bool(path.stat().st_mode & 0o100), path

@@ -1,0 +1,122 @@
+"""Settings of an environment: what is allowed, and what a mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import Settings, load_env, with_overrides
+from harness.errors import UserError
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one environment whose settings file is empty."""
+    for name in ("local", "dev"):
+        (tmp_path / "envs" / name).mkdir(parents=True)
+        (tmp_path / "envs" / name / "dyno.toml").write_text("")
+    return tmp_path
+
+
+def write(project: Path, text: str) -> None:
+    (project / "envs" / "local" / "dyno.toml").write_text(text)
+
+
+def test_an_empty_file_takes_the_defaults(project: Path) -> None:
+    """Every key has a default."""
+    assert load_env(project, "local").settings == Settings()
+
+
+def test_an_unknown_environment_is_refused_with_the_known_ones(project: Path) -> None:
+    """The message lists what there is."""
+    with pytest.raises(UserError, match=r"ENV=staging: no such environment\. Known: dev, local\."):
+        load_env(project, "staging")
+
+
+@pytest.mark.parametrize("name", ["../local", "local/../dev", ""])
+def test_an_environment_is_a_name_and_not_a_path(project: Path, name: str) -> None:
+    """Nothing outside envs/ is read."""
+    with pytest.raises(UserError, match="no such environment"):
+        load_env(project, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param("[load]\nvirtual_users = -1", r"\[load\] virtual_users: -1 .* 1$", id="users"),
+        pytest.param(
+            "[load]\nvirtual_user = 3",
+            r"\[load\] virtual_user: unknown key; allowed: .*virtual_users",
+            id="mistyped-key",
+        ),
+        pytest.param(
+            "[tunning]\nnum = 5", r"\[tunning\]: unknown key; allowed: .*\[tuning\]", id="section"
+        ),
+        pytest.param(
+            "[tuning]\npower_values = [128, 100, 20000]",
+            r"power_values: 100, 20000 MB is not allowed: a power value is 128 to 10240 MB",
+            id="power-values",
+        ),
+        pytest.param("[tuning]\npower_values = []", r"power_values", id="no-power-value"),
+        pytest.param("[tuning]\nnum = '10'", r"\[tuning\] num: \"10\" .* integer", id="type"),
+        pytest.param("[tuning]\nnum = 4", r"\[tuning\] num: 4 .* 5", id="num"),
+        pytest.param(
+            "[tuning]\nstrategy = 'fast'", r"strategy: \"fast\".*'cost', 'speed'", id="strategy"
+        ),
+        pytest.param(
+            "[load]\nramp_up_s = 20\nduration_s = 10",
+            r"ramp_up_s \(20\) must be less than duration_s \(10\)",
+            id="ramp",
+        ),
+        pytest.param(
+            "[tuning]\npayload = {}\npayload_file = 'x.json'", "not both", id="two-payloads"
+        ),
+        pytest.param("[environment]\nname = 'A_b'", r"\[environment\] name", id="name"),
+        pytest.param("a b", r"not TOML.*line 1", id="not-toml"),
+    ],
+)
+def test_a_mistake_is_named_with_file_key_and_what_is_allowed(
+    project: Path, text: str, complaint: str
+) -> None:
+    """One UserError that starts with the file."""
+    write(project, text)
+    with pytest.raises(UserError, match=complaint) as caught:
+        load_env(project, "local")
+    assert str(caught.value).startswith("envs/local/dyno.toml: ")
+
+
+def test_every_mistake_has_a_line_of_its_own(project: Path) -> None:
+    """Nobody mends a file one error at a time."""
+    write(project, "[load]\nvirtual_users = 0\n[tuning]\nnum = 1")
+    with pytest.raises(UserError) as caught:
+        load_env(project, "local")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_power_values_are_sorted_and_named_once(project: Path) -> None:
+    """Duplicates are not measured twice."""
+    write(project, "[tuning]\npower_values = [512, 128, 512]")
+    assert load_env(project, "local").settings.tuning.power_values == [128, 512]
+
+
+def test_a_flag_overrides_a_key_and_is_validated_as_one() -> None:
+    """The command line is the last word, within the same limits; None is no word."""
+    changed = with_overrides(Settings(), {"tuning.num": 7, "load.virtual_users": None})
+    assert changed.tuning.num == 7
+    assert changed.load == Settings().load
+    with pytest.raises(UserError, match=r"command line: \[load\] virtual_users: -1"):
+        with_overrides(Settings(), {"load.virtual_users": -1})
+
+
+def test_a_payload_file_is_read_beside_the_settings(project: Path) -> None:
+    """payload_file is relative to dyno.toml; a missing or broken one is the user's mistake."""
+    write(project, "[tuning]\npayload_file = 'event.json'")
+    env = load_env(project, "local")
+    with pytest.raises(UserError, match=r"payload_file: cannot read .*event\.json"):
+        env.tuning_payload()
+    (env.folder / "event.json").write_text("{")
+    with pytest.raises(UserError, match=r"event\.json is not JSON"):
+        env.tuning_payload()
+    (env.folder / "event.json").write_text('{"operation": "list"}')
+    assert env.tuning_payload() == {"operation": "list"}

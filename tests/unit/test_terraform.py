@@ -1,0 +1,79 @@
+"""Terraform behind its class, with real Terraform on built-in resources (no provider)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness import toolchain
+from harness.terraform import Change, Terraform, TerraformError
+
+ROOT = """
+variable "fail" {
+  type    = bool
+  default = false
+}
+resource "terraform_data" "one" { input = "x" }
+resource "terraform_data" "two" {
+  input = terraform_data.one.output
+  lifecycle {
+    precondition {
+      condition     = !var.fail
+      error_message = "told to fail"
+    }
+  }
+}
+output "value" { value = terraform_data.two.output }
+"""
+
+
+@pytest.fixture
+def terraform(tmp_path: Path) -> Terraform:
+    """Terraform in a root of two resources."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "main.tf").write_text(ROOT)
+    tools = toolchain.prepare(tmp_path / "cache")
+    made = Terraform(root, tools, dict(os.environ), tmp_path)
+    made.init()
+    return made
+
+
+def test_a_roots_whole_life(terraform: Terraform, tmp_path: Path) -> None:
+    """Apply, an empty plan, outputs, destroy; every change is told while it happens."""
+    changes: list[Change] = []
+    terraform.apply(changes.append)
+    assert terraform.outputs() == {"value": "x"}
+    assert terraform.plan() == []
+    assert changes[-1] == Change("create", "terraform_data.two", done=2, total=2)
+
+    changes.clear()
+    terraform.destroy(changes.append)
+    assert changes[-1] == Change("delete", "terraform_data.one", done=2, total=2)
+    assert terraform.state_list() == []
+    assert sorted(terraform.plan()) == ["create terraform_data.one", "create terraform_data.two"]
+    assert (tmp_path / "terraform-apply.log").read_text()
+
+
+def test_a_failed_apply_says_why_and_keeps_what_was_made(
+    terraform: Terraform, tmp_path: Path
+) -> None:
+    """The message is Terraform's own diagnostic; destroy then removes the rest."""
+    (tmp_path / "root" / "fail.auto.tfvars.json").write_text('{"fail": true}')
+    with pytest.raises(TerraformError, match="told to fail") as caught:
+        terraform.apply()
+    assert caught.value.command == "apply"
+    assert caught.value.exit_code == 3
+    terraform.destroy()
+    assert terraform.state_list() == []
+
+
+def test_a_root_that_is_no_terraform_fails_with_the_file(
+    terraform: Terraform, tmp_path: Path
+) -> None:
+    """A syntax error is an error of every command."""
+    (tmp_path / "root" / "broken.tf").write_text("resource {")
+    with pytest.raises(TerraformError, match=r"(?s)terraform plan: .*"):
+        terraform.plan()
