@@ -1,0 +1,42 @@
+variable "architecture" {
+  description = "Processor of the CRUD function: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}
+
+variable "log_format" {
+  description = "Format of Lambda's own log lines: Text or JSON."
+  type        = string
+  default     = "JSON"
+  nullable    = false
+}
+
+variable "memory_mb" {
+  description = "Memory size of the CRUD function in MB, 128 to 10240."
+  type        = number
+  default     = 512
+  nullable    = false
+}
+
+variable "name_prefix" {
+  description = "Start of all names, e.g. dyno-251120-0915-k3f9."
+  type        = string
+  nullable    = false
+}
+
+variable "packages" {
+  description = "Zips of the functions: their paths and their SHA-256 in base64."
+  type = object({
+    crud_api    = object({ path = string, sha256_base64 = string })
+    power_tuner = object({ path = string, sha256_base64 = string })
+  })
+  nullable = false
+}
+
+variable "tags" {
+  description = "Tags of all resources: dyno:run, dyno:env and dyno:expires."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
