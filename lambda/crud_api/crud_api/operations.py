@@ -62,10 +62,9 @@ def _create(payload: Any, store: Store) -> Any:
 
 
 def _read(payload: Any, store: Store) -> Any:
-    parameters = _parameters("read", payload, store)
-    answer = store.get_item(**parameters)
+    answer = store.get_item(**_parameters("read", payload, store))
     if "Item" not in answer:
-        raise NotFound(f"There is no item with the id {_shown(parameters['Key']['id'])}.")
+        raise NotFound("There is no item with this key.")
     return answer
 
 
