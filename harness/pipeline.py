@@ -131,12 +131,17 @@ def _note(run: Run, error: BaseException) -> int:
 
 
 def _finish(run: Run, *, keep: bool) -> bool:
-    """Take the environment down (or keep it) and write the evidence; return success.
+    """Write the evidence, take the environment down (or keep it), and return success.
 
-    The report comes last, because it tells what teardown found; but when teardown fails
-    or is abandoned, it is written all the same.
+    The report comes first, so that it is there whatever happens to the teardown, and is
+    brought up to date with what the teardown found.
     """
     done = True
+    try:
+        run.report()
+    except (DynoError, KeyboardInterrupt) as error:
+        done = False
+        run.ui.error(f"no report: {error}")
     try:
         if keep and run.folder.read_lease().state == "up":
             run.keep()
@@ -145,11 +150,8 @@ def _finish(run: Run, *, keep: bool) -> bool:
     except (DynoError, KeyboardInterrupt) as error:
         done = False
         _say_what_is_left(run, error)
-    try:
-        run.report()
-    except DynoError as error:
-        run.ui.error(f"no report: {error}")
-        done = False
+    if done:
+        run.refresh_report()
     return done
 
 

@@ -317,6 +317,12 @@ class Run:
             step.update(_short(rendered.html))
         return rendered.html
 
+    def refresh_report(self) -> None:
+        """Write the evidence again, with what is known since."""
+        from harness.report import render
+
+        render.render(self.result, self.folder.path)
+
     def down(self) -> tuple[Leftover, ...]:
         """Take the environment down and prove that nothing is left."""
         with self._step("down", "taking the environment down") as step:

@@ -1,0 +1,125 @@
+"""The account: who the credentials are is asked before anything is made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from harness import aws
+from harness.errors import UserError
+
+IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/u</Arn><UserId>u</UserId>
+<Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+ERROR = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>
+<Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"""
+
+
+@contextmanager
+def sts(status: int, body: str) -> Iterator[str]:
+    """Run a server that answers every request as STS would."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keys, no profile, no files of the user's."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+
+def test_the_account_is_what_sts_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs get the endpoint and the same keys."""
+    with sts(200, IDENTITY) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        account = aws.connect("eu-west-1")
+    assert (account.account_id, account.region, account.endpoint) == (
+        "111122223333",
+        "eu-west-1",
+        url,
+    )
+    environment = account.program_environment({"X": "1"})
+    assert environment["AWS_ENDPOINT_URL"] == url
+    assert environment["AWS_ACCESS_KEY_ID"] == "AKIDEXAMPLE"
+    assert environment["X"] == "1"
+    assert account.session.client("lambda").meta.endpoint_url == url
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        ("ExpiredToken", "have expired"),
+        ("InvalidClientTokenId", r"are refused \(InvalidClientTokenId\)"),
+        ("SignatureDoesNotMatch", "are refused"),
+    ],
+)
+def test_keys_that_are_no_good_are_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, code: str, complaint: str
+) -> None:
+    """The user renews them; no key is shown."""
+    with sts(403, ERROR.format(code=code)) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(UserError, match=complaint) as caught:
+            aws.connect("eu-west-1")
+    assert "aws sso login" in str(caught.value)
+    assert "AKID" not in str(caught.value)
+
+
+def test_missing_keys_are_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the way without an account is named."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(UserError, match=r"no AWS credentials.*make tune ENV=local"):
+        aws.connect("eu-west-1")
+
+
+def test_a_missing_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typing error in AWS_PROFILE is no traceback."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(UserError, match="nobody"):
+        aws.connect("eu-west-1")
+
+
+def test_a_region_must_come_from_somewhere() -> None:
+    """Where to set it is said."""
+    with pytest.raises(UserError, match=r"no AWS region: set AWS_REGION, or region under"):
+        aws.connect("")
+
+
+def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that points there is in the message."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"AWS_ENDPOINT_URL=http://127\.0\.0\.1:9"):
+        aws.connect("eu-west-1")

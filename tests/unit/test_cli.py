@@ -1,0 +1,136 @@
+"""The command line: mistakes end with status 2 and one clear line, before anything is made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the real environments."""
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+    for part in ("envs", "modules", "lambda", "postman"):
+        shutil.copytree(PROJECT / part, tmp_path / part, ignore=ignore)
+    (tmp_path / "node_modules").symlink_to(PROJECT / "node_modules")
+    return tmp_path
+
+
+def dyno(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `dyno` in a project, without credentials."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli", *arguments],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            **inherited,
+            "PYTHONPATH": str(PROJECT),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **environment,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param(["run", "--env", "staging"], "Known: dev, local, prod, test", id="env"),
+        pytest.param(["run", "--power", "100"], "128 to 10240 MB", id="power-small"),
+        pytest.param(["run", "--power", "20000"], "128 to 10240 MB", id="power-large"),
+        pytest.param(["run", "--power", "a,b"], "--power a,b", id="power-words"),
+        pytest.param(["run", "--num", "4"], "[tuning] num: 4", id="num"),
+        pytest.param(["run", "--strategy", "fast"], "strategy", id="strategy"),
+        pytest.param(["run", "--virtual-users", "-1"], "virtual_users: -1", id="users"),
+        pytest.param(["run", "--env", "dev", "--region", "eu-west-1"], "no AWS cred", id="keys"),
+        pytest.param(["up", "--env", "x"], "no such environment", id="up"),
+        pytest.param(["tune", "--run", "x"], "RUN=x: no such run", id="run"),
+        pytest.param(["down"], "no run with a standing environment", id="nothing-stands"),
+        pytest.param(["sweep", "--older-than", "-1"], "0 or more", id="sweep"),
+        pytest.param(["local", "env"], "dyno local start", id="local-env"),
+    ],
+)
+def test_a_mistake_ends_with_status_2_and_makes_nothing(
+    project: Path, arguments: list[str], complaint: str
+) -> None:
+    """What is wrong and what is allowed is on standard error; standard output stays empty."""
+    done = dyno(project, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (project / "runs").exists()
+
+
+def test_a_mistyped_key_names_file_key_and_what_is_allowed(project: Path) -> None:
+    """Before anything is made."""
+    (project / "envs" / "local" / "dyno.toml").write_text("[load]\nvirtual_user = 1\n")
+    done = dyno(project, "run")
+    assert done.returncode == 2
+    assert "envs/local/dyno.toml: [load] virtual_user: unknown key; allowed: " in done.stderr
+
+
+def test_a_port_in_use_is_refused(project: Path) -> None:
+    """It says so and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = dyno(project, "run", "--port", str(port))
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
+    assert "in use" in done.stderr
+    assert not (project / "runs").exists()
+
+
+def test_a_node_that_is_too_old_is_refused(project: Path, tmp_path: Path) -> None:
+    """Newman needs 20."""
+    node = tmp_path / "bin" / "node"
+    node.parent.mkdir()
+    node.write_text("#!/bin/sh\necho v18.20.4\n")
+    node.chmod(0o755)
+    done = dyno(project, "run", PATH=f"{node.parent}:{os.environ['PATH']}")
+    assert done.returncode == 2
+    assert "18.20.4" in done.stderr
+    assert "20" in done.stderr
+
+
+def test_no_terraform_and_no_network_is_refused(project: Path, tmp_path: Path) -> None:
+    """It says where to get Terraform."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("node", "git", "sh"):
+        found = shutil.which(name)
+        assert found
+        (tools / name).symlink_to(found)
+    proxy = "http://127.0.0.1:9"
+    done = dyno(project, "run", PATH=str(tools), HTTPS_PROXY=proxy, https_proxy=proxy)
+    assert done.returncode == 2
+    assert "no Terraform" in done.stderr
+    assert "https://developer.hashicorp.com/terraform/install" in done.stderr
+    assert not (project / "runs").exists()
+
+
+def test_help_teaches_the_exit_status(project: Path) -> None:
+    """A script's author finds it there."""
+    done = dyno(project, "run", "--help")
+    assert done.returncode == 0
+    for status in (
+        "0 everything passed",
+        "1 an SLO is missed",
+        "2 your mistake",
+        "3 a step failed",
+    ):
+        assert status in " ".join(done.stdout.split())
