@@ -1,0 +1,61 @@
+"""How a figure is written, everywhere: terminal, HTML, Markdown, charts, JUnit.
+
+Three significant digits, thousands separated by commas, a missing figure is an en dash.
+"""
+
+from __future__ import annotations
+
+MISSING = "–"
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """Return a number with at least that many significant digits and no needless decimals.
+
+    Examples: 1234.5 -> "1,234", 95 -> "95.0", 9.417 -> "9.42", 0.194 -> "0.194", 0 -> "0".
+    """
+    if value == 0:
+        return "0"
+    # The exponent of the rounded value: 99.96 has three digits before the point, not two.
+    exponent = int(f"{abs(value):.{digits - 1}e}".split("e")[1])
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a duration without its unit."""
+    return MISSING if value is None else rounded(value)
+
+
+def usd(value: float | None) -> str:
+    """Return an amount without its unit: cents from one dollar on, else three digits."""
+    if value is None:
+        return MISSING
+    return f"{value:,.2f}" if abs(value) >= 1 else rounded(value)
+
+
+def per_million(cost_usd: float | None) -> str:
+    """Return the price of a million invocations, given that of one."""
+    return usd(None if cost_usd is None else cost_usd * 1e6)
+
+
+def integer(value: int | None) -> str:
+    """Return a count or a memory size."""
+    return MISSING if value is None else f"{value:,}"
+
+
+def percent(ratio: float | None) -> str:
+    """Return a ratio as per cent: two significant digits below one per cent, else one decimal."""
+    if ratio is None:
+        return MISSING
+    value = ratio * 100
+    text = rounded(value, 2) if abs(value) < 1 else f"{value:,.1f}".removesuffix(".0")
+    return f"{text} %"
+
+
+def seconds(value: float) -> str:
+    """Return a time for people: "0.34 s", "12.3 s", "2 min 05 s"."""
+    if value < 1:
+        return f"{value:.2f} s"
+    if round(value, 1) < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes:,} min {rest:02d} s"
