@@ -11,7 +11,7 @@ import base64
 import json
 import math
 from collections.abc import Callable
-from decimal import Clamped, Context, Decimal, Inexact, Overflow, Rounded, Underflow
+from decimal import Clamped, Context, Decimal, Inexact, Overflow, Rounded, Subnormal
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -21,7 +21,7 @@ Number = Callable[[str], Any]
 
 # What DynamoDB's number type holds. Anything else is refused: no silent rounding.
 _NUMBER_CONTEXT = Context(
-    prec=38, Emin=-130, Emax=125, traps=[Clamped, Overflow, Inexact, Rounded, Underflow]
+    prec=38, Emin=-130, Emax=125, traps=[Clamped, Overflow, Inexact, Rounded, Subnormal]
 )
 _NUMBER_RANGE = "numbers have at most 38 digits and lie between 1E-130 and 9.9E+125 in size"
 
