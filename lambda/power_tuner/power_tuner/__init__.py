@@ -1,0 +1,1 @@
+"""The power tuner's Lambda functions: one per state of the state machine, see handlers.py."""

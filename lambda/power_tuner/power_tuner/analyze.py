@@ -1,0 +1,163 @@
+"""Analyze: decide whether enough is measured, then which power value is best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from power_tuner import visualization
+from power_tuner.prices import Prices, checked_on
+from power_tuner.request import TuningInput
+from power_tuner.state import PowerState, TuningState
+from power_tuner.stats import Summary, summarise, trimmed_mean
+from power_tuner.strategies import Candidate, best
+
+_MILLION = 1_000_000
+# So many samples are put out as they are; more would not fit beside the rest.
+_MOST_DURATIONS = 5_000
+
+
+def next_state(request: TuningInput, state: TuningState) -> str:
+    """Return the state that follows Analyze."""
+    if not all(power.done(request.invocations) for power in state.powers):
+        return "Measure"
+    return "Optimize" if request.auto_optimize and not request.dry_run else "CleanUp"
+
+
+def analyze(
+    request: TuningInput, state: TuningState, prices: Prices, visualization_url: str
+) -> dict[str, Any]:
+    """Return the execution's output, complete but for what CleanUp adds of the tuner's own cost.
+
+    Args:
+        request: The checked input.
+        state: All that was measured.
+        prices: Of the function's region and architecture.
+        visualization_url: Of the page with the interactive curve.
+    """
+    details = [_detail(request, power, prices) for power in state.powers]
+    candidates = [
+        Candidate(power=d["power"], cost=d["cost"], duration=d["duration"]["trimmedMean"])
+        for d in details
+        if not d["excluded"]
+    ]
+    output: dict[str, Any] = {}
+    if request.dry_run:
+        output["dryRun"] = True
+    else:
+        chosen = best(candidates, request.strategy, request.balanced_weight)
+        output |= {"power": chosen.power, "cost": chosen.cost, "duration": chosen.duration}
+    output["stateMachine"] = {
+        "executionCost": 0.0,
+        "lambdaCost": sum(d["totalCost"] for d in details),
+        "visualization": visualization.url(visualization_url, candidates, request.function.region),
+    }
+    if request.include_output_results:
+        output["stats"] = [
+            {"value": c.power, "averagePrice": c.cost, "averageDuration": c.duration}
+            for c in candidates
+        ]
+    return output | {
+        "lambdaARN": request.function.text,
+        "region": request.function.region,
+        "architecture": state.architecture,
+        "originalPower": state.original_power,
+        "strategy": request.strategy,
+        "current": _current(state.original_power, candidates, output),
+        "details": _with_durations(details, state.powers),
+        "warnings": state.warnings + _warnings(request, state.powers),
+        "prices": _prices(prices),
+    }
+
+
+def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str, Any]:
+    samples = power.samples
+    excluded = power.excluded or ("" if samples else "nothing was measured")
+    detail: dict[str, Any] = {
+        "power": power.power,
+        "count": len(samples),
+        "duration": None,
+        "billedMean": None,
+        "cost": None,
+        "totalCost": power.billed_ms * prices.per_ms(power.power),
+        "invocations": power.invocations,
+        "coldStarts": sum(sample.cold for sample in samples),
+        "errors": sum(power.errors.values()),
+        "errorsByType": power.errors,
+        "retries": power.retries,
+        "maxMemoryUsed": power.max_memory_used_mb or None,
+        "excluded": excluded,
+    }
+    if samples:
+        billed = [float(sample.billed_ms) for sample in samples]
+        trim = request.discard_top_bottom
+        detail["duration"] = _summary(summarise([s.duration_ms for s in samples], trim))
+        detail["billedMean"] = sum(billed) / len(billed)
+        detail["cost"] = prices.invocation(power.power, trimmed_mean(billed, trim))
+    return detail
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "mean": summary.mean,
+        "trimmedMean": summary.trimmed_mean,
+        "p50": summary.p50,
+        "p95": summary.p95,
+        "p99": summary.p99,
+        "min": summary.min,
+        "max": summary.max,
+        "stdDev": summary.std_dev,
+        "ci95": list(summary.ci95),
+    }
+
+
+def _with_durations(
+    details: list[dict[str, Any]], powers: list[PowerState]
+) -> list[dict[str, Any]]:
+    if sum(len(power.samples) for power in powers) <= _MOST_DURATIONS:
+        for detail, power in zip(details, powers, strict=True):
+            detail["durations"] = [sample.duration_ms for sample in power.samples]
+    return details
+
+
+def _current(
+    original_power: int, candidates: list[Candidate], output: dict[str, Any]
+) -> dict[str, Any]:
+    """Say where the function stands now, and what changing it would save."""
+    now = next((c for c in candidates if c.power == original_power), None)
+    if now is None or "power" not in output:
+        return {"power": original_power, "measured": now is not None}
+    return {
+        "power": original_power,
+        "measured": True,
+        "cost": now.cost,
+        "duration": now.duration,
+        "savingPerMillion": (now.cost - output["cost"]) * _MILLION,
+        "fasterBy": now.duration - output["duration"],
+    }
+
+
+def _warnings(request: TuningInput, powers: list[PowerState]) -> list[str]:
+    warnings = []
+    for power in powers:
+        if power.excluded:
+            warnings.append(f"{power.power} MB is left out: {power.excluded}")
+        elif power.failure:
+            failed = power.launched - len(power.samples)
+            warnings.append(
+                f"{power.power} MB: {failed} of {power.launched} invocations failed, first: "
+                f"{power.failure}"
+            )
+    if len(powers) == 1 and not request.dry_run:
+        warnings.append("only one power value: there is nothing to compare it with")
+    return warnings
+
+
+def _prices(prices: Prices) -> dict[str, Any]:
+    """The request fee is the same at every power value, so it is in no `cost`."""
+    return {
+        "currency": prices.currency,
+        "gbSecond": prices.gb_second,
+        "requestsPerMillion": prices.request * _MILLION,
+        "stateTransition": prices.state_transition,
+        "checked": checked_on(),
+    }

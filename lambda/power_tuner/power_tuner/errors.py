@@ -1,0 +1,79 @@
+"""What the tuner fails with. A class's name is the error that the state machine reports."""
+
+from __future__ import annotations
+
+
+class TunerError(Exception):
+    """Base of all errors that the tuner raises on purpose."""
+
+
+class InvalidInput(TunerError):  # noqa: N818 - shown to users as the execution's error
+    """The execution's input is wrong; nothing was changed."""
+
+
+class NotTunable(TunerError):  # noqa: N818
+    """The function does not exist, or the tuner is not allowed to touch it; nothing was changed."""
+
+
+class FunctionBusy(TunerError):  # noqa: N818
+    """Another execution is tuning the same function; nothing was changed."""
+
+
+class StillWaiting(TunerError):  # noqa: N818
+    """The state's Lambda function ran out of time while waiting; the state machine retries it."""
+
+
+class FunctionChanged(TunerError):  # noqa: N818
+    """Somebody else changed the function while it was being tuned."""
+
+
+class FunctionGone(TunerError):  # noqa: N818
+    """The function, or one of the versions made for the tuning, does not exist (any more)."""
+
+
+class FunctionNotReady(TunerError):  # noqa: N818
+    """The function did not become usable within the deadline, or its update failed."""
+
+
+class ExecutionEnded(TunerError):  # noqa: N818
+    """The execution was stopped while one of its functions was still at work."""
+
+
+class InvocationFailed(TunerError):  # noqa: N818
+    """The function failed, and the input does not allow it to."""
+
+
+class NothingMeasured(TunerError):  # noqa: N818
+    """No power value is left: each one failed."""
+
+
+class ProcessorFailed(TunerError):  # noqa: N818
+    """A pre- or post-processor failed."""
+
+
+class PayloadNotRead(TunerError):  # noqa: N818
+    """The payload in S3 could not be read; nothing was changed."""
+
+
+class CleanUpFailed(TunerError):  # noqa: N818
+    """Something of the tuning is left behind; the message names it."""
+
+
+# Errors that are only raised before the tuner has touched the function.
+NOTHING_CHANGED = (InvalidInput, NotTunable, FunctionBusy, PayloadNotRead)
+
+
+def named(error: TunerError) -> TunerError:
+    """Return the error with its name in front of its message.
+
+    A state machine sees the name of a Python error only where the runtime reports it; with the
+    name in the message it is known everywhere, see `split_name`.
+    """
+    return type(error)(f"{type(error).__name__}: {error}")
+
+
+def split_name(message: str) -> tuple[str, str]:
+    """Return name and message of a `named` error; no name if the message has none of ours."""
+    name, separator, rest = message.partition(": ")
+    known = isinstance(globals().get(name), type) and issubclass(globals()[name], TunerError)
+    return (name, rest) if separator and known else ("", message)

@@ -1,0 +1,290 @@
+"""The function that is tuned: the calls of the Lambda API, with waits and errors told apart.
+
+Version numbers are appended to the ARN rather than given as a qualifier: policies then see
+the version, and a role can be allowed to delete versions without being allowed to delete the
+function itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from power_tuner.errors import FunctionChanged, FunctionGone, FunctionNotReady, StillWaiting
+from power_tuner.request import FunctionArn
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 3.0
+
+# What an update of the memory size changes by itself. All else must stay as it is.
+_VOLATILE = frozenset(
+    {
+        "LastModified",
+        "LastUpdateStatus",
+        "LastUpdateStatusReason",
+        "LastUpdateStatusReasonCode",
+        "MemorySize",
+        "ResponseMetadata",
+        "RevisionId",
+        "RuntimeVersionConfig",
+        "State",
+        "StateReason",
+        "StateReasonCode",
+    }
+)
+
+
+def error_code(error: Exception) -> str:
+    """Return the code of an AWS error, such as ResourceNotFoundException; else nothing."""
+    if not isinstance(error, ClientError):
+        return ""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_denied(error: Exception) -> bool:
+    """Return whether IAM refused the call."""
+    return error_code(error) in {"AccessDenied", "AccessDeniedException"}
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a Lambda function must be done, on its own clock."""
+
+    at: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left, negative when it is over."""
+        return self.at - self.clock()
+
+    def pause(self, seconds: float, waiting_for: str) -> None:
+        """Sleep, or raise `StillWaiting` when there is no time for it."""
+        if seconds >= self.left_s:
+            raise StillWaiting(f"no time left to wait for {waiting_for}")
+        self.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version."""
+
+    number: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An alias."""
+
+    name: str
+    version: str
+    description: str
+    revision_id: str
+
+
+class Function:
+    """One Lambda function.
+
+    Args:
+        client: A boto3 Lambda client of the function's region.
+        arn: The function's.
+        deadline: Until when this may wait.
+    """
+
+    def __init__(self, client: Any, arn: FunctionArn, deadline: Deadline) -> None:
+        self._client = client
+        self.arn = arn
+        self._deadline = deadline
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return configuration and reserved concurrency in one call (GetFunction)."""
+        answer: Mapping[str, Any] = self._client.get_function(FunctionName=self.arn.text)
+        return answer
+
+    def configuration(self, version: str = "") -> Mapping[str, Any]:
+        """Return the configuration of $LATEST or of a version."""
+        try:
+            answer: Mapping[str, Any] = self._client.get_function_configuration(
+                FunctionName=self._qualified(version)
+            )
+        except ClientError as error:
+            raise self._gone(error) from error
+        return answer
+
+    def ready(self, version: str = "") -> Mapping[str, Any]:
+        """Wait until $LATEST or a version can be used, and return its configuration.
+
+        Raises:
+            FunctionNotReady: Its creation or last update failed.
+            StillWaiting: It takes longer than this Lambda function has time.
+        """
+        pause = _FIRST_PAUSE_S
+        while True:
+            config = self.configuration(version)
+            state = config.get("State") or "Active"
+            update = config.get("LastUpdateStatus") or "Successful"
+            if "Failed" in (state, update):
+                reason = config.get("LastUpdateStatusReason") or config.get("StateReason") or ""
+                raise FunctionNotReady(f"{self._qualified(version)} failed to update: {reason}")
+            # an Inactive function is woken up by being updated or invoked
+            if state != "Pending" and update != "InProgress":
+                return config
+            self._deadline.pause(pause, f"{self._qualified(version)} to become active")
+            pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+
+    def set_memory(self, memory_mb: int, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Set the memory size of $LATEST, wait, and return the new configuration.
+
+        Args:
+            memory_mb: The new size.
+            config: What it has now; if it has changed since, the update is refused.
+
+        Raises:
+            FunctionChanged: Somebody else changed the function.
+        """
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                self._client.update_function_configuration(
+                    FunctionName=self.arn.text,
+                    MemorySize=memory_mb,
+                    RevisionId=config["RevisionId"],
+                )
+                break
+            except ClientError as error:
+                if error_code(error) != "ResourceConflictException":
+                    raise self._changed(error) from error
+                # another update is being applied; whether it was ours shows after it
+                self._deadline.pause(pause, "an update in progress")
+                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+        updated = self.ready()
+        check_unchanged(config, updated)
+        return updated
+
+    def publish(self, description: str, config: Mapping[str, Any]) -> Version:
+        """Publish $LATEST as a version.
+
+        Lambda publishes nothing when code and configuration are those of the newest version:
+        it answers with that version, whose description is another then.
+        """
+        try:
+            answer = self._client.publish_version(
+                FunctionName=self.arn.text,
+                Description=description,
+                CodeSha256=config["CodeSha256"],
+                RevisionId=config["RevisionId"],
+            )
+        except ClientError as error:
+            raise self._changed(error) from error
+        return Version(number=answer["Version"], description=answer.get("Description", ""))
+
+    def versions(self) -> Iterator[Version]:
+        """Yield all published versions."""
+        arguments = {"FunctionName": self.arn.text}
+        while True:
+            page = self._client.list_versions_by_function(**arguments)
+            for item in page["Versions"]:
+                if item["Version"] != "$LATEST":
+                    yield Version(item["Version"], item.get("Description", ""))
+            if not page.get("NextMarker"):
+                return
+            arguments["Marker"] = page["NextMarker"]
+
+    def delete_version(self, number: str) -> None:
+        """Delete a version; one that is gone already is fine."""
+        if not number.isdecimal():
+            raise ValueError(f"not the number of a version: {number!r}")
+        _unless_gone(self._client.delete_function, FunctionName=self._qualified(number))
+
+    def aliases(self) -> Iterator[Alias]:
+        """Yield all aliases."""
+        arguments = {"FunctionName": self.arn.text}
+        while True:
+            page = self._client.list_aliases(**arguments)
+            for item in page["Aliases"]:
+                yield _alias(item)
+            if not page.get("NextMarker"):
+                return
+            arguments["Marker"] = page["NextMarker"]
+
+    def create_alias(self, name: str, version: str, description: str = "") -> Alias | None:
+        """Create an alias; None if there is one of this name already."""
+        try:
+            return _alias(
+                self._client.create_alias(
+                    FunctionName=self.arn.text,
+                    Name=name,
+                    FunctionVersion=version,
+                    Description=description,
+                )
+            )
+        except ClientError as error:
+            if error_code(error) == "ResourceConflictException":
+                return None
+            raise self._gone(error) from error
+
+    def update_alias(self, alias: Alias, **changes: str) -> Alias:
+        """Change an alias, provided that nobody else has."""
+        try:
+            return _alias(
+                self._client.update_alias(
+                    FunctionName=self.arn.text,
+                    Name=alias.name,
+                    RevisionId=alias.revision_id,
+                    **changes,
+                )
+            )
+        except ClientError as error:
+            raise self._changed(error) from error
+
+    def delete_alias(self, name: str) -> None:
+        """Delete an alias; one that is gone already is fine."""
+        _unless_gone(self._client.delete_alias, FunctionName=self.arn.text, Name=name)
+
+    def _qualified(self, version: str) -> str:
+        return f"{self.arn.text}:{version}" if version else self.arn.text
+
+    def _gone(self, error: Exception) -> Exception:
+        if error_code(error) == "ResourceNotFoundException":
+            return FunctionGone(f"{self.arn.text} was deleted while it was being tuned")
+        return error
+
+    def _changed(self, error: Exception) -> Exception:
+        # a stale RevisionId, or a CodeSha256 that is not that of $LATEST
+        stale = error_code(error) == "PreconditionFailedException" or "CodeSha256" in str(error)
+        if stale:
+            return FunctionChanged(f"{self.arn.text} was changed by somebody else meanwhile")
+        return self._gone(error)
+
+
+def check_unchanged(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Raise `FunctionChanged` if more than the memory size differs."""
+    keys = (before.keys() | after.keys()) - _VOLATILE
+    different = sorted(key for key in keys if before.get(key) != after.get(key))
+    if different:
+        raise FunctionChanged(
+            f"somebody else changed {', '.join(different)} of the function while it was being tuned"
+        )
+
+
+def _alias(item: Mapping[str, Any]) -> Alias:
+    return Alias(
+        name=item["Name"],
+        version=item["FunctionVersion"],
+        description=item.get("Description", ""),
+        revision_id=item.get("RevisionId", ""),
+    )
+
+
+def _unless_gone(call: Callable[..., Any], **arguments: str) -> None:
+    try:
+        call(**arguments)
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise

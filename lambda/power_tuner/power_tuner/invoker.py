@@ -1,0 +1,178 @@
+"""One invocation: sent, retried while Lambda itself refuses it, and read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import ConnectionError as AwsConnectionError
+
+from power_tuner import reports
+from power_tuner.errors import FunctionGone
+from power_tuner.function import Deadline, error_code
+from power_tuner.reports import Report
+
+# Lambda did not run the function: asking again measures nothing twice.
+_RETRIED = frozenset(
+    {
+        "EC2ThrottledException",
+        "ENILimitReachedException",
+        "EFSMountTimeoutException",
+        "InternalFailure",
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "RequestTimeout",
+        "ResourceConflictException",  # the version is Pending
+        "ResourceNotReadyException",
+        "ServiceException",
+        "ServiceUnavailable",
+        "SnapStartNotReadyException",
+        "SnapStartTimeoutException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_MOST_TRIES = 12
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 20.0
+
+# The function's environment was ended from outside: this memory size is no good, whatever
+# the function itself would say to it.
+_KILLED_TYPES = frozenset({"Sandbox.Timedout", "Runtime.OutOfMemory", "Runtime.ExitError"})
+_KILLED_WORDS = ("Task timed out after", "Runtime exited", "signal: killed", "out of memory")
+_NO_REPORT = "NoReport"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one invocation."""
+
+    report: Report | None  # None if the log tail holds none
+    payload: bytes = b""  # the function's answer
+    error_type: str = ""  # empty if the function succeeded
+    error_message: str = ""
+    killed: bool = False  # by Lambda: out of memory, out of time
+    retries: int = 0
+
+
+class Invoker(Protocol):
+    """Invokes a version."""
+
+    def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
+        """Invoke, and return what came of it."""
+
+
+class GaveUpError(Exception):
+    """Lambda refused an invocation again and again.
+
+    Attributes:
+        retries: How often it was asked again.
+        out_of_time: There was no time for another try; the invocation is still to be done.
+    """
+
+    def __init__(self, message: str, retries: int, *, out_of_time: bool) -> None:
+        super().__init__(message)
+        self.retries = retries
+        self.out_of_time = out_of_time
+
+
+class LambdaInvoker:
+    """Invokes through boto3.
+
+    Args:
+        client: A Lambda client that does not retry by itself: a retry must be counted.
+        deadline: Until when an invocation may be tried again.
+        jitter: Returns a number from 0 to its argument.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        deadline: Deadline,
+        jitter: Callable[[float], float] = lambda most: random.uniform(0, most),  # noqa: S311
+    ) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._jitter = jitter
+
+    def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
+        """Invoke, and return what came of it.
+
+        Raises:
+            GaveUpError: Lambda refused it too often, or time is up.
+            FunctionGone: There is no such function or version.
+        """
+        retries = 0
+        while True:
+            try:
+                answer = self._client.invoke(
+                    FunctionName=function_arn, LogType="Tail", Payload=payload
+                )
+                return read(answer, answer["Payload"].read(), retries)
+            except ReadTimeoutError as error:
+                # it ran, and nobody knows for how long: not to be sent again
+                return Outcome(None, error_type="NoAnswer", error_message=str(error), killed=True)
+            except (ClientError, AwsConnectionError, HTTPClientError) as error:
+                self._check(error, function_arn)
+                retries += 1
+                self._pause(error, retries)
+
+    def _check(self, error: Exception, function_arn: str) -> None:
+        if not isinstance(error, ClientError):
+            return
+        code = error_code(error)
+        if code == "ResourceNotFoundException":
+            raise FunctionGone(
+                f"{function_arn} does not exist: deleted while it was being tuned"
+            ) from error
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code not in _RETRIED and status < 500:
+            raise error
+
+    def _pause(self, error: Exception, retries: int) -> None:
+        pause = self._jitter(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**retries))
+        out_of_time = pause >= self._deadline.left_s
+        if retries >= _MOST_TRIES or out_of_time:
+            raise GaveUpError(
+                f"Lambda refused the invocation {retries} times: {error}",
+                retries,
+                out_of_time=out_of_time,
+            ) from error
+        self._deadline.sleep(pause)
+
+
+def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
+    """Return what an Invoke response says."""
+    log = base64.b64decode(answer.get("LogResult") or "").decode(errors="replace")
+    request_id = answer.get("ResponseMetadata", {}).get("RequestId", "")
+    report = reports.find(log, request_id)
+    if answer.get("FunctionError"):
+        error_type, message = _error(payload)
+        killed = error_type in _KILLED_TYPES or any(word in message for word in _KILLED_WORDS)
+        return Outcome(report, payload, error_type, message, killed, retries)
+    if report is None:
+        return Outcome(
+            None,
+            payload,
+            _NO_REPORT,
+            "the end of the invocation's log holds no REPORT line",
+            retries=retries,
+        )
+    return Outcome(report, payload, retries=retries)
+
+
+def _error(payload: bytes) -> tuple[str, str]:
+    """Return type and message of a failed invocation's answer."""
+    try:
+        error = json.loads(payload)
+    except ValueError:
+        error = None
+    if not isinstance(error, dict):
+        return "Unknown", payload.decode(errors="replace")[:500]
+    message = str(error.get("errorMessage", ""))
+    default = "Sandbox.Timedout" if "Task timed out after" in message else "Unknown"
+    return str(error.get("errorType") or default), message

@@ -1,0 +1,112 @@
+"""What each invocation is sent: conversion and weights, as aws-lambda-power-tuning has them."""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from power_tuner.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadPlan:
+    """Which payload each invocation of a power value gets: first the first share, then the next."""
+
+    texts: tuple[str, ...]  # JSON
+    ends: tuple[int, ...]  # number of the invocation at which each share ends
+
+    def index(self, invocation: int) -> int:
+        """Return which payload an invocation gets, counted from 0.
+
+        Args:
+            invocation: Number of the invocation, from 0; past the last one it starts again.
+        """
+        return bisect_right(self.ends, invocation % self.ends[-1])
+
+    def text(self, invocation: int) -> str:
+        """Return the JSON text that an invocation is sent."""
+        return self.texts[self.index(invocation)]
+
+
+def plan(num: int, payload: Any) -> PayloadPlan:
+    """Share `num` invocations among the payloads.
+
+    Args:
+        num: Invocations per power value.
+        payload: Any JSON value, or a weighted list.
+
+    Raises:
+        InvalidInput: A weighted list does not fit into `num` invocations.
+    """
+    if not is_weighted(payload):
+        return PayloadPlan(texts=(as_json(payload),), ends=(num,))
+    shares = _shares(num, [item["weight"] for item in payload])
+    return PayloadPlan(
+        texts=tuple(as_json(item["payload"]) for item in payload),
+        ends=tuple(accumulate(shares)),
+    )
+
+
+def is_weighted(payload: Any) -> bool:
+    """Return whether a payload is a list of payloads with weights."""
+    return (
+        isinstance(payload, list)
+        and bool(payload)
+        and all(
+            isinstance(item, dict) and _truthy(item.get("weight")) and _truthy(item.get("payload"))
+            for item in payload
+        )
+    )
+
+
+def as_json(payload: Any) -> str:
+    """Return what is sent: a string that is JSON as it is, all else encoded as JSON."""
+    if isinstance(payload, str) and is_json(payload):
+        return payload
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_json(text: str) -> bool:
+    """Return whether a string is JSON (NaN and Infinity are not)."""
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return False
+    return True
+
+
+def _shares(num: int, weights: list[Any]) -> list[int]:
+    if num < len(weights):
+        raise InvalidInput(
+            f'payload: You have {len(weights)} payloads and only "num"={num}. '
+            'Please increase "num".'
+        )
+    if any(
+        isinstance(w, bool) or not isinstance(w, int | float) or not math.isfinite(w)
+        for w in weights
+    ):
+        raise InvalidInput("payload: every weight must be a number")
+    total = sum(weights)
+    if total <= 0:
+        raise InvalidInput("payload: the weights must add up to more than 0")
+    shares = [math.floor(weight * num / total) for weight in weights]
+    if min(shares) < 1:
+        raise InvalidInput(
+            f"payload: Invalid payload weight (num is too small): payload "
+            f"{shares.index(min(shares))} would not be sent at all"
+        )
+    shares[-1] = num - sum(shares[:-1])
+    return shares
+
+
+def _truthy(value: Any) -> bool:
+    """JavaScript's idea of it: empty lists and objects count, NaN cannot come from JSON."""
+    return isinstance(value, list | dict) or bool(value)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)

@@ -1,0 +1,172 @@
+"""Prepare: check the input, lock the function, publish a version per power value.
+
+$LATEST takes every memory size in turn and is published with each; its own size comes last,
+so that it is back the moment publishing is over. A second attempt of this state goes on
+where the first one ended: its lock and its versions are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from power_tuner.errors import (
+    ExecutionEnded,
+    FunctionBusy,
+    FunctionChanged,
+    NotTunable,
+)
+from power_tuner.function import Deadline, Function, error_code, is_denied
+from power_tuner.lock import FunctionLock
+from power_tuner.marks import Lock, is_measured, measured_mark
+from power_tuner.request import TuningInput
+from power_tuner.state import PowerState, TuningState
+
+_BUSY_PAUSE_S = 2.0
+_DYING_LOCK_S = 20.0  # how long the rule gets to clean up after an execution that is over
+
+
+class Preparation:
+    """One entry into Prepare.
+
+    Args:
+        request: The checked input.
+        execution_arn: The execution.
+        function: The function to tune.
+        deadline: Until when this may take.
+        is_running: Says whether another execution is running, by its ARN.
+        clean_up_after: Runs CleanUp for an execution that is over, by its ARN.
+    """
+
+    def __init__(
+        self,
+        request: TuningInput,
+        execution_arn: str,
+        function: Function,
+        deadline: Deadline,
+        is_running: Callable[[str], bool],
+        clean_up_after: Callable[[str], None],
+    ) -> None:
+        self._request = request
+        self._execution_arn = execution_arn
+        self._function = function
+        self._deadline = deadline
+        self._is_running = is_running
+        self._clean_up_after = clean_up_after
+        self._lock = FunctionLock(function, execution_arn)
+
+    def run(self, state: TuningState | None) -> TuningState:
+        """Return the state with a fresh version for each power value that needs one.
+
+        Args:
+            state: What there is already, when versions are published again; None at first.
+        """
+        description = self._describe()
+        self._take_lock()
+        try:
+            config = self._function.ready()
+            lock = self._lock.note_memory(config["MemorySize"])
+            if state is None:
+                state = self._new_state(description, lock)
+            self._publish(config, state)
+            self._wait_for_versions(state)
+        except (ExecutionEnded, FunctionChanged):
+            # the execution may have been stopped, and cleaned up after, while we published
+            if not self._is_running(self._execution_arn):
+                self._clean_up_after(self._execution_arn)
+            raise
+        state.next = "Measure"
+        return state
+
+    def _describe(self) -> Mapping[str, Any]:
+        arn = self._function.arn.text
+        try:
+            return self._function.describe()
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                raise NotTunable(f"lambdaARN: there is no function {arn}") from error
+            if is_denied(error):
+                raise NotTunable(
+                    f"lambdaARN: the tuner is not allowed to tune {arn}; its ARN must be among "
+                    "the tunable_function_arns that the tuner was deployed with"
+                ) from error
+            raise
+
+    def _take_lock(self) -> None:
+        """Take the lock, or raise `FunctionBusy` if another execution holds it."""
+        over_since: float | None = None
+        while (other := self._lock.take()) is not None:
+            if self._is_running(other.execution_arn):
+                if self._request.on_conflict == "fail":
+                    raise FunctionBusy(_busy(self._function.arn.text, other))
+            elif over_since is None:
+                over_since = self._deadline.clock()
+            elif self._deadline.clock() - over_since > _DYING_LOCK_S:
+                self._clean_up_after(other.execution_arn)
+            self._deadline.pause(_BUSY_PAUSE_S, f"{other.execution_arn} to end")
+
+    def _new_state(self, description: Mapping[str, Any], lock: Lock) -> TuningState:
+        config = description["Configuration"]
+        concurrency = description.get("Concurrency") or {}
+        assert lock.memory_mb is not None  # noted just before
+        return TuningState(
+            original_power=lock.memory_mb,
+            architecture=(config.get("Architectures") or ["x86_64"])[0],
+            timeout_s=int(config.get("Timeout") or 3),
+            reserved_concurrency=concurrency.get("ReservedConcurrentExecutions"),
+            powers=[PowerState(power) for power in self._request.power_values],
+            warnings=list(self._request.warnings),
+        )
+
+    def _publish(self, config: Mapping[str, Any], state: TuningState) -> None:
+        published = self._already_published()
+        original = state.original_power
+        wanted = [p for p in state.powers if not p.done(self._request.invocations)]
+        for power in sorted(wanted, key=lambda p: (p.power == original, p.power)):
+            number = published.get(measured_mark(self._execution_arn, power.power, state.batch))
+            if number is None:
+                config, number = self._publish_one(config, power.power, state.batch)
+            if number not in power.versions:
+                power.versions.append(number)
+        self._set_memory(config, original)
+        state.batch += 1
+
+    def _publish_one(
+        self, config: Mapping[str, Any], power: int, batch: int
+    ) -> tuple[Mapping[str, Any], str]:
+        config = self._set_memory(config, power)
+        mark = measured_mark(self._execution_arn, power, batch)
+        version = self._function.publish(mark, config)
+        self._lock.held()
+        return config, version.number
+
+    def _set_memory(self, config: Mapping[str, Any], memory_mb: int) -> Mapping[str, Any]:
+        if config["MemorySize"] == memory_mb:
+            return config
+        self._lock.held()
+        config = self._function.set_memory(memory_mb, config)
+        self._lock.held()
+        return config
+
+    def _already_published(self) -> dict[str, str]:
+        """Return what an earlier attempt of this entry published: version numbers by mark."""
+        return {
+            version.description: version.number
+            for version in self._function.versions()
+            if is_measured(version.description, self._execution_arn)
+        }
+
+    def _wait_for_versions(self, state: TuningState) -> None:
+        """Wait until all can be invoked; with SnapStart their snapshots are made side by side."""
+        for power in state.powers:
+            if power.versions and not power.done(self._request.invocations):
+                self._function.ready(power.versions[-1])
+
+
+def _busy(function_arn: str, lock: Lock) -> str:
+    return (
+        f"{function_arn} is being tuned by {lock.execution_arn}; wait until that has ended, "
+        'or give "onConflict": "wait"'
+    )

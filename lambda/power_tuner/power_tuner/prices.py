@@ -1,0 +1,67 @@
+"""Prices by region and architecture, read from prices.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_FILE = Path(__file__).with_name("prices.json")
+_MB_PER_GB = 1024
+_MS_PER_S = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What things cost in one region, in its currency."""
+
+    gb_second: float
+    request: float
+    state_transition: float
+    currency: str
+    assumed: tuple[str, ...]  # prices not known for the region, for which the default stands
+
+    def per_ms(self, memory_mb: int) -> float:
+        """Return what a millisecond of a function of this memory size costs."""
+        return self.gb_second * memory_mb / _MB_PER_GB / _MS_PER_S
+
+    def invocation(self, memory_mb: int, billed_ms: float) -> float:
+        """Return what one invocation costs, its duration rounded up to a millisecond."""
+        return math.ceil(billed_ms) * self.per_ms(memory_mb)
+
+
+def lookup(region: str, architecture: str) -> Prices:
+    """Return the prices of a region.
+
+    Args:
+        region: Such as eu-west-1. One that the file does not name has the default prices.
+        architecture: x86_64 or arm64.
+    """
+    table = _table()
+    compute = table["gb_second"].get(architecture, table["gb_second"]["x86_64"])
+    return Prices(
+        gb_second=_of(compute, region),
+        request=_of(table["request"], region),
+        state_transition=_of(table["state_transition"], region),
+        currency=table["currency"].get(region, table["currency"]["default"]),
+        assumed=("gb_second",) if region.startswith("cn-") and region not in compute else (),
+    )
+
+
+def checked_on() -> str:
+    """Return the day on which the prices were last compared with their sources."""
+    return str(_table()["checked"])
+
+
+def _of(prices: Mapping[str, float], region: str) -> float:
+    return prices.get(region, prices["default"])
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return table

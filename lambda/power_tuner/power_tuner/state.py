@@ -1,0 +1,163 @@
+"""What passes from state to state, and the size it may have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from power_tuner import samples
+from power_tuner.samples import Sample
+
+# Step Functions allows 256 KiB for a state's input and output; the execution's own input is
+# handed to every state beside this, and the request around both takes a little.
+_LIMIT_BYTES = 262_144 - 8_192
+_SMALLEST_BYTES = 24_576
+
+
+@dataclass(slots=True)
+class PowerState:
+    """What was measured at one power value so far."""
+
+    power: int  # MB
+    versions: list[str] = field(default_factory=list)  # published for it; the last one is used
+    launched: int = 0  # invocations that are done, whatever came of them
+    samples: list[Sample] = field(default_factory=list)
+    billed_ms: int = 0  # of all invocations, the failed and the discarded ones too
+    invocations: int = 0
+    max_memory_used_mb: int = 0
+    errors: dict[str, int] = field(default_factory=dict)  # by type
+    retries: int = 0
+    discarded: int = 0  # were to be cold, and were not
+    failure: str = ""  # the first one
+    excluded: str = ""  # why this power value is out; empty if it is not
+
+    def done(self, num: int) -> bool:
+        """Whether there is nothing left to measure."""
+        return bool(self.excluded) or self.launched >= num
+
+    def to_json(self, digits: int | None) -> dict[str, Any]:
+        """Return plain JSON, durations rounded to so many digits unless that is None."""
+        kept = self.samples if digits is None else samples.rounded(self.samples, digits)
+        return {
+            "power": self.power,
+            "versions": self.versions,
+            "launched": self.launched,
+            "samples": samples.encode(kept) if kept else "",
+            "billedMs": self.billed_ms,
+            "invocations": self.invocations,
+            "maxMemoryUsed": self.max_memory_used_mb,
+            "errors": self.errors,
+            "retries": self.retries,
+            "discarded": self.discarded,
+            "failure": self.failure,
+            "excluded": self.excluded,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> PowerState:
+        """Return what `to_json` wrote."""
+        return cls(
+            power=raw["power"],
+            versions=list(raw["versions"]),
+            launched=raw["launched"],
+            samples=samples.decode(raw["samples"]),
+            billed_ms=raw["billedMs"],
+            invocations=raw["invocations"],
+            max_memory_used_mb=raw["maxMemoryUsed"],
+            errors=dict(raw["errors"]),
+            retries=raw["retries"],
+            discarded=raw["discarded"],
+            failure=raw["failure"],
+            excluded=raw["excluded"],
+        )
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the tuner itself used so far."""
+
+    transitions: int = 0
+    invocations: int = 0
+    gb_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {
+            "transitions": self.transitions,
+            "invocations": self.invocations,
+            "gbSeconds": self.gb_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Usage:
+        """Return what `to_json` wrote."""
+        return cls(raw["transitions"], raw["invocations"], raw["gbSeconds"])
+
+
+@dataclass(slots=True)
+class TuningState:
+    """All of it."""
+
+    original_power: int  # MB
+    architecture: str
+    timeout_s: int  # the function's own
+    reserved_concurrency: int | None
+    powers: list[PowerState]
+    batch: int = 0  # how often versions were published
+    passes: int = 0  # of Measure
+    next: str = "Measure"
+    usage: Usage = field(default_factory=Usage)
+    warnings: list[str] = field(default_factory=list)
+    output: dict[str, Any] | None = None  # once analysed; what was measured is in it then
+
+    def to_json(self, input_bytes: int) -> dict[str, Any]:
+        """Return plain JSON that fits between two states beside the execution's input.
+
+        Durations lose digits only if that is needed: 46 power values with 1000 invocations
+        each keep all of them.
+
+        Args:
+            input_bytes: Size of the execution's input.
+        """
+        room = max(_LIMIT_BYTES - input_bytes, _SMALLEST_BYTES)
+        for digits in (None, 4, 3, 2):
+            raw = self._to_json(digits)
+            if len(json.dumps(raw)) <= room:
+                break
+        return raw
+
+    def _to_json(self, digits: int | None) -> dict[str, Any]:
+        total = sum(len(power.samples) for power in self.powers)
+        return {
+            "originalPower": self.original_power,
+            "architecture": self.architecture,
+            "timeout": self.timeout_s,
+            "reservedConcurrency": self.reserved_concurrency,
+            "batch": self.batch,
+            "passes": self.passes,
+            "next": self.next,
+            "measured": total,
+            "powers": [] if self.output else [power.to_json(digits) for power in self.powers],
+            "usage": self.usage.to_json(),
+            "warnings": self.warnings,
+            "output": self.output,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> TuningState:
+        """Return what `to_json` wrote."""
+        return cls(
+            original_power=raw["originalPower"],
+            architecture=raw["architecture"],
+            timeout_s=raw["timeout"],
+            reserved_concurrency=raw["reservedConcurrency"],
+            powers=[PowerState.from_json(power) for power in raw["powers"]],
+            batch=raw["batch"],
+            passes=raw["passes"],
+            next=raw["next"],
+            usage=Usage.from_json(raw["usage"]),
+            warnings=list(raw["warnings"]),
+            output=raw["output"],
+        )

@@ -1,0 +1,90 @@
+"""Statistics of one power value. No I/O, and nothing beyond the standard library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Two-sided 95 % quantiles of Student's t by degrees of freedom (any statistics textbook).
+_T95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+_Z95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Durations in milliseconds."""
+
+    mean: float
+    trimmed_mean: float
+    p50: float
+    p95: float
+    p99: float
+    min: float
+    max: float
+    std_dev: float
+    ci95: tuple[float, float]
+
+
+def summarise(values: Sequence[float], trim: float) -> Summary:
+    """Describe at least one value.
+
+    Args:
+        values: Durations in any order.
+        trim: Share to leave out at each end for the trimmed mean, 0 to 0.4.
+    """
+    ordered = sorted(values)
+    mean = math.fsum(ordered) / len(ordered)
+    deviation = standard_deviation(ordered, mean)
+    return Summary(
+        mean=mean,
+        trimmed_mean=trimmed_mean(ordered, trim),
+        p50=percentile(ordered, 50),
+        p95=percentile(ordered, 95),
+        p99=percentile(ordered, 99),
+        min=ordered[0],
+        max=ordered[-1],
+        std_dev=deviation,
+        ci95=mean_interval(mean, deviation, len(ordered)),
+    )
+
+
+def trimmed_mean(values: Sequence[float], trim: float) -> float:
+    """Return the mean without the lowest and highest int(n × trim) values."""
+    dropped = int(len(values) * trim)
+    kept = sorted(values)[dropped : len(values) - dropped]
+    return math.fsum(kept) / len(kept)
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Return a percentile of sorted values, by linear interpolation between the two nearest."""
+    position = (len(ordered) - 1) * percent / 100
+    low = math.floor(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def standard_deviation(values: Sequence[float], mean: float) -> float:
+    """Return the sample standard deviation (n − 1); 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def mean_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of the mean, by Student's t."""
+    if count < 2:
+        return (mean, mean)
+    half = _t95(count - 1) * deviation / math.sqrt(count)
+    return (mean - half, mean + half)
+
+
+def _t95(freedom: int) -> float:
+    if freedom <= len(_T95):
+        return _T95[freedom - 1]
+    # Cornish and Fisher's expansion around the normal quantile: exact to 3 decimals from 31 on
+    return _Z95 + (_Z95**3 + _Z95) / (4 * freedom)
