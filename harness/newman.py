@@ -1,0 +1,354 @@
+"""Newman: the smoke test and the load test of a deployed API.
+
+Newman runs as a library inside `postman/run.mjs`, which this module starts. The driver gets
+its settings as JSON on stdin and the keys that sign requests in its environment, so no secret
+is ever in an argument list or a file. It writes JSON events to stdout.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+from harness import process
+from harness.config import LoadSettings
+from harness.errors import StepError, UserError
+from harness.load import Drive, LoadProgress, read_samples, summarise, write_samples
+from harness.results import LoadResult, SmokeFailure, SmokeResult
+
+NODE_MIN = 20
+
+_ROOT = Path(__file__).resolve().parents[1]
+_POSTMAN = _ROOT / "postman"
+_DRIVER = _POSTMAN / "run.mjs"
+SMOKE_COLLECTION = _POSTMAN / "smoke.postman_collection.json"
+LOAD_COLLECTION = _POSTMAN / "load.postman_collection.json"
+
+_SMOKE_REQUEST_TIMEOUT_MS = 15_000
+_CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# Beyond the profile: the driver's own start and end.
+_LOAD_SLACK_S = 60.0
+_TAIL_LINES = 12
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCredentials:
+    """Keys that sign requests to an API with AWS_IAM authorization."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeProgress:
+    """The request of the smoke test that was just answered."""
+
+    requests: int  # so far, this one included
+    request: str
+    status: int
+    latency_ms: float
+
+
+def check_node() -> str:
+    """Return the version of Node.js here, and make sure that Newman is there, too.
+
+    Raises:
+        UserError: Node.js is missing or too old, or Newman is not installed.
+    """
+    wanted = f"Node.js {NODE_MIN} or newer is needed for Newman"
+    node = shutil.which("node")
+    if node is None:
+        raise UserError(f"{wanted}, and there is no `node` on PATH.")
+    try:
+        answer = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UserError(f"{wanted}; {node} does not run: {error}") from error
+    found = re.fullmatch(r"v(\d+)\.\d+\.\d+.*", answer)
+    if found is None or int(found[1]) < NODE_MIN:
+        raise UserError(f"{wanted}; {node} is {answer or 'of no version'}.")
+    if not (_ROOT / "node_modules" / "newman" / "package.json").is_file():
+        raise UserError("Newman is not installed: run `make setup`.")
+    return answer.removeprefix("v")
+
+
+def run_smoke(
+    *,
+    base_url: str,
+    credentials: ApiCredentials | None,
+    region: str,
+    log: Path,
+    timeout_s: float,
+    on_progress: Callable[[SmokeProgress], None] = lambda _: None,
+) -> SmokeResult:
+    """Ask the API every operation and every refusal once.
+
+    Args:
+        base_url: The API with its stage, such as "https://x.execute-api.../v1".
+        credentials: Keys that sign the requests; None for an API without authorization.
+        region: The API's region.
+        log: File for everything the driver prints.
+        timeout_s: Seconds until the driver is stopped.
+        on_progress: Called after each answer, from another thread.
+
+    Raises:
+        UserError: Node.js is missing or too old.
+        StepError: The driver failed. Assertions that do not hold are in the result instead.
+    """
+    config = {
+        "mode": "smoke",
+        "collection": str(SMOKE_COLLECTION),
+        "request_timeout_ms": _SMOKE_REQUEST_TIMEOUT_MS,
+        **_target(base_url, credentials, region),
+    }
+    requests = 0
+
+    def follow(event: Event) -> None:
+        nonlocal requests
+        if event["event"] == "request":
+            requests += 1
+            on_progress(
+                SmokeProgress(requests, event["request"], event["status"], event["latency_ms"])
+            )
+
+    done = _drive("smoke", config, credentials, log=log, timeout_s=timeout_s, follow=follow)
+    return SmokeResult(
+        requests=done["requests"],
+        assertions=done["assertions"],
+        failures=tuple(SmokeFailure(**failure) for failure in done["failures"]),
+    )
+
+
+def run_load(
+    profile: LoadSettings,
+    *,
+    label: str,
+    memory_mb: int,
+    base_url: str,
+    credentials: ApiCredentials | None,
+    region: str,
+    folder: Path,
+    on_progress: Callable[[LoadProgress], None] = lambda _: None,
+) -> LoadResult:
+    """Load the API with virtual users and keep every latency.
+
+    Each user works through the load collection again and again, on a connection of its own:
+    a closed loop, so a slow API gets fewer requests. The users are spread over one process
+    per core.
+
+    Args:
+        profile: How many users, how long.
+        label: "current" or "recommended"; names the files.
+        memory_mb: Memory size that the function has now.
+        base_url: The API with its stage.
+        credentials: Keys that sign the requests; None for an API without authorization.
+        region: The API's region.
+        folder: Where LABEL.jsonl (the samples) and LABEL.log go; made if missing.
+        on_progress: Called about every second, from another thread.
+
+    Returns:
+        The result; its `samples_path` is relative to the parent of `folder`.
+
+    Raises:
+        UserError: Node.js is missing or too old.
+        StepError: The driver failed; what it measured until then is in `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_parts(folder, label)
+    config = {
+        "mode": "load",
+        "collection": str(LOAD_COLLECTION),
+        "folder": str(folder),
+        "name": label,
+        "processes": _processes(profile.virtual_users),
+        **profile.model_dump(mode="json"),
+        **_target(base_url, credentials, region),
+    }
+    machine = _MachineMeter()
+
+    def follow(event: Event) -> None:
+        if event["event"] == "go":
+            machine.start()
+        elif event["event"] == "done":
+            machine.stop()
+        elif event["event"] == "progress":
+            on_progress(
+                LoadProgress(
+                    elapsed_s=event["elapsed_s"],
+                    duration_s=profile.duration_s,
+                    requests=event["requests"],
+                    errors=event["errors"],
+                    active_users=event["active_users"],
+                )
+            )
+
+    samples_file = folder / f"{label}.jsonl"
+    timeout_s = profile.duration_s + 2 * profile.request_timeout_ms / 1000 + _LOAD_SLACK_S
+    try:
+        done = _drive(
+            "load",
+            config,
+            credentials,
+            log=folder / f"{label}.log",
+            timeout_s=timeout_s,
+            follow=follow,
+        )
+    finally:
+        # Also after a failure or Ctrl-C: what was measured is kept.
+        samples = read_samples(sorted(folder.glob(f"{label}-*.part.jsonl")))
+        write_samples(samples, samples_file)
+        _remove_parts(folder, label)
+    return summarise(
+        samples,
+        Drive.of(done, machine.busy_ratio),
+        profile,
+        label=label,
+        memory_mb=memory_mb,
+        samples_path=f"{folder.name}/{samples_file.name}",
+    )
+
+
+def _processes(users: int) -> int:
+    """Return how many driver processes to use: one per core, none without a user."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(users, allowed or 1)
+
+
+def _remove_parts(folder: Path, label: str) -> None:
+    for part in folder.glob(f"{label}-*.part.jsonl"):
+        part.unlink()
+
+
+def _target(base_url: str, credentials: ApiCredentials | None, region: str) -> Event:
+    """Return what a collection needs to know of the API."""
+    return {
+        "signed": credentials is not None,
+        "variables": {"baseUrl": base_url.rstrip("/"), "region": region},
+    }
+
+
+def _drive(
+    step: str,
+    config: Event,
+    credentials: ApiCredentials | None,
+    *,
+    log: Path,
+    timeout_s: float,
+    follow: Callable[[Event], None],
+) -> Event:
+    """Run the driver to its end and return its last event.
+
+    Raises:
+        StepError: It ended badly, too late, or without its last event.
+    """
+    check_node()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    reader = _EventReader(follow)
+    try:
+        completed = process.run(
+            ["node", "--no-deprecation", str(_DRIVER)],
+            env=_environment(os.environ, config["variables"]["baseUrl"], credentials),
+            stdin=json.dumps(config),
+            timeout_s=timeout_s,
+            log=log,
+            on_line=reader.read,
+        )
+    except process.DeadlineError as error:
+        raise StepError(step, f"the Newman driver: {error}", f"see {log}") from error
+    reader.raise_failure()
+    if completed.returncode != 0 or reader.done is None:
+        tail = "\n".join(completed.stderr.strip().splitlines()[-_TAIL_LINES:])
+        raise StepError(
+            step,
+            f"the Newman driver ended with status {completed.returncode}"
+            + (f":\n{tail}" if tail else ""),
+            f"see {log}",
+        )
+    return reader.done
+
+
+class _EventReader:
+    """Takes the driver's events from the thread that drains its stdout."""
+
+    def __init__(self, follow: Callable[[Event], None]) -> None:
+        self._follow = follow
+        self._failure: BaseException | None = None
+        self.done: Event | None = None
+
+    def read(self, line: str) -> None:
+        # The pipe must be drained whatever happens here, so the first failure waits.
+        if self._failure is not None:
+            return
+        try:
+            event = json.loads(line)
+            if event["event"] == "done":
+                self.done = event
+            self._follow(event)
+        except Exception as error:
+            self._failure = error
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def _environment(
+    environ: Mapping[str, str], base_url: str, credentials: ApiCredentials | None
+) -> dict[str, str]:
+    """Return the driver's environment: the user's, with just the keys it is to sign with."""
+    result = {k: v for k, v in environ.items() if k not in _CREDENTIAL_VARIABLES}
+    if credentials is not None:
+        values = (credentials.access_key, credentials.secret_key, credentials.session_token)
+        result |= dict(zip(_CREDENTIAL_VARIABLES, values, strict=True))
+    host = urlsplit(base_url).hostname or ""
+    if _is_loopback(host):
+        # A proxy cannot reach this machine's own services.
+        for name in ("NO_PROXY", "no_proxy"):
+            result[name] = ",".join(filter(None, (result.get(name), host)))
+    return result
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class _MachineMeter:
+    """Share of all cores that were busy, with whatever, between start and stop."""
+
+    def __init__(self) -> None:
+        self._from: tuple[float, float] | None = None
+        self.busy_ratio = 0.0
+
+    def start(self) -> None:
+        self._from = self._times()
+
+    def stop(self) -> None:
+        if self._from is None:
+            return
+        busy, total = (now - then for now, then in zip(self._times(), self._from, strict=True))
+        self.busy_ratio = min(1.0, max(0.0, busy / total)) if total > 0 else 0.0
+
+    @staticmethod
+    def _times() -> tuple[float, float]:
+        times = psutil.cpu_times()
+        # Linux counts guest time in user and nice as well.
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        return total - times.idle - getattr(times, "iowait", 0.0), total

@@ -1,0 +1,23 @@
+// Kinds of failures: few words that a report can count by.
+
+const KINDS = {
+  ETIMEDOUT: 'timeout',
+  ESOCKETTIMEDOUT: 'timeout',
+  ECONNREFUSED: 'connection_refused',
+  ECONNRESET: 'connection_reset',
+  EPIPE: 'connection_reset',
+  ENOTFOUND: 'dns',
+  EAI_AGAIN: 'dns',
+};
+const TLS = /CERT|TLS|SSL|SELF_SIGNED|EPROTO|UNABLE_TO_/;
+
+/** The kind of a request that got no answer. */
+export function unansweredKind(error) {
+  const code = String(error?.code ?? '');
+  return KINDS[code] ?? (TLS.test(code) ? 'tls' : 'network');
+}
+
+/** The kind of an answered request whose assertions failed. */
+export function failedKind(status) {
+  return status >= 400 ? `http_${status}` : 'assertion';
+}

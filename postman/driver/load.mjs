@@ -1,0 +1,108 @@
+// A load test: spreads the users over processes, starts them at one moment, adds up.
+
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+
+import { emit } from './newman.mjs';
+
+const WORKER = new URL('./worker.mjs', import.meta.url).pathname;
+const PROGRESS_MS = 1000;
+const START_DELAY_MS = 100;
+const STOP_MS = 2000;
+const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 };
+
+export async function main(config) {
+  const workers = spread(config).map((indices, number) => new Worker(config, indices, number));
+  const stop = stopOnSignals(workers);
+  await Promise.race([Promise.all(workers.map((worker) => worker.ready)), stop]);
+  const began = performance.now();
+  if (!stop.signal) {
+    const at = performance.timeOrigin + performance.now() + START_DELAY_MS;
+    workers.forEach((worker) => worker.send({ type: 'go', at }));
+    emit({ event: 'go' });
+  }
+  const progress = setInterval(() => {
+    const { requests, errors, active } = total(workers);
+    const elapsed_s = Math.max(0, performance.now() - began - START_DELAY_MS) / 1000;
+    emit({ event: 'progress', elapsed_s, requests, errors, active_users: active });
+  }, PROGRESS_MS);
+  await Promise.all(workers.map((worker) => worker.ended));
+  clearInterval(progress);
+  stop.cancel();
+  emit({
+    event: 'done',
+    interrupted: Boolean(stop.signal),
+    elapsed_s: Math.max(...workers.map((worker) => worker.last.elapsed_s ?? 0)),
+    processes: workers.map((worker) => worker.last),
+  });
+  return EXIT_STATUS[stop.signal] ?? 0;
+}
+
+/** User i goes to process i modulo their number, so that each gets a share of the ramp-up. */
+function spread({ virtual_users: users, processes }) {
+  const shares = Array.from({ length: Math.min(processes, users) }, () => []);
+  for (let user = 0; user < users; user += 1) shares[user % shares.length].push(user);
+  return shares;
+}
+
+class Worker {
+  last = { requests: 0, errors: 0, active: 0 };
+  #child;
+
+  constructor(config, indices, number) {
+    // Its stdout is our stderr: only events belong on stdout.
+    this.#child = fork(WORKER, { stdio: ['ignore', 2, 2, 'ipc'] });
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.on('exit', (code, signal) => {
+        if (code === 0) resolve();
+        else reject(new Error(`load process ${number} ended with ${signal ?? `status ${code}`}`));
+      });
+    });
+    this.ready = new Promise((resolve) => {
+      this.#child.on('message', ({ type, ...facts }) => {
+        if (type === 'ready') resolve();
+        else this.last = facts;
+      });
+    });
+    this.ready = Promise.race([this.ready, this.ended]);
+    const samplesPath = join(config.folder, `${config.name}-${number}.part.jsonl`);
+    this.send({ type: 'prepare', config, indices, samplesPath });
+  }
+
+  send(message) {
+    if (this.#child.connected) this.#child.send(message);
+  }
+
+  end(signal) {
+    this.#child.kill(signal);
+  }
+}
+
+function total(workers) {
+  const sum = { requests: 0, errors: 0, active: 0 };
+  for (const { last } of workers) for (const key of Object.keys(sum)) sum[key] += last[key];
+  return sum;
+}
+
+/** A promise that settles when the test is to stop at once: a signal, or nobody is left to tell. */
+function stopOnSignals(workers) {
+  const parent = process.ppid;
+  let settle;
+  const stop = new Promise((resolve) => {
+    settle = resolve;
+  });
+  const halt = (signal) => {
+    if (stop.signal) return;
+    stop.signal = signal;
+    workers.forEach((worker) => worker.end('SIGTERM'));
+    setTimeout(() => workers.forEach((worker) => worker.end('SIGKILL')), STOP_MS).unref();
+    settle();
+  };
+  process.on('SIGINT', () => halt('SIGINT'));
+  process.on('SIGTERM', () => halt('SIGTERM'));
+  process.stdout.on('error', () => halt('SIGTERM'));
+  const watch = setInterval(() => process.ppid === parent || halt('SIGTERM'), PROGRESS_MS);
+  stop.cancel = () => clearInterval(watch);
+  return stop;
+}
