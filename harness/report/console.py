@@ -143,8 +143,9 @@ def _verdict_cells(line: words.VerdictLine) -> tuple[Text, Text, Text]:
 
 
 def _print_teardown(console: Console, result: RunResult) -> None:
-    text, clean = words.teardown(result)
-    console.print(Text(text, style="" if clean else "bold yellow"), soft_wrap=True)
+    end = words.teardown(result)
+    line = f"{end.text} {end.command}".rstrip()
+    console.print(Text(line, style="" if end.clean else "bold yellow"), soft_wrap=True)
     for leftover in _leftovers(result):
         console.print(leftover, soft_wrap=True)  # a command must stay in one piece
 

@@ -92,8 +92,8 @@ def _properties(root: ET.Element, result: RunResult) -> None:
     }
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=_clean(value))
-    for suite in root:
-        suite.insert(0, properties)  # JUnit knows properties of suites only
+    for suite in list(root)[:1]:  # JUnit knows properties of suites only
+        suite.insert(0, properties)
 
 
 def _case(suite: ET.Element, group: str, name: str, seconds: float = 0.0) -> ET.Element:

@@ -313,44 +313,40 @@ def _rules(names: Mapping[int, str], scale: _MemoryScale, x: Spec) -> list[Spec]
 
 
 def _rule_labels(names: Mapping[int, str], scale: _MemoryScale, x: Spec) -> list[Spec]:
-    lines = _label_lines(names, scale)
-    layers = []
+    """Return the rules' names above the plot, in two lines if they would touch in one."""
+    layers: list[Spec] = []
+    spans: list[tuple[float, float]] = []
     for power, name in names.items():
         if not scale.low <= power <= scale.high:
             continue
-        recommended = name != "current"
-        left = scale.x(power) < 0.6 * scale.size.width
-        line = 1 if lines == 2 and recommended else 0
+        text = f"{name} {power} MB"
+        width = 7.0 * len(text)
+        left = scale.x(power)
+        fits = left + width <= scale.size.width + 10
+        span = (left, left + width) if fits else (left - width, left)
+        line = int(any(span[0] < other[1] + 12 and other[0] < span[1] + 12 for other in spans))
+        spans.append(span)
+        plain = name == "current"
+        mark = {
+            "type": "text",
+            "text": text,
+            "align": "left" if fits else "right",
+            "baseline": "bottom",
+            "dx": -1 if fits else 1,
+            "dy": -5 - 16 * line,
+            "fontSize": 12,
+            "fontWeight": 400 if plain else 600,
+            "color": MUTED if plain else INK,
+            "aria": False,
+        }
         layers.append(
             {
                 "data": {"values": [{"power": power}]},
-                "mark": {
-                    "type": "text",
-                    "text": f"{name} {power} MB",
-                    "align": "left" if left else "right",
-                    "baseline": "bottom",
-                    "dx": -1 if left else 1,
-                    "dy": -5 - 16 * line,
-                    "fontSize": 12,
-                    "fontWeight": 600 if recommended else 400,
-                    "color": INK if recommended else MUTED,
-                    "aria": False,
-                },
+                "mark": mark,
                 "encoding": {"x": x, "y": {"value": 0}},
             }
         )
     return layers
-
-
-def _label_lines(names: Mapping[int, str], scale: _MemoryScale) -> int:
-    """Return how many lines the labels of the two rules need: two if they would touch."""
-    inside = sorted(scale.x(power) for power in names if scale.low <= power <= scale.high)
-    if len(inside) < 2:
-        return len(inside)
-    room = 150
-    apart = inside[1] - inside[0]
-    towards = inside[0] < 0.6 * scale.size.width <= inside[1]  # written into the gap from both
-    return 1 if apart >= (2 * room if towards else room) else 2
 
 
 def _missing(missing: list[Spec], x: Spec) -> Spec:

@@ -273,4 +273,6 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return ", ".join(_text(item) for item in value) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value) if value != "" else "not set"

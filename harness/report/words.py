@@ -6,6 +6,7 @@ measured is not compared, and a difference below one per cent is none.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -437,19 +438,39 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     )
 
 
-def teardown(result: RunResult) -> tuple[str, bool]:
-    """Return what is left of the environment in a sentence, and whether that is nothing."""
+@dataclass(frozen=True, slots=True)
+class Teardown:
+    """What is left of the environment: a sentence, and what to do about it."""
+
+    text: str
+    clean: bool
+    command: str = ""
+
+
+def teardown(result: RunResult) -> Teardown:
+    """Return whether the environment is gone, kept, or gone but for some resources."""
     if result.leftovers is None:
         if "up" not in result.timings and not result.outputs:
-            return "Nothing was deployed.", True
-        return f"Kept: {result.name_prefix}. Take it down with: {down_command(result)}", False
+            return Teardown("Nothing was deployed.", clean=True)
+        text = f"Kept: {result.name_prefix}. Take it down with:"
+        return Teardown(text, clean=False, command=down_command(result))
     count = len(result.leftovers)
     if not count:
-        return "Nothing left behind.", True
+        return Teardown("Nothing left behind.", clean=True)
     things = "1 resource is" if count == 1 else f"{count} resources are"
-    return f"{things} left behind:", False
+    return Teardown(f"{things} left behind:", clean=False)
 
 
 def down_command(result: RunResult) -> str:
     """Return the command that takes the run's environment down."""
     return f"make down RUN={result.run_id}"
+
+
+def latency_limits(verdict: Verdict | None) -> dict[float, float]:
+    """Return the latency SLOs in ms by share: latency_p95_ms is the limit at 0.95."""
+    limits = {}
+    for check in verdict.checks if verdict else ():
+        found = re.fullmatch(r"latency_p(\d{2,4})_ms", check.name)
+        if found:
+            limits[float(f"0.{found.group(1)}")] = check.limit
+    return limits

@@ -1,0 +1,38 @@
+"""Text that comes from outside, made safe for GitHub's Markdown."""
+
+from __future__ import annotations
+
+import re
+
+# Every character that can begin markup inside a line or a table cell. An underscore within a
+# word (memory_mb) is none on GitHub, so it stays readable.
+_MARKUP = re.compile(r"([\\`*\[\]|~#])|(?<!\w)(_)|(_)(?!\w)")
+
+
+def text(value: str) -> str:
+    """Return text that reads the same in Markdown, on one line.
+
+    Nothing in it becomes markup, HTML or a mention that would notify somebody.
+    """
+    line = " ".join(value.split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _MARKUP.sub(lambda found: "\\" + found.group(0), line)
+    return re.sub(r"@(?=\w)", "@\u200b", line)
+
+
+def code(value: str) -> str:
+    """Return text as inline code."""
+    line = " ".join(value.split())
+    ticks = "`" * (_longest_ticks(line) + 1)
+    space = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{space}{line}{space}{ticks}"
+
+
+def fence(value: str) -> str:
+    """Return text as a code block."""
+    ticks = "`" * max(3, _longest_ticks(value) + 1)
+    return f"{ticks}\n{value.rstrip()}\n{ticks}"
+
+
+def _longest_ticks(value: str) -> int:
+    return max((len(run) for run in re.findall("`+", value)), default=0)

@@ -1,0 +1,45 @@
+"""What the numbers mean: how each kind of figure was taken and what it leaves out."""
+
+from __future__ import annotations
+
+from harness.report import numbers
+from harness.results import RunResult
+
+
+def meanings(result: RunResult) -> tuple[tuple[str, str], ...]:
+    """Return a term and its note for each kind of figure."""
+    return tuple((term, text.format(share=_trimmed(result))) for term, text in _MEANINGS.items())
+
+
+def _trimmed(result: RunResult) -> str:
+    section = result.settings.get("tuning")
+    share = section.get("discard_top_bottom", 0.2) if isinstance(section, dict) else 0.2
+    return numbers.percent(share)
+
+
+_MEANINGS = {
+    "Duration": (
+        "As in Lambda's REPORT line, initialisation of cold starts included. The mean without "
+        "the fastest and the slowest {share} of the invocations (trimmed mean), so that single "
+        "cold starts do not decide."
+    ),
+    "p50, p95, p99": (
+        "Percentiles by nearest rank: the smallest measured value that at least so many per "
+        "cent of all values do not exceed. Always a value that occurred."
+    ),
+    "Billed": "Mean of what Lambda billed: the duration, rounded up to a full millisecond.",
+    "Cost": (
+        "Price of a million invocations at the trimmed mean of the billed duration. Without "
+        "the request fee, which is the same for every memory size."
+    ),
+    "Cold starts": "Measured invocations that had to start a new execution environment.",
+    "Errors": "Invocations that failed. They are not in the durations.",
+    "Load": (
+        "Latencies as the client saw them, network and API included, of all requests that got "
+        "an answer. An error is a request without an answer or with a wrong one."
+    ),
+    "Saturated": (
+        "The driver or the machine was at its limit, so the latencies also measure waiting for "
+        "them."
+    ),
+}

@@ -1,0 +1,256 @@
+"""Write the report of a run: result.json, report.html, report.md, charts and junit.xml.
+
+The HTML page is self-contained: its curve is the SVG that is also in charts/, its script is
+a few hundred bytes of reading values, and its content security policy allows nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from harness import __version__
+from harness.report import charts, junit, markdown, numbers, tables, words
+from harness.report.charts import NARROW, WIDE, Size, Spec
+from harness.report.latency_chart import latency_spec
+from harness.report.meanings import meanings
+from harness.report.power_chart import power_spec
+from harness.results import RunResult
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+Samples = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedReport:
+    """The files of a report."""
+
+    result_json: Path
+    html: Path
+    markdown: Path
+    junit: Path
+    charts: tuple[Path, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files."""
+        return (self.result_json, self.html, self.markdown, self.junit, *self.charts)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One picture, in two sizes for the page."""
+
+    name: str
+    title: str
+    spec: Spec
+    wide: Markup
+    narrow: Markup
+
+
+def render(
+    result: RunResult, folder: Path, *, load_samples: Samples | None = None
+) -> RenderedReport:
+    """Write all files of a report, each in one step: a reader never sees half of one.
+
+    Works for a run in any state. result.json comes first, so that what was measured is kept
+    even if a picture cannot be drawn.
+
+    Args:
+        result: The run, whole or in part.
+        folder: The run's folder.
+        load_samples: Latencies in ms of the load tests by their label, for a finer line in
+            the latency chart. Without them the percentiles of the result are drawn.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    report = RenderedReport(
+        result_json=folder / "result.json",
+        html=folder / "report.html",
+        markdown=folder / "report.md",
+        junit=folder / "junit.xml",
+        charts=(),
+    )
+    _write(report.result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
+    _write(report.junit, junit.to_xml(result))
+    drawn = _charts(result, load_samples)
+    files = _write_charts(drawn, folder / "charts", png=_setting(result, "png", default=True))
+    context = _context(result, drawn, [file.relative_to(folder) for file in files])
+    environment = _environment()
+    _write(report.html, environment.get_template("report.html.j2").render(context))
+    page = environment.get_template("report.md.j2").render(context)
+    _write(report.markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
+    return RenderedReport(
+        report.result_json, report.html, report.markdown, report.junit, tuple(files)
+    )
+
+
+def _charts(result: RunResult, samples: Samples | None) -> dict[str, Chart]:
+    """Return the pictures that the run has figures for, by name."""
+
+    def latency(size: Size) -> Spec | None:
+        return latency_spec(result.load, samples, words.latency_limits(result.verdict), size)
+
+    def power(size: Size) -> Spec | None:
+        return power_spec(result.tuning, size)
+
+    wanted = (
+        ("power", "Cost and duration by memory size", power),
+        ("latency", "Latency by percentile", latency),
+    )
+    drawn = {}
+    for name, title, spec_of in wanted:
+        wide, narrow = spec_of(WIDE), spec_of(NARROW)
+        if wide is not None and narrow is not None:
+            inline = [Markup(charts.to_inline_svg(spec, title)) for spec in (wide, narrow)]  # noqa: S704 - drawn from our spec
+            drawn[name] = Chart(name, title, wide, *inline)
+    return drawn
+
+
+def _write_charts(drawn: Mapping[str, Chart], folder: Path, *, png: bool) -> list[Path]:
+    """Write the pictures as files, and remove those of an earlier rendering."""
+    files = []
+    for chart in drawn.values():
+        folder.mkdir(exist_ok=True)
+        files.append(folder / f"{chart.name}.svg")
+        _write(files[-1], charts.to_svg(chart.spec))
+        if png:
+            files.append(folder / f"{chart.name}.png")
+            _write(files[-1], charts.to_png(chart.spec))
+    for name in ("power", "latency"):
+        for suffix in ("svg", "png"):
+            stale = folder / f"{name}.{suffix}"
+            if stale not in files:
+                stale.unlink(missing_ok=True)
+    return files
+
+
+def _context(
+    result: RunResult, drawn: Mapping[str, Chart], chart_files: Sequence[Path]
+) -> dict[str, Any]:
+    """Return what the templates of the page and of the Markdown file show."""
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    dark = f"@media screen and (prefers-color-scheme:dark){{{charts.dark_css('.plot')}}}"
+    digest = hashlib.sha256(script.encode()).digest()
+    return {
+        "run": result,
+        "title": _setting(result, "title", default="Lambda Dyno"),
+        "version": __version__,
+        "started": _when(result.started_at),
+        "headline": words.headline(result),
+        "recommendation": words.recommendation(result.tuning),
+        "figures": words.key_figures(result),
+        "caveats": words.caveats(result),
+        "teardown": words.teardown(result),
+        "verdict": words.verdict_lines(result.verdict),
+        "verdict_table": tables.verdict_table(result.verdict),
+        "smoke": tables.smoke_table(result),
+        "memory": tables.memory_table(result.tuning),
+        "power_chart": drawn.get("power"),
+        "tuning_cost": _tuning_cost(result),
+        "load": tables.load_table(result.load),
+        "load_sentence": words.load_sentence(result.load),
+        "latency_chart": drawn.get("latency"),
+        "steps": words.how_to_apply(result),
+        "timings": _timings(result.timings),
+        "timings_table": tables.timings_table(result.timings),
+        "total_time": numbers.seconds(sum(result.timings.values())),
+        "settings": tables.pairs_table("Settings of the run", result.settings),
+        "outputs": tables.pairs_table("Outputs of the environment", result.outputs),
+        "meanings": meanings(result),
+        "files": _files(result, chart_files),
+        "css": Markup(style + dark),  # noqa: S704 - our own files
+        "js": Markup(script),  # noqa: S704 - our own file
+        "script_hash": f"sha256-{base64.b64encode(digest).decode()}",
+    }
+
+
+def _tuning_cost(result: RunResult) -> str:
+    if result.tuning is None:
+        return ""
+    machine = result.tuning.state_machine
+    return numbers.usd(machine.execution_cost_usd + machine.lambda_cost_usd)
+
+
+def _timings(timings: Mapping[str, float]) -> list[dict[str, str]]:
+    """Return the steps with their share of the longest, in per cent."""
+    longest = max(timings.values(), default=0.0) or 1.0
+    return [
+        {"name": name, "time": numbers.seconds(s), "share": f"{100 * s / longest:.1f}"}
+        for name, s in timings.items()
+    ]
+
+
+def _files(result: RunResult, chart_files: Sequence[Path]) -> list[tuple[str, str]]:
+    raw = [
+        (load.samples_path, f"every latency of the load test at {load.memory_mb} MB")
+        for load in result.load
+        if load.samples_path
+    ]
+    return [
+        ("result.json", "everything measured, for programs"),
+        ("report.md", "this report for a pull request"),
+        ("junit.xml", "smoke test, SLOs and steps for CI"),
+        *((file.as_posix(), "picture") for file in chart_files),
+        *raw,
+    ]
+
+
+def _when(started_at: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(started_at):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return started_at
+
+
+def _setting(result: RunResult, key: str, default: Any) -> Any:
+    """Return a key of [report] as the run was made with."""
+    section = result.settings.get("report")
+    return section.get(key, default) if isinstance(section, dict) else default
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        # Names, messages and settings come from outside: in HTML all of them are escaped.
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",), default=False),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "md": markdown.text,
+        "code": markdown.code,
+        "fence": markdown.fence,
+        "keep": _keep_units,
+    }
+    return environment
+
+
+def _keep_units(text: str) -> str:
+    """Return text whose figures do not part from their units at the end of a line."""
+    return re.sub(r"(?<=\d) (?=(?:%|ms|MB|s|USD)(?!\w))", "\u00a0", text)
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Replace a file in one step."""
+    data = content.encode() if isinstance(content, str) else content
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
