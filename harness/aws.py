@@ -86,6 +86,18 @@ class Account:
             **_keys(self.environment),
         )
 
+    def reachable(self, url: str) -> str:
+        """Return a URL of API Gateway as it is to be reached from here.
+
+        AWS names an API by its host; a stand-in on this machine answers for all hosts at
+        its endpoint and takes the API's id from the path.
+        """
+        host, _, path = url.removeprefix("https://").partition("/")
+        api_id, _, rest = host.partition(".")
+        if not self.endpoint or not rest.startswith("execute-api."):
+            return url
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/{path}"
+
     def program_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the whole environment for a program that works in this account."""
         environment = {k: v for k, v in os.environ.items() if k not in self.unset}

@@ -103,13 +103,12 @@ class Environment:
         self.folder.update_lease(state="creating")
         terraform = self._terraform()
         terraform.init(lease.backend)
-        terraform.apply(on_change)
-        outputs = terraform.outputs()
+        outputs = terraform.apply(on_change)
         missing = [name for name in REQUIRED_OUTPUTS if name not in outputs]
         if missing:
             raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
         self.folder.update_lease(state="up", memory_mb=int(outputs["memory_mb"]))
-        return outputs
+        return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
 
     def set_memory(self, memory_mb: int, on_change: OnChange | None = None) -> None:
         """Deploy the function with another memory size, through Terraform.

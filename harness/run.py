@@ -502,7 +502,7 @@ def _follow(step: Step, text: str) -> environment.OnChange:
 
 
 def _smoke_failure(smoke: SmokeResult) -> str:
-    if not smoke.assertions:
+    if not smoke.failures:
         return "the smoke collection asserted nothing"
     first = smoke.failures[0]
     more = f" (and {len(smoke.failures) - 1} more)" if len(smoke.failures) > 1 else ""

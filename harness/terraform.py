@@ -85,14 +85,17 @@ class Terraform:
         with exclusive(self._toolchain.lock):  # the provider cache takes one writer at a time
             self._run("init", INIT_TIMEOUT_S, backend_config=dict(backend or {}))
 
-    def apply(self, on_change: OnChange | None = None) -> None:
-        """Create or change what the root describes.
+    def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
+        """Create or change what the root describes, and return its outputs by name.
 
         Raises:
             TerraformError: Something could not be made; what was made is in the state.
         """
         follow = _Follow(on_change)
-        self._run("apply", APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+        done = self._run("apply", APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+        # The last event has the outputs: no need to start Terraform once more for them.
+        outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
+        return {name: output["value"] for name, output in outputs[-1].items()} if outputs else {}
 
     def destroy(self, on_change: OnChange | None = None) -> None:
         """Remove everything in the state.
@@ -121,15 +124,6 @@ class Terraform:
             changes = ["outputs only"]
         return changes
 
-    def outputs(self) -> dict[str, Any]:
-        """Return the root's outputs by name.
-
-        Raises:
-            TerraformError: There is no state to read.
-        """
-        completed = self._run("output", PLAN_TIMEOUT_S, json=True)
-        return {name: output["value"] for name, output in json.loads(completed.stdout).items()}
-
     def state_list(self) -> list[str]:
         """Return the addresses of all resources in the state; none without a state."""
         completed = self._run("state list", PLAN_TIMEOUT_S, allowed=(0, 1))
@@ -148,7 +142,7 @@ class Terraform:
             name: python_terraform.IsFlagged if value is True else value
             for name, value in options.items()
         }
-        if command not in ("output", "state list"):
+        if command != "state list":
             flags |= {"input": False}
         argv = self._spelling.generate_cmd_string(command, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"

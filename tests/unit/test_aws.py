@@ -123,3 +123,12 @@ def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"AWS_ENDPOINT_URL=http://127\.0\.0\.1:9"):
         aws.connect("eu-west-1")
+
+
+def test_an_api_of_a_stand_in_is_reached_at_its_endpoint() -> None:
+    """AWS's own host names mean nothing there."""
+    url = "https://abcd1234.execute-api.eu-west-1.amazonaws.com/v1"
+    assert aws.Account("1", "eu-west-1", "", {}).reachable(url) == url
+    local = aws.Account("1", "eu-west-1", "http://127.0.0.1:4566", {})
+    assert local.reachable(url) == "http://127.0.0.1:4566/_aws/execute-api/abcd1234/v1"
+    assert local.reachable("http://127.0.0.1:4566/x") == "http://127.0.0.1:4566/x"

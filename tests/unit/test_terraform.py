@@ -44,8 +44,7 @@ def terraform(tmp_path: Path) -> Terraform:
 def test_a_roots_whole_life(terraform: Terraform, tmp_path: Path) -> None:
     """Apply, an empty plan, outputs, destroy; every change is told while it happens."""
     changes: list[Change] = []
-    terraform.apply(changes.append)
-    assert terraform.outputs() == {"value": "x"}
+    assert terraform.apply(changes.append) == {"value": "x"}
     assert terraform.plan() == []
     assert changes[-1] == Change("create", "terraform_data.two", done=2, total=2)
 
