@@ -250,7 +250,8 @@ def _keep_units(text: str) -> str:
 
 def _write(path: Path, content: str | bytes) -> None:
     """Replace a file in one step."""
-    data = content.encode() if isinstance(content, str) else content
+    # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
+    data = content.encode(errors="replace") if isinstance(content, str) else content
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_bytes(data)
     partial.replace(path)

@@ -227,21 +227,17 @@ def _figures(point: Point) -> str:
 def speed_change(now: Point, best: Point) -> Change:
     """Return how the duration changes, in words with both figures."""
     words, better = _speed_words(now.duration_ms, best.duration_ms)
-    figures = (
-        f"{numbers.milliseconds(best.duration_ms)} ms instead of "
-        f"{numbers.milliseconds(now.duration_ms)} ms"
-    )
+    before, after = (numbers.milliseconds(point.duration_ms) for point in (now, best))
+    figures = f"{after} ms" if after == before else f"{after} ms instead of {before} ms"
     return Change(f"{words} ({figures})", better)
 
 
 def cost_change(now: Point, best: Point) -> Change:
     """Return how the price changes, in words with both figures."""
     words, better = _cost_words(now.cost_usd, best.cost_usd)
-    figures = (
-        f"{numbers.per_million(best.cost_usd)} instead of "
-        f"{numbers.per_million(now.cost_usd)} {_COST_UNIT}"
-    )
-    return Change(f"{words} ({figures})", better)
+    before, after = (numbers.per_million(point.cost_usd) for point in (now, best))
+    figures = after if after == before else f"{after} instead of {before}"
+    return Change(f"{words} ({figures} {_COST_UNIT})", better)
 
 
 def _speed_words(now: float, best: float) -> tuple[str, bool | None]:

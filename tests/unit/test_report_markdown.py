@@ -1,0 +1,31 @@
+"""Text from outside in GitHub's Markdown."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.report import markdown
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("memory_mb is 128", "memory_mb is 128"),
+        ("a | b", "a \\| b"),
+        ("<b> & *x*", "&lt;b&gt; &amp; \\*x\\*"),
+        ("two\nlines\t here", "two lines here"),
+        ("_very_ [a](b) `c`", "\\_very\\_ \\[a\\](b) \\`c\\`"),
+        ("@team and a@b.c", "@\u200bteam and a@\u200bb.c"),
+        ("back\\slash", "back\\\\slash"),
+    ],
+)
+def test_text_stays_text(text: str, escaped: str) -> None:
+    """Nothing in a message becomes markup, HTML, a new cell or a mention."""
+    assert markdown.text(text) == escaped
+
+
+def test_code_and_fences_outlast_their_content() -> None:
+    """Backticks inside code do not end it."""
+    assert markdown.code("a `b` c") == "``a `b` c``"
+    assert markdown.code("`b`") == "`` `b` ``"
+    assert markdown.fence("x\n```\ny\n") == "````\nx\n```\ny\n````"
