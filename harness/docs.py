@@ -103,18 +103,21 @@ def update(modules: Path, *, check: bool) -> list[Path]:
     Raises:
         UserError: A README is missing or has no markers.
     """
-    stale = []
+    stale, problems = [], []
     for folder in sorted(path.parent for path in modules.glob("*/variables.tf")):
         readme = folder / "README.md"
         try:
             before = readme.read_text()
             after = render(before, tables(read_blocks(folder)))
-        except (FileNotFoundError, ValueError) as error:
-            raise UserError(f"{readme}: {error}") from error
+        except (OSError, ValueError) as error:
+            problems.append(f"{readme}: {error}")
+            continue
         if before != after:
             stale.append(readme)
             if not check:
                 readme.write_text(after)
+    if problems:
+        raise UserError("\n".join(problems))
     return stale
 
 

@@ -53,6 +53,11 @@ output "region" {
   value       = data.aws_region.this.id
 }
 
+output "state_machine_arn" {
+  description = "ARN of the power tuner's state machine."
+  value       = module.power_tuner.state_machine_arn
+}
+
 output "table_name" {
   description = "Name of the table."
   value       = module.service.table_name

@@ -22,13 +22,32 @@ provider "aws" {
 
 data "aws_caller_identity" "this" {}
 
+data "aws_partition" "this" {}
+
 data "aws_region" "this" {}
+
+locals {
+  # By name, not by the function's attribute, so that both modules are made at the same time.
+  function_arn = join(":", [
+    "arn:${data.aws_partition.this.partition}:lambda",
+    data.aws_region.this.id,
+    data.aws_caller_identity.this.account_id,
+    "function:${module.service.function_name}",
+  ])
+}
+
+module "packages" {
+  source = "../../modules/packages"
+
+  name_prefix = var.name_prefix
+  packages    = var.packages
+}
 
 module "service" {
   source = "../../modules/service"
 
   name_prefix        = var.name_prefix
-  package            = var.packages.crud_api
+  package            = module.packages.packages["crud_api"]
   log_retention_days = 7
 
   api = {
@@ -40,4 +59,13 @@ module "service" {
     log_format   = var.log_format
     memory_mb    = var.memory_mb
   }
+}
+
+module "power_tuner" {
+  source = "../../modules/power_tuner"
+
+  name_prefix           = var.name_prefix
+  package               = module.packages.packages["power_tuner"]
+  log_retention_days    = 7
+  tunable_function_arns = [local.function_arn]
 }

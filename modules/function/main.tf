@@ -17,6 +17,8 @@ resource "aws_lambda_function" "this" {
   memory_size      = var.memory_mb
   timeout          = var.timeout_seconds
   filename         = var.package.path
+  s3_bucket        = try(var.package.s3.bucket, null)
+  s3_key           = try(var.package.s3.key, null)
   source_code_hash = var.package.sha256_base64
   publish          = true
 

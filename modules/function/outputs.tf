@@ -20,8 +20,8 @@ output "function_arn" {
 }
 
 output "function_name" {
-  description = "Name of the function."
-  value       = aws_lambda_function.this.function_name
+  description = "Name of the function, known before it is made."
+  value       = local.function_name
 }
 
 output "log_group_name" {

@@ -93,15 +93,24 @@ variable "name_prefix" {
 }
 
 variable "package" {
-  description = "The code: path of the zip, and its SHA-256 in base64, which makes Terraform see a change."
+  description = "The code: path of the zip, or where it is in S3, and its SHA-256 in base64, which makes Terraform see a change."
   type = object({
-    path          = string
+    path = optional(string)
+    s3 = optional(object({
+      bucket = string
+      key    = string
+    }))
     sha256_base64 = string
   })
   nullable = false
 
   validation {
-    condition     = endswith(var.package.path, ".zip")
+    condition     = (var.package.path == null) != (var.package.s3 == null)
+    error_message = "Give either path or s3 in package."
+  }
+
+  validation {
+    condition     = var.package.path == null || try(endswith(var.package.path, ".zip"), false)
     error_message = "Give the path of a .zip file as package.path."
   }
 

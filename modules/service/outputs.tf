@@ -19,7 +19,7 @@ output "function_arn" {
 }
 
 output "function_name" {
-  description = "Name of the CRUD function."
+  description = "Name of the CRUD function, known before it is made."
   value       = module.function.function_name
 }
 

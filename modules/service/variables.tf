@@ -36,9 +36,13 @@ variable "name_prefix" {
 }
 
 variable "package" {
-  description = "The code of the CRUD function: path of the zip, and its SHA-256 in base64."
+  description = "The code of the CRUD function: path of the zip, or where it is in S3, and its SHA-256 in base64."
   type = object({
-    path          = string
+    path = optional(string)
+    s3 = optional(object({
+      bucket = string
+      key    = string
+    }))
     sha256_base64 = string
   })
   nullable = false
