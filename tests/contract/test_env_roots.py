@@ -1,0 +1,141 @@
+"""The roots below envs/ against the harness that drives them."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from harness.config import Settings
+from harness.docs import read_blocks, update
+from harness.environment import REQUIRED_OUTPUTS
+
+pytestmark = pytest.mark.contract
+
+PROJECT = Path(__file__).parents[2]
+ROOTS = sorted(path.parent for path in PROJECT.glob("envs/*/main.tf"))
+MODULES = sorted(path.parent for path in PROJECT.glob("modules/*/main.tf"))
+
+# What `Environment.stage` and `Environment.set_memory` write.
+WRITTEN_VARIABLES = {"name_prefix", "tags", "packages", "memory_mb"}
+
+
+def names(root: Path, kind: str) -> set[str]:
+    """Return the names of a folder's variables or outputs."""
+    return {block.name for block in read_blocks(root) if block.kind == kind}
+
+
+def test_all_environments_are_there() -> None:
+    """`ENV=` takes these four."""
+    assert [root.name for root in ROOTS] == ["dev", "local", "prod", "test"]
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
+def test_a_root_has_the_outputs_that_the_harness_reads(root: Path) -> None:
+    """And no others: an output nobody reads is a promise nobody keeps."""
+    assert names(root, "output") == set(REQUIRED_OUTPUTS)
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
+def test_a_root_takes_the_variables_that_the_harness_writes(root: Path) -> None:
+    """All others have a default."""
+    blocks = [block for block in read_blocks(root) if block.kind == "variable"]
+    assert {block.name for block in blocks} >= WRITTEN_VARIABLES
+    required = {block.name for block in blocks if "default" not in block.attributes}
+    assert required <= WRITTEN_VARIABLES
+    assert "memory_mb" not in required
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
+def test_a_roots_settings_are_valid(root: Path) -> None:
+    """dyno.toml has known keys with allowed values."""
+    content = tomllib.loads((root / "dyno.toml").read_text())
+    settings = Settings.model_validate(content)
+    assert settings.environment.emulated == (root.name == "local")
+    assert settings.tuning.payload == {"operation": "list", "payload": {}}
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
+def test_only_the_local_root_lets_everybody_in(root: Path) -> None:
+    """AWS_IAM elsewhere; the local backend, too, is for the local root alone."""
+    main = (root / "main.tf").read_text()
+    local = root.name == "local"
+    assert ('authorization = "NONE"' in main) == local
+    assert ('authorization = "AWS_IAM"' in main) != local
+    assert ('backend "local"' in main) == local
+    assert ("use_lockfile = true" in main) != local
+
+
+def test_the_roots_differ_in_nothing_else() -> None:
+    """One code path: backend, authorization and the days that logs are kept are all."""
+
+    def common(root: Path) -> str:
+        text = "".join(
+            (root / name).read_text() for name in ("main.tf", "variables.tf", "outputs.tf")
+        )
+        text = re.sub(r"\n(?:  #[^\n]*\n)?  backend .*?\n(?=\n)", "\n", text, flags=re.S)
+        return re.sub(r"(authorization|log_retention_days) += .*", r"\1", text)
+
+    assert len({common(root) for root in ROOTS}) == 1
+
+
+@pytest.mark.parametrize("folder", [*ROOTS, *MODULES], ids=lambda path: path.name)
+def test_variables_and_outputs_are_described_and_in_order(folder: Path) -> None:
+    """Alphabetical, each with a type and a description that ends like a sentence."""
+    blocks = read_blocks(folder)
+    for kind in ("variable", "output"):
+        found = [block.name for block in blocks if block.kind == kind]
+        assert found == sorted(found)
+    for block in blocks:
+        assert block.description.endswith("."), block.name
+        assert block.kind == "output" or "type" in block.attributes, block.name
+
+
+def test_the_modules_tables_are_up_to_date() -> None:
+    """`make docs` writes them."""
+    assert update(PROJECT / "modules", check=True) == []
+
+
+TERRAFORM = sorted(path for path in PROJECT.glob("modules/**/*.tf"))
+
+
+@pytest.mark.parametrize("path", TERRAFORM, ids=lambda path: "/".join(path.parts[-2:]))
+def test_policies_have_no_wildcards(path: Path) -> None:
+    """No wildcard action at all; a bare * as resource only with its reason beside it."""
+    for line in path.read_text().splitlines():
+        if re.search(r'"[a-z0-9-]+:[A-Za-z]*\*"', line) and "error_message" not in line:
+            pytest.fail(f"wildcard action: {line.strip()}")
+        if re.search(r'(resources|identifiers) *= *\[ *"\*"', line):
+            assert re.search(r"# \w+", line), f"bare * without a reason: {line.strip()}"
+
+
+@pytest.mark.parametrize("path", TERRAFORM, ids=lambda path: "/".join(path.parts[-2:]))
+def test_modules_know_neither_providers_nor_emulators(path: Path) -> None:
+    """The caller brings the provider; "local" is an endpoint in the environment, nothing else."""
+    text = path.read_text()
+    assert not re.search(r'^(provider|  backend) "', text, re.M)
+    assert "endpoint" not in re.sub(r"endpoint_configuration", "", text)
+
+
+def test_only_the_aws_provider_is_used() -> None:
+    """No archive, random, null or local provider."""
+    used = {
+        source
+        for path in PROJECT.glob("*/*/*.tf")
+        for source in re.findall(r'source += "([a-z]+/[a-z]+)"', path.read_text())
+    }
+    assert used == {"hashicorp/aws"}
+
+
+def test_the_apis_paths_are_the_functions_routes() -> None:
+    """A route that one side lacks would be a 403, or dead code."""
+    from crud_api.http import CATCH_ALL, ROUTES
+
+    listed = json.loads((PROJECT / "modules" / "service" / "routes.json").read_text())
+    assert {path: set(methods) for path, methods in listed.items()} == {
+        CATCH_ALL: set(),
+        **{path: set(methods) for path, methods in ROUTES.items()},
+    }
