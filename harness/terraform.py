@@ -178,8 +178,10 @@ class _Follow:
                 changes = event["changes"]
                 self._total = changes["add"] + changes["change"] + changes["remove"]
             elif kind in ("apply_start", "apply_complete"):
-                self._done += kind == "apply_complete"
                 hook = event["hook"]
+                if hook["action"] == "read":
+                    continue  # data sources are no part of the plan's count
+                self._done += kind == "apply_complete"
                 self._on_change(
                     Change(hook["action"], hook["resource"]["addr"], self._done, self._total)
                 )
