@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rich import box
@@ -24,7 +24,16 @@ _STYLES: dict[words.Status, str] = {
 }
 
 
-def print_summary(result: RunResult, console: Console, report_path: Path) -> None:
+PARTS = ("tuning", "load", "smoke", "verdict", "teardown")
+
+
+def print_summary(
+    result: RunResult,
+    console: Console,
+    report_path: Path,
+    *,
+    parts: Collection[str] | None = None,
+) -> None:
     """Print what a run found, in the order in which a reader needs it.
 
     Colours and lines are rich's to drop: where the output is no terminal or NO_COLOR is set,
@@ -34,23 +43,21 @@ def print_summary(result: RunResult, console: Console, report_path: Path) -> Non
         result: The run, whole or in part.
         console: Where to.
         report_path: The HTML report, named at the end.
+        parts: Which of `PARTS` to print; None is all of them and the report's path.
     """
-    tuned = result.tuning is not None
-    _print_table(console, memory_table(result.tuning))
-    if tuned:
-        _say(console, Text(words.recommendation(result.tuning), style="bold"))
-    for caveat in words.caveats(result):
-        _say(console, Text(f"Note: {caveat}", style="dim"))
-    if tuned:
-        console.print()
-    _print_table(console, load_table(result.load))
-    if result.load:
-        _say(console, Text(words.load_sentence(result.load)))
-        console.print()
-    _print_smoke(console, result)
-    _print_verdict(console, result)
-    _print_teardown(console, result)
-    console.print(Text.assemble("Report: ", (str(report_path), "bold")), soft_wrap=True)
+    wanted = PARTS if parts is None else parts
+    if "tuning" in wanted:
+        _print_tuning(console, result)
+    if "load" in wanted:
+        _print_load(console, result)
+    if "smoke" in wanted:
+        _print_smoke(console, result)
+    if "verdict" in wanted:
+        _print_verdict(console, result)
+    if "teardown" in wanted:
+        _print_teardown(console, result)
+    if parts is None:
+        console.print(Text.assemble("Report: ", (str(report_path), "bold")), soft_wrap=True)
 
 
 def as_rich(table: Table, *, plain: bool) -> RichTable:
@@ -102,6 +109,24 @@ def _print_table(console: Console, table: Table | None) -> None:
     console.print(rich, crop=False)
     for note in table.notes:
         _say(console, Text(note, style="yellow"))
+    console.print()
+
+
+def _print_tuning(console: Console, result: RunResult) -> None:
+    if result.tuning is None:
+        return
+    _print_table(console, memory_table(result.tuning))
+    _say(console, Text(words.recommendation(result.tuning), style="bold"))
+    for caveat in words.caveats(result):
+        _say(console, Text(f"Note: {caveat}", style="dim"))
+    console.print()
+
+
+def _print_load(console: Console, result: RunResult) -> None:
+    if not result.load:
+        return
+    _print_table(console, load_table(result.load))
+    _say(console, Text(words.load_sentence(result.load)))
     console.print()
 
 

@@ -166,7 +166,6 @@ def _latency_layers(
                 "strokeDash": dash,
                 "strokeWidth": 2,
                 "interpolate": "linear",
-                "clip": True,
                 "aria": False,
             },
             "encoding": {"x": x, "y": y},

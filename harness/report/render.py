@@ -7,6 +7,7 @@ a few hundred bytes of reading values, and its content security policy allows no
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -21,6 +22,8 @@ import jinja2
 from markupsafe import Markup
 
 from harness import __version__
+from harness.errors import StepError
+from harness.load import read_samples
 from harness.report import charts, junit, markdown, numbers, tables, words
 from harness.report.charts import NARROW, WIDE, Size, Spec
 from harness.report.latency_chart import latency_spec
@@ -29,6 +32,9 @@ from harness.report.power_chart import power_spec
 from harness.results import RunResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+# Above, reading takes longer than all the rest, for a line that hardly looks different.
+_MOST_BYTES = 24_000_000
 
 Samples = Mapping[str, Sequence[float]]
 
@@ -72,11 +78,23 @@ def render(
         result: The run, whole or in part.
         folder: The run's folder.
         load_samples: Latencies in ms of the load tests by their label, for a finer line in
-            the latency chart. Without them the percentiles of the result are drawn.
+            the latency chart. None takes them from the files that the result names; without
+            those, the percentiles of the result are drawn.
 
     Returns:
         The files.
+
+    Raises:
+        StepError: A file cannot be written or drawn.
     """
+    try:
+        return _render(result, folder, load_samples)
+    except (OSError, ValueError, jinja2.TemplateError) as error:
+        # One kind of error, so that no report can stand in the way of a teardown.
+        raise StepError("report", f"the report cannot be written: {error}") from error
+
+
+def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> RenderedReport:
     folder.mkdir(parents=True, exist_ok=True)
     report = RenderedReport(
         result_json=folder / "result.json",
@@ -87,7 +105,8 @@ def render(
     )
     _write(report.result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
     _write(report.junit, junit.to_xml(result))
-    drawn = _charts(result, load_samples)
+    samples = _samples_of(result, folder) if load_samples is None else load_samples
+    drawn = _charts(result, samples)
     files = _write_charts(drawn, folder / "charts", png=_setting(result, "png", default=True))
     context = _context(result, drawn, [file.relative_to(folder) for file in files])
     environment = _environment()
@@ -99,7 +118,19 @@ def render(
     )
 
 
-def _charts(result: RunResult, samples: Samples | None) -> dict[str, Chart]:
+def _samples_of(result: RunResult, folder: Path) -> Samples:
+    """Return the latencies that the load tests left on disk, as far as they can be read."""
+    found = {}
+    for load in result.load:
+        path = folder / load.samples_path
+        if not load.samples_path or not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            found[load.label] = [s.latency_ms for s in read_samples([path]) if s.answered]
+    return found
+
+
+def _charts(result: RunResult, samples: Samples) -> dict[str, Chart]:
     """Return the pictures that the run has figures for, by name."""
 
     def latency(size: Size) -> Spec | None:

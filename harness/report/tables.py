@@ -189,7 +189,7 @@ def _span(values: list[int]) -> str:
 
 def _load_notes(load: LoadResult) -> Iterable[str]:
     if load.saturated:
-        yield f"{load.label}: saturated, so this is not the API alone: {load.saturated}"
+        yield f"{load.label}: {load.saturated}"
     if load.errors:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(load.errors_by_kind.items()))
         ratio = numbers.percent(load.error_ratio)

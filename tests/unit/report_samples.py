@@ -12,8 +12,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from harness.config import SloSettings
 from harness.results import (
-    Check,
     DurationStats,
     LatencyStats,
     LoadResult,
@@ -22,8 +22,8 @@ from harness.results import (
     SmokeResult,
     StateMachineCost,
     TuningResult,
-    Verdict,
 )
+from harness.slo import evaluate
 from harness.stats import percentile
 
 USD_PER_GB_SECOND = 0.0000166667  # x86_64, us-east-2
@@ -123,7 +123,7 @@ def load(label: str, memory_mb: int, values: list[float], **more: Any) -> LoadRe
         "requests_per_s": len(values) / 15.2,
         "driver_cpu_ratio": 0.41,
         "machine_cpu_ratio": 0.55,
-        "samples_path": f"load/{label}.csv",
+        "samples_path": f"load/{label}.jsonl",
     }
     return LoadResult(**{**fields, **more})
 
@@ -131,37 +131,20 @@ def load(label: str, memory_mb: int, values: list[float], **more: Any) -> LoadRe
 CURRENT = latencies(104.0, 1180, seed=1)
 RECOMMENDED = latencies(38.0, 1420, seed=2)
 
-VERDICT = Verdict(
-    "pass",
-    (
-        Check(
-            "latency_p95_ms",
-            250.0,
-            65.4,
-            "pass",
-            "95 % of 1,420 requests at 512 MB took at most 65.4 ms.",
-            "ms",
-        ),
-        Check(
-            "latency_p99_ms",
-            500.0,
-            81.5,
-            "pass",
-            "99 % of 1,420 requests at 512 MB took at most 81.5 ms.",
-            "ms",
-        ),
-        Check("error_ratio", 0.01, 0.0, "pass", "None of 1,420 requests failed.", "ratio"),
-        Check(
-            "cost_per_million_usd",
-            0.5,
-            0.133,
-            "pass",
-            "A million invocations cost 0.133 USD at 512 MB.",
-            "USD",
-        ),
-        Check("distance_from_best", 0.1, 0.0, "pass", "512 MB is the best size.", "ratio"),
-    ),
+SLO = SloSettings(
+    latency_p95_ms=250,
+    latency_p99_ms=500,
+    error_ratio=0.01,
+    cost_per_million_usd=0.5,
+    distance_from_best=1.5,
 )
+TUNING = tuning(
+    *(detail(power, mean, p99=p99) for power, (mean, p99) in MEASURED.items()),
+    power=512,
+    current=128,
+)
+LOAD = (load("current", 128, CURRENT), load("recommended", 512, RECOMMENDED))
+VERDICT = evaluate(SLO, load=LOAD, tuning=TUNING)
 
 
 def run(**changes: Any) -> RunResult:
@@ -198,16 +181,12 @@ def run(**changes: Any) -> RunResult:
                 "payload": None,
             },
             "load": {"virtual_users": 10, "duration_s": 15.0},
-            "slo": {"latency_p95_ms": 250.0, "latency_p99_ms": 500.0, "error_ratio": 0.01},
+            "slo": SLO.model_dump(),
             "report": {"title": "Lambda Dyno", "png": True},
         },
         smoke=SmokeResult(requests=34, assertions=120, failures=()),
-        tuning=tuning(
-            *(detail(power, mean, p99=p99) for power, (mean, p99) in MEASURED.items()),
-            power=512,
-            current=128,
-        ),
-        load=(load("current", 128, CURRENT), load("recommended", 512, RECOMMENDED)),
+        tuning=TUNING,
+        load=LOAD,
         verdict=VERDICT,
         leftovers=(),
     )

@@ -32,7 +32,7 @@ def test_plain_output_has_tables_sentence_verdict_and_report() -> None:
         "cheaper (0.133 instead of 0.150 USD per million invocations)."
     ) in lines
     assert "recommended    512    1,420    40.2 37.8 59.0 65.4 81.5 134      0  93.4" in lines
-    assert "  ✓  Errors  None of 1,420 requests failed." in lines
+    assert "  ✓  Errors  the error ratio at 128 MB is 0, limit 0.01, 0 of 1,180 requests" in lines
     assert lines[-2:] == ["Nothing left behind.", f"Report: {REPORT}"]
     assert not any("\x1b" in line for line in lines)
 
@@ -92,7 +92,7 @@ def test_problems_are_named() -> None:
         "  GET /items: status is 200: got 500",
         "  ✗  Latency p95  Too slow by 1 ms.",
         "128 MB was excluded: Runtime.OutOfMemory: signal: killed",
-        "current: saturated, so this is not the API alone: driver at 98 %",
+        "current: driver at 98 %",
         "1 resource is left behind:",
         "  log group /aws/x: aws logs delete-log-group x",
     ):
@@ -103,3 +103,21 @@ def test_text_from_outside_is_not_rich_markup() -> None:
     """Square brackets in a message are printed, not taken for style."""
     run = samples.run(error="[red]index [0][/red] :smile: https://x")
     assert "  [red]index [0][/red] :smile: https://x" in printed(run, width=80)
+
+
+@pytest.mark.parametrize(
+    ("part", "first"),
+    [
+        ("tuning", "Memory sizes, strategy balanced"),
+        ("load", "Load, 10 virtual users, 15 s each"),
+        ("verdict", "✓ All 5 SLOs are met"),
+        ("teardown", "Nothing left behind."),
+    ],
+)
+def test_a_single_part_can_be_printed(part: str, first: str) -> None:
+    """A step on its own prints its own part, and names no report that it did not write."""
+    output = io.StringIO()
+    print_summary(samples.run(), Console(file=output), REPORT, parts=(part,))
+    text = output.getvalue()
+    assert text.splitlines()[0].rstrip() == first
+    assert "Report:" not in text

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from harness.errors import StepError
+from harness.load import Sample, write_samples
 from harness.report.render import RenderedReport, render
 from harness.results import (
     Check,
@@ -225,7 +227,7 @@ def test_the_page_states_the_facts(reports: dict[str, RenderedReport]) -> None:
     text = Page(html(reports["complete"])).text.replace("\u00a0", " ")
     for fact in (
         "Set memory_mb from 128 to 512: 4.7 times as fast (15.2 ms instead of 71.5 ms)",
-        "95 % of 1,420 requests at 512 MB took at most 65.4 ms.",
+        "p95 at 128 MB is 178 ms, limit 250 ms, 1,180 requests",
         "> envs/local/tuned.auto.tfvars.json",
         "tuning.power_values",
         "dyno-261120-2243-k3f9-crud",
@@ -233,7 +235,7 @@ def test_the_page_states_the_facts(reports: dict[str, RenderedReport]) -> None:
         "Nothing left behind.",
         "1 min 17 s",
         "nearest rank",
-        "load/recommended.csv",
+        "load/recommended.jsonl",
     ):
         assert fact in text, fact
 
@@ -271,10 +273,10 @@ def test_a_result_is_kept_even_if_a_picture_fails(
     """What was measured is on disk before anything is drawn."""
 
     def broken(*_: Any) -> None:
-        raise RuntimeError("cannot draw")
+        raise ValueError("cannot draw")
 
     monkeypatch.setattr("harness.report.charts._draw", broken)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(StepError, match="cannot draw"):
         render(samples.run(), tmp_path)
     content = json.loads((tmp_path / "result.json").read_text())
     assert RunResult.from_json(content) == samples.run()
@@ -335,3 +337,17 @@ def test_bytes_that_are_no_text_do_not_stop_the_report(tmp_path: Path) -> None:
     """An error message with undecodable bytes is written with question marks in their place."""
     report = render(samples.run(error="bad \udcff byte", load=()), tmp_path)
     assert "bad ? byte" in html(report)
+
+
+def test_samples_on_disk_are_drawn(tmp_path: Path) -> None:
+    """Without samples given, the files that the result names make the line; broken ones do not."""
+    (tmp_path / "load").mkdir()
+    some = [Sample(float(i), ms, 0, i, "list", 200, "") for i, ms in enumerate(samples.CURRENT)]
+    write_samples(some, tmp_path / "load" / "current.jsonl")
+    (tmp_path / "load" / "recommended.jsonl").write_text("{}\nnot a sample\n")
+    render(samples.run(), tmp_path)
+    from_disk = (tmp_path / "charts" / "latency.svg").read_text()
+    render(samples.run(), tmp_path, load_samples={"current": samples.CURRENT})
+    assert (tmp_path / "charts" / "latency.svg").read_text() == from_disk
+    render(samples.run(), tmp_path, load_samples={})
+    assert (tmp_path / "charts" / "latency.svg").read_text() != from_disk

@@ -67,7 +67,7 @@ def test_load_table_says_what_went_wrong() -> None:
     assert table is not None
     assert table.rows[0].marks == ("saturated",)
     assert table.notes == (
-        "current: saturated, so this is not the API alone: a driver used 97 % of its core",
+        "current: a driver used 97 % of its core",
         "current: 1.4 % of the requests failed (12 HTTP 500, 2 timeout)",
     )
 

@@ -142,7 +142,7 @@ def verdict(outcome: Any, *outcomes: Any) -> Verdict:
     [
         ({"verdict": verdict("pass", "pass", "pass")}, "pass", "All 2 SLOs are met"),
         ({"verdict": verdict("pass", "pass")}, "pass", "The SLO is met"),
-        ({"verdict": verdict("pass")}, "pass", "No SLO is set"),
+        ({"verdict": verdict("inconclusive")}, "inconclusive", "No SLO is set"),
         ({"verdict": verdict("fail", "pass", "fail")}, "fail", "1 of 2 SLOs is missed"),
         ({"verdict": verdict("fail", "fail", "fail")}, "fail", "2 of 2 SLOs are missed"),
         (
