@@ -183,6 +183,7 @@ def _context(
         "title": _setting(result, "title", default="Lambda Dyno"),
         "version": __version__,
         "started": _when(result.started_at),
+        "commit": words.commit(result.git_sha),
         "headline": words.headline(result),
         "recommendation": words.recommendation(result.tuning),
         "figures": words.key_figures(result),

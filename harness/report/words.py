@@ -462,6 +462,12 @@ def down_command(result: RunResult) -> str:
     return f"make down RUN={result.run_id}"
 
 
+def commit(git_sha: str) -> str:
+    """Return a short commit id; a mark of changes behind it stays."""
+    sha, plus, changes = git_sha.partition("+")
+    return sha[:9] + plus + changes
+
+
 def latency_limits(verdict: Verdict | None) -> dict[float, float]:
     """Return the latency SLOs in ms by share: latency_p95_ms is the limit at 0.95."""
     limits = {}

@@ -261,3 +261,10 @@ def test_latency_limits_come_from_the_checks() -> None:
     """Only latency SLOs become marks in the chart, at their share."""
     assert words.latency_limits(samples.VERDICT) == {0.95: 250.0, 0.99: 500.0}
     assert words.latency_limits(None) == {}
+
+
+def test_commit_is_short_and_keeps_its_mark() -> None:
+    """A tree with changes is not taken for its commit."""
+    assert words.commit("9e2685e3a39d4b359491cee9ee14ef19b0cebe1d") == "9e2685e3a"
+    assert words.commit("9e2685e3a39d4b359491cee9ee14ef19b0cebe1d+changes") == "9e2685e3a+changes"
+    assert words.commit("") == ""
