@@ -34,10 +34,7 @@ module "function_variant" {
     retention_days = 3
   }
 
-  package = {
-    path          = "build/crud_api.zip"
-    sha256_base64 = filebase64sha256("build/crud_api.zip")
-  }
+  package = module.packages.packages["crud_api"]
 }
 
 module "api_variant" {
@@ -133,6 +130,7 @@ INVENTORY: dict[str, dict[str, Any]] = {
                 "architectures": ["x86_64"],
                 "memory_size": 512,
                 "runtime": "python3.12",
+                "s3_key": "crud_api.zip",
                 "timeout": 60,
             },
             "aws_lambda_alias.this": {"name": "stable"},
@@ -203,6 +201,46 @@ INVENTORY: dict[str, dict[str, Any]] = {
                 "name": "/aws/apigateway/dyno-variant-api",
                 "retention_in_days": 3,
             },
+        },
+    },
+    "packages": {
+        "counts": {
+            "aws_s3_bucket": 1,
+            "aws_s3_bucket_public_access_block": 1,
+            "aws_s3_object": 1,
+        },
+        "values": {
+            "aws_s3_bucket.this": {
+                "bucket": f"{PREFIX}-packages-000000000000",
+                "force_destroy": True,
+            },
+            "aws_s3_bucket_public_access_block.this": {
+                "block_public_acls": True,
+                "block_public_policy": True,
+                "ignore_public_acls": True,
+                "restrict_public_buckets": True,
+            },
+            'aws_s3_object.this["crud_api"]': {"key": "crud_api.zip"},
+        },
+    },
+    "power_tuner": {
+        "counts": {
+            "aws_cloudwatch_event_rule": 1,
+            "aws_cloudwatch_event_target": 1,
+            "aws_cloudwatch_log_group": 5,
+            "aws_iam_role": 6,
+            "aws_iam_role_policy": 6,
+            "aws_lambda_function": 5,
+            "aws_lambda_permission": 1,
+            "aws_sfn_state_machine": 1,
+        },
+        "values": {
+            "aws_sfn_state_machine.this": {"name": f"{PREFIX}-tuner"},
+            'aws_lambda_function.this["measure"]': {
+                "function_name": f"{PREFIX}-tuner-measure",
+                "architectures": ["arm64"],
+            },
+            'aws_cloudwatch_log_group.this["clean-up"]': {"retention_in_days": 7},
         },
     },
     "service.module.function": {

@@ -21,6 +21,15 @@ GOOD: dict[str, dict[str, str]] = {
         "handler": '"a.b"',
         "package": f'{{ path = "code.zip", sha256_base64 = "{"A" * 43}=" }}',
     },
+    "packages": {
+        "name_prefix": '"dyno"',
+        "packages": f'{{ a = {{ path = "code.zip", sha256_base64 = "{"A" * 43}=" }} }}',
+    },
+    "power_tuner": {
+        "name_prefix": '"dyno"',
+        "package": f'{{ path = "code.zip", sha256_base64 = "{"A" * 43}=" }}',
+        "tunable_function_arns": '["arn:aws:lambda:eu-west-1:111122223333:function:shop-*"]',
+    },
     "api": {
         "name_prefix": '"dyno"',
         "paths": '["/items"]',
@@ -57,6 +66,24 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         f'{{ path = "code.zip", sha256_base64 = "{"0" * 64}" }}',
         "hexadecimal form does not work",
     ),
+    "package_twice": (
+        "function",
+        "package",
+        f'{{ path = "a.zip", s3 = {{ bucket = "b", key = "k" }}, sha256_base64 = "{"A" * 43}=" }}',
+        "either path or s3",
+    ),
+    "package_nowhere": (
+        "function",
+        "package",
+        f'{{ sha256_base64 = "{"A" * 43}=" }}',
+        "either path or s3",
+    ),
+    "packages_none": ("packages", "packages", "{}", "at least one package"),
+    "tuner_powers": ("power_tuner", "default_power_values", "[100]", "128 to 10240"),
+    "tuner_arns": ("power_tuner", "tunable_function_arns", '["*"]', "at least one ARN"),
+    "tuner_days": ("power_tuner", "log_retention_days", "2", "CloudWatch Logs knows"),
+    "tuner_prefix": ("power_tuner", "name_prefix", '"1"', "2 to 40"),
+    "tuner_timeout": ("power_tuner", "total_timeout_seconds", "1", "a week"),
     "action_wildcard": (
         "function",
         "permissions",
