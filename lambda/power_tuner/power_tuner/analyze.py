@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from power_tuner import visualization
-from power_tuner.prices import Prices, checked_on
+from power_tuner.prices import Prices, checked_on, lookup
 from power_tuner.request import TuningInput
 from power_tuner.state import PowerState, TuningState
 from power_tuner.stats import Summary, summarise, trimmed_mean
@@ -16,40 +16,34 @@ _MILLION = 1_000_000
 _MOST_DURATIONS = 5_000
 
 
-def next_state(request: TuningInput, state: TuningState) -> str:
-    """Return the state that follows Analyze."""
+def detour(request: TuningInput, state: TuningState) -> str:
+    """Return the state that must come before CleanUp; empty if there is none."""
     if not all(power.done(request.invocations) for power in state.powers):
         return "Measure"
-    return "Optimize" if request.auto_optimize and not request.dry_run else "CleanUp"
+    return "Optimize" if request.auto_optimize and not request.dry_run else ""
 
 
-def analyze(
-    request: TuningInput, state: TuningState, prices: Prices, visualization_url: str
-) -> dict[str, Any]:
+def analyze(request: TuningInput, state: TuningState, visualization_url: str) -> dict[str, Any]:
     """Return the execution's output, complete but for what CleanUp adds of the tuner's own cost.
 
     Args:
         request: The checked input.
         state: All that was measured.
-        prices: Of the function's region and architecture.
         visualization_url: Of the page with the interactive curve.
     """
+    region = request.function.region
+    prices = lookup(region, state.architecture)
     details = [_detail(request, power, prices) for power in state.powers]
     candidates = [
         Candidate(power=d["power"], cost=d["cost"], duration=d["duration"]["trimmedMean"])
         for d in details
         if not d["excluded"]
     ]
-    output: dict[str, Any] = {}
-    if request.dry_run:
-        output["dryRun"] = True
-    else:
-        chosen = best(candidates, request.strategy, request.balanced_weight)
-        output |= {"power": chosen.power, "cost": chosen.cost, "duration": chosen.duration}
+    output: dict[str, Any] = _choice(request, candidates)
     output["stateMachine"] = {
         "executionCost": 0.0,
         "lambdaCost": sum(d["totalCost"] for d in details),
-        "visualization": visualization.url(visualization_url, candidates, request.function.region),
+        "visualization": visualization.url(visualization_url, candidates, region),
     }
     if request.include_output_results:
         output["stats"] = [
@@ -58,7 +52,7 @@ def analyze(
         ]
     return output | {
         "lambdaARN": request.function.text,
-        "region": request.function.region,
+        "region": region,
         "architecture": state.architecture,
         "originalPower": state.original_power,
         "strategy": request.strategy,
@@ -67,6 +61,13 @@ def analyze(
         "warnings": state.warnings + _warnings(request, state.powers),
         "prices": _prices(prices),
     }
+
+
+def _choice(request: TuningInput, candidates: list[Candidate]) -> dict[str, Any]:
+    if request.dry_run:
+        return {"dryRun": True}
+    chosen = best(candidates, request.strategy, request.balanced_weight)
+    return {"power": chosen.power, "cost": chosen.cost, "duration": chosen.duration}
 
 
 def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str, Any]:

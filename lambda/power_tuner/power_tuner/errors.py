@@ -55,6 +55,14 @@ class PayloadNotRead(TunerError):  # noqa: N818
     """The payload in S3 could not be read; nothing was changed."""
 
 
+class Detour(TunerError):  # noqa: N818
+    """No error: Analyze's way to say that the message's state comes next, instead of CleanUp.
+
+    A Choice would say the same, but costs a transition in every execution, and a transition
+    costs more than most invocations. An error costs one only when it is raised.
+    """
+
+
 class CleanUpFailed(TunerError):  # noqa: N818
     """Something of the tuning is left behind; the message names it."""
 

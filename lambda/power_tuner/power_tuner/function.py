@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from power_tuner.errors import FunctionChanged, FunctionGone, FunctionNotReady, StillWaiting
 from power_tuner.request import FunctionArn
 
-_FIRST_PAUSE_S = 0.1
+_FIRST_PAUSE_S = 0.15
 _LONGEST_PAUSE_S = 3.0
 
 # What an update of the memory size changes by itself. All else must stay as it is.
@@ -136,7 +136,7 @@ class Function:
             if state != "Pending" and update != "InProgress":
                 return config
             self._deadline.pause(pause, f"{self._qualified(version)} to become active")
-            pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            pause = min(pause * 1.2, _LONGEST_PAUSE_S)
 
     def set_memory(self, memory_mb: int, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Set the memory size of $LATEST, wait, and return the new configuration.
@@ -162,7 +162,7 @@ class Function:
                     raise self._changed(error) from error
                 # another update is being applied; whether it was ours shows after it
                 self._deadline.pause(pause, "an update in progress")
-                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+                pause = min(pause * 1.2, _LONGEST_PAUSE_S)
         updated = self.ready()
         check_unchanged(config, updated)
         return updated

@@ -21,7 +21,6 @@ from power_tuner.request import TuningInput
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 
-_MOST_AT_ONCE = 200
 # A power value at which the function fails this often in a row from the start is hopeless.
 _HOPELESS_AFTER = 5
 _SHOWN_CHARS = 300
@@ -43,6 +42,7 @@ class Measurer:
         plan: Payloads.
         invoke: Invokes a version, processors around it included.
         deadline: No invocation is started that would not end before it.
+        most_at_once: Invocations that this Lambda function can hold at once.
         sleep: Waits so many seconds.
     """
 
@@ -52,12 +52,14 @@ class Measurer:
         plan: PayloadPlan,
         invoke: Invoker,
         deadline: Deadline,
+        most_at_once: int,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._request = request
         self._plan = plan
         self._invoke = invoke
         self._deadline = deadline
+        self._most_at_once = most_at_once
         self._sleep = sleep
         self._stop = Event()
         self._record = Lock()
@@ -90,8 +92,10 @@ class Measurer:
         return lanes
 
     def _workers(self, lanes: int, reserved_concurrency: int | None) -> int:
-        limit = _MOST_AT_ONCE if reserved_concurrency is None else max(1, reserved_concurrency)
-        return max(1, min(lanes, limit, _MOST_AT_ONCE))
+        limit = self._most_at_once
+        if reserved_concurrency is not None:
+            limit = min(limit, reserved_concurrency)
+        return max(1, min(lanes, limit))
 
     def _run_lanes(self, lanes: Sequence[Sequence[Invocation]], workers: int) -> None:
         with ThreadPoolExecutor(max_workers=workers) as pool:

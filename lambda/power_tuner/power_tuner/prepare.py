@@ -66,19 +66,25 @@ class Preparation:
         description = self._describe()
         self._take_lock()
         try:
+            # a stop that came before the lock was cleaned up after before the lock, too
+            self._check_running()
             config = self._function.ready()
             lock = self._lock.note_memory(config["MemorySize"])
             if state is None:
                 state = self._new_state(description, lock)
             self._publish(config, state)
             self._wait_for_versions(state)
+            self._check_running()
         except (ExecutionEnded, FunctionChanged):
             # the execution may have been stopped, and cleaned up after, while we published
             if not self._is_running(self._execution_arn):
                 self._clean_up_after(self._execution_arn)
             raise
-        state.next = "Measure"
         return state
+
+    def _check_running(self) -> None:
+        if not self._is_running(self._execution_arn):
+            raise ExecutionEnded("the execution was stopped")
 
     def _describe(self) -> Mapping[str, Any]:
         arn = self._function.arn.text

@@ -82,6 +82,14 @@ class Usage:
     invocations: int = 0
     gb_seconds: float = 0.0
 
+    def note_detour(self) -> None:
+        """Count an Analyze that sent the execution elsewhere, and the Choice that did it.
+
+        Its own time is lost with its output; it is short.
+        """
+        self.transitions += 2
+        self.invocations += 1
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         return {
@@ -107,7 +115,6 @@ class TuningState:
     powers: list[PowerState]
     batch: int = 0  # how often versions were published
     passes: int = 0  # of Measure
-    next: str = "Measure"
     usage: Usage = field(default_factory=Usage)
     warnings: list[str] = field(default_factory=list)
     output: dict[str, Any] | None = None  # once analysed; what was measured is in it then
@@ -137,7 +144,6 @@ class TuningState:
             "reservedConcurrency": self.reserved_concurrency,
             "batch": self.batch,
             "passes": self.passes,
-            "next": self.next,
             "measured": total,
             "powers": [] if self.output else [power.to_json(digits) for power in self.powers],
             "usage": self.usage.to_json(),
@@ -156,7 +162,6 @@ class TuningState:
             powers=[PowerState.from_json(power) for power in raw["powers"]],
             batch=raw["batch"],
             passes=raw["passes"],
-            next=raw["next"],
             usage=Usage.from_json(raw["usage"]),
             warnings=list(raw["warnings"]),
             output=raw["output"],

@@ -1,0 +1,53 @@
+"""What all handlers share."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from power_tuner.errors import TunerError, named
+from power_tuner.meter import Meter
+from power_tuner.request import TuningInput, parse
+from power_tuner.settings import Settings
+from power_tuner.state import TuningState
+
+SETTINGS = Settings.from_environment()
+
+
+def request_of(event: Mapping[str, Any]) -> TuningInput:
+    """Return the execution's input, checked."""
+    return parse(event["input"], SETTINGS.default_power_values)
+
+
+def deadline_at(context: Any, margin_s: float) -> float:
+    """Return until when a handler may work, by `time.monotonic`.
+
+    Args:
+        context: Lambda's.
+        margin_s: Seconds that are kept back, to put out what there is.
+    """
+    left_s: float = context.get_remaining_time_in_millis() / 1000 - margin_s
+    return time.monotonic() + left_s
+
+
+def put_out(event: Mapping[str, Any], state: TuningState, meter: Meter) -> dict[str, Any]:
+    """Return the state as JSON, this invocation's own cost included."""
+    meter.add_to(state.usage, event)
+    return state.to_json(input_bytes=len(json.dumps(event["input"])))
+
+
+@contextmanager
+def errors_of(state: str) -> Iterator[None]:
+    """Give errors a name that survives, and those of AWS the state that they happened in."""
+    try:
+        yield
+    except TunerError as error:
+        raise named(error) from error
+    except Exception as error:
+        # botocore is not imported here: Analyze does without it
+        if type(error).__module__.startswith("botocore"):
+            raise named(TunerError(f"{state} failed: {error}")) from error
+        raise

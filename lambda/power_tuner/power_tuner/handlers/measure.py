@@ -1,0 +1,36 @@
+"""Measure: invoke what Prepare published, as far as the time goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from power_tuner.aws import invoking_client
+from power_tuner.function import Deadline
+from power_tuner.handlers.common import deadline_at, errors_of, put_out, request_of
+from power_tuner.invoker import LambdaInvoker
+from power_tuner.measure import Measurer
+from power_tuner.meter import Meter
+from power_tuner.sources import read_payloads
+from power_tuner.state import TuningState
+
+_MARGIN_S = 15.0
+# A thread and a connection take less, and CPU comes with memory: more would wait for it.
+_MB_PER_INVOCATION = 2
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Return the state with what was measured."""
+    meter = Meter(context)
+    with errors_of("Measure"):
+        request = request_of(event)
+        state = TuningState.from_json(event["state"])
+        if state.passes:
+            state.usage.note_detour()
+        deadline = Deadline(deadline_at(context, _MARGIN_S))
+        most_at_once = max(1, int(context.memory_limit_in_mb) // _MB_PER_INVOCATION)
+        client = invoking_client(request.function.region, deadline.left_s, most_at_once)
+        invoke = LambdaInvoker(client, deadline)
+        plan = read_payloads(request)
+        Measurer(request, plan, invoke, deadline, most_at_once).run(state)
+    return put_out(event, state, meter)

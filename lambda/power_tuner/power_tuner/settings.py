@@ -1,0 +1,32 @@
+"""How the tuner was deployed, from the environment of its functions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings; the module's Terraform sets all of them."""
+
+    region: str
+    default_power_values: tuple[int, ...]
+    visualization_url: str
+    architecture: str  # of the tuner's own functions
+    clean_up_function: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Return the settings."""
+        values = environment.get("DEFAULT_POWER_VALUES", "128,256,512,1024,1536,3008")
+        return cls(
+            region=environment.get("AWS_REGION", "us-east-1"),
+            default_power_values=tuple(int(value) for value in values.split(",")),
+            visualization_url=environment.get(
+                "VISUALIZATION_URL", "https://lambda-power-tuning.show/"
+            ),
+            architecture=environment.get("ARCHITECTURE", "arm64"),
+            clean_up_function=environment.get("CLEAN_UP_FUNCTION", ""),
+        )

@@ -1,0 +1,202 @@
+locals {
+  # A version's or alias's ARN is the function's with a colon and more: what may be done to
+  # versions only (invoke, delete) cannot be done to a function.
+  _versions = [for arn in var.tunable_function_arns : "${arn}:*"]
+
+  _with_payload_bucket = var.payload_bucket == null ? {} : {
+    Payload = {
+      actions   = ["s3:GetObject"]
+      resources = ["arn:${data.aws_partition.this.partition}:s3:::${var.payload_bucket.name}/${var.payload_bucket.key_pattern}"]
+    }
+    # without it, S3 answers 403 for an object that does not exist
+    PayloadExists = {
+      actions   = ["s3:ListBucket"]
+      resources = ["arn:${data.aws_partition.this.partition}:s3:::${var.payload_bucket.name}"]
+    }
+  }
+
+  _with_processors = length(var.processor_function_arns) == 0 ? {} : {
+    Processors = {
+      actions   = ["lambda:InvokeFunction"]
+      resources = var.processor_function_arns
+    }
+  }
+
+  permissions = {
+    prepare = merge(local._with_payload_bucket, {
+      Publish = {
+        actions = [
+          "lambda:CreateAlias",
+          "lambda:GetFunction", # configuration and reserved concurrency
+          "lambda:GetFunctionConfiguration",
+          "lambda:ListAliases",
+          "lambda:ListVersionsByFunction",
+          "lambda:PublishVersion",
+          "lambda:UpdateAlias",
+          "lambda:UpdateFunctionConfiguration",
+        ]
+        resources = var.tunable_function_arns
+      }
+      WaitForVersions = {
+        actions   = ["lambda:GetFunctionConfiguration"]
+        resources = local._versions
+      }
+      SeeOtherExecutions = {
+        actions   = ["states:DescribeExecution"]
+        resources = [local.execution_arns]
+      }
+      CleanUp = {
+        actions   = ["lambda:InvokeFunction"]
+        resources = [local.clean_up_function_arn]
+      }
+    })
+
+    measure = merge(local._with_payload_bucket, local._with_processors, {
+      Invoke = {
+        actions   = ["lambda:InvokeFunction"]
+        resources = local._versions
+      }
+    })
+
+    analyze = {}
+
+    optimize = {
+      Optimize = {
+        actions = [
+          "lambda:CreateAlias",
+          "lambda:GetFunctionConfiguration",
+          "lambda:ListAliases",
+          "lambda:PublishVersion",
+          "lambda:UpdateAlias",
+          "lambda:UpdateFunctionConfiguration",
+        ]
+        resources = var.tunable_function_arns
+      }
+      WaitForVersions = {
+        actions   = ["lambda:GetFunctionConfiguration"]
+        resources = local._versions
+      }
+    }
+
+    clean-up = {
+      Restore = {
+        actions = [
+          "lambda:DeleteAlias",
+          "lambda:GetFunctionConfiguration",
+          "lambda:ListAliases",
+          "lambda:ListVersionsByFunction",
+          "lambda:UpdateAlias",
+          "lambda:UpdateFunctionConfiguration",
+        ]
+        resources = var.tunable_function_arns
+      }
+      DeleteVersions = {
+        actions   = ["lambda:DeleteFunction"]
+        resources = local._versions
+      }
+      SeeExecutions = {
+        actions   = ["states:DescribeExecution"]
+        resources = [local.execution_arns]
+      }
+    }
+  }
+}
+
+data "aws_iam_policy_document" "lambda_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "function" {
+  for_each = local.functions
+
+  statement {
+    sid       = "Log"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this[each.key].arn}:*"] # the group's streams
+  }
+
+  dynamic "statement" {
+    for_each = local.permissions[each.key]
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.vpc[*]
+
+    content {
+      sid = "Network"
+      actions = [
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+      ]
+      resources = ["*"] # Lambda needs these as they are to place a function into a VPC
+    }
+  }
+}
+
+resource "aws_iam_role" "function" {
+  for_each = local.functions
+
+  name                 = "${local.name}-${each.key}"
+  assume_role_policy   = data.aws_iam_policy_document.lambda_trust.json
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+resource "aws_iam_role_policy" "function" {
+  for_each = local.functions
+
+  name   = "own-work"
+  role   = aws_iam_role.function[each.key].name
+  policy = data.aws_iam_policy_document.function[each.key].json
+}
+
+data "aws_iam_policy_document" "state_machine_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["states.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.this.account_id]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "state_machine" {
+  statement {
+    sid       = "InvokeStates"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [for function in aws_lambda_function.this : function.arn]
+  }
+}
+
+resource "aws_iam_role" "state_machine" {
+  name                 = "${local.name}-states"
+  assume_role_policy   = data.aws_iam_policy_document.state_machine_trust.json
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+resource "aws_iam_role_policy" "state_machine" {
+  name   = "own-work"
+  role   = aws_iam_role.state_machine.name
+  policy = data.aws_iam_policy_document.state_machine.json
+}

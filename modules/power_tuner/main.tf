@@ -1,0 +1,122 @@
+data "aws_caller_identity" "this" {}
+
+data "aws_partition" "this" {}
+
+data "aws_region" "this" {}
+
+locals {
+  name         = "${var.name_prefix}-tuner"
+  architecture = "arm64"
+
+  _arn_end   = "${data.aws_region.this.id}:${data.aws_caller_identity.this.account_id}"
+  _functions = "arn:${data.aws_partition.this.partition}:lambda:${local._arn_end}:function"
+
+  execution_arns        = "arn:${data.aws_partition.this.partition}:states:${local._arn_end}:execution:${local.name}:*"
+  clean_up_function_arn = "${local._functions}:${local.name}-clean-up"
+
+  # One function per state. What waits for Lambda most of the time needs little memory.
+  functions = {
+    prepare  = { memory_mb = 128, timeout_seconds = 895 }
+    measure  = { memory_mb = var.measure_memory_mb, timeout_seconds = 895 }
+    analyze  = { memory_mb = 128, timeout_seconds = 115 }
+    optimize = { memory_mb = 128, timeout_seconds = 295 }
+    clean-up = { memory_mb = 128, timeout_seconds = 595 }
+  }
+
+  definition = jsondecode(templatefile("${path.module}/state_machine.asl.json", {
+    for name, function in aws_lambda_function.this : "${replace(name, "-", "_")}_arn" => function.arn
+  }))
+}
+
+# Made here, with retention: a group that Lambda makes by itself has none, and outlives destroy.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = local.functions
+
+  name              = "/aws/lambda/${local.name}-${each.key}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "this" {
+  for_each = local.functions
+
+  function_name    = "${local.name}-${each.key}"
+  role             = aws_iam_role.function[each.key].arn
+  runtime          = "python3.13"
+  handler          = "power_tuner.handlers.${replace(each.key, "-", "_")}.handler"
+  architectures    = [local.architecture]
+  memory_size      = each.value.memory_mb
+  timeout          = each.value.timeout_seconds
+  filename         = var.package.path
+  s3_bucket        = try(var.package.s3.bucket, null)
+  s3_key           = try(var.package.s3.key, null)
+  source_code_hash = var.package.sha256_base64
+
+  environment {
+    variables = {
+      ARCHITECTURE         = local.architecture
+      CLEAN_UP_FUNCTION    = local.clean_up_function_arn
+      DEFAULT_POWER_VALUES = join(",", var.default_power_values)
+      VISUALIZATION_URL    = var.visualization_url
+    }
+  }
+
+  logging_config {
+    log_format = "JSON"
+    log_group  = aws_cloudwatch_log_group.this[each.key].name
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
+  # the first invocation must find its permissions, the last one its log group
+  depends_on = [aws_iam_role_policy.function]
+}
+
+resource "aws_sfn_state_machine" "this" {
+  name       = local.name
+  role_arn   = aws_iam_role.state_machine.arn
+  definition = jsonencode(merge(local.definition, { TimeoutSeconds = var.total_timeout_seconds }))
+
+  depends_on = [aws_iam_role_policy.state_machine]
+}
+
+# A stopped or timed-out execution cannot run CleanUp itself. One that failed has run it, unless
+# that failed too: running it again then finds what is left, if anything.
+resource "aws_cloudwatch_event_rule" "ended" {
+  name        = "${local.name}-ended"
+  description = "Starts the clean-up after power tunings that were stopped, timed out or failed."
+
+  event_pattern = jsonencode({
+    source      = ["aws.states"]
+    detail-type = ["Step Functions Execution Status Change"]
+    detail = {
+      stateMachineArn = [aws_sfn_state_machine.this.arn]
+      status          = ["ABORTED", "FAILED", "TIMED_OUT"]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "clean_up" {
+  rule = aws_cloudwatch_event_rule.ended.name
+  arn  = aws_lambda_function.this["clean-up"].arn
+
+  # the event also has the execution's input: the payload stays where it is
+  input_transformer {
+    input_paths    = { execution = "$.detail.executionArn" }
+    input_template = "{\"detail\": {\"executionArn\": <execution>}}"
+  }
+}
+
+resource "aws_lambda_permission" "rule" {
+  statement_id  = "rule"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this["clean-up"].function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.ended.arn
+}

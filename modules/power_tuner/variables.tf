@@ -1,0 +1,143 @@
+variable "default_power_values" {
+  description = "Memory sizes in MB that are measured when an execution's input names none."
+  type        = list(number)
+  default     = [128, 256, 512, 1024, 1536, 3008]
+  nullable    = false
+
+  validation {
+    condition = length(var.default_power_values) > 0 && alltrue([
+      for mb in var.default_power_values : mb >= 128 && mb <= 10240 && floor(mb) == mb
+    ])
+    error_message = "Give at least one whole number of MB from 128 to 10240 in default_power_values."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How many days the logs of the tuner's functions are kept."
+  type        = number
+  default     = 7
+  nullable    = false
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days
+    )
+    error_message = "Use a number of days that CloudWatch Logs knows for log_retention_days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "measure_memory_mb" {
+  description = "Memory size in MB of the function that invokes what is tuned; half of it is how many invocations it holds at once."
+  type        = number
+  default     = 256
+  nullable    = false
+
+  validation {
+    condition     = var.measure_memory_mb >= 256 && var.measure_memory_mb <= 10240 && floor(var.measure_memory_mb) == var.measure_memory_mb
+    error_message = "Use a whole number of MB from 256 to 10240 for measure_memory_mb."
+  }
+}
+
+variable "name_prefix" {
+  description = "Start of all names, e.g. dyno-261120-2243-k3f9."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{0,38}[a-zA-Z0-9]$", var.name_prefix))
+    error_message = "Use 2 to 40 letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
+  }
+}
+
+variable "package" {
+  description = "Zip of the tuner's functions (lambda/power_tuner): its path, or where it is in S3, and its SHA-256 in base64."
+  type = object({
+    path = optional(string)
+    s3 = optional(object({
+      bucket = string
+      key    = string
+    }))
+    sha256_base64 = string
+  })
+  nullable = false
+
+  validation {
+    condition     = (var.package.path == null) != (var.package.s3 == null)
+    error_message = "Give either path or s3 in package."
+  }
+}
+
+variable "payload_bucket" {
+  description = "S3 bucket that payloadS3 may name, and which of its keys (a pattern, e.g. payloads/*); null: no payloads from S3."
+  type = object({
+    name        = string
+    key_pattern = optional(string, "*")
+  })
+  default = null
+}
+
+variable "permissions_boundary_arn" {
+  description = "Permissions boundary of the tuner's roles; null: none."
+  type        = string
+  default     = null
+}
+
+variable "processor_function_arns" {
+  description = "ARNs of the functions that preProcessorARN and postProcessorARN may name; * is allowed within the name."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.processor_function_arns : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_*-]+$", arn))])
+    error_message = "Give ARNs of Lambda functions without version or alias in processor_function_arns, e.g. arn:aws:lambda:eu-west-1:123456789012:function:prepare-*."
+  }
+}
+
+variable "total_timeout_seconds" {
+  description = "Seconds after which an execution times out, and is cleaned up after."
+  type        = number
+  default     = 21600
+  nullable    = false
+
+  validation {
+    condition     = var.total_timeout_seconds >= 60 && var.total_timeout_seconds <= 604800
+    error_message = "Use 60 to 604800 seconds (a week) for total_timeout_seconds."
+  }
+}
+
+variable "tunable_function_arns" {
+  description = "ARNs of the functions that may be tuned, without version or alias; * is allowed within the name, e.g. arn:aws:lambda:eu-west-1:123456789012:function:shop-*."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition = length(var.tunable_function_arns) > 0 && alltrue([
+      for arn in var.tunable_function_arns :
+      can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_*-]+$", arn))
+    ])
+    error_message = "Give at least one ARN of a Lambda function without version or alias in tunable_function_arns; region and account are exact, * may stand in the name."
+  }
+}
+
+variable "visualization_url" {
+  description = "Page that draws the curve from its address; nothing is sent to it but the hash, which browsers keep."
+  type        = string
+  default     = "https://lambda-power-tuning.show/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^https?://[^#]+$", var.visualization_url))
+    error_message = "Use a web address without # for visualization_url."
+  }
+}
+
+variable "vpc" {
+  description = "Subnets and security groups of the tuner's functions, which must reach the APIs of Lambda and Step Functions from there; null: no VPC."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}

@@ -1,0 +1,198 @@
+"""The power tuner on the embedded AWS, deployed by its own Terraform module."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import toolchain
+from harness.build import build
+from harness.local.session import LocalSession
+from harness.terraform import Terraform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.local.server import LocalServer
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "dyno"
+_DEADLINE_S = 180.0
+
+_MAIN_TF = """
+terraform {{
+  required_providers {{
+    aws = {{
+      source = "hashicorp/aws"
+    }}
+  }}
+}}
+
+module "tuner" {{
+  source = "{modules}/power_tuner"
+
+  name_prefix             = "{prefix}"
+  package                 = {{ path = "{zip}", sha256_base64 = "{sha}" }}
+  tunable_function_arns   = ["arn:aws:lambda:us-east-1:{account}:function:target-*"]
+  processor_function_arns = ["arn:aws:lambda:us-east-1:{account}:function:processor-*"]
+  payload_bucket          = {{ name = "payloads-{account}" }}
+}}
+
+output "state_machine_arn" {{
+  value = module.tuner.state_machine_arn
+}}
+
+output "role_arns" {{
+  value = module.tuner.role_arns
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution that is over."""
+
+    arn: str
+    status: str
+    output: dict[str, Any]
+    error: str
+    cause: str
+    states: list[str]  # in the order in which they were entered
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a tuning must leave as it was."""
+
+    configuration: dict[str, Any]
+    versions: tuple[str, ...]
+    aliases: dict[str, str]
+
+
+class TunerStack:
+    """A deployed tuner, and what tests do with it."""
+
+    def __init__(self, session: LocalSession, terraform: Terraform, outputs: Mapping[str, Any]):
+        self.session = session
+        self.state_machine_arn: str = outputs["state_machine_arn"]
+        self.role_arns: dict[str, str] = outputs["role_arns"]
+        self._terraform = terraform
+        self._states = session.client("stepfunctions")
+        self._lambda = session.client("lambda")
+
+    @classmethod
+    def deploy(cls, server: LocalServer, account: str, folder: Path) -> TunerStack:
+        """Apply the module in an account of the embedded AWS."""
+        package = build(ROOT / "lambda" / "power_tuner", folder / "power_tuner.zip")
+        (folder / "main.tf").write_text(
+            _MAIN_TF.format(
+                modules=ROOT / "modules",
+                prefix=PREFIX,
+                zip=package.path,
+                sha=package.sha256_base64,
+                account=account,
+            )
+        )
+        terraform = Terraform(
+            folder, toolchain.prepare(ROOT / ".cache"), server.environment(account), folder
+        )
+        terraform.init()
+        return cls(LocalSession(server, account), terraform, terraform.apply())
+
+    def plan(self) -> list[str]:
+        """Return what another apply would change."""
+        return self._terraform.plan()
+
+    def destroy(self) -> None:
+        """Take the module down."""
+        self._terraform.destroy()
+
+    def function_arn(self, name: str) -> str:
+        """Return the ARN of a function of the account."""
+        return f"arn:aws:lambda:us-east-1:{self.session.account_id}:function:{name}"
+
+    def start(self, function: str, **keys: Any) -> str:
+        """Start a tuning and return the execution's ARN."""
+        tuning = {"lambdaARN": self.function_arn(function), "num": 5, **keys}
+        started = self._states.start_execution(
+            stateMachineArn=self.state_machine_arn, input=json.dumps(tuning)
+        )
+        return str(started["executionArn"])
+
+    def tune(self, function: str, **keys: Any) -> Execution:
+        """Tune a function and wait for the end, whatever that is."""
+        return self.wait(self.start(function, **keys))
+
+    def wait(self, execution_arn: str) -> Execution:
+        """Wait until an execution is over."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while True:
+            now = self._states.describe_execution(executionArn=execution_arn)
+            if now["status"] != "RUNNING":
+                break
+            assert time.monotonic() < deadline, f"{execution_arn} still runs"
+            time.sleep(0.05)
+        return Execution(
+            arn=execution_arn,
+            status=now["status"],
+            output=json.loads(now.get("output") or "{}"),
+            error=now.get("error", ""),
+            cause=now.get("cause", ""),
+            states=self.states(execution_arn),
+        )
+
+    def states(self, execution_arn: str) -> list[str]:
+        """Return the states that an execution has entered."""
+        pages = self._states.get_paginator("get_execution_history").paginate(
+            executionArn=execution_arn
+        )
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages
+            for event in page["events"]
+            if event["type"].endswith("StateEntered")
+        ]
+
+    def stop(self, execution_arn: str) -> None:
+        """Stop an execution."""
+        self._states.stop_execution(executionArn=execution_arn)
+
+    def wait_for_state(self, execution_arn: str, state: str) -> None:
+        """Wait until an execution is in a state."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while state not in self.states(execution_arn):
+            assert time.monotonic() < deadline, f"{execution_arn} never came to {state}"
+            time.sleep(0.02)
+
+    def snapshot(self, function: str) -> Snapshot:
+        """Return what a tuning of the function must leave as it is."""
+        name = self.function_arn(function)
+        self._lambda.get_waiter("function_active_v2").wait(
+            FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
+        config = self._lambda.get_function_configuration(FunctionName=name)
+        for key in ("ResponseMetadata", "RevisionId", "LastModified"):
+            config.pop(key)
+        versions = self._lambda.list_versions_by_function(FunctionName=name)["Versions"]
+        aliases = self._lambda.list_aliases(FunctionName=name)["Aliases"]
+        return Snapshot(
+            configuration=config,
+            versions=tuple(version["Version"] for version in versions),
+            aliases={alias["Name"]: alias["FunctionVersion"] for alias in aliases},
+        )
+
+    def wait_until_clean(self, function: str, before: Snapshot) -> None:
+        """Wait until a function is as it was: the rule's clean-up runs on its own."""
+        deadline = time.monotonic() + 30
+        while (now := self.snapshot(function)) != before:
+            assert time.monotonic() < deadline, f"{now} is left of {before}"
+            time.sleep(0.1)
+
+
+def transitions(execution: Execution) -> Counter[str]:
+    """Return how often each state was entered."""
+    return Counter(execution.states)
