@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.report import words
+from harness.report import advice, words
 from harness.report.tables import Table, load_table, memory_table
 from harness.results import RunResult
 
@@ -116,8 +116,8 @@ def _print_tuning(console: Console, result: RunResult) -> None:
     if result.tuning is None:
         return
     _print_table(console, memory_table(result.tuning))
-    _say(console, Text(words.recommendation(result.tuning), style="bold"))
-    for caveat in words.caveats(result):
+    _say(console, Text(advice.recommendation(result.tuning), style="bold"))
+    for caveat in advice.caveats(result):
         _say(console, Text(f"Note: {caveat}", style="dim"))
     console.print()
 

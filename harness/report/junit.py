@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET  # only writes: nothing untrusted is parsed
 
-from harness.report import words
+from harness.report import advice, words
 from harness.results import Check, RunResult
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -88,7 +88,7 @@ def _properties(root: ET.Element, result: RunResult) -> None:
         "env": result.env,
         "git_sha": result.git_sha,
         "headline": words.headline(result).text,
-        "recommendation": words.recommendation(result.tuning),
+        "recommendation": advice.recommendation(result.tuning),
     }
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=_clean(value))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.report import numbers
+from harness.report.advice import Point
 from harness.report.charts import BLUE, INK, MUTED, ORANGE, PAPER, WIDE, Size, Spec, document
-from harness.report.words import Point
 from harness.results import PowerDetail, TuningResult
 
 

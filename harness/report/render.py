@@ -24,7 +24,7 @@ from markupsafe import Markup
 from harness import __version__
 from harness.errors import StepError
 from harness.load import read_samples
-from harness.report import charts, junit, markdown, numbers, tables, words
+from harness.report import advice, charts, junit, markdown, numbers, tables, words
 from harness.report.charts import NARROW, WIDE, Size, Spec
 from harness.report.latency_chart import latency_spec
 from harness.report.meanings import meanings
@@ -185,9 +185,9 @@ def _context(
         "started": _when(result.started_at),
         "commit": words.commit(result.git_sha),
         "headline": words.headline(result),
-        "recommendation": words.recommendation(result.tuning),
-        "figures": words.key_figures(result),
-        "caveats": words.caveats(result),
+        "recommendation": advice.recommendation(result.tuning),
+        "figures": advice.key_figures(result),
+        "caveats": advice.caveats(result),
         "teardown": words.teardown(result),
         "verdict": words.verdict_lines(result.verdict),
         "verdict_table": tables.verdict_table(result.verdict),
@@ -198,7 +198,7 @@ def _context(
         "load": tables.load_table(result.load),
         "load_sentence": words.load_sentence(result.load),
         "latency_chart": drawn.get("latency"),
-        "steps": words.how_to_apply(result),
+        "steps": advice.how_to_apply(result),
         "timings": _timings(result.timings),
         "timings_table": tables.timings_table(result.timings),
         "total_time": numbers.seconds(sum(result.timings.values())),

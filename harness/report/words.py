@@ -1,7 +1,6 @@
-"""What a run says, in sentences: headline, recommendation, verdict lines, caveats.
+"""What a run says, in sentences: headline, verdict lines, load, what is left behind.
 
-Pure functions of `RunResult`. No sentence claims more than was measured: a size that was not
-measured is not compared, and a difference below one per cent is none.
+Pure functions of `RunResult`; what follows from it for the memory size is in `advice`.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from harness.results import (
     Check,
     LoadResult,
     Outcome,
-    PowerDetail,
     RunResult,
-    TuningResult,
     Verdict,
 )
 
@@ -30,9 +27,6 @@ SYMBOLS: dict[Status, str] = {
     "error": "✗",
     "none": "·",
 }
-
-_NO_DIFFERENCE = 0.01
-_COST_UNIT = "USD per million invocations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +56,6 @@ class VerdictLine:
     def symbol(self) -> str:
         """A sign for the outcome."""
         return SYMBOLS[self.outcome]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One key figure: what it is now and what it would be; `before` empty if unknown."""
-
-    title: str
-    before: str
-    after: str
-    unit: str
-    change: str  # such as "4.1 times as fast"; empty if there is nothing to compare
-    better: bool | None  # None: about the same, or nothing to compare
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Duration and price at one memory size."""
-
-    power: int
-    duration_ms: float
-    cost_usd: float
-
-    @classmethod
-    def of(cls, detail: PowerDetail | None) -> Point | None:
-        """Return the point of a power value, or None if it was not measured."""
-        if detail is None or detail.duration_ms is None or detail.cost_usd is None:
-            return None
-        return cls(detail.power, detail.duration_ms.trimmed_mean, detail.cost_usd)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One measure of two points, compared: words, and whether it is better, worse or neither."""
-
-    words: str
-    better: bool | None
 
 
 # --- headline -------------------------------------------------------------------------------
@@ -142,7 +100,7 @@ _TITLES = {
     "latency_p99_ms": "Latency p99",
     "error_ratio": "Errors",
     "cost_per_million_usd": "Cost per million",
-    "distance_from_best": "Distance from the best size",
+    "distance_from_best": "Distance from best",
 }
 
 
@@ -174,169 +132,6 @@ def check_value(check: Check, value: float | None) -> str:
     return f"{numbers.rounded(value)} {check.unit}".rstrip()
 
 
-# --- recommendation -------------------------------------------------------------------------
-
-
-def recommendation(tuning: TuningResult | None) -> str:
-    """Return the recommendation as one sentence; empty if nothing was tuned."""
-    if tuning is None:
-        return ""
-    best = best_point(tuning)
-    if tuning.power == tuning.current_power:
-        return _keep(tuning, best)
-    current = tuning.detail(tuning.current_power)
-    now = Point.of(current)
-    if now is not None:
-        changes = _joined(speed_change(now, best), cost_change(now, best))
-        return f"Set memory_mb from {now.power} to {best.power}: {changes}."
-    figures = _figures(best)
-    if current is not None and current.excluded:
-        return (
-            f"Set memory_mb from {tuning.current_power} to {best.power}: {figures}; "
-            f"at {tuning.current_power} MB the function could not be measured."
-        )
-    return (
-        f"Set memory_mb from {tuning.current_power} to {best.power}: {figures}; "
-        f"{tuning.current_power} MB was not measured, so the gain is not known."
-    )
-
-
-def best_point(tuning: TuningResult) -> Point:
-    """Return the recommended size as it was measured."""
-    detail = Point.of(tuning.detail(tuning.power))
-    return detail or Point(tuning.power, tuning.duration, tuning.cost)
-
-
-def _keep(tuning: TuningResult, best: Point) -> str:
-    measured = sum(Point.of(detail) is not None for detail in tuning.details)
-    if measured <= 1:
-        return f"Keep memory_mb at {best.power}, the only size measured: {_figures(best)}."
-    return (
-        f"Keep memory_mb at {best.power}: the best of {measured} sizes for strategy "
-        f"{tuning.strategy}, {_figures(best)}."
-    )
-
-
-def _figures(point: Point) -> str:
-    return (
-        f"{numbers.milliseconds(point.duration_ms)} ms and "
-        f"{numbers.per_million(point.cost_usd)} {_COST_UNIT}"
-    )
-
-
-def speed_change(now: Point, best: Point) -> Change:
-    """Return how the duration changes, in words with both figures."""
-    words, better = _speed_words(now.duration_ms, best.duration_ms)
-    before, after = (numbers.milliseconds(point.duration_ms) for point in (now, best))
-    figures = f"{after} ms" if after == before else f"{after} ms instead of {before} ms"
-    return Change(f"{words} ({figures})", better)
-
-
-def cost_change(now: Point, best: Point) -> Change:
-    """Return how the price changes, in words with both figures."""
-    words, better = _cost_words(now.cost_usd, best.cost_usd)
-    before, after = (numbers.per_million(point.cost_usd) for point in (now, best))
-    figures = after if after == before else f"{after} instead of {before}"
-    return Change(f"{words} ({figures} {_COST_UNIT})", better)
-
-
-def _speed_words(now: float, best: float) -> tuple[str, bool | None]:
-    if _same(now, best):
-        return "about as fast", None
-    if best < now:
-        if best <= 0 or now / best < 1.5:
-            return f"{(now - best) / now:.0%} faster".replace("%", " %"), True
-        return f"{now / best:.1f} times as fast", True
-    if now <= 0 or best / now < 1.5:
-        return f"{_ratio(best - now, now):.0%} slower".replace("%", " %"), False
-    return f"taking {best / now:.1f} times as long", False
-
-
-def _cost_words(now: float, best: float) -> tuple[str, bool | None]:
-    if _same(now, best):
-        return "at about the same cost", None
-    if best < now:
-        return f"{(now - best) / now:.0%} cheaper".replace("%", " %"), True
-    if now <= 0 or best / now < 2:
-        return f"{_ratio(best - now, now):.0%} dearer".replace("%", " %"), False
-    return f"at {best / now:.1f} times the cost", False
-
-
-def _same(now: float, best: float) -> bool:
-    return abs(now - best) < _NO_DIFFERENCE * max(abs(now), abs(best)) or now == best
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 1.0
-
-
-def _joined(speed: Change, cost: Change) -> str:
-    """Return both changes, the gain first; "but" stands between a gain and what it costs."""
-    first, second = (cost, speed) if _rank(cost) > _rank(speed) else (speed, cost)
-    contrast = second.better is False and first.better is not False
-    return f"{first.words} {'but' if contrast else 'and'} {second.words}"
-
-
-def _rank(change: Change) -> int:
-    return {True: 2, None: 1, False: 0}[change.better]
-
-
-# --- key figures ----------------------------------------------------------------------------
-
-
-def key_figures(result: RunResult) -> tuple[Figure, ...]:
-    """Return the two or three figures that a reader looks for first."""
-    figures = []
-    if result.tuning is not None:
-        best = best_point(result.tuning)
-        now = Point.of(result.tuning.detail(result.tuning.current_power))
-        if now is not None and now.power == best.power:
-            now = None
-        figures.append(_duration_figure(now, best))
-        figures.append(_cost_figure(now, best))
-    latency = _latency_figure(result.load)
-    if latency is not None:
-        figures.append(latency)
-    return tuple(figures)
-
-
-def _duration_figure(now: Point | None, best: Point) -> Figure:
-    after = numbers.milliseconds(best.duration_ms)
-    if now is None:
-        return Figure("Duration", "", after, "ms", "", None)
-    words, better = _speed_words(now.duration_ms, best.duration_ms)
-    return Figure("Duration", numbers.milliseconds(now.duration_ms), after, "ms", words, better)
-
-
-def _cost_figure(now: Point | None, best: Point) -> Figure:
-    after = numbers.per_million(best.cost_usd)
-    title, unit = "Cost per million invocations", "USD"
-    if now is None:
-        return Figure(title, "", after, unit, "", None)
-    words, better = _cost_words(now.cost_usd, best.cost_usd)
-    return Figure(title, numbers.per_million(now.cost_usd), after, unit, words, better)
-
-
-def _latency_figure(loads: tuple[LoadResult, ...]) -> Figure | None:
-    """Return p95 under load; compared only if neither test measured its own driver."""
-    title = "Latency p95 under load"
-    answered = [load for load in loads if load.latency_ms is not None]
-    if not answered:
-        return None
-    last = answered[-1]
-    assert last.latency_ms is not None
-    after = numbers.milliseconds(last.latency_ms.p95)
-    if len(answered) == 1:
-        return Figure(title, "", after, "ms", "saturated" if last.saturated else "", None)
-    first = answered[0]
-    assert first.latency_ms is not None
-    before = numbers.milliseconds(first.latency_ms.p95)
-    if first.saturated or last.saturated:
-        return Figure(title, before, after, "ms", "saturated: not comparable", None)
-    words, better = _speed_words(first.latency_ms.p95, last.latency_ms.p95)
-    return Figure(title, before, after, "ms", words, better)
-
-
 # --- load -----------------------------------------------------------------------------------
 
 
@@ -363,75 +158,7 @@ def load_sentence(loads: tuple[LoadResult, ...]) -> str:
     return f"{text}."
 
 
-# --- caveats --------------------------------------------------------------------------------
-
-
-def caveats(result: RunResult) -> tuple[str, ...]:
-    """Return what a reader must know before acting on the figures."""
-    found = []
-    if result.settings.get("environment", {}).get("emulated") is True:
-        found.append(
-            "Measured on the embedded AWS, which models how Lambda's CPU follows memory. "
-            "Measure on AWS before you change a deployed function: make tune ENV=dev."
-        )
-    if result.tuning is not None:
-        noise = _noise(result.tuning)
-        found += [noise] if noise else []
-        found += result.tuning.warnings
-    return tuple(found)
-
-
-def _noise(tuning: TuningResult) -> str:
-    now, best = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
-    if now is None or best is None or now.power == best.power:
-        return ""
-    if now.duration_ms is None or best.duration_ms is None or _separated(now, best):
-        return ""
-    return (
-        f"The durations at {now.power} MB and {best.power} MB overlap so much that their "
-        f"difference may be noise; raise num (now {min(now.count, best.count)}) to tell."
-    )
-
-
-def _separated(one: PowerDetail, other: PowerDetail) -> bool:
-    """Whether two sizes differ beyond their noise.
-
-    Either the intervals of the means are apart, or, as a cold start widens those a lot, half
-    of the faster size's invocations beat every one of the slower's.
-    """
-    assert one.duration_ms is not None and other.duration_ms is not None
-    fast, slow = sorted((one.duration_ms, other.duration_ms), key=lambda stats: stats.p50)
-    return fast.ci95[1] < slow.ci95[0] or fast.p50 < slow.min
-
-
 # --- afterwards -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do: why, and the command or file content."""
-
-    text: str
-    command: str = ""
-
-
-def how_to_apply(result: RunResult) -> tuple[Step, ...]:
-    """Return how to put the recommendation into force; nothing if there is none."""
-    tuning = result.tuning
-    if tuning is None or tuning.power == tuning.current_power:
-        return ()
-    file = f"envs/{result.env}/tuned.auto.tfvars.json"
-    return (
-        Step(
-            f"Set the variable memory_mb of envs/{result.env} to {tuning.power}. Terraform reads "
-            f"this file by itself; a size that is set past Terraform is undone by the next apply.",
-            f"echo '{{\"memory_mb\": {tuning.power}}}' > {file}",
-        ),
-        Step(
-            "Measure again: the new size is then the current one.",
-            f"make tune ENV={result.env}",
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)

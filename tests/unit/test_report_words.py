@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import words
+from harness.report import advice, words
 from harness.results import Check, Leftover, TuningResult, Verdict
 from tests.unit import report_samples as samples
 
@@ -130,7 +130,7 @@ RECOMMENDATIONS = {
 @pytest.mark.parametrize(("tuning", "sentence"), RECOMMENDATIONS.values(), ids=RECOMMENDATIONS)
 def test_recommendation(tuning: TuningResult | None, sentence: str) -> None:
     """The recommendation is one sentence that claims what was measured and no more."""
-    assert words.recommendation(tuning) == sentence
+    assert advice.recommendation(tuning) == sentence
 
 
 def verdict(outcome: Any, *outcomes: Any) -> Verdict:
@@ -172,7 +172,7 @@ def test_verdict_lines_put_problems_first_and_carry_units() -> None:
     lines = words.verdict_lines(Verdict("fail", checks))
     assert [(line.title, line.measured, line.limit, line.symbol) for line in lines] == [
         ("Cost per million", "1.50 USD", "0.200 USD", "✗"),
-        ("Distance from the best size", "25 %", "10 %", "✗"),
+        ("Distance from best", "25 %", "10 %", "✗"),
         ("Latency p99", "not measured", "500 ms", "?"),
         ("Errors", "0.40 %", "1 %", "✓"),
         ("requests", "120 requests", "100 requests", "✓"),
@@ -181,7 +181,7 @@ def test_verdict_lines_put_problems_first_and_carry_units() -> None:
 
 def test_key_figures_compare_current_with_recommended() -> None:
     """The figures name both values and say whether the change is better."""
-    duration, cost, latency = words.key_figures(
+    duration, cost, latency = advice.key_figures(
         samples.run(tuning=two_sizes((100, 0.2), (80, 0.3)))
     )
     assert (duration.before, duration.after, duration.change) == ("100", "80.0", "20 % faster")
@@ -193,7 +193,7 @@ def test_saturated_load_is_not_compared() -> None:
     """No gain is claimed from a test that measured its own driver."""
     run = samples.run()
     loads = (run.load[0], replace(run.load[1], saturated="driver at 98 %"))
-    assert words.key_figures(replace(run, load=loads))[-1].change == "saturated: not comparable"
+    assert advice.key_figures(replace(run, load=loads))[-1].change == "saturated: not comparable"
     assert words.load_sentence(loads).endswith(
         "but a test was saturated, so this is not the API alone."
     )
@@ -219,10 +219,10 @@ def test_overlapping_durations_are_called_noise() -> None:
     """A gain within the noise of both sizes carries a caveat, a clear one does not."""
     near = samples.run(tuning=two_sizes((100, 1), (97, 1)))
     clear = samples.run(tuning=two_sizes((100, 1), (50, 1)))
-    assert [caveat.split(" so much")[0] for caveat in words.caveats(near)] == [
+    assert [caveat.split(" so much")[0] for caveat in advice.caveats(near)] == [
         "The durations at 128 MB and 512 MB overlap"
     ]
-    assert words.caveats(clear) == ()
+    assert advice.caveats(clear) == ()
 
 
 def test_figures_from_the_embedded_aws_say_so() -> None:
@@ -231,19 +231,19 @@ def test_figures_from_the_embedded_aws_say_so() -> None:
         settings={"environment": {"emulated": True}},
         tuning=two_sizes((100, 1), (50, 1), warnings=("unknown key foo",)),
     )
-    first, second = words.caveats(emulated)
+    first, second = advice.caveats(emulated)
     assert first.startswith("Measured on the embedded AWS")
     assert second == "unknown key foo"
 
 
 def test_how_to_apply_names_variable_file_and_value() -> None:
     """The steps hold the env's own file and size; with nothing to change there are none."""
-    steps = words.how_to_apply(samples.run(env="dev"))
+    steps = advice.how_to_apply(samples.run(env="dev"))
     assert steps[0].command == ("echo '{\"memory_mb\": 512}' > envs/dev/tuned.auto.tfvars.json")
     assert steps[1].command == "make tune ENV=dev"
-    assert words.how_to_apply(samples.run(tuning=None)) == ()
+    assert advice.how_to_apply(samples.run(tuning=None)) == ()
     kept = samples.tuning(samples.detail(512, 20), power=512, current=512)
-    assert words.how_to_apply(samples.run(tuning=kept)) == ()
+    assert advice.how_to_apply(samples.run(tuning=kept)) == ()
 
 
 def test_teardown_tells_gone_from_kept_from_left() -> None:
