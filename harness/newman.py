@@ -40,6 +40,7 @@ _CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESS
 # Beyond the profile: the driver's own start and end.
 _LOAD_SLACK_S = 60.0
 _TAIL_LINES = 12
+_TAIL_LENGTH = 1500
 
 Event = dict[str, Any]
 
@@ -272,7 +273,7 @@ def _drive(
         raise StepError(step, f"the Newman driver: {error}", f"see {log}") from error
     reader.raise_failure()
     if completed.returncode != 0 or reader.done is None:
-        tail = "\n".join(completed.stderr.strip().splitlines()[-_TAIL_LINES:])
+        tail = "\n".join(completed.stderr.strip().splitlines()[-_TAIL_LINES:])[-_TAIL_LENGTH:]
         raise StepError(
             step,
             f"the Newman driver ended with status {completed.returncode}"

@@ -15,4 +15,9 @@ const MODES = {
 
 const config = JSON.parse(await text(process.stdin));
 const mode = await MODES[config.mode]();
-process.exitCode = await mode.main(config);
+try {
+  process.exitCode = await mode.main(config);
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -3,10 +3,11 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
 
-import { emit } from './newman.mjs';
+import { emit } from './events.mjs';
 
-const WORKER = new URL('./worker.mjs', import.meta.url).pathname;
+const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url));
 const PROGRESS_MS = 1000;
 const START_DELAY_MS = 100;
 const STOP_MS = 2000;
@@ -15,21 +16,16 @@ const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 };
 export async function main(config) {
   const workers = spread(config).map((indices, number) => new Worker(config, indices, number));
   const stop = stopOnSignals(workers);
-  await Promise.race([Promise.all(workers.map((worker) => worker.ready)), stop]);
-  const began = performance.now();
-  if (!stop.signal) {
-    const at = performance.timeOrigin + performance.now() + START_DELAY_MS;
-    workers.forEach((worker) => worker.send({ type: 'go', at }));
-    emit({ event: 'go' });
+  try {
+    await Promise.race([Promise.all(workers.map((worker) => worker.ready)), stop.asked]);
+    if (!stop.signal) await measure(workers);
+  } catch (error) {
+    stop.now('SIGTERM'); // one process failed: the others write what they have
+    await Promise.allSettled(workers.map((worker) => worker.ended));
+    throw error;
+  } finally {
+    stop.cancel();
   }
-  const progress = setInterval(() => {
-    const { requests, errors, active } = total(workers);
-    const elapsed_s = Math.max(0, performance.now() - began - START_DELAY_MS) / 1000;
-    emit({ event: 'progress', elapsed_s, requests, errors, active_users: active });
-  }, PROGRESS_MS);
-  await Promise.all(workers.map((worker) => worker.ended));
-  clearInterval(progress);
-  stop.cancel();
   emit({
     event: 'done',
     interrupted: Boolean(stop.signal),
@@ -37,6 +33,23 @@ export async function main(config) {
     processes: workers.map((worker) => worker.last),
   });
   return EXIT_STATUS[stop.signal] ?? 0;
+}
+
+/** Starts all users at one moment and waits for their end. */
+async function measure(workers) {
+  const at = performance.timeOrigin + performance.now() + START_DELAY_MS;
+  workers.forEach((worker) => worker.send({ type: 'go', at }));
+  emit({ event: 'go' });
+  const progress = setInterval(() => {
+    const { requests, errors, active } = total(workers);
+    const elapsed_s = Math.max(0, performance.timeOrigin + performance.now() - at) / 1000;
+    emit({ event: 'progress', elapsed_s, requests, errors, active_users: active });
+  }, PROGRESS_MS);
+  try {
+    await Promise.all(workers.map((worker) => worker.ended));
+  } finally {
+    clearInterval(progress);
+  }
 }
 
 /** User i goes to process i modulo their number, so that each gets a share of the ramp-up. */
@@ -66,6 +79,7 @@ class Worker {
       });
     });
     this.ready = Promise.race([this.ready, this.ended]);
+    for (const promise of [this.ready, this.ended]) promise.catch(() => {}); // seen by main
     const samplesPath = join(config.folder, `${config.name}-${number}.part.jsonl`);
     this.send({ type: 'prepare', config, indices, samplesPath });
   }
@@ -85,24 +99,23 @@ function total(workers) {
   return sum;
 }
 
-/** A promise that settles when the test is to stop at once: a signal, or nobody is left to tell. */
+/** Stops the workers at once on a signal, or when nobody is left to tell. */
 function stopOnSignals(workers) {
   const parent = process.ppid;
-  let settle;
-  const stop = new Promise((resolve) => {
-    settle = resolve;
+  const stop = { signal: undefined };
+  stop.asked = new Promise((resolve) => {
+    stop.now = (signal) => {
+      if (stop.signal) return;
+      stop.signal = signal;
+      workers.forEach((worker) => worker.end('SIGTERM'));
+      setTimeout(() => workers.forEach((worker) => worker.end('SIGKILL')), STOP_MS).unref();
+      resolve();
+    };
   });
-  const halt = (signal) => {
-    if (stop.signal) return;
-    stop.signal = signal;
-    workers.forEach((worker) => worker.end('SIGTERM'));
-    setTimeout(() => workers.forEach((worker) => worker.end('SIGKILL')), STOP_MS).unref();
-    settle();
-  };
-  process.on('SIGINT', () => halt('SIGINT'));
-  process.on('SIGTERM', () => halt('SIGTERM'));
-  process.stdout.on('error', () => halt('SIGTERM'));
-  const watch = setInterval(() => process.ppid === parent || halt('SIGTERM'), PROGRESS_MS);
+  process.on('SIGINT', () => stop.now('SIGINT'));
+  process.on('SIGTERM', () => stop.now('SIGTERM'));
+  process.stdout.on('error', () => stop.now('SIGTERM'));
+  const watch = setInterval(() => process.ppid === parent || stop.now('SIGTERM'), PROGRESS_MS);
   stop.cancel = () => clearInterval(watch);
   return stop;
 }

@@ -43,7 +43,3 @@ export function latencyMs(outcome) {
   const offset = outcome.history?.execution?.data?.at(-1)?.timings?.offset;
   return offset?.end === undefined ? outcome.response.responseTime : offset.end - offset.request;
 }
-
-export function emit(event) {
-  process.stdout.write(`${JSON.stringify(event)}\n`);
-}

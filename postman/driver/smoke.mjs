@@ -1,6 +1,7 @@
 // One pass over a collection: which assertions hold, and which do not.
 
-import { emit, environmentOf, latencyMs, newman, ownConnection, readCollection } from './newman.mjs';
+import { emit } from './events.mjs';
+import { environmentOf, latencyMs, newman, ownConnection, readCollection } from './newman.mjs';
 
 const LONGEST_MESSAGE = 600;
 

@@ -124,7 +124,12 @@ export class User {
     this.#iterationStart = now + Math.max(wait, 0);
     if (wait < 1) return;
     this.#run.pause();
-    this.#timer = setTimeout(() => this.#run.resume(), wait);
+    this.#timer = setTimeout(() => this.#goOn(), wait);
+  }
+
+  #goOn() {
+    if (this.#settings.mayGoOn(0)) this.#run.resume();
+    else this.#run.abort(); // the timer was late
   }
 }
 

@@ -19,7 +19,7 @@ const epochMs = () => performance.timeOrigin + performance.now();
 const counts = { requests: 0, errors: 0, active: 0, iterations: 0 };
 let samples;
 
-process.on('message', (message) => HANDLERS[message.type](message));
+process.on('message', (message) => HANDLERS[message.type](message).catch(fail));
 process.on('disconnect', () => leave()); // the parent is gone
 process.on('SIGINT', () => leave());
 process.on('SIGTERM', () => leave());
@@ -104,6 +104,12 @@ function startUsage() {
       max_rss_mb: process.resourceUsage().maxRSS / 1024,
     };
   };
+}
+
+function fail(error) {
+  console.error(error.message);
+  samples?.close();
+  process.exit(1);
 }
 
 async function leave() {

@@ -1,0 +1,5 @@
+// What the driver tells harness/newman.py: one JSON object a line.
+
+export function emit(event) {
+  process.stdout.write(`${JSON.stringify(event)}\n`);
+}

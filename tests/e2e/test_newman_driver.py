@@ -1,0 +1,323 @@
+"""The Newman driver against a small real server: latencies, failures, users, and its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness import newman
+from harness.config import LoadSettings
+from harness.errors import StepError
+from harness.load import read_samples
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(newman.__file__).parents[1]
+REQUESTS_PER_ITERATION = 10
+
+Behaviour = Callable[[int], tuple[float, int]]  # number of the request: seconds, status
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each request as `behaviour` says, and keeps who came."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.behaviour: Behaviour = lambda _: (0.0, 200)
+        self.seen: list[tuple[int, str, dict[str, str]]] = []  # client's port, path, headers
+        self.closing = threading.Event()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.seen.append((self.client_address[1], self.path, dict(self.headers)))
+        seconds, status = self.server.behaviour(len(self.server.seen))
+        self.server.closing.wait(seconds)
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def api() -> Iterator[Server]:
+    """A server that says yes to everything at once, unless told otherwise."""
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+def load(url: str, folder: Path, **settings: Any) -> Any:
+    """Run a short load test."""
+    profile = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0} | settings
+    return newman.run_load(
+        LoadSettings(**profile),
+        label="current",
+        memory_mb=512,
+        base_url=url,
+        credentials=None,
+        region="eu-west-1",
+        folder=folder / "load",
+    )
+
+
+def samples_of(folder: Path) -> list[Any]:
+    return read_samples([folder / "load" / "current.jsonl"])
+
+
+def drivers() -> list[psutil.Process]:
+    """Return every driver process of this checkout."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(ROOT / "postman") in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_latencies_are_the_servers(
+    api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that takes 50 ms is measured at 50 ms and little more, request by request.
+
+    Neither the user's proxy nor the user's keys have a part in it.
+    """
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    api.behaviour = lambda _: (0.05, 200)
+    result = load(api.url, tmp_path)
+    assert result.errors == 0
+    # a busy machine is said to be one, and is no fault of the measuring
+    assert 50 <= result.latency_ms.p50 < (120 if result.saturated else 60)
+    assert not any("Authorization" in headers for _, _, headers in api.seen)
+    samples = samples_of(tmp_path)
+    assert len(samples) == result.requests == len(api.seen)
+    assert all(sample.latency_ms >= 50 for sample in samples)
+    assert result.samples_path == "load/current.jsonl"
+    assert 0 < result.driver_cpu_ratio < 1
+    assert 0 < result.machine_cpu_ratio <= 1
+
+
+def test_users_keep_a_connection_each_and_ramp_up(api: Server, tmp_path: Path) -> None:
+    """Four users on four connections; user i begins at i quarters of the ramp-up."""
+    result = load(api.url, tmp_path, virtual_users=4, ramp_up_s=1.2, duration_s=1.6, pacing_ms=400)
+    assert len({port for port, _, _ in api.seen}) == 4
+    samples = samples_of(tmp_path)
+    first = [min(s.start_ms for s in samples if s.user == user) for user in range(4)]
+    assert first == [pytest.approx(300 * user, abs=150) for user in range(4)]
+    assert result.duration_s >= 1.2
+
+
+def test_pacing_spaces_iterations(api: Server, tmp_path: Path) -> None:
+    """With 400 ms a user and iteration, one user makes three of them in a second, not fifty."""
+    load(api.url, tmp_path, virtual_users=1, duration_s=1.0, pacing_ms=400)
+    samples = samples_of(tmp_path)
+    starts = [s.start_ms for s in samples if s.request == "create"]
+    assert starts == [pytest.approx(400 * n, abs=100) for n in range(3)]
+    assert {s.iteration for s in samples} == {0, 1, 2}
+    assert len(samples) == 3 * REQUESTS_PER_ITERATION
+
+
+def test_bad_answers_are_errors_with_a_latency(api: Server, tmp_path: Path) -> None:
+    """A bad answer is counted by its status, its latency kept.
+
+    The eleventh answer is to the second iteration's first create: what rests on the item that
+    was not made is not asked, nor counted as an error.
+    """
+    api.behaviour = lambda number: (0.0, {4: 503, 11: 500}.get(number, 200))
+    result = load(api.url, tmp_path, virtual_users=1, pacing_ms=300)
+    samples = samples_of(tmp_path)
+    bad = [s for s in samples if s.error]
+    assert [(s.request, s.status, s.iteration) for s in bad] == [
+        ("update", 503, 0),
+        ("create", 500, 1),
+    ]
+    assert result.errors_by_kind == {"http_500": 1, "http_503": 1}
+    assert all(s.latency_ms > 0 for s in bad)
+    assert [s.request for s in samples if s.iteration == 1] == ["create"]
+    assert [s.request for s in samples if s.iteration == 2][:2] == ["create", "create item"]
+
+
+def test_timeouts_are_errors_without_a_latency(api: Server, tmp_path: Path) -> None:
+    """A server that hangs: each request is given up at its time-out, and the test ends."""
+    api.behaviour = lambda _: (30.0, 200)
+    started = time.monotonic()
+    result = load(api.url, tmp_path, request_timeout_ms=300)
+    assert time.monotonic() - started < 8
+    assert result.errors == result.requests > 0
+    assert set(result.errors_by_kind) == {"timeout"}
+    assert result.latency_ms is None
+    assert all(300 <= s.latency_ms < 450 and s.status == 0 for s in samples_of(tmp_path))
+
+
+def test_a_closed_port_is_refused_connections(tmp_path: Path) -> None:
+    """Nobody listens: every request is an error, and users do not spin on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        result = load(url, tmp_path, pacing_ms=200)
+    assert set(result.errors_by_kind) == {"connection_refused"}
+    assert result.latency_ms is None
+
+
+def test_an_iteration_under_way_is_finished(api: Server, tmp_path: Path) -> None:
+    """After the duration no iteration begins; the one that has begun comes to its end."""
+    api.behaviour = lambda _: (0.12, 200)
+    result = load(api.url, tmp_path, virtual_users=1, duration_s=0.5)
+    samples = samples_of(tmp_path)
+    assert len(samples) == REQUESTS_PER_ITERATION
+    assert samples[-1].start_ms > 500
+    assert 1.2 <= result.duration_s < 2.5
+
+
+def test_progress_is_told(api: Server, tmp_path: Path) -> None:
+    """About every second: how far, how many requests, errors and users."""
+    told: list[Any] = []
+    newman.run_load(
+        LoadSettings(virtual_users=2, ramp_up_s=0.0, duration_s=2.5, pacing_ms=100),
+        label="current",
+        memory_mb=512,
+        base_url=api.url,
+        credentials=None,
+        region="eu-west-1",
+        folder=tmp_path / "load",
+        on_progress=told.append,
+    )
+    assert len(told) >= 2
+    assert told[-1].requests > told[0].requests >= 0
+    assert told[-1].active_users == 2
+    assert told[-1].duration_s == 2.5
+    assert 0 < told[0].elapsed_s < told[-1].elapsed_s < 4
+
+
+def test_smoke_against_nobody_fails_at_once(tmp_path: Path) -> None:
+    """Without an answer the smoke test is one failure that says so, not fifty time-outs."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        result = newman.run_smoke(
+            base_url=f"http://127.0.0.1:{taken.getsockname()[1]}",
+            credentials=None,
+            region="eu-west-1",
+            log=tmp_path / "smoke.log",
+            timeout_s=30,
+        )
+    assert not result.passed
+    (failure,) = result.failures
+    assert failure.request == "the API answers"
+    assert "ECONNREFUSED" in failure.message
+
+
+def test_smoke_waits_for_a_new_api(api: Server, tmp_path: Path) -> None:
+    """An API that its gateway does not know yet is asked again, and then judged."""
+    api.behaviour = lambda number: (0.0, 403 if number == 1 else 200)
+    result = newman.run_smoke(
+        base_url=f"{api.url}/v1/",
+        credentials=None,
+        region="eu-west-1",
+        log=tmp_path / "smoke.log",
+        timeout_s=30,
+    )
+    first_paths = [path for _, path, _ in api.seen[:2]]
+    assert first_paths == ["/v1/items?limit=1"] * 2
+    # its answer "{}" is no page of items, but it is a 200
+    of_first = [f.assertion for f in result.failures if f.request == "the API answers"]
+    assert of_first == ["is a page of items"]
+    assert result.requests > 50
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from harness import newman
+from harness.config import LoadSettings
+newman.run_load(
+    LoadSettings(virtual_users=3, ramp_up_s=0.0, duration_s=60.0, pacing_ms=50),
+    label="current", memory_mb=512, base_url=sys.argv[1], credentials=None,
+    region="eu-west-1", folder=Path(sys.argv[2]),
+    on_progress=lambda _: print("going", flush=True),
+)
+"""
+
+
+@pytest.mark.parametrize("ending", ["ctrl-c", "kill -9", "worker killed"])
+def test_no_process_is_left(api: Server, tmp_path: Path, ending: str) -> None:
+    """However a load test is broken off: the driver ends, and its samples are on disk."""
+    before = {process.pid for process in drivers()}
+    harness = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, api.url, str(tmp_path / "load")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert harness.stdout is not None
+    assert harness.stdout.readline() == "going\n"
+    mine = [process for process in drivers() if process.pid not in before]
+    workers = [p for p in mine if "worker.mjs" in " ".join(p.cmdline())]
+    assert workers
+    {
+        "ctrl-c": lambda: harness.send_signal(signal.SIGINT),
+        "kill -9": harness.kill,
+        "worker killed": lambda: os.kill(workers[0].pid, signal.SIGKILL),
+    }[ending]()
+    _out, err = harness.communicate(timeout=15)
+    gone, alive = psutil.wait_procs(mine, timeout=6)
+    assert not alive, (ending, gone)
+    assert harness.returncode != 0
+    if ending == "kill -9":  # nobody was left to merge them
+        kept = sorted((tmp_path / "load").glob("current-*.part.jsonl"))
+    else:
+        kept = [tmp_path / "load" / "current.jsonl"]
+        assert ("KeyboardInterrupt" if ending == "ctrl-c" else "StepError") in err
+    assert len(read_samples(kept)) > 10
+
+
+def test_a_broken_collection_is_a_failed_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's own words say what is wrong."""
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({"item": "nothing"})[:-3])
+    monkeypatch.setattr(newman, "LOAD_COLLECTION", broken)
+    with pytest.raises(StepError, match="JSON"):
+        load("http://127.0.0.1:9", tmp_path)
+    assert not drivers()

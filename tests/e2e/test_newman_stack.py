@@ -1,0 +1,136 @@
+"""The collections against the CRUD function behind a REST API of the embedded AWS."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import newman
+from harness.config import LoadSettings
+from harness.load import read_samples
+from harness.local.session import LocalSession
+from harness.newman import ApiCredentials
+from tests.e2e import crud_stack
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def aws_session(embedded_aws: Any) -> LocalSession:
+    """The server's own account: MiniStack looks there for the API of an unsigned request."""
+    return LocalSession(embedded_aws)
+
+
+@pytest.fixture(scope="module")
+def deploy(aws_session: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A function that deploys the CRUD API, once per kind of authorization."""
+    made: dict[str, crud_stack.CrudStack] = {}
+
+    def get(authorization: str) -> crud_stack.CrudStack:
+        if authorization not in made:
+            folder = tmp_path_factory.mktemp("packages")
+            made[authorization] = crud_stack.deploy(
+                aws_session, folder, authorization=authorization
+            )
+        return made[authorization]
+
+    return get
+
+
+def keys(session: Any, stack: crud_stack.CrudStack, name: str, action: str) -> ApiCredentials:
+    """Return the keys of a new role that may do one action on the API."""
+    made = crud_stack.caller(session, stack, name, action)
+    return ApiCredentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+
+
+def smoke(stack: crud_stack.CrudStack, credentials: ApiCredentials | None, folder: Path) -> Any:
+    return newman.run_smoke(
+        base_url=stack.base_url,
+        credentials=credentials,
+        region="us-east-1",
+        log=folder / "smoke.log",
+        timeout_s=60,
+    )
+
+
+def items_in(session: Any, stack: crud_stack.CrudStack) -> int:
+    return int(session.resource("dynamodb").Table(stack.table_name).scan(Select="COUNT")["Count"])
+
+
+@pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
+def test_smoke_holds_and_cleans_up(
+    authorization: str, deploy: Any, aws_session: Any, tmp_path: Path
+) -> None:
+    """Every operation and refusal of both forms, signed or not; no item is left."""
+    stack = deploy(authorization)
+    credentials = None
+    if authorization == "AWS_IAM":
+        credentials = keys(aws_session, stack, "smoke", "execute-api:Invoke")
+    result = smoke(stack, credentials, tmp_path)
+    assert result.failures == ()
+    assert result.passed
+    assert result.requests >= 50
+    assert result.assertions > result.requests
+    assert items_in(aws_session, stack) == 0
+
+
+def test_smoke_names_what_does_not_hold(deploy: Any, aws_session: Any, tmp_path: Path) -> None:
+    """A function whose table is gone answers 500: the failures say where and what."""
+    stack = deploy("NONE")
+    lambdas = aws_session.client("lambda")
+    lambdas.update_function_configuration(
+        FunctionName=stack.function_name, Environment={"Variables": {"TABLE_NAME": "gone"}}
+    )
+    try:
+        result = smoke(stack, None, tmp_path)
+    finally:
+        lambdas.update_function_configuration(
+            FunctionName=stack.function_name,
+            Environment={"Variables": {"TABLE_NAME": stack.table_name}},
+        )
+    assert not result.passed
+    assert {failure.request for failure in result.failures} == {"the API answers"}
+    assert "500" in result.failures[0].message
+
+
+def test_load_of_a_signed_api(deploy: Any, aws_session: Any, tmp_path: Path) -> None:
+    """A short load test: no error, each user's items made and removed again."""
+    stack = deploy("AWS_IAM")
+    credentials = keys(aws_session, stack, "load", "execute-api:Invoke")
+    result = newman.run_load(
+        LoadSettings(virtual_users=4, ramp_up_s=0.5, duration_s=3.0, pacing_ms=1000),
+        label="current",
+        memory_mb=1024,
+        base_url=stack.base_url,
+        credentials=credentials,
+        region="us-east-1",
+        folder=tmp_path / "load",
+    )
+    assert result.errors_by_kind == {}
+    samples = read_samples([tmp_path / "load" / "current.jsonl"])
+    assert len(samples) == result.requests
+    asked = Counter(sample.request for sample in samples)
+    assert len(asked) == 10
+    assert len(set(asked.values())) == 1, "every iteration was finished"
+    assert items_in(aws_session, stack) == 0
+
+
+def test_load_without_permission_is_all_errors(
+    deploy: Any, aws_session: Any, tmp_path: Path
+) -> None:
+    """Keys that may not invoke the API: refused with 403, which is no good answer."""
+    stack = deploy("AWS_IAM")
+    result = newman.run_load(
+        LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=0.5, pacing_ms=200),
+        label="current",
+        memory_mb=1024,
+        base_url=stack.base_url,
+        credentials=keys(aws_session, stack, "stranger", "s3:ListAllMyBuckets"),
+        region="us-east-1",
+        folder=tmp_path / "load",
+    )
+    assert result.error_ratio == 1
+    assert set(result.errors_by_kind) == {"http_403"}
