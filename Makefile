@@ -84,7 +84,7 @@ fmt: $(READY) ## Format Python and Terraform
 
 .PHONY: docs
 docs: $(READY) ## Write the generated tables of the modules' READMEs
-	@$(BIN)/python scripts/module-docs.py
+	@$(BIN)/python -m harness.docs
 
 .PHONY: lock
 lock: $(READY) ## Renew requirements.lock from pyproject.toml
