@@ -76,6 +76,13 @@ def _log_groups(session: Any, name_prefix: str) -> Iterator[Leftover]:
                     )
 
 
+def _buckets(session: Any, name_prefix: str) -> Iterator[Leftover]:
+    for bucket in session.client("s3").list_buckets()["Buckets"]:
+        name = bucket["Name"]
+        if name.startswith(f"{name_prefix}-"):
+            yield Leftover("s3 bucket", name, f"aws s3 rb --force s3://{name}")
+
+
 _LOOKS: dict[str, _Find] = {
     "lambda function": _named(
         "lambda",
@@ -126,6 +133,7 @@ _LOOKS: dict[str, _Find] = {
         "aws events delete-rule --force --name {name}  # its targets first",
     ),
     "log group": _log_groups,
+    "s3 bucket": _buckets,
 }
 
 

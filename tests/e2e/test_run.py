@@ -1,0 +1,209 @@
+"""The main job on the embedded AWS: whole, interrupted, broken, and side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import psutil
+import pytest
+
+from harness import runs
+from harness.local.server import LocalServer
+from harness.progress import Ui
+from harness.run import Run
+
+pytestmark = pytest.mark.e2e
+
+PROJECT = Path(__file__).parents[2]
+QUICK = ["--num", "5", "--duration-s", "5", "--ramp-up-s", "1", "--virtual-users", "4"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    """A project of its own with the real sources; no process of it is left at the end."""
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
+    for part in ("envs", "modules", "lambda", "postman"):
+        shutil.copytree(PROJECT / part, tmp_path / part, ignore=ignore)
+    (tmp_path / "node_modules").symlink_to(PROJECT / "node_modules")
+    yield tmp_path
+    assert processes_of(tmp_path) == []
+
+
+def processes_of(project: Path) -> list[str]:
+    """Return the command lines of processes that belong to a project."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        if process.info["pid"] == os.getpid():
+            continue
+        text = " ".join(process.info["cmdline"] or [])
+        if str(project) in text or str(process.info["cwd"] or "").startswith(str(project)):
+            found.append(text)
+    return found
+
+
+def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `dyno` in a project, with no AWS in its environment but what is given."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", *arguments],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=(project / "stderr").open("a"),
+        text=True,
+        env={**inherited, "PYTHONPATH": str(PROJECT), **environment},
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> str:
+    """Wait for a process and return what it printed."""
+    return process.communicate(timeout=timeout_s)[0]
+
+
+def wait_for_step(project: Path, step: str, deadline_s: float = 120) -> Path:
+    """Return the folder of the run that has come to a step."""
+    deadline = time.monotonic() + deadline_s
+    while time.monotonic() < deadline:
+        if f"…  {step}" in (project / "stderr").read_text():
+            return next((project / "runs").iterdir())
+        time.sleep(0.1)
+    raise AssertionError((project / "stderr").read_text())
+
+
+def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> None:
+    """The result follows its schema, the curve falls as on AWS, and teardown is proven."""
+    done = start(project, "run", "--power", "128,1024", *QUICK, "--json")
+    output = finish(done)
+
+    result = json.loads(output)
+    assert done.returncode in (0, 1), (project / "stderr").read_text()
+    schema = json.loads((PROJECT / "harness" / "schemas" / "result.schema.json").read_text())
+    jsonschema.validate(result, schema)
+    assert result["error"] == ""
+    assert result["leftovers"] == []
+    assert list(result["timings"]) == [
+        "build",
+        "up",
+        "smoke",
+        "tune",
+        "load",
+        "gate",
+        "report",
+        "down",
+    ]
+
+    at = {detail["power"]: detail for detail in result["tuning"]["details"]}
+    assert at[128]["duration_ms"]["trimmed_mean"] > 3 * at[1024]["duration_ms"]["trimmed_mean"]
+    assert all(detail["count"] == 5 and detail["errors"] == 0 for detail in at.values())
+    assert result["tuning"]["power"] in (128, 1024)
+    for load in result["load"]:
+        assert load["requests"] > 0
+        assert load["errors"] == 0
+    assert [load["label"] for load in result["load"]] == ["current", "recommended"]
+
+    folder = project / "runs" / result["run_id"]
+    for name in ("result.json", "report.html", "report.md", "junit.xml"):
+        assert (folder / name).stat().st_size > 0
+    assert runs.RunFolder(folder).read_lease().state == "down"
+    assert not (folder / "local" / "tmp").exists()
+
+
+def test_two_at_once_and_ctrl_c_in_the_middle_of_one(project: Path, tmp_path: Path) -> None:
+    """The interrupted one takes its environment down; the other one does not notice."""
+    interrupted = start(project, "run", "--power", "128,256", *QUICK)
+    folder = wait_for_step(project, "smoke")
+    other = start(project, "run", "--power", "128,256", *QUICK, "--json")
+    time.sleep(2)
+    interrupted.send_signal(signal.SIGINT)
+    finish(interrupted)
+    result = json.loads(finish(other))
+
+    assert interrupted.returncode == 130
+    assert runs.RunFolder(folder).read_lease().state == "down"
+    partial = json.loads((folder / "result.json").read_text())
+    assert partial["error"] == "interrupted"
+    assert partial["leftovers"] == []
+    assert (folder / "report.html").exists()
+
+    assert other.returncode in (0, 1), (project / "stderr").read_text()
+    assert result["error"] == ""
+    assert result["leftovers"] == []
+
+
+def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
+    """Half of the environment is there when it breaks; nothing of it stays."""
+    with (project / "envs" / "local" / "main.tf").open("a") as root:
+        root.write(
+            'resource "terraform_data" "breaks" {\n'
+            "  input = module.service.api_url\n"
+            "  lifecycle {\n"
+            "    postcondition {\n"
+            "      condition     = false\n"
+            '      error_message = "broken on purpose"\n'
+            "    }\n"
+            "  }\n"
+            "}\n"
+        )
+    process = start(project, "run", *QUICK, "--json")
+    result = json.loads(finish(process))
+    assert process.returncode == 3
+    assert "broken on purpose" in result["error"]
+    assert result["leftovers"] == []
+    assert result["tuning"] is None
+    assert "broken on purpose" in (project / "stderr").read_text()
+
+
+def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
+    project: Path, embedded_aws: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENV=dev at an endpoint: bucket, lock, signed requests, an empty plan, no trace."""
+    account = "123412341234"
+    for name, value in embedded_aws.environment(account).items():
+        monkeypatch.setenv(name, value)
+    refused = start(project, "up", "--env", "dev", **embedded_aws.environment(account))
+    finish(refused)
+    assert refused.returncode == 2
+    bucket = f"dyno-state-{account}-{embedded_aws.region}"
+    assert f"aws s3api create-bucket --bucket {bucket}" in (project / "stderr").read_text()
+
+    import boto3
+
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    before = inventory()
+    run = Run.prepare(project, "dev", Ui(), keep=True)
+    try:
+        run.up(run.build())
+        assert run.environment.plan() == []
+        assert run.smoke().passed
+        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+        assert run.result.outputs["api_authorization"] == "AWS_IAM"
+    finally:
+        run.down()
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert inventory() == before
+
+
+def inventory() -> dict[str, list[Any]]:
+    """Return the names of everything that an environment may consist of."""
+    import boto3
+
+    return {
+        "functions": boto3.client("lambda").list_functions()["Functions"],
+        "roles": [role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]],
+        "tables": boto3.client("dynamodb").list_tables()["TableNames"],
+        "apis": boto3.client("apigateway").get_rest_apis()["items"],
+        "machines": boto3.client("stepfunctions").list_state_machines()["stateMachines"],
+        "rules": boto3.client("events").list_rules()["Rules"],
+        "logs": boto3.client("logs").describe_log_groups()["logGroups"],
+        "buckets": [b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"]],
+    }
