@@ -109,21 +109,33 @@ class Ui:
             nonlocal last
             if time.monotonic() - last >= _QUIET_S:
                 last = time.monotonic()
-                self.console.print(_row(Text(" "), step))
+                self._line(step, " ")
 
         step = Step(name, text, changed)
-        self.console.print(_row(Text("…"), step))
+        self._line(step, "…")
         yield step
 
     def _finish(self, step: Step, mark: str, style: str) -> None:
-        self.console.print(_row(Text(mark, style=style), step))
+        if self.console.is_terminal:
+            self.console.print(_row(Text(mark, style=style), step))
+        else:
+            self._line(step, mark)
+
+    def _line(self, step: Step, mark: str) -> None:
+        """Write a step as one line, however long: a log is searched, not looked at."""
+        line = f"{mark} {step.name:<7} {_elapsed(step):>8}  {step.text}"
+        self.console.print(Text(line), soft_wrap=True)
 
 
 def _row(mark: RenderableType, step: Step) -> RenderableType:
     row = Table.grid(padding=(0, 1))
-    row.add_column(width=2)
+    row.add_column(width=1)
     row.add_column(width=7, style="bold")
     row.add_column(width=8, justify="right", style="dim")
     row.add_column(overflow="fold")
-    row.add_row(mark, step.name, f"{step.elapsed_s:.1f} s", step.text)
+    row.add_row(mark, step.name, _elapsed(step), step.text)
     return row
+
+
+def _elapsed(step: Step) -> str:
+    return f"{step.elapsed_s:.1f} s"
