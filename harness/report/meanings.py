@@ -23,11 +23,14 @@ _MEANINGS = {
         "the fastest and the slowest {share} of the invocations (trimmed mean), so that single "
         "cold starts do not decide."
     ),
-    "p50, p95, p99": (
-        "Percentiles by nearest rank: the smallest measured value that at least so many per "
-        "cent of all values do not exceed. Always a value that occurred."
+    "p50, p95 by memory": (
+        "Percentiles of the measured invocations, interpolated between the two nearest ones. "
+        "Of ten invocations, p95 is all but the slowest one: usually the cold start."
     ),
-    "Billed": "Mean of what Lambda billed: the duration, rounded up to a full millisecond.",
+    "Billed": (
+        "Mean of what Lambda billed for all measured invocations, cold starts included: the "
+        "duration, rounded up to a full millisecond."
+    ),
     "Cost": (
         "Price of a million invocations at the trimmed mean of the billed duration. Without "
         "the request fee, which is the same for every memory size."
@@ -36,7 +39,9 @@ _MEANINGS = {
     "Errors": "Invocations that failed. They are not in the durations.",
     "Load": (
         "Latencies as the client saw them, network and API included, of all requests that got "
-        "an answer. An error is a request without an answer or with a wrong one."
+        "an answer. An error is a request without an answer or with a wrong one. Percentiles "
+        "are by nearest rank: the smallest latency that at least so many per cent of all do "
+        "not exceed, so always one that occurred."
     ),
     "Saturated": (
         "The driver or the machine was at its limit, so the latencies also measure waiting for "

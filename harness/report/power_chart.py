@@ -87,9 +87,10 @@ def _spread(powers: Sequence[int], distance: float) -> tuple[int, ...]:
 
 
 def _power_row(detail: PowerDetail, names: Mapping[int, str]) -> Spec:
-    point, stats = Point.of(detail), detail.duration_ms
-    assert point is not None and stats is not None
+    point = Point.of(detail)
+    assert point is not None
     name = names.get(detail.power, "")
+    low, high = interval(detail) or (point.duration_ms, point.duration_ms)
     duration = f"{numbers.milliseconds(point.duration_ms)} ms"
     cost = f"{numbers.per_million(point.cost_usd)} USD"
     memory = f"{detail.power} MB" + (f" ({name})" if name else "")
@@ -99,8 +100,8 @@ def _power_row(detail: PowerDetail, names: Mapping[int, str]) -> Spec:
         "duration": point.duration_ms,
         "duration_label": duration,
         "duration_text": f"{memory}: {duration}",
-        "duration_low": max(0.0, stats.ci95[0]),
-        "duration_high": stats.ci95[1],
+        "duration_low": low,
+        "duration_high": high,
         "cost": point.cost_usd * 1e6,
         "cost_label": cost,
         "cost_text": f"{memory}: {cost} per million invocations",
@@ -115,7 +116,8 @@ def _power_panel(
     scale: _MemoryScale,
     size: Size,
 ) -> Spec:
-    top = 1.22 * max(row[panel.field] for row in rows) or 1.0
+    highest = max(max(row[panel.field], row.get(f"{panel.field}_high", 0)) for row in rows)
+    top = 1.22 * highest or 1.0
     y_scale = {"domain": [0, top], "nice": False, "zero": True}
     x = {
         "field": "power",
@@ -140,7 +142,7 @@ def _power_panel(
     layers = [*_rules(names, scale, x), _line(panel, x, y), *_points(panel, rows, x, y)]
     layers += _value_labels(panel, rows, scale, x, y)
     if panel.field == "duration":
-        layers[2:2] = [_whiskers(panel, x, y, top)]
+        layers[2:2] = [_whiskers(panel, x, y)]
         layers += [_missing(missing, x)] if missing else []
         layers += _rule_labels(names, scale, x)
     return {
@@ -166,17 +168,28 @@ def _line(panel: _Panel, x: Spec, y: Spec) -> Spec:
     }
 
 
-def _whiskers(panel: _Panel, x: Spec, y: Spec, top: float) -> Spec:
-    """Return the 95 % intervals of the mean; cold starts can lift them out of the picture."""
-    low, high = f"{panel.field}_low", f"{panel.field}_high"
-    return {
-        "transform": [
-            {"calculate": f"min(datum.{low}, {top})", "as": "low"},
-            {"calculate": f"min(datum.{high}, {top})", "as": "high"},
-        ],
-        "mark": {"type": "rule", "color": panel.colour, "strokeWidth": 1, "aria": False},
-        "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
+def interval(detail: PowerDetail) -> tuple[float, float] | None:
+    """Return the 95 % interval of a size's mean, if it says something of the point drawn.
+
+    The point is the trimmed mean. One cold start among few invocations moves the mean away
+    from it and makes an interval that would fill the picture: that is none.
+    """
+    stats = detail.duration_ms
+    if stats is None:
+        return None
+    low, high = stats.ci95
+    holds = low <= stats.trimmed_mean <= high and high - low <= stats.trimmed_mean
+    return (low, high) if holds else None
+
+
+def _whiskers(panel: _Panel, x: Spec, y: Spec) -> Spec:
+    encoding = {
+        "x": x,
+        "y": {**y, "field": f"{panel.field}_low"},
+        "y2": {"field": f"{panel.field}_high"},
     }
+    mark = {"type": "rule", "color": panel.colour, "strokeWidth": 1, "aria": False}
+    return {"mark": mark, "encoding": encoding}
 
 
 def _points(panel: _Panel, rows: list[Spec], x: Spec, y: Spec) -> list[Spec]:

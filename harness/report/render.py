@@ -28,7 +28,7 @@ from harness.report import advice, charts, junit, markdown, numbers, tables, wor
 from harness.report.charts import NARROW, WIDE, Size, Spec
 from harness.report.latency_chart import latency_spec
 from harness.report.meanings import meanings
-from harness.report.power_chart import power_spec
+from harness.report.power_chart import interval, power_spec
 from harness.results import RunResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -194,6 +194,7 @@ def _context(
         "smoke": tables.smoke_table(result),
         "memory": tables.memory_table(result.tuning),
         "power_chart": drawn.get("power"),
+        "intervals": any(map(interval, result.tuning.details)) if result.tuning else False,
         "tuning_cost": _tuning_cost(result),
         "load": tables.load_table(result.load),
         "load_sentence": words.load_sentence(result.load),

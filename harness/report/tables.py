@@ -113,8 +113,8 @@ def _memory_row(detail: PowerDetail, tuning: TuningResult, best: dict[int, int |
         for index, (_, write) in enumerate(_MEMORY_COLUMNS)
     )
     marks = {
-        "recommended": detail.power == tuning.power,
         "current": detail.power == tuning.current_power,
+        "recommended": detail.power == tuning.power,
         "excluded": bool(detail.excluded),
     }
     return Row(cells, tuple(mark for mark, holds in marks.items() if holds), str(detail.power))

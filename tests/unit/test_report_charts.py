@@ -9,7 +9,7 @@ import pytest
 
 from harness.report.charts import NARROW, WIDE
 from harness.report.latency_chart import latency_spec
-from harness.report.power_chart import place_label, power_spec
+from harness.report.power_chart import interval, place_label, power_spec
 from tests.unit import report_samples as samples
 
 
@@ -106,3 +106,21 @@ def test_no_answer_is_no_picture() -> None:
     """A load test without an answer has no latency to draw."""
     assert latency_spec((replace(samples.run().load[0], latency_ms=None),)) is None
     assert latency_spec(()) is None
+
+
+@pytest.mark.parametrize(
+    ("ci95", "drawn"),
+    [
+        ((90.0, 110.0), (90.0, 110.0)),
+        ((13.0, 240.0), None),  # one cold start among ten
+        ((120.0, 180.0), None),  # of a mean that is not the point
+    ],
+)
+def test_only_telling_intervals_are_drawn(
+    ci95: tuple[float, float], drawn: tuple[float, float] | None
+) -> None:
+    """An interval that is wider than its value, or beside it, is left out of the picture."""
+    detail = samples.detail(128, 100.0)
+    detail = replace(detail, duration_ms=replace(detail.duration_ms, ci95=ci95))
+    assert interval(detail) == drawn
+    assert interval(samples.excluded(128, "x")) is None

@@ -42,7 +42,7 @@ def test_a_single_size_is_not_called_the_best() -> None:
     table = tables.memory_table(samples.tuning(samples.detail(512, 23.1), power=512, current=512))
     assert table is not None
     assert not any(cell.best for cell in table.rows[0].cells)
-    assert table.rows[0].marks == ("recommended", "current")
+    assert table.rows[0].marks == ("current", "recommended")
 
 
 def test_load_table_shows_each_test() -> None:
