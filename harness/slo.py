@@ -10,6 +10,12 @@ No evidence is never a pass. A check is
   machine, in both directions: slow answers are not the API's, and an API that got less than
   the intended load proves nothing by fast ones.
 
+With the samples of the load test, a latency or error limit holds or is missed only when the
+whole confidence interval is on one side of it; a limit inside the interval is `inconclusive`.
+The interval pays for requests that depend on each other (`harness.batches`). At 95 % a limit
+that really is missed passes, and one that really holds fails, in at most 2.5 % of all runs.
+Without the samples the measured value alone is compared.
+
 Limits are inclusive. Latency and errors are judged at the deployed memory size (the load
 result with the label "current"), cost and distance by what the tuner measured there.
 """
@@ -20,9 +26,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.batches import Observations, percentile_interval, rate_interval
+from harness.checks import Draft, number, requests
 from harness.config import SloSettings
+from harness.load import Sample
 from harness.results import Check, LoadResult, Outcome, PowerDetail, TuningResult, Verdict
-from harness.stats import least_samples
+from harness.stats import CONFIDENCE, Interval, least_samples, percentile
 
 DEPLOYED = "current"
 
@@ -40,6 +49,8 @@ def evaluate(
     load: Sequence[LoadResult] = (),
     tuning: TuningResult | None = None,
     balanced_weight: float = 0.5,
+    samples: Sequence[Sample] = (),
+    confidence: float = CONFIDENCE,
 ) -> Verdict:
     """Judge a run.
 
@@ -48,12 +59,17 @@ def evaluate(
         load: Every load test of the run.
         tuning: What the tuner measured; None if it did not run.
         balanced_weight: Weight of cost in the balanced strategy, as it was tuned with.
+        samples: Every request of the load test at the deployed memory; none compares the
+            measured values without their intervals.
+        confidence: Of the intervals. Whoever asks for more requests after an inconclusive
+            verdict, and judges again, at most n times, gives 1 - 0.05 / n.
 
     Returns:
         The checks in the order of `[slo]`. `fail` if any failed, else `inconclusive` if any
         is or none was asked for, else `pass`.
     """
-    deployed = next((result for result in load if result.label == DEPLOYED), None)
+    result = next((result for result in load if result.label == DEPLOYED), None)
+    deployed = None if result is None else _Evidence.of(result, samples, confidence)
     checks: list[Check] = []
     if slo.latency_p95_ms is not None:
         checks.append(_latency("latency_p95_ms", 0.95, slo.latency_p95_ms, deployed))
@@ -75,54 +91,99 @@ def _overall(checks: Sequence[Check]) -> Outcome:
     return "pass" if outcomes == {"pass"} else "inconclusive"
 
 
-def _latency(name: str, q: float, limit: float, load: LoadResult | None) -> Check:
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """A load test, with its samples if they are there."""
+
+    load: LoadResult
+    latencies_ms: Observations | None  # infinite for a request without a good answer
+    confidence: float
+
+    @classmethod
+    def of(cls, load: LoadResult, samples: Sequence[Sample], confidence: float) -> _Evidence:
+        if not samples:
+            return cls(load, None, confidence)
+        in_time = sorted(samples, key=lambda sample: sample.start_ms)
+        values = [math.inf if sample.error else sample.latency_ms for sample in in_time]
+        owners = [sample.user for sample in in_time]
+        return cls(load, Observations(values, owners), confidence)
+
+    def percentile(self, q: float) -> tuple[float | None, Interval | None]:
+        """Return a percentile and its interval; None where there is no such number."""
+        if self.latencies_ms is not None:
+            return (
+                _finite(percentile(sorted(self.latencies_ms.values), q)),
+                percentile_interval(self.latencies_ms, q, self.confidence),
+            )
+        if self.load.latency_ms is None:
+            return None, None
+        return _finite({0.95: self.load.latency_ms.p95, 0.99: self.load.latency_ms.p99}[q]), None
+
+    def error_interval(self) -> Interval | None:
+        if self.latencies_ms is None:
+            return None
+        return rate_interval(self.latencies_ms, math.isinf, self.confidence)
+
+    def missing(self) -> str:
+        """Return why the load test proves nothing, or an empty string."""
+        if not self.load.requests:
+            return "no request was made"
+        return self.load.saturated.rstrip(".")
+
+
+def _latency(name: str, q: float, limit: float, evidence: _Evidence | None) -> Check:
     """Judge one percentile of the latency at the deployed memory."""
-    draft = _Draft(name, limit, "ms")
+    draft = Draft(name, limit, "ms")
     word = f"p{q * 100:g}"
-    if load is None:
+    if evidence is None:
         return draft.inconclusive(f"{word} was not measured: no load test at the deployed memory")
+    load = evidence.load
     where = f"{word} at {load.memory_mb:,} MB"
-    measured = _percentile_of(load, q)
-    draft = replace(draft, measured=measured)
-    if reason := _no_evidence(load):
+    measured, interval = evidence.percentile(q)
+    draft = replace(draft, measured=measured, interval=interval, confidence=evidence.confidence)
+    if reason := evidence.missing():
         return draft.inconclusive(f"{where} cannot be judged: {reason}")
     if load.requests < (least := least_samples(q)):
         return draft.inconclusive(
-            f"{where} needs at least {least:,} requests, not {_requests(load.requests)}"
+            f"{where} needs at least {least:,} requests, not {requests(load.requests)}"
         )
     if load.error_ratio > 1 - q:
         # A request without a good answer is slower than any limit, and there are so many
         # that the percentile is one of them.
         return draft.fail(
-            f"{where} is no latency: {load.errors:,} of {_requests(load.requests)} failed, "
-            f"limit {_number(limit)} ms"
+            f"{where} is no latency: {load.errors:,} of {requests(load.requests)} failed, "
+            f"limit {number(limit)} ms"
         )
     if measured is None:
         return draft.inconclusive(f"{where} was not measured")
-    return draft.compare(f"{where} is {{}} ms, limit {{}} ms, {_requests(load.requests)}")
+    return draft.compare(f"{where} is {{}} ms{{}}, limit {{}} ms, {requests(load.requests)}")
 
 
-def _errors(limit: float, load: LoadResult | None) -> Check:
+def _errors(limit: float, evidence: _Evidence | None) -> Check:
     """Judge the share of requests that failed at the deployed memory."""
-    draft = _Draft("error_ratio", limit, "")
-    if load is None:
+    draft = Draft("error_ratio", limit, "")
+    if evidence is None:
         return draft.inconclusive(
             "the error ratio was not measured: no load test at the deployed memory"
         )
+    load = evidence.load
     where = f"the error ratio at {load.memory_mb:,} MB"
     if load.requests:
         draft = replace(draft, measured=load.error_ratio)
-    if reason := _no_evidence(load):
+    if limit > 0:  # no number of requests proves that there is never an error
+        interval = evidence.error_interval()
+        draft = replace(draft, interval=interval, confidence=evidence.confidence)
+    if reason := evidence.missing():
         return draft.inconclusive(f"{where} cannot be judged: {reason}")
     # With fewer than 1 / limit requests a single error would already be a miss.
     least = max(LEAST_REQUESTS_FOR_ERRORS, math.ceil(1 / limit) if limit else 0)
     if load.requests < least:
         return draft.inconclusive(
-            f"{where} needs at least {least:,} requests, not {_requests(load.requests)}"
+            f"{where} needs at least {least:,} requests, not {requests(load.requests)}"
         )
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(load.errors_by_kind.items()))
     return draft.compare(
-        f"{where} is {{}}, limit {{}}, {load.errors:,} of {_requests(load.requests)}"
+        f"{where} is {{}}{{}}, limit {{}}, {load.errors:,} of {requests(load.requests)}"
         + (f" ({kinds})" if kinds else "")
     )
 
@@ -133,13 +194,13 @@ def _cost(limit: float, tuning: TuningResult | None) -> Check:
     It is the tuner's price of one invocation times a million. Like the tuner's it leaves the
     request fee out, which is the same at every memory size.
     """
-    draft = _Draft("cost_per_million_usd", limit, "USD")
+    draft = Draft("cost_per_million_usd", limit, "USD")
     detail, reason = _deployed_detail(tuning)
     if detail is None or detail.cost_usd is None:
         return draft.inconclusive(f"the cost was not measured: {reason or 'no price'}")
     draft = replace(draft, measured=_finite(detail.cost_usd * 1e6))
     return draft.compare(
-        f"a million invocations at {detail.power:,} MB cost {{}} USD, limit {{}} USD, "
+        f"a million invocations at {detail.power:,} MB cost {{}} USD{{}}, limit {{}} USD, "
         f"{detail.count:,} invocations measured; {_REQUEST_FEE}"
     )
 
@@ -149,7 +210,7 @@ def _distance(limit: float, tuning: TuningResult | None, weight: float) -> Check
 
     The measure is the strategy's own: cost, duration, or their weighted sum.
     """
-    draft = _Draft("distance_from_best", limit, "")
+    draft = Draft("distance_from_best", limit, "")
     deployed, reason = _deployed_detail(tuning)
     if tuning is None or deployed is None:
         return draft.inconclusive(f"the distance from the best was not measured: {reason}")
@@ -163,7 +224,7 @@ def _distance(limit: float, tuning: TuningResult | None, weight: float) -> Check
     # A best score of zero is a measuring fault, not an infinitely good memory size.
     draft = replace(draft, measured=_finite(own / best_score - 1) if best_score > 0 else None)
     return draft.compare(
-        f"{deployed.power:,} MB is {{}} worse than the best, {best.power:,} MB, "
+        f"{deployed.power:,} MB is {{}} worse{{}} than the best, {best.power:,} MB, "
         f"by {score.word}, limit {{}}",
         percent=True,
     )
@@ -215,68 +276,6 @@ def _deployed_detail(tuning: TuningResult | None) -> tuple[PowerDetail | None, s
     return detail, ""
 
 
-def _no_evidence(load: LoadResult) -> str:
-    """Return why a load test proves nothing, or an empty string."""
-    if not load.requests:
-        return "no request was made"
-    return load.saturated.rstrip(".")
-
-
-def _percentile_of(load: LoadResult, q: float) -> float | None:
-    if load.latency_ms is None:
-        return None
-    return _finite({0.95: load.latency_ms.p95, 0.99: load.latency_ms.p99}[q])
-
-
 def _finite(value: float) -> float | None:
     """Return a number that can be compared and written as JSON, or None."""
     return value if math.isfinite(value) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A check on its way to an outcome."""
-
-    name: str
-    limit: float
-    unit: str
-    measured: float | None = None
-
-    def compare(self, sentence: str, *, percent: bool = False) -> Check:
-        """Return pass or fail; `sentence` has places for the measured value and the limit."""
-        if self.measured is None:
-            return self.inconclusive(f"{self.name} was not measured: not a finite number")
-        shown = sentence.format(*_tell_apart(self.measured, self.limit, percent))
-        return self._check("pass" if self.measured <= self.limit else "fail", shown)
-
-    def fail(self, reason: str) -> Check:
-        return self._check("fail", reason)
-
-    def inconclusive(self, reason: str) -> Check:
-        return self._check("inconclusive", reason)
-
-    def _check(self, outcome: Outcome, reason: str) -> Check:
-        return Check(self.name, self.limit, self.measured, outcome, reason, self.unit)
-
-
-def _tell_apart(measured: float, limit: float, percent: bool) -> tuple[str, str]:
-    """Write two numbers with as many digits as it takes to see which is larger."""
-    factor, sign = (100, " %") if percent else (1, "")
-    for digits in (3, 4, 6, 17):
-        texts = _number(measured * factor, digits), _number(limit * factor, digits)
-        if texts[0] != texts[1] or measured == limit:
-            break
-    return texts[0] + sign, texts[1] + sign
-
-
-def _number(value: float, digits: int = 3) -> str:
-    """Write a number plainly: 3 significant digits, all digits before the point."""
-    if value == 0:
-        return "0"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _requests(count: int) -> str:
-    return f"{count:,} request{'' if count == 1 else 's'}"

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import random
+import re
+from collections import Counter
 from dataclasses import replace
+from statistics import NormalDist
 
 import pytest
 
-from harness.config import SloSettings
+from harness.config import LoadSettings, SloSettings
+from harness.load import Drive, DriverUsage, Sample, summarise
 from harness.results import (
     DurationStats,
     LatencyStats,
@@ -331,3 +336,105 @@ class TestOverall:
         """A missed limit fails the run whatever else is unknown."""
         slo = SloSettings(latency_p95_ms=100.0, cost_per_million_usd=5.0)
         assert evaluate(slo, load=[LOAD]).outcome == "fail"
+
+
+def samples_of(latencies, *, errors=()):
+    """Return a load test's samples, four users in turn; `errors` are positions that failed."""
+    return [
+        Sample(
+            start_ms=10.0 * number,
+            latency_ms=latency,
+            user=number % 4,
+            iteration=number // 40,
+            request="read",
+            status=503 if number in errors else 200,
+            error="http_503" if number in errors else "",
+        )
+        for number, latency in enumerate(latencies)
+    ]
+
+
+def result_of(samples):
+    """Return the load result of samples."""
+    drive = Drive(elapsed_s=10.0, drivers=(DriverUsage(0.2, 2.0),), machine_cpu_ratio=0.4)
+    profile = LoadSettings(virtual_users=4, ramp_up_s=1.0, duration_s=10.0)
+    return summarise(samples, drive, profile, label="current", memory_mb=512)
+
+
+def judged(limits, samples, **options):
+    return only(
+        evaluate(SloSettings(**limits), load=[result_of(samples)], samples=samples, **options)
+    )
+
+
+def lognormal(count):
+    source = random.Random(1)
+    return [source.lognormvariate(4, 0.5) for _ in range(count)]
+
+
+class TestIntervals:
+    LATENCIES = lognormal(1200)
+
+    @pytest.mark.parametrize(
+        ("limit", "outcome"), [(150.0, "pass"), (120.0, "inconclusive"), (100.0, "fail")]
+    )
+    def test_a_limit_is_held_or_missed_only_with_its_whole_interval(self, limit, outcome):
+        """The p95 is 118 ms: a limit far from it is decided, one near it is not."""
+        check = judged({"latency_p95_ms": limit}, samples_of(self.LATENCIES))
+        assert check.outcome == outcome
+
+    def test_the_sentence_has_the_interval(self):
+        """The reader sees how well the value is known."""
+        check = judged({"latency_p95_ms": 100.0}, samples_of(self.LATENCIES))
+        assert re.fullmatch(
+            r"p95 at 512 MB is 11\d ms \(95 % interval 11\d to 12\d\), "
+            r"limit 100 ms, 1,200 requests",
+            check.reason,
+        )
+
+    def test_more_confidence_needs_more_evidence(self):
+        """Looking twice is paid for: a limit that just holds at 95 % is open at 99.9 %."""
+        samples = samples_of(self.LATENCIES)
+        limits = {"latency_p95_ms": 130.0}
+        assert judged(limits, samples).outcome == "pass"
+        assert judged(limits, samples, confidence=0.999).outcome == "inconclusive"
+
+    def test_failed_requests_are_slower_than_any_limit(self):
+        """4 % of failures and a fast rest: the p95 may well lie among the failures."""
+        samples = samples_of([10.0] * 1000, errors=set(range(0, 1000, 25)))
+        check = judged({"latency_p95_ms": 50.0}, samples)
+        assert check.outcome == "inconclusive"
+        assert "to unknown" in check.reason
+
+    @pytest.mark.parametrize(
+        ("failed", "limit", "outcome"),
+        [
+            (0, 0.01, "pass"),  # upper end 1 - 0.025^(1/1000) = 0.0037
+            (0, 0.003, "inconclusive"),
+            (5, 0.01, "inconclusive"),
+            (50, 0.01, "fail"),
+            (0, 0.0, "pass"),
+            (1, 0.0, "fail"),
+        ],
+    )
+    def test_error_ratios_have_an_interval_too(self, failed, limit, outcome):
+        """No error in 1,000 requests shows a ratio below 0.37 %, and no less."""
+        errors = {37 * n % 1000 for n in range(failed)}
+        check = judged({"error_ratio": limit}, samples_of([10.0] * 1000, errors=errors))
+        assert check.outcome == outcome
+
+    @pytest.mark.parametrize(
+        ("factor", "wrong"), [(0.97, "pass"), (1.03, "fail")], ids=["missed", "held"]
+    )
+    def test_wrong_verdicts_are_as_rare_as_stated(self, factor, wrong):
+        """Of 300 runs of drifting latencies, 3 % from the limit, at most 4 % are judged wrongly."""
+        limit = factor * 100 * math.exp(0.3 * NormalDist().inv_cdf(0.95))
+        outcomes = Counter()
+        for seed in range(300):
+            source, state, latencies = random.Random(seed), 0.0, []
+            for _ in range(500):
+                state = 0.6 * state + 0.8 * source.gauss(0, 1)
+                latencies.append(100 * math.exp(0.3 * state))
+            samples = samples_of(latencies)
+            outcomes[judged({"latency_p95_ms": limit}, samples).outcome] += 1
+        assert outcomes[wrong] <= 12
