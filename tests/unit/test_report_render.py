@@ -287,13 +287,10 @@ def junit_cases(run: RunResult) -> dict[str, str]:
     from harness.report import junit
 
     root = ET.fromstring(junit.to_xml(run))
+    problems = ("failure", "error", "skipped")
     return {
-        f"{case.get('classname')}: {case.get('name')}": (
-            "failure"
-            if case.find("failure") is not None
-            else "error"
-            if case.find("error") is not None
-            else "pass"
+        f"{case.get('classname')}: {case.get('name')}": next(
+            (kind for kind in problems if case.find(kind) is not None), "pass"
         )
         for case in root.iter("testcase")
     }
@@ -325,6 +322,15 @@ def test_junit_has_a_case_per_check_step_and_failure() -> None:
         "steps: run": "error",
         "steps: nothing left behind": "failure",
     }
+
+
+def test_junit_follows_what_inconclusive_means() -> None:
+    """Where a verdict without evidence may pass, its checks are skipped, not errors."""
+    check = Check("latency_p99_ms", 500, None, "inconclusive", "Too few.")
+    run = samples.run(
+        verdict=Verdict("inconclusive", (check,)), settings={"slo": {"inconclusive": "pass"}}
+    )
+    assert junit_cases(run)["slo: Latency p99 at most 500 ms"] == "skipped"
 
 
 def test_junit_survives_control_characters() -> None:
