@@ -2,11 +2,14 @@
 
 The driver writes a JSON line per request:
 
-    {"start_ms": 12.3, "latency_ms": 8.1, "user": 0, "iteration": 0,
+    {"start_ms": 12.3, "latency_ms": 8.1, "wait_ms": 0, "user": 0, "iteration": 0,
      "request": "create", "status": 200, "error": ""}
 
 `start_ms` counts from the beginning of the test. `status` is 0 without an answer, and
 `latency_ms` is then the time until it was given up. `error` is empty when all assertions held.
+`wait_ms` is 0 in a closed loop. In an open loop it is how long the iteration that begins with
+this request was overdue because all users were busy; an iteration that nobody came to is a
+sample with the error "unserved".
 """
 
 from __future__ import annotations
@@ -51,6 +54,12 @@ class Sample:
     request: str  # its name in the collection
     status: int  # HTTP status; 0 without an answer
     error: str  # kind of failure; empty if all is well
+    wait_ms: float = 0.0  # from when it was due to when it began
+
+    @property
+    def response_ms(self) -> float:
+        """Time from when the request was due to its answer, as whoever asks feels it."""
+        return self.wait_ms + self.latency_ms
 
     @property
     def answered(self) -> bool:
@@ -98,6 +107,8 @@ def summarise(
 ) -> LoadResult:
     """Return the result of a load test.
 
+    Its latencies are the samples' response times, so an open loop's waits are in them.
+
     Args:
         samples: Every request, in any order.
         drive: How long it took and how busy everything was.
@@ -107,7 +118,7 @@ def summarise(
         samples_path: Where the samples are, for the reader.
     """
     kinds = Counter(sample.error for sample in samples if sample.error)
-    latency = latency_stats(sample.latency_ms for sample in samples if sample.answered)
+    latency = latency_stats(sample.response_ms for sample in samples if sample.answered)
     return LoadResult(
         label=label,
         memory_mb=memory_mb,
@@ -149,6 +160,11 @@ def saturation(drive: Drive, p50_ms: float) -> str:
         f"{' and '.join(found)}, so the figures measure this machine and not the API; "
         "use fewer users or more pacing_ms"
     )
+
+
+def after_warm_up(samples: Iterable[Sample], warm_up_s: float) -> list[Sample]:
+    """Return the samples without those of the first seconds, in which everything is cold."""
+    return [sample for sample in samples if sample.start_ms >= warm_up_s * 1000]
 
 
 def read_samples(paths: Iterable[Path]) -> list[Sample]:

@@ -25,6 +25,7 @@ from harness import process
 from harness.config import LoadSettings
 from harness.errors import StepError, UserError
 from harness.load import Drive, LoadProgress, read_samples, summarise, write_samples
+from harness.profile import ClosedPlan, OpenPlan, closed_loop, ramp_and_hold
 from harness.results import LoadResult, SmokeFailure, SmokeResult
 
 NODE_MIN = 20
@@ -145,6 +146,7 @@ def run_load(
     region: str,
     folder: Path,
     on_progress: Callable[[LoadProgress], None] = lambda _: None,
+    plan: ClosedPlan | OpenPlan | None = None,
 ) -> LoadResult:
     """Load the API with virtual users and keep every latency.
 
@@ -161,6 +163,8 @@ def run_load(
         region: The API's region.
         folder: Where LABEL.jsonl (the samples) and LABEL.log go; made if missing.
         on_progress: Called about every second, from another thread.
+        plan: Stages or an open loop (`harness.profile`) in place of the profile's ramp-up and
+            hold; of the profile `pacing_ms` and `request_timeout_ms` still hold.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`.
@@ -169,6 +173,11 @@ def run_load(
         UserError: Node.js is missing or too old.
         StepError: The driver failed; what it measured until then is in `folder`.
     """
+    plan = plan or closed_loop(
+        ramp_and_hold(profile.virtual_users, profile.ramp_up_s, profile.duration_s)
+    )
+    if not plan.users:
+        raise ValueError("a load test needs at least one user")
     folder.mkdir(parents=True, exist_ok=True)
     _remove_parts(folder, label)
     config = {
@@ -176,8 +185,10 @@ def run_load(
         "collection": str(LOAD_COLLECTION),
         "folder": str(folder),
         "name": label,
-        "processes": _processes(profile.virtual_users),
-        **profile.model_dump(mode="json"),
+        "processes": _processes(plan.users),
+        "plan": _plan_json(plan, profile.pacing_ms),
+        "duration_ms": plan.duration_s * 1000,
+        "request_timeout_ms": profile.request_timeout_ms,
         **_target(base_url, credentials, region),
     }
     machine = _MachineMeter()
@@ -191,7 +202,7 @@ def run_load(
             on_progress(
                 LoadProgress(
                     elapsed_s=event["elapsed_s"],
-                    duration_s=profile.duration_s,
+                    duration_s=plan.duration_s,
                     requests=event["requests"],
                     errors=event["errors"],
                     active_users=event["active_users"],
@@ -199,7 +210,7 @@ def run_load(
             )
 
     samples_file = folder / f"{label}.jsonl"
-    timeout_s = profile.duration_s + 2 * profile.request_timeout_ms / 1000 + _LOAD_SLACK_S
+    timeout_s = plan.duration_s + 2 * profile.request_timeout_ms / 1000 + _LOAD_SLACK_S
     try:
         done = _drive(
             "load",
@@ -222,6 +233,14 @@ def run_load(
         memory_mb=memory_mb,
         samples_path=f"{folder.name}/{samples_file.name}",
     )
+
+
+def _plan_json(plan: ClosedPlan | OpenPlan, pacing_ms: int) -> Event:
+    """Return a plan as the driver takes it."""
+    if isinstance(plan, OpenPlan):
+        return {"arrivals_ms": [1000 * at for at in plan.arrivals_s], "users": plan.users}
+    lifetimes = [[1000 * begin, 1000 * end] for begin, end in plan.lifetimes_s]
+    return {"lifetimes_ms": lifetimes, "pacing_ms": pacing_ms}
 
 
 def _processes(users: int) -> int:

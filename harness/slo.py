@@ -104,7 +104,7 @@ class _Evidence:
         if not samples:
             return cls(load, None, confidence)
         in_time = sorted(samples, key=lambda sample: sample.start_ms)
-        values = [math.inf if sample.error else sample.latency_ms for sample in in_time]
+        values = [math.inf if sample.error else sample.response_ms for sample in in_time]
         owners = [sample.user for sample in in_time]
         return cls(load, Observations(values, owners), confidence)
 

@@ -1,4 +1,5 @@
-// A load test: spreads the users over processes, starts them at one moment, adds up.
+// A load test: spreads the plan over processes, starts them at one moment, adds up.
+// User i goes to process i modulo their number, so that each gets a share of every ramp.
 
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
+import { shareOf } from './loops.mjs';
 
 const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url));
 const PROGRESS_MS = 1000;
@@ -14,7 +16,8 @@ const STOP_MS = 2000;
 const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 };
 
 export async function main(config) {
-  const workers = spread(config).map((indices, number) => new Worker(config, indices, number));
+  const { processes } = config;
+  const workers = Array.from({ length: processes }, (_, number) => new Worker(config, number));
   const stop = stopOnSignals(workers);
   try {
     await Promise.race([Promise.all(workers.map((worker) => worker.ready)), stop.asked]);
@@ -52,18 +55,11 @@ async function measure(workers) {
   }
 }
 
-/** User i goes to process i modulo their number, so that each gets a share of the ramp-up. */
-function spread({ virtual_users: users, processes }) {
-  const shares = Array.from({ length: Math.min(processes, users) }, () => []);
-  for (let user = 0; user < users; user += 1) shares[user % shares.length].push(user);
-  return shares;
-}
-
 class Worker {
   last = { requests: 0, errors: 0, active: 0 };
   #child;
 
-  constructor(config, indices, number) {
+  constructor({ plan, ...config }, number) {
     // Its stdout is our stderr: only events belong on stdout.
     this.#child = fork(WORKER, { stdio: ['ignore', 2, 2, 'ipc'] });
     this.ended = new Promise((resolve, reject) => {
@@ -81,7 +77,9 @@ class Worker {
     this.ready = Promise.race([this.ready, this.ended]);
     for (const promise of [this.ready, this.ended]) promise.catch(() => {}); // seen by main
     const samplesPath = join(config.folder, `${config.name}-${number}.part.jsonl`);
-    this.send({ type: 'prepare', config, indices, samplesPath });
+    const share = shareOf(plan, number, config.processes);
+    const { processes } = config;
+    this.send({ type: 'prepare', config, plan: share, number, processes, samplesPath });
   }
 
   send(message) {

@@ -10,25 +10,31 @@ import { latencyMs, newman, ownConnection } from './newman.mjs';
 export class User {
   #index;
   #settings;
+  #loop;
   #report;
   #agents = ownConnection();
   #run;
   #sample;
-  #iterationStart = 0;
+  #waitMs = 0;
   #startedAt = 0;
   #timer;
+  #halted = false;
+  #resumeWhenHalted = false;
+  dueMs = 0;
   iterations = 0;
+  busy = false;
   ended;
 
   /**
    * @param index number of the user, from 0
-   * @param settings collection, environment, pacingMs, requestTimeoutMs, offsetMs(): milliseconds
-   *   since the test began, mayGoOn(): whether another iteration may begin
+   * @param settings collection, environment, requestTimeoutMs, clock
+   * @param loop says when the next iteration is due
    * @param report called with each finished request
    */
-  constructor(index, settings, report) {
+  constructor(index, settings, loop, report) {
     this.#index = index;
     this.#settings = settings;
+    this.#loop = loop;
     this.#report = report;
   }
 
@@ -45,7 +51,7 @@ export class User {
         });
         events.on('start', (_error, { run }) => {
           this.#run = run;
-          run.pause(resolve);
+          this.#halt(resolve);
         });
         this.#listen(events);
       });
@@ -66,9 +72,11 @@ export class User {
     };
   }
 
-  begin() {
-    this.#iterationStart = this.#settings.offsetMs();
-    this.#run.resume();
+  /** Goes on with the iteration that was due at a moment, now or in the past. */
+  begin(dueMs) {
+    this.#startIteration(dueMs);
+    if (this.#halted) this.#resume();
+    else this.#resumeWhenHalted = true;
   }
 
   /** Ends the run after the request that is under way, if one is. */
@@ -77,9 +85,30 @@ export class User {
     this.#run.abort();
   }
 
+  #startIteration(dueMs) {
+    this.busy = true;
+    this.dueMs = dueMs;
+    this.#waitMs = this.#loop.countsWaits ? Math.max(0, this.#settings.clock.now() - dueMs) : 0;
+  }
+
+  /** Pauses the run; that takes effect a little later, and only then can it be resumed. */
+  #halt(halted = () => {}) {
+    this.#run.pause(() => {
+      this.#halted = true;
+      halted();
+      if (this.#resumeWhenHalted) this.#resume();
+    });
+  }
+
+  #resume() {
+    this.#halted = false;
+    this.#resumeWhenHalted = false;
+    this.#run.resume();
+  }
+
   #listen(events) {
     events.on('beforeRequest', () => {
-      this.#startedAt = this.#settings.offsetMs();
+      this.#startedAt = this.#settings.clock.now();
     });
     events.on('request', (error, outcome) => {
       this.#sample = this.#sampleOf(error, outcome);
@@ -101,10 +130,14 @@ export class User {
   }
 
   #sampleOf(error, outcome) {
-    const elapsed = error ? this.#settings.offsetMs() - this.#startedAt : latencyMs(outcome);
+    // only an iteration's first request waited for its user
+    const waitMs = this.#waitMs;
+    this.#waitMs = 0;
+    const elapsed = error ? this.#settings.clock.now() - this.#startedAt : latencyMs(outcome);
     return {
       start_ms: round(this.#startedAt),
       latency_ms: round(elapsed),
+      wait_ms: round(waitMs),
       user: this.#index,
       iteration: this.iterations,
       request: outcome.item.name,
@@ -115,21 +148,24 @@ export class User {
 
   #afterIteration() {
     this.iterations += 1;
-    const now = this.#settings.offsetMs();
-    const wait = this.#iterationStart + this.#settings.pacingMs - now;
-    if (!this.#settings.mayGoOn(Math.max(wait, 0))) {
+    const due = this.#loop.next(this, this.#settings.clock.now());
+    if (due === null) {
+      this.busy = false;
       this.#run.abort();
       return;
     }
-    this.#iterationStart = now + Math.max(wait, 0);
-    if (wait < 1) return;
-    this.#run.pause();
-    this.#timer = setTimeout(() => this.#goOn(), wait);
-  }
-
-  #goOn() {
-    if (this.#settings.mayGoOn(0)) this.#run.resume();
-    else this.#run.abort(); // the timer was late
+    if (due === undefined) {
+      this.busy = false;
+      this.#halt(); // until the loop begins the next one
+      return;
+    }
+    const wait = due - this.#settings.clock.now();
+    if (wait < 1) {
+      this.#startIteration(due);
+      return;
+    }
+    this.#halt();
+    this.#timer = setTimeout(() => this.begin(due), wait);
   }
 }
 

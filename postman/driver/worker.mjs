@@ -2,6 +2,7 @@
 
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 
+import { loopOf } from './loops.mjs';
 import { environmentOf, readCollection } from './newman.mjs';
 import { SampleFile } from './samples.mjs';
 import { User } from './user.mjs';
@@ -15,9 +16,6 @@ const tell = (message) =>
     if (process.connected) process.send(message, resolve);
     else resolve();
   });
-const epochMs = () => performance.timeOrigin + performance.now();
-const counts = { requests: 0, errors: 0, active: 0, iterations: 0 };
-let samples;
 
 process.on('message', (message) => HANDLERS[message.type](message).catch(fail));
 process.on('disconnect', () => leave()); // the parent is gone
@@ -25,28 +23,36 @@ process.on('SIGINT', () => leave());
 process.on('SIGTERM', () => leave());
 
 const HANDLERS = { prepare, go };
+const counts = { requests: 0, errors: 0, iterations: 0 };
+let loop;
+let samples;
 let users = [];
-let settings;
-let beganAt = 0;
+let durationMs;
+let requestTimeoutMs;
 let stopping = false;
 
-async function prepare({ config, indices, samplesPath }) {
+/** Time since the test began, which all processes agree on. */
+const clock = {
+  beganAt: 0,
+  now: () => performance.timeOrigin + performance.now() - clock.beganAt,
+  until: (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms - clock.now()))),
+};
+
+async function prepare({ config, plan, number, processes, samplesPath }) {
   samples = new SampleFile(samplesPath);
-  settings = {
+  loop = loopOf(plan);
+  durationMs = config.duration_ms;
+  requestTimeoutMs = config.request_timeout_ms;
+  const settings = {
     collection: readCollection(config),
     environment: environmentOf(config),
-    pacingMs: config.pacing_ms,
-    requestTimeoutMs: config.request_timeout_ms,
-    rampMs: config.ramp_up_s * 1000,
-    durationMs: config.duration_s * 1000,
-    users: config.virtual_users,
-    offsetMs: () => epochMs() - beganAt,
-    mayGoOn: (waitMs) => !stopping && settings.offsetMs() + waitMs < settings.durationMs,
+    requestTimeoutMs,
+    clock,
   };
-  users = indices.map((index) => new User(index, settings, keep));
-  for (const [position, user] of users.entries()) {
+  for (let position = 0; position < loop.users; position += 1) {
+    const user = new User(number + position * processes, settings, loop, keep);
     await user.prepare();
-    user.startMs = (indices[position] * settings.rampMs) / settings.users;
+    users.push(user);
   }
   await warmUp(settings);
   await tell({ type: 'ready' });
@@ -59,31 +65,31 @@ function keep(sample) {
 }
 
 async function go({ at }) {
-  beganAt = at;
+  clock.beganAt = at;
+  await clock.until(0);
   const usage = startUsage();
-  const progress = setInterval(() => tell({ type: 'progress', ...counts }), PROGRESS_MS);
-  // A request that is under way at the end still has its time-out; an iteration does not
-  // begin another one after that.
-  const last = setTimeout(
-    () => users.forEach((user) => user.stop()),
-    at - epochMs() + settings.durationMs + settings.requestTimeoutMs,
-  );
-  await Promise.all(users.map((user) => live(user)));
+  const progress = setInterval(() => tell({ type: 'progress', ...counts, ...busy() }), PROGRESS_MS);
+  const last = setTimeout(cutOff, durationMs + requestTimeoutMs);
+  await loop.run(users, clock);
   clearInterval(progress);
   clearTimeout(last);
   samples.close();
   counts.iterations = users.reduce((sum, user) => sum + user.iterations, 0);
-  await tell({ type: 'done', ...counts, elapsed_s: settings.offsetMs() / 1000, ...usage() });
+  await tell({ type: 'done', ...counts, ...busy(), elapsed_s: clock.now() / 1000, ...usage() });
   process.exit(0);
 }
 
-async function live(user) {
-  const wait = beganAt + user.startMs - epochMs();
-  await new Promise((resolve) => setTimeout(resolve, Math.max(wait, 0)));
-  counts.active += 1;
-  user.begin();
-  await user.ended;
-  counts.active -= 1;
+const busy = () => ({ active: users.filter((user) => user.busy).length });
+
+/** A request that is under way at the end still has its time-out; nothing begins after that. */
+function cutOff() {
+  for (const due of loop.unserved()) keep(neverSent(due));
+  users.forEach((user) => user.stop());
+}
+
+function neverSent(due) {
+  const nothing = { latency_ms: 0, user: -1, iteration: -1, request: '', status: 0 };
+  return { start_ms: due, ...nothing, wait_ms: clock.now() - due, error: 'unserved' };
 }
 
 /** Starts measuring this process; the function it returns gives the figures. */
@@ -116,6 +122,6 @@ async function leave() {
   if (stopping) return;
   stopping = true;
   samples?.close();
-  await tell({ type: 'stopped', ...counts });
+  await tell({ type: 'stopped', ...counts, ...busy() });
   process.exit(0);
 }

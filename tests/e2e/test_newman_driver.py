@@ -22,6 +22,7 @@ from harness import newman
 from harness.config import LoadSettings
 from harness.errors import StepError
 from harness.load import read_samples
+from harness.profile import Stage, closed_loop, open_loop
 
 pytestmark = pytest.mark.e2e
 
@@ -84,7 +85,7 @@ def api() -> Iterator[Server]:
         thread.join()
 
 
-def load(url: str, folder: Path, **settings: Any) -> Any:
+def load(url: str, folder: Path, plan: Any = None, **settings: Any) -> Any:
     """Run a short load test."""
     profile = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0} | settings
     return newman.run_load(
@@ -95,6 +96,7 @@ def load(url: str, folder: Path, **settings: Any) -> Any:
         credentials=None,
         region="eu-west-1",
         folder=folder / "load",
+        plan=plan,
     )
 
 
@@ -155,6 +157,48 @@ def test_pacing_spaces_iterations(api: Server, tmp_path: Path) -> None:
     assert starts == [pytest.approx(400 * n, abs=100) for n in range(3)]
     assert {s.iteration for s in samples} == {0, 1, 2}
     assert len(samples) == 3 * REQUESTS_PER_ITERATION
+
+
+def test_stages_bring_users_and_take_them_away(api: Server, tmp_path: Path) -> None:
+    """One user, then three, then one again: the two come late and go early."""
+    plan = closed_loop(
+        [Stage(1, 0), Stage(1, 0.6), Stage(3, 0), Stage(3, 0.6), Stage(1, 0), Stage(1, 0.6)]
+    )
+    load(api.url, tmp_path, plan, pacing_ms=200)
+    starts: dict[int, list[float]] = {}
+    for sample in samples_of(tmp_path):
+        if sample.request == "create":
+            starts.setdefault(sample.user, []).append(sample.start_ms)
+    assert len(starts) == 3
+    assert (min(starts[0]), max(starts[0])) == (
+        pytest.approx(0, abs=150),
+        pytest.approx(1600, abs=150),
+    )
+    for user in (1, 2):
+        assert min(starts[user]) == pytest.approx(600, abs=150)
+        assert max(starts[user]) < 1350
+
+
+def test_an_open_loop_counts_waits_and_who_never_came(api: Server, tmp_path: Path) -> None:
+    """Eight iterations in 2 s, each taking over one, are too many for two users.
+
+    Those that find nobody wait, and what they waited is part of their latency; those that are
+    still waiting one request time-out after the end are errors.
+    """
+    api.behaviour = lambda _: (0.1, 200)
+    plan = open_loop([Stage(4, 0), Stage(4, 2)], users=2)
+    result = load(api.url, tmp_path, plan, request_timeout_ms=1000)
+    samples = samples_of(tmp_path)
+    never = [s for s in samples if s.error == "unserved"]
+    begun = [s for s in samples if s.request == "create"]
+    assert len(begun) + len(never) == len(plan.arrivals_s) == 8
+    assert result.errors_by_kind == {"unserved": len(never)}
+    assert never
+    assert all(s.wait_ms > 500 for s in never)
+    assert [s.wait_ms for s in begun[:2]] == [pytest.approx(0, abs=100)] * 2
+    assert max(s.wait_ms for s in begun) > 400
+    assert result.latency_ms.max == max(s.response_ms for s in samples if s.answered) > 500
+    assert all(s.wait_ms == 0 for s in samples if s.answered and s.request != "create")
 
 
 def test_bad_answers_are_errors_with_a_latency(api: Server, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,18 @@ class TestSummarise:
         nothing = Drive(elapsed_s=0.0, drivers=(), machine_cpu_ratio=0.0)
         result = load.summarise([], nothing, PROFILE, label="current", memory_mb=512)
         assert (result.requests, result.requests_per_s, result.error_ratio) == (0, 0.0, 1.0)
+
+    def test_waits_count(self):
+        """In an open loop the latency runs from when the request was due."""
+        waited = [replace(sample(10.0), wait_ms=200.0), sample(30.0)]
+        result = load.summarise(waited, CALM, PROFILE, label="current", memory_mb=512)
+        assert result.latency_ms is not None
+        assert (result.latency_ms.p50, result.latency_ms.max) == (30.0, 210.0)
+
+    def test_warm_up_is_left_out(self):
+        """Requests that began in the first seconds are not counted, however late they ended."""
+        samples = [sample(start_ms=start) for start in (0.0, 1999.9, 2000.0, 5000.0)]
+        assert [s.start_ms for s in load.after_warm_up(samples, 2.0)] == [2000.0, 5000.0]
 
 
 class TestSaturation:
