@@ -116,7 +116,8 @@ class Environment:
         Raises:
             TerraformError: It could not be changed.
         """
-        self._write_variables("memory.auto.tfvars.json", {"memory_mb": memory_mb})
+        # The last file in the order of names wins, over the environment's own too.
+        self._write_variables("zz-memory.auto.tfvars.json", {"memory_mb": memory_mb})
         self._terraform().apply(on_change)
         self.folder.update_lease(memory_mb=memory_mb)
 
@@ -146,8 +147,9 @@ class Environment:
                     terraform.init(self.folder.read_lease().backend)
                 terraform.destroy(on_change)
                 break
-            except TerraformError:
-                if attempt == DESTROY_ATTEMPTS:
+            except TerraformError as error:
+                # Some things cannot go before others have; a root that is wrong stays wrong.
+                if attempt == DESTROY_ATTEMPTS or error.command != "destroy":
                     self.folder.update_lease(state="left")
                     raise
                 sleep(_RETRY_AFTER_S * attempt)

@@ -139,9 +139,9 @@ def _finish(run: Run, *, keep: bool) -> bool:
     done = True
     try:
         run.report()
-    except (DynoError, KeyboardInterrupt) as error:
+    except BaseException as error:  # whatever it is, teardown comes next
         done = False
-        run.ui.error(f"no report: {error}")
+        run.ui.error(f"no report: {error or type(error).__name__}")
     try:
         if keep and run.folder.read_lease().state == "up":
             run.keep()
@@ -150,7 +150,7 @@ def _finish(run: Run, *, keep: bool) -> bool:
     except (DynoError, KeyboardInterrupt) as error:
         done = False
         _say_what_is_left(run, error)
-    if done:
+    with suppress(DynoError):
         run.refresh_report()
     return done
 

@@ -324,20 +324,29 @@ class Run:
         render.render(self.result, self.folder.path)
 
     def down(self) -> tuple[Leftover, ...]:
-        """Take the environment down and prove that nothing is left."""
+        """Take the environment down and prove that nothing is left.
+
+        Raises:
+            StepError: Something is left, or an embedded AWS had to be stopped with it inside.
+        """
         with self._step("down", "taking the environment down") as step:
-            left: list[Leftover] = []
             lease = self.folder.read_lease()
-            if lease.own_server and server.status(self.folder.server_home) is None:
-                # The embedded AWS has ended, and everything in it with it.
+            left: list[Leftover] = []
+            failure: StepError | None = None
+            if self._is_empty(lease):
                 self.folder.update_lease(state="down", kept=False)
-            elif lease.holds_resources:
-                left = self.environment.destroy(_follow(step, "taking down"))
             else:
-                self.folder.update_lease(state="down", kept=False)
-            if lease.own_server and not left:
-                server.stop(self.folder.server_home)
+                try:
+                    left = self.environment.destroy(_follow(step, "taking down"))
+                except StepError as error:
+                    failure = error
+            if lease.own_server:
+                left = self._end_server(left)
+            elif failure:
+                raise failure
             self._add(leftovers=tuple(left))
+            if failure:
+                raise StepError("down", f"{failure} (its embedded AWS was stopped)", failure.hint)
             if left:
                 names = ", ".join(f"{item.kind} {item.name}" for item in left)
                 raise StepError("down", f"left behind: {names}")
@@ -384,6 +393,21 @@ class Run:
         runs.write_atomically(
             self.folder.result, json.dumps(self.result.to_json(), indent=2) + "\n"
         )
+
+    def _is_empty(self, lease: runs.Lease) -> bool:
+        """Whether there is nothing to destroy: nothing was made, or it ended with its server."""
+        gone = lease.own_server and server.status(self.folder.server_home) is None
+        return gone or not lease.holds_resources
+
+    def _end_server(self, left: list[Leftover]) -> list[Leftover]:
+        """Stop the run's embedded AWS and everything in it; return what was left before.
+
+        What Terraform could not destroy is gone then too, but it is told: on AWS it would
+        still be there.
+        """
+        server.stop(self.folder.server_home)
+        self.folder.update_lease(state="down", kept=False)
+        return left
 
     def _packages(self) -> dict[str, build.Package]:
         return {

@@ -143,7 +143,7 @@ class Terraform:
             for name, value in options.items()
         }
         if command != "state list":
-            flags |= {"input": False}
+            flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
         try:

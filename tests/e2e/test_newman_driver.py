@@ -105,9 +105,9 @@ def samples_of(folder: Path) -> list[Any]:
 
 
 def drivers() -> list[psutil.Process]:
-    """Return every driver process of this checkout."""
+    """Return every driver process that this test process started."""
     found = []
-    for process in psutil.process_iter():
+    for process in psutil.Process().children(recursive=True):
         try:
             if any(str(ROOT / "postman") in part for part in process.cmdline()):
                 found.append(process)

@@ -54,14 +54,15 @@ def processes_of(project: Path) -> list[str]:
 def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start `dyno` in a project, with no AWS in its environment but what is given."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", *arguments],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=(project / "stderr").open("a"),
-        text=True,
-        env={**inherited, "PYTHONPATH": str(PROJECT), **environment},
-    )
+    with (project / "stderr").open("a") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness.cli", *arguments],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env={**inherited, "PYTHONPATH": str(PROJECT), **environment},
+        )
 
 
 def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> str:
@@ -73,7 +74,7 @@ def wait_for_step(project: Path, step: str, deadline_s: float = 120) -> Path:
     """Return the folder of the run that has come to a step."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
-        if f"…  {step}" in (project / "stderr").read_text():
+        if f"… {step}" in (project / "stderr").read_text():
             return next((project / "runs").iterdir())
         time.sleep(0.1)
     raise AssertionError((project / "stderr").read_text())
@@ -144,10 +145,9 @@ def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
     with (project / "envs" / "local" / "main.tf").open("a") as root:
         root.write(
             'resource "terraform_data" "breaks" {\n'
-            "  input = module.service.api_url\n"
             "  lifecycle {\n"
-            "    postcondition {\n"
-            "      condition     = false\n"
+            "    precondition {\n"
+            '      condition     = module.service.api_url == ""\n'
             '      error_message = "broken on purpose"\n'
             "    }\n"
             "  }\n"
