@@ -6,7 +6,6 @@ errors go to standard error.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,20 @@ from typing import Annotated, Any
 import typer
 
 from harness import __version__
+from harness.cli_support import (
+    EXIT_STATUS_HELP,
+    EnvOption,
+    JsonOption,
+    NumOption,
+    RegionOption,
+    RunOption,
+    StrategyOption,
+    power_values,
+    print_json,
+    project,
+    reopened,
+    summary,
+)
 from harness.errors import (
     EXIT_PASS,
     EXIT_SLO_MISSED,
@@ -22,11 +35,6 @@ from harness.errors import (
     UserError,
 )
 from harness.progress import Ui
-
-EXIT_STATUS_HELP = """
-Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, tools,
-credentials; nothing was made), 3 a step failed, 130 interrupted.
-"""
 
 app = typer.Typer(
     name="dyno",
@@ -44,20 +52,13 @@ local_app = typer.Typer(
 )
 app.add_typer(local_app, name="local")
 
-EnvOption = Annotated[str, typer.Option("--env", help="Environment: a folder of envs/.")]
-RunOption = Annotated[
-    str | None, typer.Option("--run", help="Run id; the newest standing one if left out.")
-]
 AnyRunOption = Annotated[str | None, typer.Option("--run", help="Run id; the newest if left out.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 PortOption = Annotated[
     int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
 ]
 PowerOption = Annotated[
     str | None, typer.Option("--power", help="Power values in MB, such as 128,512,1024.")
 ]
-NumOption = Annotated[int | None, typer.Option(help="Invocations per power value, at least 5.")]
-StrategyOption = Annotated[str | None, typer.Option(help="What is best: cost, speed or balanced.")]
 UsersOption = Annotated[int | None, typer.Option("--virtual-users", help="Users at once.")]
 DurationOption = Annotated[
     float | None, typer.Option("--duration-s", help="Seconds of load, ramp-up included.")
@@ -68,7 +69,6 @@ RampOption = Annotated[
 PacingOption = Annotated[
     int | None, typer.Option("--pacing-ms", help="Least time of one user's iteration.")
 ]
-RegionOption = Annotated[str | None, typer.Option(help="AWS region, over dyno.toml's.")]
 
 
 @app.callback()
@@ -108,12 +108,12 @@ def run(
         **_load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms),
         "environment.region": region,
     }
-    prepared = Run.prepare(_project(), env, Ui(), overrides=overrides, port=port, keep=keep)
+    prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port, keep=keep)
     status = pipeline.execute(prepared, keep=keep)
     if as_json:
-        _print_json(prepared.result.to_json())
+        print_json(prepared.result.to_json())
     else:
-        _summary(prepared)
+        summary(prepared)
     raise typer.Exit(status)
 
 
@@ -129,13 +129,13 @@ def up(
     from harness.run import Run
 
     overrides = {"environment.region": region}
-    prepared = Run.prepare(_project(), env, Ui(), overrides=overrides, port=port, keep=True)
+    prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port, keep=True)
     with pipeline.teardown_on_failure(prepared):
         prepared.up(prepared.build())
         prepared.keep()
     result = prepared.result
     if as_json:
-        _print_json(
+        print_json(
             {
                 "run_id": result.run_id,
                 "env": result.env,
@@ -152,10 +152,10 @@ def up(
 @app.command()
 def smoke(run_id: RunOption = None, as_json: JsonOption = False) -> None:
     """Ask every operation of a standing environment's API once, refusals too."""
-    with _reopened(run_id) as opened:
+    with reopened(run_id) as opened:
         result = opened.smoke()
     if as_json:
-        _print_json(opened.result.to_json()["smoke"])
+        print_json(opened.result.to_json()["smoke"])
     else:
         typer.echo(f"{result.requests} requests, {result.assertions} assertions hold")
 
@@ -170,12 +170,12 @@ def tune(
 ) -> None:
     """Measure the function of a standing environment at every power value."""
     overrides = _tuning_overrides(power, num, strategy)
-    with _reopened(run_id, overrides) as opened:
+    with reopened(run_id, overrides) as opened:
         opened.tune()
     if as_json:
-        _print_json(opened.result.to_json()["tuning"])
+        print_json(opened.result.to_json()["tuning"])
     else:
-        _summary(opened, parts=("tuning",))
+        summary(opened, parts=("tuning",))
 
 
 @app.command()
@@ -189,13 +189,13 @@ def load(
 ) -> None:
     """Load the API of a standing environment at its current and recommended memory size."""
     overrides = _load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms)
-    with _reopened(run_id, overrides) as opened:
+    with reopened(run_id, overrides) as opened:
         opened.load()
         opened.keep()
     if as_json:
-        _print_json(opened.result.to_json()["load"])
+        print_json(opened.result.to_json()["load"])
     else:
-        _summary(opened, parts=("load",))
+        summary(opened, parts=("load",))
 
 
 @app.command(epilog=EXIT_STATUS_HELP)
@@ -203,12 +203,12 @@ def gate(run_id: RunOption = None, as_json: JsonOption = False) -> None:
     """Hold what was measured against the SLO."""
     from harness import pipeline
 
-    with _reopened(run_id) as opened:
+    with reopened(run_id) as opened:
         opened.gate()
     if as_json:
-        _print_json(opened.result.to_json()["verdict"])
+        print_json(opened.result.to_json()["verdict"])
     else:
-        _summary(opened, parts=("verdict",))
+        summary(opened, parts=("verdict",))
     raise typer.Exit(pipeline.exit_status(opened))
 
 
@@ -222,10 +222,10 @@ def report(
     """Write a run's report again from its result.json."""
     from harness.run import Run
 
-    opened = Run.reopen(_project(), run_id, Ui(), standing=False)
+    opened = Run.reopen(project(), run_id, Ui(), standing=False)
     path = opened.report()
     if as_json:
-        _print_json(opened.result.to_json())
+        print_json(opened.result.to_json())
     else:
         typer.echo(str(path))
 
@@ -238,10 +238,10 @@ def down(
     """Take a standing environment down and prove that nothing is left."""
     from harness import pipeline
 
-    with _reopened(run_id, any_state=True) as opened, pipeline.shielded(opened.ui):
+    with reopened(run_id, any_state=True) as opened, pipeline.shielded(opened.ui):
         opened.down()
     if as_json:
-        _print_json({"run_id": opened.result.run_id, "leftovers": []})
+        print_json({"run_id": opened.result.run_id, "leftovers": []})
     else:
         typer.echo(f"run {opened.result.run_id}: nothing left behind")
 
@@ -251,13 +251,13 @@ def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
     """Show what an environment would consist of; nothing is deployed."""
     from harness.run import Run
 
-    prepared = Run.prepare(_project(), env, Ui())
+    prepared = Run.prepare(project(), env, Ui())
     try:
         changes = prepared.plan()
     finally:
         prepared.discard()
     if as_json:
-        _print_json(changes)
+        print_json(changes)
     else:
         typer.echo("\n".join(changes))
 
@@ -267,9 +267,9 @@ def ls(as_json: JsonOption = False) -> None:
     """List runs and whether their environments stand."""
     from harness import sweeper
 
-    rows = sweeper.listing(_project() / "runs")
+    rows = sweeper.listing(project() / "runs")
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         typer.echo(
@@ -289,9 +289,9 @@ def sweep(
     """Take down environments that expired or whose owner is gone."""
     from harness import sweeper
 
-    swept = sweeper.sweep(_project(), Ui(), older_than_h=older_than_h, dry_run=dry_run)
+    swept = sweeper.sweep(project(), Ui(), older_than_h=older_than_h, dry_run=dry_run)
     if as_json:
-        _print_json(swept)
+        print_json(swept)
     elif not swept:
         typer.echo("nothing to sweep")
     else:
@@ -310,7 +310,7 @@ def local_start(
 
     started = server.start(_local_home(), port=port, region=region or "us-east-1")
     if as_json:
-        _print_json(started.to_json())
+        print_json(started.to_json())
     else:
         typer.echo(f"{started.endpoint} (process {started.pid}, account {started.account_id})")
         typer.echo('point tools at it: eval "$(dyno local env)"')
@@ -323,7 +323,7 @@ def local_stop(as_json: JsonOption = False) -> None:
 
     stopped = server.stop(_local_home())
     if as_json:
-        _print_json({"stopped": stopped})
+        print_json({"stopped": stopped})
     else:
         typer.echo("stopped" if stopped else "it was not running")
 
@@ -335,7 +335,7 @@ def local_status(as_json: JsonOption = False) -> None:
 
     running = server.status(_local_home())
     if as_json:
-        _print_json({"running": running is not None, **(running.to_json() if running else {})})
+        print_json({"running": running is not None, **(running.to_json() if running else {})})
     else:
         typer.echo(
             f"{running.endpoint} (process {running.pid})" if running else "it is not running"
@@ -353,7 +353,7 @@ def local_logs(
 
     tail = server.log_tail(_local_home(), lines)
     if as_json:
-        _print_json(tail.splitlines())
+        print_json(tail.splitlines())
     else:
         typer.echo(tail)
 
@@ -370,7 +370,7 @@ def local_env(as_json: JsonOption = False) -> None:
         raise UserError("the embedded AWS is not running. Start it: dyno local start")
     variables = running.environment()
     if as_json:
-        _print_json(variables)
+        print_json(variables)
         return
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
@@ -386,35 +386,13 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _project() -> Path:
-    """Return the folder of the project: the working folder or the first above it with envs/.
-
-    Raises:
-        UserError: There is none.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "envs").is_dir() and (folder / "modules").is_dir():
-            return folder
-    raise UserError(f"no envs/ and modules/ in {here} or above it; change into the project first")
-
-
 def _local_home() -> Path:
-    return _project() / ".dyno" / "local"
-
-
-def _reopened(
-    run_id: str | None, overrides: dict[str, Any] | None = None, *, any_state: bool = False
-) -> Any:
-    """Return a context that holds a standing run, locked against other commands."""
-    from harness import pipeline
-
-    return pipeline.reopened(_project(), run_id, Ui(), overrides or {}, any_state=any_state)
+    return project() / ".dyno" / "local"
 
 
 def _tuning_overrides(power: str | None, num: int | None, strategy: str | None) -> dict[str, Any]:
     return {
-        "tuning.power_values": None if power is None else _power_values(power),
+        "tuning.power_values": None if power is None else power_values(power),
         "tuning.num": num,
         "tuning.strategy": strategy,
     }
@@ -432,27 +410,6 @@ def _load_overrides(
         "load.ramp_up_s": ramp_up_s,
         "load.pacing_ms": pacing_ms,
     }
-
-
-def _power_values(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(
-            f"--power {text}: give memory sizes in MB with commas between, such as 128,512,1024"
-        ) from None
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
-
-
-def _summary(opened: Any, parts: tuple[str, ...] | None = None) -> None:
-    from rich.console import Console
-
-    from harness.report import console
-
-    console.print_summary(opened.result, Console(highlight=False), opened.report_path, parts=parts)
 
 
 if __name__ == "__main__":
