@@ -7,6 +7,7 @@ type or a value out of range is one `UserError` that names file, key and what is
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ SETTINGS_FILE = "dyno.toml"
 
 MEMORY_MB_MIN = 128
 MEMORY_MB_MAX = 10_240
+ALL_POWER_VALUES = tuple(range(128, 3008 + 1, 64))  # what "ALL" means, as Lambda once had them
+
+S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
+FUNCTION_ARN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12})"
+    r":function:(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
+)
 
 
 class _Section(BaseModel):
@@ -47,21 +55,43 @@ class EnvironmentSettings(_Section):
 class TuningSettings(_Section):
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
-    power_values: Annotated[list[int], Field(min_length=1)] = [128, 256, 512, 1024]
+    power_values: Annotated[list[int], Field(min_length=1)] = [128, 256, 512, 1024]  # or "ALL"
     num: Annotated[int, Field(ge=5, le=10_000)] = 10
     strategy: Literal["cost", "speed", "balanced"] = "balanced"
     balanced_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     parallel_invocation: bool = False
+    sequential: bool = False  # one power value after the other, not side by side
+    sleep_between_runs_ms: Annotated[int, Field(ge=0)] = 0
     discard_top_bottom: Annotated[float, Field(ge=0, le=0.4)] = 0.2
-    payload: Any = None  # the event; or payload_file
+    only_cold_starts: bool = False
+    payload: Any = None  # the event; or payload_file, or payload_s3
     payload_file: str = ""  # relative to the folder of dyno.toml
+    payload_s3: str = ""  # s3://bucket/key
+    pre_processor_arn: str = ""  # a function that gets the payload before each invocation
+    post_processor_arn: str = ""  # a function that gets what the function returned
+    disable_payload_logs: bool = False
+    include_output_results: bool = False
+    allowed_exceptions: list[str] = []  # error types that count as measured
+    allow_failures: bool = True  # a power value that fails is left out instead of failing all
+    on_conflict: Literal["fail", "wait"] = "fail"  # when the function is being tuned already
     timeout_minutes: Annotated[float, Field(gt=0)] = 60.0
 
     @model_validator(mode="after")
     def _one_payload(self) -> TuningSettings:
-        if self.payload is not None and self.payload_file:
-            raise ValueError("give payload or payload_file, not both")
+        given = {
+            "payload": self.payload is not None,
+            "payload_file": bool(self.payload_file),
+            "payload_s3": bool(self.payload_s3),
+        }
+        if sum(given.values()) > 1:
+            names = " or ".join(name for name, is_given in given.items() if is_given)
+            raise ValueError(f"give {names}, not both")
         return self
+
+    @field_validator("power_values", mode="before")
+    @classmethod
+    def _all_power_values(cls, values: Any) -> Any:
+        return list(ALL_POWER_VALUES) if values == "ALL" else values
 
     @field_validator("power_values")
     @classmethod
@@ -73,6 +103,23 @@ class TuningSettings(_Section):
                 f"a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
             )
         return sorted(set(values))
+
+    @field_validator("payload_s3")
+    @classmethod
+    def _s3_uri(cls, value: str) -> str:
+        if value and not S3_URI.fullmatch(value):
+            raise ValueError(f"{value} is not an S3 URI, such as s3://bucket/folder/payload.json")
+        return value
+
+    @field_validator("pre_processor_arn", "post_processor_arn")
+    @classmethod
+    def _function_arn(cls, value: str) -> str:
+        if value and not FUNCTION_ARN.fullmatch(value):
+            raise ValueError(
+                f"{value} is not the ARN of a Lambda function, such as "
+                "arn:aws:lambda:eu-west-1:123456789012:function:my-function"
+            )
+        return value
 
 
 class LoadSettings(_Section):
@@ -206,8 +253,10 @@ def with_overrides(settings: Settings, overrides: Mapping[str, Any]) -> Settings
     for key, value in given.items():
         section, name = key.split(".")
         content[section][name] = value
-    if "tuning.payload" in given:
-        content["tuning"]["payload_file"] = ""
+    payloads = ("payload", "payload_file", "payload_s3")
+    if any(f"tuning.{name}" in given for name in payloads):
+        for name in payloads:  # one of them replaces whichever the file has
+            content["tuning"][name] = given.get(f"tuning.{name}", None if name == "payload" else "")
     try:
         return Settings.model_validate(content)
     except ValidationError as error:

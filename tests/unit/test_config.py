@@ -72,6 +72,22 @@ def test_an_environment_is_a_name_and_not_a_path(project: Path, name: str) -> No
         pytest.param(
             "[tuning]\npayload = {}\npayload_file = 'x.json'", "not both", id="two-payloads"
         ),
+        pytest.param(
+            "[tuning]\npayload_file = 'x.json'\npayload_s3 = 's3://b/k'",
+            "payload_file or payload_s3, not both",
+            id="file-and-s3",
+        ),
+        pytest.param("[tuning]\npayload_s3 = 's3://b'", r"s3://b is not an S3 URI", id="s3-uri"),
+        pytest.param(
+            "[tuning]\npre_processor_arn = 'prep'", r"prep is not the ARN of a", id="processor"
+        ),
+        pytest.param(
+            "[tuning]\nsleep_between_runs_ms = -1", r"sleep_between_runs_ms: -1", id="sleep"
+        ),
+        pytest.param(
+            "[tuning]\non_conflict = 'steal'", r"on_conflict.*'fail' or 'wait'", id="busy"
+        ),
+        pytest.param("[tuning]\nallowed_exceptions = 'E'", r"allowed_exceptions", id="exceptions"),
         pytest.param("[environment]\nname = 'A_b'", r"\[environment\] name", id="name"),
         pytest.param("a b", r"not TOML.*line 1", id="not-toml"),
     ],
@@ -98,6 +114,24 @@ def test_power_values_are_sorted_and_named_once(project: Path) -> None:
     """Duplicates are not measured twice."""
     write(project, "[tuning]\npower_values = [512, 128, 512]")
     assert load_env(project, "local").settings.tuning.power_values == [128, 512]
+
+
+def test_all_stands_for_all_sizes_in_steps_of_64() -> None:
+    """128 to 3008 MB, 46 values, as in aws-lambda-power-tuning."""
+    values = with_overrides(Settings(), {"tuning.power_values": "ALL"}).tuning.power_values
+    assert (len(values), values[0], values[1], values[-1]) == (46, 128, 192, 3008)
+
+
+def test_a_payload_of_the_command_line_takes_the_place_of_any_other() -> None:
+    """Whichever of the three the file has, only one is left."""
+    from_file = with_overrides(Settings(), {"tuning.payload_file": "event.json"})
+    changed = with_overrides(from_file, {"tuning.payload_s3": "s3://bucket/key"}).tuning
+    assert (changed.payload, changed.payload_file, changed.payload_s3) == (
+        None,
+        "",
+        "s3://bucket/key",
+    )
+    assert with_overrides(from_file, {"tuning.payload": {"n": 1}}).tuning.payload == {"n": 1}
 
 
 def test_a_flag_overrides_a_key_and_is_validated_as_one() -> None:
