@@ -18,7 +18,7 @@ locals {
   _with_processors = length(var.processor_function_arns) == 0 ? {} : {
     Processors = {
       actions   = ["lambda:InvokeFunction"]
-      resources = var.processor_function_arns
+      resources = flatten([for arn in var.processor_function_arns : [arn, "${arn}:*"]])
     }
   }
 
@@ -66,6 +66,7 @@ locals {
           "lambda:CreateAlias",
           "lambda:GetFunctionConfiguration",
           "lambda:ListAliases",
+          "lambda:ListVersionsByFunction",
           "lambda:PublishVersion",
           "lambda:UpdateAlias",
           "lambda:UpdateFunctionConfiguration",

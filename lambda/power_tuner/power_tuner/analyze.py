@@ -18,8 +18,8 @@ _MOST_DURATIONS = 5_000
 
 def detour(request: TuningInput, state: TuningState) -> str:
     """Return the state that must come before CleanUp; empty if there is none."""
-    if not all(power.done(request.invocations) for power in state.powers):
-        return "Measure"
+    if not all(power.done for power in state.powers):
+        return "Prepare" if request.only_cold_starts else "Measure"
     return "Optimize" if request.auto_optimize and not request.dry_run else ""
 
 
@@ -80,7 +80,7 @@ def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str
         "billedMean": None,
         "cost": None,
         "totalCost": power.billed_ms * prices.per_ms(power.power),
-        "invocations": power.invocations,
+        "invocations": power.attempts,
         "coldStarts": sum(sample.cold for sample in samples),
         "errors": sum(power.errors.values()),
         "errorsByType": power.errors,
@@ -143,9 +143,9 @@ def _warnings(request: TuningInput, powers: list[PowerState]) -> list[str]:
         if power.excluded:
             warnings.append(f"{power.power} MB is left out: {power.excluded}")
         elif power.failure:
-            failed = power.launched - len(power.samples)
+            failed = power.attempts - len(power.samples) - power.discarded
             warnings.append(
-                f"{power.power} MB: {failed} of {power.launched} invocations failed, first: "
+                f"{power.power} MB: {failed} of {power.attempts} invocations failed, first: "
                 f"{power.failure}"
             )
     if len(powers) == 1 and not request.dry_run:

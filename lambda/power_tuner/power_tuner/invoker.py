@@ -44,7 +44,7 @@ _LONGEST_PAUSE_S = 20.0
 # the function itself would say to it.
 _KILLED_TYPES = frozenset({"Sandbox.Timedout", "Runtime.OutOfMemory", "Runtime.ExitError"})
 _KILLED_WORDS = ("Task timed out after", "Runtime exited", "signal: killed", "out of memory")
-_NO_REPORT = "NoReport"
+NO_REPORT = "NoReport"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,14 @@ class Outcome:
     killed: bool = False  # by Lambda: out of memory, out of time
     retries: int = 0
 
+    @property
+    def failed(self) -> bool:
+        """Whether the function failed; one without a REPORT may have succeeded."""
+        return self.error_type not in ("", NO_REPORT)
+
 
 class Invoker(Protocol):
-    """Invokes a version."""
+    """Invokes a function."""
 
     def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
         """Invoke, and return what came of it."""
@@ -158,7 +163,7 @@ def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
         return Outcome(
             None,
             payload,
-            _NO_REPORT,
+            NO_REPORT,
             "the end of the invocation's log holds no REPORT line",
             retries=retries,
         )

@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import chain
 from threading import Event, Lock
 
 from power_tuner.errors import InvocationFailed, NothingMeasured
 from power_tuner.function import Deadline
-from power_tuner.invoker import GaveUpError, Invoker, Outcome
+from power_tuner.invoker import NO_REPORT, GaveUpError, Invoker, Outcome
 from power_tuner.payloads import PayloadPlan
 from power_tuner.request import TuningInput
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 
-# A power value at which the function fails this often in a row from the start is hopeless.
+# A power value at which the function fails this often from the start is hopeless.
 _HOPELESS_AFTER = 5
 _SHOWN_CHARS = 300
 
@@ -32,6 +33,9 @@ class Invocation:
 
     power: PowerState
     number: int
+
+
+Lane = Sequence[Invocation]  # one after the other; lanes run side by side
 
 
 class Measurer:
@@ -72,32 +76,31 @@ class Measurer:
             InvocationFailed: The function failed, and may not.
             NothingMeasured: It failed at every power value.
         """
-        self._arn = self._request.function.text
-        lanes = self._lanes(state.powers)
-        workers = self._workers(len(lanes), state.reserved_concurrency)
+        limit = self._most_at_once
+        if state.reserved_concurrency is not None:
+            limit = max(1, min(limit, state.reserved_concurrency))
+        powers = [power for power in state.powers if not power.done]
+        before = {power.power: len(power.samples) for power in powers}
+        lanes = self._lanes(powers, limit)
         if lanes:
-            self._run_lanes(lanes, workers)
+            self._run_lanes(lanes, min(len(lanes), limit))
         state.passes += 1
+        if self._request.only_cold_starts:
+            self._exclude_never_cold(powers, before)
         self._judge(state.powers)
 
-    def _lanes(self, powers: Sequence[PowerState]) -> list[list[Invocation]]:
-        """Return the work as lanes; one lane is done in series, lanes side by side."""
-        num = self._request.invocations
-        open_powers = [power for power in powers if not power.done(num)]
-        lanes = [[Invocation(p, n) for n in range(p.launched, num)] for p in open_powers]
-        if self._request.parallel_invocation:
-            lanes = [[invocation] for lane in lanes for invocation in lane]
-        elif self._request.sequential:
-            lanes = [[invocation for lane in lanes for invocation in lane]]
-        return lanes
+    def _lanes(self, powers: Sequence[PowerState], limit: int) -> list[Lane]:
+        work: list[Lane] = [[Invocation(power, n) for n in power.todo] for power in powers]
+        if self._request.only_cold_starts:
+            # what is more than runs at once would find warm environments
+            work = [lane[:limit] for lane in work]
+        if self._request.parallel_invocation or self._request.only_cold_starts:
+            return [[invocation] for lane in work for invocation in lane]
+        if self._request.sequential:
+            return [list(chain.from_iterable(work))]
+        return work
 
-    def _workers(self, lanes: int, reserved_concurrency: int | None) -> int:
-        limit = self._most_at_once
-        if reserved_concurrency is not None:
-            limit = min(limit, reserved_concurrency)
-        return max(1, min(lanes, limit))
-
-    def _run_lanes(self, lanes: Sequence[Sequence[Invocation]], workers: int) -> None:
+    def _run_lanes(self, lanes: Sequence[Lane], workers: int) -> None:
         with ThreadPoolExecutor(max_workers=workers) as pool:
             futures = [pool.submit(self._run_lane, lane) for lane in lanes]
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
@@ -106,7 +109,7 @@ class Measurer:
         for future in futures:
             future.result()
 
-    def _run_lane(self, lane: Sequence[Invocation]) -> None:
+    def _run_lane(self, lane: Lane) -> None:
         last = len(lane) - 1
         for position, invocation in enumerate(lane):
             if self._stop.is_set():
@@ -124,16 +127,15 @@ class Measurer:
         if self._deadline.left_s <= self._longest_s.get(power.power, 0.0):
             return False
         started = self._deadline.clock()
+        version = f"{self._request.function.text}:{power.versions[-1]}"
         try:
-            outcome = self._invoke(
-                f"{self._arn}:{power.versions[-1]}", self._plan.text(invocation.number)
-            )
+            outcome = self._invoke(version, self._plan.text(invocation.number))
         except GaveUpError as error:
             with self._record:
                 power.retries += error.retries
                 if error.out_of_time:
                     return False
-                power.excluded = power.failure = str(error)
+                power.excluded = power.failure = f"power value {power.power} MB: {error}"
             return True
         took_s = self._deadline.clock() - started
         with self._record:
@@ -142,21 +144,23 @@ class Measurer:
         return True
 
     def _note(self, invocation: Invocation, outcome: Outcome) -> None:
-        power = invocation.power
-        power.launched += 1
-        power.invocations += 1
+        power, report = invocation.power, outcome.report
+        power.attempts += 1
         power.retries += outcome.retries
-        report = outcome.report
         if report is not None:
             power.billed_ms += Sample.of(0, report.billed_ms).billed_ms
             power.max_memory_used_mb = max(power.max_memory_used_mb, report.max_memory_used_mb)
-        allowed = outcome.error_type in self._request.allowed_exceptions
         if outcome.error_type:
             power.errors[outcome.error_type] = power.errors.get(outcome.error_type, 0) + 1
-        if report is not None and (not outcome.error_type or allowed):
-            power.samples.append(Sample.of(report.total_ms, report.billed_ms, cold=report.cold))
-        elif not allowed:
+        allowed = not outcome.failed or outcome.error_type in self._request.allowed_exceptions
+        if report is None or not allowed:
+            power.todo.remove(invocation.number)
             self._note_failure(invocation, outcome)
+        elif self._request.only_cold_starts and not report.cold:
+            power.discarded += 1  # it stays to be done
+        else:
+            power.todo.remove(invocation.number)
+            power.samples.append(Sample.of(report.total_ms, report.billed_ms, cold=report.cold))
 
     def _note_failure(self, invocation: Invocation, outcome: Outcome) -> None:
         power = invocation.power
@@ -166,25 +170,37 @@ class Measurer:
             raise InvocationFailed(words)
         if outcome.killed:
             power.excluded = words
-        elif not power.samples and power.launched >= _HOPELESS_AFTER:
+        elif not power.samples and power.attempts - power.discarded >= _HOPELESS_AFTER:
             power.excluded = power.failure
 
     def _words(self, invocation: Invocation, outcome: Outcome) -> str:
         """Return what failed, where and how; with the payload, unless that is secret."""
         index = self._plan.index(invocation.number)
-        words = f"power value {invocation.power.power} MB, payload {index}: {outcome.error_type}"
-        message = outcome.error_message
+        error_type = outcome.error_type or NO_REPORT
+        words = f"power value {invocation.power.power} MB, payload {index}: {error_type}"
         if self._request.disable_payload_logs:
-            return words
-        if message:
-            words = f"{words}: {message[:_SHOWN_CHARS]}"
+            # what the function says may repeat what it was sent
+            return f"{words} (its message is withheld: disablePayloadLogs)"
+        if outcome.error_message:
+            words = f"{words}: {outcome.error_message[:_SHOWN_CHARS]}"
         return f"{words} (sent: {self._plan.text(invocation.number)[:_SHOWN_CHARS]})"
+
+    def _exclude_never_cold(
+        self, powers: Sequence[PowerState], samples_before: dict[int, int]
+    ) -> None:
+        """Give up where a fresh version shows no cold start: it would go on for ever."""
+        for power in powers:
+            if not power.done and len(power.samples) == samples_before[power.power]:
+                power.excluded = (
+                    f"power value {power.power} MB: no cold start among the first invocations of "
+                    "a fresh version"
+                )
 
     def _judge(self, powers: Sequence[PowerState]) -> None:
         """Exclude power values at which the function failed too often to go by the rest."""
         for power in powers:
-            failed = power.launched - len(power.samples) - power.discarded
-            if not power.excluded and power.launched and failed * 2 > power.launched:
+            failed = power.attempts - len(power.samples) - power.discarded
+            if not power.excluded and failed * 2 > power.attempts:
                 power.excluded = power.failure
         if all(power.excluded for power in powers):
             first = powers[0].excluded

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from power_tuner.errors import TunerError
 from power_tuner.function import Function
 from power_tuner.lock import FunctionLock
-from power_tuner.marks import tuned_mark
+from power_tuner.marks import is_measured, tuned_mark
+from power_tuner.publishing import Publisher
 
 
 class Optimization:
@@ -22,6 +26,7 @@ class Optimization:
         self._function = function
         self._execution_arn = execution_arn
         self._lock = FunctionLock(function, execution_arn)
+        self._publisher = Publisher(function, execution_arn)
 
     def apply(self, power: int, alias_name: str) -> None:
         """Set the memory size, and point the alias at a version that has it.
@@ -31,21 +36,23 @@ class Optimization:
             alias_name: The alias to make or move; empty for none.
         """
         self._lock.held()
-        config = self._function.ready()
-        if config["MemorySize"] != power:
-            config = self._function.set_memory(power, config)
-        self._lock.held()
+        config = self._publisher.set_memory(self._function.ready(), power)
         if alias_name:
-            self._point_alias(alias_name, power)
+            self._point_alias(alias_name, power, config)
             self._lock.held()
 
-    def _point_alias(self, name: str, power: int) -> None:
+    def _point_alias(self, name: str, power: int, config: Mapping[str, Any]) -> None:
         alias = next((a for a in self._function.aliases() if a.name == name), None)
-        previous = alias.version if alias else ""
-        mark = tuned_mark(self._execution_arn, power, name, previous)
-        version = self._function.publish(mark, self._function.configuration())
-        self._function.ready(version.number)
+        mark = tuned_mark(self._execution_arn, power, name, alias.version if alias else "")
+        # a version that CleanUp is about to delete cannot be the alias's
+        measured = {
+            version.number
+            for version in self._function.versions()
+            if is_measured(version.description, self._execution_arn)
+        }
+        _, number = self._publisher.publish(config, mark, measured)
+        self._function.ready(number)
         if alias is not None:
-            self._function.update_alias(alias, FunctionVersion=version.number)
-        elif self._function.create_alias(name, version.number) is None:
+            self._function.update_alias(alias, FunctionVersion=number)
+        elif self._function.create_alias(name, number) is None:
             raise TunerError(f"autoOptimizeAlias: somebody else made the alias {name} meanwhile")

@@ -11,6 +11,8 @@ from typing import Any
 
 from power_tuner.errors import InvalidInput
 
+_MOST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
+
 
 @dataclass(frozen=True, slots=True)
 class PayloadPlan:
@@ -43,10 +45,10 @@ def plan(num: int, payload: Any) -> PayloadPlan:
         InvalidInput: A weighted list does not fit into `num` invocations.
     """
     if not is_weighted(payload):
-        return PayloadPlan(texts=(as_json(payload),), ends=(num,))
+        return PayloadPlan(texts=(_text(payload, 0),), ends=(num,))
     shares = _shares(num, [item["weight"] for item in payload])
     return PayloadPlan(
-        texts=tuple(as_json(item["payload"]) for item in payload),
+        texts=tuple(_text(item["payload"], index) for index, item in enumerate(payload)),
         ends=tuple(accumulate(shares)),
     )
 
@@ -77,6 +79,16 @@ def is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _text(payload: Any, index: int) -> str:
+    text = as_json(payload)
+    size = len(text.encode())
+    if size > _MOST_BYTES:
+        raise InvalidInput(
+            f"payload: payload {index} has {size} bytes; Lambda takes at most {_MOST_BYTES}"
+        )
+    return text
 
 
 def _shares(num: int, weights: list[Any]) -> list[int]:

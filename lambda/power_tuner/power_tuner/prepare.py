@@ -21,6 +21,7 @@ from power_tuner.errors import (
 from power_tuner.function import Deadline, Function, error_code, is_denied
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import Lock, is_measured, measured_mark
+from power_tuner.publishing import Publisher
 from power_tuner.request import TuningInput
 from power_tuner.state import PowerState, TuningState
 
@@ -56,6 +57,7 @@ class Preparation:
         self._is_running = is_running
         self._clean_up_after = clean_up_after
         self._lock = FunctionLock(function, execution_arn)
+        self._publisher = Publisher(function, execution_arn)
 
     def run(self, state: TuningState | None) -> TuningState:
         """Return the state with a fresh version for each power value that needs one.
@@ -122,39 +124,27 @@ class Preparation:
             architecture=(config.get("Architectures") or ["x86_64"])[0],
             timeout_s=int(config.get("Timeout") or 3),
             reserved_concurrency=concurrency.get("ReservedConcurrentExecutions"),
-            powers=[PowerState(power) for power in self._request.power_values],
+            powers=[
+                PowerState(power, todo=list(range(self._request.invocations)))
+                for power in self._request.power_values
+            ],
             warnings=list(self._request.warnings),
         )
 
     def _publish(self, config: Mapping[str, Any], state: TuningState) -> None:
         published = self._already_published()
         original = state.original_power
-        wanted = [p for p in state.powers if not p.done(self._request.invocations)]
+        wanted = [p for p in state.powers if not p.done]
         for power in sorted(wanted, key=lambda p: (p.power == original, p.power)):
-            number = published.get(measured_mark(self._execution_arn, power.power, state.batch))
+            mark = measured_mark(self._execution_arn, power.power, state.batch)
+            number = published.get(mark)
             if number is None:
-                config, number = self._publish_one(config, power.power, state.batch)
-            if number not in power.versions:
-                power.versions.append(number)
-        self._set_memory(config, original)
+                config = self._publisher.set_memory(config, power.power)
+                config, number = self._publisher.publish(config, mark, published.values())
+                published[mark] = number
+            power.versions.append(number)
+        self._publisher.set_memory(config, original)
         state.batch += 1
-
-    def _publish_one(
-        self, config: Mapping[str, Any], power: int, batch: int
-    ) -> tuple[Mapping[str, Any], str]:
-        config = self._set_memory(config, power)
-        mark = measured_mark(self._execution_arn, power, batch)
-        version = self._function.publish(mark, config)
-        self._lock.held()
-        return config, version.number
-
-    def _set_memory(self, config: Mapping[str, Any], memory_mb: int) -> Mapping[str, Any]:
-        if config["MemorySize"] == memory_mb:
-            return config
-        self._lock.held()
-        config = self._function.set_memory(memory_mb, config)
-        self._lock.held()
-        return config
 
     def _already_published(self) -> dict[str, str]:
         """Return what an earlier attempt of this entry published: version numbers by mark."""
@@ -167,7 +157,7 @@ class Preparation:
     def _wait_for_versions(self, state: TuningState) -> None:
         """Wait until all can be invoked; with SnapStart their snapshots are made side by side."""
         for power in state.powers:
-            if power.versions and not power.done(self._request.invocations):
+            if power.versions and not power.done:
                 self._function.ready(power.versions[-1])
 
 

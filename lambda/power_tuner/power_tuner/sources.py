@@ -1,19 +1,82 @@
-"""Where payloads come from."""
+"""Where payloads come from: the input, or an object in S3."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from power_tuner.aws import client
 from power_tuner.errors import PayloadNotRead
 from power_tuner.payloads import PayloadPlan, plan
 from power_tuner.request import TuningInput
 
+_FORBIDDEN = 403
+_ABSENT = 404
 
-def read_payloads(request: TuningInput) -> PayloadPlan:
+
+def read_payloads(request: TuningInput, region: str) -> PayloadPlan:
     """Return which payload each invocation gets.
 
+    Args:
+        request: The checked input.
+        region: To read S3 from.
+
     Raises:
-        InvalidInput: A weighted list does not fit.
+        InvalidInput: A weighted list does not fit, or a payload is too big.
         PayloadNotRead: There is no such object in S3, or it may not be read.
     """
+    payload = request.payload
     if request.payload_s3:
-        raise PayloadNotRead("payloadS3: not supported yet")
-    return plan(request.num, request.payload)
+        payload = from_text(fetch(client("s3", region), request.payload_s3))
+    return plan(request.num, payload)
+
+
+def fetch(s3: Any, uri: str) -> str:
+    """Return an object's text.
+
+    Args:
+        s3: An S3 client.
+        uri: s3://bucket/key, the key URL-encoded if it needs that.
+    """
+    bucket, key = parse_uri(uri)
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body.decode()
+    except ClientError as error:
+        raise PayloadNotRead(_reason(error, f"s3://{bucket}/{key}")) from error
+    except (BotoCoreError, UnicodeDecodeError) as error:
+        raise PayloadNotRead(f"payloadS3: s3://{bucket}/{key} cannot be read: {error}") from error
+
+
+def parse_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key."""
+    parts = urlsplit(uri, allow_fragments=False)
+    key = unquote(f"{parts.path}?{parts.query}" if parts.query else parts.path).removeprefix("/")
+    if parts.scheme != "s3" or not parts.netloc or not key:
+        raise PayloadNotRead(
+            f"payloadS3: Invalid S3 path {uri!r}, not a string in the format s3://BUCKET/KEY"
+        )
+    return parts.netloc, key
+
+
+def from_text(text: str) -> Any:
+    """Return what an object holds: JSON if it is, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _reason(error: ClientError, where: str) -> str:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if status == _FORBIDDEN:
+        return (
+            f"payloadS3: Permission denied when trying to read {where}. The tuner must be "
+            "deployed with this bucket and key in its payload_bucket setting"
+        )
+    if status == _ABSENT:
+        return f"payloadS3: {where} does not exist"
+    return f"payloadS3: Unknown error when trying to read {where}: {error}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +22,10 @@ class PowerState:
 
     power: int  # MB
     versions: list[str] = field(default_factory=list)  # published for it; the last one is used
-    launched: int = 0  # invocations that are done, whatever came of them
+    todo: list[int] = field(default_factory=list)  # numbers of the invocations still to make
+    attempts: int = 0  # invocations that are done, whatever came of them
     samples: list[Sample] = field(default_factory=list)
     billed_ms: int = 0  # of all invocations, the failed and the discarded ones too
-    invocations: int = 0
     max_memory_used_mb: int = 0
     errors: dict[str, int] = field(default_factory=dict)  # by type
     retries: int = 0
@@ -33,9 +33,10 @@ class PowerState:
     failure: str = ""  # the first one
     excluded: str = ""  # why this power value is out; empty if it is not
 
-    def done(self, num: int) -> bool:
+    @property
+    def done(self) -> bool:
         """Whether there is nothing left to measure."""
-        return bool(self.excluded) or self.launched >= num
+        return bool(self.excluded) or not self.todo
 
     def to_json(self, digits: int | None) -> dict[str, Any]:
         """Return plain JSON, durations rounded to so many digits unless that is None."""
@@ -43,10 +44,10 @@ class PowerState:
         return {
             "power": self.power,
             "versions": self.versions,
-            "launched": self.launched,
+            "todo": to_ranges(self.todo),
+            "attempts": self.attempts,
             "samples": samples.encode(kept) if kept else "",
             "billedMs": self.billed_ms,
-            "invocations": self.invocations,
             "maxMemoryUsed": self.max_memory_used_mb,
             "errors": self.errors,
             "retries": self.retries,
@@ -61,10 +62,10 @@ class PowerState:
         return cls(
             power=raw["power"],
             versions=list(raw["versions"]),
-            launched=raw["launched"],
+            todo=from_ranges(raw["todo"]),
+            attempts=raw["attempts"],
             samples=samples.decode(raw["samples"]),
             billed_ms=raw["billedMs"],
-            invocations=raw["invocations"],
             max_memory_used_mb=raw["maxMemoryUsed"],
             errors=dict(raw["errors"]),
             retries=raw["retries"],
@@ -166,3 +167,19 @@ class TuningState:
             warnings=list(raw["warnings"]),
             output=raw["output"],
         )
+
+
+def to_ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """Return ascending numbers as `[first, last]` pairs, which are few where numbers are many."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ranges
+
+
+def from_ranges(ranges: Iterable[Sequence[int]]) -> list[int]:
+    """Return the numbers of `to_ranges`."""
+    return [number for first, last in ranges for number in range(first, last + 1)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from power_tuner.errors import TunerError, named
+from power_tuner.errors import NOTHING_CHANGED, TunerError, named
 from power_tuner.meter import Meter
 from power_tuner.request import TuningInput, parse
 from power_tuner.settings import Settings
@@ -40,10 +40,17 @@ def put_out(event: Mapping[str, Any], state: TuningState, meter: Meter) -> dict[
 
 
 @contextmanager
-def errors_of(state: str) -> Iterator[None]:
-    """Give errors a name that survives, and those of AWS the state that they happened in."""
+def errors_of(state: str, *, nothing_changed: bool = False) -> Iterator[None]:
+    """Give errors a name that survives, and those of AWS the state that they happened in.
+
+    Args:
+        state: Name of the state.
+        nothing_changed: Whether errors that say that nothing was changed are true in it.
+    """
     try:
         yield
+    except NOTHING_CHANGED as error:
+        raise named(error if nothing_changed else TunerError(str(error))) from error
     except TunerError as error:
         raise named(error) from error
     except Exception as error:

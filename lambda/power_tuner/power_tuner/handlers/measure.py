@@ -7,10 +7,11 @@ from typing import Any
 
 from power_tuner.aws import invoking_client
 from power_tuner.function import Deadline
-from power_tuner.handlers.common import deadline_at, errors_of, put_out, request_of
-from power_tuner.invoker import LambdaInvoker
+from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_out, request_of
+from power_tuner.invoker import Invoker, LambdaInvoker
 from power_tuner.measure import Measurer
 from power_tuner.meter import Meter
+from power_tuner.processors import WithProcessors
 from power_tuner.sources import read_payloads
 from power_tuner.state import TuningState
 
@@ -29,8 +30,12 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             state.usage.note_detour()
         deadline = Deadline(deadline_at(context, _MARGIN_S))
         most_at_once = max(1, int(context.memory_limit_in_mb) // _MB_PER_INVOCATION)
-        client = invoking_client(request.function.region, deadline.left_s, most_at_once)
-        invoke = LambdaInvoker(client, deadline)
-        plan = read_payloads(request)
+
+        def invoker_in(region: str) -> Invoker:
+            client = invoking_client(region, deadline.left_s, most_at_once)
+            return LambdaInvoker(client, deadline)
+
+        invoke = WithProcessors(invoker_in(request.function.region), request, invoker_in)
+        plan = read_payloads(request, SETTINGS.region)
         Measurer(request, plan, invoke, deadline, most_at_once).run(state)
     return put_out(event, state, meter)

@@ -25,9 +25,11 @@ client("lambda", SETTINGS.region)
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Return the state with a version for each power value."""
     meter = Meter(context)
-    with errors_of("Prepare"):
+    with errors_of("Prepare", nothing_changed="state" not in event):
         request = request_of(event)
-        read_payloads(request)  # one that is no good must not be found out after publishing
+        read_payloads(
+            request, SETTINGS.region
+        )  # one that is no good must not be found out after publishing
         before = TuningState.from_json(event["state"]) if event.get("state") else None
         deadline = Deadline(deadline_at(context, _MARGIN_S))
         function = Function(client("lambda", request.function.region), request.function, deadline)

@@ -1,0 +1,66 @@
+"""Functions that run before and after each invocation, outside of what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from power_tuner.errors import ProcessorFailed
+from power_tuner.invoker import Invoker, Outcome
+from power_tuner.request import FunctionArn, TuningInput
+
+_SHOWN_CHARS = 300
+
+
+class WithProcessors:
+    """An invoker with a pre- and a post-processor around it.
+
+    Args:
+        invoke: Invokes the function.
+        request: Names the processors.
+        invoker_in: Returns an invoker for a region.
+    """
+
+    def __init__(
+        self, invoke: Invoker, request: TuningInput, invoker_in: Callable[[str], Invoker]
+    ) -> None:
+        self._invoke = invoke
+        self._pre = request.pre_processor_arn
+        self._post = request.post_processor_arn
+        self._secret = request.disable_payload_logs
+        self._pre_invoke = invoker_in(region_of(self._pre)) if self._pre else None
+        self._post_invoke = invoker_in(region_of(self._post)) if self._post else None
+
+    def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
+        """Invoke pre-processor, function and post-processor.
+
+        Raises:
+            ProcessorFailed: A processor failed.
+        """
+        if self._pre_invoke:
+            output = self._process(self._pre_invoke, "preProcessorARN", self._pre, payload)
+            payload = payload if is_empty(output) else output
+        outcome = self._invoke(function_arn, payload)
+        if self._post_invoke:
+            self._process(self._post_invoke, "postProcessorARN", self._post, outcome.payload)
+        return outcome
+
+    def _process(self, invoke: Invoker, key: str, arn: str, payload: str | bytes) -> bytes:
+        outcome = invoke(arn, payload)
+        # a processor is not measured: it may do without a REPORT
+        if outcome.failed:
+            words = f"{key}: {arn} failed with {outcome.error_type}"
+            if not self._secret:
+                sent = payload.decode(errors="replace") if isinstance(payload, bytes) else payload
+                words += f": {outcome.error_message[:_SHOWN_CHARS]} (sent: {sent[:_SHOWN_CHARS]})"
+            raise ProcessorFailed(words)
+        return outcome.payload
+
+
+def is_empty(output: bytes) -> bool:
+    """Return whether a pre-processor gave nothing: no output, null or an empty string."""
+    return output.strip() in (b"", b"null", b'""')
+
+
+def region_of(arn: str) -> str:
+    """Return the region of a function's ARN."""
+    return FunctionArn.parse(arn, "processor").region

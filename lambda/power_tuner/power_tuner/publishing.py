@@ -1,0 +1,73 @@
+"""Changing $LATEST and publishing it, under the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from power_tuner.function import Function, check_unchanged
+from power_tuner.lock import FunctionLock
+from power_tuner.marks import measured_mark
+from power_tuner.request import POWER_MAX_MB
+
+Configuration = Mapping[str, Any]
+
+
+class Publisher:
+    """Publishes versions of one function for one execution.
+
+    The lock is looked at after every change: whoever cleans up after a stopped execution
+    says so in the lock first, so either it finds a change or this finds the lock gone.
+
+    Args:
+        function: The function.
+        execution_arn: The execution.
+    """
+
+    def __init__(self, function: Function, execution_arn: str) -> None:
+        self._function = function
+        self._execution_arn = execution_arn
+        self._lock = FunctionLock(function, execution_arn)
+
+    def set_memory(self, config: Configuration, memory_mb: int) -> Configuration:
+        """Give $LATEST a memory size, and return its configuration afterwards.
+
+        Args:
+            config: Its configuration now.
+            memory_mb: The size; nothing is done if it is that already.
+        """
+        if config["MemorySize"] == memory_mb:
+            return config
+        self._lock.held()
+        config = self._function.set_memory(memory_mb, config)
+        self._lock.held()
+        return config
+
+    def publish(
+        self, config: Configuration, mark: str, own: Collection[str]
+    ) -> tuple[Configuration, str]:
+        """Publish $LATEST; return its configuration afterwards, and the version's number.
+
+        Args:
+            config: Its configuration now.
+            mark: The version's description.
+            own: Numbers of versions that must not be given again.
+        """
+        config, number = self._publish(config, mark)
+        if number in own:
+            # The newest version is the same but for its description, so Lambda publishes none.
+            # One of another memory size in between makes it do so.
+            memory_mb = config["MemorySize"]
+            spacer = memory_mb + 1 if memory_mb < POWER_MAX_MB else memory_mb - 1
+            config = self.set_memory(config, spacer)
+            config, _ = self._publish(config, measured_mark(self._execution_arn, spacer, 0))
+            config = self.set_memory(config, memory_mb)
+            config, number = self._publish(config, mark)
+        return config, number
+
+    def _publish(self, config: Configuration, mark: str) -> tuple[Configuration, str]:
+        version = self._function.publish(mark, config)
+        self._lock.held()
+        after = self._function.ready()  # publishing may have given $LATEST another RevisionId
+        check_unchanged(config, after)
+        return after, version.number
