@@ -121,6 +121,11 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         raise UserError(
             f"AWS_PROFILE: {error}. `aws configure list-profiles` lists them."
         ) from error
+    try:
+        if session.get_credentials() is None:
+            raise botocore.exceptions.NoCredentialsError
+    except botocore.exceptions.BotoCoreError as error:
+        raise _no_credentials(error) from error
     found_region = session.region_name
     if not found_region:
         raise UserError(
@@ -146,10 +151,7 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         botocore.exceptions.TokenRetrievalError,
         botocore.exceptions.SSOError,
     ) as error:
-        raise UserError(
-            f"no AWS credentials ({error}). Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY; or run without an account: make tune ENV=local."
-        ) from error
+        raise _no_credentials(error) from error
     except botocore.exceptions.BotoCoreError as error:
         where = f" at AWS_ENDPOINT_URL={endpoint}" if endpoint else ""
         raise UserError(f"AWS does not answer{where}: {error}") from error
@@ -162,6 +164,13 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         region=found_region,
         endpoint=endpoint,
         environment=environment,
+    )
+
+
+def _no_credentials(error: Exception) -> UserError:
+    return UserError(
+        f"no AWS credentials ({error}). Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY; or run without an account: make tune ENV=local."
     )
 
 

@@ -13,17 +13,20 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, build, environment, runs, toolchain
+from harness import aws, environment, runs, toolchain
+from harness.build import Package
+from harness.build import build as build_package
 from harness.config import Env, load_env, parse_settings, with_overrides
 from harness.environment import Environment
 from harness.errors import StepError, UserError
+from harness.load import LoadProgress
 from harness.local import server
 from harness.local.ports import check_port
 from harness.progress import Step, Ui
@@ -178,7 +181,7 @@ class Run:
 
     # Steps, in their order
 
-    def build(self) -> dict[str, build.Package]:
+    def build(self) -> dict[str, Package]:
         """Build the packages of all functions."""
         with self._step("build", "packing the functions") as step:
             packages = self._packages()
@@ -186,7 +189,7 @@ class Run:
             step.update(f"{len(packages)} packages, {size_kb:.0f} kB")
         return packages
 
-    def up(self, packages: dict[str, build.Package]) -> None:
+    def up(self, packages: dict[str, Package]) -> None:
         """Deploy the environment and fill its table."""
         from harness import seed
 
@@ -278,11 +281,7 @@ class Run:
                         credentials=self._api_credentials(),
                         region=self.account.region,
                         folder=self.folder.load,
-                        on_progress=lambda p, text=text: step.update(
-                            f"{text}: {p.requests} requests, {p.errors} errors",
-                            p.elapsed_s,
-                            p.duration_s,
-                        ),
+                        on_progress=_follow_load(step, text),
                     )
                 )
                 self._add(load=tuple(results))
@@ -409,9 +408,9 @@ class Run:
         self.folder.update_lease(state="down", kept=False)
         return left
 
-    def _packages(self) -> dict[str, build.Package]:
+    def _packages(self) -> dict[str, Package]:
         return {
-            name: build.build(self.project / "lambda" / name, self.folder.build / f"{name}.zip")
+            name: build_package(self.project / "lambda" / name, self.folder.build / f"{name}.zip")
             for name in PACKAGES
         }
 
@@ -523,6 +522,17 @@ def _follow(step: Step, text: str) -> environment.OnChange:
         step.update(f"{text}: {change.done}{of} resources, {change.action} {change.address}")
 
     return changed
+
+
+def _follow_load(step: Step, text: str) -> Callable[[LoadProgress], None]:
+    def progressed(load: LoadProgress) -> None:
+        step.update(
+            f"{text}: {load.requests} requests, {load.errors} errors",
+            load.elapsed_s,
+            load.duration_s,
+        )
+
+    return progressed
 
 
 def _smoke_failure(smoke: SmokeResult) -> str:
