@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,15 @@ REQUIRED_OUTPUTS = (
     "table_name",
 )
 
+# The same for a power tuner alone.
+TUNER_OUTPUTS = ("account_id", "name_prefix", "region", "state_machine_arn")
+
 DESTROY_ATTEMPTS = 3
 _RETRY_AFTER_S = 5.0
+
+# The root of a power tuner alone has a local backend; an override file is Terraform's own way
+# to put another in its place.
+_S3_BACKEND = {"terraform": {"backend": {"s3": {"use_lockfile": True}}}}
 
 OnChange = Callable[[Change], None]
 
@@ -67,19 +74,27 @@ class Environment:
         """The run's copy of the root module."""
         return self.folder.terraform / "envs" / self.folder.read_lease().env
 
-    def stage(self, project: Path, packages: dict[str, Package]) -> None:
+    def stage(
+        self,
+        project: Path,
+        packages: dict[str, Package],
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
         """Copy root and modules into the run's folder and write the root's variables.
 
         Args:
             project: Folder that holds `envs/` and `modules/`.
             packages: What `build` made, by function folder.
+            variables: Further variables of the root.
         """
         lease = self.folder.read_lease()
         ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
         for source in (Path("modules"), Path("envs", lease.env)):
             target = self.folder.terraform / source
             shutil.copytree(project / source, target, ignore=ignore, dirs_exist_ok=True)
-        variables = {
+        if lease.tuner_only and lease.backend:
+            self._write_variables("backend_override.tf.json", _S3_BACKEND)
+        written = {
             "name_prefix": lease.name_prefix,
             "tags": dict(runs.tags(lease)),
             "packages": {
@@ -89,8 +104,9 @@ class Environment:
                 }
                 for name, package in packages.items()
             },
+            **(variables or {}),
         }
-        self._write_variables("dyno.auto.tfvars.json", variables)
+        self._write_variables("dyno.auto.tfvars.json", written)
 
     def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
         """Create the environment and return its outputs.
@@ -104,10 +120,13 @@ class Environment:
         terraform = self._terraform()
         terraform.init(lease.backend)
         outputs = terraform.apply(on_change)
-        missing = [name for name in REQUIRED_OUTPUTS if name not in outputs]
+        required = TUNER_OUTPUTS if lease.tuner_only else REQUIRED_OUTPUTS
+        missing = [name for name in required if name not in outputs]
         if missing:
             raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
-        self.folder.update_lease(state="up", memory_mb=int(outputs["memory_mb"]))
+        self.folder.update_lease(state="up", memory_mb=int(outputs.get("memory_mb", 0)))
+        if lease.tuner_only:
+            return outputs
         return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
 
     def set_memory(self, memory_mb: int, on_change: OnChange | None = None) -> None:
@@ -199,6 +218,17 @@ def s3_backend(account: Account, bucket: str, env: str, run_id: str) -> dict[str
 def state_bucket(account: Account, named: str) -> str:
     """Return the name of the bucket that holds the states: the named one, or the usual."""
     return named or f"dyno-state-{account.account_id}-{account.region}"
+
+
+def has_bucket(account: Account, bucket: str) -> bool:
+    """Whether the state bucket is there and the account's own, so that states may go into it."""
+    try:
+        account.session.client("s3").head_bucket(
+            Bucket=bucket, ExpectedBucketOwner=account.account_id
+        )
+    except botocore.exceptions.ClientError:
+        return False
+    return True
 
 
 def require_bucket(account: Account, bucket: str) -> None:

@@ -29,6 +29,9 @@ import psutil
 
 from harness.errors import UserError
 
+# The root of `dyno tune --function`: a power tuner alone, no environment.
+TUNER_ENV = "_tuner"
+
 LeaseState = Literal["new", "creating", "up", "destroying", "down", "left"]
 
 # Without look-alikes and vowels: easy to read out, never a word.
@@ -72,6 +75,11 @@ class Lease:
     def holds_resources(self) -> bool:
         """Whether there may be something to take down."""
         return self.state not in ("new", "down")
+
+    @property
+    def tuner_only(self) -> bool:
+        """Whether this is a power tuner alone, without API and function of its own."""
+        return self.env == TUNER_ENV
 
 
 class RunFolder:
@@ -193,13 +201,14 @@ def create(runs: Path, env: str, name: str, lifetime: timedelta, **lease: Any) -
     return folder
 
 
-def find(runs: Path, run_id: str | None, *, standing: bool) -> RunFolder:
+def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = True) -> RunFolder:
     """Return a run's folder.
 
     Args:
         runs: Folder of all runs.
         run_id: The run; None is the newest.
         standing: Whether only runs whose environment stands count for "the newest".
+        tuner_only: Whether runs of a power tuner alone count for it, too.
 
     Raises:
         UserError: There is no such run.
@@ -210,7 +219,12 @@ def find(runs: Path, run_id: str | None, *, standing: bool) -> RunFolder:
             known = ", ".join(run.run_id for run in all_runs(runs)[-5:]) or "none"
             raise UserError(f"RUN={run_id}: no such run. The newest: {known}.")
         return folder
-    candidates = [run for run in all_runs(runs) if not standing or run.read_lease().state == "up"]
+    candidates = [
+        run
+        for run in all_runs(runs)
+        if (lease := run.read_lease()) and (not standing or lease.state == "up")
+        if tuner_only or not lease.tuner_only
+    ]
     if not candidates:
         what = "run with a standing environment" if standing else "run"
         raise UserError(
