@@ -1,0 +1,107 @@
+"""Analyze: the execution's output, LPT's part of it and this project's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from power_tuner.analyze import analyze
+from power_tuner.request import parse
+from power_tuner.samples import Sample
+from power_tuner.state import PowerState, TuningState
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+GB_MS = 0.0000166667 / 1000
+
+
+def output(durations: dict[int, list[float]], original: int = 128, **keys: Any) -> dict[str, Any]:
+    request = parse({"lambdaARN": ARN, "num": 5, "powerValues": list(durations), **keys}, (128,))
+    powers = []
+    for power, values in durations.items():
+        samples = [Sample.of(value, value) for value in values]
+        powers.append(
+            PowerState(
+                power,
+                samples=samples,
+                attempts=len(values),
+                billed_ms=sum(sample.billed_ms for sample in samples),
+                excluded="" if values else "too small",
+            )
+        )
+    state = TuningState(original, "x86_64", 3, None, powers, passes=1)
+    return analyze(request, state, "https://example.com/")
+
+
+def test_lpt_output() -> None:
+    """power, cost, duration and stateMachine are LPT's, by hand."""
+    result = output({128: [100, 100, 100, 100, 900], 1024: [10.5] * 5}, strategy="speed")
+    assert result["power"] == 1024
+    assert result["duration"] == 10.5
+    assert result["cost"] == pytest.approx(11 * GB_MS)
+    # 1300 ms of 128 MB and 55 ms of 1024 MB
+    assert result["stateMachine"]["lambdaCost"] == pytest.approx((1300 / 8 + 55) * GB_MS)
+    assert result["stateMachine"]["visualization"].startswith("https://example.com/#")
+    assert "stats" not in result
+
+
+def test_price_of_the_trimmed_mean() -> None:
+    """The price is that of the trimmed mean of billed durations, rounded up to a millisecond."""
+    result = output({1024: [10, 20, 21, 22, 900]})
+    assert result["duration"] == pytest.approx(21)
+    assert result["cost"] == pytest.approx(21 * GB_MS)
+
+
+def test_output_results() -> None:
+    """includeOutputResults adds LPT's stats per power value."""
+    result = output({128: [80] * 5, 1024: [10] * 5}, includeOutputResults=True)
+    assert result["stats"] == [
+        {"value": 128, "averagePrice": pytest.approx(10 * GB_MS), "averageDuration": 80},
+        {"value": 1024, "averagePrice": pytest.approx(10 * GB_MS), "averageDuration": 10},
+    ]
+
+
+def test_excluded_values_are_not_chosen() -> None:
+    """An excluded power value is in the details, not among the candidates."""
+    result = output({128: [], 1024: [10] * 5}, includeOutputResults=True)
+    assert result["power"] == 1024
+    assert [stat["value"] for stat in result["stats"]] == [1024]
+    assert result["details"][0]["excluded"] == "too small"
+    assert result["details"][0]["duration"] is None
+
+
+def test_where_the_function_stands() -> None:
+    """The current power value's saving is per million invocations."""
+    result = output({128: [160] * 5, 1024: [10] * 5}, original=128)
+    assert result["current"]["power"] == 128
+    # 160 ms of 1/8 GB against 10 ms of 1 GB: 20 - 10 = 10 GB ms each
+    assert result["current"]["savingPerMillion"] == pytest.approx(10 * GB_MS * 1e6)
+    assert result["current"]["fasterBy"] == 150
+
+
+def test_current_power_that_was_not_measured() -> None:
+    """A current power value that is not among the measured ones is named, without figures."""
+    result = output({256: [10] * 5}, original=128)
+    assert result["current"] == {"power": 128, "measured": False}
+
+
+def test_dry_run_has_no_analysis() -> None:
+    """A dry run says what it measured, and recommends nothing."""
+    result = output({128: [80], 1024: [10]}, dryRun=True)
+    assert result["dryRun"] is True
+    assert "power" not in result
+    assert [detail["count"] for detail in result["details"]] == [1, 1]
+
+
+def test_request_fee_is_apart() -> None:
+    """The fee per request is reported on its own, never inside a cost."""
+    prices = output({128: [8] * 5})["prices"]
+    assert prices["requestsPerMillion"] == pytest.approx(0.20)
+    assert prices["currency"] == "USD"
+
+
+def test_raw_durations() -> None:
+    """Every duration is put out, unless there are too many for the output."""
+    result = output({128: [3, 1, 2, 5, 4]})
+    assert result["details"][0]["durations"] == [3, 1, 2, 5, 4]
+    many = output({128: [1.0] * 3000, 256: [1.0] * 3000})
+    assert "durations" not in many["details"][0]

@@ -1,0 +1,134 @@
+"""What is sent: conversion and weights, case by case as aws-lambda-power-tuning has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from power_tuner.errors import InvalidInput, PayloadNotRead
+from power_tuner.payloads import as_json, is_weighted, plan
+from power_tuner.sources import from_text, parse_uri
+
+
+@pytest.mark.parametrize(
+    ("payload", "sent"),
+    [
+        ({"a": 1}, '{"a":1}'),
+        ([1, 2], "[1,2]"),
+        ('{"a": 1}', '{"a": 1}'),
+        ('"text"', '"text"'),
+        ("12", "12"),
+        ("just a string", '"just a string"'),
+        ("", '""'),
+        ("NaN", '"NaN"'),
+        (None, "null"),
+        (0, "0"),
+        (False, "false"),
+        ("é", '"é"'),
+    ],
+)
+def test_conversion(payload: Any, sent: str) -> None:
+    """A string that is JSON is sent as it is; everything else is encoded."""
+    assert as_json(payload) == sent
+
+
+@pytest.mark.parametrize(
+    ("payload", "weighted"),
+    [
+        ([{"weight": 1, "payload": {}}], True),
+        ([{"weight": 1, "payload": "a"}, {"weight": 2, "payload": [0]}], True),
+        ([], False),
+        ([{"weight": 0, "payload": {}}], False),
+        ([{"weight": 1, "payload": ""}], False),
+        ([{"weight": 1}], False),
+        ([{"payload": {}}], False),
+        ([1, 2], False),
+        ({"weight": 1, "payload": {}}, False),
+        ([{"weight": 1, "payload": {}}, "x"], False),
+    ],
+)
+def test_what_counts_as_weighted(payload: Any, weighted: bool) -> None:
+    """Only a non-empty list whose every element has truthy weight and payload is weighted."""
+    assert is_weighted(payload) is weighted
+
+
+def sent(num: int, *weights: float) -> list[int]:
+    """Return how many invocations each payload gets."""
+    payloads = [{"weight": weight, "payload": [i]} for i, weight in enumerate(weights)]
+    shares = plan(num, payloads)
+    texts = [shares.text(number) for number in range(num)]
+    return [texts.count(f"[{i}]") for i in range(len(weights))]
+
+
+@pytest.mark.parametrize(
+    ("num", "weights", "expected"),
+    [
+        (100, (1, 1), [50, 50]),
+        (10, (30, 70), [3, 7]),
+        # floor(2 * 10 / 6) = 3 twice, and the last fills up
+        (10, (2, 2, 2), [3, 3, 4]),
+        (10, (0.5, 0.5), [5, 5]),
+        (7, (1, 1, 5), [1, 1, 5]),
+        (5, (1, 1, 1, 1, 1), [1, 1, 1, 1, 1]),
+    ],
+)
+def test_weights_are_relative(num: int, weights: tuple[float, ...], expected: list[int]) -> None:
+    """Each payload gets floor(weight × num / total), the last one the rest."""
+    assert sent(num, *weights) == expected
+
+
+@pytest.mark.parametrize(
+    ("num", "weights", "words"),
+    [
+        (5, (1, 1, 1, 1, 1, 1), 'You have 6 payloads and only "num"=5'),
+        (5, (1, 99), "Invalid payload weight (num is too small)"),
+        (10, ("1", 1), "every weight must be a number"),
+        (10, (3, -1), "num is too small"),
+    ],
+)
+def test_weights_that_do_not_fit(num: int, weights: tuple[Any, ...], words: str) -> None:
+    """Weights that leave a payload out are refused with LPT's words."""
+    with pytest.raises(InvalidInput) as caught:
+        sent(num, *weights)
+    assert words in str(caught.value)
+
+
+def test_one_payload_for_all() -> None:
+    """A payload without weights is sent every time, as payload 0."""
+    shares = plan(5, {"a": 1})
+    assert {shares.text(number) for number in range(5)} == {'{"a":1}'}
+    assert shares.index(4) == 0
+
+
+def test_too_big_for_lambda() -> None:
+    """A payload over Lambda's 6 MB is refused before anything is changed."""
+    with pytest.raises(InvalidInput, match="Lambda takes at most"):
+        plan(5, "x" * (6 * 1024 * 1024))
+
+
+@pytest.mark.parametrize(
+    ("uri", "bucket", "key"),
+    [
+        ("s3://bucket/key.json", "bucket", "key.json"),
+        ("s3://bucket/a/b%20c.json", "bucket", "a/b c.json"),
+        ("s3://bucket/a?b#c", "bucket", "a?b#c"),
+    ],
+)
+def test_s3_uris(uri: str, bucket: str, key: str) -> None:
+    """Bucket and key are taken from the URI, the key decoded."""
+    assert parse_uri(uri) == (bucket, key)
+
+
+@pytest.mark.parametrize(
+    "uri", ["bucket/key", "https://bucket/key", "s3://bucket", "s3:///key", "s3://"]
+)
+def test_malformed_s3_uris(uri: str) -> None:
+    """What is not s3://bucket/key is refused."""
+    with pytest.raises(PayloadNotRead, match="Invalid S3 path"):
+        parse_uri(uri)
+
+
+def test_text_of_an_object() -> None:
+    """An object is JSON if it parses, else its text is the payload."""
+    assert from_text('[{"weight": 1}]') == [{"weight": 1}]
+    assert from_text("plain") == "plain"
