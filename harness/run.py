@@ -20,13 +20,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, environment, runs, toolchain
+from harness import aws, environment, runs, slo, toolchain
 from harness.build import Package
 from harness.build import build as build_package
 from harness.config import Env, load_env, parse_settings, with_overrides
 from harness.environment import Environment
 from harness.errors import StepError, UserError
-from harness.load import LoadProgress
+from harness.load import LoadProgress, Sample, read_samples
 from harness.local import server
 from harness.local.ports import check_port
 from harness.progress import Step, Ui
@@ -228,35 +228,47 @@ class Run:
 
     def tune(self) -> TuningResult:
         """Measure the function at every power value."""
-        from harness import tuner
+        from harness import tuner, tuning_input
 
         settings = self.env.settings.tuning
-        request = tuner.TuningRequest(
-            function_arn=self.result.outputs["function_arn"],
-            power_values=tuple(settings.power_values),
-            num=settings.num,
-            payload=self.env.tuning_payload(),
-            strategy=settings.strategy,
-            balanced_weight=settings.balanced_weight,
-            parallel_invocation=settings.parallel_invocation,
-            discard_top_bottom=settings.discard_top_bottom,
+        request = tuning_input.from_settings(
+            settings, self.result.outputs["function_arn"], self.env.tuning_payload()
         )
         sizes = ", ".join(map(str, settings.power_values))
         with self._step("tune", f"measuring {sizes} MB, {settings.num} invocations each") as step:
-            tuning = tuner.tune(
+            finished = self._run_tuner(
+                step,
+                f"{sizes} MB, {settings.num} invocations each",
                 request,
-                state_machine_arn=self.result.outputs["state_machine_arn"],
-                session=self.account.session,
-                timeout_s=settings.timeout_minutes * 60,
-                on_progress=lambda progress: step.update(
-                    f"{progress.state}: {sizes} MB, {settings.num} invocations each",
-                    progress.done,
-                    progress.total,
-                ),
+                self.result.outputs["state_machine_arn"],
+                self.account,
             )
+            tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
         return tuning
+
+    def _run_tuner(
+        self,
+        step: Step,
+        text: str,
+        request: Mapping[str, Any],
+        state_machine_arn: str,
+        account: aws.Account,
+    ) -> FinishedExecution:
+        """Run the state machine; an interrupt stops it and leaves time for its clean-up."""
+        from harness import tuner
+
+        with interrupts.raised_once(self.ui.warn):
+            return tuner.run(
+                request,
+                state_machine_arn=state_machine_arn,
+                session=account.session,
+                timeout_s=self.env.settings.tuning.timeout_minutes * 60,
+                on_progress=lambda progress: step.update(
+                    f"{progress.state}: {text}", progress.done, progress.total
+                ),
+            )
 
     def load(self) -> tuple[LoadResult, ...]:
         """Load the API at the current and at the recommended memory size."""
@@ -293,14 +305,13 @@ class Run:
 
     def gate(self) -> Verdict:
         """Hold what was measured against the SLO."""
-        from harness import slo
-
         with self._step("gate", "holding the results against the SLO") as step:
             verdict = slo.evaluate(
                 self.env.settings.slo,
                 load=self.result.load,
                 tuning=self.result.tuning,
                 balanced_weight=self.env.settings.tuning.balanced_weight,
+                samples=self._samples_of_deployed(),
             )
             self._add(verdict=verdict)
             held = sum(check.outcome == "pass" for check in verdict.checks)
@@ -392,6 +403,15 @@ class Run:
         runs.write_atomically(
             self.folder.result, json.dumps(self.result.to_json(), indent=2) + "\n"
         )
+
+    def _samples_of_deployed(self) -> list[Sample]:
+        """Return every request of the load test at the deployed memory size."""
+        paths = [
+            self.folder.path / load.samples_path
+            for load in self.result.load
+            if load.label == slo.DEPLOYED and load.samples_path
+        ]
+        return read_samples(path for path in paths if path.exists())
 
     def _is_empty(self, lease: runs.Lease) -> bool:
         """Whether there is nothing to destroy: nothing was made, or it ended with its server."""

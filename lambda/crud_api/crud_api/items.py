@@ -50,7 +50,8 @@ def create_item(body: Any, store: Store) -> dict[str, Any]:
 
 def get_item(item_id: str, store: Store) -> dict[str, Any]:
     """Return an item."""
-    answer = store.get_item(Key={"id": item_id})
+    # who has just written an item reads what was written
+    answer = store.get_item(Key={"id": item_id}, ConsistentRead=True)
     if "Item" not in answer:
         raise NotFound("There is no item with this id.")
     item: dict[str, Any] = answer["Item"]
