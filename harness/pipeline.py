@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -29,7 +29,7 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP arrived; it ends a run as Ctrl-C does."""
 
 
-def execute(run: Run, *, keep: bool) -> int:
+def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> int:
     """Run all steps and return the exit status.
 
     The environment is taken down after a failure and an interrupt too; with `keep` it
@@ -38,12 +38,13 @@ def execute(run: Run, *, keep: bool) -> int:
     Args:
         run: A prepared run.
         keep: Whether to leave the environment standing.
+        work: What to do before report and teardown, and its exit status; None is the whole
+            line, from building to the gate.
     """
     status = EXIT_STEP_FAILED
     with run.folder.locked(), _signals_raise():
         try:
-            _measure(run)
-            status = exit_status(run)
+            status = work() if work else _whole_line(run)
         except (DynoError, KeyboardInterrupt) as error:
             status = _note(run, error)
         except BaseException as error:
@@ -87,10 +88,17 @@ def reopened(
     Raises:
         UserError: There is no such run, it does not stand, or it is in use.
     """
-    run = Run.reopen(project, run_id, ui, overrides=overrides)
-    state = run.folder.read_lease().state
-    if state != "up" and not any_state:
-        raise UserError(f"the environment of run {run.folder.run_id} does not stand ({state})")
+    run = Run.reopen(project, run_id, ui, overrides=overrides, tuner_only=any_state)
+    lease = run.folder.read_lease()
+    if lease.state != "up" and not any_state:
+        raise UserError(
+            f"the environment of run {run.folder.run_id} does not stand ({lease.state})"
+        )
+    if lease.tuner_only and not any_state:
+        raise UserError(
+            f"run {run.folder.run_id} is a power tuner alone: it can be used "
+            "(dyno tune --function NAME --tuner ARN) and taken down, nothing else"
+        )
     with run.folder.locked(), _signals_raise():
         yield run
 
@@ -111,12 +119,13 @@ def teardown_on_failure(run: Run) -> Iterator[None]:
             raise
 
 
-def _measure(run: Run) -> None:
+def _whole_line(run: Run) -> int:
     run.up(run.build())
     run.smoke()
     run.tune()
     run.load()
     run.gate()
+    return exit_status(run)
 
 
 def _note(run: Run, error: BaseException) -> int:

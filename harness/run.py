@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, environment, runs, slo, toolchain
+from harness import aws, environment, interrupts, runs, slo, toolchain
 from harness.build import Package
 from harness.build import build as build_package
 from harness.config import Env, load_env, parse_settings, with_overrides
@@ -33,6 +33,7 @@ from harness.progress import Step, Ui
 from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
 from harness.terraform import Change
 from harness.toolchain import Toolchain
+from harness.tuner import FinishedExecution
 
 STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
 
@@ -62,7 +63,7 @@ class Run:
         env: Env,
         folder: runs.RunFolder,
         account: aws.Account,
-        tools: Toolchain,
+        tools: Toolchain | None,
         ui: Ui,
         result: RunResult,
     ) -> None:
@@ -72,7 +73,8 @@ class Run:
         self.account = account
         self.ui = ui
         self.result = result
-        self.environment = Environment(folder, account, tools)
+        if tools is not None:  # None: a run that deploys nothing
+            self.environment = Environment(folder, account, tools)
 
     @classmethod
     def prepare(
@@ -155,6 +157,7 @@ class Run:
         *,
         overrides: Mapping[str, Any] | None = None,
         standing: bool = True,
+        tuner_only: bool = True,
     ) -> Run:
         """Return a run whose environment was kept.
 
@@ -164,18 +167,19 @@ class Run:
             ui: Where progress goes.
             overrides: Settings from the command line, by "section.key".
             standing: Whether its environment must stand; a report needs none.
+            tuner_only: Whether "the newest" may be a power tuner alone.
 
         Raises:
             UserError: There is no such run, or its environment cannot be reached.
         """
-        folder = runs.find(project / "runs", run_id, standing=standing)
+        folder = runs.find(project / "runs", run_id, standing=standing, tuner_only=tuner_only)
         lease = folder.read_lease()
         settings = with_overrides(
             parse_settings(lease.settings, f"runs/{folder.run_id}/lease.json"), overrides or {}
         )
         env = Env(name=lease.env, folder=project / "envs" / lease.env, settings=settings)
         result = read_result(folder)
-        tools = _tools(project, ui)
+        tools = _tools(project, ui, node=not lease.tuner_only)
         account = _account_of(lease, folder) if standing else _nowhere(lease)
         return cls(project, env, folder, account, tools, ui, result)
 
@@ -347,6 +351,8 @@ class Run:
                 self.folder.update_lease(state="down", kept=False)
             else:
                 try:
+                    if lease.tuner_only:
+                        self._end_tunings(step)
                     left = self.environment.destroy(_follow(step, "taking down"))
                 except StepError as error:
                     failure = error
@@ -412,6 +418,15 @@ class Run:
             if load.label == slo.DEPLOYED and load.samples_path
         ]
         return read_samples(path for path in paths if path.exists())
+
+    def _end_tunings(self, step: Step) -> None:
+        """Stop tunings that still run, of functions that stay: their clean-up needs the tuner."""
+        from harness import executions
+
+        machine = self.result.outputs.get("state_machine_arn")
+        if machine:  # it is not known before everything was made, and nothing ran before
+            step.update("ending tunings that run")
+            executions.end_all(self.account.session, machine)
 
     def _is_empty(self, lease: runs.Lease) -> bool:
         """Whether there is nothing to destroy: nothing was made, or it ended with its server."""
@@ -491,10 +506,11 @@ def _git(project: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def _tools(project: Path, ui: Ui) -> Toolchain:
+def _tools(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
     from harness import newman
 
-    newman.check_node()
+    if node:
+        newman.check_node()
     tools = toolchain.prepare(project / ".cache")
     for warning in tools.warnings:
         ui.warn(warning)

@@ -161,10 +161,27 @@ def run(
                 raise StepError("tune", f"the tuning is not over after {timeout_s:.0f} s: {arn}")
             sleep(_POLL_S)
     except (KeyboardInterrupt, StepError):
-        _stop(states, arn)
-        _await_clean_up(session, arn, str(tuning_input.get("lambdaARN")), clock, sleep)
+        function_arn = str(tuning_input.get("lambdaARN"))
+        stop(arn, function_arn=function_arn, session=session, clock=clock, sleep=sleep)
         raise
     return _finished(execution)
+
+
+def stop(
+    execution_arn: str,
+    *,
+    function_arn: str,
+    session: Any,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Stop an execution and wait until its clean-up has left nothing on the function.
+
+    Raises:
+        StepError: It could not be stopped, or was not cleaned up after.
+    """
+    _stop(session.client("stepfunctions"), execution_arn)
+    _await_clean_up(session, execution_arn, function_arn, clock, sleep)
 
 
 def parse_output(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:

@@ -1,0 +1,44 @@
+# The power tuner alone, for `dyno tune --function`: no environment, so no dyno.toml.
+
+terraform {
+  required_version = ">= 1.11"
+
+  # the harness puts an S3 backend in its place where the account has a state bucket
+  backend "local" {}
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7.0"
+    }
+  }
+}
+
+provider "aws" {
+  default_tags {
+    tags = var.tags
+  }
+}
+
+data "aws_caller_identity" "this" {}
+
+data "aws_region" "this" {}
+
+module "packages" {
+  source = "../../modules/packages"
+
+  name_prefix = var.name_prefix
+  packages    = var.packages
+}
+
+module "power_tuner" {
+  source = "../../modules/power_tuner"
+
+  name_prefix             = var.name_prefix
+  package                 = module.packages.packages["power_tuner"]
+  log_retention_days      = 7
+  payload_bucket          = var.payload_bucket
+  processor_function_arns = var.processor_function_arns
+  total_timeout_seconds   = var.total_timeout_seconds
+  tunable_function_arns   = var.tunable_function_arns
+}

@@ -1,0 +1,49 @@
+variable "name_prefix" {
+  description = "Start of all names, e.g. dyno-251120-0915-k3f9."
+  type        = string
+  nullable    = false
+}
+
+variable "packages" {
+  description = "Zip of the tuner's functions: its path and its SHA-256 in base64."
+  type = object({
+    power_tuner = object({ path = string, sha256_base64 = string })
+  })
+  nullable = false
+}
+
+variable "payload_bucket" {
+  description = "S3 bucket and key (a pattern) of the payload; null: no payload from S3."
+  type = object({
+    name        = string
+    key_pattern = string
+  })
+  default = null
+}
+
+variable "processor_function_arns" {
+  description = "ARNs of the pre- and the post-processor."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of all resources: dyno:run, dyno:env and dyno:expires."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "total_timeout_seconds" {
+  description = "Seconds after which a tuning times out, and is cleaned up after."
+  type        = number
+  default     = 21600
+  nullable    = false
+}
+
+variable "tunable_function_arns" {
+  description = "ARN of the function to tune."
+  type        = list(string)
+  nullable    = false
+}
