@@ -1,0 +1,168 @@
+"""The state machine's definition, and what both sides of the tuner must agree on."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from power_tuner import errors, marks
+from power_tuner.analyze import analyze
+from power_tuner.request import parse
+from power_tuner.samples import Sample
+from power_tuner.state import PowerState, TuningState
+
+from harness import tuner
+from harness.errors import StepError
+
+pytestmark = pytest.mark.contract
+
+ROOT = Path(__file__).parents[2]
+MODULE = ROOT / "modules" / "power_tuner"
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+SERVICE_ERRORS = {
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.TooManyRequestsException",
+}
+
+
+def definition() -> dict[str, Any]:
+    text = (MODULE / "state_machine.asl.json").read_text()
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:tuner"
+    parsed: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)_arn\}", rf"{arn}-\1", text))
+    return parsed
+
+
+def tasks() -> dict[str, dict[str, Any]]:
+    return {k: v for k, v in definition()["States"].items() if v["Type"] == "Task"}
+
+
+def test_valid_asl(tmp_path: Path) -> None:
+    """The definition is valid Amazon States Language."""
+    path = tmp_path / "definition.json"
+    path.write_text(json.dumps(definition()))
+    checked = subprocess.run(
+        [ROOT / "node_modules" / ".bin" / "asl-validator", "--json-path", path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("name", tasks())
+def test_every_task_ends(name: str) -> None:
+    """Every task has a time-out, retries Lambda's service errors, and leads to the clean-up."""
+    task = tasks()[name]
+    assert 0 < task["TimeoutSeconds"] <= 900
+    assert set(task["Retry"][0]["ErrorEquals"]) == SERVICE_ERRORS
+    (catch,) = task["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    expected = {"Analyze": "Detour?", "CleanUpAfterError": "FailWithLeftovers"}
+    assert catch["Next"] == expected.get(name, "CleanUpAfterError")
+
+
+def test_straight_way() -> None:
+    """A tuning with one pass of Measure enters four states, whatever the power values."""
+    states = definition()["States"]
+    entered = [definition()["StartAt"]]
+    while not states[entered[-1]].get("End"):
+        entered.append(states[entered[-1]]["Next"])
+    assert entered == ["Prepare", "Measure", "Analyze", "CleanUp"]
+
+
+def test_detours_are_known() -> None:
+    """Every state that Analyze can ask for is a choice, and nothing else is."""
+    detour = definition()["States"]["Detour?"]
+    asked = {choice["StringMatches"]: choice["Next"] for choice in detour["Choices"]}
+    assert asked == {
+        "*Detour: Measure*": "Measure",
+        "*Detour: Prepare*": "PrepareAgain",
+        "*Detour: Optimize*": "Optimize",
+    }
+    assert str(errors.named(errors.Detour("Measure"))) == "Detour: Measure"
+
+
+def test_every_handler_exists() -> None:
+    """Every function of the module has its handler in the package."""
+    named = set(
+        re.findall(r"^    ([\w-]+) += \{ memory_mb", (MODULE / "main.tf").read_text(), re.M)
+    )
+    handlers = ROOT / "lambda" / "power_tuner" / "power_tuner" / "handlers"
+    assert named == {"prepare", "measure", "analyze", "optimize", "clean-up"}
+    for name in named:
+        assert "\ndef handler(" in (handlers / f"{name.replace('-', '_')}.py").read_text()
+
+
+def test_the_client_knows_the_marks() -> None:
+    """The client looks for the lock and the versions by the names that the tuner gives them."""
+    execution = "arn:aws:states:eu-west-1:123456789012:execution:dyno-tuner:run-1"
+    assert tuner.LOCK_ALIAS == marks.LOCK_ALIAS
+    assert marks.measured_mark(execution, 128, 0).startswith("dyno-tuner dyno-tuner:run-1 ")
+    assert execution in marks.Lock(execution).text
+
+
+def test_every_hint_is_for_an_error() -> None:
+    """The client's hints name errors that the tuner has."""
+    for name in tuner._HINTS:
+        assert issubclass(getattr(errors, name), errors.TunerError)
+
+
+def _output() -> dict[str, Any]:
+    request = parse({"lambdaARN": ARN, "num": 5, "powerValues": [128, 256, 512]}, ())
+    powers = [
+        PowerState(128, attempts=5, errors={"MemoryError": 5}, failure="x", excluded="too small"),
+        PowerState(256, samples=[Sample.of(20, 20, cold=n == 0) for n in range(5)], attempts=5),
+        PowerState(512, samples=[Sample.of(11.5, 12)] * 5, attempts=5, retries=2),
+    ]
+    state = TuningState(256, "arm64", 3, None, powers)
+    return analyze(request, state, "https://example.com/")
+
+
+def test_the_client_reads_the_output() -> None:
+    """What Analyze puts out is what the client's record says."""
+    raw = json.loads(json.dumps(_output()))
+    result = tuner.parse_output(raw, execution_arn="arn:execution")
+    assert result.power == raw["power"]
+    assert (result.current_power, result.architecture, result.region) == (256, "arm64", "eu-west-1")
+    assert [detail.power for detail in result.details] == [128, 256, 512]
+    low, middle, high = result.details
+    assert (low.count, low.duration_ms, low.excluded) == (0, None, "too small")
+    assert low.errors_by_type == {"MemoryError": 5}
+    assert (middle.cold_starts, high.retries) == (1, 2)
+    assert high.duration_ms is not None
+    assert high.duration_ms.trimmed_mean == 11.5
+    assert high.billed_ms_mean == 12
+    assert result.state_machine.execution_arn == "arn:execution"
+    assert result.raw == raw
+
+
+@pytest.mark.parametrize(
+    "key", ["power", "cost", "duration", "details", "stateMachine", "lambdaARN"]
+)
+def test_the_client_is_strict(key: str) -> None:
+    """An output without one of its keys is an error that names it."""
+    raw = _output()
+    del raw[key]
+    with pytest.raises(StepError, match=key):
+        tuner.parse_output(raw)
+
+
+def test_the_client_writes_the_input() -> None:
+    """Every key that the client writes is one that the tuner knows."""
+    request = tuner.TuningRequest(
+        ARN, (128, 256), 7, {"a": 1}, "speed", 0.3, True, 0.1, extra={"dryRun": True}
+    )
+    parsed = parse(request.to_input(), ())
+    assert parsed.warnings == ()
+    assert (parsed.power_values, parsed.num, parsed.payload) == ((128, 256), 7, {"a": 1})
+    assert (parsed.strategy, parsed.balanced_weight) == ("speed", 0.3)
+    assert (parsed.parallel_invocation, parsed.discard_top_bottom) == (True, 0.1)
+    assert parsed.dry_run
