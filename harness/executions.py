@@ -1,4 +1,4 @@
-"""Executions of a power tuner that are to end before the tuner goes."""
+"""Executions of a power tuner: ended before the tuner goes, and what they left on a function."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import botocore.exceptions
 
 from harness import tuner
 from harness.errors import StepError
+from harness.functions import Function
+from harness.results import Leftover
 
 
 def end_all(
@@ -54,3 +56,57 @@ def end_all(
             sleep=sleep,
         )
     return running
+
+
+def left_on(session: Any, function: Function, machine: str) -> list[Leftover]:
+    """Return what the executions of a state machine left on a function: nothing, as a rule.
+
+    Args:
+        session: A boto3 session.
+        function: As it was before.
+        machine: The state machine's name, which all marks of its executions carry.
+    """
+    client = session.client("lambda", region_name=function.region)
+    remove = f"aws lambda delete-{{what}} --region {function.region} --function-name"
+    left = []
+    try:
+        for page in client.get_paginator("list_aliases").paginate(FunctionName=function.name):
+            left += [
+                Leftover(
+                    "lambda alias",
+                    f"{function.name}:{alias['Name']}",
+                    f"{remove.format(what='alias')} {function.name} --name {alias['Name']}",
+                )
+                for alias in page["Aliases"]
+                if alias["Name"] == tuner.LOCK_ALIAS and f":{machine}:" in alias["Description"]
+            ]
+        versions = client.get_paginator("list_versions_by_function")
+        for page in versions.paginate(FunctionName=function.name):
+            left += [
+                Leftover(
+                    "lambda version",
+                    f"{function.name}:{version['Version']}",
+                    f"{remove.format(what='function')} {function.name}:{version['Version']}",
+                )
+                for version in page["Versions"]
+                if version.get("Description", "").startswith(f"{tuner.MARK}{machine}:")
+            ]
+        if left:
+            left += _memory(client, function)
+    except client.exceptions.ResourceNotFoundException:
+        return []  # somebody deleted the function meanwhile
+    except botocore.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        return [Leftover("unknown", function.name, f"cannot be looked at: {code}")]
+    return left
+
+
+def _memory(client: Any, function: Function) -> list[Leftover]:
+    now = client.get_function_configuration(FunctionName=function.name)["MemorySize"]
+    if now == function.memory_mb:
+        return []
+    command = (
+        f"aws lambda update-function-configuration --region {function.region} "
+        f"--function-name {function.name} --memory-size {function.memory_mb}"
+    )
+    return [Leftover("memory size", f"{now} MB of {function.name}", command)]

@@ -38,7 +38,7 @@ from harness.tuner import FinishedExecution
 STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
 
 # The functions that an environment deploys: folders of lambda/.
-PACKAGES = ("crud_api", "power_tuner")
+PACKAGES: tuple[str, ...] = ("crud_api", "power_tuner")
 
 # Items in the table before anything is measured, so that `list` has work to do.
 SEED_ITEMS = 100
@@ -56,6 +56,8 @@ class Run:
         account: Where its environment is.
         result: What is known so far.
     """
+
+    packages = PACKAGES
 
     def __init__(
         self,
@@ -199,7 +201,7 @@ class Run:
 
         with self._step("up", f"deploying {self.result.name_prefix}") as step:
             self.environment.stage(self.project, packages)
-            outputs = self.environment.apply(_follow(step, "deploying"))
+            outputs = self.environment.apply(follow(step, "deploying"))
             step.update("filling the table")
             seed.seed(self.account.session, outputs["table_name"], SEED_ITEMS)
             self._add(outputs=outputs)
@@ -353,7 +355,7 @@ class Run:
                 try:
                     if lease.tuner_only:
                         self._end_tunings(step)
-                    left = self.environment.destroy(_follow(step, "taking down"))
+                    left = self.environment.destroy(follow(step, "taking down"))
                 except StepError as error:
                     failure = error
             if lease.own_server:
@@ -446,7 +448,7 @@ class Run:
     def _packages(self) -> dict[str, Package]:
         return {
             name: build_package(self.project / "lambda" / name, self.folder.build / f"{name}.zip")
-            for name in PACKAGES
+            for name in self.packages
         }
 
     @contextmanager
@@ -467,7 +469,7 @@ class Run:
     def _deploy_memory(self, memory_mb: int, step: Step) -> None:
         if self.folder.read_lease().memory_mb != memory_mb:
             step.update(f"deploying {memory_mb} MB")
-            self.environment.set_memory(memory_mb, _follow(step, f"deploying {memory_mb} MB"))
+            self.environment.set_memory(memory_mb, follow(step, f"deploying {memory_mb} MB"))
 
     def _api_credentials(self) -> Any:
         """Return the keys that sign requests, where the API wants them signed."""
@@ -552,7 +554,9 @@ def _nowhere(lease: runs.Lease) -> aws.Account:
     return aws.Account(lease.account_id, lease.region, lease.endpoint, {})
 
 
-def _follow(step: Step, text: str) -> environment.OnChange:
+def follow(step: Step, text: str) -> environment.OnChange:
+    """Return what shows Terraform's progress in a step."""
+
     def changed(change: Change) -> None:
         of = f" of {change.total}" if change.total else ""
         step.update(f"{text}: {change.done}{of} resources, {change.action} {change.address}")

@@ -21,7 +21,7 @@ from harness.results import (
 )
 
 LOCK_ALIAS = "dyno-tuner-lock"  # on the function while it is tuned, see modules/power_tuner
-_MARK = "dyno-tuner "  # starts the description of every version that the tuner publishes
+MARK = "dyno-tuner "  # starts the description of every version that the tuner publishes
 _POLL_S = 0.5
 _CLEAN_UP_S = 180.0
 _CLEAN_LOOKS = 2  # in a row: a function that was about to be locked looks clean once
@@ -426,7 +426,7 @@ def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
         versions = functions.get_paginator("list_versions_by_function")
         for page in versions.paginate(FunctionName=function_arn):
             for version in page["Versions"]:
-                if version.get("Description", "").startswith(f"{_MARK}{name} "):
+                if version.get("Description", "").startswith(f"{MARK}{name} "):
                     return True
     except functions.exceptions.ResourceNotFoundException:
         return False

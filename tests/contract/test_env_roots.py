@@ -11,12 +11,15 @@ import pytest
 
 from harness.config import Settings
 from harness.docs import read_blocks, update
-from harness.environment import REQUIRED_OUTPUTS
+from harness.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
+from harness.function_tuning import TUNER_VARIABLES
+from harness.runs import TUNER_ENV
 
 pytestmark = pytest.mark.contract
 
 PROJECT = Path(__file__).parents[2]
-ROOTS = sorted(path.parent for path in PROJECT.glob("envs/*/main.tf"))
+ROOTS = sorted(path.parent for path in PROJECT.glob("envs/[!_]*/main.tf"))
+TUNER = PROJECT / "envs" / TUNER_ENV
 MODULES = sorted(path.parent for path in PROJECT.glob("modules/*/main.tf"))
 
 # What `Environment.stage` and `Environment.set_memory` write.
@@ -82,7 +85,16 @@ def test_the_roots_differ_in_nothing_else() -> None:
     assert len({common(root) for root in ROOTS}) == 1
 
 
-@pytest.mark.parametrize("folder", [*ROOTS, *MODULES], ids=lambda path: path.name)
+def test_the_tuner_alone_has_what_the_harness_reads_and_takes_what_it_writes() -> None:
+    """It is no environment: without dyno.toml, no command lists it."""
+    assert names(TUNER, "output") == set(TUNER_OUTPUTS)
+    written = {"name_prefix", "tags", "packages"} | set(TUNER_VARIABLES)
+    assert names(TUNER, "variable") == written
+    assert not (TUNER / "dyno.toml").exists()
+    assert 'backend "local" {}' in (TUNER / "main.tf").read_text()
+
+
+@pytest.mark.parametrize("folder", [*ROOTS, TUNER, *MODULES], ids=lambda path: path.name)
 def test_variables_and_outputs_are_described_and_in_order(folder: Path) -> None:
     """Alphabetical, each with a type and a description that ends like a sentence."""
     blocks = read_blocks(folder)
