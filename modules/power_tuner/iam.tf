@@ -61,6 +61,10 @@ locals {
     analyze = {}
 
     optimize = {
+      CleanUp = {
+        actions   = ["lambda:InvokeFunction"]
+        resources = [local.clean_up_function_arn]
+      }
       Optimize = {
         actions = [
           "lambda:CreateAlias",

@@ -6,11 +6,18 @@ for every start of an environment.
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import botocore.session
 from botocore.config import Config
+
+from power_tuner.settings import Settings
+
+_LOG = logging.getLogger(__name__)
 
 _CONTROL = Config(retries={"mode": "standard", "total_max_attempts": 10})
 _LEAST_READ_TIMEOUT_S = 10.0
@@ -38,3 +45,20 @@ def invoking_client(region: str, longest_s: float, most_at_once: int) -> Any:
         tcp_keepalive=True,
     )
     return _SESSION.create_client("lambda", region_name=region, config=config)
+
+
+def clean_up_after(settings: Settings) -> Callable[[str], None]:
+    """Return a function that has CleanUp's own Lambda function clean up after an execution.
+
+    The other states may not delete anything. It does nothing for an execution that runs.
+    """
+
+    def clean_up(execution_arn: str) -> None:
+        answer = client("lambda", settings.region).invoke(
+            FunctionName=settings.clean_up_function,
+            Payload=json.dumps({"detail": {"executionArn": execution_arn}}),
+        )
+        if answer.get("FunctionError"):
+            _LOG.warning("the clean-up after %s failed", execution_arn)
+
+    return clean_up

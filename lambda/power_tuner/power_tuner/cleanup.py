@@ -30,18 +30,18 @@ class CleanUp:
 
     def after_success(self, optimized: bool) -> None:
         """Remove what was there for measuring; an optimised $LATEST stays as it is."""
-        self._run(undo=not optimized, forget_tuned=False)
+        self._run(failed=False, restore=not optimized)
 
     def after_failure(self) -> None:
         """Remove everything, an optimised version and its alias included."""
-        self._run(undo=True, forget_tuned=True)
+        self._run(failed=True, restore=True)
 
-    def _run(self, *, undo: bool, forget_tuned: bool) -> None:
+    def _run(self, *, failed: bool, restore: bool) -> None:
         try:
             lock = self._mark_as_ended()
-            if lock and undo and lock.memory_mb is not None:
-                self._restore(lock.memory_mb)
-            if forget_tuned:
+            if lock and restore and lock.memory_mb is not None:
+                self._restore(lock.memory_mb, always=failed)
+            if failed:
                 self._forget_tuned()
             self._delete_versions()
             if lock:
@@ -66,9 +66,14 @@ class CleanUp:
                 return self._mark_as_ended()
         return lock
 
-    def _restore(self, memory_mb: int) -> None:
+    def _restore(self, memory_mb: int, *, always: bool) -> None:
+        """Give $LATEST its memory size back.
+
+        After a failure it is written even if it is there: that changes the RevisionId, and so
+        refuses the change that a function of the stopped execution may be about to make.
+        """
         config = self._function.ready()
-        if config["MemorySize"] != memory_mb:
+        if always or config["MemorySize"] != memory_mb:
             self._function.set_memory(memory_mb, config)
 
     def _forget_tuned(self) -> None:

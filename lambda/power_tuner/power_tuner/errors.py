@@ -70,6 +70,10 @@ class CleanUpFailed(TunerError):  # noqa: N818
 # Errors that are only raised before the tuner has touched the function.
 NOTHING_CHANGED = (InvalidInput, NotTunable, FunctionBusy, PayloadNotRead)
 
+# What a state meets that goes on after its execution was stopped and cleaned up after. What it
+# did since then must be cleaned up again.
+MAYBE_ENDED = (ExecutionEnded, FunctionChanged, FunctionGone)
+
 
 def named(error: TunerError) -> TunerError:
     """Return the error with its name in front of its message.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from power_tuner.errors import TunerError
+from power_tuner.errors import MAYBE_ENDED, TunerError
 from power_tuner.function import Function
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import is_measured, tuned_mark
@@ -20,13 +20,17 @@ class Optimization:
     Args:
         function: The function.
         execution_arn: The execution.
+        clean_up_after: Runs CleanUp for an execution if it is over, by its ARN.
     """
 
-    def __init__(self, function: Function, execution_arn: str) -> None:
+    def __init__(
+        self, function: Function, execution_arn: str, clean_up_after: Callable[[str], None]
+    ) -> None:
         self._function = function
         self._execution_arn = execution_arn
         self._lock = FunctionLock(function, execution_arn)
         self._publisher = Publisher(function, execution_arn)
+        self._clean_up_after = clean_up_after
 
     def apply(self, power: int, alias_name: str) -> None:
         """Set the memory size, and point the alias at a version that has it.
@@ -35,11 +39,16 @@ class Optimization:
             power: The best power value, MB.
             alias_name: The alias to make or move; empty for none.
         """
-        self._lock.held()
-        config = self._publisher.set_memory(self._function.ready(), power)
-        if alias_name:
-            self._point_alias(alias_name, power, config)
+        try:
+            config = self._function.ready()
             self._lock.held()
+            config = self._publisher.set_memory(config, power)
+            if alias_name:
+                self._point_alias(alias_name, power, config)
+                self._lock.held()
+        except MAYBE_ENDED:
+            self._clean_up_after(self._execution_arn)
+            raise
 
     def _point_alias(self, name: str, power: int, config: Mapping[str, Any]) -> None:
         alias = next((a for a in self._function.aliases() if a.name == name), None)

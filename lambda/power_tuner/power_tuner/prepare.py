@@ -12,12 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from power_tuner.errors import (
-    ExecutionEnded,
-    FunctionBusy,
-    FunctionChanged,
-    NotTunable,
-)
+from power_tuner.errors import MAYBE_ENDED, ExecutionEnded, FunctionBusy, NotTunable
 from power_tuner.function import Deadline, Function, error_code, is_denied
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import Lock, is_measured, measured_mark
@@ -38,7 +33,7 @@ class Preparation:
         function: The function to tune.
         deadline: Until when this may take.
         is_running: Says whether another execution is running, by its ARN.
-        clean_up_after: Runs CleanUp for an execution that is over, by its ARN.
+        clean_up_after: Runs CleanUp for an execution if it is over, by its ARN.
     """
 
     def __init__(
@@ -77,10 +72,8 @@ class Preparation:
             self._publish(config, state)
             self._wait_for_versions(state)
             self._check_running()
-        except (ExecutionEnded, FunctionChanged):
-            # the execution may have been stopped, and cleaned up after, while we published
-            if not self._is_running(self._execution_arn):
-                self._clean_up_after(self._execution_arn)
+        except MAYBE_ENDED:
+            self._clean_up_after(self._execution_arn)
             raise
         return state
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from power_tuner.analyze import analyze
-from power_tuner.aws import client
+from power_tuner.aws import clean_up_after, client
 from power_tuner.function import Deadline, Function
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_out, request_of
 from power_tuner.meter import Meter
@@ -28,6 +28,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         deadline = Deadline(deadline_at(context, _MARGIN_S))
         function = Function(client("lambda", request.function.region), request.function, deadline)
         alias = request.auto_optimize_alias
-        Optimization(function, event["execution"]).apply(output["power"], alias)
+        optimization = Optimization(function, event["execution"], clean_up_after(SETTINGS))
+        optimization.apply(output["power"], alias)
         state.output = output | {"optimized": {"power": output["power"], "alias": alias or None}}
     return put_out(event, state, meter)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from power_tuner.aws import client
+from power_tuner.aws import clean_up_after, client
 from power_tuner.function import Deadline, Function
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_out, request_of
 from power_tuner.meter import Meter
@@ -18,7 +16,6 @@ from power_tuner.sources import read_payloads
 from power_tuner.state import TuningState
 
 _MARGIN_S = 15.0
-_LOG = logging.getLogger(__name__)
 client("lambda", SETTINGS.region)
 
 
@@ -34,7 +31,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         deadline = Deadline(deadline_at(context, _MARGIN_S))
         function = Function(client("lambda", request.function.region), request.function, deadline)
         state = Preparation(
-            request, event["execution"], function, deadline, _is_running, _clean_up_after
+            request, event["execution"], function, deadline, _is_running, clean_up_after(SETTINGS)
         ).run(before)
     return put_out(event, state, meter)
 
@@ -47,13 +44,3 @@ def _is_running(execution_arn: str) -> bool:
     except ClientError as error:
         return "ExecutionDoesNotExist" not in str(error)
     return bool(execution["status"] == "RUNNING")
-
-
-def _clean_up_after(execution_arn: str) -> None:
-    """Have CleanUp's own function do it: Prepare may not delete anything."""
-    answer = client("lambda", SETTINGS.region).invoke(
-        FunctionName=SETTINGS.clean_up_function,
-        Payload=json.dumps({"detail": {"executionArn": execution_arn}}),
-    )
-    if answer.get("FunctionError"):
-        _LOG.warning("the clean-up after %s failed", execution_arn)

@@ -1,0 +1,407 @@
+"""Never a trace: every point at which a tuning can be stopped, fail or meet another one.
+
+The fake API counts calls, so each test goes through all points of a tuning: it lets one go
+wrong, lets the clean-up run as the state machine or the rule would, and looks whether the
+function is as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from power_tuner.cleanup import CleanUp
+from power_tuner.errors import (
+    CleanUpFailed,
+    ExecutionEnded,
+    FunctionBusy,
+    FunctionChanged,
+    FunctionGone,
+    NotTunable,
+    StillWaiting,
+    TunerError,
+)
+from power_tuner.function import Deadline, Function
+from power_tuner.marks import LOCK_ALIAS, Lock
+from power_tuner.optimize import Optimization
+from power_tuner.prepare import Preparation
+from power_tuner.request import FunctionArn, parse
+from power_tuner.state import TuningState
+
+from tests.unit.tuner_fakes import ARN, EXECUTIONS, FakeLambda, error
+
+EXECUTION = f"{EXECUTIONS}:first"
+OTHER = f"{EXECUTIONS}:second"
+POWERS = [128, 512, 1024]
+
+
+class World:
+    """One function, and the executions that tune it."""
+
+    def __init__(self, memory_mb: int = 512) -> None:
+        self.api = FakeLambda(memory_mb)
+        self.running = {EXECUTION, OTHER}
+        self.now = 0.0
+
+    def function(self) -> Function:
+        deadline = Deadline(600, lambda: self.now, self._sleep)
+        return Function(self.api, FunctionArn.parse(ARN, "lambdaARN"), deadline)
+
+    def prepare(
+        self,
+        execution: str = EXECUTION,
+        state: TuningState | None = None,
+        powers: list[int] | None = None,
+        **keys: Any,
+    ) -> TuningState:
+        request = parse({"lambdaARN": ARN, "num": 5, "powerValues": powers or POWERS, **keys}, ())
+        function = self.function()
+        return Preparation(
+            request, execution, function, function._deadline, self._is_running, self.if_over
+        ).run(state)
+
+    def clean_up(self, execution: str = EXECUTION) -> None:
+        """What the state machine does after a failure, and the rule once it is over."""
+        before_call, self.api.before_call = self.api.before_call, lambda *_: None
+        CleanUp(self.function(), execution).after_failure()
+        self.api.before_call = before_call
+
+    def if_over(self, execution: str) -> None:
+        """What CleanUp does for an execution that another function names."""
+        if execution not in self.running:
+            self.clean_up(execution)
+
+    def end(self, execution: str = EXECUTION) -> None:
+        """Stop an execution, and let the rule's clean-up run."""
+        self.running.discard(execution)
+        self.clean_up(execution)
+
+    def _is_running(self, execution: str) -> bool:
+        return execution in self.running
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def at(number: int, act: Callable[[], None]) -> Callable[[int, str], None]:
+    """Return a hook that acts once, before the call of this number."""
+
+    def hook(call: int, _name: str) -> None:
+        if call == number:
+            act()
+
+    return hook
+
+
+def calls_of(work: Callable[[World], object], **world: Any) -> int:
+    """Return how many calls some work makes when nothing goes wrong."""
+    counted = World(**world)
+    work(counted)
+    return len(counted.api.calls)
+
+
+def raiser(problem: Exception) -> Callable[[], None]:
+    def act() -> None:
+        raise problem
+
+    return act
+
+
+PREPARE_CALLS = calls_of(World.prepare)
+
+
+def test_prepare_publishes_and_restores() -> None:
+    """Prepare publishes one version per power value; $LATEST has its own size at once."""
+    world = World()
+    before = world.api.picture()
+    state = world.prepare()
+    after = world.api.picture()
+    assert after["latest"] == before["latest"]
+    assert {p.power: p.versions for p in state.powers} == {128: ["1"], 512: ["3"], 1024: ["2"]}
+    assert [v["MemorySize"] for v in world.api.versions.values()] == [128, 1024, 512]
+    assert after["aliases"] == {LOCK_ALIAS: "$LATEST"}
+    # two of the three sizes are new, and going back is the third's own update
+    assert world.api.calls.count("UpdateFunctionConfiguration") == 3
+    assert world.api.calls.count("PublishVersion") == 3
+
+
+def test_success_leaves_nothing() -> None:
+    """After CleanUp the function is as it was."""
+    world = World()
+    before = world.api.picture()
+    world.prepare()
+    CleanUp(world.function(), EXECUTION).after_success(optimized=False)
+    assert world.api.picture() == before
+
+
+@pytest.mark.parametrize("number", range(1, PREPARE_CALLS + 1))
+def test_stopped_while_preparing(number: int) -> None:
+    """An execution that is stopped, and cleaned up after, at any point of Prepare leaves nothing.
+
+    Prepare's function goes on after that: Step Functions does not stop it.
+    """
+    world = World()
+    before = world.api.picture()
+    world.api.before_call = at(number, world.end)
+    with pytest.raises((ExecutionEnded, FunctionChanged, FunctionGone, ClientError)):
+        world.prepare()
+    assert world.api.picture() == before
+
+
+@pytest.mark.parametrize("number", range(1, PREPARE_CALLS + 1))
+def test_killed_while_preparing(number: int) -> None:
+    """Prepare's function dies at any point; the clean-up after it leaves nothing."""
+    world = World()
+    before = world.api.picture()
+    world.api.before_call = at(number, raiser(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        world.prepare()
+    world.end()
+    assert world.api.picture() == before
+
+
+@pytest.mark.parametrize("number", range(1, PREPARE_CALLS + 1))
+def test_denied_while_preparing(number: int) -> None:
+    """Any call of Prepare is refused; the clean-up leaves nothing."""
+    world = World()
+    before = world.api.picture()
+    world.api.before_call = at(number, raiser(error("AccessDeniedException", "X")))
+    with pytest.raises((ClientError, NotTunable)):
+        world.prepare()
+    world.clean_up()
+    assert world.api.picture() == before
+
+
+@pytest.mark.parametrize("number", range(1, PREPARE_CALLS + 1))
+def test_prepare_goes_on_where_it_was(number: int) -> None:
+    """A second attempt of Prepare uses what the first one made before it died."""
+    world = World()
+    before = world.api.picture()
+    world.api.before_call = at(number, raiser(StillWaiting("no time left")))
+    with pytest.raises(StillWaiting):
+        world.prepare()
+    world.api.before_call = lambda *_: None
+    state = world.prepare()
+    assert sorted(v["MemorySize"] for v in world.api.versions.values()) == sorted(POWERS)
+    memory = {p.power: world.api.versions[p.versions[-1]]["MemorySize"] for p in state.powers}
+    assert memory == {128: 128, 512: 512, 1024: 1024}
+    assert world.api.picture()["latest"] == before["latest"]
+    world.clean_up()
+    assert world.api.picture() == before
+
+
+@pytest.mark.parametrize("number", range(4, PREPARE_CALLS + 1))
+def test_somebody_deploys_while_preparing(number: int) -> None:
+    """A deployment in the middle is noticed, not overwritten; its code stays."""
+    world = World()
+    world.api.before_call = at(number, world.api.deploy)
+    try:
+        world.prepare()
+    except (FunctionChanged, AssertionError):
+        world.clean_up()
+        assert world.api.latest["MemorySize"] == 512
+        assert not world.api.versions
+    assert world.api.latest["CodeSha256"] == "code+"
+
+
+def clean_up_calls() -> int:
+    world = World()
+    world.prepare()
+    started = len(world.api.calls)
+    CleanUp(world.function(), EXECUTION).after_failure()
+    return len(world.api.calls) - started
+
+
+@pytest.mark.parametrize("number", range(1, clean_up_calls() + 1))
+@pytest.mark.parametrize("problem", ["killed", "denied", "twice"])
+def test_clean_up_goes_wrong(number: int, problem: str) -> None:
+    """A clean-up that dies, is refused, or runs twice at once: the next one does what is left."""
+    world = World()
+    before = world.api.picture()
+    world.prepare()
+    act = {
+        "killed": raiser(KeyboardInterrupt()),
+        "denied": raiser(error("AccessDeniedException", "X")),
+        "twice": world.end,
+    }[problem]
+    world.api.before_call = at(len(world.api.calls) + number, act)
+    try:
+        CleanUp(world.function(), EXECUTION).after_failure()
+    except (KeyboardInterrupt, CleanUpFailed, FunctionChanged):
+        assert problem == "twice" or world.api.picture() != before
+    world.api.before_call = lambda *_: None
+    world.end()
+    assert world.api.picture() == before
+
+
+def test_clean_up_of_nothing() -> None:
+    """A clean-up that finds nothing changes nothing, and a deleted function is fine."""
+    world = World()
+    before = world.api.picture()
+    world.clean_up()
+    assert world.api.picture() == before
+    world.prepare()
+    world.api.exists = False
+    world.clean_up()
+
+
+def test_versions_of_the_user_stay() -> None:
+    """Versions and aliases that are not the tuner's are never touched, however alike they are."""
+    world = World()
+    function = world.function()
+    config = function.configuration()
+    own = function.publish("mine", config)  # what $LATEST is: Lambda will not publish it again
+    function.create_alias("live", own.number)
+    before = world.api.picture()
+    state = world.prepare(powers=[512])
+    assert state.powers[0].versions == [own.number]
+    CleanUp(world.function(), EXECUTION).after_success(optimized=False)
+    assert world.api.picture() == before
+
+
+# --- two executions -----------------------------------------------------------------------
+
+
+def test_second_execution_is_refused() -> None:
+    """A second execution is refused at once, with the first one's ARN, and changes nothing."""
+    world = World()
+    world.prepare()
+    during, now = world.api.picture(), world.now
+    with pytest.raises(FunctionBusy, match=EXECUTION):
+        world.prepare(OTHER)
+    assert world.now == now
+    world.clean_up(OTHER)
+    assert world.api.picture() == during
+
+
+def test_second_execution_waits() -> None:
+    """With onConflict wait the second one begins when the first has ended."""
+    world = World()
+    before = world.api.picture()
+    world.prepare()
+    waited = len(world.api.calls) + 8
+    world.api.before_call = at(waited, world.end)
+    world.prepare(OTHER, onConflict="wait")
+    assert world.now > 0
+    world.end(OTHER)
+    assert world.api.picture() == before
+
+
+def test_waiting_ends_with_the_functions_time() -> None:
+    """A wait that is longer than Prepare's function lives is taken up by a retry."""
+    world = World()
+    world.prepare()
+    with pytest.raises(StillWaiting):
+        world.prepare(OTHER, onConflict="wait")
+    assert 590 < world.now <= 600
+
+
+def test_lock_of_an_execution_that_is_over() -> None:
+    """A lock that a dead execution left is cleaned up by the next one, its size restored."""
+    world = World()
+    before = world.api.picture()
+    world.api.before_call = at(9, raiser(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        world.prepare()
+    world.api.before_call = lambda *_: None
+    assert world.api.picture()["latest"] != before["latest"]
+    world.running.discard(EXECUTION)
+    state = world.prepare(OTHER)
+    assert state.original_power == 512
+    world.end(OTHER)
+    assert world.api.picture() == before
+
+
+def test_somebodys_own_alias_of_the_locks_name() -> None:
+    """An alias that only has the lock's name is respected, not deleted."""
+    world = World()
+    world.function().create_alias(LOCK_ALIAS, "$LATEST", "my own")
+    world.running.add("unknown")
+    before = world.api.picture()
+    with pytest.raises(FunctionBusy):
+        world.prepare()
+    world.clean_up()
+    assert world.api.picture() == before
+
+
+# --- more versions, and optimising --------------------------------------------------------
+
+
+def test_fresh_versions_of_a_single_power_value() -> None:
+    """More cold starts of one power value need versions that Lambda would not publish by itself."""
+    world = World()
+    before = world.api.picture()
+    state = world.prepare(powers=[512], onlyColdStarts=True)
+    for _ in range(2):
+        state = world.prepare(state=state, powers=[512], onlyColdStarts=True)
+    versions = state.powers[0].versions
+    assert len(set(versions)) == 3
+    assert {world.api.versions[number]["MemorySize"] for number in versions} == {512}
+    assert world.api.picture()["latest"] == before["latest"]
+    world.end()
+    assert world.api.picture() == before
+
+
+def optimise(world: World, power: int, alias: str) -> None:
+    Optimization(world.function(), EXECUTION, world.if_over).apply(power, alias)
+
+
+@pytest.mark.parametrize("power", POWERS)
+@pytest.mark.parametrize("alias", ["", "live", "best"])
+def test_optimised(power: int, alias: str) -> None:
+    """autoOptimize leaves the best size on $LATEST, and an alias at a version that has it."""
+    world = World()
+    world.function().create_alias("live", "$LATEST")
+    world.prepare()
+    optimise(world, power, alias)
+    CleanUp(world.function(), EXECUTION).after_success(optimized=True)
+    after = world.api.picture()
+    assert after["latest"]["MemorySize"] == power
+    assert LOCK_ALIAS not in after["aliases"]
+    assert len(after["versions"]) == (1 if alias else 0)
+    if alias:
+        version = after["aliases"][alias]
+        assert world.api.versions[version]["MemorySize"] == power
+
+
+def optimise_calls(power: int, alias: str) -> int:
+    world = World()
+    world.function().create_alias("live", "$LATEST")
+    world.prepare()
+    started = len(world.api.calls)
+    optimise(world, power, alias)
+    return len(world.api.calls) - started
+
+
+OPTIMISE_POINTS = [
+    (power, alias, number)
+    for power in (512, 1024)
+    for alias in ("live", "best")
+    for number in range(1, optimise_calls(power, alias) + 1)
+]
+
+
+@pytest.mark.parametrize(("power", "alias", "number"), OPTIMISE_POINTS)
+@pytest.mark.parametrize("problem", ["killed", "stopped"])
+def test_optimising_goes_wrong(power: int, alias: str, number: int, problem: str) -> None:
+    """A tuning that dies or is stopped at any point of Optimize leaves the function as it was."""
+    world = World()
+    world.function().create_alias("live", "$LATEST")
+    before = world.api.picture()
+    world.prepare()
+    act = raiser(KeyboardInterrupt()) if problem == "killed" else world.end
+    world.api.before_call = at(len(world.api.calls) + number, act)
+    with pytest.raises((KeyboardInterrupt, TunerError, ClientError)):
+        optimise(world, power, alias)
+    world.api.before_call = lambda *_: None
+    world.end()
+    assert world.api.picture() == before
+
+
+def test_lock_text_is_what_the_alias_says() -> None:
+    """The lock's alias says whose it is and which size to go back to."""
+    world = World()
+    world.prepare()
+    assert Lock.parse(world.api.aliases[LOCK_ALIAS]["Description"]) == Lock(EXECUTION, 512)
