@@ -6,18 +6,22 @@ import re
 
 # Every character that can begin markup inside a line or a table cell. An underscore within a
 # word (memory_mb) is none on GitHub, so it stays readable.
-_MARKUP = re.compile(r"([\\`*\[\]|~#])|(?<!\w)(_)|(_)(?!\w)")
+_MARKUP = re.compile(r"([\\`*\[\]|~#$])|(?<!\w)(_)|(_)(?!\w)")
+
+# What GitHub makes links (and notifications, and back references) of after it has read the
+# markup, so that no backslash keeps it from doing so: @name, #12, GH-12.
+_REFERENCE = re.compile(r"([@#]|\bGH-)(?=\w)", re.IGNORECASE)
 
 
 def text(value: str) -> str:
     """Return text that reads the same in Markdown, on one line.
 
-    Nothing in it becomes markup, HTML or a mention that would notify somebody.
+    Nothing in it becomes markup, HTML, a formula, or a mention that would notify somebody.
     """
     line = " ".join(value.split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKUP.sub(lambda found: "\\" + found.group(0), line)
-    return re.sub(r"@(?=\w)", "@\u200b", line)
+    return _REFERENCE.sub("\\1\u200b", line)
 
 
 def code(value: str) -> str:

@@ -24,14 +24,12 @@ from markupsafe import Markup
 from harness import __version__
 from harness.errors import StepError
 from harness.load import read_samples
-from harness.report import advice, charts, junit, markdown, numbers, tables, words
+from harness.report import advice, charts, junit, numbers, tables, templating, words
 from harness.report.charts import NARROW, WIDE, Size, Spec
 from harness.report.latency_chart import latency_spec
 from harness.report.meanings import meanings
 from harness.report.power_chart import interval, power_spec
 from harness.results import RunResult
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 # Above, reading takes longer than all the rest, for a line that hardly looks different.
 _MOST_BYTES = 24_000_000
@@ -109,9 +107,9 @@ def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> Re
     drawn = _charts(result, samples)
     files = _write_charts(drawn, folder / "charts", png=_setting(result, "png", default=True))
     context = _context(result, drawn, [file.relative_to(folder) for file in files])
-    environment = _environment()
-    _write(report.html, environment.get_template("report.html.j2").render(context))
-    page = environment.get_template("report.md.j2").render(context)
+    templates = templating.environment()
+    _write(report.html, templates.get_template("report.html.j2").render(context))
+    page = templates.get_template("report.md.j2").render(context)
     _write(report.markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
     return RenderedReport(
         report.result_json, report.html, report.markdown, report.junit, tuple(files)
@@ -174,8 +172,8 @@ def _context(
     result: RunResult, drawn: Mapping[str, Chart], chart_files: Sequence[Path]
 ) -> dict[str, Any]:
     """Return what the templates of the page and of the Markdown file show."""
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    script = (templating.TEMPLATES / "report.js").read_text(encoding="utf-8")
+    style = (templating.TEMPLATES / "report.css").read_text(encoding="utf-8")
     dark = f"@media screen and (prefers-color-scheme:dark){{{charts.dark_css('.plot')}}}"
     digest = hashlib.sha256(script.encode()).digest()
     return {
@@ -255,30 +253,6 @@ def _setting(result: RunResult, key: str, default: Any) -> Any:
     """Return a key of [report] as the run was made with."""
     section = result.settings.get("report")
     return section.get(key, default) if isinstance(section, dict) else default
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        # Names, messages and settings come from outside: in HTML all of them are escaped.
-        autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",), default=False),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "md": markdown.text,
-        "code": markdown.code,
-        "fence": markdown.fence,
-        "keep": _keep_units,
-    }
-    return environment
-
-
-def _keep_units(text: str) -> str:
-    """Return text whose figures do not part from their units at the end of a line."""
-    return re.sub(r"(?<=\d) (?=(?:%|ms|MB|s|USD)(?!\w))", "\u00a0", text)
 
 
 def _write(path: Path, content: str | bytes) -> None:

@@ -17,6 +17,8 @@ from harness.report import markdown
         ("_very_ [a](b) `c`", "\\_very\\_ \\[a\\](b) \\`c\\`"),
         ("@team and a@b.c", "@\u200bteam and a@\u200bb.c"),
         ("back\\slash", "back\\\\slash"),
+        ("other/repo#12 and GH-7", "other/repo\\#\u200b12 and GH-\u200b7"),
+        ("$LATEST is $5", "\\$LATEST is \\$5"),
     ],
 )
 def test_text_stays_text(text: str, escaped: str) -> None:
