@@ -1,0 +1,91 @@
+"""Least privilege: what a role of the tuner may do is what its state does, no more and no less.
+
+The embedded AWS enforces most of it in the e2e tests; it takes some actions for others, so the
+calls themselves are compared here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from power_tuner.cleanup import CleanUp
+from power_tuner.optimize import Optimization
+
+from tests.unit.test_tuner_traces import EXECUTION, OTHER, World
+
+pytestmark = pytest.mark.contract
+
+IAM_TF = Path(__file__).parents[2] / "modules" / "power_tuner" / "iam.tf"
+
+
+def granted(role: str) -> set[str]:
+    """Return the Lambda actions that a role may do, invoking left out."""
+    text = IAM_TF.read_text()
+    block = re.search(rf"\n    {role} = (?:merge\(.*?)?\{{\n(.*?)\n    \}}", text, re.S)
+    assert block is not None, f"no permissions for {role} in {IAM_TF.name}"
+    return set(re.findall(r'"lambda:(\w+)"', block[1])) - {"InvokeFunction"}
+
+
+def after(world: World, already: int) -> set[str]:
+    return set(world.api.calls[already:])
+
+
+def prepared() -> tuple[World, int]:
+    world = World()
+    world.function().create_alias("live", "$LATEST")
+    world.prepare()
+    return world, len(world.api.calls)
+
+
+def test_prepare() -> None:
+    """Prepare's role has the actions of Prepare."""
+    world = World()
+    world.prepare()
+    assert set(world.api.calls) == granted("prepare")
+
+
+def test_optimize() -> None:
+    """Optimize's role has the actions of Optimize, for a new alias and for an old one."""
+    made: set[str] = set()
+    for alias in ("live", "best"):
+        world, already = prepared()
+        Optimization(world.function(), EXECUTION, world.if_over).apply(1024, alias)
+        made |= after(world, already)
+    assert made == granted("optimize")
+
+
+def test_clean_up() -> None:
+    """CleanUp's role has the actions of CleanUp after a failure; after a success it needs fewer."""
+    world, already = prepared()
+    Optimization(world.function(), EXECUTION, world.if_over).apply(1024, "live")
+    already = len(world.api.calls)
+    CleanUp(world.function(), EXECUTION).after_failure()
+    assert after(world, already) == granted("clean-up")
+    world.prepare(OTHER)
+    already = len(world.api.calls)
+    CleanUp(world.function(), OTHER).after_success(optimized=False)
+    assert after(world, already) < granted("clean-up")
+
+
+def test_analyze_may_do_nothing() -> None:
+    """Analyze's role has no permission beyond its log."""
+    assert re.search(r"\n    analyze = \{\}\n", IAM_TF.read_text())
+
+
+def test_measure_may_only_invoke() -> None:
+    """Measure's role may invoke versions, and nothing else of Lambda."""
+    text = IAM_TF.read_text()
+    block = text[text.index("    measure = ") : text.index("    analyze = ")]
+    assert set(re.findall(r'"(lambda:\w+)"', block)) == {"lambda:InvokeFunction"}
+    assert "resources = local._versions" in block
+
+
+def test_functions_cannot_be_deleted() -> None:
+    """Deleting is allowed on versions only: no role can delete a function."""
+    text = IAM_TF.read_text()
+    statement = text[text.index('"lambda:DeleteFunction"') :].split("}")[0]
+    assert "resources = local._versions" in statement
+    assert text.count('"lambda:DeleteFunction"') == 1
+    assert '_versions = [for arn in var.tunable_function_arns : "${arn}:*"]' in text
