@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import __version__
+from harness import __version__, cli_tune
 from harness.cli_support import (
     EXIT_STATUS_HELP,
     EnvOption,
@@ -160,22 +160,7 @@ def smoke(run_id: RunOption = None, as_json: JsonOption = False) -> None:
         typer.echo(f"{result.requests} requests, {result.assertions} assertions hold")
 
 
-@app.command()
-def tune(
-    run_id: RunOption = None,
-    power: PowerOption = None,
-    num: NumOption = None,
-    strategy: StrategyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure the function of a standing environment at every power value."""
-    overrides = _tuning_overrides(power, num, strategy)
-    with reopened(run_id, overrides) as opened:
-        opened.tune()
-    if as_json:
-        print_json(opened.result.to_json()["tuning"])
-    else:
-        summary(opened, parts=("tuning",))
+app.command(help=cli_tune.HELP, epilog=EXIT_STATUS_HELP)(cli_tune.tune)
 
 
 @app.command()

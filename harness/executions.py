@@ -89,7 +89,7 @@ def left_on(session: Any, function: Function, machine: str) -> list[Leftover]:
                     f"{remove.format(what='function')} {function.name}:{version['Version']}",
                 )
                 for version in page["Versions"]
-                if version.get("Description", "").startswith(f"{tuner.MARK}{machine}:")
+                if _is_measured(version.get("Description", ""), machine)
             ]
         if left:
             left += _memory(client, function)
@@ -99,6 +99,12 @@ def left_on(session: Any, function: Function, machine: str) -> list[Leftover]:
         code = error.response["Error"]["Code"]
         return [Leftover("unknown", function.name, f"cannot be looked at: {code}")]
     return left
+
+
+def _is_measured(description: str, machine: str) -> bool:
+    """Whether a version was made to be measured; one of autoOptimizeAlias is there to stay."""
+    ours = description.startswith(f"{tuner.MARK}{machine}:")
+    return ours and " tuned to " not in description
 
 
 def _memory(client: Any, function: Function) -> list[Leftover]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from harness import aws, environment, executions, functions, runs, state_machine
 from harness.build import Package
 from harness.config import ALL_POWER_VALUES, Env, Settings
 from harness.errors import EXIT_PASS, StepError, UserError
-from harness.functions import Function, FunctionName
+from harness.functions import Function
 from harness.progress import Ui
 from harness.results import Leftover, RunResult, TuningResult
 from harness.run import Run, follow, git_sha
@@ -27,6 +27,7 @@ from harness.runs import TUNER_ENV
 from harness.toolchain import Toolchain
 from harness.tuning_checks import is_true, s3_location
 from harness.tuning_input import as_settings
+from harness.tuning_order import Order
 
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
@@ -39,25 +40,6 @@ TUNER_VARIABLES = (
 # The state machine's own limit lies behind ours, so that it is the one who asked who stops it.
 _LATER_S = 300
 _LIMITS_S = (60, 604_800)
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to tune, and how.
-
-    Attributes:
-        function: The function.
-        tuning_input: The state machine's input, checked, but for `lambdaARN`.
-        settings: Where to work and how long to wait.
-        tuner_arn: A power tuner that is there; empty: deploy one.
-        keep: Whether to leave a deployed one standing.
-    """
-
-    function: FunctionName
-    tuning_input: Mapping[str, Any]
-    settings: Settings
-    tuner_arn: str = ""
-    keep: bool = False
 
 
 class FunctionTuning(Run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rich import box
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from harness.report import advice, words
 from harness.report.tables import Table, load_table, memory_table
-from harness.results import RunResult
+from harness.results import RunResult, TuningResult
 
 _STYLES: dict[words.Status, str] = {
     "pass": "green",
@@ -58,6 +59,20 @@ def print_summary(
         _print_teardown(console, result)
     if parts is None:
         console.print(Text.assemble("Report: ", (str(report_path), "bold")), soft_wrap=True)
+
+
+def print_dry_run(tuning: TuningResult, console: Console) -> None:
+    """Print what one invocation per memory size came to; it recommends nothing.
+
+    Args:
+        tuning: The dry run's figures, with a `power` that is none of the sizes.
+        console: Where to.
+    """
+    table = memory_table(tuning)
+    if table is not None:
+        _print_table(console, replace(table, caption="Dry run, one invocation each"))
+    for warning in tuning.warnings:
+        _say(console, Text(f"Note: {warning}", style="dim"))
 
 
 def as_rich(table: Table, *, plain: bool) -> RichTable:

@@ -1,0 +1,202 @@
+"""`dyno tune`: the function of a standing environment, or any function that is there."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from harness import cli_tune_options as opt
+from harness.cli_support import RunOption, power_values, print_json, project, reopened, summary
+from harness.errors import UserError
+from harness.progress import Ui
+
+if TYPE_CHECKING:
+    from harness.function_tuning import FunctionTuning
+    from harness.tuning_order import Call
+
+# A line per paragraph: rich wraps them, and keeps the breaks of examples.
+HELP = """
+Measure a function at every power value, and say which is best.
+
+Without --function: the function of a standing environment (`dyno up`, `dyno run --keep`).
+
+With --function: any function that is there. Nothing is deployed but the power tuner, \
+which may touch that function alone and is taken down afterwards whatever happens. The \
+function stays as it was: its memory size, and no version and no alias more. It works in the \
+account and region that your credentials name (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
+
+Examples:
+
+\b
+  dyno tune --function my-function --payload event.json
+  dyno tune --function my-function --power 128,512,1024 --num 50
+  dyno tune --function my-function --power ALL --parallel --json >out.json
+  dyno tune --function my-function --payload-s3 s3://my-bucket/event.json
+  dyno tune --function my-function --only-cold-starts --strategy speed
+  dyno tune --function my-function --auto-optimize --auto-optimize-alias live
+  dyno tune --function my-function --keep     (the next one with --tuner ARN)
+  dyno tune --input sample-execution-input.json
+
+The last one takes the input file of aws-lambda-power-tuning's execute.sh as it is. Several \
+payloads with weights are a list in the payload's file:
+
+\b
+  [{"payload": {"id": 1}, "weight": 3}, {"payload": {"id": 2}, "weight": 1}]
+
+Settings come from \\[tuning] in envs/ENV/dyno.toml with --env, else from built-in \
+defaults; a flag overrides its key. Evidence is written to runs/RUN_ID/.
+"""
+
+
+def tune(
+    run_id: RunOption = None,
+    function: opt.Function = None,
+    tuner: opt.Tuner = None,
+    input_file: opt.InputFile = None,
+    env: opt.Env = None,
+    region: opt.Region = None,
+    keep: opt.Keep = False,
+    timeout_minutes: opt.TimeoutMinutes = None,
+    power: opt.Power = None,
+    num: opt.Num = None,
+    strategy: opt.Strategy = None,
+    balanced_weight: opt.BalancedWeight = None,
+    payload: opt.Payload = None,
+    payload_s3: opt.PayloadS3 = None,
+    pre_processor: opt.PreProcessor = None,
+    post_processor: opt.PostProcessor = None,
+    parallel: opt.Parallel = None,
+    sequential: opt.Sequential = None,
+    sleep_between_runs_ms: opt.SleepBetweenRunsMs = None,
+    discard_top_bottom: opt.DiscardTopBottom = None,
+    only_cold_starts: opt.OnlyColdStarts = None,
+    allowed_exception: opt.AllowedException = None,
+    allow_failures: opt.AllowFailures = None,
+    dry_run: opt.DryRun = None,
+    auto_optimize: opt.AutoOptimize = None,
+    auto_optimize_alias: opt.AutoOptimizeAlias = None,
+    on_conflict: opt.OnConflict = None,
+    disable_payload_logs: opt.DisablePayloadLogs = None,
+    include_output_results: opt.IncludeOutputResults = None,
+    as_json: opt.OutputJson = False,
+) -> None:
+    """Replaced by `HELP`."""
+    if payload is not None and payload_s3 is not None:
+        raise UserError("--payload and --payload-s3: give one of them, not both")
+    if payload == "-" and input_file == "-":
+        raise UserError("--payload - and --input -: only one of them can read standard input")
+    flags: dict[str, Any] = {
+        "power_values": None if power is None else power_values(power),
+        "num": num,
+        "strategy": strategy,
+        "balanced_weight": balanced_weight,
+        "parallel_invocation": parallel,
+        "sequential": sequential,
+        "sleep_between_runs_ms": sleep_between_runs_ms,
+        "discard_top_bottom": discard_top_bottom,
+        "only_cold_starts": only_cold_starts,
+        "payload_s3": payload_s3,
+        "pre_processor_arn": pre_processor,
+        "post_processor_arn": post_processor,
+        "disable_payload_logs": disable_payload_logs,
+        "include_output_results": include_output_results,
+        "allowed_exceptions": allowed_exception or None,
+        "allow_failures": allow_failures,
+        "on_conflict": on_conflict,
+        "dry_run": dry_run,
+        "auto_optimize": auto_optimize,
+        "auto_optimize_alias": auto_optimize_alias,
+    }
+    from harness import tuning_order
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    if payload is not None:
+        given["payload"] = tuning_order.read_json(payload, "--payload")
+    call = tuning_order.Call(given, function, tuner, input_file, env, region, keep, timeout_minutes)
+    if function is None and input_file is None:
+        _tune_standing(run_id, call, as_json=as_json)
+    elif run_id is not None:
+        raise UserError("--run: it names a standing environment; --function and --input do not")
+    else:
+        raise typer.Exit(_tune_function(call, as_json=as_json))
+
+
+def _tune_standing(run_id: str | None, call: Call, *, as_json: bool) -> None:
+    """Tune the function of a standing environment."""
+    from harness.tuning_input import FLAGS_ONLY
+
+    needs_function = {
+        "--tuner": call.tuner is not None,
+        "--env": call.env is not None,
+        "--region": call.region is not None,
+        "--keep": call.keep,
+        **{f"--{name.replace('_', '-')}": name in call.flags for name in FLAGS_ONLY},
+    }
+    wrong = [flag for flag, is_given in needs_function.items() if is_given]
+    if wrong:
+        raise UserError(f"{', '.join(wrong)}: say which function with --function NAME_OR_ARN")
+    overrides = {f"tuning.{name}": value for name, value in call.flags.items()}
+    overrides["tuning.timeout_minutes"] = call.timeout_minutes
+    with reopened(run_id, overrides) as opened:
+        opened.tune()
+    if as_json:
+        print_json(opened.result.to_json()["tuning"])
+    else:
+        summary(opened, parts=("tuning",))
+
+
+def _tune_function(call: Call, *, as_json: bool) -> int:
+    """Tune a function that is there and return the exit status."""
+    from harness import pipeline, tuning_order
+    from harness.function_tuning import FunctionTuning
+
+    root = project()
+    order = tuning_order.make(root, call)
+    run = FunctionTuning.prepare_order(root, order, Ui())
+    status = pipeline.execute(run, keep=call.keep, work=run.work)
+    if run.output is not None:
+        if as_json:
+            print_json(run.output)
+        else:
+            _print_result(run)
+    if call.keep:
+        _say_how_to_use_again(run, sys.stderr if as_json else sys.stdout)
+    return status
+
+
+def _print_result(run: FunctionTuning) -> None:
+    """Print what was found for people: table, recommendation, cost, curve, evidence."""
+    from rich.console import Console
+
+    from harness.report import console, tuning_cost
+
+    assert run.output is not None
+    out = Console(highlight=False)
+    dry = run.dry_run_result()
+    if dry is not None:
+        console.print_dry_run(dry, out)
+    else:
+        console.print_summary(run.result, out, run.report_path, parts=("tuning",))
+    curve = (run.output.get("stateMachine") or {}).get("visualization")
+    lines = (
+        tuning_cost.sentence(run.output),
+        f"Curve: {curve}" if curve else "",
+        f"Report: {run.report_path}",
+    )
+    for line in filter(None, lines):
+        out.print(line, soft_wrap=True, markup=False)
+
+
+def _say_how_to_use_again(run: FunctionTuning, stream: Any) -> None:
+    machine = run.result.outputs.get("state_machine_arn")
+    lease = run.folder.read_lease()
+    if not machine or lease.state != "up":
+        return
+    lines = (
+        f"The power tuner stands until {lease.expires_at}. It may tune {run.function.name} alone:",
+        f"  dyno tune --function {run.function.arn} --tuner {machine}",
+        f"take it down: make down RUN={run.folder.run_id}",
+    )
+    print(*lines, sep="\n", file=stream)
