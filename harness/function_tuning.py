@@ -103,13 +103,13 @@ class FunctionTuning(Run):
         env = Env(TUNER_ENV, project / "envs" / TUNER_ENV, order.settings)
         result = RunResult(
             run_id=folder.run_id,
-            env=TUNER_ENV,
+            env=f"function {function.name}",
             git_sha=git_sha(project),
             started_at=lease.started_at,
             timings={},
             name_prefix=lease.name_prefix,
             outputs={},
-            settings={**order.settings.model_dump(), "tuning": as_settings(tuning_input)},
+            settings=_evidence(order.settings, account, tuning_input),
         )
         run = cls(project, env, folder, account, tools, ui, result)
         run.function = function
@@ -223,6 +223,15 @@ def _new_folder(project: Path, order: Order, account: aws.Account) -> runs.RunFo
         endpoint=account.endpoint,
         settings=_without_payload(settings).model_dump(),
     )
+
+
+def _evidence(
+    settings: Settings, account: aws.Account, tuning_input: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings that this run has a use for, the input among them."""
+    content = settings.model_dump(include={"environment", "report"})
+    content["environment"]["emulated"] = bool(account.endpoint)
+    return {**content, "tuning": as_settings(tuning_input)}
 
 
 def _without_payload(settings: Settings) -> Settings:

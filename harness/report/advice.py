@@ -221,9 +221,11 @@ def caveats(result: RunResult) -> tuple[str, ...]:
     """Return what a reader must know before acting on the figures."""
     found = []
     if result.settings.get("environment", {}).get("emulated") is True:
+        there = "the same command with an account's credentials"
         found.append(
             "Measured on the embedded AWS, which models how Lambda's CPU follows memory. "
-            "Measure on AWS before you change a deployed function: make tune ENV=dev."
+            "Measure on AWS before you change a deployed function: "
+            f"{there if _tuned_function(result) else 'make tune ENV=dev'}."
         )
     if result.tuning is not None:
         noise = _noise(result.tuning)
@@ -271,6 +273,8 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     tuning = result.tuning
     if tuning is None or tuning.power == tuning.current_power:
         return ()
+    if _tuned_function(result):
+        return _apply_to_function(tuning)
     file = f"envs/{result.env}/tuned.auto.tfvars.json"
     return (
         Step(
@@ -281,5 +285,29 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
         Step(
             "Measure again: the new size is then the current one.",
             f"make tune ENV={result.env}",
+        ),
+    )
+
+
+def _tuned_function(result: RunResult) -> str:
+    """Return the ARN of the function of `dyno tune --function`; empty for an environment's."""
+    tuning = result.settings.get("tuning")
+    return str(tuning.get("function_arn", "")) if isinstance(tuning, dict) else ""
+
+
+def _apply_to_function(tuning: TuningResult) -> tuple[Step, ...]:
+    """Return how to change a function that somebody else deploys, in a way we cannot know."""
+    name = tuning.function_arn.rsplit(":", 1)[-1]
+    return (
+        Step(
+            f"Set the memory size to {tuning.power} MB where the function is declared (Terraform, "
+            "SAM, CDK): a size that is set past that is undone by its next deployment. To try it "
+            "at once:",
+            f"aws lambda update-function-configuration --region {tuning.region} "
+            f"--function-name {name} --memory-size {tuning.power}",
+        ),
+        Step(
+            "Measure again: the new size is then the current one.",
+            f"dyno tune --function {tuning.function_arn}",
         ),
     )
