@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ DEFAULT_ACCOUNT = "000000000000"
 SECRET_KEY = "test"  # noqa: S105 - not checked for root, and never leaves this machine
 METER_PATH = Path(__file__).parent / "meter_path"
 ACCOUNT_CONCURRENCY = 32
+PROGRAM = ("-m", "ministack")
 
 _PORT_TRIES = 5
 _STOP_DEADLINE_S = 15.0
@@ -107,6 +108,7 @@ def start(
     deadline_s: float = 30.0,
     owner_pid: int | None = None,
     account_concurrency: int = ACCOUNT_CONCURRENCY,
+    program: Sequence[str] = PROGRAM,
 ) -> LocalServer:
     """Start an embedded AWS in `home`, or return the one that runs there already.
 
@@ -120,6 +122,7 @@ def start(
             the server ends too. None keeps it until `stop`.
         account_concurrency: Lambda invocations at once, in all accounts together, before
             callers get a 429.
+        program: What Python is to run, for tests that put something around the server.
 
     Raises:
         UserError: The port is in use, or an argument is wrong. Nothing was started.
@@ -135,7 +138,8 @@ def start(
         _clear(home)
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
-            state = _launch(home, chosen, region, account_id, owner_pid, account_concurrency)
+            environment = _server_environment(home, chosen, region, account_id, account_concurrency)
+            state = _launch(home, chosen, region, account_id, owner_pid, environment, program)
             if _wait_until_healthy(state, deadline_s):
                 return _server(state, home)
             tail = log_tail(home, 20)
@@ -202,14 +206,15 @@ def _launch(
     region: str,
     account_id: str,
     owner_pid: int | None,
-    account_concurrency: int,
+    environment: dict[str, str],
+    program: Sequence[str],
 ) -> _State:
     """Start supervisor and server, and write down which processes they are."""
     temp = home / "tmp"
     temp.mkdir(mode=0o700, exist_ok=True)
     orders = {
-        "command": [sys.executable, "-m", "ministack"],
-        "environment": _server_environment(home, port, region, account_id, account_concurrency),
+        "command": [sys.executable, *program],
+        "environment": environment,
         "log": str(home / "server.log"),
         "temp": str(temp),
         "owner_pid": owner_pid,
