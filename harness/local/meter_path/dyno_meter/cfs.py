@@ -1,53 +1,156 @@
-"""How long a CPU-bound piece of work takes under AWS Lambda's share of CPU.
+"""How long work takes under AWS Lambda's share of CPU. Pure: numbers in, numbers out.
 
-A function gets memory / 1769 of a vCPU (1769 MB is one vCPU, says AWS's documentation of
-memory configuration). The kernel's CFS bandwidth control enforces it: a quota per period. What
-is used is only accounted at ticks, so a function overruns its quota by up to a tick, and pays
-back in the periods that follow. Hence the staircase of short functions.
+A function gets memory / 1769 of a vCPU: "at 1,769 MB, a function has the equivalent of one
+vCPU" (AWS Lambda's guide, "Configure Lambda function memory"). The kernel's CFS bandwidth
+control enforces it (Documentation/scheduler/sched-bwc.rst): a quota of CPU time per period,
+handed out in slices. A slice is only found used up at a tick, so work overruns its quota and
+pays back in the next period. Hence the staircase of short functions.
+
+The constants are fitted on the data set cpu17ms; docs/local-lambda.md has the fit, its errors
+and the plot. `meter.js` is the same model for Node.js, held to this one by a test.
 """
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # importing typing costs every cold start 5 ms
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    Step = tuple[Any, ...]
+
 MB_PER_VCPU = 1769
 PERIOD_MS = 20.0
+# Quota is handed out in slices of 5 ms and looked at at every tick of 4 ms: the second tick finds
+# a slice used up. A quota below a slice is found used up by the first.
+SLICE_MS = 5.0
 TICK_MS = 4.0
+# Work starts with a fresh period (the environment was frozen), or one tick into it.
+STARTS = ((0.0, 0.8), (4.0, 0.2))
+# What the first period's quota has more or less than usual: the runtime itself has used some of
+# it before the clock starts, and some use is not accounted yet.
+CREDITS_MS = (-1.4, -0.5, -0.3, -0.2, -0.1, 0.05)
+WAKE_MS = 0.1  # from the refill until throttled work runs again
+
+CPU, WAIT, CALL, ANSWER = "cpu", "wait", "call", "answer"
+
 _EPSILON = 1e-9
+_SETTLED_PERIODS = 6  # from here on, one period of throttled work is like the next
 
 
-def duration_ms(
-    cpu_ms: float, blocked_ms: float, memory_mb: int, parallelism: float = 1.0
-) -> float:
-    """Return the duration that AWS Lambda would take.
+def vcpus(memory_mb: int) -> int:
+    """Return how many vCPUs a function sees: at most so many threads run at once."""
+    for limit_mb, count in ((3008, 2), (5307, 3), (7076, 4), (8845, 5)):
+        if memory_mb <= limit_mb:
+            return count
+    return 6
+
+
+def duration_ms(steps: Iterable[Step], memory_mb: int) -> tuple[float, float]:
+    """Return mean and standard deviation of the duration that AWS Lambda would take.
 
     Args:
-        cpu_ms: CPU time of all threads together.
-        blocked_ms: Time in which nothing ran and nothing wanted to.
+        steps: What the work does, in order:
+            (CPU, ms, width): so much CPU time, by `width` threads that want to run at once;
+            (WAIT, ms): nothing runs and nothing wants to;
+            (CALL, id, ms): something is asked that answers after so long, while work goes on;
+            (ANSWER, id): work needs that answer, and waits for it.
         memory_mb: The function's memory size.
-        parallelism: How many threads wanted to run at once, on average; at least 1.
     """
-    width = max(1.0, parallelism)
-    if memory_mb >= MB_PER_VCPU * width:
-        return blocked_ms + cpu_ms / width
-    # `width` threads use the quota that much faster
-    return blocked_ms + _throttled_ms(cpu_ms / width, memory_mb / (MB_PER_VCPU * width))
+    steps = tuple(steps)
+    total = squares = 0.0
+    for into_period_ms, share in STARTS:
+        for credit_ms in CREDITS_MS:
+            took_ms = _Run(memory_mb, into_period_ms, credit_ms).through(steps)
+            weight = share / len(CREDITS_MS)
+            total += weight * took_ms
+            squares += weight * took_ms * took_ms
+    return total, max(0.0, squares - total * total) ** 0.5
 
 
-def _throttled_ms(cpu_ms: float, share: float) -> float:
-    """Run `cpu_ms` of one thread that may use `share` (below 1) of a CPU."""
-    quota = PERIOD_MS * share
-    now, left, budget = 0.0, cpu_ms, quota
-    refill, tick = PERIOD_MS, TICK_MS
-    while True:
-        step = min(left, tick - now, refill - now)
-        now, left, budget = now + step, left - step, budget - step
-        if left <= _EPSILON:
-            return now
-        if now >= refill - _EPSILON:
-            budget, refill = min(budget + quota, quota), refill + PERIOD_MS
-        if now >= tick - _EPSILON:
-            tick += TICK_MS
-            while budget <= _EPSILON:  # throttled until a refill leaves something to use
-                now, refill = refill, refill + PERIOD_MS
-                budget = min(budget + quota, quota)
-            while tick <= now + _EPSILON:
-                tick += TICK_MS
+class _Run:
+    """One invocation on its way through the scheduler's periods."""
+
+    def __init__(self, memory_mb: int, into_period_ms: float, credit_ms: float) -> None:
+        self._share = memory_mb / MB_PER_VCPU
+        self._vcpus = vcpus(memory_mb)
+        self._quota = PERIOD_MS * self._share
+        self._into_period = into_period_ms
+        self._fresh_budget = self._budget = self._quota + credit_ms
+        self._now = 0.0
+        self._refill = PERIOD_MS - into_period_ms
+        self._unchecked_ms = self._slice_ms()
+        self._late = 0.0
+        self._answers: dict[Any, float] = {}
+
+    def through(self, steps: tuple[Step, ...]) -> float:
+        """Return how long the steps take."""
+        for step in steps:
+            kind = step[0]
+            if kind == CPU:
+                self._work(step[1], min(max(1.0, step[2]), self._vcpus))
+            elif kind == WAIT:
+                self._sleep_until(self._now + step[1])
+            elif kind == CALL:
+                self._answers[step[1]] = self._now + step[2]
+            else:
+                self._sleep_until(self._answers.pop(step[1], self._now))
+        return self._now + self._late
+
+    def _slice_ms(self) -> float:
+        """Return how long work runs until its use of the quota is looked at."""
+        return 2 * TICK_MS if self._quota >= SLICE_MS else TICK_MS
+
+    def _sleep_until(self, moment: float) -> None:
+        """Wait. Falling asleep is accounted at once: who owes then wakes when it is paid."""
+        if moment <= self._now:
+            return
+        slept_ms = moment - self._now
+        self._now = moment
+        self._refill_passed()
+        if self._budget <= _EPSILON:
+            self._throttle(0.0)
+        elif slept_ms >= 2 * PERIOD_MS and self._budget >= self._quota:
+            # the timer has stopped after an idle period, and starts when work does
+            self._refill = self._now + PERIOD_MS - self._into_period
+            self._budget = self._fresh_budget
+        self._unchecked_ms = self._slice_ms()
+
+    def _refill_passed(self) -> None:
+        """Refill for every period that began; what was left over is lost, what is owed is not."""
+        if self._refill <= self._now + _EPSILON:
+            periods = int((self._now + _EPSILON - self._refill) / PERIOD_MS) + 1
+            self._refill += periods * PERIOD_MS
+            self._budget = min(self._quota, min(self._budget, 0.0) + periods * self._quota)
+
+    def _work(self, cpu_ms: float, width: float) -> None:
+        if width <= self._share:  # the quota is never used up
+            self._now += cpu_ms / width
+            self._refill_passed()
+            return
+        left = cpu_ms
+        while left > _EPSILON:
+            step = min(left / width, self._unchecked_ms, self._refill - self._now)
+            self._now += step
+            left -= step * width
+            self._budget -= step * width
+            self._unchecked_ms -= step
+            self._refill_passed()
+            if self._unchecked_ms <= _EPSILON:
+                if self._budget <= _EPSILON:
+                    left = self._throttle(left)
+                self._unchecked_ms = self._slice_ms()
+
+    def _throttle(self, left: float) -> float:
+        """Wait for the period that leaves something to use; return the work that is left then."""
+        self._late = WAKE_MS
+        settled = left - _SETTLED_PERIODS * (self._quota + 2 * TICK_MS)
+        if settled > 0:
+            periods = int(settled / self._quota)
+            self._now += periods * PERIOD_MS
+            self._refill += periods * PERIOD_MS
+            left -= periods * self._quota
+        while self._budget <= _EPSILON:
+            self._now = self._refill
+            self._refill_passed()
+        return left

@@ -29,6 +29,7 @@ def report_lines(
     init_ms: float | None = None,
     status: str = SUCCESS,
     error_type: str = "",
+    measured_by: str = "",
     as_json: bool = False,
 ) -> str:
     """Return the lines at an invocation's end.
@@ -41,6 +42,7 @@ def report_lines(
         init_ms: How long Init took, at a cold start; None when warm. It is billed.
         status: "success", "error" or "timeout".
         error_type: What went wrong, as "Runtime.ExitError".
+        measured_by: How CPU time was told from waiting, if not in the usual way.
         as_json: Whether the function's log format is JSON.
     """
     billed_ms = math.ceil(round(duration_ms + (init_ms or 0.0), 3))
@@ -56,6 +58,8 @@ def report_lines(
         record: dict[str, Any] = {"requestId": request_id, "metrics": metrics, "status": status}
         if error_type:
             record["errorType"] = error_type
+        if measured_by:
+            record["measuredBy"] = measured_by
         return _event("platform.report", record)
     fields = [
         f"REPORT RequestId: {request_id}",
@@ -70,6 +74,8 @@ def report_lines(
         fields.append(f"Status: {status}")
     if error_type:
         fields.append(f"Error Type: {error_type}")
+    if measured_by:
+        fields.append(f"Measured By: {measured_by}")
     return f"END RequestId: {request_id}\n" + "\t".join(fields) + "\t\n"
 
 

@@ -1,4 +1,4 @@
-"""What the meter is told: by the embedded AWS's environment, a settings file, and its API."""
+"""What the meter is told: by a settings file, and by the embedded AWS's own API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FELT, REPORTED = "felt", "reported"
+MODELLED, MEASURED = "modelled", "measured"
 
 
 class Settings:
@@ -18,18 +19,24 @@ class Settings:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._seen: int | None = None
-        self.felt = True
+        self._seen: object = ()
+        self.felt = True  # let callers wait as long as on AWS
+        self.aws_latency_modelled = True  # or as long as the embedded AWS took
+        self.cpu_factor = 1.0  # CPU time on AWS for one of this machine
+        self.seed = "0"
+        self.memory_limit = True
+        self.trace = ""  # file that gets a line of JSON about each invocation
 
     def refresh(self) -> None:
         """Read the file if it is not the one that was read last."""
         try:
-            changed = os.stat(self._path).st_mtime_ns  # noqa: PTH116
+            status = os.stat(self._path)  # noqa: PTH116
+            now: object = (status.st_mtime_ns, status.st_ino)
         except OSError:
-            changed = None
-        if changed != self._seen:
-            self._seen = changed
-            self._apply(self._read() if changed is not None else {})
+            now = None
+        if now != self._seen:
+            self._seen = now
+            self._apply(self._read() if now is not None else {})
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -41,6 +48,11 @@ class Settings:
 
     def _apply(self, content: dict[str, Any]) -> None:
         self.felt = content.get("mode", FELT) != REPORTED
+        self.aws_latency_modelled = content.get("aws_latency", MODELLED) != MEASURED
+        self.cpu_factor = float(content.get("cpu_factor", 1.0))
+        self.seed = str(content.get("seed", 0))
+        self.memory_limit = bool(content.get("memory_limit", True))
+        self.trace = str(content.get("trace", ""))
 
 
 def function_configuration(
@@ -48,8 +60,8 @@ def function_configuration(
 ) -> dict[str, Any]:
     """Ask the embedded AWS for a function's configuration; empty if it does not answer.
 
-    A worker is not told its log format, but GetFunctionConfiguration knows. The request is
-    written by hand: an HTTP library would cost every cold start 15 ms.
+    A worker is not told its log format or architecture, but GetFunctionConfiguration knows.
+    The request is written by hand: an HTTP library would cost every cold start 15 ms.
     """
     try:
         _, _, _, region, account, _, name = arn.split(":")[:7]

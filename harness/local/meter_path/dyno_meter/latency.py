@@ -1,0 +1,91 @@
+"""How long AWS's services take to answer a Lambda function. Pure but for reading its table.
+
+`latency.json` has medians and spreads per service and operation, with sources.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_TARGET = re.compile(rb"\r\nx-amz-target: *([^\r\n]+)", re.IGNORECASE)
+_SCOPE = re.compile(rb"Credential=[^/\s]+/\d+/[^/]+/([^/]+)/aws4_request")
+_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+_RPC_PATH = re.compile(rb"^/service/[^/]+/operation/(\w+)")
+_INVOKE_PATH = re.compile(rb"^/\d{4}-\d\d-\d\d/functions/[^/]+/(invocations|invoke-async)")
+
+
+def operation_of(request: bytes) -> tuple[str, str]:
+    """Return (service, operation) of an HTTP request to AWS; "" for what is not known.
+
+    Args:
+        request: The request's beginning: first line, headers, and the body of query protocols.
+    """
+    head, _, body = request.partition(b"\r\n\r\n")
+    scope = _SCOPE.search(head)
+    service = scope[1].decode() if scope else ""
+    target = _TARGET.search(head)
+    if target:
+        return service, target[1].decode().rpartition(".")[2].strip()
+    method, _, rest = head.partition(b" ")
+    path, _, query = rest.partition(b" ")[0].partition(b"?")
+    for pattern, text in ((_RPC_PATH, path), (_ACTION, body), (_ACTION, query)):
+        found = pattern.search(text)
+        if found:
+            return service, found[1].decode()
+    if service == "s3":
+        return service, _s3_operation(method.decode(), path, query)
+    if service == "lambda" and _INVOKE_PATH.match(path):
+        return service, "Invoke"
+    return service, ""
+
+
+def _s3_operation(method: str, path: bytes, query: bytes) -> str:
+    of_object = path.strip(b"/").count(b"/") > 0
+    if method == "GET" and not of_object:
+        return "ListObjectsV2"
+    if method == "POST":
+        return "DeleteObjects" if b"delete" in query else "PostObject"
+    names = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
+    return names.get(method, "") if of_object else ""
+
+
+class LatencyModel:
+    """Draws latencies, the same ones for the same seed."""
+
+    def __init__(self, table: dict[str, Any], seed: str) -> None:
+        import random
+
+        self._services = table["services"]
+        self._default = table["default"]
+        self._random = random.Random(seed)  # noqa: S311 - no secret depends on it
+
+    @classmethod
+    def load(cls, seed: str) -> LatencyModel:
+        """Return the model of this package's own table."""
+        path = os.path.join(os.path.dirname(__file__), "latency.json")  # noqa: PTH118, PTH120
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return cls(json.load(file), seed)
+
+    def draw_ms(self, service: str, operation: str, sent_bytes: int = 0) -> float | None:
+        """Return one call's latency in ms; None where the real time is to be kept."""
+        entry = self._entry(service, operation)
+        if entry.get("as_measured"):
+            return None
+        spread = math.exp(self._random.gauss(0.0, entry["sigma"]))
+        return float(entry["median_ms"] * spread + sent_bytes / 1024 * entry["ms_per_kb"])
+
+    def transfer_ms(self, service: str, operation: str, received_bytes: int) -> float:
+        """Return how long so much of an answer's body takes to arrive."""
+        return float(received_bytes / 1024 * self._entry(service, operation)["ms_per_kb"])
+
+    def _entry(self, service: str, operation: str) -> dict[str, Any]:
+        known = self._services.get(service, {})
+        of_service = known.get("default", {})
+        return {**self._default, **of_service, **known.get("operations", {}).get(operation, {})}

@@ -1,0 +1,78 @@
+"""How long a function would take on AWS Lambda, by its memory size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.config import MEMORY_MB_MAX, MEMORY_MB_MIN
+from harness.errors import UserError
+from harness.local.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
+
+# Sandboxes run on different machines: 2.5 % of the mean, over ten sandboxes per memory size
+# with a whole vCPU in the data set cpu17ms.
+SANDBOX_SPREAD = 0.025
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A distribution's mean and standard deviation, in ms."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one memory size."""
+
+    memory_mb: int
+    duration_ms: Spread
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `dyno local model --json` prints."""
+        return asdict(self)
+
+
+def predict(
+    cpu_ms: float, memory_mb: Iterable[int], *, threads: int = 1, blocked_ms: float = 0.0
+) -> list[Prediction]:
+    """Return the modelled duration at each memory size.
+
+    Args:
+        cpu_ms: CPU time of one invocation, of all threads together.
+        memory_mb: Memory sizes.
+        threads: How many threads or processes share the work evenly.
+        blocked_ms: Time in which nothing runs, once the CPU time is used.
+
+    Raises:
+        UserError: A number that cannot be.
+    """
+    sizes = tuple(memory_mb)
+    _check(cpu_ms, sizes, threads, blocked_ms)
+    steps: tuple[tuple[Any, ...], ...] = ((CPU, cpu_ms, float(threads)),)
+    predictions = []
+    for size in sizes:
+        busy_ms, std_ms = duration_ms(steps, size)
+        if blocked_ms:
+            mean_ms, std_ms = duration_ms((*steps, (WAIT, blocked_ms)), size)
+        else:
+            mean_ms = busy_ms
+        std_ms = (std_ms**2 + (SANDBOX_SPREAD * busy_ms) ** 2) ** 0.5
+        predictions.append(Prediction(size, Spread(mean_ms, std_ms)))
+    return predictions
+
+
+def _check(cpu_ms: float, sizes: tuple[int, ...], threads: int, blocked_ms: float) -> None:
+    if not 0 <= cpu_ms < float("inf"):
+        raise UserError(f"CPU time {cpu_ms:g} ms: must be 0 or more")
+    if not 0 <= blocked_ms < float("inf"):
+        raise UserError(f"blocked time {blocked_ms:g} ms: must be 0 or more")
+    if threads < 1:
+        raise UserError(f"threads {threads}: must be 1 or more")
+    if not sizes:
+        raise UserError("no memory size given")
+    for size in sizes:
+        if not MEMORY_MB_MIN <= size <= MEMORY_MB_MAX:
+            raise UserError(f"memory size {size} MB: must be {MEMORY_MB_MIN} to {MEMORY_MB_MAX}")
