@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -181,12 +182,23 @@ def _print_result(run: FunctionTuning) -> None:
         console.print_summary(run.result, out, run.report_path, parts=("tuning",))
     curve = (run.output.get("stateMachine") or {}).get("visualization")
     lines = (
+        _optimized(run),
         tuning_cost.sentence(run.output),
         f"Curve: {curve}" if curve else "",
         f"Report: {run.report_path}",
     )
     for line in filter(None, lines):
         out.print(line, soft_wrap=True, markup=False)
+
+
+def _optimized(run: FunctionTuning) -> str:
+    """Return what was changed, if that was asked for; empty if nothing was."""
+    optimized = (run.output or {}).get("optimized")
+    if not isinstance(optimized, Mapping):
+        return ""
+    alias = optimized.get("alias")
+    also = f", and the alias {alias} is at a version with it" if alias else ""
+    return f"{run.function.name} has {optimized.get('power')} MB now{also}."
 
 
 def _say_how_to_use_again(run: FunctionTuning, stream: Any) -> None:

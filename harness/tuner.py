@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,8 @@ from harness.results import (
 
 LOCK_ALIAS = "dyno-tuner-lock"  # on the function while it is tuned, see modules/power_tuner
 MARK = "dyno-tuner "  # starts the description of every version that the tuner publishes
+_NAME_CHARS = 75
+_HASH_CHARS = 16
 _POLL_S = 0.5
 _CLEAN_UP_S = 180.0
 _CLEAN_LOOKS = 2  # in a row: a function that was about to be locked looks clean once
@@ -400,7 +403,8 @@ def _await_clean_up(
     sleep: Callable[[float], None],
 ) -> None:
     """Wait until nothing of a stopped execution is left on its function."""
-    functions = session.client("lambda")
+    parts = function_arn.split(":")  # the function may be in another region than the tuner
+    functions = session.client("lambda", region_name=parts[3] if len(parts) > 3 else None)
     deadline = clock() + _CLEAN_UP_S
     clean = 0
     while clean < _CLEAN_LOOKS:
@@ -414,9 +418,21 @@ def _await_clean_up(
         sleep(_POLL_S)
 
 
+def version_mark(execution_arn: str) -> str:
+    """Return how the descriptions of an execution's versions start.
+
+    A name that is too long for a description ends with a hash, as the tuner has it.
+    """
+    name = ":".join(execution_arn.split(":")[-2:])
+    if len(name) > _NAME_CHARS:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_CHARS]
+        name = f"{name[: _NAME_CHARS - _HASH_CHARS - 1]}~{digest}"
+    return f"{MARK}{name} "
+
+
 def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
     """Return whether a function still has the execution's lock or versions."""
-    name = ":".join(execution_arn.split(":")[-2:])
+    mark = version_mark(execution_arn)
     try:
         aliases = functions.get_paginator("list_aliases").paginate(FunctionName=function_arn)
         for page in aliases:
@@ -426,7 +442,7 @@ def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
         versions = functions.get_paginator("list_versions_by_function")
         for page in versions.paginate(FunctionName=function_arn):
             for version in page["Versions"]:
-                if version.get("Description", "").startswith(f"{MARK}{name} "):
+                if version.get("Description", "").startswith(mark):
                     return True
     except functions.exceptions.ResourceNotFoundException:
         return False
