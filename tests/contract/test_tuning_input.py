@@ -1,0 +1,189 @@
+"""The tuner's input as the command checks it and as the state machine does: one verdict."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from power_tuner import errors, marks, payloads, request, sources
+
+from harness import tuner
+from harness.config import ALL_POWER_VALUES
+from harness.errors import UserError
+from harness.tuning_checks import require_allowed, s3_location
+from harness.tuning_input import KEYS
+
+pytestmark = pytest.mark.contract
+
+ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop"
+GOOD: dict[str, Any] = {"lambdaARN": ARN, "num": 10, "payload": {}}
+
+ALLOWED: dict[str, dict[str, Any]] = {
+    "least": {},
+    "num-string": {"num": " 12 "},
+    "num-float": {"num": 12.0},
+    "power-strings": {"powerValues": ["128", 10240, 512.0]},
+    "power-all": {"powerValues": "ALL"},
+    "power-none": {"powerValues": []},
+    "power-null": {"powerValues": None},
+    "power-empty": {"powerValues": ""},
+    "flags-of-shells": {"dryRun": "true", "autoOptimize": 0, "onlyColdStarts": "FALSE"},
+    "clamped": {"balancedWeight": 7, "discardTopBottom": "-1"},
+    "sleep-of-words": {"sleepBetweenRunsMs": "a while"},
+    "unknown-key": {"colour": "blue"},
+    "processor-alias": {"preProcessorARN": f"{ARN}:live", "postProcessorARN": ""},
+    "alias": {"autoOptimizeAlias": "live-1"},
+    "exceptions": {"allowedExceptions": ["Busy"]},
+    "isolation": {"isolation": "alias", "onConflict": "wait"},
+    "s3": {"payloadS3": "s3://bucket/a%20b?c"},
+    "s3-none": {"payloadS3": ""},
+    "plain-list": {"payload": [{"weight": 1}, {"payload": 2}]},
+    "weighted": {"payload": [{"weight": 1, "payload": {}}, {"weight": 9, "payload": []}]},
+    "weighted-wins-s3": {
+        "payloadS3": "s3://bucket/key",
+        "payload": [{"weight": 1, "payload": 1}, {"weight": 99, "payload": 1}],
+    },
+}
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "num-missing": {"num": None},
+    "num-small": {"num": 4},
+    "num-word": {"num": "ten"},
+    "num-bool": {"num": True},
+    "num-fraction": {"num": 7.5},
+    "power-small": {"powerValues": [100]},
+    "power-large": {"powerValues": [20000]},
+    "power-word": {"powerValues": ["big"]},
+    "power-lower-case": {"powerValues": "all"},
+    "power-number": {"powerValues": 128},
+    "strategy": {"strategy": "fast"},
+    "conflict": {"onConflict": "steal"},
+    "isolation": {"isolation": "clone"},
+    "flag": {"parallelInvocation": "yes"},
+    "flag-number": {"dryRun": 2},
+    "number": {"balancedWeight": "half"},
+    "number-bool": {"discardTopBottom": True},
+    "number-infinite": {"discardTopBottom": "inf"},
+    "processor": {"preProcessorARN": "prepare"},
+    "processor-number": {"postProcessorARN": 7},
+    "alias-digits": {"autoOptimizeAlias": "12"},
+    "alias-signs": {"autoOptimizeAlias": "a b"},
+    "exceptions-text": {"allowedExceptions": "Busy"},
+    "exceptions-numbers": {"allowedExceptions": [1]},
+    "s3-scheme": {"payloadS3": "https://bucket/key"},
+    "s3-no-key": {"payloadS3": "s3://bucket/"},
+    "s3-number": {"payloadS3": 7},
+    "weighted-many": {"payload": [{"weight": 1, "payload": 1}] * 11},
+    "weighted-share": {"payload": [{"weight": 1, "payload": 1}, {"weight": 99, "payload": 1}]},
+    "weighted-word": {"payload": [{"weight": "a", "payload": 1}]},
+    "weighted-negative": {"payload": [{"weight": -1, "payload": 1}]},
+}
+
+
+def the_command_takes(tuning_input: dict[str, Any]) -> bool:
+    """Whether `dyno tune` would start with this input."""
+    try:
+        require_allowed(tuning_input, "input")
+    except UserError:
+        return False
+    return True
+
+
+def the_state_machine_takes(tuning_input: dict[str, Any]) -> bool:
+    """Whether Prepare would start with this input."""
+    try:
+        parsed = request.parse(tuning_input, (128, 256))
+        if parsed.payload_s3:
+            sources.parse_uri(parsed.payload_s3)
+        else:
+            payloads.plan(parsed.num, parsed.payload)
+    except errors.TunerError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("case", ALLOWED)
+def test_what_the_state_machine_takes_the_command_takes(case: str) -> None:
+    """A drop-in refuses nothing that worked."""
+    tuning_input = {**GOOD, **ALLOWED[case]}
+    assert the_state_machine_takes(tuning_input)
+    assert the_command_takes(tuning_input)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_state_machine_refuses_the_command_refuses(case: str) -> None:
+    """Before anything is deployed."""
+    tuning_input = {**GOOD, **REFUSED[case]}
+    assert not the_state_machine_takes(tuning_input)
+    assert not the_command_takes(tuning_input)
+
+
+def test_a_complaint_names_the_key() -> None:
+    """All of them, a line each."""
+    wrong = {"num": 4, "powerValues": [100], "strategy": "fast"}
+    with pytest.raises(UserError) as caught:
+        require_allowed({**GOOD, **wrong}, "input.json")
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["input.json", "num"],
+        ["input.json", "powerValues"],
+        ["input.json", "strategy"],
+    ]
+
+
+def test_a_payload_that_step_functions_cannot_carry_is_refused() -> None:
+    """With the way out: S3."""
+    with pytest.raises(UserError, match=r"payload: 2\d\d kB; .*229 kB: put the payload into S3"):
+        require_allowed({**GOOD, "payload": "x" * 240_000}, "input")
+
+
+def test_every_key_of_the_input_is_a_flag_or_a_setting() -> None:
+    """`isolation` has one value so far, and lambdaARN is --function."""
+    read = {key for key in _keys_that_prepare_reads() if key not in ("lambdaARN", "isolation")}
+    assert read == set(KEYS.values())
+
+
+def _keys_that_prepare_reads() -> frozenset[str]:
+    known = request._KEYS
+    warned = request.parse({**GOOD, "colour": 1}, (128,)).warnings
+    assert warned == ("colour: not a key of the input, ignored",)
+    return known
+
+
+def test_all_power_values_are_the_same_ones() -> None:
+    """46 of them."""
+    assert request.ALL_POWER_VALUES == ALL_POWER_VALUES
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["s3://b/k", "s3://b/a%20b", "s3://b/a?b=c", "s3://b/a#b", "s3://b//k", "s3://b", "x", ""],
+)
+def test_an_s3_uri_is_read_the_same_way(uri: str) -> None:
+    """The tuner's role is given just the object that it will ask for."""
+    try:
+        theirs: tuple[str, str] | None = sources.parse_uri(uri)
+    except errors.PayloadNotRead:
+        theirs = None
+    assert s3_location(uri) == theirs
+
+
+@pytest.mark.parametrize("machine", ["dyno-261120-2343-cjn6-tuner", "a" * 80])
+def test_what_the_tuner_writes_on_a_function_is_what_the_command_looks_for(machine: str) -> None:
+    """The marks that a clean-up is waited for by."""
+    execution = (
+        f"arn:aws:states:eu-west-1:111122223333:execution:{machine}:"
+        "0fa3c1de-1111-2222-3333-444455556666"
+    )
+    assert marks.LOCK_ALIAS == tuner.LOCK_ALIAS
+    assert marks.measured_mark(execution, 512, 0).startswith(tuner.version_mark(execution))
+
+
+def test_the_example_of_dyno_toml_has_no_key_that_is_unknown() -> None:
+    """Every [tuning] section of the project is made of known names."""
+    project = Path(__file__).parents[2]
+    for path in project.glob("envs/*/dyno.toml"):
+        section = tomllib.loads(path.read_text())["tuning"]
+        assert section.keys() <= KEYS.keys() | {"payload_file", "timeout_minutes"}
