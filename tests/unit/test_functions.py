@@ -1,0 +1,50 @@
+"""The name of a function, taken apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import UserError
+from harness.functions import FunctionName, parse_name
+
+ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("shop-cart", FunctionName("shop-cart")),
+        ("shop-cart:live", FunctionName("shop-cart", "live")),
+        ("shop-cart:25", FunctionName("shop-cart", "25")),
+        ("shop-cart:$LATEST", FunctionName("shop-cart")),
+        (ARN, FunctionName("shop-cart", "", "eu-west-1", "111122223333")),
+        (f"{ARN}:live", FunctionName("shop-cart", "live", "eu-west-1", "111122223333")),
+        (f"{ARN}:$LATEST", FunctionName("shop-cart", "", "eu-west-1", "111122223333")),
+        ("111122223333:function:shop", FunctionName("shop", "", "", "111122223333")),
+        (
+            "arn:aws-cn:lambda:cn-north-1:111122223333:function:shop",
+            FunctionName("shop", "", "cn-north-1", "111122223333"),
+        ),
+    ],
+)
+def test_names_and_arns_are_taken_apart(text: str, parsed: FunctionName) -> None:
+    """All forms that Lambda takes; $LATEST is the function itself."""
+    assert parse_name(text) == parsed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a b",
+        "shop/cart",
+        "arn:aws:lambda:eu-west-1:111122223333:layer:shop",
+        "arn:aws:states:eu-west-1:111122223333:stateMachine:shop",
+        f"{ARN}:live:1",
+        "shop:",
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    """With an example of what is wanted."""
+    with pytest.raises(UserError, match="neither the name of a Lambda function nor its ARN"):
+        parse_name(text)
