@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import __version__, cli_tune
+from harness import __version__, cli_apply, cli_comment, cli_tune
 from harness.cli_support import (
     EXIT_STATUS_HELP,
     EnvOption,
@@ -245,6 +245,11 @@ def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
         print_json(changes)
     else:
         typer.echo("\n".join(changes))
+
+
+app.command()(cli_comment.comment)
+app.command()(cli_apply.apply)
+app.command()(cli_apply.rollback)
 
 
 @app.command()

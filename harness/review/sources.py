@@ -1,0 +1,109 @@
+"""What a review is made of, read from disk: the run, its latencies, main's run, the plan."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import runs
+from harness.errors import UserError
+from harness.load import read_samples
+from harness.results import RunResult
+from harness.review import plan_table
+from harness.review.figures import Samples
+from harness.review.plan_table import Plan
+
+# Above, reading takes longer than the intervals are worth.
+_MOST_BYTES = 24_000_000
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A run as it is on disk.
+
+    Attributes:
+        result: The run.
+        folder: Where its result.json is.
+        endpoint: Of the embedded AWS that it measured; empty for AWS, or if nobody knows.
+    """
+
+    result: RunResult
+    folder: Path
+    endpoint: str = ""
+
+    def samples(self) -> Samples:
+        """Return the latencies that its load tests left, as far as they are at hand."""
+        found = {}
+        for load in self.result.load:
+            path = (self.folder / load.samples_path).resolve()
+            inside = load.samples_path and path.is_relative_to(self.folder.resolve())
+            if not inside or not path.is_file() or path.stat().st_size > _MOST_BYTES:
+                continue
+            with contextlib.suppress(OSError, ValueError):
+                found[load.label] = read_samples([path])
+        return found
+
+
+def find(project: Path, name: str | None) -> Source:
+    """Return the run that a command names.
+
+    Args:
+        project: Folder that holds `runs/`.
+        name: A run id, or the path of a result.json (or of its folder); None is the newest run.
+
+    Raises:
+        UserError: There is no such run, or it cannot be read.
+    """
+    if name is not None and ("/" in name or name.endswith(".json")):
+        path = Path(name)
+        return of_file(path / "result.json" if path.is_dir() else path)
+    folder = runs.find(project / "runs", name, standing=False, tuner_only=False)
+    endpoint = folder.read_lease().endpoint
+    source = of_file(folder.result)
+    return Source(source.result, source.folder, endpoint)
+
+
+def of_file(path: Path) -> Source:
+    """Return the run of a result.json, wherever it is.
+
+    Raises:
+        UserError: It cannot be read, or is not the result of a run.
+    """
+    content = _json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not the result of a run")
+    result = RunResult.from_json(content, str(path))
+    # It becomes part of a path, a branch and a commit's trailer.
+    for key, value in (("run_id", result.run_id), ("env", result.env)):
+        if not _RUN_ID.fullmatch(value) and value != runs.TUNER_ENV:
+            raise UserError(f"{path}: {key}: {json.dumps(value)} is none")
+    lease = path.parent / "lease.json"
+    endpoint = ""
+    if lease.is_file():
+        with contextlib.suppress(UserError):
+            endpoint = runs.RunFolder(path.parent).read_lease().endpoint
+    return Source(result, path.parent, endpoint)
+
+
+def plan_of_file(path: Path) -> Plan:
+    """Return the plan of what `terraform show -json` wrote.
+
+    Raises:
+        UserError: It cannot be read, or is no plan.
+    """
+    return plan_table.parse(_json(path), str(path))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON: {error}") from error
