@@ -10,10 +10,6 @@ from harness.config import MEMORY_MB_MAX, MEMORY_MB_MIN
 from harness.errors import UserError
 from harness.local.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 
-# Sandboxes run on different machines: 2.5 % of the mean, over ten sandboxes per memory size
-# with a whole vCPU in the data set cpu17ms.
-SANDBOX_SPREAD = 0.025
-
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -51,17 +47,8 @@ def predict(
     """
     sizes = tuple(memory_mb)
     _check(cpu_ms, sizes, threads, blocked_ms)
-    steps: tuple[tuple[Any, ...], ...] = ((CPU, cpu_ms, float(threads)),)
-    predictions = []
-    for size in sizes:
-        busy_ms, std_ms = duration_ms(steps, size)
-        if blocked_ms:
-            mean_ms, std_ms = duration_ms((*steps, (WAIT, blocked_ms)), size)
-        else:
-            mean_ms = busy_ms
-        std_ms = (std_ms**2 + (SANDBOX_SPREAD * busy_ms) ** 2) ** 0.5
-        predictions.append(Prediction(size, Spread(mean_ms, std_ms)))
-    return predictions
+    steps = ((CPU, cpu_ms, float(threads)), (WAIT, blocked_ms))
+    return [Prediction(size, Spread(*duration_ms(steps, size))) for size in sizes]
 
 
 def _check(cpu_ms: float, sizes: tuple[int, ...], threads: int, blocked_ms: float) -> None:

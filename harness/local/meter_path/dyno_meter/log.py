@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import array
 import contextlib
+import fcntl
 import os
 import sys
+import termios
 import time
 
-_PATIENCE_S = 0.05
+_PATIENCE_S = 2.0
 
 
 class Log:
@@ -25,24 +27,28 @@ class Log:
         while data:
             data = data[os.write(self._descriptor, data) :]
 
-    def wait_until_read(self) -> None:
-        """Wait until the embedded AWS has read the log.
+    def hand_over(self) -> None:
+        """Wait until the embedded AWS has all that was written.
 
-        It reads log and answer from two pipes in two threads, and takes the log as it is when
-        the answer is there.
+        It reads log and answer from two pipes in two threads, and takes the log as it is a few
+        milliseconds after the answer. The thread that reads the log keeps all lines of a chunk
+        before it reads the next: once it has read an empty line, it has kept what came before.
         """
-        try:
-            import fcntl
-            import termios
-        except ImportError:
-            return
+        if self._wait_until_read():
+            os.write(self._descriptor, b"\n")
+            self._wait_until_read()
+
+    def _wait_until_read(self) -> bool:
         unread = array.array("i", [0])
         deadline = time.monotonic() + _PATIENCE_S
+        pause_s = 0.00005
         while time.monotonic() < deadline:
             try:
                 fcntl.ioctl(self._descriptor, termios.FIONREAD, unread)
-            except OSError:
-                return
+            except OSError:  # not a pipe
+                return False
             if not unread[0]:
-                return
-            time.sleep(0.0001)
+                return True
+            time.sleep(pause_s)
+            pause_s = min(0.001, pause_s * 1.5)
+        return False

@@ -57,7 +57,7 @@ class Meter:
         self._timeout_s = 3.0
         self._error_type = ""
         self.running = False
-        self.deadline = 0.0
+        self.begun = self.deadline = 0.0
 
     # what the worker's streams tell
 
@@ -149,7 +149,8 @@ class Meter:
         if self._calls is not None:
             self._calls.enabled = self._settings.aws_latency_modelled
         self._log.write(report.start_line(self._request_id, self._version, self._as_json))
-        self.deadline = time.monotonic() + self._timeout_s - _EARLIER_S
+        self.begun = time.monotonic()
+        self.deadline = self.begun + self._timeout_s - _EARLIER_S
         self.running = True
         self._watch.wake()
         self._timeline.begin()
@@ -216,7 +217,7 @@ class Meter:
         )
         self._init_ms = None
         self._log.write(lines)
-        self._log.wait_until_read()
+        self._log.hand_over()
 
     def _log_trace(self, text: str) -> str:
         """Log the traceback ahead of the report, as AWS does; the server would put it behind."""
@@ -287,10 +288,14 @@ class Meter:
         if self._calls is not None:
             self._calls.enabled = False
 
-    def look(self) -> bool:
-        """Mark the timeline for the watch; tell whether several threads want to run."""
+    @property
+    def side_by_side(self) -> bool:
+        """Whether several threads or processes of the handler's were seen."""
+        return self._timeline.side_by_side
+
+    def look(self) -> None:
+        """Mark the timeline for the watch."""
         self._timeline.mark(by_meter=True)
-        return self._timeline.tasks > 1
 
     def leave_out_this_thread(self) -> None:
         """Do not count the calling thread's time as the function's."""
@@ -339,12 +344,17 @@ class _Watch:
     def _look(self) -> float:
         """Look after the running invocation; return when to look again."""
         meter = self._meter
-        left_s = meter.deadline - time.monotonic()
+        now = time.monotonic()
+        left_s = meter.deadline - now
         if left_s <= 0:
             meter.time_out()
+        young_s = meter.begun + _LOOK_EVERY_S - now
+        if young_s > 0 and not meter.side_by_side:
+            return min(young_s, left_s)
         if meter.over_memory(memory_mb()[0]):
             meter.out_of_memory()
-        pause_s = _LOOK_AT_THREADS_EVERY_S if meter.look() else _LOOK_EVERY_S
+        meter.look()
+        pause_s = _LOOK_AT_THREADS_EVERY_S if meter.side_by_side else _LOOK_EVERY_S
         return max(0.001, min(pause_s, left_s))
 
 

@@ -79,6 +79,11 @@ class Timeline:
             own_ms = 0.0 if by_meter else (time.thread_time_ns() - own_ns) / 1e6
             self._last = Reading(now.wall_ms, now.cpu_ms + own_ms, now.queue_ms, now.tasks)
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether more than one thread or process was there when last looked at, or since."""
+        return self.tasks > 1 or bool(self._running)
+
     def task_started(self, key: object, offset_ms: float) -> None:
         """Mark that a thread or process runs.
 

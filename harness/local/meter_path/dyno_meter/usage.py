@@ -55,7 +55,9 @@ class Probe:
     def read(self) -> Reading:
         """Return the counters now."""
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
-        queue_ns, tasks, other_ns = self._from_proc() if self.has_schedstat else (0, 0, 0)
+        queue_ns, tasks, other_ns = (0, 0, 0)
+        if self.has_schedstat:
+            queue_ns, tasks, other_ns = self._from_proc(time.thread_time_ns())
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         reaped_ms = (reaped.ru_utime + reaped.ru_stime) * 1e3
         return Reading(wall_ns / 1e6, (cpu_ns + other_ns) / 1e6 + reaped_ms, queue_ns / 1e6, tasks)
@@ -92,7 +94,7 @@ class Probe:
             return 0.0, 0.0, time.perf_counter_ns() / 1e6
         return child.ran_ns / 1e6, child.waited_ns / 1e6, child.seen_ns / 1e6
 
-    def _from_proc(self) -> tuple[int, int, int]:
+    def _from_proc(self, this_thread_ns: int) -> tuple[int, int, int]:
         """Return nanoseconds in run queues, threads that count, and CPU time to be added.
 
         What is added is the children's CPU time, less that of the meter's own threads.
@@ -111,7 +113,7 @@ class Probe:
                     child_ids += task.children()
                     count += 1
                 elif thread_id == threading.get_native_id():
-                    mine_ns += time.thread_time_ns()  # newer than the file while it runs
+                    mine_ns += this_thread_ns  # the file is behind while the thread runs
                 else:
                     mine_ns += ran_ns
             except OSError:  # it has just ended, unseen
