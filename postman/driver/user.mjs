@@ -23,6 +23,7 @@ export class User {
   dueMs = 0;
   iterations = 0;
   busy = false;
+  sentAny = false; // of the iteration that it is busy with
   ended;
 
   /**
@@ -87,6 +88,7 @@ export class User {
 
   #startIteration(dueMs) {
     this.busy = true;
+    this.sentAny = false;
     this.dueMs = dueMs;
     this.#waitMs = this.#loop.countsWaits ? Math.max(0, this.#settings.clock.now() - dueMs) : 0;
   }
@@ -108,6 +110,7 @@ export class User {
 
   #listen(events) {
     events.on('beforeRequest', () => {
+      this.sentAny = true;
       this.#startedAt = this.#settings.clock.now();
     });
     events.on('request', (error, outcome) => {
