@@ -32,11 +32,18 @@ terraform {{
   }}
 }}
 
+module "packages" {{
+  source = "{modules}/packages"
+
+  name_prefix = "{prefix}"
+  packages    = {{ power_tuner = {{ path = "{zip}", sha256_base64 = "{sha}" }} }}
+}}
+
 module "tuner" {{
   source = "{modules}/power_tuner"
 
   name_prefix             = "{prefix}"
-  package                 = {{ path = "{zip}", sha256_base64 = "{sha}" }}
+  package                 = module.packages.packages["power_tuner"]
   tunable_function_arns   = ["arn:aws:lambda:us-east-1:{account}:function:target-*"]
   processor_function_arns = ["arn:aws:lambda:us-east-1:{account}:function:processor-*"]
   payload_bucket          = {{ name = "payloads-{account}" }}
@@ -111,6 +118,24 @@ class TunerStack:
         """Take the module down."""
         self._terraform.destroy()
 
+    def leftovers(self) -> list[str]:
+        """Return what is left of the tuner itself in the account."""
+        prefix = f"{PREFIX}-tuner"
+        groups = self.session.client("logs").describe_log_groups(
+            logGroupNamePrefix=f"/aws/lambda/{prefix}"
+        )["logGroups"]
+        rules = self.session.client("events").list_rules(NamePrefix=prefix)["Rules"]
+        roles = self.session.client("iam").list_roles()["Roles"]
+        functions = self._lambda.list_functions()["Functions"]
+        names = [
+            *(group["logGroupName"] for group in groups),
+            *(rule["Name"] for rule in rules),
+            *(role["RoleName"] for role in roles if role["RoleName"].startswith(prefix)),
+            *(f["FunctionName"] for f in functions if f["FunctionName"].startswith(prefix)),
+            *(m["name"] for m in self._states.list_state_machines()["stateMachines"]),
+        ]
+        return sorted(names)
+
     def function_arn(self, name: str) -> str:
         """Return the ARN of a function of the account."""
         return f"arn:aws:lambda:us-east-1:{self.session.account_id}:function:{name}"
@@ -184,6 +209,12 @@ class TunerStack:
             versions=tuple(version["Version"] for version in versions),
             aliases={alias["Name"]: alias["FunctionVersion"] for alias in aliases},
         )
+
+    def revision(self, function: str) -> str:
+        """Return the RevisionId of $LATEST, which every change of it changes."""
+        name = self.function_arn(function)
+        self._lambda.get_waiter("function_active_v2").wait(FunctionName=name)
+        return str(self._lambda.get_function_configuration(FunctionName=name)["RevisionId"])
 
     def wait_until_clean(self, function: str, before: Snapshot) -> None:
         """Wait until a function is as it was: the rule's clean-up runs on its own."""

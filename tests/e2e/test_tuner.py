@@ -1,0 +1,302 @@
+"""The power tuner on the embedded AWS: what it measures, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import tuner
+from harness.errors import StepError
+from harness.local import server
+from tests.e2e.tuner_stack import TunerStack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import DeployFunction
+
+pytestmark = pytest.mark.e2e
+
+FAST = "def handler(event, context):\n    return event\n"
+
+CPU = """
+import time
+
+def handler(event, context):
+    end = time.process_time() + 0.02
+    while time.process_time() < end:
+        pass
+"""
+
+SLEEPS = """
+import time
+
+def handler(event, context):
+    time.sleep(event or 0.3)
+"""
+
+NEEDS_256_MB = """
+import os
+
+def handler(event, context):
+    if int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) < 256:
+        raise MemoryError("128 MB is too little for me")
+"""
+
+CHECKS_PAYLOAD = """
+def handler(event, context):
+    assert event["prepared"]["order"] in (1, 2), event
+    return event["prepared"]["order"]
+"""
+
+PREPARES = """
+def handler(event, context):
+    return {"prepared": event}
+"""
+
+CHECKS_ANSWER = """
+def handler(event, context):
+    assert event in (1, 2), event
+"""
+
+NODE = """
+exports.handler = async (event, context) => {
+  // the embedded AWS has no meter for Node.js: this is what Lambda writes in JSON
+  const metrics = { durationMs: 7.5, billedDurationMs: 8, maxMemoryUsedMB: 60 };
+  const record = { requestId: context.awsRequestId, metrics };
+  console.error(JSON.stringify({ type: "platform.report", record }));
+  return { seen: event.order };
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def target(tuner_stack: TunerStack, deploy_function: DeployFunction) -> Callable[..., str]:
+    """A function that deploys a target once and returns its name."""
+    deployed: set[str] = set()
+
+    def make(name: str, source: str, **config: Any) -> str:
+        name = f"target-{name}" if not name.startswith("processor") else name
+        if name not in deployed:
+            deploy_function(tuner_stack.session, name, source, **config)
+            deployed.add(name)
+        return name
+
+    return make
+
+
+def test_curve(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """A CPU-bound function is measured along its curve, in four states, and left as it was."""
+    function = target("cpu", CPU, MemorySize=512)
+    before = tuner_stack.snapshot(function)
+    done = tuner_stack.tune(function, powerValues=[128, 512, 1024], num=6, strategy="speed")
+    assert done.status == "SUCCEEDED", done
+    assert tuner_stack.snapshot(function) == before
+
+    output = done.output
+    durations = {d["power"]: d["duration"]["trimmedMean"] for d in output["details"]}
+    assert output["power"] == 1024
+    assert durations[128] > 3 * durations[1024]
+    assert [d["count"] for d in output["details"]] == [6, 6, 6]
+    assert all(d["coldStarts"] == 1 for d in output["details"])
+    assert output["originalPower"] == output["current"]["power"] == 512
+
+    assert done.states == ["Prepare", "Measure", "Analyze", "CleanUp"]
+    assert output["tuner"]["transitions"] == 4
+    assert output["stateMachine"]["executionCost"] == pytest.approx(4 * 0.000025)
+
+
+def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """Weighted payloads come from S3 through the pre-processor, answers to the post-processor."""
+    function = target("checks", CHECKS_PAYLOAD)
+    pre, post = target("processor-pre", PREPARES), target("processor-post", CHECKS_ANSWER)
+    s3, bucket = tuner_stack.session.client("s3"), f"payloads-{tuner_stack.session.account_id}"
+    other = f"others-{tuner_stack.session.account_id}"
+    s3.create_bucket(Bucket=bucket)
+    s3.create_bucket(Bucket=other)
+    weighted = [{"weight": 3, "payload": {"order": 1}}, {"weight": 2, "payload": {"order": 2}}]
+    s3.put_object(Bucket=bucket, Key="two orders.json", Body=json.dumps(weighted).encode())
+    try:
+        done = tuner_stack.tune(
+            function,
+            powerValues=[128],
+            payloadS3=f"s3://{bucket}/two%20orders.json",
+            preProcessorARN=tuner_stack.function_arn(pre),
+            postProcessorARN=tuner_stack.function_arn(post),
+        )
+        missing = tuner_stack.tune(function, payloadS3=f"s3://{bucket}/none.json")
+        foreign = tuner_stack.tune(function, payloadS3=f"s3://{other}/a.json")
+    finally:
+        s3.delete_object(Bucket=bucket, Key="two orders.json")
+        s3.delete_bucket(Bucket=bucket)
+        s3.delete_bucket(Bucket=other)
+    assert done.status == "SUCCEEDED", done
+    assert done.output["details"][0]["errors"] == 0
+    assert (missing.error, foreign.error) == ("PayloadNotRead", "PayloadNotRead")
+    assert "does not exist" in missing.cause
+    assert "payload_bucket" in foreign.cause
+
+
+def test_nodejs_with_json_logs(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """A Node.js function that logs in JSON is measured like any other."""
+    function = target("node", NODE, Runtime="nodejs20.x", LoggingConfig={"LogFormat": "JSON"})
+    done = tuner_stack.tune(function, powerValues=[256, 512], payload={"order": 1})
+    assert done.status == "SUCCEEDED", done
+    assert [d["count"] for d in done.output["details"]] == [5, 5]
+    assert all(d["maxMemoryUsed"] for d in done.output["details"])
+
+
+def test_one_power_value_fails(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """A function that fails at 128 MB only is tuned among the others, and 128 MB says why not."""
+    done = tuner_stack.tune(target("needs-256", NEEDS_256_MB), powerValues=[128, 256])
+    assert done.status == "SUCCEEDED", done
+    low, high = done.output["details"]
+    assert "128 MB is too little for me" in low["excluded"]
+    assert (low["count"], high["count"]) == (0, 5)
+    assert done.output["power"] == 256
+
+
+def test_cold_starts_only(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """With onlyColdStarts every measurement is cold; more versions are made when it takes more."""
+    function = target("cold", FAST)
+    tuner_stack.session.client("lambda").put_function_concurrency(
+        FunctionName=function, ReservedConcurrentExecutions=3
+    )
+    before = tuner_stack.snapshot(function)
+    done = tuner_stack.tune(function, powerValues=[128], onlyColdStarts=True)
+    assert done.status == "SUCCEEDED", done
+    detail = done.output["details"][0]
+    assert (detail["count"], detail["coldStarts"]) == (5, 5)
+    assert done.states.count("PrepareAgain") >= 1
+    assert done.output["tuner"]["transitions"] == len(done.states)
+    assert tuner_stack.snapshot(function) == before
+
+
+def test_parallel_with_reserved_concurrency(
+    tuner_stack: TunerStack, target: Callable[..., str]
+) -> None:
+    """Parallel invocations stay below the function's reserved concurrency: none is refused."""
+    function = target("reserved", SLEEPS)
+    tuner_stack.session.client("lambda").put_function_concurrency(
+        FunctionName=function, ReservedConcurrentExecutions=3
+    )
+    done = tuner_stack.tune(function, powerValues=[128, 256], parallelInvocation=True)
+    assert done.status == "SUCCEEDED", done
+    assert [(d["count"], d["retries"]) for d in done.output["details"]] == [(5, 0), (5, 0)]
+
+
+def test_throttled(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """More invocations at once than the account may have are retried, counted, not measured."""
+    num = server.ACCOUNT_CONCURRENCY + 2  # and Measure's own function is one more
+    done = tuner_stack.tune(
+        target("slow", SLEEPS), powerValues=[128], num=num, parallelInvocation=True
+    )
+    assert done.status == "SUCCEEDED", done
+    detail = done.output["details"][0]
+    assert (detail["count"], detail["errors"]) == (num, 0)
+    assert detail["retries"] > 0
+    assert detail["duration"]["trimmedMean"] < 1000
+
+
+def test_two_passes(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """What one pass of Measure has no time for is measured by the next."""
+    function = target("slow", SLEEPS)
+    lambdas, measure = tuner_stack.session.client("lambda"), "dyno-tuner-measure"
+    timeout = lambdas.get_function_configuration(FunctionName=measure)["Timeout"]
+    lambdas.update_function_configuration(FunctionName=measure, Timeout=17)
+    lambdas.get_waiter("function_updated_v2").wait(FunctionName=measure, WaiterConfig={"Delay": 1})
+    try:
+        done = tuner_stack.tune(function, powerValues=[128], num=9)
+    finally:
+        lambdas.update_function_configuration(FunctionName=measure, Timeout=timeout)
+    assert done.status == "SUCCEEDED", done
+    assert done.output["details"][0]["count"] == 9
+    assert done.output["tuner"]["passes"] == done.states.count("Measure") >= 2
+    assert done.output["tuner"]["transitions"] == len(done.states)
+
+
+def test_auto_optimize(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """autoOptimize sets the best size and moves the alias to a version that has it."""
+    function = target("optimised", NEEDS_256_MB)
+    done = tuner_stack.tune(
+        function,
+        powerValues=[128, 512],
+        autoOptimize=True,
+        autoOptimizeAlias="best",
+    )
+    assert done.status == "SUCCEEDED", done
+    assert done.output["optimized"] == {"power": 512, "alias": "best"}
+    assert done.output["tuner"]["transitions"] == len(done.states)
+    after = tuner_stack.snapshot(function)
+    assert after.configuration["MemorySize"] == 512
+    (version,) = set(after.versions) - {"$LATEST"}
+    assert after.aliases == {"best": version}
+
+
+def test_dry_run(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """A dry run invokes once per power value and recommends nothing."""
+    done = tuner_stack.tune(
+        target("fast", FAST), powerValues=[128, 256], dryRun=True, autoOptimize=True
+    )
+    assert done.status == "SUCCEEDED", done
+    assert done.output["dryRun"] is True
+    assert "power" not in done.output
+    assert [d["count"] for d in done.output["details"]] == [1, 1]
+
+
+def test_client(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """The client reports progress, and returns what was measured."""
+    seen: list[tuner.TuningProgress] = []
+    request = tuner.TuningRequest(tuner_stack.function_arn(target("fast", FAST)), (128, 256), 5)
+    result = tuner.tune(
+        request,
+        state_machine_arn=tuner_stack.state_machine_arn,
+        session=tuner_stack.session,
+        timeout_s=120,
+        on_progress=seen.append,
+    )
+    assert [(d.power, d.count) for d in result.details] == [(128, 5), (256, 5)]
+    assert result.power in (128, 256)
+    assert {"Prepare"} <= {progress.state for progress in seen}
+    assert all(progress.total == 10 for progress in seen)
+
+
+def test_client_is_interrupted(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """Ctrl-C stops the execution, and returns once it is cleaned up after."""
+    function = target("slow", SLEEPS)
+    before = tuner_stack.snapshot(function)
+    request = tuner.TuningRequest(tuner_stack.function_arn(function), (128, 256), 30)
+    interrupt = threading.Timer(2.5, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        tuner.tune(
+            request,
+            state_machine_arn=tuner_stack.state_machine_arn,
+            session=tuner_stack.session,
+            timeout_s=120,
+        )
+    assert tuner_stack.snapshot(function) == before
+
+
+def test_plan_is_empty(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """Terraform has nothing to change after an apply, and after tunings."""
+    tuner_stack.tune(target("fast", FAST), powerValues=[128])
+    assert tuner_stack.plan() == []
+
+
+def test_client_tells_why(tuner_stack: TunerStack) -> None:
+    """A tuning that fails is an error with the state machine's cause, and a hint."""
+    request = tuner.TuningRequest(tuner_stack.function_arn("target-none"), (128,), 5)
+    with pytest.raises(StepError, match="NotTunable: lambdaARN: there is no function") as caught:
+        tuner.tune(
+            request,
+            state_machine_arn=tuner_stack.state_machine_arn,
+            session=tuner_stack.session,
+            timeout_s=60,
+        )
+    assert "tunable_function_arns" in caught.value.hint

@@ -1,0 +1,240 @@
+"""The power tuner when things go wrong: each run ends, says what happened, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from tests.e2e.tuner_stack import TunerStack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.local import server
+    from tests.conftest import DeployFunction
+
+pytestmark = pytest.mark.e2e
+
+SLEEPS = """
+import time
+
+def handler(event, context):
+    time.sleep(0.2)
+"""
+
+FAILS = """
+def handler(event, context):
+    raise ValueError("no good: " + str(event))
+"""
+
+STATES = {
+    "Prepare": "prepare",
+    "Measure": "measure",
+    "Analyze": "analyze",
+    "Optimize": "optimize",
+    "CleanUp": "clean-up",
+}
+
+
+@pytest.fixture(scope="module")
+def sleeper(tuner_stack: TunerStack, deploy_function: DeployFunction) -> str:
+    """A function of 512 MB that takes a while."""
+    return deploy_function(tuner_stack.session, "target-sleeper", SLEEPS, MemorySize=512)
+
+
+@contextmanager
+def denied(tuner_stack: TunerStack, state: str, action: str) -> Iterator[None]:
+    """Take an action from a state's role for a while."""
+    role = tuner_stack.role_arns[STATES[state]].rpartition("/")[2]
+    iam = tuner_stack.session.client("iam")
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=document)
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="denied")
+
+
+@contextmanager
+def broken(tuner_stack: TunerStack, state: str) -> Iterator[None]:
+    """Let a state's function fail to start for a while."""
+    lambdas, name = tuner_stack.session.client("lambda"), f"dyno-tuner-{STATES[state]}"
+    handler = lambdas.get_function_configuration(FunctionName=name)["Handler"]
+    lambdas.update_function_configuration(FunctionName=name, Handler="nothing.here")
+    try:
+        yield
+    finally:
+        lambdas.update_function_configuration(FunctionName=name, Handler=handler)
+
+
+def kill_function(home: Path, function: str) -> None:
+    """Kill the process in which the embedded AWS runs a function."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for process in psutil.process_iter(["pid", "cmdline"]):
+            command = " ".join(process.info["cmdline"] or [])
+            if str(home) in command and f"-{function}-" in command:
+                process.kill()
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{function} never ran")
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"num": 4}, "num: Missing num or num below 5"),
+        ({"powerValues": [100]}, "powerValues: 100 is not a memory size"),
+        ({"strategy": "cheapest"}, "strategy: 'cheapest' is not one of cost, speed, balanced"),
+        ({"lambdaARN": "target-sleeper"}, "lambdaARN: 'target-sleeper' is not the ARN"),
+        ({"payload": [{"weight": 1, "payload": "a"}] * 6}, "Please increase"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_input(tuner_stack: TunerStack, sleeper: str, keys: dict[str, Any], words: str) -> None:
+    """Bad input fails the execution before the function is touched, even its RevisionId."""
+    revision = tuner_stack.revision(sleeper)
+    done = tuner_stack.tune(sleeper, **keys)
+    assert (done.status, done.error) == ("FAILED", "InvalidInput")
+    assert words in done.cause
+    assert tuner_stack.revision(sleeper) == revision
+
+
+def test_function_that_may_not_be_tuned(
+    tuner_stack: TunerStack, deploy_function: DeployFunction
+) -> None:
+    """A function outside of the tuner's patterns is refused by IAM, and the cause says so."""
+    other = deploy_function(tuner_stack.session, "other", SLEEPS)
+    before = tuner_stack.snapshot(other)
+    done = tuner_stack.tune(other)
+    assert (done.status, done.error) == ("FAILED", "NotTunable")
+    assert "tunable_function_arns" in done.cause
+    assert tuner_stack.snapshot(other) == before
+
+
+def test_always_failing(tuner_stack: TunerStack, deploy_function: DeployFunction) -> None:
+    """A function that always fails ends in FAILED, with power value, payload and its own words."""
+    function = deploy_function(tuner_stack.session, "target-fails", FAILS)
+    before = tuner_stack.snapshot(function)
+    done = tuner_stack.tune(function, powerValues=[128, 256], payload="order 7")
+    assert (done.status, done.error) == ("FAILED", "NothingMeasured")
+    assert "power value 128 MB, payload 0" in done.cause
+    assert "no good: order 7" in done.cause
+    assert done.states == ["Prepare", "Measure", "CleanUpAfterError", "Fail"]
+    assert tuner_stack.snapshot(function) == before
+
+
+@pytest.mark.parametrize("state", ["Prepare", "Measure", "Optimize"])
+def test_stopped(tuner_stack: TunerStack, sleeper: str, state: str) -> None:
+    """An execution that is stopped in any state is cleaned up after by the rule."""
+    before = tuner_stack.snapshot(sleeper)
+    execution = tuner_stack.start(sleeper, powerValues=[128, 256], autoOptimize=True)
+    tuner_stack.wait_for_state(execution, state)
+    time.sleep(0.3)  # into the middle of its work
+    tuner_stack.stop(execution)
+    tuner_stack.wait_until_clean(sleeper, before)
+    # what a function of the stopped execution still does is undone as well
+    time.sleep(1.5)
+    assert tuner_stack.snapshot(sleeper) == before
+
+
+def test_stopped_while_cleaning_up(tuner_stack: TunerStack, sleeper: str) -> None:
+    """A clean-up that is refused and then stopped is done by the rule as soon as it can be."""
+    before = tuner_stack.snapshot(sleeper)
+    with denied(tuner_stack, "CleanUp", "lambda:DeleteFunction"):
+        execution = tuner_stack.start(sleeper, powerValues=[128])
+        tuner_stack.wait_for_state(execution, "CleanUp")
+        tuner_stack.stop(execution)
+        assert "dyno-tuner-lock" in tuner_stack.snapshot(sleeper).aliases
+    tuner_stack.wait_until_clean(sleeper, before)
+
+
+@pytest.mark.parametrize("state", ["Prepare", "Measure"])
+def test_killed(
+    tuner_stack: TunerStack, sleeper: str, embedded_aws: server.LocalServer, state: str
+) -> None:
+    """A tuner function that is killed in the middle of its work fails the execution, cleanly."""
+    before = tuner_stack.snapshot(sleeper)
+    execution = tuner_stack.start(sleeper, powerValues=[128, 256], num=10)
+    tuner_stack.wait_for_state(execution, state)
+    time.sleep(0.7)
+    kill_function(embedded_aws.home, f"dyno-tuner-{STATES[state]}")
+    done = tuner_stack.wait(execution)
+    assert done.status == "FAILED"
+    assert "died" in done.cause
+    tuner_stack.wait_until_clean(sleeper, before)
+
+
+@pytest.mark.parametrize("state", ["Analyze", "Optimize"])
+def test_broken_function(tuner_stack: TunerStack, sleeper: str, state: str) -> None:
+    """A tuner function that does not even start fails the execution, cleanly."""
+    before = tuner_stack.snapshot(sleeper)
+    with broken(tuner_stack, state):
+        done = tuner_stack.tune(sleeper, powerValues=[128], autoOptimize=True)
+    assert done.status == "FAILED"
+    assert "No module named 'nothing'" in done.cause
+    tuner_stack.wait_until_clean(sleeper, before)
+
+
+@pytest.mark.parametrize(
+    ("state", "action"),
+    [
+        ("Prepare", "lambda:PublishVersion"),
+        ("Measure", "lambda:InvokeFunction"),
+        ("Optimize", "lambda:PublishVersion"),
+    ],
+)
+def test_denied(tuner_stack: TunerStack, sleeper: str, state: str, action: str) -> None:
+    """A state without one of its permissions fails the execution; the cause names the action."""
+    before = tuner_stack.snapshot(sleeper)
+    with denied(tuner_stack, state, action):
+        done = tuner_stack.tune(
+            sleeper, powerValues=[128, 512], autoOptimize=True, autoOptimizeAlias="best"
+        )
+    assert done.status == "FAILED"
+    assert action in done.cause
+    tuner_stack.wait_until_clean(sleeper, before)
+
+
+def test_denied_clean_up(tuner_stack: TunerStack, sleeper: str) -> None:
+    """A clean-up that is refused fails the execution, and says what of the function is left."""
+    before = tuner_stack.snapshot(sleeper)
+    with denied(tuner_stack, "CleanUp", "lambda:DeleteFunction"):
+        done = tuner_stack.tune(sleeper, powerValues=[128])
+        assert (done.status, done.error) == ("FAILED", "CleanUpFailed")
+        assert "lambda:DeleteFunction" in done.cause
+        assert "dyno-tuner-lock" in tuner_stack.snapshot(sleeper).aliases
+    tuner_stack.wait_until_clean(sleeper, before)
+
+
+def test_deleted_while_tuned(tuner_stack: TunerStack, deploy_function: DeployFunction) -> None:
+    """A function that is deleted while it is tuned fails the execution, and nothing else."""
+    function = deploy_function(tuner_stack.session, "target-deleted", SLEEPS)
+    execution = tuner_stack.start(function, powerValues=[128, 256], num=30)
+    tuner_stack.wait_for_state(execution, "Measure")
+    time.sleep(0.5)
+    tuner_stack.session.client("lambda").delete_function(FunctionName=function)
+    done = tuner_stack.wait(execution)
+    assert (done.status, done.error) == ("FAILED", "FunctionGone")
+    assert function in done.cause
+
+
+def test_two_at_once(tuner_stack: TunerStack, sleeper: str) -> None:
+    """A second tuning of a function is refused with the first one's ARN, or waits for it."""
+    before = tuner_stack.snapshot(sleeper)
+    first = tuner_stack.start(sleeper, powerValues=[128, 256], num=8)
+    tuner_stack.wait_for_state(first, "Measure")
+    waiting = tuner_stack.start(sleeper, powerValues=[256], onConflict="wait")
+    refused = tuner_stack.tune(sleeper, powerValues=[256])
+    assert (refused.status, refused.error) == ("FAILED", "FunctionBusy")
+    assert first in refused.cause
+    assert tuner_stack.wait(first).status == "SUCCEEDED"
+    assert tuner_stack.wait(waiting).status == "SUCCEEDED"
+    assert tuner_stack.snapshot(sleeper) == before
