@@ -194,8 +194,9 @@ def test_an_open_loop_counts_waits_and_who_never_came(api: Server, tmp_path: Pat
     assert result.errors_by_kind == {"unserved": len(never)}
     assert never
     assert all(s.wait_ms > 500 for s in never)
-    assert [s.wait_ms for s in begun[:2]] == [pytest.approx(0, abs=100)] * 2
-    assert max(s.wait_ms for s in begun) > 400
+    longest_ms = max(s.wait_ms for s in begun)
+    assert longest_ms > 400
+    assert all(s.wait_ms < longest_ms / 2 for s in begun[:2])  # who comes first finds a user
     assert result.latency_ms.max == max(s.response_ms for s in samples if s.answered) > 500
     assert all(s.wait_ms == 0 for s in samples if s.answered and s.request != "create")
 
