@@ -8,7 +8,7 @@ import random
 import struct
 
 import pytest
-from power_tuner import visualization
+from power_tuner import prices, visualization
 from power_tuner.marks import (
     Lock,
     execution_name,
@@ -117,9 +117,9 @@ def test_balanced_with_zeros() -> None:
 
 def test_published_prices() -> None:
     """1 ms of 128 MB is an eighth of a GB for a thousandth of a second."""
-    prices = lookup("us-east-1", "x86_64")
-    assert prices.per_ms(128) == pytest.approx(0.0000166667 / 8 / 1000)
-    assert prices.invocation(1024, 100.2) == pytest.approx(101 * 0.0000166667 / 1000)
+    virginia = lookup("us-east-1", "x86_64")
+    assert virginia.per_ms(128) == pytest.approx(0.0000166667 / 8 / 1000)
+    assert virginia.invocation(1024, 100.2) == pytest.approx(101 * 0.0000166667 / 1000)
     assert lookup("us-east-1", "arm64").gb_second == pytest.approx(0.0000133334)
 
 
@@ -134,7 +134,27 @@ def test_regions_differ() -> None:
 def test_china_pays_in_yuan(region: str) -> None:
     """Prices of China are in CNY."""
     assert lookup(region, "x86_64").currency == "CNY"
+    assert lookup(region, "x86_64").gb_second == pytest.approx(0.000113477)
     assert lookup("eu-west-1", "x86_64").currency == "USD"
+
+
+def test_price_file_is_whole() -> None:
+    """Every region's prices are there for both architectures, with sources, and make sense."""
+    table = prices._table()
+    x86, arm = table["gb_second"]["x86_64"], table["gb_second"]["arm64"]
+    assert x86.keys() == arm.keys()
+    # Arm costs four fifths everywhere, up to rounding
+    assert all(arm[region] / x86[region] == pytest.approx(0.8, rel=0.005) for region in x86)
+    assert table["checked"]
+    assert all(source["source"] and source["as_of"] for source in table["sources"])
+    for kind in ("request", "state_transition", "currency"):
+        assert "default" in table[kind]
+
+
+def test_assumed_prices_are_told() -> None:
+    """A price that is no published one says on what it rests."""
+    assert "four fifths" in lookup("cn-north-1", "arm64").assumed
+    assert lookup("eu-west-1", "arm64").assumed == ""
 
 
 # --- visualization ------------------------------------------------------------------------

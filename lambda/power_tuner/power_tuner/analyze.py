@@ -58,7 +58,7 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
         "strategy": request.strategy,
         "current": _current(state.original_power, candidates, output),
         "details": _with_durations(details, state.powers),
-        "warnings": state.warnings + _warnings(request, state.powers),
+        "warnings": state.warnings + _warnings(request, state.powers, prices),
         "prices": _prices(prices),
     }
 
@@ -137,8 +137,10 @@ def _current(
     }
 
 
-def _warnings(request: TuningInput, powers: list[PowerState]) -> list[str]:
+def _warnings(request: TuningInput, powers: list[PowerState], prices: Prices) -> list[str]:
     warnings = []
+    if prices.assumed:
+        warnings.append(f"the price is no published one: {prices.assumed}")
     for power in powers:
         if power.excluded:
             warnings.append(f"{power.power} MB is left out: {power.excluded}")

@@ -23,7 +23,7 @@ class Prices:
     request: float
     state_transition: float
     currency: str
-    assumed: tuple[str, ...]  # prices not known for the region, for which the default stands
+    assumed: str  # on what the GB-second price rests if it is not a published one
 
     def per_ms(self, memory_mb: int) -> float:
         """Return what a millisecond of a function of this memory size costs."""
@@ -48,7 +48,7 @@ def lookup(region: str, architecture: str) -> Prices:
         request=_of(table["request"], region),
         state_transition=_of(table["state_transition"], region),
         currency=table["currency"].get(region, table["currency"]["default"]),
-        assumed=("gb_second",) if region.startswith("cn-") and region not in compute else (),
+        assumed=table["assumed"].get(f"{architecture} in {region}", ""),
     )
 
 
