@@ -34,11 +34,12 @@ module "packages" {
 module "power_tuner" {
   source = "../../modules/power_tuner"
 
-  name_prefix             = var.name_prefix
-  package                 = module.packages.packages["power_tuner"]
-  log_retention_days      = 7
-  payload_bucket          = var.payload_bucket
-  processor_function_arns = var.processor_function_arns
-  total_timeout_seconds   = var.total_timeout_seconds
-  tunable_function_arns   = var.tunable_function_arns
+  name_prefix              = var.name_prefix
+  package                  = module.packages.packages["power_tuner"]
+  log_retention_days       = 7
+  payload_bucket           = var.payload_bucket
+  permissions_boundary_arn = var.permissions_boundary_arn
+  processor_function_arns  = var.processor_function_arns
+  total_timeout_seconds    = var.total_timeout_seconds
+  tunable_function_arns    = var.tunable_function_arns
 }

@@ -21,6 +21,12 @@ variable "payload_bucket" {
   default = null
 }
 
+variable "permissions_boundary_arn" {
+  description = "ARN of the managed policy that bounds all roles of the functions and the state machine; null for none."
+  type        = string
+  default     = null
+}
+
 variable "processor_function_arns" {
   description = "ARNs of the pre- and the post-processor."
   type        = list(string)

@@ -43,9 +43,10 @@ module "packages" {
 module "service" {
   source = "../../modules/service"
 
-  name_prefix        = var.name_prefix
-  package            = module.packages.packages["crud_api"]
-  log_retention_days = 1
+  name_prefix              = var.name_prefix
+  package                  = module.packages.packages["crud_api"]
+  permissions_boundary_arn = var.permissions_boundary_arn
+  log_retention_days       = 1
 
   api = {
     authorization = "NONE"
@@ -61,8 +62,9 @@ module "service" {
 module "power_tuner" {
   source = "../../modules/power_tuner"
 
-  name_prefix           = var.name_prefix
-  package               = module.packages.packages["power_tuner"]
-  log_retention_days    = 1
-  tunable_function_arns = [local.function_arn]
+  name_prefix              = var.name_prefix
+  package                  = module.packages.packages["power_tuner"]
+  permissions_boundary_arn = var.permissions_boundary_arn
+  log_retention_days       = 1
+  tunable_function_arns    = [local.function_arn]
 }

@@ -34,6 +34,12 @@ variable "packages" {
   nullable = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "ARN of the managed policy that bounds all roles of the functions and the state machine; null for none."
+  type        = string
+  default     = null
+}
+
 variable "tags" {
   description = "Tags of all resources: dyno:run, dyno:env and dyno:expires."
   type        = map(string)

@@ -46,9 +46,10 @@ module "packages" {
 module "service" {
   source = "../../modules/service"
 
-  name_prefix        = var.name_prefix
-  package            = module.packages.packages["crud_api"]
-  log_retention_days = 7
+  name_prefix              = var.name_prefix
+  package                  = module.packages.packages["crud_api"]
+  permissions_boundary_arn = var.permissions_boundary_arn
+  log_retention_days       = 7
 
   api = {
     authorization = "AWS_IAM"
@@ -64,8 +65,9 @@ module "service" {
 module "power_tuner" {
   source = "../../modules/power_tuner"
 
-  name_prefix           = var.name_prefix
-  package               = module.packages.packages["power_tuner"]
-  log_retention_days    = 7
-  tunable_function_arns = [local.function_arn]
+  name_prefix              = var.name_prefix
+  package                  = module.packages.packages["power_tuner"]
+  permissions_boundary_arn = var.permissions_boundary_arn
+  log_retention_days       = 7
+  tunable_function_arns    = [local.function_arn]
 }

@@ -52,6 +52,9 @@ module "api" {
   authorization = var.api.authorization
   paths         = keys(local.routes)
 
+  # API Gateway chooses an API's id: the stage is what lets a policy on invoking name this API
+  stage_name = replace(var.name_prefix, "-", "_")
+
   access_logs = {
     enabled        = var.api.access_logs
     retention_days = var.log_retention_days
