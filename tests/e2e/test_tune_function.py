@@ -1,0 +1,305 @@
+"""`dyno tune --function` on functions that the tests deploy themselves, with boto3."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from harness import runs
+from harness.cli import app
+from harness.errors import UserError
+from harness.local.server import LocalServer
+from harness.local.session import LocalSession
+from harness.tuner import LOCK_ALIAS
+
+if TYPE_CHECKING:
+    from tests.conftest import DeployFunction
+
+pytestmark = pytest.mark.e2e
+
+PROJECT = Path(__file__).parents[2]
+
+# 20 ms of CPU; without N it needs more memory than the smallest power value has.
+CPU = """
+import os, time
+
+def handler(event, context):
+    if not event["N"] and int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) < 256:
+        raise MemoryError("128 MB is too little for me")
+    end = time.process_time() + 0.02
+    while time.process_time() < end:
+        pass
+    return event["N"]
+"""
+
+SLEEPS = """
+import time
+
+def handler(event, context):
+    time.sleep(0.1)
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project and an account of one's own, with two functions in it."""
+
+    project: Path
+    session: LocalSession
+    environment: dict[str, str]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `dyno`; it finds the account by its environment alone."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        with (self.project / "stderr").open("a") as stderr:
+            return subprocess.Popen(
+                [sys.executable, "-m", "harness.cli", *arguments],
+                cwd=self.project,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env={**inherited, **self.environment, "PYTHONPATH": str(PROJECT)},
+            )
+
+    def dyno(self, *arguments: str) -> tuple[int, str]:
+        """Run `dyno` to its end and return its exit status and standard output."""
+        process = self.start(*arguments)
+        output = process.communicate(timeout=180)[0]
+        return process.returncode, output
+
+    @property
+    def stderr(self) -> str:
+        """All that was written to standard error so far."""
+        return (self.project / "stderr").read_text()
+
+    def arn(self, function: str) -> str:
+        """Return the ARN of a function."""
+        return f"arn:aws:lambda:us-east-1:{self.session.account_id}:function:{function}"
+
+    def inventory(self) -> dict[str, Any]:
+        """Return everything in the account that a tuning could leave behind or change."""
+        client = self.session.client
+        functions = client("lambda")
+        names = [row["FunctionName"] for row in functions.list_functions()["Functions"]]
+        return {
+            "functions": {name: self._function(functions, name) for name in names},
+            "roles": [row["RoleName"] for row in client("iam").list_roles()["Roles"]],
+            "machines": client("stepfunctions").list_state_machines()["stateMachines"],
+            "rules": client("events").list_rules()["Rules"],
+            "buckets": [row["Name"] for row in client("s3").list_buckets()["Buckets"]],
+            # Lambda makes a function's own group with its first invocation, tuned or not
+            "logs": [
+                row["logGroupName"]
+                for row in client("logs").describe_log_groups()["logGroups"]
+                if row["logGroupName"].removeprefix("/aws/lambda/") not in names
+            ],
+        }
+
+    def _function(self, functions: Any, name: str) -> tuple[Any, ...]:
+        config = functions.get_function_configuration(FunctionName=name)
+        versions = functions.list_versions_by_function(FunctionName=name)["Versions"]
+        aliases = functions.list_aliases(FunctionName=name)["Aliases"]
+        return (
+            {k: v for k, v in config.items() if k not in ("RevisionId", "LastModified")}
+            | {"ResponseMetadata": None},
+            [version["Version"] for version in versions],
+            [(alias["Name"], alias["FunctionVersion"]) for alias in aliases],
+        )
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path,
+    embedded_aws: LocalServer,
+    new_aws_account: Callable[[], str],
+    deploy_function: DeployFunction,
+) -> Iterator[Place]:
+    """A place of one's own; afterwards everything in it is as it was."""
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
+    for part in ("envs", "modules", "lambda"):
+        shutil.copytree(PROJECT / part, tmp_path / part, ignore=ignore)
+    account = new_aws_account()
+    session = LocalSession(embedded_aws, account)
+    for name, source in {"cpu": CPU, "sleeps": SLEEPS}.items():
+        deploy_function(session, name, source, MemorySize=512)
+        session.client("lambda").get_waiter("function_active_v2").wait(FunctionName=name)
+    made = Place(tmp_path, session, embedded_aws.environment(account))
+    before = made.inventory()
+    yield made
+    assert made.inventory() == before
+
+
+def lpt_sample(place: Place, function: str) -> dict[str, Any]:
+    """Return an input of the shape of aws-lambda-power-tuning's sample-execution-input.json."""
+    return {
+        "lambdaARN": place.arn(function),
+        "powerValues": [128, 1024],
+        "num": 5,
+        "payload": {"N": 1000000},
+        "parallelInvocation": True,
+        "strategy": "balanced",
+    }
+
+
+def test_a_tuner_is_deployed_kept_used_again_and_taken_down(place: Place) -> None:
+    """GIVEN an input file of aws-lambda-power-tuning WHEN it is tuned with --keep.
+
+    THEN --json prints the state machine's output alone, --tuner uses the same tuner again for
+    this function and no other, and `dyno down` leaves nothing, not even of a client that was
+    killed in the middle of a tuning.
+    """
+    sample = write(place, "sample.json", lpt_sample(place, "cpu"))
+    status, output = place.dyno("tune", "--input", sample, "--keep", "--json")
+    assert status == 0, place.stderr
+    result = json.loads(output)
+    at = {detail["power"]: detail for detail in result["details"]}
+    assert at.keys() == {128, 1024}
+    assert all(detail["count"] == 5 for detail in at.values())
+    # all at once means all cold: their initialisation, at full CPU, is in both durations
+    assert at[128]["duration"]["trimmedMean"] > at[1024]["duration"]["trimmedMean"]
+    assert result["stateMachine"]["executionCost"] == pytest.approx(4 * 0.000025)
+    assert result["strategy"] == "balanced"
+
+    [folder] = runs.all_runs(place.project / "runs")
+    lease = folder.read_lease()
+    assert (lease.state, lease.kept, lease.backend) == ("up", True, {})
+    evidence = json.loads(folder.result.read_text())
+    assert evidence["env"] == "function cpu"
+    assert evidence["tuning"]["raw"] == result
+    assert evidence["settings"]["tuning"]["parallel_invocation"] is True
+    assert (folder.path / "report.html").exists()
+    machine = evidence["environment"]["outputs"]["state_machine_arn"]
+    assert f"--tuner {machine}" in place.stderr
+
+    again = ["tune", "--function", "cpu", "--tuner", machine, "--power", "128,256"]
+    weighted = [{"payload": {"N": 0}, "weight": weight} for weight in (1, 4)]
+    payload = ["--payload", write(place, "weighted.json", weighted)]
+    status, output = place.dyno(*again, *payload, "--num", "5", "--strategy", "speed")
+    assert status == 0, place.stderr
+    assert "strategy speed" in output
+    assert "128 MB was excluded: " in output
+    assert "128 MB is too little for me" in output
+    assert "The tuning cost " in output
+    assert "Curve: https://lambda-power-tuning.show/#" in output
+
+    status, output = place.dyno("tune", "--function", "sleeps", "--tuner", machine)
+    assert (status, output) == (3, "")
+    assert "NotTunable" in place.stderr
+    assert place.dyno("smoke", "--run", folder.run_id)[0] == 2
+    assert "is a power tuner alone" in place.stderr
+
+    killed = place.start(*again, *payload, "--num", "500")
+    wait_for_versions(place, killed, "cpu", 3)
+    killed.kill()
+    killed.communicate(timeout=30)
+    assert place.dyno("down")[0] == 0, place.stderr
+    assert folder.read_lease().state == "down"
+
+
+def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> None:
+    """A second Ctrl-C of an impatient hand is held back; the state is in the account's bucket."""
+    bucket = f"dyno-state-{place.session.account_id}-us-east-1"
+    s3, functions = place.session.client("s3"), place.session.client("lambda")
+    s3.create_bucket(Bucket=bucket)
+    process = place.start("tune", "--function", "sleeps", "--num", "500", "--power", "128,256")
+    wait_for_versions(place, process, "sleeps", 3)
+    aliases = functions.list_aliases(FunctionName="sleeps")["Aliases"]
+    states = [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=120)[0]
+
+    assert (process.returncode, output) == (130, ""), place.stderr
+    assert [alias["Name"] for alias in aliases] == [LOCK_ALIAS]
+    [folder] = runs.all_runs(place.project / "runs")
+    assert states == [f"lambda-dyno/_tuner/{folder.run_id}.tfstate"]
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    s3.delete_bucket(Bucket=bucket)
+    evidence = json.loads(folder.result.read_text())
+    assert (evidence["error"], evidence["leftovers"]) == ("interrupted", [])
+    assert folder.read_lease().state == "down"
+
+
+def test_what_is_not_there_is_refused_before_anything_is_made(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Function, version, processor, payload and tuner: each is looked up first."""
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(place.project)
+    account = place.session.account_id
+    bucket = f"own-{account}"
+    machines = f"arn:aws:states:us-east-1:{account}:stateMachine:"
+    elsewhere = place.arn("cpu").replace("us-east-1", "eu-west-1")
+    with others_in_the_account(place, bucket) as version:
+        for arguments, complaint in {
+            "--function nope": f"there is no function nope in us-east-1 of account {account}",
+            f"--function {elsewhere}": f"no function cpu in eu-west-1 of account {account}",
+            f"--function {place.arn('cpu').replace(account, '9' * 12)}": "is in account 999999999",
+            "--function cpu:live": "live is an alias, and a published version cannot take another",
+            f"--function cpu:{version}": "which has the same code as",
+            "--function cpu:99": "there is no function cpu:99",
+            f"--function cpu --payload-s3 s3://{bucket}/no.json": "there is no object s3://own-",
+            f"--function cpu --pre-processor {place.arn('nope')}": "preProcessorARN: there is no",
+            "--function cpu --tuner nope": "not the ARN of a state machine",
+            f"--function cpu --tuner {machines}nope": "there is no such state machine in us-east-1",
+            f"--function cpu --tuner {machines}other": "it is no power tuner of Lambda Dyno",
+            f"--function cpu --tuner {machines.replace(account, '9' * 12)}x": "is in account 9999",
+        }.items():
+            result = CliRunner().invoke(app, ["tune", *arguments.split()])
+            assert isinstance(result.exception, UserError), arguments
+            assert complaint in str(result.exception)
+    assert not (place.project / "runs").exists()
+
+
+@contextmanager
+def others_in_the_account(place: Place, bucket: str) -> Iterator[str]:
+    """Make a version with an alias, a bucket and a state machine; yield the version."""
+    functions, s3 = place.session.client("lambda"), place.session.client("s3")
+    states = place.session.client("stepfunctions")
+    version = functions.publish_version(FunctionName="cpu")["Version"]
+    functions.create_alias(FunctionName="cpu", Name="live", FunctionVersion=version)
+    s3.create_bucket(Bucket=bucket)
+    machine = states.create_state_machine(
+        name="other",
+        roleArn=f"arn:aws:iam::{place.session.account_id}:role/test-may-all",
+        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+    )["stateMachineArn"]
+    yield version
+    states.delete_state_machine(stateMachineArn=machine)
+    s3.delete_bucket(Bucket=bucket)
+    functions.delete_alias(FunctionName="cpu", Name="live")
+    functions.delete_function(FunctionName="cpu", Qualifier=version)
+
+
+def write(place: Place, name: str, content: Any) -> str:
+    """Write a file of JSON and return its path."""
+    path = place.project / name
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def wait_for_versions(
+    place: Place, process: subprocess.Popen[str], function: str, count: int
+) -> None:
+    """Wait until the tuner has published what it measures."""
+    functions = place.session.client("lambda")
+    deadline = time.monotonic() + 90
+    while len(functions.list_versions_by_function(FunctionName=function)["Versions"]) < count:
+        assert process.poll() is None, place.stderr
+        assert time.monotonic() < deadline, place.stderr
+        time.sleep(0.1)
