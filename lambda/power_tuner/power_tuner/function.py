@@ -19,6 +19,8 @@ from power_tuner.request import FunctionArn
 
 _FIRST_PAUSE_S = 0.15
 _LONGEST_PAUSE_S = 3.0
+# Images are optimised and snapshots taken within minutes.
+_LONGEST_WAIT_S = 600.0
 
 # What an update of the memory size changes by itself. All else must stay as it is.
 _VOLATILE = frozenset(
@@ -121,10 +123,11 @@ class Function:
         """Wait until $LATEST or a version can be used, and return its configuration.
 
         Raises:
-            FunctionNotReady: Its creation or last update failed.
+            FunctionNotReady: Its creation or last update failed, or takes too long.
             StillWaiting: It takes longer than this Lambda function has time.
         """
         pause = _FIRST_PAUSE_S
+        waited_s = 0.0
         while True:
             config = self.configuration(version)
             state = config.get("State") or "Active"
@@ -135,7 +138,13 @@ class Function:
             # an Inactive function is woken up by being updated or invoked
             if state != "Pending" and update != "InProgress":
                 return config
+            if waited_s > _LONGEST_WAIT_S:
+                raise FunctionNotReady(
+                    f"{self._qualified(version)} is still {state}, its last update {update}, after "
+                    f"{waited_s:.0f} s"
+                )
             self._deadline.pause(pause, f"{self._qualified(version)} to become active")
+            waited_s += pause
             pause = min(pause * 1.2, _LONGEST_PAUSE_S)
 
     def set_memory(self, memory_mb: int, config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,8 +16,9 @@ Configuration = Mapping[str, Any]
 class Publisher:
     """Publishes versions of one function for one execution.
 
-    The lock is looked at after every change: whoever cleans up after a stopped execution
-    says so in the lock first, so either it finds a change or this finds the lock gone.
+    Every change names the RevisionId that it is based on. Whoever cleans up after a stopped
+    execution changes $LATEST, then deletes versions: what this still does is either refused for
+    its RevisionId or found. The lock is looked at as well, to stop soon.
 
     Args:
         function: The function.
@@ -39,9 +40,7 @@ class Publisher:
         if config["MemorySize"] == memory_mb:
             return config
         self._lock.held()
-        config = self._function.set_memory(memory_mb, config)
-        self._lock.held()
-        return config
+        return self._function.set_memory(memory_mb, config)
 
     def publish(
         self, config: Configuration, mark: str, own: Collection[str]
