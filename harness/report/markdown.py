@@ -12,13 +12,17 @@ _MARKUP = re.compile(r"([\\`*\[\]|~#$])|(?<!\w)(_)|(_)(?!\w)")
 # markup, so that no backslash keeps it from doing so: @name, #12, GH-12.
 _REFERENCE = re.compile(r"([@#]|\bGH-)(?=\w)", re.IGNORECASE)
 
+# What colours a terminal, hides, or turns the direction of reading: nothing that is to be read.
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+
 
 def text(value: str) -> str:
     """Return text that reads the same in Markdown, on one line.
 
     Nothing in it becomes markup, HTML, a formula, or a mention that would notify somebody.
     """
-    line = " ".join(value.split())
+    line = " ".join(visible(value).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKUP.sub(lambda found: "\\" + found.group(0), line)
     return _REFERENCE.sub("\\1\u200b", line)
@@ -26,7 +30,7 @@ def text(value: str) -> str:
 
 def code(value: str) -> str:
     """Return text as inline code."""
-    line = " ".join(value.split())
+    line = " ".join(visible(value).split())
     ticks = "`" * (_longest_ticks(line) + 1)
     space = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{ticks}{space}{line}{space}{ticks}"
@@ -34,8 +38,14 @@ def code(value: str) -> str:
 
 def fence(value: str) -> str:
     """Return text as a code block."""
-    ticks = "`" * max(3, _longest_ticks(value) + 1)
-    return f"{ticks}\n{value.rstrip()}\n{ticks}"
+    lines = visible(value).rstrip()
+    ticks = "`" * max(3, _longest_ticks(lines) + 1)
+    return f"{ticks}\n{lines}\n{ticks}"
+
+
+def visible(value: str) -> str:
+    """Return text without what a reader cannot see: control characters and colours."""
+    return _UNSEEN.sub("", _ANSI.sub("", value))
 
 
 def _longest_ticks(value: str) -> int:

@@ -45,12 +45,11 @@ class CodeCommitComments:
     pull: str
     repository: str = ""
 
-    def find(self, marker: str) -> Comment | None:
-        """Return the comment that begins with the marker, or None."""
+    def find(self, marker: str) -> Iterator[Comment]:
+        """Yield the comments that begin with the marker, oldest first."""
         for entry in self._entries():
             if not entry.get("deleted") and str(entry.get("content") or "").startswith(marker):
-                return Comment(entry["commentId"])
-        return None
+                yield Comment(entry["commentId"])
 
     def create(self, body: str, marker: str) -> Comment:
         """Write a new comment; boto3's token keeps a repeated request from making two."""

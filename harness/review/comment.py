@@ -27,10 +27,6 @@ _MOST_OF_THE_DANGEROUS = 20
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
-# What may hide or reorder text: control characters, and those that set the reading direction.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
@@ -193,7 +189,7 @@ def safe_url(url: str) -> str:
         return ""
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return ""
-    return quote(url, safe=":/?#@!$&'*+,;=%-._~")
+    return quote(url, safe=":/?#&+,;=%-._~")
 
 
 # --- joining --------------------------------------------------------------------------------
@@ -202,7 +198,7 @@ def safe_url(url: str) -> str:
 def _joined(head: str, texts: Iterable[str], artefact_url: str, left_out: Sequence[str]) -> str:
     parts = [*(text.strip() for text in texts), _last_line(artefact_url, left_out)]
     body = "\n\n".join(part for part in parts if part)
-    return head + _UNSEEN.sub("", _ANSI.sub("", body)) + "\n"
+    return f"{head}{body}\n"
 
 
 def _last_line(artefact_url: str, left_out: Sequence[str]) -> str:

@@ -54,12 +54,11 @@ class GitHubComments:
     pull: int
     from_fork: bool = False
 
-    def find(self, marker: str) -> Comment | None:
-        """Return our comment that begins with the marker, or None."""
+    def find(self, marker: str) -> Iterator[Comment]:
+        """Yield the comments that begin with the marker and may be ours, oldest first."""
         for entry in self._entries():
             if str(entry.get("body") or "").startswith(marker) and _is_trusted(entry):
-                return _comment(entry)
-        return None
+                yield _comment(entry)
 
     def create(self, body: str, marker: str) -> Comment:
         """Write a new comment."""
@@ -88,7 +87,7 @@ class GitHubComments:
 
     def _written(self, body: str, marker: str) -> Comment | None:
         """Return the comment that a request made whose answer was lost."""
-        found = self.find(marker)
+        found = next(self.find(marker), None)
         return self.update(found, body) if found else None
 
     def _entries(self) -> Iterator[Mapping[str, Any]]:

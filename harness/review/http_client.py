@@ -27,7 +27,7 @@ from harness.errors import UserError
 from harness.review.patience import Patience
 from harness.review.place import ForgeError
 
-_CONNECT_S, _READ_S = 5.0, 20.0
+_CONNECT_TIMEOUT_S = 5.0
 _MOST_REDIRECTS = 3
 # A secondary rate limit that names no time: GitHub asks for a minute, and more each time.
 _UNNAMED_WAIT_S = 60.0
@@ -83,6 +83,7 @@ class JsonClient:
         name: What the server is called in messages.
         patience: How long to try again.
         now: The time, for rate limits.
+        read_timeout_s: Longest silence of the server.
     """
 
     base_url: str
@@ -91,6 +92,7 @@ class JsonClient:
     name: str
     patience: Patience
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    read_timeout_s: float = 20.0
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -174,7 +176,7 @@ class JsonClient:
                 data=None if body is None else json.dumps(body).encode(errors="replace"),
                 headers={} if body is None else {"Content-Type": "application/json"},
                 auth=_Bearer(self.token),
-                timeout=(_CONNECT_S, _READ_S),
+                timeout=(_CONNECT_TIMEOUT_S, self.read_timeout_s),
                 allow_redirects=False,
             )
             if response.status_code not in (301, 302, 307, 308):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -34,8 +35,8 @@ class Posted:
 class Place(Protocol):
     """The comments of one pull request."""
 
-    def find(self, marker: str) -> Comment | None:
-        """Return our comment that begins with the marker, or None.
+    def find(self, marker: str) -> Iterator[Comment]:
+        """Yield the comments that begin with the marker and may be ours, oldest first.
 
         Raises:
             ForgeError: The comments cannot be read.
@@ -67,8 +68,7 @@ def upsert(place: Place, body: str, marker: str) -> Posted:
     Raises:
         ForgeError: It could not be written.
     """
-    found = place.find(marker)
-    updated = place.update(found, body) if found else None
-    if updated is not None:
-        return Posted("updated", updated)
+    for found in place.find(marker):
+        if (updated := place.update(found, body)) is not None:
+            return Posted("updated", updated)
     return Posted("created", place.create(body, marker))

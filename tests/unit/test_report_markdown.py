@@ -18,6 +18,7 @@ from harness.report import markdown
         ("@team and a@b.c", "@\u200bteam and a@\u200bb.c"),
         ("back\\slash", "back\\\\slash"),
         ("other/repo#12 and GH-7", "other/repo\\#\u200b12 and GH-\u200b7"),
+        ("\x1b[31mred\x1b[0m \u202eabc\x00", "red abc"),
         ("$LATEST is $5", "\\$LATEST is \\$5"),
     ],
 )
@@ -31,3 +32,4 @@ def test_code_and_fences_outlast_their_content() -> None:
     assert markdown.code("a `b` c") == "``a `b` c``"
     assert markdown.code("`b`") == "`` `b` ``"
     assert markdown.fence("x\n```\ny\n") == "````\nx\n```\ny\n````"
+    assert markdown.fence("\x1b[1mbold\x1b[0m\n\tline\x07\n") == "```\nbold\n\tline\n```"

@@ -1,0 +1,240 @@
+"""A server in the place of GitHub's REST API: comments and pull requests of one repository.
+
+It refuses what GitHub refuses (a wrong path, method, header or body) and can be told to fail.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+REPOSITORY = "acme/shop"
+PULL = 7
+TOKEN = "ghs_0123456789abcdefTheSecret"
+MOST_CHARACTERS = 65_536
+
+BOT = {"login": "github-actions[bot]", "type": "Bot"}
+
+
+@dataclass
+class Fault:
+    """What happens in the place of an answer, so many times."""
+
+    status: int = 0  # 0: the connection is closed without one
+    headers: dict[str, str] = field(default_factory=dict)
+    message: str = ""
+    times: int = 1
+    method: str = ""  # only for this method
+    after: bool = False  # what was asked for is done, but the answer is lost
+    delay_s: float = 0.0  # how long nothing happens before
+
+
+@dataclass
+class GitHub:
+    """The server's memory."""
+
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)  # what our side did wrong
+    moved_from: str = ""  # a repository that is acme/shop now
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Address of the API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def add_comment(self, body: str, user: dict[str, str] = BOT, **more: Any) -> dict[str, Any]:
+        """Put a comment on the pull request."""
+        number = 1000 + len(self.comments)
+        comment = {
+            "id": number,
+            "body": body,
+            "user": user,
+            "author_association": "NONE",
+            "html_url": f"https://github.com/{REPOSITORY}/pull/{PULL}#issuecomment-{number}",
+            **more,
+        }
+        self.comments.append(comment)
+        return comment
+
+    def methods(self) -> list[str]:
+        """Return the methods that were used, in order."""
+        return [method for method, _ in self.requests]
+
+    def fault(self, method: str) -> Fault | None:
+        """Return the fault that is due, if any."""
+        for fault in self.faults:
+            if fault.times > 0 and fault.method in ("", method):
+                fault.times -= 1
+                return fault
+        return None
+
+
+@contextmanager
+def running() -> Iterator[GitHub]:
+    """Run a server until the block ends."""
+    memory = GitHub()
+
+    class Handler(_Handler):
+        github = memory
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    memory.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield memory
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+Reply = tuple[int, Any, dict[str, str]]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    github: GitHub
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def do_PATCH(self) -> None:
+        self._handle()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _handle(self) -> None:
+        github, method = self.github, self.command
+        github.requests.append((method, self.path))
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        fault = github.fault(method)
+        if fault is not None:
+            time.sleep(fault.delay_s)
+        if fault is None:
+            self._reply(*self._answer(method, raw))
+        elif fault.status and not fault.after:
+            self._reply(fault.status, {"message": fault.message}, fault.headers)
+        else:
+            if fault.after:
+                self._answer(method, raw)
+            self.close_connection = True
+
+    def _reply(self, status: int, body: Any, headers: dict[str, str]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _answer(self, method: str, raw: bytes) -> Reply:
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return 401, {"message": "Bad credentials"}, {}
+        if self.headers.get("Accept") != "application/vnd.github+json":
+            self.github.complaints.append("Accept")
+        if self.headers.get("X-GitHub-Api-Version") != "2022-11-28":
+            self.github.complaints.append("X-GitHub-Api-Version")
+        if not (self.headers.get("User-Agent") or "").startswith("lambda-dyno/"):
+            self.github.complaints.append("User-Agent")
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        moved = self.github.moved_from
+        if moved and url.path.startswith(f"/repos/{moved}/"):
+            there = f"{self.github.url}{self.path.replace(moved, REPOSITORY, 1)}"
+            return 307, {"message": "Moved Permanently"}, {"Location": there}
+        body: Any = None
+        if raw:
+            if self.headers.get("Content-Type") != "application/json":
+                self.github.complaints.append("Content-Type")
+            body = json.loads(raw)
+        return self._route(method, url.path, query, body)
+
+    def _route(self, method: str, path: str, query: dict[str, str], body: Any) -> Reply:
+        repository = f"/repos/{REPOSITORY}"
+        if path == f"{repository}/issues/{PULL}/comments" and method == "GET":
+            return self._page(query)
+        if path == f"{repository}/issues/{PULL}/comments" and method == "POST":
+            if refusal := _refusal(body):
+                return refusal
+            return 201, self.github.add_comment(body["body"]), {}
+        if found := re.fullmatch(rf"{repository}/issues/comments/(\d+)", path):
+            if method != "PATCH":
+                return 405, {"message": "Method Not Allowed"}, {}
+            return self._patch_comment(int(found[1]), body)
+        if path == f"{repository}/pulls" and method == "GET":
+            return 200, self._open_pulls(query), {}
+        if path == f"{repository}/pulls" and method == "POST":
+            return self._open_pull(body)
+        if (found := re.fullmatch(rf"{repository}/pulls/(\d+)", path)) and method == "PATCH":
+            pull = self.github.pulls[int(found[1]) - 1]
+            pull.update(body)
+            return 200, pull, {}
+        return 404, {"message": "Not Found"}, {}
+
+    def _page(self, query: dict[str, str]) -> Reply:
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        comments = self.github.comments[(page - 1) * size : page * size]
+        headers = {}
+        if page * size < len(self.github.comments):
+            path = f"{self.github.url}/repos/{REPOSITORY}/issues/{PULL}/comments"
+            headers["Link"] = f'<{path}?per_page={size}&page={page + 1}>; rel="next"'
+        return 200, comments, headers
+
+    def _patch_comment(self, number: int, body: Any) -> Reply:
+        if refusal := _refusal(body):
+            return refusal
+        for comment in self.github.comments:
+            if comment["id"] == number:
+                comment["body"] = body["body"]
+                return 200, comment, {}
+        return 404, {"message": "Not Found"}, {}
+
+    def _open_pulls(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        owner, _, head = query["head"].partition(":")
+        assert owner == REPOSITORY.partition("/")[0]
+        return [pull for pull in self.github.pulls if pull["head"]["ref"] == head]
+
+    def _open_pull(self, body: Any) -> Reply:
+        if set(body) != {"title", "head", "base", "body"}:
+            return 422, {"message": "Validation Failed"}, {}
+        number = len(self.github.pulls) + 1
+        pull = {
+            "number": number,
+            "html_url": f"https://github.com/{REPOSITORY}/pull/{number}",
+            "title": body["title"],
+            "body": body["body"],
+            "head": {"ref": body["head"]},
+            "base": {"ref": body["base"]},
+            "state": "open",
+        }
+        self.github.pulls.append(pull)
+        return 201, pull, {}
+
+
+def _refusal(body: Any) -> Reply | None:
+    """Return what GitHub says to a comment that it does not take."""
+    if not isinstance(body, dict) or set(body) != {"body"} or not body["body"]:
+        return 422, {"message": "Validation Failed"}, {}
+    if len(body["body"]) > MOST_CHARACTERS:
+        error = {"message": f"Body is too long (maximum is {MOST_CHARACTERS} characters)"}
+        return 422, {"message": "Validation Failed", "errors": [error]}, {}
+    return None
