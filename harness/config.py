@@ -150,6 +150,8 @@ class SloSettings(_Section):
     # how much worse (by the strategy's own measure) the deployed memory may be than the best:
     # 0.1 allows ten per cent
     distance_from_best: Annotated[float | None, Field(ge=0)] = None
+    # of the intervals that latencies and errors are judged by; 0 compares what was measured
+    confidence: Annotated[float, Field(ge=0, lt=1)] = 0.95
     # what a verdict without enough evidence means for the exit status
     inconclusive: Literal["fail", "pass"] = "fail"
 
