@@ -28,6 +28,7 @@ from typing import Any
 
 from harness.errors import StepError, UserError
 from harness.local.identity import identity, is_alive
+from harness.local.node_shim import node_environment
 from harness.local.ports import HOST, check_port, free_port, port_in_use
 from harness.local.supervisor import end_server
 
@@ -257,26 +258,30 @@ def _server_environment(
     Nothing of the caller's AWS_* or PYTHON* gets in: the server must not find real credentials.
     """
     temp = str(home / "tmp")
-    return _safe_environment() | {
-        "AUTH": "true",  # IAM is enforced
-        "BIND_HOST": HOST,
-        "GATEWAY_PORT": str(port),
-        "SFTP_ENABLED": "0",
-        "IOT_MTLS_ENABLED": "0",
-        "MINISTACK_ACCOUNT_ID": account_id,
-        "MINISTACK_HOST": HOST,
-        "MINISTACK_REGION": region,
-        "LAMBDA_ACCOUNT_CONCURRENCY": str(account_concurrency),
-        # no Docker daemon: MiniStack would look for its own containers there and remove them
-        "DOCKER_HOST": f"unix://{temp}/no-docker.sock",
-        "HOME": temp,
-        "TMPDIR": temp,
-        "TZ": ":UTC",  # as in AWS Lambda
-        "LANG": "en_US.UTF-8",  # as in AWS Lambda
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(METER_PATH),
-        "DYNO_METER": str(home / "meter.json"),
-    }
+    return (
+        _safe_environment()
+        | node_environment(home)
+        | {
+            "AUTH": "true",  # IAM is enforced
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(port),
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_ACCOUNT_ID": account_id,
+            "MINISTACK_HOST": HOST,
+            "MINISTACK_REGION": region,
+            "LAMBDA_ACCOUNT_CONCURRENCY": str(account_concurrency),
+            # no Docker daemon: MiniStack would look for its own containers there and remove them
+            "DOCKER_HOST": f"unix://{temp}/no-docker.sock",
+            "HOME": temp,
+            "TMPDIR": temp,
+            "TZ": ":UTC",  # as in AWS Lambda
+            "LANG": "en_US.UTF-8",  # as in AWS Lambda
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(METER_PATH),
+            "DYNO_METER": str(home / "meter.json"),
+        }
+    )
 
 
 def _safe_environment() -> dict[str, str]:

@@ -48,6 +48,7 @@ class Meter:
         self._module = self._handler_name = ""
         self._version = "$LATEST"
         self._memory_mb = 128
+        self._architecture = "x86_64"
         self._as_json = False
         self._start_cpu_ms: float | None = None
         self._initialised = False
@@ -87,8 +88,8 @@ class Meter:
             configuration = function_configuration(init.get("arn", ""), self._version, self._port)
         surroundings.prepare_environment(f"{self._module}.{self._handler_name}", configuration)
         surroundings.show_cpus(self._memory_mb)
-        if "Architectures" in configuration:
-            surroundings.show_architecture(configuration["Architectures"][0])
+        self._architecture = (configuration.get("Architectures") or ["x86_64"])[0]
+        surroundings.show_architecture(self._architecture)
         self._as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
         self._settings.refresh()
         self._install_hooks(init.get("function_name", ""))
@@ -136,7 +137,7 @@ class Meter:
         self._initialised = True
         if self._start_cpu_ms is not None:
             own_ms = duration_ms(self._steps(), _FULL_CPU_MB)[0]
-            self._init_ms = self._start_cpu_ms * self._settings.cpu_factor + own_ms
+            self._init_ms = self._start_cpu_ms * self._cpu_factor() + own_ms
         return text
 
     # an invocation
@@ -182,8 +183,11 @@ class Meter:
         self._timeline.mark()
         return self._timeout_s * 1000 - duration_ms(self._steps(), self._memory_mb)[0]
 
+    def _cpu_factor(self) -> float:
+        return self._settings.cpu_factor(self._architecture)
+
     def _steps(self) -> list[Any]:
-        factor = self._settings.cpu_factor
+        factor = self._cpu_factor()
         steps = self._timeline.steps()
         if factor == 1.0:
             return steps

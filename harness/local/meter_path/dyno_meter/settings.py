@@ -22,10 +22,14 @@ class Settings:
         self._seen: object = ()
         self.felt = True  # let callers wait as long as on AWS
         self.aws_latency_modelled = True  # or as long as the embedded AWS took
-        self.cpu_factor = 1.0  # CPU time on AWS for one of this machine
+        self._cpu_factors: dict[str, float] = {}
         self.seed = "0"
         self.memory_limit = True
         self.trace = ""  # file that gets a line of JSON about each invocation
+
+    def cpu_factor(self, architecture: str) -> float:
+        """Return the CPU time that AWS takes for one millisecond of this machine's."""
+        return float(self._cpu_factors.get(architecture, 1.0))
 
     def refresh(self) -> None:
         """Read the file if it is not the one that was read last."""
@@ -49,7 +53,7 @@ class Settings:
     def _apply(self, content: dict[str, Any]) -> None:
         self.felt = content.get("mode", FELT) != REPORTED
         self.aws_latency_modelled = content.get("aws_latency", MODELLED) != MEASURED
-        self.cpu_factor = float(content.get("cpu_factor", 1.0))
+        self._cpu_factors = content.get("cpu_factor") or {}
         self.seed = str(content.get("seed", 0))
         self.memory_limit = bool(content.get("memory_limit", True))
         self.trace = str(content.get("trace", ""))

@@ -1,0 +1,80 @@
+"use strict";
+// How long AWS's services take to answer; see dyno_meter/latency.py, whose table this reads.
+
+const fs = require("fs");
+const path = require("path");
+
+const TABLE = path.join(__dirname, "..", "dyno_meter", "latency.json");
+
+// (service, operation) of an HTTP request's beginning; "" for what is not known.
+function operationOf(text) {
+  const split = text.indexOf("\r\n\r\n");
+  const head = split < 0 ? text : text.slice(0, split);
+  const body = split < 0 ? "" : text.slice(split + 4);
+  const scope = /Credential=[^/\s]+\/\d+\/[^/]+\/([^/]+)\/aws4_request/.exec(head);
+  const service = scope ? scope[1] : "";
+  const target = /\r\nx-amz-target: *([^\r\n]+)/i.exec(head);
+  if (target) return [service, target[1].trim().split(".").pop()];
+  const [method, url = ""] = head.split(" ", 2);
+  const [pathname, query = ""] = url.split("?");
+  const rpc = /^\/service\/[^/]+\/operation\/(\w+)/.exec(pathname);
+  if (rpc) return [service, rpc[1]];
+  const action = /(?:^|&)Action=(\w+)/.exec(body) || /(?:^|&)Action=(\w+)/.exec(query);
+  if (action) return [service, action[1]];
+  if (service === "s3") return [service, s3Operation(method, pathname, query)];
+  if (service === "lambda" && /^\/\d{4}-\d\d-\d\d\/functions\/[^/]+\/(invocations|invoke-async)/.test(pathname)) {
+    return [service, "Invoke"];
+  }
+  return [service, ""];
+}
+
+function s3Operation(method, pathname, query) {
+  const ofObject = pathname.replace(/^\/+|\/+$/g, "").includes("/");
+  if (method === "GET" && !ofObject) return "ListObjectsV2";
+  if (method === "POST") return query.includes("delete") ? "DeleteObjects" : "PostObject";
+  const names = { GET: "GetObject", PUT: "PutObject", HEAD: "HeadObject", DELETE: "DeleteObject" };
+  return ofObject ? names[method] || "" : "";
+}
+
+class LatencyModel {
+  constructor(seed) {
+    const table = JSON.parse(fs.readFileSync(TABLE, "utf8"));
+    this.services = table.services;
+    this.default = table.default;
+    this.state = 2166136261;
+    for (const character of seed) this.state = Math.imul(this.state ^ character.charCodeAt(0), 16777619);
+  }
+
+  // One call's latency in ms; null where the real time is to be kept.
+  drawMs(service, operation, sentBytes) {
+    const entry = this.entry(service, operation);
+    if (entry.as_measured) return null;
+    const spread = Math.exp(this.normal() * entry.sigma);
+    return entry.median_ms * spread + (sentBytes / 1024) * entry.ms_per_kb;
+  }
+
+  transferMs(service, operation, receivedBytes) {
+    return (receivedBytes / 1024) * this.entry(service, operation).ms_per_kb;
+  }
+
+  entry(service, operation) {
+    const known = this.services[service] || {};
+    const ofOperation = (known.operations || {})[operation] || {};
+    return { ...this.default, ...known.default, ...ofOperation };
+  }
+
+  // mulberry32: the same numbers for the same seed
+  uniform() {
+    this.state = (this.state + 0x6d2b79f5) | 0;
+    let value = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 4294967296;
+  }
+
+  normal() {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+}
+
+module.exports = { LatencyModel, operationOf };

@@ -1,0 +1,103 @@
+"use strict";
+// What one invocation did, in order; see dyno_meter/timeline.py. There is one main thread here,
+// and other threads help it: an interval is as wide as the threads that ran or wanted to.
+
+const NOISE_MS = 0.1;
+const NOISE_SHARE = 0.01;
+const NO_CPU_MS = 0.005;
+// A look by the meter's own timer wakes the process: less CPU time than this is that.
+const LOOK_MS = 0.15;
+// Helper threads queue for a core now and then; less than this is one thread's work.
+const ONE_THREAD = 1.5;
+
+class Timeline {
+  constructor(read) {
+    this.read = read;
+    this.events = [];
+    this.last = null;
+    this.active = false;
+    this.beginWallMs = 0;
+  }
+
+  begin() {
+    this.events = [];
+    this.last = this.read();
+    this.beginWallMs = this.last.wallMs;
+    this.active = true;
+  }
+
+  end() {
+    this.mark();
+    this.active = false;
+  }
+
+  mark(byTimer = false) {
+    if (!this.active) return;
+    const now = this.read();
+    const wallMs = Math.max(0, now.wallMs - this.last.wallMs);
+    let cpuMs = Math.max(0, now.cpuMs - this.last.cpuMs);
+    if (byTimer && cpuMs < LOOK_MS) cpuMs = 0;
+    const busyMs = cpuMs + Math.max(0, now.queueMs - this.last.queueMs);
+    let width = wallMs > 0 ? busyMs / wallMs : 1;
+    if (width < ONE_THREAD) width = 1;
+    let blockedMs = wallMs - busyMs;
+    if (blockedMs < NOISE_MS + NOISE_SHARE * wallMs) blockedMs = 0;
+    this.events.push({ kind: "interval", cpuMs, width, blockedMs });
+    const after = process.cpuUsage(); // what the meter itself took is not the function's
+    const ownMs = (after.user + after.system) / 1000 - now.processMs;
+    const mostMs = performance.now() - now.wallMs; // other threads run at the same time
+    this.last = { ...now, cpuMs: now.cpuMs + Math.max(0, Math.min(ownMs, mostMs)) };
+  }
+
+  // Marks if the last mark is some time ago: something has ended that may have been a wait.
+  markWait() {
+    if (this.active && performance.now() - this.last.wallMs > 0.5) this.mark();
+  }
+
+  call(key, latencyMs) {
+    this.mark();
+    if (this.active) this.events.push({ kind: "call", key, latencyMs });
+  }
+
+  answer(key) {
+    this.mark();
+    if (this.active) this.events.push({ kind: "answer", key });
+  }
+
+  // Lets a modelled wait stand for one that has just ended.
+  replaceWait(waitedMs, modelledMs) {
+    this.mark();
+    if (!this.active) return;
+    const last = this.events[this.events.length - 1];
+    last.blockedMs = Math.max(0, last.blockedMs - waitedMs);
+    this.events.push({ kind: "interval", cpuMs: 0, width: 1, blockedMs: modelledMs });
+  }
+
+  steps() {
+    const answered = new Set();
+    for (const event of this.events) if (event.kind === "answer") answered.add(event.key);
+    const asked = new Set();
+    const steps = [];
+    for (const event of this.events) {
+      if (event.kind === "interval") {
+        if (event.cpuMs > NO_CPU_MS) steps.push(["cpu", event.cpuMs, event.width]);
+        if (event.blockedMs && !asked.size) {
+          const before = steps[steps.length - 1];
+          if (before && before[0] === "wait") before[1] += event.blockedMs;
+          else steps.push(["wait", event.blockedMs]);
+        }
+      } else if (answered.has(event.key)) {
+        if (event.kind === "call") {
+          asked.add(event.key);
+          steps.push(["call", event.key, event.latencyMs]);
+        } else {
+          asked.delete(event.key);
+          steps.push(["answer", event.key]);
+        }
+      }
+    }
+    return steps;
+  }
+}
+
+module.exports = { Timeline };

@@ -1,0 +1,371 @@
+"use strict";
+
+const fs = require("fs");
+const { createRequire } = require("module");
+const path = require("path");
+const readline = require("readline");
+const { pathToFileURL } = require("url");
+
+const { Calls } = require("./calls.js");
+const { durationMs } = require("./cfs.js");
+const { LatencyModel } = require("./latency.js");
+const { reportLines, startLine } = require("./report.js");
+const surroundings = require("./surroundings.js");
+const { Timeline } = require("./timeline.js");
+const { Probe, maxMemoryMb } = require("./usage.js");
+
+// the worker replaces these
+const writeSync = fs.writeSync.bind(fs);
+const writeAnswer = process.stdout.write.bind(process.stdout);
+const later = setTimeout;
+const cancel = clearTimeout;
+const every = setInterval;
+
+const FULL_CPU_MB = 10240; // Init is not throttled
+const EARLIER_MS = 25; // the embedded AWS starts its own clock before it writes the invocation
+const LOOK_EVERY_MS = 50;
+
+class Meter {
+  constructor() {
+    this.settingsPath = process.env.DYNO_METER;
+    this.port = Number(process.env.GATEWAY_PORT || 0);
+    this.probe = new Probe();
+    this.timeline = new Timeline(() => this.probe.read());
+    this.logged = []; // what the log gets when the invocation ends
+    this.running = false;
+    this.initMs = null;
+    this.initialised = false;
+    this.version = process.env.AWS_LAMBDA_FUNCTION_VERSION || "$LATEST";
+    this.readSettings();
+    this.interceptStreams();
+    process.on("exit", () => this.exiting());
+  }
+
+  // settings
+
+  readSettings() {
+    let content = {};
+    try {
+      const status = fs.statSync(this.settingsPath);
+      const seen = `${status.mtimeMs}:${status.ino}`;
+      if (seen === this.settingsSeen) return;
+      this.settingsSeen = seen;
+      content = JSON.parse(fs.readFileSync(this.settingsPath, "utf8"));
+    } catch {
+      // none, or being written: the defaults
+    }
+    this.felt = content.mode !== "reported";
+    this.latencyModelled = content.aws_latency !== "measured";
+    this.cpuFactors = content.cpu_factor || {};
+    this.seed = String(content.seed || 0);
+    this.memoryLimit = content.memory_limit !== false;
+    this.trace = content.trace || "";
+  }
+
+  // streams
+
+  interceptStreams() {
+    const meter = this;
+    process.stdout.write = function (text, ...rest) {
+      if (typeof text === "string" && text.startsWith('{"status"')) {
+        meter.answering(text);
+        return true;
+      }
+      return writeAnswer(text, ...rest);
+    };
+    // Log lines are kept until the end: the embedded AWS takes the log as it is a few
+    // milliseconds after the answer, and one write reaches it as a whole.
+    process.stderr.write = function (chunk, encoding, callback) {
+      meter.logged.push(typeof chunk === "string" ? chunk : Buffer.from(chunk).toString());
+      const done = typeof encoding === "function" ? encoding : callback;
+      if (done) process.nextTick(done);
+      return true;
+    };
+    const createInterface = readline.createInterface;
+    readline.createInterface = function (...parameters) {
+      readline.createInterface = createInterface;
+      const lines = createInterface.apply(readline, parameters);
+      const on = lines.on.bind(lines);
+      lines.on = (name, listener) => on(name, name === "line" ? meter.reading(listener) : listener);
+      return lines;
+    };
+  }
+
+  reading(listener) {
+    let first = true;
+    return (line) => {
+      if (first) {
+        first = false;
+        this.load(JSON.parse(line)).then((init) => listener(JSON.stringify(init)));
+        return;
+      }
+      this.start(contextOf(line));
+      listener(line);
+    };
+  }
+
+  flushLog(text) {
+    const last = this.logged.length ? this.logged[this.logged.length - 1] : "\n";
+    const all = this.logged.join("") + (last.endsWith("\n") ? "" : "\n") + text;
+    this.logged = [];
+    let data = Buffer.from(all);
+    while (data.length) {
+      try {
+        data = data.subarray(writeSync(2, data));
+      } catch (error) {
+        if (error.code !== "EAGAIN") return; // a full pipe: the embedded AWS is busy
+      }
+    }
+  }
+
+  // Init
+
+  async load(init) {
+    this.init = init;
+    this.memoryMb = Number(init.memory || 128);
+    const arn = init.arn || "";
+    const configuration = init.snapstart
+      ? {}
+      : await surroundings.functionConfiguration(arn, this.version, this.port);
+    surroundings.prepareEnvironment(`${init.module}.${init.handler}`, configuration);
+    surroundings.showCpus(this.memoryMb);
+    this.architecture = (configuration.Architectures || ["x86_64"])[0];
+    surroundings.showArchitecture(this.architecture);
+    this.asJson = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
+    if (this.port) {
+      const latency = new LatencyModel(`${this.seed}:${init.function_name || ""}`);
+      this.calls = new Calls(this.timeline, latency, this.port);
+      this.calls.enabled = this.latencyModelled;
+      this.calls.install();
+    }
+    this.markTimers();
+    const cpu = process.cpuUsage();
+    this.startCpuMs = (cpu.user + cpu.system) / 1000;
+    this.timeline.begin();
+    return { ...init, module: path.join(__dirname, "entry"), handler: "handler" };
+  }
+
+  async loadHandler() {
+    const { code_dir: folder, module, handler: name } = this.init;
+    const loaded = await loadModule(path.resolve(folder, module));
+    const found = loaded[name] || (loaded.default && loaded.default[name]) || loaded.default;
+    if (typeof found !== "function") {
+      throw new Error(`${module}.${name} is undefined or not exported`);
+    }
+    const meter = this;
+    const handler = function (event, context, callback) {
+      surroundings.completeContext(context, () => meter.remainingMs());
+      return found.call(this, event, context, callback);
+    };
+    Object.defineProperty(handler, "length", { value: found.length });
+    return handler;
+  }
+
+  loaded(text) {
+    this.timeline.end();
+    this.initialised = true;
+    this.initMs = this.startCpuMs * this.cpuFactor() + durationMs(this.steps(), FULL_CPU_MB)[0];
+    writeAnswer(text);
+  }
+
+  // an invocation
+
+  start(context) {
+    this.requestId = context.request_id || "";
+    this.timeoutMs = Number(context.timeout_ms || 3000);
+    this.readSettings();
+    if (this.calls) this.calls.enabled = this.latencyModelled;
+    this.running = true;
+    this.logged.push(startLine(this.requestId, this.version, this.asJson));
+    this.deadline = later(() => this.timeOut(), Math.max(1, this.timeoutMs - EARLIER_MS));
+    this.sampler = every(() => this.look(), LOOK_EVERY_MS);
+    this.timeline.begin();
+  }
+
+  answering(text) {
+    if (!this.initialised) {
+      this.loaded(text);
+    } else if (this.running) {
+      this.end(text);
+    } else {
+      writeAnswer(text);
+    }
+  }
+
+  end(text) {
+    this.timeline.end();
+    cancel(this.sampler);
+    const steps = this.steps();
+    const tookMs = durationMs(steps, this.memoryMb)[0];
+    if (this.trace) this.writeTrace(steps, tookMs);
+    if (this.memoryLimit && maxMemoryMb() > this.memoryMb) {
+      this.outOfMemory(tookMs);
+      return;
+    }
+    if (tookMs >= this.timeoutMs) {
+      if (!this.felt) this.timeOut();
+      return; // else the deadline ends it
+    }
+    const failed = text.startsWith('{"status":"error"');
+    const answer = failed ? this.logTrace(text) : text;
+    const leftMs = this.felt ? this.timeline.beginWallMs + tookMs - performance.now() : 0;
+    const answerNow = () => {
+      if (!this.running) return;
+      this.running = false;
+      cancel(this.deadline);
+      this.report(tookMs, { status: failed ? "error" : "success" });
+      later(() => writeAnswer(answer), 1); // the log first: it goes another way
+    };
+    if (leftMs > 0.5) later(answerNow, leftMs);
+    else answerNow();
+  }
+
+  look() {
+    this.timeline.mark(true);
+    if (this.memoryLimit && process.memoryUsage.rss() > this.memoryMb * 1024 * 1024) {
+      this.timeline.end();
+      this.outOfMemory(durationMs(this.steps(), this.memoryMb)[0]);
+    }
+  }
+
+  steps() {
+    const factor = this.cpuFactor();
+    const steps = this.timeline.steps();
+    if (factor === 1) return steps;
+    return steps.map((step) => (step[0] === "cpu" ? ["cpu", step[1] * factor, step[2]] : step));
+  }
+
+  cpuFactor() {
+    return Number(this.cpuFactors[this.architecture] || 1);
+  }
+
+  remainingMs() {
+    this.timeline.mark();
+    return this.timeoutMs - durationMs(this.steps(), this.memoryMb)[0];
+  }
+
+  report(tookMs, { status, errorType = "", maxMb = 0 }) {
+    const lines = reportLines(this.requestId, {
+      durationMs: tookMs,
+      memoryMb: this.memoryMb,
+      maxMemoryMb: maxMb || Math.min(maxMemoryMb(), this.memoryMb),
+      initMs: this.initMs,
+      status,
+      errorType,
+      measuredBy: this.probe.hasSchedstat ? "" : "rusage",
+      asJson: this.asJson,
+    });
+    this.initMs = null;
+    this.flushLog(lines);
+  }
+
+  logTrace(text) {
+    const answer = JSON.parse(text);
+    const stack = (answer.trace || "").split("\n");
+    const errorType = /^(\w+)/.exec(stack[0] || "")?.[1] || "Error";
+    const record = { errorType, errorMessage: answer.error, stack: stack.filter((l) => !/_worker\.js|meter_path/.test(l)) };
+    const stamp = new Date().toISOString();
+    this.logged.push(`${stamp}\t${this.requestId}\tERROR\tInvoke Error \t${JSON.stringify(record)}\n`);
+    return JSON.stringify({ ...answer, trace: "" }) + "\n";
+  }
+
+  writeTrace(steps, tookMs) {
+    const record = {
+      request_id: this.requestId,
+      function: process.env.AWS_LAMBDA_FUNCTION_NAME,
+      memory_mb: this.memoryMb,
+      duration_ms: tookMs,
+      wall_ms: performance.now() - this.timeline.beginWallMs,
+      steps,
+    };
+    fs.appendFileSync(this.trace, JSON.stringify(record) + "\n");
+  }
+
+  // ends that the handler does not choose
+
+  timeOut() {
+    const message = `Task timed out after ${(this.timeoutMs / 1000).toFixed(2)} seconds`;
+    this.logged.push(`${this.requestId} ${message}\n`);
+    this.die(message, this.timeoutMs, { status: "timeout" });
+  }
+
+  outOfMemory(tookMs) {
+    this.dieOfExit("Runtime exited with error: signal: killed", tookMs, "Runtime.OutOfMemory", this.memoryMb);
+  }
+
+  dieOfExit(reason, tookMs, errorType, maxMb = 0) {
+    const message = `RequestId: ${this.requestId} Error: ${reason}`;
+    this.logged.push(`${message}\nRuntime.ExitError\n`);
+    this.die(message, Math.min(tookMs, this.timeoutMs), { status: "error", errorType, maxMb });
+  }
+
+  die(message, tookMs, outcome) {
+    if (!this.running) return;
+    this.running = false;
+    this.report(tookMs, outcome);
+    writeSync(1, JSON.stringify({ status: "error", error: message, trace: "" }) + "\n");
+    process.reallyExit(1);
+  }
+
+  // The handler, or an error that nobody caught, ends the process.
+  exiting() {
+    if (!this.running) {
+      if (this.logged.length) this.flushLog("");
+      return;
+    }
+    this.timeline.end();
+    const code = process.exitCode || 0;
+    const reason = code ? `Runtime exited with error: exit status ${code}` : "Runtime exited without providing a reason";
+    this.dieOfExit(reason, durationMs(this.steps(), this.memoryMb)[0], "Runtime.ExitError");
+  }
+
+  // Marks when timers fire: what was used before belongs before the wait.
+  markTimers() {
+    const meter = this;
+    for (const name of ["setTimeout", "setInterval"]) {
+      const original = globalThis[name];
+      const marking = function (callback, ...rest) {
+        if (typeof callback !== "function") return original(callback, ...rest);
+        return original(function (...parameters) {
+          meter.timeline.markWait();
+          return callback.apply(this, parameters);
+        }, ...rest);
+      };
+      Object.defineProperties(marking, Object.getOwnPropertyDescriptors(original));
+      globalThis[name] = marking;
+      require("timers")[name] = marking;
+    }
+    const promises = require("timers/promises");
+    const sleep = promises.setTimeout;
+    promises.setTimeout = (...parameters) => sleep(...parameters).finally(() => meter.timeline.markWait());
+  }
+}
+
+// An invocation's context, without parsing its event, which may be megabytes.
+function contextOf(line) {
+  const found = line.lastIndexOf(', "ctx": {');
+  try {
+    return JSON.parse("{" + line.slice(found + ', "ctx": {'.length).trimEnd().slice(0, -1));
+  } catch {
+    return JSON.parse(line).ctx || {};
+  }
+}
+
+async function loadModule(fullPath) {
+  const require = createRequire(fullPath);
+  let resolved;
+  try {
+    resolved = require.resolve(fullPath);
+  } catch (error) {
+    if (error.code !== "MODULE_NOT_FOUND" || !fs.existsSync(`${fullPath}.mjs`)) throw error;
+    resolved = `${fullPath}.mjs`;
+  }
+  try {
+    return require(resolved);
+  } catch (error) {
+    if (error.code !== "ERR_REQUIRE_ESM" && error.code !== "ERR_REQUIRE_ASYNC_MODULE") throw error;
+    return import(pathToFileURL(resolved).href);
+  }
+}
+
+module.exports = { Meter };
