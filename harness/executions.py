@@ -58,13 +58,16 @@ def end_all(
     return running
 
 
-def left_on(session: Any, function: Function, machine: str) -> list[Leftover]:
+def left_on(
+    session: Any, function: Function, machine: str, memory_mb: int | None
+) -> list[Leftover]:
     """Return what the executions of a state machine left on a function: nothing, as a rule.
 
     Args:
         session: A boto3 session.
-        function: As it was before.
+        function: The function.
         machine: The state machine's name, which all marks of its executions carry.
+        memory_mb: What the function had before; None: that was not changed.
     """
     client = session.client("lambda", region_name=function.region)
     remove = f"aws lambda delete-{{what}} --region {function.region} --function-name"
@@ -91,8 +94,8 @@ def left_on(session: Any, function: Function, machine: str) -> list[Leftover]:
                 for version in page["Versions"]
                 if _is_measured(version.get("Description", ""), machine)
             ]
-        if left:
-            left += _memory(client, function)
+        if left and memory_mb is not None:
+            left += _memory(client, function, memory_mb)
     except client.exceptions.ResourceNotFoundException:
         return []  # somebody deleted the function meanwhile
     except botocore.exceptions.ClientError as error:
@@ -107,12 +110,12 @@ def _is_measured(description: str, machine: str) -> bool:
     return ours and " tuned to " not in description
 
 
-def _memory(client: Any, function: Function) -> list[Leftover]:
+def _memory(client: Any, function: Function, memory_mb: int) -> list[Leftover]:
     now = client.get_function_configuration(FunctionName=function.name)["MemorySize"]
-    if now == function.memory_mb:
+    if now == memory_mb:
         return []
     command = (
         f"aws lambda update-function-configuration --region {function.region} "
-        f"--function-name {function.name} --memory-size {function.memory_mb}"
+        f"--function-name {function.name} --memory-size {memory_mb}"
     )
     return [Leftover("memory size", f"{now} MB of {function.name}", command)]

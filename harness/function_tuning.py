@@ -15,7 +15,17 @@ from typing import Any
 
 import botocore.exceptions
 
-from harness import aws, environment, executions, functions, runs, state_machines, toolchain, tuner
+from harness import (
+    aws,
+    environment,
+    executions,
+    function_lock,
+    functions,
+    runs,
+    state_machines,
+    toolchain,
+    tuner,
+)
 from harness.build import Package
 from harness.config import ALL_POWER_VALUES, Env, Settings
 from harness.errors import EXIT_PASS, StepError, UserError
@@ -72,13 +82,15 @@ class FunctionTuning(Run):
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)
         _require_payload(tuning_input, account)
-        tools, backend = None, {}
+        tools = None
         if order.tuner_arn:
             state_machines.require_tuner(order.tuner_arn, account)
         else:
             tools = toolchain.prepare(project / ".cache")
             for warning in tools.warnings:
                 ui.warn(warning)
+        wait = tuning_input.get("onConflict") == "wait"
+        function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
         bucket = "" if order.tuner_arn else _state_bucket(order.settings, account)
 
         folder = _new_folder(project, order, account)
@@ -164,7 +176,10 @@ class FunctionTuning(Run):
             return ()
         super().down()
         left = executions.left_on(
-            self.account.session, self.function, f"{self.result.name_prefix}-tuner"
+            self.account.session,
+            self.function,
+            f"{self.result.name_prefix}-tuner",
+            self.function.memory_mb,
         )
         self._add(leftovers=tuple(left))
         if left:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from power_tuner import errors, marks, payloads, request, sources
 
-from harness import tuner
+from harness import function_lock, tuner
 from harness.config import ALL_POWER_VALUES
 from harness.errors import UserError
 from harness.tuning_checks import require_allowed, s3_location
@@ -179,6 +179,18 @@ def test_what_the_tuner_writes_on_a_function_is_what_the_command_looks_for(machi
     )
     assert marks.LOCK_ALIAS == tuner.LOCK_ALIAS
     assert marks.measured_mark(execution, 512, 0).startswith(tuner.version_mark(execution))
+
+
+@pytest.mark.parametrize("memory_mb", [None, 512])
+def test_the_lock_says_to_the_command_what_it_says_to_the_tuner(memory_mb: int | None) -> None:
+    """Whose it is, and which memory size to go back to; other descriptions are nobody's."""
+    execution = "arn:aws:states:eu-west-1:111122223333:execution:my-tuner:5d8c"
+    lock = marks.Lock(execution, memory_mb)
+    for text in (lock.text, lock.at_end().text):
+        parsed = function_lock.parse(text)
+        assert parsed == function_lock.Lock(execution, memory_mb)
+        assert parsed.machine == "my-tuner"
+    assert function_lock.parse("somebody's own alias") is None
 
 
 def test_the_example_of_dyno_toml_has_no_key_that_is_unknown() -> None:

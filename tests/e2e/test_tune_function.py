@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
@@ -44,6 +45,9 @@ def handler(event, context):
         pass
     return event["N"]
 """
+
+# An execution of a state machine that was taken down before it had cleaned up.
+GONE = "arn:aws:states:us-east-1:111122223333:execution:gone-tuner:5d8c"
 
 SLEEPS = """
 import time
@@ -177,6 +181,8 @@ def test_a_tuner_is_deployed_kept_used_again_and_taken_down(place: Place) -> Non
     lease = folder.read_lease()
     assert (lease.state, lease.kept, lease.backend) == ("up", True, {})
     evidence = json.loads(folder.result.read_text())
+    schema = json.loads((PROJECT / "harness" / "schemas" / "result.schema.json").read_text())
+    jsonschema.validate(evidence, schema)
     assert evidence["env"] == "function cpu"
     assert evidence["tuning"]["raw"] == result
     assert evidence["settings"]["tuning"]["parallel_invocation"] is True
@@ -218,6 +224,7 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
     wait_for_versions(place, process, "sleeps", 3)
     aliases = functions.list_aliases(FunctionName="sleeps")["Aliases"]
     states = [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    second = place.dyno("tune", "--function", "sleeps")
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
@@ -225,6 +232,8 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
 
     assert (process.returncode, output) == (130, ""), place.stderr
     assert [alias["Name"] for alias in aliases] == [LOCK_ALIAS]
+    assert second == (2, "")
+    assert "error: sleeps is being tuned: arn:aws:states:us-east-1:" in place.stderr
     [folder] = runs.all_runs(place.project / "runs")
     assert states == [f"lambda-dyno/_tuner/{folder.run_id}.tfstate"]
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
@@ -259,6 +268,13 @@ def test_what_is_not_there_is_refused_before_anything_is_made(
             f"--function cpu --tuner {machines}nope": "there is no such state machine in us-east-1",
             f"--function cpu --tuner {machines}other": "it is no power tuner of Lambda Dyno",
             f"--function cpu --tuner {machines.replace(account, '9' * 12)}x": "is in account 9999",
+            "--function sleeps": (
+                f"sleeps still has marks of a tuning that is over: {GONE}. Remove them:\n"
+                "  aws lambda delete-alias --region us-east-1 --function-name sleeps "
+                f"--name {LOCK_ALIAS}\n"
+                "  aws lambda update-function-configuration --region us-east-1 "
+                "--function-name sleeps --memory-size 256"
+            ),
         }.items():
             result = CliRunner().invoke(app, ["tune", *arguments.split()])
             assert isinstance(result.exception, UserError), arguments
@@ -268,11 +284,17 @@ def test_what_is_not_there_is_refused_before_anything_is_made(
 
 @contextmanager
 def others_in_the_account(place: Place, bucket: str) -> Iterator[str]:
-    """Make a version with an alias, a bucket and a state machine; yield the version."""
+    """Make a version with an alias, a lock, a bucket and a state machine; yield the version."""
     functions, s3 = place.session.client("lambda"), place.session.client("s3")
     states = place.session.client("stepfunctions")
     version = functions.publish_version(FunctionName="cpu")["Version"]
     functions.create_alias(FunctionName="cpu", Name="live", FunctionVersion=version)
+    functions.create_alias(
+        FunctionName="sleeps",
+        Name=LOCK_ALIAS,
+        FunctionVersion="$LATEST",
+        Description=f"{GONE} 256 held",
+    )
     s3.create_bucket(Bucket=bucket)
     machine = states.create_state_machine(
         name="other",
@@ -282,6 +304,7 @@ def others_in_the_account(place: Place, bucket: str) -> Iterator[str]:
     yield version
     states.delete_state_machine(stateMachineArn=machine)
     s3.delete_bucket(Bucket=bucket)
+    functions.delete_alias(FunctionName="sleeps", Name=LOCK_ALIAS)
     functions.delete_alias(FunctionName="cpu", Name="live")
     functions.delete_function(FunctionName="cpu", Qualifier=version)
 
