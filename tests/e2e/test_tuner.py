@@ -40,12 +40,14 @@ def handler(event, context):
     time.sleep(event or 0.3)
 """
 
-NEEDS_256_MB = """
-import os
-
+NEEDS_200_MB = """
 def handler(event, context):
-    if int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) < 256:
-        raise MemoryError("128 MB is too little for me")
+    return len(bytes(range(256)) * 4096 * 200)
+"""
+
+RAISES = """
+def handler(event, context):
+    raise KeyError("not today")
 """
 
 CHECKS_PAYLOAD = """
@@ -151,14 +153,55 @@ def test_nodejs_with_json_logs(tuner_stack: TunerStack, target: Callable[..., st
     assert all(d["maxMemoryUsed"] for d in done.output["details"])
 
 
-def test_one_power_value_fails(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
-    """A function that fails at 128 MB only is tuned among the others, and 128 MB says why not."""
-    done = tuner_stack.tune(target("needs-256", NEEDS_256_MB), powerValues=[128, 256])
+def test_one_power_value_is_too_small(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """A function that needs more memory than 128 MB is tuned among the others, which says why."""
+    done = tuner_stack.tune(target("big", NEEDS_200_MB), powerValues=[128, 512])
     assert done.status == "SUCCEEDED", done
     low, high = done.output["details"]
-    assert "128 MB is too little for me" in low["excluded"]
-    assert (low["count"], high["count"]) == (0, 5)
-    assert done.output["power"] == 256
+    assert "signal: killed" in low["excluded"]
+    assert (low["count"], low["errors"], high["count"]) == (0, 1, 5)
+    assert done.output["power"] == 512
+
+
+def test_lpt_input_and_cost(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """An input as LPT's users write it works, at less than a quarter of what LPT's design costs."""
+    done = tuner_stack.tune(
+        target("fast", FAST),
+        powerValues=["128", "256", "512", "1024", "1536", 3008],
+        num="10",
+        payload="{}",
+        strategy="balanced",
+        balancedWeight=0.5,
+        includeOutputResults=True,
+        comment="ignored",
+    )
+    assert done.status == "SUCCEEDED", done
+    output = done.output
+    assert [stat["value"] for stat in output["stats"]] == [128, 256, 512, 1024, 1536, 3008]
+    assert {"power", "cost", "duration"} <= output.keys()
+    assert output["warnings"] == ["comment: not a key of the input, ignored"]
+
+    functions_cost = output["stateMachine"]["lambdaCost"]
+    # LPT: 3N + 6 transitions and 2N + 7 invocations of its own, whatever those take
+    lpt_cost = (3 * 6 + 6) * 0.000025 + (2 * 6 + 7) * 0.0000002 + functions_cost
+    assert output["tuner"]["cost"] + functions_cost <= lpt_cost / 4
+
+
+def test_allowed_exceptions(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """Allowed errors count as measured; with sequential and a sleep it takes its time."""
+    # the embedded AWS has one error type for whatever a Python function raises
+    done = tuner_stack.tune(
+        target("raises", RAISES),
+        powerValues=[128],
+        allowedExceptions=["KeyError", "Runtime.HandlerError"],
+        sleepBetweenRunsMs=100,
+        sequential=True,
+        discardTopBottom=0,
+    )
+    assert done.status == "SUCCEEDED", done
+    (detail,) = done.output["details"]
+    assert (detail["count"], detail["errors"], detail["excluded"]) == (5, 5, "")
+    assert detail["duration"]["trimmedMean"] == pytest.approx(detail["duration"]["mean"])
 
 
 def test_cold_starts_only(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
@@ -222,7 +265,7 @@ def test_two_passes(tuner_stack: TunerStack, target: Callable[..., str]) -> None
 
 def test_auto_optimize(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """autoOptimize sets the best size and moves the alias to a version that has it."""
-    function = target("optimised", NEEDS_256_MB)
+    function = target("optimised", NEEDS_200_MB)
     done = tuner_stack.tune(
         function,
         powerValues=[128, 512],
