@@ -132,17 +132,12 @@ def _place(
     from harness.review.place import ForgeError
 
     if provider is Provider.CODECOMMIT:
-        from harness import aws
         from harness.review.codecommit import CodeCommitComments, connect
 
         wanted = codecommit_pull(os.environ, pull)
         if not wanted:
             return None
-        try:
-            account = aws.connect("")
-        except UserError as error:
-            raise ForgeError(str(error)) from error
-        return CodeCommitComments(connect(account.session), wanted, repository)
+        return CodeCommitComments(connect(), wanted, repository)
     from harness.review.github import GitHubComments, client
 
     if context.pull is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import boto3
 import botocore.config
 import botocore.exceptions
 
@@ -26,9 +27,19 @@ _NOT_OURS = {
 }
 
 
-def connect(session: Any) -> Any:
-    """Return a CodeCommit client of a boto3 session, with limits on retries and waits."""
-    return session.client("codecommit", config=_CONFIG)
+def connect(session: Any = None) -> Any:
+    """Return a CodeCommit client with limits on retries and waits.
+
+    Args:
+        session: A boto3 session; None takes the environment's credentials and region.
+
+    Raises:
+        ForgeError: There is no region.
+    """
+    try:
+        return (session or boto3.Session()).client("codecommit", config=_CONFIG)
+    except botocore.exceptions.BotoCoreError as error:
+        raise ForgeError(f"CodeCommit is not to be had: {error}") from error
 
 
 @dataclass(frozen=True)
