@@ -124,6 +124,16 @@ class Terraform:
             changes = ["outputs only"]
         return changes
 
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs in the state by name; none without a state.
+
+        Raises:
+            TerraformError: The state cannot be read.
+        """
+        completed = self._run("output", PLAN_TIMEOUT_S, json=True)
+        found: dict[str, dict[str, Any]] = json.loads(completed.stdout)
+        return {name: output["value"] for name, output in found.items()}
+
     def state_list(self) -> list[str]:
         """Return the addresses of all resources in the state; none without a state."""
         completed = self._run("state list", PLAN_TIMEOUT_S, allowed=(0, 1))
@@ -142,7 +152,7 @@ class Terraform:
             name: python_terraform.IsFlagged if value is True else value
             for name, value in options.items()
         }
-        if command != "state list":
+        if command not in ("output", "state list"):
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
