@@ -161,7 +161,11 @@ def run(
         while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
             on_progress(follower.progress())
             if follower.elapsed_s > timeout_s:
-                raise StepError("tune", f"the tuning is not over after {timeout_s:.0f} s: {arn}")
+                raise StepError(
+                    "tune",
+                    f"the tuning is not over after {timeout_s:.0f} s: {arn}",
+                    "Give it more time: timeout_minutes under [tuning], or --timeout-minutes.",
+                )
             sleep(_POLL_S)
     except (KeyboardInterrupt, StepError):
         function_arn = str(tuning_input.get("lambdaARN"))
