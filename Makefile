@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 ENV ?= local
 RUN ?=
+REPO ?=
 KEEP ?=
 ARGS ?=
 PYTHON ?= python3
@@ -26,11 +27,15 @@ READY := $(PYTHON_READY) $(NODE_READY)
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@printf '\nVariables: ENV=local|dev|test|prod (now %s), RUN=run id (the newest), KEEP=1, ARGS="flags for dyno"\n' '$(ENV)'
 
 .PHONY: setup
 setup: $(READY) ## Install everything into .venv and node_modules (once)
+
+.PHONY: bootstrap
+bootstrap: $(READY) ## Prepare ENV's account: a state bucket, and roles for REPO=owner/name
+	@$(DYNO) bootstrap --env '$(ENV)' $(if $(REPO),--repo '$(REPO)') $(ARGS)
 
 .PHONY: tune
 tune: $(READY) ## The main job: deploy, smoke-test, tune, load, judge, report, take down

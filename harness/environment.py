@@ -231,8 +231,13 @@ def has_bucket(account: Account, bucket: str) -> bool:
     return True
 
 
-def require_bucket(account: Account, bucket: str) -> None:
+def require_bucket(account: Account, bucket: str, env: str = "dev") -> None:
     """Make sure that the state bucket is there.
+
+    Args:
+        account: Whose it must be.
+        bucket: Its name.
+        env: The environment, for the advice.
 
     Raises:
         UserError: It is not, or is not ours.
@@ -253,6 +258,8 @@ def require_bucket(account: Account, bucket: str) -> None:
         )
         raise UserError(
             f"the state bucket {bucket} does not exist. Make it once:\n"
+            f"  make bootstrap ENV={env}\n"
+            "or by hand:\n"
             f"  aws s3api create-bucket --bucket {bucket} --region {account.region}{location}\n"
             f"  aws s3api put-bucket-versioning --bucket {bucket} "
             "--versioning-configuration Status=Enabled\n"

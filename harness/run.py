@@ -118,7 +118,7 @@ class Run:
         bucket = ""
         if account and not settings.emulated:
             bucket = environment.state_bucket(account, settings.state_bucket)
-            environment.require_bucket(account, bucket)
+            environment.require_bucket(account, bucket, env_name)
 
         folder = runs.create(
             project / "runs",

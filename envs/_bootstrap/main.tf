@@ -1,0 +1,39 @@
+# What an account needs before the first run: `dyno bootstrap` applies this root, which is no
+# environment (it has no dyno.toml). Its state is in the bucket that it describes: the harness
+# makes the bucket if it is missing, and the first apply adopts it.
+
+terraform {
+  required_version = ">= 1.11"
+
+  # bucket, key and region come from the harness
+  backend "s3" {
+    use_lockfile = true
+  }
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7.0"
+    }
+  }
+}
+
+provider "aws" {
+  default_tags {
+    tags = var.tags
+  }
+}
+
+import {
+  for_each = toset(var.bucket.managed ? [var.bucket.name] : [])
+
+  to = module.bootstrap.aws_s3_bucket.this[0]
+  id = each.key
+}
+
+module "bootstrap" {
+  source = "../../modules/bootstrap"
+
+  bucket = var.bucket
+  github = var.github
+}

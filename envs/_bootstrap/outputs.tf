@@ -1,0 +1,19 @@
+output "boundary_arns" {
+  description = "Permissions boundaries by role (gate, deploy) of what it makes."
+  value       = module.bootstrap.boundary_arns
+}
+
+output "bucket_name" {
+  description = "Name of the bucket of Terraform's states."
+  value       = module.bootstrap.bucket_name
+}
+
+output "repository" {
+  description = "The repository that the roles are for: its name as in the subjects, and its branch."
+  value       = var.repository
+}
+
+output "role_arns" {
+  description = "ARNs of the roles by name (plan, gate, deploy) that workflows assume."
+  value       = module.bootstrap.role_arns
+}

@@ -1,0 +1,38 @@
+variable "bucket" {
+  description = "The bucket of Terraform's states: see the bootstrap module."
+  type = object({
+    name                         = string
+    managed                      = bool
+    superseded_versions_end_days = optional(number)
+  })
+  nullable = false
+}
+
+variable "github" {
+  description = "Who may work in the account from GitHub's workflows: see the bootstrap module; null: nobody."
+  type = object({
+    deployed         = object({ name_prefix = string, state_key = string })
+    environment      = string
+    ephemeral_name   = string
+    name_prefix      = string
+    provider_arn     = optional(string)
+    state_key_prefix = string
+    subjects         = object({ deploy = list(string), gate = list(string), plan = list(string) })
+  })
+  default = null
+}
+
+variable "repository" {
+  description = "The repository that github was made for, kept for a bootstrap that is not told again; null: none."
+  type = object({
+    branch = string
+    claim  = string
+  })
+  default = null
+}
+
+variable "tags" {
+  description = "Tags of everything; dyno:bootstrap says which environment's bootstrap it belongs to."
+  type        = map(string)
+  nullable    = false
+}

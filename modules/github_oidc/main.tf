@@ -1,0 +1,70 @@
+data "aws_caller_identity" "this" {}
+
+data "aws_partition" "this" {}
+
+data "aws_region" "this" {}
+
+locals {
+  issuer       = "token.actions.githubusercontent.com"
+  provider_arn = one(concat(aws_iam_openid_connect_provider.this[*].arn, var.provider_arn[*]))
+
+  # a role that nobody may assume is not made
+  subjects = { for role, subjects in var.subjects : role => subjects if length(subjects) > 0 }
+
+  policies = merge(
+    { for role, policy in data.aws_iam_policy_document.environment : role => policy.json },
+    { plan = data.aws_iam_policy_document.plan.json },
+  )
+}
+
+# AWS checks GitHub's certificate against its own list of authorities: no thumbprint is needed.
+resource "aws_iam_openid_connect_provider" "this" {
+  count = var.provider_arn == null ? 1 : 0
+
+  url            = "https://${local.issuer}"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+# StringEquals on both claims, and nothing else: a token without the claim, of a fork, of another
+# branch or for another audience does not match.
+data "aws_iam_policy_document" "trust" {
+  for_each = local.subjects
+
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [local.provider_arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:sub"
+      values   = each.value
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  for_each = local.subjects
+
+  name                 = "${var.name_prefix}-${each.key}"
+  assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
+  max_session_duration = var.max_session_seconds
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+resource "aws_iam_role_policy" "this" {
+  for_each = local.subjects
+
+  name   = "own-work"
+  role   = aws_iam_role.this[each.key].name
+  policy = local.policies[each.key]
+}
