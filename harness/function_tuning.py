@@ -154,10 +154,11 @@ class FunctionTuning(Run):
         machine = self.tuner_arn or self.result.outputs["state_machine_arn"]
         what = f"{self.function.name} at {_sizes(self.tuning_input)}"
         with self._step("tune", f"measuring {what}") as step:
-            region = machine.split(":")[3]
-            finished = self._run_tuner(
-                step, what, self.tuning_input, machine, replace(self.account, region=region)
-            )
+            there = replace(self.account, region=machine.split(":")[3])
+            try:
+                finished = self._run_tuner(step, what, self.tuning_input, machine, there)
+            except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+                raise StepError("tune", f"AWS refused, or did not answer: {error}") from error
             self.output = finished.output
             # kept before it is read: what was paid for is not lost if it cannot be
             runs.write_atomically(self.output_path, json.dumps(self.output, indent=2) + "\n")
