@@ -214,7 +214,7 @@ class Meter {
       this.running = false;
       cancel(this.deadline);
       this.report(tookMs, { status: failed ? "error" : "success" });
-      later(() => writeAnswer(answer), 1); // the log first: it goes another way
+      setImmediate(() => writeAnswer(answer)); // the log first: it goes another way
     };
     if (leftMs > 0.5) later(answerNow, leftMs);
     else answerNow();

@@ -1,0 +1,96 @@
+"""What is written twice, for Python and for Node.js workers, is the same."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from typing import Any
+
+import pytest
+
+from harness.local import node_shim
+from harness.local.meter_path.dyno_meter import cfs, latency, report
+
+pytestmark = pytest.mark.contract
+FOLDER = node_shim.METER.parent
+
+
+def in_node(expression: str, value: Any) -> Any:
+    """Evaluate JavaScript with `input` set, and return its JSON."""
+    program = (
+        'const input = JSON.parse(require("fs").readFileSync(0, "utf8"));'
+        f"process.stdout.write(JSON.stringify({expression}));"
+    )
+    completed = subprocess.run(
+        ["node", "-e", program],
+        input=json.dumps(value),
+        capture_output=True,
+        text=True,
+        cwd=FOLDER,
+        check=True,
+    )
+    return json.loads(completed.stdout)
+
+
+def random_case(numbers: random.Random) -> tuple[list[Any], int]:
+    """Return some steps and a memory size."""
+    steps: list[Any] = []
+    for key in range(numbers.randint(1, 5)):
+        steps.append([cfs.CPU, numbers.choice([0.5, 3, 17, 250]) * numbers.random(), 1.0])
+        if numbers.random() < 0.3:
+            steps[-1][2] = numbers.uniform(1, 6)
+        kind = numbers.random()
+        if kind < 0.3:
+            steps.append([cfs.WAIT, numbers.choice([0.4, 5, 90]) * numbers.random()])
+        elif kind < 0.6:
+            steps += [[cfs.CALL, key, 8 * numbers.random()], [cfs.ANSWER, key]]
+    return steps, numbers.randint(128, 10_240)
+
+
+def test_cpu_models_agree() -> None:
+    """200 made-up invocations take the same time in both."""
+    numbers = random.Random(7)
+    cases = [random_case(numbers) for _ in range(200)]
+    theirs = in_node('input.map((c) => require("./cfs.js").durationMs(c[0], c[1]))', cases)
+
+    for (steps, memory_mb), (mean_ms, std_ms) in zip(cases, theirs, strict=True):
+        ours = cfs.duration_ms(steps, memory_mb)
+        assert mean_ms == pytest.approx(ours[0], abs=1e-6), (steps, memory_mb)
+        assert std_ms == pytest.approx(ours[1], abs=1e-3)
+
+
+def test_operations_are_read_alike() -> None:
+    """Both find the same service and operation in a request."""
+    scope = "Authorization: AWS4-HMAC-SHA256 Credential=A/20261120/us-east-1/{}/aws4_request"
+    requests = [
+        f"POST / HTTP/1.1\r\n{scope.format('dynamodb')}\r\nX-Amz-Target: D_1.PutItem\r\n\r\n{{}}",
+        f"GET /b/k HTTP/1.1\r\n{scope.format('s3')}\r\n\r\n",
+        f"GET /b?list-type=2 HTTP/1.1\r\n{scope.format('s3')}\r\n\r\n",
+        f"POST / HTTP/1.1\r\n{scope.format('sqs')}\r\n\r\nAction=SendMessage&x=1",
+        f"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\n{scope.format('lambda')}\r\n\r\n",
+    ]
+    theirs = in_node('input.map((r) => require("./latency.js").operationOf(r))', requests)
+
+    assert theirs == [list(latency.operation_of(text.encode())) for text in requests]
+
+
+def test_reports_are_written_alike() -> None:
+    """The same lines in text, and the same record in JSON."""
+    facts = {"durationMs": 12.3456, "memoryMb": 128, "maxMemoryMb": 51, "initMs": 98.7}
+    for as_json in (False, True):
+        theirs = in_node(
+            'require("./report.js").reportLines("id", input)', facts | {"asJson": as_json}
+        )
+        ours = report.report_lines(
+            "id",
+            duration_ms=12.3456,
+            memory_mb=128,
+            max_memory_mb=51,
+            init_ms=98.7,
+            as_json=as_json,
+        )
+        if as_json:
+            assert json.loads(theirs)["record"] == json.loads(ours)["record"]
+        else:
+            assert theirs == ours
