@@ -198,7 +198,7 @@ def test_denied(tuner_stack: TunerStack, sleeper: str, state: str, action: str) 
         done = tuner_stack.tune(
             sleeper, powerValues=[128, 512], autoOptimize=True, autoOptimizeAlias="best"
         )
-    assert done.status == "FAILED"
+    assert (done.status, done.error) == ("FAILED", "AwsCallFailed")
     assert action in done.cause
     tuner_stack.wait_until_clean(sleeper, before)
 

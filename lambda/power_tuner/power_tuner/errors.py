@@ -55,6 +55,10 @@ class PayloadNotRead(TunerError):  # noqa: N818
     """The payload in S3 could not be read; nothing was changed."""
 
 
+class AwsCallFailed(TunerError):  # noqa: N818
+    """A call of AWS was refused, for want of a permission for example."""
+
+
 class Detour(TunerError):  # noqa: N818
     """No error: Analyze's way to say that the message's state comes next, instead of CleanUp.
 

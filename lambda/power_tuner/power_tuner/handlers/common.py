@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from power_tuner.errors import NOTHING_CHANGED, TunerError, named
+from power_tuner.errors import NOTHING_CHANGED, AwsCallFailed, TunerError, named
 from power_tuner.meter import Meter
 from power_tuner.request import TuningInput, parse
 from power_tuner.settings import Settings
@@ -56,5 +56,5 @@ def errors_of(state: str, *, nothing_changed: bool = False) -> Iterator[None]:
     except Exception as error:
         # botocore is not imported here: Analyze does without it
         if type(error).__module__.startswith("botocore"):
-            raise named(TunerError(f"{state} failed: {error}")) from error
+            raise named(AwsCallFailed(f"{state} failed: {error}")) from error
         raise
