@@ -45,6 +45,7 @@ module "service" {
 
   name_prefix              = var.name_prefix
   package                  = module.packages.packages["crud_api"]
+  canary                   = var.canary
   permissions_boundary_arn = var.permissions_boundary_arn
   log_retention_days       = 1
 

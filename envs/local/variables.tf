@@ -5,6 +5,15 @@ variable "architecture" {
   nullable    = false
 }
 
+variable "canary" {
+  description = "Share of the calls that a new version of the CRUD function gets; null: all. `dyno deploy` sets it."
+  type = object({
+    percent        = number
+    stable_version = string
+  })
+  default = null
+}
+
 variable "log_format" {
   description = "Format of Lambda's own log lines: Text or JSON."
   type        = string

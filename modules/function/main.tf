@@ -38,5 +38,15 @@ resource "aws_lambda_function" "this" {
 resource "aws_lambda_alias" "this" {
   name             = var.alias_name
   function_name    = aws_lambda_function.this.function_name
-  function_version = aws_lambda_function.this.version
+  function_version = var.canary == null ? aws_lambda_function.this.version : var.canary.stable_version
+
+  dynamic "routing_config" {
+    for_each = try(var.canary.percent, 0) > 0 ? [var.canary.percent] : []
+
+    content {
+      additional_version_weights = {
+        (aws_lambda_function.this.version) = routing_config.value / 100
+      }
+    }
+  }
 }

@@ -22,6 +22,25 @@ variable "architecture" {
   }
 }
 
+variable "canary" {
+  description = "Per cent (0 to 99) of the alias's calls that the newest version gets, while the rest stays with stable_version, e.g. { stable_version = \"3\", percent = 10 }; null: the newest version gets all."
+  type = object({
+    percent        = number
+    stable_version = string
+  })
+  default = null
+
+  validation {
+    condition     = var.canary == null || try(var.canary.percent >= 0 && var.canary.percent <= 99 && floor(var.canary.percent) == var.canary.percent, false)
+    error_message = "Use a whole number from 0 to 99 for canary.percent; leave canary out to give the newest version all calls."
+  }
+
+  validation {
+    condition     = var.canary == null || can(regex("^[1-9][0-9]*$", var.canary.stable_version))
+    error_message = "Give the number of a published version as canary.stable_version, e.g. \"3\"."
+  }
+}
+
 variable "environment" {
   description = "Environment variables of the function, e.g. { TABLE_NAME = \"items\" }."
   type        = map(string)

@@ -18,6 +18,7 @@ module "function" {
   handler                  = "crud_api.handler.handler"
   package                  = var.package
   architecture             = var.function.architecture
+  canary                   = var.canary
   memory_mb                = var.function.memory_mb
   timeout_seconds          = var.function.timeout_seconds
   permissions_boundary_arn = var.permissions_boundary_arn

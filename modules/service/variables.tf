@@ -10,6 +10,15 @@ variable "api" {
   nullable = false
 }
 
+variable "canary" {
+  description = "Share of the calls that a new version of the CRUD function gets: see the function module; null: all."
+  type = object({
+    percent        = number
+    stable_version = string
+  })
+  default = null
+}
+
 variable "function" {
   description = "The CRUD function: architecture (arm64 or x86_64), log format (Text or JSON), memory size in MB, timeout in seconds."
   type = object({

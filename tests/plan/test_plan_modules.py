@@ -34,6 +34,11 @@ module "function_variant" {
     retention_days = 3
   }
 
+  canary = {
+    percent        = 10
+    stable_version = "3"
+  }
+
   package = module.packages.packages["crud_api"]
 }
 
@@ -133,7 +138,7 @@ INVENTORY: dict[str, dict[str, Any]] = {
                 "s3_key": "crud_api.zip",
                 "timeout": 60,
             },
-            "aws_lambda_alias.this": {"name": "stable"},
+            "aws_lambda_alias.this": {"name": "stable", "function_version": "3"},
             "aws_cloudwatch_log_group.this": {"retention_in_days": 3},
             "aws_iam_role.this": {
                 "permissions_boundary": "arn:aws:iam::111122223333:policy/boundary"

@@ -47,6 +47,18 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
     "prefix_api": ("api", "name_prefix", '"1dyno"', "a letter first"),
     "name_long": ("function", "name", f'"{"a" * 21}"', "2 to 20"),
     "alias_digits": ("function", "alias_name", '"12"', "takes those for a version"),
+    "canary_all": (
+        "function",
+        "canary",
+        '{ percent = 100, stable_version = "3" }',
+        "whole number from 0 to 99",
+    ),
+    "canary_latest": (
+        "function",
+        "canary",
+        '{ percent = 10, stable_version = "$LATEST" }',
+        "number of a published version",
+    ),
     "architecture": ("function", "architecture", '"arm"', "arm64 or x86_64"),
     "memory_low": ("function", "memory_mb", "100", "128 to 10240"),
     "memory_high": ("function", "memory_mb", "20000", "128 to 10240"),
