@@ -156,6 +156,14 @@ class SloSettings(_Section):
     inconclusive: Literal["fail", "pass"] = "fail"
 
 
+class DeploySettings(_Section):
+    """How a standing environment gets a new version of its function (`dyno deploy`)."""
+
+    deployment: Literal["all-at-once", "canary"] = "all-at-once"
+    # share of the calls that the new version gets until it is judged
+    canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
+
+
 class ReportSettings(_Section):
     """How the evidence looks."""
 
@@ -170,6 +178,7 @@ class Settings(_Section):
     tuning: TuningSettings = TuningSettings()
     load: LoadSettings = LoadSettings()
     slo: SloSettings = SloSettings()
+    deploy: DeploySettings = DeploySettings()
     report: ReportSettings = ReportSettings()
 
 

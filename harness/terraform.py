@@ -7,6 +7,7 @@ deadline, signals, environment) is decided here.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,19 @@ class Terraform:
             changes = ["outputs only"]
         return changes
 
+    def plan_json(self) -> dict[str, Any]:
+        """Return what an apply would do now, as `terraform show -json` tells it.
+
+        Raises:
+            TerraformError: There is no plan.
+        """
+        with tempfile.TemporaryDirectory(prefix="dyno-plan-") as folder:
+            file = str(Path(folder) / "plan")
+            self._run("plan", PLAN_TIMEOUT_S, out=file)
+            shown = self._run("show", PLAN_TIMEOUT_S, arguments=(file,), json=True)
+        found: dict[str, Any] = json.loads(shown.stdout)
+        return found
+
     def outputs(self) -> dict[str, Any]:
         """Return the outputs in the state by name; none without a state.
 
@@ -146,15 +160,16 @@ class Terraform:
         follow: _Follow | None = None,
         *,
         allowed: tuple[int, ...] = (0,),
+        arguments: tuple[str, ...] = (),
         **options: Any,
     ) -> process.Completed:
         flags = {
             name: python_terraform.IsFlagged if value is True else value
             for name, value in options.items()
         }
-        if command not in ("output", "state list"):
+        if command not in ("output", "show", "state list"):
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
-        argv = self._spelling.generate_cmd_string(command, **flags)
+        argv = self._spelling.generate_cmd_string(command, *arguments, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
         try:
             completed = process.run(
