@@ -326,6 +326,23 @@ def test_client_is_interrupted(tuner_stack: TunerStack, target: Callable[..., st
     assert tuner_stack.snapshot(function) == before
 
 
+def test_roles_are_narrow(tuner_stack: TunerStack) -> None:
+    """Every role names its actions, and resources of this account; Analyze has only its log."""
+    iam, account = tuner_stack.session.client("iam"), tuner_stack.session.account_id
+    for state, arn in tuner_stack.role_arns.items():
+        policy = iam.get_role_policy(RoleName=arn.rpartition("/")[2], PolicyName="own-work")
+        statements = policy["PolicyDocument"]["Statement"]
+        assert {statement["Effect"] for statement in statements} == {"Allow"}
+        for statement in statements:
+            resources = statement["Resource"]
+            for resource in [resources] if isinstance(resources, str) else resources:
+                assert f":{account}:" in resource or f"-{account}" in resource, (state, resource)
+            actions = statement["Action"]
+            assert "*" not in "".join(actions)
+        if state == "analyze":
+            assert [statement["Sid"] for statement in statements] == ["Log"]
+
+
 def test_plan_is_empty(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Terraform has nothing to change after an apply, and after tunings."""
     tuner_stack.tune(target("fast", FAST), powerValues=[128])

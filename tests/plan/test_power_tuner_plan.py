@@ -1,0 +1,83 @@
+"""The power tuner's module with every setting, planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.plan.conftest import NewRoot
+
+pytestmark = pytest.mark.plan
+
+BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
+
+MAIN_TF = f"""
+module "power_tuner" {{
+  source = "./modules/power_tuner"
+
+  name_prefix              = "team-a"
+  tunable_function_arns    = ["arn:aws:lambda:eu-central-1:111122223333:function:shop-*"]
+  processor_function_arns  = ["arn:aws:lambda:us-east-1:111122223333:function:prepare"]
+  default_power_values     = [256, 2048]
+  log_retention_days       = 30
+  measure_memory_mb        = 1024
+  payload_bucket           = {{ name = "payloads", key_pattern = "tuning/*" }}
+  permissions_boundary_arn = "{BOUNDARY}"
+  total_timeout_seconds    = 3600
+  visualization_url        = "https://curves.example.com/"
+
+  package = {{
+    path          = "build/power_tuner.zip"
+    sha256_base64 = filebase64sha256("build/power_tuner.zip")
+  }}
+
+  vpc = {{
+    subnet_ids         = ["subnet-1", "subnet-2"]
+    security_group_ids = ["sg-1"]
+  }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def resources(new_root: NewRoot) -> dict[str, dict[str, Any]]:
+    """The planned values of every resource, by address within the module."""
+    plan = new_root(MAIN_TF).plan(output=True, lock=False)
+    module = plan.root_module.child_modules["module.power_tuner"]
+    return {address: resource["values"] for address, resource in module.resources.items()}
+
+
+def of_type(resources: dict[str, dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [values for address, values in resources.items() if address.startswith(f"{kind}.")]
+
+
+def test_roles_are_bounded(resources: dict[str, dict[str, Any]]) -> None:
+    """Every role has the permissions boundary."""
+    roles = of_type(resources, "aws_iam_role")
+    assert len(roles) == 6
+    assert {role["permissions_boundary"] for role in roles} == {BOUNDARY}
+
+
+def test_functions(resources: dict[str, dict[str, Any]]) -> None:
+    """Every function is in the VPC, knows the settings, and has its own handler and log group."""
+    functions = of_type(resources, "aws_lambda_function")
+    for function in functions:
+        (vpc,) = function["vpc_config"]
+        assert sorted(vpc["subnet_ids"]) == ["subnet-1", "subnet-2"]
+        (environment,) = function["environment"]
+        assert environment["variables"]["DEFAULT_POWER_VALUES"] == "256,2048"
+        assert environment["variables"]["VISUALIZATION_URL"] == "https://curves.example.com/"
+        assert function["logging_config"][0]["log_group"] == (
+            f"/aws/lambda/{function['function_name']}"
+        )
+    assert len({function["handler"] for function in functions}) == 5
+    measure = resources['aws_lambda_function.this["measure"]']
+    assert (measure["memory_size"], measure["timeout"]) == (1024, 895)
+
+
+def test_logs_end(resources: dict[str, dict[str, Any]]) -> None:
+    """Every log group has the retention."""
+    groups = of_type(resources, "aws_cloudwatch_log_group")
+    assert [group["retention_in_days"] for group in groups] == [30] * 5
