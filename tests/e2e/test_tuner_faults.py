@@ -175,7 +175,7 @@ def test_killed(
     kill_function(embedded_aws.home, f"dyno-tuner-{STATES[state]}")
     done = tuner_stack.wait(execution)
     assert done.status == "FAILED"
-    assert "died" in done.cause
+    assert "Worker process" in done.cause  # died, or exited before it was ready
     tuner_stack.wait_until_clean(sleeper, before)
 
 
