@@ -6,6 +6,7 @@ The meter itself runs inside the Lambda workers, from the folder `meter_path`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,31 @@ Mode = Literal["felt", "reported"]
 """`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
 
 
+AwsLatency = Literal["modelled", "measured"]
+"""`modelled`: what AWS takes, from a table. `measured`: what the embedded AWS took."""
+
+
 def set_mode(home: Path, mode: Mode) -> None:
     """Switch the meter of the server in `home`; holds from the next invocation on."""
     _update(home, {"mode": mode})
+
+
+def set_aws_latency(home: Path, source: AwsLatency) -> None:
+    """Choose how long calls to the embedded AWS take; holds from the next invocation on."""
+    _update(home, {"aws_latency": source})
+
+
+def set_cpu_factors(home: Path, factors: Mapping[str, float]) -> None:
+    """Set the CPU time that AWS takes for one of this machine, per architecture.
+
+    Holds from the next invocation on.
+    """
+    _update(home, {"cpu_factor": dict(factors)})
+
+
+def set_trace(home: Path, file: Path | None) -> None:
+    """Let the meter write a line of JSON about each invocation: its steps and its duration."""
+    _update(home, {"trace": str(file.resolve()) if file else ""})
 
 
 def mode(home: Path) -> Mode:

@@ -6,15 +6,19 @@ import base64
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.config import Config
 
 from harness.local import meter
+from harness.local.model import predict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from harness.local.server import LocalServer
     from harness.local.session import LocalSession
@@ -33,6 +37,71 @@ def handler(event, context):
     if "fail" in event:
         raise ValueError(event["fail"])
     return event
+"""
+
+
+NODE_SOURCE = """
+exports.handler = async (event, context) => {
+  console.log("handler at work");
+  const begin = process.cpuUsage();
+  for (;;) {
+    const used = process.cpuUsage(begin);
+    if ((used.user + used.system) / 1000 >= (event.cpu_ms || 0)) break;
+  }
+  if (event.sleep_ms) await new Promise((done) => setTimeout(done, event.sleep_ms));
+  if (event.fail) throw new RangeError(event.fail);
+  if (event.exit) process.exit(event.exit);
+  return event;
+};
+"""
+
+WIDE_SOURCE = """
+import hashlib, multiprocessing, threading, time
+
+def burn(ms):
+    end = time.thread_time() + ms / 1000
+    while time.thread_time() < end:
+        hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2000)
+
+def handler(event, context):
+    kind = multiprocessing.Process if event["processes"] else threading.Thread
+    tasks = [kind(target=burn, args=(event["cpu_ms"],)) for _ in range(4)]
+    for task in tasks:
+        task.start()
+    for task in tasks:
+        task.join()
+"""
+
+PLATFORM_SOURCE = """
+import os, platform, sys
+
+def handler(event, context):
+    if "mb" in event:
+        block = bytearray(event["mb"] * 1024 * 1024)
+        for index in range(0, len(block), 4096):
+            block[index] = 1
+        return len(block)
+    if "exit" in event:
+        sys.exit(event["exit"])
+    if "die" in event:
+        os.kill(os.getpid(), 9)
+    return {
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "left_ms": context.get_remaining_time_in_millis(),
+        "log_group": context.log_group_name,
+        "environment": dict(os.environ),
+    }
+"""
+
+SCAN_SOURCE = """
+import boto3
+
+table = boto3.client("dynamodb")
+
+def handler(event, context):
+    for _ in range(event["scans"]):
+        table.scan(TableName="items")
 """
 
 
@@ -60,7 +129,7 @@ class Answer:
 
 def invoke(session: LocalSession, name: str, **event: Any) -> Answer:
     """Invoke a function and read its log tail."""
-    lambdas = session.client("lambda")
+    lambdas = session.client("lambda", config=Config(retries={"max_attempts": 0}))
     begin = time.perf_counter()
     answer = lambdas.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event))
     felt_ms = (time.perf_counter() - begin) * 1000
@@ -176,3 +245,153 @@ def test_json_log_format(aws_session: LocalSession, deploy_function: Any) -> Non
     assert metrics["billedDurationMs"] == pytest.approx(
         metrics["durationMs"] + metrics["initDurationMs"], abs=1.02
     )
+
+
+def test_nodejs_functions_are_metered(aws_session: LocalSession, deploy_function: Any) -> None:
+    """A Node.js function has the same log, durations, errors and exits, with its own options."""
+    name = deploy_function(
+        aws_session,
+        "in-node",
+        NODE_SOURCE,
+        Runtime="nodejs22.x",
+        MemorySize=256,
+        Environment={"Variables": {"NODE_OPTIONS": "--enable-source-maps"}},
+    )
+    cold = invoke(aws_session, name)
+    assert [line.split(" RequestId")[0] for line in cold.log.splitlines() if line] == [
+        "START",
+        "handler at work",
+        "END",
+        "REPORT",
+    ]
+    assert cold.report("Init Duration") is not None
+    (expected,) = predict(17, [256])
+    warm = invoke(aws_session, name, cpu_ms=17)
+    assert warm.duration_ms == pytest.approx(expected.duration_ms.mean, rel=0.05)
+    assert warm.felt_ms >= warm.duration_ms
+    invoke(aws_session, name, sleep_ms=1)  # compiles
+    assert invoke(aws_session, name, sleep_ms=60).duration_ms == pytest.approx(60, abs=8)
+
+    failed = invoke(aws_session, name, fail="no good")
+    assert failed.error == "Unhandled"
+    assert '"errorType":"RangeError"' in failed.log
+    ended = invoke(aws_session, name, exit=3)
+    assert "exit status 3" in ended.payload["errorMessage"]
+    assert "\tError Type: Runtime.ExitError" in ended.log
+
+
+@pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
+def test_work_of_four_is_four_wide(
+    aws_session: LocalSession, deploy_function: Any, reported: None, processes: bool
+) -> None:
+    """Four threads or processes gain from vCPUs that this machine need not have."""
+    durations = []
+    for memory_mb in (1769, 10_240):
+        name = f"wide-{memory_mb}-{processes}".lower()
+        deploy_function(aws_session, name, WIDE_SOURCE, MemorySize=memory_mb)
+        invoke(aws_session, name, cpu_ms=10, processes=processes)
+        answer = invoke(aws_session, name, cpu_ms=150, processes=processes)
+        durations.append(answer.duration_ms)
+
+    # 600 ms of CPU time, and what starting processes takes
+    assert 560 < durations[0] < 750
+    assert 145 < durations[1] < 215
+
+
+def test_waiting_for_the_embedded_aws_does_not_count(
+    aws_session: LocalSession,
+    embedded_aws: LocalServer,
+    deploy_function: Any,
+    reported: None,
+    tmp_path: Path,
+) -> None:
+    """Ten scans take ten times AWS's latency, unless that is turned off."""
+    aws_session.client("dynamodb").create_table(
+        TableName="items",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    name = deploy_function(aws_session, "scans", SCAN_SOURCE, MemorySize=1769)
+    invoke(aws_session, name, scans=1)
+    meter.set_trace(embedded_aws.home, tmp_path / "trace.jsonl")
+    modelled = invoke(aws_session, name, scans=10)
+    meter.set_aws_latency(embedded_aws.home, "measured")
+    invoke(aws_session, name, scans=10)
+    meter.set_aws_latency(embedded_aws.home, "modelled")
+    meter.set_trace(embedded_aws.home, None)
+
+    assert 25 < modelled.duration_ms < 80, "ten times about 3 ms, and the CPU time of boto3"
+    lines = (tmp_path / "trace.jsonl").read_text().splitlines()
+    answers = [sum(step[0] == "answer" for step in json.loads(line)["steps"]) for line in lines]
+    assert answers == [10, 0]
+
+
+def test_memory_limit_ends_the_environment(
+    aws_session: LocalSession, deploy_function: Any, reported: None
+) -> None:
+    """Who uses more than the memory size is killed, and only that invocation is lost."""
+    name = deploy_function(aws_session, "memory", PLATFORM_SOURCE, MemorySize=128)
+    fits = invoke(aws_session, name, mb=40)
+    assert fits.error is None
+    assert 70 <= (fits.report("Max Memory Used") or 0) <= 128
+
+    killed = invoke(aws_session, name, mb=300)
+    assert killed.error == "Unhandled"
+    assert "Runtime exited with error: signal: killed" in killed.payload["errorMessage"]
+    assert killed.report("Max Memory Used") == 128
+    assert "\tStatus: error\tError Type: Runtime.OutOfMemory" in killed.log
+    assert invoke(aws_session, name).report("Init Duration") is not None
+
+
+def test_ends_that_the_handler_chooses(
+    aws_session: LocalSession, deploy_function: Any, reported: None
+) -> None:
+    """sys.exit is a Runtime.ExitError; a killed worker costs one invocation and no more."""
+    name = deploy_function(aws_session, "ends", PLATFORM_SOURCE, MemorySize=256)
+    left = invoke(aws_session, name, exit=2)
+    assert "Runtime exited with error: exit status 2" in left.payload["errorMessage"]
+    assert "\tError Type: Runtime.ExitError" in left.log
+    assert invoke(aws_session, name, die=1).error == "Unhandled"
+    assert invoke(aws_session, name).error is None
+
+
+def test_surroundings_are_those_of_aws(
+    aws_session: LocalSession, deploy_function: Any, reported: None
+) -> None:
+    """Architecture, vCPUs, environment and context are the function's, not this machine's."""
+    name = deploy_function(
+        aws_session,
+        "surroundings",
+        PLATFORM_SOURCE,
+        MemorySize=5307,
+        Architectures=["arm64"],
+        Timeout=7,
+    )
+    seen = invoke(aws_session, name).payload
+
+    assert seen["machine"] == "aarch64"
+    assert seen["cpus"] == 3
+    assert 6900 < seen["left_ms"] <= 7000
+    assert seen["log_group"] == f"/aws/lambda/{name}"
+    environment = seen["environment"]
+    assert environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "5307"
+    assert environment["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
+    assert environment["_HANDLER"] == "app.handler"
+    assert not {"DYNO_METER", "PYTHONPATH", "AUTH", "GATEWAY_PORT"} & set(environment)
+
+
+def test_concurrent_invocations_are_each_metered_once(
+    aws_session: LocalSession, deploy_function: Any, reported: None
+) -> None:
+    """Twelve at once get twelve environments, and each its own REPORT."""
+    name = deploy_function(aws_session, "crowd", SOURCE, MemorySize=1769)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: invoke(aws_session, name, sleep_ms=1500, n=n), range(12)))
+
+    assert [answer.payload["n"] for answer in answers] == list(range(12))
+    assert all(answer.report("Init Duration") for answer in answers)
+    ids = [re.findall(r"REPORT RequestId: (\S+)", answer.log) for answer in answers]
+    assert all(len(found) == 1 for found in ids)
+    assert len({found[0] for found in ids}) == 12
+    assert all(1490 < answer.duration_ms < 1600 for answer in answers)

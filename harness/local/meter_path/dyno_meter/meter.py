@@ -28,6 +28,7 @@ _FULL_CPU_MB = 10_240  # Init is not throttled
 _LOOK_EVERY_S = 0.1
 _LOOK_AT_THREADS_EVERY_S = 0.005
 _REST_AFTER_S = 2.0
+_FOR_EVER_S = 3600.0
 
 
 class Meter:
@@ -57,7 +58,7 @@ class Meter:
         self._request_id = ""
         self._timeout_s = 3.0
         self._error_type = ""
-        self.running = False
+        self.running = self._dying = False
         self.begun = self.deadline = 0.0
 
     # what the worker's streams tell
@@ -75,6 +76,8 @@ class Meter:
             return text
         if not self._initialised:
             return self._loaded(text)
+        if self._dying:
+            time.sleep(_FOR_EVER_S)  # the watch has answered already, and ends this worker
         return self._end(text) if self.running else text
 
     # Init
@@ -166,7 +169,7 @@ class Meter:
             self._trace(steps, took_ms)
         if took_ms >= self._timeout_s * 1000:
             if self._settings.felt:
-                time.sleep(3600)  # the watch ends it when the time is up
+                time.sleep(_FOR_EVER_S)  # the watch ends it when the time is up
             self.time_out()
         failed = text.startswith('{"status": "error"')
         if failed:
@@ -279,6 +282,7 @@ class Meter:
         with self._ending:
             if not self.running:
                 return  # the answer came in the last moment
+            self._dying = True
             self.running = False
             self._log.write(f"{self._request_id} {logged}" if status == report.TIMEOUT else logged)
             self._report(took_ms, status, error_type, max_memory_mb)

@@ -13,7 +13,6 @@ import time
 
 from .cfs import ANSWER, CALL, CPU, WAIT
 from .parallel import INTERVAL, Task, interval, straightened
-from .usage import Reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .cfs import Step
+    from .usage import Reading
 
 # Not all that is neither CPU time nor queue is a wait of the function's: interrupts are not.
 _NOISE_MS = 0.1
@@ -77,7 +77,8 @@ class Timeline:
             self._events.append(_interval(last, now))
             # what the meter itself took is not the function's
             own_ms = 0.0 if by_meter else (time.thread_time_ns() - own_ns) / 1e6
-            self._last = Reading(now.wall_ms, now.cpu_ms + own_ms, now.queue_ms, now.tasks)
+            now.cpu_ms += own_ms
+            self._last = now
 
     @property
     def side_by_side(self) -> bool:
@@ -153,6 +154,9 @@ def _interval(last: Reading, now: Reading) -> tuple[Any, ...]:
     wall_ms = max(0.0, now.wall_ms - last.wall_ms)
     cpu_ms = max(0.0, now.cpu_ms - last.cpu_ms)
     queue_ms = max(0.0, now.queue_ms - last.queue_ms)
+    # A thread of the meter may hold Python's lock while it waits for a core, and one of the
+    # function's that wants to work waits for that; but one that sleeps does not.
+    queue_ms += min(cpu_ms, max(0.0, now.meter_queue_ms - last.meter_queue_ms))
     blocked_ms = wall_ms - cpu_ms - queue_ms
     if blocked_ms < _NOISE_MS + _NOISE_SHARE * wall_ms:
         blocked_ms = 0.0

@@ -17,13 +17,21 @@ import time
 class Reading:
     """Counters at one moment, in milliseconds, and how many threads there were."""
 
-    __slots__ = ("cpu_ms", "queue_ms", "tasks", "wall_ms")
+    __slots__ = ("cpu_ms", "meter_queue_ms", "queue_ms", "tasks", "wall_ms")
 
-    def __init__(self, wall_ms: float, cpu_ms: float, queue_ms: float, tasks: int) -> None:
+    def __init__(
+        self,
+        wall_ms: float,
+        cpu_ms: float,
+        queue_ms: float,
+        tasks: int,
+        meter_queue_ms: float = 0.0,
+    ) -> None:
         self.wall_ms = wall_ms
         self.cpu_ms = cpu_ms
         self.queue_ms = queue_ms
         self.tasks = tasks
+        self.meter_queue_ms = meter_queue_ms  # what the meter's own threads waited for a core
 
 
 SCHEDSTAT, RUSAGE = "schedstat", "rusage"
@@ -38,29 +46,32 @@ class Probe:
         self._tasks: dict[int, _Task] = {}
         self._task_count = -1
         self._children: dict[int, _Child] = {}
-        self._ended_queue_ns = 0
+        self._ended_queue_ns = self._mine_queue_ns = 0
         self._mine: set[int] = set()
         self._done: set[int] = set()
         self.has_schedstat = os.path.exists(f"{proc}/self/schedstat")  # noqa: PTH110
         self.method = SCHEDSTAT if self.has_schedstat else RUSAGE
 
     def leave_out(self, thread_id: int) -> None:
-        """Do not count the CPU time of a thread of the meter itself.
-
-        That it waited for a core still counts: it may have held Python's lock while it did, and
-        the function's threads waited for that.
-        """
+        """Do not count a thread of the meter itself."""
         self._mine.add(thread_id)
 
     def read(self) -> Reading:
         """Return the counters now."""
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
-        queue_ns, tasks, other_ns = (0, 0, 0)
+        queue_ns = tasks = other_ns = 0
         if self.has_schedstat:
+            self._mine_queue_ns = 0
             queue_ns, tasks, other_ns = self._from_proc(time.thread_time_ns())
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         reaped_ms = (reaped.ru_utime + reaped.ru_stime) * 1e3
-        return Reading(wall_ns / 1e6, (cpu_ns + other_ns) / 1e6 + reaped_ms, queue_ns / 1e6, tasks)
+        return Reading(
+            wall_ns / 1e6,
+            (cpu_ns + other_ns) / 1e6 + reaped_ms,
+            queue_ns / 1e6,
+            tasks,
+            self._mine_queue_ns / 1e6,
+        )
 
     def thread_started(self, thread_id: int) -> None:
         """Note that a thread lives; its id may be that of one that has ended."""
@@ -108,14 +119,15 @@ class Probe:
                 continue
             try:
                 ran_ns, waited_ns = task.read()
-                queue_ns += waited_ns
                 if thread_id not in self._mine:
+                    queue_ns += waited_ns
                     child_ids += task.children()
                     count += 1
-                elif thread_id == threading.get_native_id():
-                    mine_ns += this_thread_ns  # the file is behind while the thread runs
-                else:
-                    mine_ns += ran_ns
+                    continue
+                self._mine_queue_ns += waited_ns
+                is_this = thread_id == threading.get_native_id()
+                # the file is behind while the thread runs
+                mine_ns += this_thread_ns if is_this else ran_ns
             except OSError:  # it has just ended, unseen
                 self._ended_queue_ns += task.waited_ns
                 queue_ns += task.waited_ns

@@ -37,7 +37,10 @@ class Timeline {
     const wallMs = Math.max(0, now.wallMs - this.last.wallMs);
     let cpuMs = Math.max(0, now.cpuMs - this.last.cpuMs);
     if (byTimer && cpuMs < LOOK_MS) cpuMs = 0;
-    const busyMs = cpuMs + Math.max(0, now.queueMs - this.last.queueMs);
+    // helpers that wait for a core hold up a main thread that works, not one that sleeps
+    const helpersMs = Math.max(0, now.helpersQueueMs - this.last.helpersQueueMs);
+    const queueMs = Math.max(0, now.queueMs - this.last.queueMs) + Math.min(cpuMs, helpersMs);
+    const busyMs = cpuMs + queueMs;
     let width = wallMs > 0 ? busyMs / wallMs : 1;
     if (width < ONE_THREAD) width = 1;
     let blockedMs = wallMs - busyMs;

@@ -30,37 +30,38 @@ class Probe {
     }
   }
 
-  // Counters now, in ms, and how many threads and processes there are beside the main thread.
+  // Counters now, in ms. Helpers are all threads but the main one.
   read() {
     const wallMs = performance.now();
     const cpu = process.cpuUsage();
     const processMs = (cpu.user + cpu.system) / 1000;
     let cpuMs = processMs;
     let queueMs = 0;
-    let others = 0;
+    let helpersQueueMs = 0;
     if (this.hasSchedstat) {
-      queueMs = this.queueNs() / 1e6;
+      const queues = this.queuesNs();
       const children = this.childrenMs();
       cpuMs += children.cpuMs;
-      queueMs += children.queueMs;
-      others = children.threads;
+      queueMs = queues.main / 1e6 + children.queueMs;
+      helpersQueueMs = queues.helpers / 1e6;
     }
-    return { wallMs, cpuMs, queueMs, others, processMs };
+    return { wallMs, cpuMs, queueMs, helpersQueueMs, processMs };
   }
 
-  queueNs() {
+  queuesNs() {
     this.findTasks();
-    let queueNs = this.endedQueueNs;
+    const queues = { main: 0, helpers: this.endedQueueNs };
     for (const [id, task] of this.tasks) {
+      const kind = id === process.pid ? "main" : "helpers";
       try {
         task.waitedNs = Number(readOpen(task.descriptor).split(" ")[1]);
-        queueNs += task.waitedNs;
+        queues[kind] += task.waitedNs;
       } catch {
-        queueNs += task.waitedNs;
+        queues[kind] += task.waitedNs;
         this.drop(id);
       }
     }
-    return queueNs;
+    return queues;
   }
 
   findTasks() {
@@ -91,7 +92,7 @@ class Probe {
   // CPU and queue time of all children: the living from their own files, and of those that
   // were waited for what the kernel keeps, in ticks of 10 ms.
   childrenMs() {
-    const result = { cpuMs: 0, queueMs: 0, threads: 0 };
+    const result = { cpuMs: 0, queueMs: 0 };
     if (this.children === null) return result;
     const ids = readOpen(this.children).split(" ").filter(Boolean);
     if (!ids.length && !this.childrenSeen) return result;
@@ -107,7 +108,6 @@ class Probe {
           const [ran, waited] = readFileSync(`/proc/${pid}/task/${id}/schedstat`, "latin1").split(" ");
           result.cpuMs += Number(ran) / 1e6;
           result.queueMs += Number(waited) / 1e6;
-          result.threads += 1;
           const below = readFileSync(`/proc/${pid}/task/${id}/children`, "latin1");
           waiting.push(...below.split(" ").filter(Boolean));
         }
