@@ -77,6 +77,10 @@ sweep: $(READY) ## Take down environments that expired or whose owner is gone
 test: $(READY) ## All tests, on the embedded AWS: no account needed
 	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal $(ARGS)
 
+.PHONY: bench-gate
+bench-gate: $(READY) ## Simulate how often the gates are wrong (ARGS="--runs 50" for a quick look)
+	@$(BIN)/python -m harness.bench_report $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## Check style, types, Terraform, state machine, shell, YAML and workflows
 	@scripts/lint
