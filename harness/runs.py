@@ -34,6 +34,9 @@ TUNER_ENV = "_tuner"
 
 LeaseState = Literal["new", "creating", "up", "destroying", "down", "left"]
 
+# 32 characters of prefix, less a dash and a run id: IAM takes 64 for a role.
+_LONGEST_NAME = 15
+
 # Without look-alikes and vowels: easy to read out, never a word.
 _ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 
@@ -56,6 +59,7 @@ class Lease:
     region: str = ""
     endpoint: str = ""  # of an embedded AWS; empty for AWS
     own_server: bool = False  # the embedded AWS belongs to this run and ends with it
+    server_home: str = ""  # folder of an embedded AWS that other runs are in, too; empty: none
     backend: dict[str, str] = field(default_factory=dict)
     kept: bool = False
     memory_mb: int = 0  # deployed now
@@ -199,6 +203,19 @@ def create(runs: Path, env: str, name: str, lifetime: timedelta, **lease: Any) -
         )
     )
     return folder
+
+
+def with_worker(name: str, worker: str) -> str:
+    """Return the first part of names with a parallel worker's in it, such as "dyno-gw0".
+
+    Args:
+        name: What an environment's resources are called.
+        worker: The worker; empty if there is one only.
+    """
+    if not worker:
+        return name
+    room = _LONGEST_NAME - len(worker) - 1
+    return f"{name[:room].rstrip('-')}-{worker}"
 
 
 def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = True) -> RunFolder:
