@@ -46,6 +46,7 @@ class FakeLambda:
             "LastUpdateStatus": "Successful",
         }
         self._touch(self.latest)
+        self.concurrency: dict[str, int] = {}
         self.versions: dict[str, dict[str, Any]] = {}
         self.aliases: dict[str, dict[str, Any]] = {}
         self._next_version = itertools.count(1)
@@ -72,7 +73,7 @@ class FakeLambda:
 
     def get_function(self, FunctionName: str) -> dict[str, Any]:
         self._enter("GetFunction", FunctionName)
-        return {"Configuration": dict(self.latest), "Concurrency": {}}
+        return {"Configuration": dict(self.latest), "Concurrency": dict(self.concurrency)}
 
     def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
         self._enter("GetFunctionConfiguration", FunctionName)
@@ -105,7 +106,9 @@ class FakeLambda:
     ) -> dict[str, Any]:
         self._enter("PublishVersion", FunctionName)
         self._check(self.latest, RevisionId, "PublishVersion")
-        assert CodeSha256 == self.latest["CodeSha256"]
+        if CodeSha256 != self.latest["CodeSha256"]:
+            code, words = "InvalidParameterValueException", "CodeSHA256 is different in $LATEST"
+            raise error(code, "PublishVersion", words)
         if self.versions:
             newest = self.versions[max(self.versions, key=int)]
             if all(newest[k] == self.latest[k] for k in ("MemorySize", "CodeSha256")):

@@ -1,5 +1,7 @@
 """What the tuner fails with. A class's name is the error that the state machine reports."""
 
+# ruff: noqa: N818 - users see these names: "Error" would say nothing there
+
 from __future__ import annotations
 
 
@@ -7,59 +9,59 @@ class TunerError(Exception):
     """Base of all errors that the tuner raises on purpose."""
 
 
-class InvalidInput(TunerError):  # noqa: N818 - shown to users as the execution's error
+class InvalidInput(TunerError):
     """The execution's input is wrong; nothing was changed."""
 
 
-class NotTunable(TunerError):  # noqa: N818
+class NotTunable(TunerError):
     """The function does not exist, or the tuner is not allowed to touch it; nothing was changed."""
 
 
-class FunctionBusy(TunerError):  # noqa: N818
+class FunctionBusy(TunerError):
     """Another execution is tuning the same function; nothing was changed."""
 
 
-class StillWaiting(TunerError):  # noqa: N818
+class StillWaiting(TunerError):
     """The state's Lambda function ran out of time while waiting; the state machine retries it."""
 
 
-class FunctionChanged(TunerError):  # noqa: N818
+class FunctionChanged(TunerError):
     """Somebody else changed the function while it was being tuned."""
 
 
-class FunctionGone(TunerError):  # noqa: N818
+class FunctionGone(TunerError):
     """The function, or one of the versions made for the tuning, does not exist (any more)."""
 
 
-class FunctionNotReady(TunerError):  # noqa: N818
+class FunctionNotReady(TunerError):
     """The function did not become usable within the deadline, or its update failed."""
 
 
-class ExecutionEnded(TunerError):  # noqa: N818
+class ExecutionEnded(TunerError):
     """The execution was stopped while one of its functions was still at work."""
 
 
-class InvocationFailed(TunerError):  # noqa: N818
+class InvocationFailed(TunerError):
     """The function failed, and the input does not allow it to."""
 
 
-class NothingMeasured(TunerError):  # noqa: N818
+class NothingMeasured(TunerError):
     """No power value is left: each one failed."""
 
 
-class ProcessorFailed(TunerError):  # noqa: N818
+class ProcessorFailed(TunerError):
     """A pre- or post-processor failed."""
 
 
-class PayloadNotRead(TunerError):  # noqa: N818
+class PayloadNotRead(TunerError):
     """The payload in S3 could not be read; nothing was changed."""
 
 
-class AwsCallFailed(TunerError):  # noqa: N818
+class AwsCallFailed(TunerError):
     """A call of AWS was refused, for want of a permission for example."""
 
 
-class Detour(TunerError):  # noqa: N818
+class Detour(TunerError):
     """No error: Analyze's way to say that the message's state comes next, instead of CleanUp.
 
     A Choice would say the same, but costs a transition in every execution, and a transition
@@ -67,7 +69,7 @@ class Detour(TunerError):  # noqa: N818
     """
 
 
-class CleanUpFailed(TunerError):  # noqa: N818
+class CleanUpFailed(TunerError):
     """Something of the tuning is left behind; the message names it."""
 
 

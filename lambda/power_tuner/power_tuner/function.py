@@ -266,8 +266,8 @@ class Function:
 
     def _changed(self, error: Exception) -> Exception:
         # a stale RevisionId, or a CodeSha256 that is not that of $LATEST
-        stale = error_code(error) == "PreconditionFailedException" or "CodeSha256" in str(error)
-        if stale:
+        other_code = "codesha256" in str(error).lower()
+        if error_code(error) == "PreconditionFailedException" or other_code:
             return FunctionChanged(f"{self.arn.text} was changed by somebody else meanwhile")
         return self._gone(error)
 

@@ -84,7 +84,7 @@ class Preparation:
     def _describe(self) -> Mapping[str, Any]:
         arn = self._function.arn.text
         try:
-            return self._function.describe()
+            description = self._function.describe()
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
                 raise NotTunable(f"lambdaARN: there is no function {arn}") from error
@@ -94,6 +94,9 @@ class Preparation:
                     "the tunable_function_arns that the tuner was deployed with"
                 ) from error
             raise
+        if _reserved_concurrency(description) == 0:
+            raise NotTunable(f"lambdaARN: {arn} has a reserved concurrency of 0: it cannot run")
+        return description
 
     def _take_lock(self) -> None:
         """Take the lock, or raise `FunctionBusy` if another execution holds it."""
@@ -110,13 +113,12 @@ class Preparation:
 
     def _new_state(self, description: Mapping[str, Any], lock: Lock) -> TuningState:
         config = description["Configuration"]
-        concurrency = description.get("Concurrency") or {}
         assert lock.memory_mb is not None  # noted just before
         return TuningState(
             original_power=lock.memory_mb,
             architecture=(config.get("Architectures") or ["x86_64"])[0],
             timeout_s=int(config.get("Timeout") or 3),
-            reserved_concurrency=concurrency.get("ReservedConcurrentExecutions"),
+            reserved_concurrency=_reserved_concurrency(description),
             powers=[
                 PowerState(power, todo=list(range(self._request.invocations)))
                 for power in self._request.power_values
@@ -152,6 +154,13 @@ class Preparation:
         for power in state.powers:
             if power.versions and not power.done:
                 self._function.ready(power.versions[-1])
+
+
+def _reserved_concurrency(description: Mapping[str, Any]) -> int | None:
+    reserved: int | None = (description.get("Concurrency") or {}).get(
+        "ReservedConcurrentExecutions"
+    )
+    return reserved
 
 
 def _busy(function_arn: str, lock: Lock) -> str:
