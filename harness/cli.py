@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import __version__, cli_apply, cli_bootstrap, cli_comment, cli_tune
+from harness import __version__, cli_apply, cli_bootstrap, cli_comment, cli_deploy, cli_tune
 from harness.cli_support import (
     EXIT_STATUS_HELP,
     EnvOption,
@@ -250,6 +250,7 @@ def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
 app.command()(cli_comment.comment)
 app.command()(cli_apply.apply)
 app.command()(cli_apply.rollback)
+app.command(help=cli_deploy.HELP)(cli_deploy.deploy)
 app.command()(cli_bootstrap.bootstrap)
 
 

@@ -42,7 +42,7 @@ def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> i
             line, from building to the gate.
     """
     status = EXIT_STEP_FAILED
-    with run.folder.locked(), _signals_raise():
+    with run.folder.locked(), signals_raise():
         try:
             status = work() if work else _whole_line(run)
         except (DynoError, KeyboardInterrupt) as error:
@@ -99,14 +99,14 @@ def reopened(
             f"run {run.folder.run_id} is a power tuner alone: it can be used "
             "(dyno tune --function NAME --tuner ARN) and taken down, nothing else"
         )
-    with run.folder.locked(), _signals_raise():
+    with run.folder.locked(), signals_raise():
         yield run
 
 
 @contextmanager
 def teardown_on_failure(run: Run) -> Iterator[None]:
     """Take a new environment down if what is inside fails; it stays if not."""
-    with run.folder.locked(), _signals_raise():
+    with run.folder.locked(), signals_raise():
         try:
             yield
         except BaseException as error:
@@ -177,7 +177,7 @@ def _say_what_is_left(run: Run, error: BaseException) -> None:
 
 
 @contextmanager
-def _signals_raise() -> Iterator[None]:
+def signals_raise() -> Iterator[None]:
     """Make SIGTERM and SIGHUP end the run in order, as Ctrl-C does."""
 
     def raise_terminated(number: int, _frame: FrameType | None) -> None:
