@@ -15,6 +15,7 @@ export class User {
   #agents = ownConnection();
   #run;
   #sample;
+  #underWay; // the item whose request has no answer yet
   #waitMs = 0;
   #startedAt = 0;
   #timer;
@@ -44,6 +45,7 @@ export class User {
     return new Promise((resolve, reject) => {
       this.ended = new Promise((end, fail) => {
         const events = newman.run(this.#options(), (error) => {
+          this.#reportCutOff();
           this.#agents.http.destroy();
           this.#agents.https.destroy();
           if (!error) return end();
@@ -109,11 +111,13 @@ export class User {
   }
 
   #listen(events) {
-    events.on('beforeRequest', () => {
+    events.on('beforeRequest', (_error, { item }) => {
       this.sentAny = true;
+      this.#underWay = item;
       this.#startedAt = this.#settings.clock.now();
     });
     events.on('request', (error, outcome) => {
+      this.#underWay = undefined;
       this.#sample = this.#sampleOf(error, outcome);
     });
     events.on('assertion', (error) => {
@@ -125,28 +129,47 @@ export class User {
       if (error && this.#sample && !this.#sample.error) this.#sample.error = 'script';
     });
     events.on('item', () => {
-      if (this.#sample) this.#report(this.#sample);
-      this.#sample = undefined;
+      this.#reportSample();
       forget(events.summary.run);
     });
     events.on('iteration', () => this.#afterIteration());
   }
 
   #sampleOf(error, outcome) {
+    if (error) return this.#unanswered(outcome.item, unansweredKind(error));
+    return this.#sampleFor(outcome.item, latencyMs(outcome), outcome.response.code, '');
+  }
+
+  #unanswered(item, kind) {
+    return this.#sampleFor(item, this.#settings.clock.now() - this.#startedAt, 0, kind);
+  }
+
+  #sampleFor(item, elapsedMs, status, error) {
     // only an iteration's first request waited for its user
     const waitMs = this.#waitMs;
     this.#waitMs = 0;
-    const elapsed = error ? this.#settings.clock.now() - this.#startedAt : latencyMs(outcome);
     return {
       start_ms: round(this.#startedAt),
-      latency_ms: round(elapsed),
+      latency_ms: round(elapsedMs),
       wait_ms: round(waitMs),
       user: this.#index,
       iteration: this.iterations,
-      request: outcome.item.name,
-      status: error ? 0 : outcome.response.code,
-      error: error ? unansweredKind(error) : '',
+      request: item.name,
+      status,
+      error,
     };
+  }
+
+  /** Counts a request that had no answer yet, or an unread one, when the test was cut off. */
+  #reportCutOff() {
+    if (this.#underWay) this.#sample = this.#unanswered(this.#underWay, 'cut_off');
+    this.#underWay = undefined;
+    this.#reportSample();
+  }
+
+  #reportSample() {
+    if (this.#sample) this.#report(this.#sample);
+    this.#sample = undefined;
   }
 
   #afterIteration() {
