@@ -11,6 +11,7 @@ A server that no test asks for is never started.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -78,7 +79,7 @@ def aws_session(embedded_aws: server.LocalServer, aws_account: str) -> LocalSess
 
 @pytest.fixture(scope="session")
 def deploy_function() -> DeployFunction:
-    """A function that makes a Lambda function of one file, `app.py` or `app.js`.
+    """A function that makes or replaces a Lambda function of one file, `app.py` or `app.js`.
 
     The role may do everything. Python 3.13, 128 MB and 30 s unless `config` says otherwise.
     """
@@ -90,6 +91,9 @@ def deploy_function() -> DeployFunction:
             archive.writestr("app.js" if runtime.startswith("nodejs") else "app.py", source)
         lambdas = session.client("lambda")
         options = {"MemorySize": 128, "Timeout": 30, "Handler": "app.handler"} | config
+        # xdist may come back to a module on the same server, whose fixtures then run again
+        with contextlib.suppress(lambdas.exceptions.ResourceNotFoundException):
+            lambdas.delete_function(FunctionName=name)
         lambdas.create_function(
             FunctionName=name,
             Role=_role_that_may_all(session),
