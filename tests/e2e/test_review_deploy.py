@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -119,21 +118,9 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     with monkeypatch.context() as patch:
         patch.setattr(Deployment, "_load", lambda *_: slow)
         missed = deploy(project, **{"slo.latency_p95_ms": 100.0})
-    # THEN it has lost the calls again, and the sources still ask for it
+    # THEN it has lost the calls again
     assert missed.outcome == "rolled back"
     assert "version 4 (128 MB) misses the SLOs: p95 at 128 MB is 178 ms" in missed.reason
-    assert alias() == ("2", {})
-
-    # WHEN the same is tried again, and the job is cancelled while the version has its share
-    def cancelled(*_: Any) -> None:
-        assert alias() == ("2", {"4": 0.2})
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Deployment, "_check", cancelled)
-        with pytest.raises(KeyboardInterrupt):
-            deploy(project, **CANARY)
-    # THEN no share is left with a version that nobody has judged
     assert alias() == ("2", {})
 
 

@@ -1,0 +1,120 @@
+"""In what order a deployment applies, shifts, checks and goes back; the I/O is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.aws import Account
+from harness.config import DeploySettings, Env, Settings
+from harness.deploy import CheckError, Deployment, Version
+from harness.progress import Ui
+
+ONE, TWO = Version("1", 512), Version("2", 1024)
+OUTPUTS = {"function_name": "f", "api_url": "https://x.execute-api.eu-west-1.amazonaws.com/v1"}
+
+
+class Recorded(Deployment):
+    """A deployment without Terraform, Lambda and API."""
+
+    def begin(self, live: Version | None, newest: Version, **fails: BaseException) -> Recorded:
+        """Say what is deployed, and which step fails: invoke, check1, check2, promote."""
+        self.live, self.newest, self.fails = live, newest, fails
+        self.steps: list[str] = []
+        return self
+
+    def _live(self) -> Version | None:
+        return self.live
+
+    def _newest(self, function: str) -> Version:
+        return self.newest
+
+    def _apply(self, name: str, stable: Version | None, percent: int) -> dict[str, Any]:
+        held = f" held at {stable.number}, {percent} %" if stable else ""
+        self._step(name, f"{name}{held}")
+        if self.live != self.newest and name == "publish":
+            self.changes.append("update function")
+        return dict(OUTPUTS)
+
+    def _invoke(self, function: str, version: Version) -> None:
+        self._step("invoke", f"invoke {version.number}")
+
+    def _check(self, outputs: Any, version: Version, share: str = "") -> None:
+        count = sum(step.startswith("check") for step in self.steps) + 1
+        self._step(f"check{count}", f"check {version.number}" + (f" {share}" if share else ""))
+
+    def _step(self, key: str, text: str) -> None:
+        self.steps.append(text)
+        if key in self.fails:
+            raise self.fails[key]
+
+
+def line(deployment: str, *begin: Any, **fails: BaseException) -> Recorded:
+    """Return a deployment that is ready to run."""
+    settings = Settings(deploy=DeploySettings(deployment=deployment, canary_percent=20))  # type: ignore[arg-type]
+    env = Env("dev", Path("envs/dev"), settings)
+    account = Account("123456789012", "eu-west-1", "", {})
+    made = Recorded(env, account, Path(), None, Ui())  # type: ignore[arg-type]
+    return made.begin(*begin, **fails)
+
+
+def test_the_first_version_has_nobody_to_be_held_for() -> None:
+    """It is deployed and checked."""
+    deployment = line("canary", None, ONE)
+    assert deployment.run().outcome == "deployed"
+    assert deployment.steps == ["publish", "check 1"]
+
+
+def test_without_a_new_version_the_environment_is_checked() -> None:
+    """Whatever else has changed."""
+    deployment = line("canary", ONE, ONE)
+    assert deployment.run().outcome == "unchanged"
+    assert deployment.steps == ["publish held at 1, 0 %", "check 1"]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "steps"),
+    [
+        ("all-at-once", ["promote", "check 2"]),
+        (
+            "canary",
+            ["shift held at 1, 20 %", "check 2 20 % of the calls", "promote", "check 2"],
+        ),
+    ],
+)
+def test_a_new_version_proves_itself(deployment: str, steps: list[str]) -> None:
+    """Unseen first, with a share where that is asked for, then with all calls."""
+    made = line(deployment, ONE, TWO)
+    done = made.run()
+    assert (done.outcome, done.before, done.version) == ("deployed", ONE, TWO)
+    assert done.passed
+    assert made.steps == ["publish held at 1, 0 %", "invoke 2", *steps]
+
+
+@pytest.mark.parametrize("step", ["invoke", "check1", "check2"])
+def test_a_version_that_does_not_pass_loses_its_calls(step: str) -> None:
+    """At whatever point; the reason is told."""
+    made = line("canary", ONE, TWO, **{step: CheckError("it is slow")})
+    done = made.run()
+    assert (done.outcome, done.reason, done.passed) == ("rolled back", "it is slow", False)
+    assert made.steps[-1] == "back held at 1, 0 %"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Terraform broke")])
+def test_whatever_happens_in_between_the_calls_go_back(error: BaseException) -> None:
+    """A cancelled job leaves no share with a version that nobody has judged."""
+    made = line("canary", ONE, TWO, promote=error)
+    with pytest.raises(type(error)):
+        made.run()
+    assert made.steps[-2:] == ["promote", "back held at 1, 0 %"]
+
+
+def test_a_first_version_that_does_not_pass_fails_where_it_stands() -> None:
+    """There is nothing to go back to."""
+    made = line("canary", None, ONE, check1=CheckError("it is slow"))
+    done = made.run()
+    assert (done.outcome, done.passed) == ("failed", False)
+    assert made.steps == ["publish", "check 1"]
+    assert done.to_json()["version_before"] is None
