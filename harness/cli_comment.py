@@ -73,6 +73,7 @@ def comment(
     """
     from harness.review import comment as text
     from harness.review import publish, sources
+    from harness.review.context import codebuild_url
 
     if source and run_id and source != run_id:
         raise UserError(f"{source} and --run {run_id}: give one of them")
@@ -81,7 +82,8 @@ def comment(
     context = github_context(repository if is_github else "", pull)
     flavour = {Provider.GITHUB: text.GITHUB, Provider.CODECOMMIT: text.CODECOMMIT}[provider]
     _check_key(key)
-    review = review_of(found, baseline, plan_json, artefact_url or context.run_url)
+    page = context.run_url if is_github else codebuild_url(os.environ)
+    review = review_of(found, baseline, plan_json, artefact_url or page)
     if dry_run:
         made = text.compose(review, flavour, key=key)
         if as_json:
@@ -111,13 +113,14 @@ def _tell(done: Published, *, strict: bool, as_json: bool) -> None:
         _warn(f"no comment: {done.warning}")
         if strict:
             raise typer.Exit(StepError.exit_code)
-    elif not done.posted and not done.summary:
+    elif not done.posted and not done.summary and "CODEBUILD_BUILD_ID" not in os.environ:
         raise UserError(
             "there is no pull request to comment on: give --pull, or run it in a job that a pull "
             "request started"
         )
     elif not done.posted:
-        Ui().note("no pull request started this job: only its summary was written")
+        summary = "only its summary was written" if done.summary else "no comment was written"
+        Ui().note(f"no pull request started this job: {summary}")
 
 
 def _place(

@@ -278,9 +278,10 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     file = f"envs/{result.env}/tuned.auto.tfvars.json"
     return (
         Step(
-            f"Set the variable memory_mb of envs/{result.env} to {tuning.power}. Terraform reads "
-            f"this file by itself; a size that is set past Terraform is undone by the next apply.",
-            f"echo '{{\"memory_mb\": {tuning.power}}}' > {file}",
+            f"Write memory_mb {tuning.power} and its evidence into {file}, which Terraform reads "
+            "by itself; a size that is set past Terraform is undone by the next apply. With "
+            "--open-pr it becomes a pull request, and its review the approval.",
+            f"dyno apply {result.run_id}",
         ),
         Step(
             "Measure again: the new size is then the current one.",

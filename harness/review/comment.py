@@ -19,6 +19,7 @@ from harness.results import RunResult
 from harness.review import curve, figures, plan_table
 from harness.review.figures import Samples
 from harness.review.plan_table import Plan
+from harness.runs import TUNER_ENV
 
 # Longer messages are cut: the whole text is in the artefact.
 _MOST_OF_AN_ERROR = 3_000
@@ -342,6 +343,8 @@ def _apply(review: Review) -> Section:
     tuning = result.tuning
     if tuning is None or tuning.power == tuning.current_power:
         return Section("How to apply", "", 7)
+    if result.env == TUNER_ENV:  # a function that others deploy, in a way that we cannot know
+        return Section("How to apply", _titled("How to apply it", _steps(result)), 7)
     objections = apply.objections(result, endpoint=review.endpoint)
     if objections:
         lines = ["Not to be applied as it is:"]
@@ -358,6 +361,12 @@ def _apply(review: Review) -> Section:
         f"3. {back} writes the former value back."
     )
     return Section("How to apply", _titled("How to apply it", text), 7)
+
+
+def _steps(result: RunResult) -> str:
+    steps = advice.how_to_apply(result)
+    parts = (f"{_line(step.text)}\n\n{markdown.fence(step.command)}" for step in steps)
+    return "\n\n".join(parts)
 
 
 def _changes(review: Review, flavour: Flavour) -> Section:

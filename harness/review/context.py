@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from harness.errors import UserError
 from harness.review.github import DEFAULT_API_URL
@@ -16,6 +17,10 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _MERGE_REF = re.compile(r"refs/pull/(\d+)/(?:merge|head)")
 # git@github.com:owner/name.git, ssh://git@github.com/owner/name, https://github.com/owner/name
 _REMOTE = re.compile(r"(?:^[^/]*?@?[^/:]+:|^[a-z+]+://[^/]+/)([^/:]+/[^/]+?)(?:\.git)?/?$")
+_BUILD_ARN = re.compile(
+    r"arn:aws[a-z-]*:codebuild:(?P<region>[a-z0-9-]+):(?P<account>\d+)"
+    r":build/(?P<name>[A-Za-z0-9_-]+):(?P<id>[A-Za-z0-9-]+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,18 @@ def github(
         run_url=f"{server}/{named}/actions/runs/{run}" if run and named else "",
         summary_path=environ.get("GITHUB_STEP_SUMMARY", ""),
         token=environ.get("GITHUB_TOKEN", ""),
+    )
+
+
+def codebuild_url(environ: Mapping[str, str]) -> str:
+    """Return the page of the CodeBuild build that we are in; empty outside of one."""
+    found = _BUILD_ARN.fullmatch(environ.get("CODEBUILD_BUILD_ARN", ""))
+    if not found:
+        return ""
+    build = quote(f"{found['name']}:{found['id']}", safe="")
+    return (
+        f"https://{found['region']}.console.aws.amazon.com/codesuite/codebuild/"
+        f"{found['account']}/projects/{found['name']}/build/{build}"
     )
 
 

@@ -228,7 +228,7 @@ def test_the_page_states_the_facts(reports: dict[str, RenderedReport]) -> None:
     for fact in (
         "Set memory_mb from 128 to 512: 4.7 times as fast (15.2 ms instead of 71.5 ms)",
         "p95 at 128 MB is 178 ms, limit 250 ms, 1,180 requests",
-        "> envs/local/tuned.auto.tfvars.json",
+        "dyno apply 261120-2243-k3f9",
         "tuning.power_values",
         "dyno-261120-2243-k3f9-crud",
         "All 5 SLOs are met",

@@ -239,7 +239,8 @@ def test_figures_from_the_embedded_aws_say_so() -> None:
 def test_how_to_apply_names_variable_file_and_value() -> None:
     """The steps hold the env's own file and size; with nothing to change there are none."""
     steps = advice.how_to_apply(samples.run(env="dev"))
-    assert steps[0].command == ("echo '{\"memory_mb\": 512}' > envs/dev/tuned.auto.tfvars.json")
+    assert "memory_mb 512 and its evidence into envs/dev/tuned.auto.tfvars.json" in steps[0].text
+    assert steps[0].command == "dyno apply 261120-2243-k3f9"
     assert steps[1].command == "make tune ENV=dev"
     assert advice.how_to_apply(samples.run(tuning=None)) == ()
     kept = samples.tuning(samples.detail(512, 20), power=512, current=512)

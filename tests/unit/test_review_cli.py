@@ -280,10 +280,20 @@ def test_codecommit_goes_the_same_way(project: Project, codecommit: CodeCommit) 
     first = project.dyno(*options, "--json", **environment)
     assert first.status == 0, first.err
     assert first.json["action"] == "created"
+    environment["CODEBUILD_BUILD_ARN"] = "arn:aws:codebuild:eu-west-1:123456789012:build/gate:1a-2b"
     assert project.dyno(*options, "--json", **environment).json["action"] == "updated"
     (comment,) = codecommit.comments
     assert comment["content"].startswith("[//]: # (lambda-dyno review: gate)\n## ✓")
+    page = "eu-west-1.console.aws.amazon.com/codesuite/codebuild/123456789012/projects/gate/build"
+    assert f"[the whole report](https://{page}/gate%3A1a-2b)" in comment["content"]
     codecommit.faults.append((400, "AccessDeniedException"))
     denied = project.dyno(*options, **environment)
     assert denied.status == 0
     assert "credentials lack codecommit:GetCommentsForPullRequest" in denied.err
+
+
+def test_a_build_without_a_pull_request_is_no_mistake(project: Project) -> None:
+    """buildspec.yml is the same for branches."""
+    done = project.dyno("comment", "--provider", "codecommit", CODEBUILD_BUILD_ID="gate:1a-2b")
+    assert done.status == 0
+    assert "no comment was written" in done.err

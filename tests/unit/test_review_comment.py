@@ -138,6 +138,15 @@ def test_a_failed_run_says_what_stopped_it() -> None:
     assert "How to apply" not in text
 
 
+def test_a_tuned_function_of_others_is_theirs_to_change() -> None:
+    """There is no file of ours that could say its size."""
+    settings = {"tuning": {"function_arn": samples.TUNING.function_arn}}
+    run = samples.run(env="_tuner", settings=settings)
+    text = section_of(compose(Review(run), GITHUB).text, "How to apply it")
+    assert "dyno apply" not in text
+    assert "--function-name dyno-crud --memory-size 512" in text
+
+
 def test_the_curve_is_drawn_by_github_and_in_characters_elsewhere() -> None:
     """Two charts, as Mermaid has one scale and no legend; and the interactive one's address."""
     machine = replace(samples.TUNING.state_machine, visualization="https://lambda.example/#a;b)c")
