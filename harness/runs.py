@@ -2,6 +2,8 @@
 
     runs/RUN_ID/
       lease.json        who owns the environment, where it is, what state it is in
+      lock              held by the command that works on the environment, with its name
+      reserve           space for the teardown and the evidence, should the disk be full
       result.json       what was measured so far, then report.html, report.md, junit.xml, ...
       terraform/        a copy of envs/NAME and modules, with the state of the local backend
       build/            the packages that were deployed
@@ -12,22 +14,27 @@ The copy lets `down` work however the sources change meanwhile.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import getpass
+import hashlib
 import json
 import os
+import re
 import secrets
-import socket
-from collections.abc import Iterator, Mapping
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
-import psutil
-
-from harness.errors import UserError
+from harness.errors import StepError, UserError
+from harness.owner import Owner, this_host
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"
@@ -39,6 +46,16 @@ _LONGEST_NAME = 15
 
 # Without look-alikes and vowels: easy to read out, never a word.
 _ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
+_SUFFIX_CHARS = 4
+
+# A run's id: its minute (UTC) and four characters; modules/github_oidc counts on the shape.
+RUN_ID = re.compile(rf"\d{{6}}-\d{{4}}-[{_ALPHABET}]{{{_SUFFIX_CHARS}}}")
+
+# What a teardown with its evidence needs on a full disk: a Terraform state and its backup, the
+# report and the logs come to 1 MB.
+RESERVE_BYTES = 4_000_000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LOCK_POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +69,11 @@ class Lease:
     owner: str
     host: str
     pid: int
-    pid_started: float  # tells a recycled process id from the owner
     started_at: str
     expires_at: str
+    namespace: str = ""  # that the pid counts in
+    identity: str = ""  # tells a recycled process id from the owner
+    worker: str = ""  # of pytest-xdist, such as gw1
     account_id: str = ""
     region: str = ""
     endpoint: str = ""  # of an embedded AWS; empty for AWS
@@ -64,16 +83,41 @@ class Lease:
     kept: bool = False
     memory_mb: int = 0  # deployed now
     settings: dict[str, Any] = field(default_factory=dict)
+    function_arn: str = ""  # that a power tuner alone tunes
+    function_memory_mb: int = 0  # that it had before
+    adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Lease:
+        """Return the lease that another release may have written: keys that it has not are left.
+
+        Raises:
+            UserError: It is no lease.
+        """
+        known = {entry.name: entry for entry in fields(cls)}
+        missing = [
+            name
+            for name, entry in known.items()
+            if entry.default is MISSING and entry.default_factory is MISSING and name not in content
+        ]
+        if missing:
+            raise UserError(f"not the lease of a run: it has no {', '.join(missing)}")
+        return cls(**{name: value for name, value in content.items() if name in known})
 
     def expired(self, now: datetime) -> bool:
         """Whether the lease has run out."""
         return now >= datetime.fromisoformat(self.expires_at)
 
+    @property
+    def is_of_this_host(self) -> bool:
+        """Whether the owner is, or was, a process of this machine."""
+        return self.host == this_host()
+
     def owner_lives(self) -> bool:
         """Whether the process that made the environment still runs, as far as we can see."""
-        if self.host != socket.gethostname():
+        if not self.is_of_this_host:
             return True  # cannot know: only the expiry counts
-        return _process_started(self.pid) == self.pid_started
+        return Owner(self.namespace, self.pid, self.identity).lives is not False
 
     @property
     def holds_resources(self) -> bool:
@@ -137,45 +181,123 @@ class RunFolder:
         """
         path = self.path / "lease.json"
         try:
-            return Lease(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise UserError(f"{path}: not the lease of a run: {error}") from error
+        if not isinstance(content, dict):
+            raise UserError(f"{path}: not the lease of a run")
+        try:
+            return Lease.from_json(content)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
 
     def write_lease(self, lease: Lease) -> Lease:
         """Write the lease so that a reader never sees half of it, and return it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path / "lease.json", json.dumps(asdict(lease), indent=2) + "\n")
+        self.write("lease.json", json.dumps(asdict(lease), indent=2) + "\n")
+        if lease.state == "down":
+            self.release_reserve()
         return lease
+
+    def take_over(self, **changes: Any) -> Lease:
+        """Make this process the owner, and change some fields of the lease."""
+        return self.update_lease(**_owned_by_this_process(), **changes)
+
+    def write(self, name: str, text: str) -> None:
+        """Replace a file of the run in one step; on a full disk the reserve makes room.
+
+        Raises:
+            StepError: It cannot be written.
+        """
+        path = self.path / name
+        try:
+            self.with_reserve(lambda: write_atomically(path, text))
+        except OSError as error:
+            raise StepError(
+                "disk",
+                f"{path}: {error.strerror}",
+                "Make room, then `dyno sweep` takes down what is left.",
+            ) from error
+
+    def with_reserve(self, do: Callable[[], None]) -> None:
+        """Do something that writes, and once more with the reserve if the disk is full."""
+        try:
+            do()
+        except OSError as error:
+            if error.errno not in _FULL or not self.release_reserve():
+                raise
+            do()
+
+    def make_reserve(self) -> None:
+        """Take the space that the teardown may need."""
+        with (self.path / "reserve").open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+            else:
+                file.write(secrets.token_bytes(RESERVE_BYTES))
+
+    def release_reserve(self) -> bool:
+        """Give the reserve's space free, and return whether there was any."""
+        try:
+            (self.path / "reserve").unlink()
+        except OSError:
+            return False
+        return True
+
+    def remove_drafts(self) -> None:
+        """Remove what a command that was killed had not finished writing.
+
+        Only under the lock. The latencies of a load test that was not finished are no
+        measurement: those of one that was are in a file of their own.
+        """
+        drafts = [
+            *self.path.glob(".*.[0-9]*"),
+            *self.path.glob("build/.*.[0-9]*"),
+            *self.path.glob("terraform/envs/*/.*.json.[0-9]*"),
+            *self.path.glob("load/*.part.jsonl"),
+            *self.path.glob("local/*.new"),
+        ]
+        for draft in drafts:
+            with contextlib.suppress(OSError):
+                draft.unlink()
 
     def update_lease(self, **changes: Any) -> Lease:
         """Change some fields of the lease."""
         return self.write_lease(replace(self.read_lease(), **changes))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other commands off this run's environment.
+    def locked(self, *, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Keep other commands off this run's environment. The lock ends with its process.
+
+        Args:
+            waiting: Told once who holds the lock, before it is waited for; None: not waiting.
 
         Raises:
             UserError: Another command works on it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        path = self.path / "lock"
-        with path.open("a+") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.seek(0)
-                holder = handle.read().strip() or "another command"
-                raise UserError(
-                    f"run {self.run_id} is in use by {holder}; wait for it or end it first"
-                ) from None
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()} of {getpass.getuser()}")
-            handle.flush()
+        with (self.path / "lock").open("a+") as handle:
+            if not _flock(handle):
+                holder = f"run {self.run_id} is in use by {_holder(handle)}"
+                if waiting is None:
+                    raise InUseError(f"{holder}; wait for it (--wait) or end it first")
+                waiting(f"{holder}; waiting for it")
+                while not _flock(handle):
+                    time.sleep(_LOCK_POLL_S)
+            with contextlib.suppress(OSError):  # a full disk: it is locked all the same
+                handle.truncate(0)
+                handle.write(json.dumps(_this_command()))
+                handle.flush()
             yield
 
 
-def create(runs: Path, env: str, name: str, lifetime: timedelta, **lease: Any) -> RunFolder:
+class InUseError(UserError):
+    """Another command works on the environment."""
+
+
+def create(
+    runs: Path, env: str, name: str, lifetime: timedelta, *, worker: str = "", **lease: Any
+) -> RunFolder:
     """Make the folder of a new run, with its lease.
 
     Args:
@@ -183,20 +305,26 @@ def create(runs: Path, env: str, name: str, lifetime: timedelta, **lease: Any) -
         env: The environment's name.
         name: First part of every resource's name.
         lifetime: Time until the sweeper may take the environment down.
+        worker: Of pytest-xdist; the runs of one session's workers have neighbouring ids.
         lease: Further fields of the lease.
+
+    Raises:
+        UserError: There is no room for it.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    folder = _new_folder(runs, now)
+    try:
+        folder = _new_folder(runs, now, worker)
+        folder.make_reserve()
+    except OSError as error:
+        raise UserError(f"{runs}: a run cannot be kept there: {error.strerror}") from error
     folder.write_lease(
         Lease(
             run_id=folder.run_id,
             env=env,
             name_prefix=f"{name}-{folder.run_id}",
             state="new",
-            owner=getpass.getuser(),
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            pid_started=_process_started(os.getpid()),
+            **_owned_by_this_process(),
+            worker=worker,
             started_at=now.isoformat(),
             expires_at=(now + lifetime).isoformat(),
             **lease,
@@ -205,17 +333,25 @@ def create(runs: Path, env: str, name: str, lifetime: timedelta, **lease: Any) -
     return folder
 
 
-def with_worker(name: str, worker: str) -> str:
-    """Return the first part of names with a parallel worker's in it, such as "dyno-gw0".
+def adopt(runs: Path, lease: Lease) -> RunFolder:
+    """Make the folder of a run whose own is elsewhere, or gone, to take its environment down.
 
     Args:
-        name: What an environment's resources are called.
-        worker: The worker; empty if there is one only.
+        runs: Folder of all runs.
+        lease: As the state bucket has it.
     """
-    if not worker:
-        return name
-    room = _LONGEST_NAME - len(worker) - 1
-    return f"{name[:room].rstrip('-')}-{worker}"
+    folder = RunFolder(runs / lease.run_id)
+    now = datetime.now(UTC).replace(microsecond=0)
+    folder.write_lease(
+        replace(
+            lease,
+            **_owned_by_this_process(),
+            state="destroying",
+            kept=False,
+            adopted_at=now.isoformat(),
+        )
+    )
+    return folder
 
 
 def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = True) -> RunFolder:
@@ -265,20 +401,42 @@ def all_runs(runs: Path) -> list[RunFolder]:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content in one step."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # a lease outlives a loss of power
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
     partial.replace(path)
 
 
 def tags(lease: Lease) -> Mapping[str, str]:
     """Return the tags of everything that belongs to a run."""
-    return {"dyno:run": lease.run_id, "dyno:env": lease.env, "dyno:expires": lease.expires_at}
+    named = {"dyno:run": lease.run_id, "dyno:env": lease.env, "dyno:expires": lease.expires_at}
+    return named | ({"dyno:worker": lease.worker} if lease.worker else {})
 
 
-def _new_folder(runs: Path, now: datetime) -> RunFolder:
+def _owned_by_this_process() -> dict[str, Any]:
+    """Return the fields of a lease that say whose it is."""
+    owner = Owner.this_process()
+    return {
+        "owner": getpass.getuser(),
+        "host": this_host(),
+        "pid": owner.pid,
+        "namespace": owner.namespace,
+        "identity": owner.identity,
+    }
+
+
+def _new_folder(runs: Path, now: datetime, worker: str) -> RunFolder:
     runs.mkdir(parents=True, exist_ok=True)
+    suffix = _worker_suffix(worker)
     while True:
-        suffix = "".join(secrets.choice(_ALPHABET) for _ in range(4))
-        path = runs / f"{now:%y%m%d-%H%M}-{suffix}"
+        path = runs / f"{now:%y%m%d-%H%M}-{suffix or _random_suffix()}"
+        suffix = ""
         try:
             path.mkdir()
         except FileExistsError:
@@ -286,8 +444,56 @@ def _new_folder(runs: Path, now: datetime) -> RunFolder:
         return RunFolder(path)
 
 
-def _process_started(pid: int) -> float:
+def _random_suffix() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_SUFFIX_CHARS))
+
+
+def _worker_suffix(worker: str) -> str:
+    """Return the last part of a run's id for a worker: never the same for two of a session.
+
+    It counts on from a number that the session alone has. Empty if there is no session.
+    """
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    number = re.search(r"\d+$", worker)
+    if not session or number is None:
+        return ""
+    base = int.from_bytes(hashlib.sha256(session.encode()).digest()[:8], "big")
+    value = (base + int(number[0])) % len(_ALPHABET) ** _SUFFIX_CHARS
+    letters = []
+    for _ in range(_SUFFIX_CHARS):
+        value, digit = divmod(value, len(_ALPHABET))
+        letters.append(_ALPHABET[digit])
+    return "".join(reversed(letters))
+
+
+def _flock(handle: TextIO) -> bool:
+    """Take an advisory lock if nobody has it."""
     try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return 0.0
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _this_command() -> dict[str, Any]:
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return {
+        "pid": os.getpid(),
+        "owner": getpass.getuser(),
+        "host": this_host(),
+        "since": datetime.now(UTC).strftime("%H:%M:%S UTC"),
+        "command": command if len(command) <= 100 else f"{command[:97]}...",
+    }
+
+
+def _holder(handle: TextIO) -> str:
+    """Return who holds a lock, in words."""
+    handle.seek(0)
+    try:
+        held = json.loads(handle.read())
+        return (
+            f"process {held['pid']} of {held['owner']} on {held['host']} since {held['since']} "
+            f"({held['command']})"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "another command"

@@ -78,8 +78,11 @@ def test_a_lease_knows_whether_its_owner_lives(tmp_path: Path) -> None:
     """A recycled process id is not the owner."""
     folder = new(tmp_path)
     assert folder.read_lease().owner_lives()
-    assert not folder.update_lease(pid_started=1.0).owner_lives()
-    assert folder.update_lease(host="elsewhere").owner_lives()  # only its expiry counts
+    assert not folder.update_lease(identity="other").owner_lives()
+    elsewhere = folder.update_lease(namespace="another container's")
+    assert elsewhere.owner_lives()  # cannot be known: only its expiry counts
+    assert folder.update_lease(host="elsewhere").owner_lives()
+    assert folder.take_over().owner_lives()
 
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -89,14 +92,14 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
     ("changes", "older_than", "reason"),
     [
         pytest.param({}, None, "", id="lives"),
-        pytest.param({"pid_started": 1.0}, None, "is gone", id="owner-gone"),
-        pytest.param({"pid_started": 1.0, "kept": True}, None, "", id="kept"),
+        pytest.param({"identity": "other"}, None, "is gone", id="owner-gone"),
+        pytest.param({"identity": "other", "kept": True}, None, "", id="kept"),
         pytest.param(
             {"expires_at": "2026-01-01T11:59:59+00:00", "kept": True}, None, "expired", id="expired"
         ),
         pytest.param({"kept": True}, timedelta(hours=1), "older than", id="older"),
         pytest.param({"kept": True}, timedelta(hours=3), "", id="younger"),
-        pytest.param({"state": "down", "pid_started": 1.0}, timedelta(0), "", id="down"),
+        pytest.param({"state": "down", "identity": "other"}, timedelta(0), "", id="down"),
     ],
 )
 def test_what_the_sweeper_takes(
