@@ -7,17 +7,19 @@ type or a value out of range is one `UserError` that names file, key and what is
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -45,11 +47,26 @@ class _Section(BaseModel):
 class EnvironmentSettings(_Section):
     """Where a run lives, and for how long."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,15}$")] = "dyno"
+    # with a dash and a run's id 32 characters, which leave room for all that names end in
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")] = "dyno"
     emulated: bool = False  # start the embedded AWS unless AWS_ENDPOINT_URL is set
     region: str = ""  # empty: what the AWS SDK finds (AWS_REGION, the profile)
     lifetime_hours: Annotated[float, Field(gt=0, le=72)] = 4.0  # until `dyno sweep` may take it
     state_bucket: str = ""  # empty: dyno-state-ACCOUNT-REGION
+    # folders beside envs/ that the root refers to, as ../../NAME: a run works on a copy
+    folders: list[str] = ["modules"]
+    seed_items: Annotated[int, Field(ge=0, le=100_000)] = 0  # put into the table before measuring
+
+    @field_validator("folders")
+    @classmethod
+    def _below_the_project(cls, values: list[str]) -> list[str]:
+        for value in values:
+            parts = PurePosixPath(value).parts
+            if not parts or value.startswith("/") or ".." in parts:
+                raise ValueError(f"{value!r} is not a folder below the project, such as modules")
+            if parts[0] in ("envs", "runs"):
+                raise ValueError(f"{value!r} is not for the root to refer to")
+        return values
 
 
 class TuningSettings(_Section):
@@ -122,22 +139,109 @@ class TuningSettings(_Section):
         return value
 
 
-class LoadSettings(_Section):
-    """A load test: so many users, for so long."""
+class LoadStage(_Section):
+    """Part of a load test, in which the level goes in a straight line to `level`."""
 
-    virtual_users: Annotated[int, Field(ge=1, le=200)] = 10
+    level: Annotated[float, Field(ge=0, le=1000)]  # users; in an open loop iterations per second
+    duration_s: Annotated[float, Field(ge=0, le=3600)]  # 0: a jump
+
+
+LOAD_SECONDS_MAX = 3600.0
+LOAD_USERS_MAX = 200
+
+# Load tests by name. A key that is given beside the name comes before the preset's.
+LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # what this project's forerunners ran: ten users for two minutes, ramp-up included
+    "forerunners": {
+        "loop": "closed",
+        "virtual_users": 10,
+        "ramp_up_s": 10.0,
+        "duration_s": 120.0,
+        "warm_up_s": 0.0,
+        "pacing_ms": 0,
+    },
+}
+
+
+class LoadSettings(_Section):
+    """A load test: so many users, or so many arrivals, for so long."""
+
+    preset: Literal["", "forerunners"] = ""
+    # closed: each user sends its next request after the last answer; open: iterations begin at
+    # planned moments, whatever the API does
+    loop: Literal["closed", "open"] = "closed"
+    # in an open loop the most iterations that are under way at once
+    virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 10
+    arrivals_per_s: Annotated[float | None, Field(gt=0, le=1000)] = None  # iterations, open loop
+    spacing: Literal["even", "poisson"] = "even"  # of the arrivals in an open loop
     ramp_up_s: Annotated[float, Field(ge=0)] = 10.0
-    duration_s: Annotated[float, Field(gt=0, le=3600)] = 120.0  # ramp-up included
-    pacing_ms: Annotated[int, Field(ge=0)] = 0  # least time of one user's iteration
+    duration_s: Annotated[float, Field(gt=0, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
+    stages: list[LoadStage] = []  # in the place of ramp-up and duration
+    warm_up_s: Annotated[float, Field(ge=0)] = 0.0  # requests that begin before are left out
+    pacing_ms: Annotated[int, Field(ge=0)] = 0  # least time of one user's iteration, closed loop
     request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
 
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, given: Any) -> Any:
+        """Put in what a preset says, and what follows from stages."""
+        if not isinstance(given, Mapping):
+            return given
+        filled = {**LOAD_PRESETS.get(str(given.get("preset")), {}), **given}
+        stages = _stages(filled.get("stages"))
+        if stages:
+            filled.setdefault("ramp_up_s", 0.0)
+            filled.setdefault("duration_s", math.fsum(stage.duration_s for stage in stages))
+            if filled.get("loop", "closed") == "closed":
+                filled.setdefault("virtual_users", _peak(stages))
+        return filled
+
     @model_validator(mode="after")
-    def _ramp_fits(self) -> LoadSettings:
-        if self.ramp_up_s >= self.duration_s:
+    def _fits_together(self) -> LoadSettings:
+        if self.stages:
+            self._check_stages()
+        elif self.ramp_up_s >= self.duration_s:
             raise ValueError(
                 f"ramp_up_s ({self.ramp_up_s:g}) must be less than duration_s ({self.duration_s:g})"
             )
+        if self.warm_up_s >= self.duration_s:
+            raise ValueError(
+                f"warm_up_s ({self.warm_up_s:g}) must be less than the test's {self.duration_s:g} s"
+            )
+        if self.loop == "closed" and self.arrivals_per_s is not None:
+            raise ValueError('arrivals_per_s needs loop = "open": a closed loop has virtual_users')
+        if self.loop == "open" and (self.arrivals_per_s is None) == (not self.stages):
+            raise ValueError('loop = "open" needs arrivals_per_s or stages, and not both')
         return self
+
+    def _check_stages(self) -> None:
+        total = math.fsum(stage.duration_s for stage in self.stages)
+        peak = _peak(self.stages)
+        if not 0 < total <= LOAD_SECONDS_MAX or not any(stage.level for stage in self.stages):
+            raise ValueError(
+                f"stages must last up to {LOAD_SECONDS_MAX:g} s and have a level above 0"
+            )
+        if self.loop == "closed" and self.virtual_users != peak:
+            raise ValueError(
+                f"stages have up to {peak} users, and virtual_users is {self.virtual_users}: "
+                "leave it out"
+            )
+        if self.duration_s != total:
+            raise ValueError(
+                f"stages last {total:g} s, and duration_s is {self.duration_s:g}: leave it out"
+            )
+
+
+def _peak(stages: Sequence[LoadStage]) -> int:
+    return math.ceil(max(stage.level for stage in stages))
+
+
+def _stages(given: Any) -> list[LoadStage]:
+    """Return stages as they were given; none if they are not valid, which is told elsewhere."""
+    try:
+        return TypeAdapter(list[LoadStage]).validate_python(given or [])
+    except ValidationError:
+        return []
 
 
 class SloSettings(_Section):
@@ -152,7 +256,9 @@ class SloSettings(_Section):
     distance_from_best: Annotated[float | None, Field(ge=0)] = None
     # of the intervals that latencies and errors are judged by; 0 compares what was measured
     confidence: Annotated[float, Field(ge=0, lt=1)] = 0.95
-    # what a verdict without enough evidence means for the exit status
+    # load tests at most, one after the other, until latencies and errors can be judged
+    max_rounds: Annotated[int, Field(ge=1, le=20)] = 3
+    # what a verdict without enough evidence, after the last round, means for the exit status
     inconclusive: Literal["fail", "pass"] = "fail"
 
 
@@ -253,14 +359,22 @@ def parse_settings(content: Mapping[str, Any], where: str) -> Settings:
         raise UserError("\n".join(f"{where}: {line}" for line in _complaints(error))) from error
 
 
-def with_overrides(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
-    """Return the settings with command-line values in the place of the file's.
+def with_overrides(
+    settings: Settings, overrides: Mapping[str, Any], where: str = "command line"
+) -> Settings:
+    """Return the settings with other values in the place of the file's.
+
+    Args:
+        settings: The file's.
+        overrides: Values by "section.key"; a None is no override.
+        where: Where they come from, for the message.
 
     Raises:
-        UserError: A value is not allowed; the message names the flag.
+        UserError: A value is not allowed; the message names the key.
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     content = settings.model_dump()
+    _make_way(content["load"], given)
     for key, value in given.items():
         section, name = key.split(".")
         content[section][name] = value
@@ -271,7 +385,22 @@ def with_overrides(settings: Settings, overrides: Mapping[str, Any]) -> Settings
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        raise UserError("\n".join(f"command line: {c}" for c in _complaints(error))) from error
+        raise UserError("\n".join(f"{where}: {c}" for c in _complaints(error))) from error
+
+
+def _make_way(load: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Forget what a preset or stages that are given now replace."""
+    if "load.preset" in given:
+        kept = load["request_timeout_ms"]
+        load.clear()
+        load["request_timeout_ms"] = kept
+    elif given.get("load.stages"):
+        loop = given.get("load.loop", load["loop"])
+        replaced = {"preset", "duration_s", "ramp_up_s", "arrivals_per_s"}
+        for name in replaced | ({"virtual_users"} if loop == "closed" else set()):
+            load.pop(name)
+    if given.get("load.loop") == "closed":
+        load.pop("arrivals_per_s", None)
 
 
 def _shown(path: Path, project: Path) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 
-from harness import leftovers, runs
+from harness import leftovers, root_module, runs
 from harness.aws import Account
 from harness.build import Package
 from harness.errors import StepError, UserError
@@ -25,7 +25,8 @@ from harness.runs import Lease, RunFolder
 from harness.terraform import Change, Terraform, TerraformError
 from harness.toolchain import Toolchain
 
-# What the harness reads of a root's outputs; a contract test holds every root to it.
+# What the harness reads of a root's outputs; a contract test holds this project's roots to it.
+# Another project's root may have fewer: what is measured is the function, so that one is needed.
 REQUIRED_OUTPUTS = (
     "account_id",
     "api_authorization",
@@ -41,6 +42,8 @@ REQUIRED_OUTPUTS = (
     "state_machine_arn",
     "table_name",
 )
+
+NEEDED_OUTPUTS = ("function_arn",)
 
 # The same for a power tuner alone.
 TUNER_OUTPUTS = ("account_id", "name_prefix", "region", "state_machine_arn")
@@ -79,17 +82,29 @@ class Environment:
         project: Path,
         packages: dict[str, Package],
         variables: Mapping[str, Any] | None = None,
+        folders: Sequence[str] = ("modules",),
     ) -> None:
-        """Copy root and modules into the run's folder and write the root's variables.
+        """Copy the root and what it refers to into the run's folder; write its variables.
 
         Args:
-            project: Folder that holds `envs/` and `modules/`.
+            project: Folder that holds `envs/`.
             packages: What `build` made, by function folder.
             variables: Further variables of the root.
+            folders: Folders of the project that the root refers to; modules may be missing.
+
+        Raises:
+            UserError: Another of these folders is missing.
         """
         lease = self.folder.read_lease()
         ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
-        for source in (Path("modules"), Path("envs", lease.env)):
+        for source in (*map(Path, folders), Path("envs", lease.env)):
+            if source == Path("modules") and not (project / source).is_dir():
+                continue
+            if not (project / source).is_dir():
+                raise UserError(
+                    f"envs/{lease.env}/dyno.toml: [environment] folders: {project / source} is "
+                    "not a folder"
+                )
             target = self.folder.terraform / source
             shutil.copytree(project / source, target, ignore=ignore, dirs_exist_ok=True)
         if lease.tuner_only and lease.backend:
@@ -106,7 +121,10 @@ class Environment:
             },
             **(variables or {}),
         }
-        self._write_variables("dyno.auto.tfvars.json", written)
+        # a root of another project may do without some of them
+        declared = root_module.variables(self.root)
+        taken = {name: value for name, value in written.items() if name in declared}
+        self._write_variables("dyno.auto.tfvars.json", taken)
 
     def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
         """Create the environment and return its outputs.
@@ -120,12 +138,12 @@ class Environment:
         terraform = self._terraform()
         terraform.init(lease.backend)
         outputs = terraform.apply(on_change)
-        required = TUNER_OUTPUTS if lease.tuner_only else REQUIRED_OUTPUTS
+        required = TUNER_OUTPUTS if lease.tuner_only else NEEDED_OUTPUTS
         missing = [name for name in required if name not in outputs]
         if missing:
             raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
         self.folder.update_lease(state="up", memory_mb=int(outputs.get("memory_mb", 0)))
-        if lease.tuner_only:
+        if not outputs.get("api_url"):
             return outputs
         return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
 

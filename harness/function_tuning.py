@@ -16,6 +16,7 @@ from typing import Any
 import botocore.exceptions
 
 from harness import (
+    assets,
     aws,
     environment,
     executions,
@@ -71,13 +72,31 @@ class FunctionTuning(Run):
     output: dict[str, Any] | None = None
 
     @classmethod
-    def prepare_order(cls, project: Path, order: Order, ui: Ui) -> FunctionTuning:
+    def prepare_order(
+        cls,
+        project: Path,
+        order: Order,
+        ui: Ui,
+        *,
+        account: aws.Account | None = None,
+        runs_folder: Path | None = None,
+        server_home: Path | None = None,
+    ) -> FunctionTuning:
         """Check everything that the order needs, then make the run's folder.
+
+        Args:
+            project: Folder that gets `runs/`.
+            order: What to tune, and how.
+            ui: Where progress goes.
+            account: Where the function is; None finds what the credentials name.
+            runs_folder: Folder of all runs; None is the project's `runs/`.
+            server_home: Home of the embedded AWS that the account is in and that ends with
+                somebody else; None: it does not.
 
         Raises:
             UserError: Something is missing or wrong; nothing was made.
         """
-        account = aws.connect(_region(order))
+        account = account or aws.connect(_region(order))
         function = functions.look_up(order.function, account)
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)
@@ -93,7 +112,7 @@ class FunctionTuning(Run):
         function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
         bucket = "" if order.tuner_arn else _state_bucket(order.settings, account)
 
-        folder = _new_folder(project, order, account)
+        folder = _new_folder(runs_folder or project / "runs", order, account, server_home)
         if bucket:
             backend = environment.s3_backend(account, bucket, TUNER_ENV, folder.run_id)
             folder.update_lease(backend=backend)
@@ -141,7 +160,7 @@ class FunctionTuning(Run):
     def up(self, packages: dict[str, Package]) -> None:
         """Deploy the tuner."""
         with self._step("up", f"deploying the power tuner {self.result.name_prefix}") as step:
-            self.environment.stage(self.project, packages, self._variables())
+            self.environment.stage(self.sources, packages, self._variables())
             outputs = self.environment.apply(follow(step, "deploying"))
             self._add(outputs=outputs)
             step.update(
@@ -189,6 +208,11 @@ class FunctionTuning(Run):
         return ()
 
     @property
+    def sources(self) -> Path:
+        """Folder that the tuner is deployed from."""
+        return assets.tuner_sources(self.project)
+
+    @property
     def output_path(self) -> Path:
         """File of the state machine's output."""
         return self.folder.path / "tuning.json"
@@ -226,17 +250,20 @@ def _region(order: Order) -> str:
     return order.function.region or said
 
 
-def _new_folder(project: Path, order: Order, account: aws.Account) -> runs.RunFolder:
+def _new_folder(
+    folder: Path, order: Order, account: aws.Account, server_home: Path | None
+) -> runs.RunFolder:
     settings = order.settings
     hours = max(settings.environment.lifetime_hours, settings.tuning.timeout_minutes / 60 + 1)
     return runs.create(
-        project / "runs",
+        folder,
         TUNER_ENV,
         settings.environment.name,
         timedelta(hours=hours),
         account_id=account.account_id,
         region=account.region,
         endpoint=account.endpoint,
+        server_home=str(server_home.resolve()) if server_home else "",
         settings=_without_payload(settings).model_dump(),
     )
 

@@ -17,11 +17,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.config import LoadSettings
+from harness.profile import in_words
 from harness.results import LoadResult
 from harness.stats import latency_stats
 
@@ -104,21 +105,24 @@ def summarise(
     label: str,
     memory_mb: int,
     samples_path: str = "",
+    left_out: Sequence[Sample] = (),
 ) -> LoadResult:
     """Return the result of a load test.
 
     Its latencies are the samples' response times, so an open loop's waits are in them.
 
     Args:
-        samples: Every request, in any order.
+        samples: Every request that counts, in any order.
         drive: How long it took and how busy everything was.
         profile: What was asked for.
         label: "current" or "recommended".
         memory_mb: Memory size of the function.
         samples_path: Where the samples are, for the reader.
+        left_out: The requests of the warm-up.
     """
     kinds = Counter(sample.error for sample in samples if sample.error)
     latency = latency_stats(sample.response_ms for sample in samples if sample.answered)
+    measured_s = drive.elapsed_s - profile.warm_up_s
     return LoadResult(
         label=label,
         memory_mb=memory_mb,
@@ -129,11 +133,17 @@ def summarise(
         errors=kinds.total(),
         errors_by_kind=dict(sorted(kinds.items())),
         latency_ms=latency,
-        requests_per_s=len(samples) / drive.elapsed_s if drive.elapsed_s > 0 else 0.0,
+        requests_per_s=len(samples) / measured_s if measured_s > 0 else 0.0,
         driver_cpu_ratio=max((driver.cpu_ratio for driver in drive.drivers), default=0.0),
         machine_cpu_ratio=drive.machine_cpu_ratio,
         saturated=saturation(drive, latency.p50 if latency else 0.0),
         samples_path=samples_path,
+        loop=profile.loop,
+        profile=in_words(profile),
+        arrivals_per_s=profile.arrivals_per_s,
+        warm_up_s=profile.warm_up_s,
+        warm_up_requests=len(left_out),
+        warm_up_errors=sum(bool(sample.error) for sample in left_out),
     )
 
 
@@ -165,6 +175,27 @@ def saturation(drive: Drive, p50_ms: float) -> str:
 def after_warm_up(samples: Iterable[Sample], warm_up_s: float) -> list[Sample]:
     """Return the samples without those of the first seconds, in which everything is cold."""
     return [sample for sample in samples if sample.start_ms >= warm_up_s * 1000]
+
+
+def during_warm_up(samples: Iterable[Sample], warm_up_s: float) -> list[Sample]:
+    """Return the samples that `after_warm_up` leaves out."""
+    return [sample for sample in samples if sample.start_ms < warm_up_s * 1000]
+
+
+def appended(first: Sequence[Sample], second: Sequence[Sample]) -> list[Sample]:
+    """Return the samples of two tests as those of one: later, and by users of their own.
+
+    A user of the second test has another connection than one of the first.
+    """
+    later_ms = max((s.start_ms + s.latency_ms for s in first), default=0.0)
+    users = max((s.user for s in first), default=-1) + 1
+    return [
+        *first,
+        *(
+            replace(s, start_ms=s.start_ms + later_ms, user=s.user + users if s.user >= 0 else -1)
+            for s in second
+        ),
+    ]
 
 
 def read_samples(paths: Iterable[Path]) -> list[Sample]:

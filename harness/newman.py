@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,8 +24,16 @@ import psutil
 from harness import process
 from harness.config import LoadSettings
 from harness.errors import StepError, UserError
-from harness.load import Drive, LoadProgress, read_samples, summarise, write_samples
-from harness.profile import ClosedPlan, OpenPlan, closed_loop, ramp_and_hold
+from harness.load import (
+    Drive,
+    LoadProgress,
+    after_warm_up,
+    during_warm_up,
+    read_samples,
+    summarise,
+    write_samples,
+)
+from harness.profile import ClosedPlan, OpenPlan, plan_of
 from harness.results import LoadResult, SmokeFailure, SmokeResult
 
 NODE_MIN = 20
@@ -97,6 +105,7 @@ def run_smoke(
     log: Path,
     timeout_s: float,
     on_progress: Callable[[SmokeProgress], None] = lambda _: None,
+    collection: Path | None = None,
 ) -> SmokeResult:
     """Ask the API every operation and every refusal once.
 
@@ -107,6 +116,7 @@ def run_smoke(
         log: File for everything the driver prints.
         timeout_s: Seconds until the driver is stopped.
         on_progress: Called after each answer, from another thread.
+        collection: What is asked; None is this project's own CRUD collection.
 
     Raises:
         UserError: Node.js is missing or too old.
@@ -114,7 +124,7 @@ def run_smoke(
     """
     config = {
         "mode": "smoke",
-        "collection": str(SMOKE_COLLECTION),
+        "collection": str(collection or SMOKE_COLLECTION),
         "request_timeout_ms": _SMOKE_REQUEST_TIMEOUT_MS,
         **_target(base_url, credentials, region),
     }
@@ -147,24 +157,27 @@ def run_load(
     folder: Path,
     on_progress: Callable[[LoadProgress], None] = lambda _: None,
     plan: ClosedPlan | OpenPlan | None = None,
+    collection: Path | None = None,
 ) -> LoadResult:
     """Load the API with virtual users and keep every latency.
 
-    Each user works through the load collection again and again, on a connection of its own:
-    a closed loop, so a slow API gets fewer requests. The users are spread over one process
-    per core.
+    Each user works through the load collection again and again, on a connection of its own.
+    In a closed loop a slow API gets fewer requests; in an open one it gets them all, and their
+    wait counts. The users are spread over one process per core.
 
     Args:
-        profile: How many users, how long.
+        profile: How many users or arrivals, how long, and what is left out as warm-up.
         label: "current" or "recommended"; names the files.
         memory_mb: Memory size that the function has now.
         base_url: The API with its stage.
         credentials: Keys that sign the requests; None for an API without authorization.
         region: The API's region.
-        folder: Where LABEL.jsonl (the samples) and LABEL.log go; made if missing.
+        folder: Where LABEL.jsonl (the samples), LABEL-warm-up.jsonl (those that do not count)
+            and LABEL.log go; made if missing.
         on_progress: Called about every second, from another thread.
-        plan: Stages or an open loop (`harness.profile`) in place of the profile's ramp-up and
-            hold; of the profile `pacing_ms` and `request_timeout_ms` still hold.
+        plan: A plan (`harness.profile`) in place of the profile's own; of the profile
+            `pacing_ms`, `warm_up_s` and `request_timeout_ms` still hold.
+        collection: What an iteration asks; None is this project's own CRUD collection.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`.
@@ -173,19 +186,18 @@ def run_load(
         UserError: Node.js is missing or too old.
         StepError: The driver failed; what it measured until then is in `folder`.
     """
-    plan = plan or closed_loop(
-        ramp_and_hold(profile.virtual_users, profile.ramp_up_s, profile.duration_s)
-    )
+    asked_for = plan
+    plan = asked_for or plan_of(profile)
     if not plan.users:
         raise ValueError("a load test needs at least one user")
     folder.mkdir(parents=True, exist_ok=True)
     _remove_parts(folder, label)
     config = {
         "mode": "load",
-        "collection": str(LOAD_COLLECTION),
+        "collection": str(collection or LOAD_COLLECTION),
         "folder": str(folder),
         "name": label,
-        "processes": _processes(plan.users),
+        "processes": processes(plan.users),
         "plan": _plan_json(plan, profile.pacing_ms),
         "duration_ms": plan.duration_s * 1000,
         "request_timeout_ms": profile.request_timeout_ms,
@@ -222,17 +234,25 @@ def run_load(
         )
     finally:
         # Also after a failure or Ctrl-C: what was measured is kept.
-        samples = read_samples(sorted(folder.glob(f"{label}-*.part.jsonl")))
+        every = read_samples(sorted(folder.glob(f"{label}-*.part.jsonl")))
+        samples = after_warm_up(every, profile.warm_up_s)
+        left_out = during_warm_up(every, profile.warm_up_s)
         write_samples(samples, samples_file)
+        if left_out:
+            write_samples(left_out, folder / f"{label}-warm-up.jsonl")
         _remove_parts(folder, label)
-    return summarise(
+    result = summarise(
         samples,
         Drive.of(done, machine.busy_ratio),
         profile,
         label=label,
         memory_mb=memory_mb,
         samples_path=f"{folder.name}/{samples_file.name}",
+        left_out=left_out,
     )
+    if asked_for is None:
+        return result
+    return replace(result, loop="open" if isinstance(plan, OpenPlan) else "closed", profile="")
 
 
 def _plan_json(plan: ClosedPlan | OpenPlan, pacing_ms: int) -> Event:
@@ -243,8 +263,8 @@ def _plan_json(plan: ClosedPlan | OpenPlan, pacing_ms: int) -> Event:
     return {"lifetimes_ms": lifetimes, "pacing_ms": pacing_ms}
 
 
-def _processes(users: int) -> int:
-    """Return how many driver processes to use: one per core, none without a user."""
+def processes(users: int) -> int:
+    """Return how many driver processes so many users get: one per core, none without a user."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(users, allowed or 1)
 

@@ -21,6 +21,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from harness.config import LoadSettings
+
+# Of the arrivals of a Poisson process: the same test twice is the same load twice.
+RANDOM_SEED = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -73,15 +78,50 @@ class OpenPlan:
     duration_s: float
 
 
-def ramp_and_hold(users: int, ramp_up_s: float, duration_s: float) -> tuple[Stage, Stage]:
-    """Return the stages of the usual test: a straight ramp-up, then all users to the end.
+def plan_of(load: LoadSettings) -> ClosedPlan | OpenPlan:
+    """Return the plan that settings ask for."""
+    stages = [Stage(stage.level, stage.duration_s) for stage in load.stages]
+    if load.loop == "closed":
+        users = ramp_and_hold(load.virtual_users, load.ramp_up_s, load.duration_s)
+        return closed_loop(stages or users)
+    rate = ramp_and_hold(load.arrivals_per_s or 0.0, load.ramp_up_s, load.duration_s)
+    seed = RANDOM_SEED if load.spacing == "poisson" else None
+    return open_loop(stages or rate, users=load.virtual_users, random_seed=seed)
+
+
+def in_words(load: LoadSettings) -> str:
+    """Return what settings ask for, such as "closed loop, 10 users, ramp-up 2 s, 15 s"."""
+    if load.stages:
+        steps = ", ".join(f"to {s.level:g} in {s.duration_s:g} s" for s in load.stages)
+        what = f"stages {steps}"
+    else:
+        amount = (
+            _count(load.virtual_users, "user")
+            if load.loop == "closed"
+            else _count(load.arrivals_per_s or 0.0, "iteration") + " per second"
+        )
+        what = f"{amount}, ramp-up {load.ramp_up_s:g} s, {load.duration_s:g} s"
+    if load.loop == "open":
+        what += f", at most {_count(load.virtual_users, 'user')} at once"
+    elif load.pacing_ms:
+        what += f", an iteration per user every {load.pacing_ms / 1000:g} s"
+    name = f" (preset {load.preset})" if load.preset else ""
+    return f"{load.loop} loop{name}, {what}"
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}{'' if number == 1 else 's'}"
+
+
+def ramp_and_hold(level: float, ramp_up_s: float, duration_s: float) -> tuple[Stage, Stage]:
+    """Return the stages of the usual test: a straight ramp-up, then the full level to the end.
 
     Args:
-        users: How many.
-        ramp_up_s: How long until all are there.
+        level: Users, or iterations per second.
+        ramp_up_s: How long until it is reached.
         duration_s: How long altogether.
     """
-    return Stage(users, ramp_up_s), Stage(users, duration_s - ramp_up_s)
+    return Stage(level, ramp_up_s), Stage(level, duration_s - ramp_up_s)
 
 
 def closed_loop(stages: Sequence[Stage]) -> ClosedPlan:

@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 Strategy = Literal["cost", "speed", "balanced"]
+Loop = Literal["closed", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,12 @@ class LoadResult:
     """One load test at one memory size.
 
     Latencies are of all requests that got an answer; `errors` counts requests without an
-    answer and those whose assertions failed.
+    answer and those whose assertions failed. What began during the warm-up is in neither.
     """
 
     label: str  # "current" or "recommended"
     memory_mb: int
-    virtual_users: int
+    virtual_users: int  # in an open loop the most iterations that may be under way at once
     ramp_up_s: float
     duration_s: float  # measured wall time
     requests: int
@@ -144,6 +145,15 @@ class LoadResult:
     machine_cpu_ratio: float  # share of all cores that were busy during the test
     saturated: str = ""  # why the figures measure this machine and not the API; empty if not
     samples_path: str = ""  # file with every latency, relative to the run's folder
+    loop: Loop = "closed"
+    profile: str = ""  # what was asked for, in words
+    arrivals_per_s: float | None = None  # iterations that began per second, in an open loop
+    warm_up_s: float = 0.0  # left out at the beginning of each round
+    warm_up_requests: int = 0  # how many were left out
+    warm_up_errors: int = 0  # how many of those had failed
+    rounds: int = 1  # tests, one after the other, whose requests are all in here
+    # what the driver makes on this machine when the API costs no time; None: not measured
+    ceiling_requests_per_s: float | None = None
 
     @property
     def error_ratio(self) -> float:

@@ -13,22 +13,23 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, environment, interrupts, runs, slo, toolchain
+from harness import aws, environment, interrupts, root_module, rounds, runs, slo, toolchain
 from harness.build import Package
 from harness.build import build as build_package
-from harness.config import Env, load_env, parse_settings, with_overrides
+from harness.config import Env, LoadSettings, load_env, parse_settings, with_overrides
 from harness.environment import Environment
 from harness.errors import StepError, UserError
 from harness.load import LoadProgress, Sample, read_samples
 from harness.local import server
 from harness.local.ports import check_port
+from harness.profile import in_words
 from harness.progress import Step, Ui
 from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
 from harness.terraform import Change
@@ -37,12 +38,8 @@ from harness.tuner import FinishedExecution
 
 STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
 
-# The functions that an environment deploys: folders of lambda/.
+# The functions that this project's environments deploy: folders of lambda/.
 PACKAGES: tuple[str, ...] = ("crud_api", "power_tuner")
-
-# Items in the table before anything is measured: 100 kB, so that `list` has work to do that
-# takes several of the scheduler's periods at 128 MB.
-SEED_ITEMS = 300
 
 
 class Run:
@@ -58,7 +55,7 @@ class Run:
         result: What is known so far.
     """
 
-    packages = PACKAGES
+    packages: tuple[str, ...] | None = None  # None: every folder of the project's lambda/
 
     def __init__(
         self,
@@ -89,6 +86,10 @@ class Run:
         overrides: Mapping[str, Any] | None = None,
         port: int | None = None,
         keep: bool = False,
+        worker: str = "",
+        runs_folder: Path | None = None,
+        server_home: Path | None = None,
+        account_id: str = "",
     ) -> Run:
         """Check everything a run needs, then make its folder (and its embedded AWS).
 
@@ -100,19 +101,28 @@ class Run:
             port: For the embedded AWS; None takes a free one.
             keep: Whether the environment outlives this process; if not, an embedded AWS
                 ends with the process, however that ends.
+            worker: Which of several at once this is; in lease and tags, and the run's id counts it.
+            runs_folder: Folder of all runs; None is the project's `runs/`.
+            server_home: Home of an embedded AWS that runs, to be used in the place of an own
+                one.
+            account_id: The account there.
 
         Raises:
             UserError: Something is missing or wrong; nothing was made.
         """
         env = load_env(project, env_name, overrides)
         env.tuning_payload()
-        tools = _tools(project, ui)
+        root_module.check(env.folder)
+        tools = _tools(project, ui, node=(project / "postman").is_dir())
         settings = env.settings.environment
-        own_server = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
+        emulated = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
+        own_server = emulated and server_home is None
         if own_server:
             if port is not None:
                 check_port(port)
             account = None
+        elif emulated and server_home is not None:
+            account = _account_at(server_home, account_id)
         else:
             account = aws.connect(settings.region)
         bucket = ""
@@ -121,11 +131,13 @@ class Run:
             environment.require_bucket(account, bucket, env_name)
 
         folder = runs.create(
-            project / "runs",
+            runs_folder or project / "runs",
             env_name,
             settings.name,
             timedelta(hours=settings.lifetime_hours),
+            worker=worker,
             own_server=own_server,
+            server_home=str(server_home.resolve()) if emulated and server_home else "",
             settings=env.settings.model_dump(),
         )
         if account is None:
@@ -161,6 +173,7 @@ class Run:
         overrides: Mapping[str, Any] | None = None,
         standing: bool = True,
         tuner_only: bool = True,
+        runs_folder: Path | None = None,
     ) -> Run:
         """Return a run whose environment was kept.
 
@@ -171,18 +184,21 @@ class Run:
             overrides: Settings from the command line, by "section.key".
             standing: Whether its environment must stand; a report needs none.
             tuner_only: Whether "the newest" may be a power tuner alone.
+            runs_folder: Folder of all runs; None is the project's `runs/`.
 
         Raises:
             UserError: There is no such run, or its environment cannot be reached.
         """
-        folder = runs.find(project / "runs", run_id, standing=standing, tuner_only=tuner_only)
+        folder = runs.find(
+            runs_folder or project / "runs", run_id, standing=standing, tuner_only=tuner_only
+        )
         lease = folder.read_lease()
         settings = with_overrides(
             parse_settings(lease.settings, f"runs/{folder.run_id}/lease.json"), overrides or {}
         )
         env = Env(name=lease.env, folder=project / "envs" / lease.env, settings=settings)
         result = read_result(folder)
-        tools = _tools(project, ui, node=not lease.tuner_only)
+        tools = _tools(project, ui, node=not lease.tuner_only and (project / "postman").is_dir())
         account = _account_of(lease, folder) if standing else _nowhere(lease)
         return cls(project, env, folder, account, tools, ui, result)
 
@@ -200,25 +216,56 @@ class Run:
         """Deploy the environment and fill its table."""
         from harness import seed
 
+        settings = self.env.settings.environment
         with self._step("up", f"deploying {self.result.name_prefix}") as step:
-            self.environment.stage(self.project, packages)
-            outputs = self.environment.apply(follow(step, "deploying"))
-            step.update("filling the table")
-            seed.seed(self.account.session, outputs["table_name"], SEED_ITEMS)
+            self.environment.stage(self.sources, packages, folders=settings.folders)
+            outputs = root_module.completed(
+                self.environment.apply(follow(step, "deploying")),
+                self.account,
+                self.result.name_prefix,
+            )
             self._add(outputs=outputs)
+            if settings.seed_items:
+                if not outputs.get("table_name"):
+                    raise StepError("up", "[environment] seed_items needs an output table_name")
+                step.update("filling the table")
+                seed.seed(self.account.session, outputs["table_name"], settings.seed_items)
+            where = outputs.get("api_url") or outputs["function_arn"]
             step.update(
                 f"{self.result.name_prefix} at {outputs['memory_mb']} MB in "
-                f"{self.account.region}: {outputs['api_url']}"
+                f"{self.account.region}: {where}"
             )
+
+    def why_not(self, step: str) -> str:
+        """Return why this environment's API cannot be asked, or an empty string.
+
+        Args:
+            step: "smoke" or "load".
+        """
+        if not self.result.outputs.get("api_url"):
+            return f"envs/{self.env.name} has no output api_url"
+        collection = self._collection(step)
+        if not collection.is_file():
+            return f"there is no {collection.relative_to(self.project)}"
+        return ""
 
     def smoke(self) -> SmokeResult:
         """Prove that the API answers as it should.
 
         Raises:
             StepError: An assertion does not hold.
+            UserError: There is no API, or no collection for it.
         """
+        smoke = self.try_smoke()
+        if not smoke.passed:
+            raise StepError("smoke", smoke_failure(smoke))
+        return smoke
+
+    def try_smoke(self) -> SmokeResult:
+        """Ask the API everything once, and return which assertions do not hold."""
         from harness import newman
 
+        self._require_api("smoke")
         with self._step("smoke", "asking every operation once") as step:
             smoke = newman.run_smoke(
                 base_url=self.result.outputs["api_url"],
@@ -226,17 +273,20 @@ class Run:
                 region=self.account.region,
                 log=self.folder.logs / "smoke.log",
                 timeout_s=120,
+                collection=self._collection("smoke"),
             )
             self._add(smoke=smoke)
-            if not smoke.passed:
-                raise StepError("smoke", _smoke_failure(smoke))
-            step.update(f"{smoke.requests} requests, {smoke.assertions} assertions hold")
+            held = smoke.assertions - len(smoke.failures)
+            of_all = "" if smoke.passed else f" of {smoke.assertions}"
+            step.update(f"{smoke.requests} requests, {held}{of_all} assertions hold")
         return smoke
 
     def tune(self) -> TuningResult:
         """Measure the function at every power value."""
         from harness import tuner, tuning_input
 
+        if not self.result.outputs.get("state_machine_arn"):
+            return self._tune_beside()
         settings = self.env.settings.tuning
         request = tuning_input.from_settings(
             settings, self.result.outputs["function_arn"], self.env.tuning_payload()
@@ -277,38 +327,100 @@ class Run:
                 ),
             )
 
-    def load(self) -> tuple[LoadResult, ...]:
-        """Load the API at the current and at the recommended memory size."""
-        from harness import newman
+    def _tune_beside(self) -> TuningResult:
+        """Measure with a power tuner of our own: this environment has none."""
+        from harness import side_tuning
 
+        started = time.monotonic()
+        try:  # no step around it: it is a run with steps of its own
+            tuning = side_tuning.tune(self)
+            self._add(tuning=tuning)
+        finally:
+            elapsed = round(time.monotonic() - started, 3)
+            self._add(timings={**self.result.timings, "tune": elapsed})
+        return tuning
+
+    def load(self) -> tuple[LoadResult, ...]:
+        """Load the API at the current and at the recommended memory size.
+
+        At the current one, the load is repeated until the SLO can be judged, or `[slo]
+        max_rounds` tests were made.
+        """
+        self._require_api("load")
         profile = self.env.settings.load
-        current = int(self.result.outputs["memory_mb"])
-        sizes = {"current": current}
-        if self.result.tuning and self.result.tuning.power != current:
-            sizes["recommended"] = self.result.tuning.power
         results: list[LoadResult] = []
-        with self._step("load", f"{profile.virtual_users} users") as step:
-            for label, memory_mb in sizes.items():
-                text = f"{profile.virtual_users} users at {memory_mb} MB ({label})"
+        with self._step("load", in_words(profile)) as step:
+            for label, memory_mb in self._sizes().items():
                 self._deploy_memory(memory_mb, step)
-                results.append(
-                    newman.run_load(
-                        profile,
-                        label=label,
-                        memory_mb=memory_mb,
-                        base_url=self.result.outputs["api_url"],
-                        credentials=self._api_credentials(),
-                        region=self.account.region,
-                        folder=self.folder.load,
-                        on_progress=_follow_load(step, text),
-                    )
-                )
+                series = self.load_series(profile, label, memory_mb, step)
+                if label == slo.DEPLOYED:
+                    self._decide(series, results)
+                results.append(series.result)
                 self._add(load=tuple(results))
             requests = sum(result.requests for result in results)
             errors = sum(result.errors for result in results)
-            shown = " and ".join(f"{memory_mb} MB" for memory_mb in sizes.values())
+            shown = " and ".join(f"{result.memory_mb} MB" for result in results)
             step.update(f"{requests:,} requests at {shown}, {errors} errors")
         return tuple(results)
+
+    def _decide(self, series: rounds.LoadSeries, before: Sequence[LoadResult]) -> None:
+        """Repeat a load test until it can be judged, and keep what is found on the way."""
+        series.decide(
+            self.env.settings.slo,
+            lambda found, _: self._add(load=(*before, found)),
+        )
+
+    def load_series(
+        self, profile: LoadSettings, label: str, memory_mb: int, step: Step
+    ) -> rounds.LoadSeries:
+        """Run a load test once; what is returned can run it again.
+
+        Args:
+            profile: The load.
+            label: Names the result and its files.
+            memory_mb: What is deployed.
+            step: Where progress goes.
+        """
+        from harness import ceiling, newman
+
+        credentials = self._api_credentials()
+        collection = self._collection("load")
+        step.update("measuring what the load driver itself can do (once)")
+        most = ceiling.requests_per_s(
+            self.project / ".cache", collection, signed=credentials is not None
+        )
+
+        def run_round(name: str) -> LoadResult:
+            text = f"{profile.loop} loop at {memory_mb} MB ({name})"
+            found = newman.run_load(
+                profile,
+                label=name,
+                memory_mb=memory_mb,
+                base_url=self.result.outputs["api_url"],
+                credentials=credentials,
+                region=self.account.region,
+                folder=self.folder.load,
+                on_progress=_follow_load(step, text),
+                collection=collection,
+            )
+            return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
+
+        return rounds.LoadSeries(run_round, self.folder.load, label)
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the memory sizes to load the API at, by label."""
+        current = int(self.result.outputs["memory_mb"])
+        sizes = {slo.DEPLOYED: current}
+        tuning = self.result.tuning
+        if tuning and tuning.power != current:
+            if "memory_mb" in root_module.variables(self.environment.root):
+                sizes["recommended"] = tuning.power
+            else:
+                self.ui.note(
+                    f"not loaded at {tuning.power} MB: envs/{self.env.name} has no variable "
+                    "memory_mb"
+                )
+        return sizes
 
     def gate(self) -> Verdict:
         """Hold what was measured against the SLO."""
@@ -320,7 +432,7 @@ class Run:
                 tuning=self.result.tuning,
                 balanced_weight=self.env.settings.tuning.balanced_weight,
                 samples=self._samples_of_deployed() if limits.confidence else (),
-                confidence=limits.confidence,
+                confidence=rounds.confidence_of_a_look(limits),
             )
             self._add(verdict=verdict)
             held = sum(check.outcome == "pass" for check in verdict.checks)
@@ -378,7 +490,8 @@ class Run:
         """Return what the environment would consist of."""
         with self._step("plan", "asking Terraform") as step:
             packages = self._packages()
-            self.environment.stage(self.project, packages)
+            folders = self.env.settings.environment.folders
+            self.environment.stage(self.sources, packages, folders=folders)
             changes = self.environment.plan()
             step.update(f"{len(changes)} resources")
         return changes
@@ -399,6 +512,11 @@ class Run:
         if self.folder.read_lease().own_server:
             server.stop(self.folder.server_home)
         shutil.rmtree(self.folder.path)
+
+    @property
+    def sources(self) -> Path:
+        """Folder whose envs/, modules/ and lambda/ are deployed."""
+        return self.project
 
     @property
     def report_path(self) -> Path:
@@ -435,7 +553,8 @@ class Run:
 
     def _is_empty(self, lease: runs.Lease) -> bool:
         """Whether there is nothing to destroy: nothing was made, or it ended with its server."""
-        gone = lease.own_server and server.status(self.folder.server_home) is None
+        home = server_home(lease, self.folder)
+        gone = home is not None and server.status(home) is None
         return gone or not lease.holds_resources
 
     def _end_server(self, left: list[Leftover]) -> list[Leftover]:
@@ -450,9 +569,28 @@ class Run:
 
     def _packages(self) -> dict[str, Package]:
         return {
-            name: build_package(self.project / "lambda" / name, self.folder.build / f"{name}.zip")
-            for name in self.packages
+            name: build_package(self.sources / "lambda" / name, self.folder.build / f"{name}.zip")
+            for name in self._package_names()
         }
+
+    def _package_names(self) -> tuple[str, ...]:
+        if self.packages is not None:
+            return self.packages
+        folders = (path for path in (self.sources / "lambda").glob("[!._]*") if path.is_dir())
+        return tuple(sorted(path.name for path in folders))
+
+    def _collection(self, step: str) -> Path:
+        return self.project / "postman" / f"{step}.postman_collection.json"
+
+    def _require_api(self, step: str) -> None:
+        """Make sure that the API can be asked.
+
+        Raises:
+            UserError: It cannot.
+        """
+        reason = self.why_not(step)
+        if reason:
+            raise UserError(f"no {step} test: {reason}")
 
     @contextmanager
     def _step(self, name: str, text: str) -> Iterator[Step]:
@@ -475,10 +613,15 @@ class Run:
             self.environment.set_memory(memory_mb, follow(step, f"deploying {memory_mb} MB"))
 
     def _api_credentials(self) -> Any:
-        """Return the keys that sign requests, where the API wants them signed."""
+        """Return the keys that sign requests, where the API wants them signed.
+
+        So does an embedded AWS in all accounts but one: whose API is meant is only in the
+        signature.
+        """
         from harness import newman
 
-        if self.result.outputs["api_authorization"] != "AWS_IAM":
+        elsewhere = self.account.endpoint and self.account.account_id != server.DEFAULT_ACCOUNT
+        if self.result.outputs["api_authorization"] != "AWS_IAM" and not elsewhere:
             return None
         keys = self.account.session.get_credentials().get_frozen_credentials()
         return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
@@ -537,11 +680,12 @@ def _account_of(lease: runs.Lease, folder: runs.RunFolder) -> aws.Account:
     Raises:
         UserError: It is another one than the credentials name now, or it is gone.
     """
-    if lease.own_server:
-        local = server.status(folder.server_home)
-        if local is None:
+    home = server_home(lease, folder)
+    if home is not None:
+        try:
+            return _account_at(home, lease.account_id)
+        except UserError:
             return _nowhere(lease)
-        return aws.embedded(local.environment(), local.account_id, local.region)
     account = aws.connect(lease.region)
     if (account.account_id, account.endpoint) != (lease.account_id, lease.endpoint):
         raise UserError(
@@ -550,6 +694,26 @@ def _account_of(lease: runs.Lease, folder: runs.RunFolder) -> aws.Account:
             f"{account.account_id}{f' at {account.endpoint}' if account.endpoint else ''}."
         )
     return account
+
+
+def server_home(lease: runs.Lease, folder: runs.RunFolder) -> Path | None:
+    """Return the home of the embedded AWS that a run started or shares; None: neither."""
+    if lease.own_server:
+        return folder.server_home
+    return Path(lease.server_home) if lease.server_home else None
+
+
+def _account_at(home: Path, account_id: str) -> aws.Account:
+    """Return an account of an embedded AWS that was started for runs.
+
+    Raises:
+        UserError: It does not run.
+    """
+    local = server.status(home)
+    if local is None:
+        raise UserError(f"the embedded AWS of {home} does not run")
+    chosen = account_id or local.account_id
+    return aws.embedded(local.environment(chosen), chosen, local.region)
 
 
 def _nowhere(lease: runs.Lease) -> aws.Account:
@@ -578,7 +742,8 @@ def _follow_load(step: Step, text: str) -> Callable[[LoadProgress], None]:
     return progressed
 
 
-def _smoke_failure(smoke: SmokeResult) -> str:
+def smoke_failure(smoke: SmokeResult) -> str:
+    """Return what is wrong with an API, in a line."""
     if not smoke.failures:
         return "the smoke collection asserted nothing"
     first = smoke.failures[0]

@@ -49,6 +49,9 @@ class FakeRun:
 
         return step
 
+    def why_not(self, step: str) -> str:
+        return ""
+
     def fail(self, error: BaseException) -> None:
         self.result = replace(self.result, error=str(error) or type(error).__name__)
 
