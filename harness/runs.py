@@ -169,6 +169,14 @@ class RunFolder:
         return self.path / "local"
 
     @property
+    def embedded_home(self) -> Path | None:
+        """Folder of the embedded AWS that the run is in, its own or a shared one; None: neither."""
+        lease = self.read_lease()
+        if lease.own_server:
+            return self.server_home
+        return Path(lease.server_home) if lease.server_home else None
+
+    @property
     def result(self) -> Path:
         """File of everything measured."""
         return self.path / "result.json"
