@@ -11,17 +11,20 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 
-from harness import leftovers, root_module, runs
+from harness import leftovers, root_module, runs, state_files
 from harness.aws import Account
 from harness.build import Package
 from harness.errors import StepError, UserError
+from harness.local import server
 from harness.results import Leftover
 from harness.runs import Lease, RunFolder
+from harness.state_bucket import StateBucket
 from harness.terraform import Change, Terraform, TerraformError
 from harness.toolchain import Toolchain
 
@@ -48,14 +51,22 @@ NEEDED_OUTPUTS = ("function_arn",)
 # The same for a power tuner alone.
 TUNER_OUTPUTS = ("account_id", "name_prefix", "region", "state_machine_arn")
 
-DESTROY_ATTEMPTS = 3
-_RETRY_AFTER_S = 5.0
+DESTROY_ATTEMPTS = 5
+_RETRY_AFTER_S = (2.0, 5.0, 10.0, 20.0)
 
 # The root of a power tuner alone has a local backend; an override file is Terraform's own way
 # to put another in its place.
 _S3_BACKEND = {"terraform": {"backend": {"s3": {"use_lockfile": True}}}}
 
+# A mark that `init` ran to its end in a root.
+_INITIALISED = Path(".terraform", "dyno-initialised")
+
 OnChange = Callable[[Change], None]
+Say = Callable[[str], None]
+
+
+def _silent(_text: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,7 @@ class Environment:
                 )
             target = self.folder.terraform / source
             shutil.copytree(project / source, target, ignore=ignore, dirs_exist_ok=True)
+        (self.root / _INITIALISED).unlink(missing_ok=True)
         if lease.tuner_only and lease.backend:
             self._write_variables("backend_override.tf.json", _S3_BACKEND)
         written = {
@@ -133,10 +145,11 @@ class Environment:
             TerraformError: Something could not be made; `destroy` removes the rest.
             StepError: The root lacks an output.
         """
-        lease = self.folder.read_lease()
-        self.folder.update_lease(state="creating")
-        terraform = self._terraform()
-        terraform.init(lease.backend)
+        lease = self.folder.update_lease(state="creating")
+        if bucket := StateBucket.of(self.account.session, lease):
+            bucket.publish(lease)
+        terraform = self._terraform(self.root)
+        self._init(terraform, self.root, lease.backend)
         outputs = terraform.apply(on_change)
         required = TUNER_OUTPUTS if lease.tuner_only else NEEDED_OUTPUTS
         missing = [name for name in required if name not in outputs]
@@ -153,75 +166,152 @@ class Environment:
         Raises:
             TerraformError: It could not be changed.
         """
+        self.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
         # The last file in the order of names wins, over the environment's own too.
         self._write_variables("zz-memory.auto.tfvars.json", {"memory_mb": memory_mb})
-        self._terraform().apply(on_change)
+        self._terraform(self.root).apply(on_change)
         self.folder.update_lease(memory_mb=memory_mb)
 
     def plan(self) -> list[str]:
         """Return what an apply would change now; nothing right after one."""
-        terraform = self._terraform()
-        if not (self.root / ".terraform").is_dir():
-            terraform.init(self.folder.read_lease().backend)
+        terraform = self._terraform(self.root)
+        self._init(terraform, self.root, self.folder.read_lease().backend)
         return terraform.plan()
 
     def destroy(
         self,
         on_change: OnChange | None = None,
         *,
+        say: Say = _silent,
         sleep: Callable[[float], None] = time.sleep,
     ) -> list[Leftover]:
         """Take the environment down and return what is still there, by looking.
 
+        Only under the run's lock: nobody else may be at work on it.
+
+        Args:
+            on_change: Told about each resource that goes.
+            say: Told what was out of the ordinary.
+            sleep: Waits so many seconds.
+
         Raises:
-            TerraformError: Terraform could not remove everything, in `DESTROY_ATTEMPTS` tries.
+            TerraformError: Terraform could not remove everything, in `DESTROY_ATTEMPTS` tries
+                if it is something that passes.
         """
-        self.folder.update_lease(state="destroying")
-        terraform = self._terraform()
+        lease = self.folder.update_lease(state="destroying", kept=False)
+        self.folder.release_reserve()
+        root, backend = self.root, dict(lease.backend)
+        bare = not state_files.has_root(root)
         for attempt in range(1, DESTROY_ATTEMPTS + 1):
+            if bare:
+                root, backend = self._bare_root(lease)
             try:
-                if not (self.root / ".terraform").is_dir():
-                    terraform.init(self.folder.read_lease().backend)
-                terraform.destroy(on_change)
+                self._destroy_once(root, backend, on_change, say)
                 break
             except TerraformError as error:
-                # Some things cannot go before others have; a root that is wrong stays wrong.
-                if attempt == DESTROY_ATTEMPTS or error.command != "destroy":
+                if error.is_of_the_root and not bare:
+                    say("Terraform cannot use the root any more; going by the state alone")
+                    bare = True
+                    continue
+                if attempt == DESTROY_ATTEMPTS or not error.may_pass:
                     self.folder.update_lease(state="left")
                     raise
-                sleep(_RETRY_AFTER_S * attempt)
-        return self.verify()
+                say(f"taking down again, since this may pass: {_first_line(error)}")
+                sleep(_RETRY_AFTER_S[attempt - 1])
+        return self.verify(say=say, sleep=sleep)
 
-    def verify(self) -> list[Leftover]:
-        """Look for what is left, and close the lease if that is nothing."""
+    def verify(
+        self, *, say: Say = _silent, sleep: Callable[[float], None] = time.sleep
+    ) -> list[Leftover]:
+        """Look for what is left and remove what has the run's name; close the lease if all is gone.
+
+        Args:
+            say: Told what no state knew.
+            sleep: Waits so many seconds.
+        """
         lease = self.folder.read_lease()
         session = self.account.session
         left = leftovers.find(session, lease.name_prefix, lease.run_id)
-        if any(leftover.kind == "log group" for leftover in left):
-            leftovers.delete_log_groups(session, left)
-            left = leftovers.find(session, lease.name_prefix, lease.run_id)
+        if left:
+            removed, left = leftovers.remove(session, lease.name_prefix, lease.run_id, sleep=sleep)
+            for gone in removed:
+                if gone.kind != "log group":  # a late log line makes its own again, always
+                    say(f"removed what no state knew of: {gone.kind} {gone.name}")
         if left:
             self.folder.update_lease(state="left")
-        else:
-            self._remove_state(lease)
-            self.folder.update_lease(state="down", kept=False)
+            return left
+        if bucket := StateBucket.of(session, lease):
+            bucket.remove(lease)  # of the local backend an empty file stays in the run's folder
+        self.folder.update_lease(state="down", kept=False)
         return left
 
-    def _terraform(self) -> Terraform:
-        return Terraform(
-            self.root, self.toolchain, self.account.program_environment(), self.folder.logs
+    def _destroy_once(
+        self, root: Path, backend: Mapping[str, str], on_change: OnChange | None, say: Say
+    ) -> None:
+        terraform = self._terraform(root)
+        if not backend.get("bucket"):
+            state_files.mend(self.root / "terraform.tfstate", say)
+        self._init(terraform, root, backend)
+        self._release_dead_lock(say)
+        errored = self.root / state_files.ERRORED
+        if errored.is_file():
+            say("putting the state where it belongs that Terraform could not save")
+            terraform.push_state(errored.resolve())
+            errored.unlink()
+        terraform.destroy(on_change)
+
+    def _bare_root(self, lease: Lease) -> tuple[Path, dict[str, str]]:
+        root, backend = state_files.bare_root(
+            self.folder.terraform,
+            self.root / "terraform.tfstate",
+            remote=bool(lease.backend),
         )
+        return root, {**lease.backend, **backend}
+
+    def _release_dead_lock(self, say: Say) -> None:
+        """Release the state's lock if its owner is proven dead.
+
+        A lock on a local state is the kernel's, and ends with its process.
+        """
+        lease = self.folder.read_lease()
+        bucket = StateBucket.of(self.account.session, lease)
+        lock = bucket.lock(lease) if bucket else None
+        if bucket is None or lock is None:
+            return
+        if state_files.is_dead(lock, lease, self.folder.terraform, datetime.now(UTC)):
+            say(f"releasing the lock of a dead owner on the state: {lock.text}")
+            bucket.release(lock)
+
+    def _terraform(self, root: Path) -> Terraform:
+        return Terraform(
+            root,
+            self.toolchain,
+            self.account.program_environment(),
+            self.folder.logs,
+            watch=self._why_gone,
+        )
+
+    def _init(self, terraform: Terraform, root: Path, backend: Mapping[str, str]) -> None:
+        """Initialise a root once, to the end."""
+        done = root / _INITIALISED
+        if not done.exists():
+            terraform.init(backend)
+            done.parent.mkdir(exist_ok=True)
+            done.touch()
+
+    def _why_gone(self) -> str:
+        """Return why there is nobody to ask: the embedded AWS has ended. Empty: there is."""
+        home = self.folder.embedded_home
+        if home is None or server.status(home) is not None:
+            return ""
+        return "the embedded AWS has ended, and everything in it"
 
     def _write_variables(self, name: str, values: dict[str, Any]) -> None:
         runs.write_atomically(self.root / name, json.dumps(values, indent=2) + "\n")
 
-    def _remove_state(self, lease: Lease) -> None:
-        """Remove the state of an environment that is proven to be gone."""
-        if not lease.backend:
-            return  # the local backend's file stays in the run's folder, empty
-        self.account.session.client("s3").delete_object(
-            Bucket=lease.backend["bucket"], Key=lease.backend["key"]
-        )
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def s3_backend(account: Account, bucket: str, env: str, run_id: str) -> dict[str, str]:

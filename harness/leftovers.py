@@ -1,19 +1,48 @@
-"""Look for what a teardown left behind: by name, service by service, and by tag.
+"""Look for what a teardown left behind, by name and by tag, and remove what is surely ours.
 
-A destroy that ends with status 0 says that Terraform is content, not that nothing is there:
-a log group that a late log line made again is in no state file.
+A destroy that ends with status 0 says that Terraform is content, not that nothing is there: what
+Terraform made in the moment when it was killed is in no state, and nor is a log group that a
+late log line made again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import botocore.exceptions
 
+from harness.resource_kinds import KINDS, Found
 from harness.results import Leftover
+from harness.runs import RUN_ID
 
-_Find = Callable[[Any, str], Iterator[Leftover]]
+EXPIRES_TAG = "dyno:expires"
+RUN_TAG = "dyno:run"
+
+# A run's id in a resource's name, such as dyno-251120-0915-k3f9-crud-api.
+_OF_A_RUN = re.compile(rf"(?:^|[-/])({RUN_ID.pattern})(?=$|[-/])")
+
+_LOOKS = 6  # some things go only after others, or take a while
+_LOOK_AGAIN_S = 5.0
+_NEVER = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken")
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """What an account has of one run.
+
+    Attributes:
+        run_id: The run, by names and tags.
+        leftovers: Its resources.
+        expires_at: What their tags say; empty if none of them has one.
+    """
+
+    run_id: str
+    leftovers: tuple[Leftover, ...]
+    expires_at: str
 
 
 def find(session: Any, name_prefix: str, run_id: str) -> list[Leftover]:
@@ -26,131 +55,167 @@ def find(session: Any, name_prefix: str, run_id: str) -> list[Leftover]:
 
     A service that cannot be asked is a leftover too: nobody knows.
     """
-    found: list[Leftover] = []
-    for kind, look in _LOOKS.items():
+    found, unknown = _named(session, lambda name: _has_prefix(name, name_prefix))
+    tagged = (arn for arn, tags in _tagged(session, RUN_TAG, run_id))
+    return [
+        *(one.leftover for one in found),
+        *unknown,
+        # The tagging index of AWS forgets slowly: what the services themselves no longer list
+        # (their names carry the prefix) is gone.
+        *_strangers(session, (arn for arn in tagged if name_prefix not in arn), found),
+    ]
+
+
+def remove(
+    session: Any,
+    name_prefix: str,
+    run_id: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[list[Leftover], list[Leftover]]:
+    """Remove what has a run's name, and return what was removed and what is left.
+
+    The prefix ends with the run's id, so nothing else can have it. What only a tag ties to the
+    run is left: a tag can be copied.
+
+    Args:
+        session: A boto3 session.
+        name_prefix: First part of the names of everything in the environment.
+        run_id: Value of the tag `dyno:run`.
+        sleep: Waits so many seconds.
+    """
+    removed: dict[tuple[str, str], Leftover] = {}
+    for look in range(_LOOKS):
+        sleep(min(_LOOK_AGAIN_S, look))
+        found, _ = _named(session, lambda name: _has_prefix(name, name_prefix))
+        refused = False
+        for one in found:
+            try:
+                one.delete()
+                removed[one.leftover.kind, one.leftover.name] = one.leftover
+            except botocore.exceptions.ClientError as error:
+                refused = refused or error.response["Error"]["Code"] in _NEVER
+        left = find(session, name_prefix, run_id)
+        if not left or refused:
+            break
+    names = {(leftover.kind, leftover.name) for leftover in left}
+    return [leftover for key, leftover in removed.items() if key not in names], left
+
+
+def survey(session: Any) -> list[Stray]:
+    """Return everything in an account that is some run's, by names and by tags, run by run."""
+    found, _ = _named(session, lambda name: _OF_A_RUN.search(name) is not None)
+    rows: dict[str, list[Leftover]] = {}
+    for one in found:
+        match = _OF_A_RUN.search(one.leftover.name)
+        assert match is not None
+        rows.setdefault(match[1], []).append(one.leftover)
+    expires: dict[str, str] = {}
+    strangers: dict[str, list[str]] = {}
+    for arn, tags in _tagged(session, EXPIRES_TAG):
+        run_id = tags.get(RUN_TAG, "")
+        if RUN_ID.fullmatch(run_id):
+            expires[run_id] = max(expires.get(run_id, ""), tags[EXPIRES_TAG])
+            if run_id not in arn:
+                strangers.setdefault(run_id, []).append(arn)
+    for run_id, arns in strangers.items():
+        found_strangers = list(_strangers(session, arns, found))
+        if found_strangers:
+            rows.setdefault(run_id, []).extend(found_strangers)
+    return [
+        Stray(run_id, tuple(leftovers), expires.get(run_id, ""))
+        for run_id, leftovers in sorted(rows.items())
+    ]
+
+
+def _has_prefix(name: str, name_prefix: str) -> bool:
+    """Whether the last part of a name, which may be a path, begins with the prefix."""
+    last = name.rpartition("/")[2]
+    return last == name_prefix or last.startswith(f"{name_prefix}-")
+
+
+def _named(session: Any, wanted: Callable[[str], bool]) -> tuple[list[Found], list[Leftover]]:
+    """Return what has a wanted name, service by service, and the services that do not say."""
+    found: list[Found] = []
+    unknown: list[Leftover] = []
+    for kind, look in KINDS.items():
         try:
-            found += look(session, name_prefix)
+            found += look(session, wanted)
         except botocore.exceptions.ClientError as error:
             code = error.response["Error"]["Code"]
-            found.append(
-                Leftover(f"unknown {kind}", f"{name_prefix}*", f"cannot be listed: {code}")
-            )
-    return found + _by_tag(session, name_prefix, run_id, {leftover.name for leftover in found})
+            unknown.append(Leftover(f"unknown {kind}", "*", f"cannot be listed: {code}"))
+    return found, unknown
 
 
-def delete_log_groups(session: Any, leftovers: list[Leftover]) -> None:
-    """Delete log groups that late log lines made again after Terraform had removed them."""
-    logs = session.client("logs")
-    for leftover in leftovers:
-        if leftover.kind == "log group":
-            logs.delete_log_group(logGroupName=leftover.name)
+def _tagged(
+    session: Any, key: str, value: str | None = None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield ARN and tags of what has a tag; nothing without the permission to ask."""
+    client = session.client("resourcegroupstaggingapi")
+    wanted = {"Key": key} if value is None else {"Key": key, "Values": [value]}
+    try:
+        for page in client.get_paginator("get_resources").paginate(TagFilters=[wanted]):
+            for row in page["ResourceTagMappingList"]:
+                yield row["ResourceARN"], {tag["Key"]: tag["Value"] for tag in row["Tags"]}
+    except botocore.exceptions.ClientError:
+        return  # the look by name has been made
 
 
-def _named(service: str, operation: str, rows: str, name: str, kind: str, remove: str) -> _Find:
-    """Return a look at one service: list everything, keep what has the prefix."""
-
-    def look(session: Any, name_prefix: str) -> Iterator[Leftover]:
-        for page in session.client(service).get_paginator(operation).paginate():
-            for row in page.get(rows, []):
-                found = row[name] if name else row
-                if found.startswith(f"{name_prefix}-") or found == name_prefix:
-                    yield Leftover(kind, found, remove.format(**_fields(row, found)))
-
-    return look
+def _strangers(session: Any, arns: Iterable[str], found: list[Found]) -> Iterator[Leftover]:
+    """Yield resources of kinds that nobody thought of: only a tag says whose they are."""
+    known = [one.id for one in found]
+    for arn in arns:
+        if any(name and name in arn for name in known):
+            continue
+        if ":apigateway:" in arn and not _api_exists(session, arn):
+            continue
+        yield Leftover("tagged resource", arn, how_to_remove(arn))
 
 
-def _fields(row: Any, name: str) -> dict[str, Any]:
-    return {"name": name, **(row if isinstance(row, dict) else {})}
+def _api_exists(session: Any, arn: str) -> bool:
+    """Whether the API of an ARN such as arn:aws:apigateway:eu-west-1::/restapis/ID/... exists."""
+    match = re.search(r"/restapis/([a-z0-9]+)", arn)
+    if match is None:
+        return True
+    client = session.client("apigateway")
+    try:
+        client.get_rest_api(restApiId=match[1])
+    except client.exceptions.NotFoundException:
+        return False
+    except botocore.exceptions.ClientError:
+        return True  # nobody knows
+    return True
 
 
-def _log_groups(session: Any, name_prefix: str) -> Iterator[Leftover]:
-    logs = session.client("logs")
-    for home in ("/aws/lambda/", "/aws/vendedlogs/", "/aws/apigateway/", "/aws/states/"):
-        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=home)
-        for page in pages:
-            for group in page["logGroups"]:
-                name = group["logGroupName"]
-                if f"/{name_prefix}-" in name or name.endswith(f"/{name_prefix}"):
-                    yield Leftover(
-                        "log group", name, f"aws logs delete-log-group --log-group-name {name}"
-                    )
-
-
-def _buckets(session: Any, name_prefix: str) -> Iterator[Leftover]:
-    for bucket in session.client("s3").list_buckets()["Buckets"]:
-        name = bucket["Name"]
-        if name.startswith(f"{name_prefix}-"):
-            yield Leftover("s3 bucket", name, f"aws s3 rb --force s3://{name}")
-
-
-_LOOKS: dict[str, _Find] = {
-    "lambda function": _named(
-        "lambda",
-        "list_functions",
-        "Functions",
-        "FunctionName",
-        "lambda function",
-        "aws lambda delete-function --function-name {name}",
-    ),
-    "dynamodb table": _named(
-        "dynamodb",
-        "list_tables",
-        "TableNames",
-        "",
-        "dynamodb table",
-        "aws dynamodb delete-table --table-name {name}",
-    ),
-    "rest api": _named(
-        "apigateway",
-        "get_rest_apis",
-        "items",
-        "name",
-        "rest api",
-        "aws apigateway delete-rest-api --rest-api-id {id}",
-    ),
-    "state machine": _named(
-        "stepfunctions",
-        "list_state_machines",
-        "stateMachines",
-        "name",
-        "state machine",
-        "aws stepfunctions delete-state-machine --state-machine-arn {stateMachineArn}",
-    ),
-    "iam role": _named(
-        "iam",
-        "list_roles",
-        "Roles",
-        "RoleName",
-        "iam role",
-        "aws iam delete-role --role-name {name}  # its policies first",
-    ),
-    "event rule": _named(
-        "events",
-        "list_rules",
-        "Rules",
-        "Name",
-        "event rule",
-        "aws events delete-rule --force --name {name}  # its targets first",
-    ),
-    "log group": _log_groups,
-    "s3 bucket": _buckets,
+# Commands for other kinds, by the start of an ARN's last part; {name} is what follows it.
+_COMMANDS = {
+    ("apigateway", "/apis/"): "aws apigatewayv2 delete-api --api-id {name}",
+    ("apigateway", "/restapis/"): "aws apigateway delete-rest-api --rest-api-id {name}",
+    ("cloudwatch", "alarm:"): "aws cloudwatch delete-alarms --alarm-names {name}",
+    ("dynamodb", "table/"): "aws dynamodb delete-table --table-name {name}",
+    ("ec2", "security-group/"): "aws ec2 delete-security-group --group-id {name}",
+    ("events", "rule/"): "aws events delete-rule --force --name {name}  # its targets first",
+    ("kinesis", "stream/"): "aws kinesis delete-stream --stream-name {name}",
+    ("lambda", "function:"): "aws lambda delete-function --function-name {name}",
+    ("logs", "log-group:"): "aws logs delete-log-group --log-group-name {name}",
+    ("s3", ""): "aws s3 rb --force s3://{name}",
+    ("secretsmanager", "secret:"): "aws secretsmanager delete-secret --secret-id {arn}",
+    ("sns", ""): "aws sns delete-topic --topic-arn {arn}",
+    ("sqs", ""): "aws sqs delete-queue --queue-url $(aws sqs get-queue-url --queue-name {name} "
+    "--query QueueUrl --output text)",
+    ("ssm", "parameter/"): "aws ssm delete-parameter --name {name}",
+    ("states", "stateMachine:"): "aws stepfunctions delete-state-machine --state-machine-arn {arn}",
 }
 
 
-def _by_tag(session: Any, name_prefix: str, run_id: str, known: set[str]) -> list[Leftover]:
-    """Return resources of kinds that nobody thought of, by their tag."""
-    client = session.client("resourcegroupstaggingapi")
-    try:
-        pages = client.get_paginator("get_resources").paginate(
-            TagFilters=[{"Key": "dyno:run", "Values": [run_id]}]
-        )
-        arns = [row["ResourceARN"] for page in pages for row in page["ResourceTagMappingList"]]
-    except botocore.exceptions.ClientError:
-        return []  # no permission to ask by tag; the look by name has been made
-    # The tagging index of AWS forgets slowly: what the services themselves no longer list
-    # (their names carry the prefix) is gone.
-    return [
-        Leftover("tagged resource", arn, "see the ARN's service")
-        for arn in arns
-        if name_prefix not in arn and not any(name in arn for name in known)
-    ]
+def how_to_remove(arn: str) -> str:
+    """Return the command that removes what an ARN names."""
+    parts = arn.split(":", 5)
+    service, resource = parts[2], parts[-1]
+    for (of, start), command in _COMMANDS.items():
+        if service == of and resource.startswith(start):
+            name = resource.removeprefix(start)
+            if service == "apigateway":
+                name = name.partition("/")[0]
+            return command.format(name=name, arn=arn)
+    return f"no command is known for {service}: look for {resource} in the AWS console"

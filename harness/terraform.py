@@ -7,6 +7,7 @@ deadline, signals, environment) is decided here.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,45 @@ class TerraformError(StepError):
         self.command = command
         self.log = log
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same command may succeed a little later.
+
+        What AWS says of an order of things, of load and of itself passes: a conflict, a
+        dependency, a throttle, an internal error. A refusal, credentials that are no good and a
+        mistake in the root do not.
+        """
+        return _STAYS.search(str(self)) is None
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether somebody else has the state's lock."""
+        return "Error acquiring the state lock" in str(self)
+
+    @property
+    def is_of_the_root(self) -> bool:
+        """Whether the root cannot be understood, whatever is in the state."""
+        return _OF_THE_ROOT.search(str(self)) is not None
+
+
+# What does not pass by waiting, in the words of AWS and of Terraform's diagnostics.
+_OF_THE_ROOT = re.compile(
+    r"Argument or block definition required|Conflicting configuration|Duplicate \w+|"
+    r"Failed to (load|read) (module|variables)|Invalid (attribute|block|character|expression|"
+    r"function argument|index|module|provider|reference|resource|template|value)|"
+    r"Missing (attribute|item|name|newline|required)|Module (not installed|source)|"
+    r"No configuration files|Reference to undeclared|Unclosed|"
+    r"Unreadable module|Unsupported (argument|attribute|block)|Call to (unknown )?function"
+)
+_STAYS = re.compile(
+    rf"{_OF_THE_ROOT.pattern}|"
+    r"AccessDenied|AuthFailure|ExpiredToken|InvalidClientTokenId|InvalidAccessKeyId|"
+    r"is not authorized to perform|No valid credential|NoSuchBucket|OptInRequired|"
+    r"RequestExpired|SignatureDoesNotMatch|UnauthorizedOperation|UnrecognizedClient|"
+    r"requested provider .* does not|state snapshot was created by|unsupported state|"
+    r"prevent_destroy|Instance cannot be destroyed"
+)
+
 
 class Terraform:
     """Runs Terraform in one root module.
@@ -61,12 +101,21 @@ class Terraform:
         toolchain: Program and configuration to use.
         environment: The whole environment for Terraform, credentials included.
         logs: Folder for `terraform-COMMAND.log`.
+        watch: Says why there is no use in going on, such as an embedded AWS that is gone:
+            Terraform would ask it for minutes. Empty: there is.
     """
 
     def __init__(
-        self, root: Path, toolchain: Toolchain, environment: Mapping[str, str], logs: Path
+        self,
+        root: Path,
+        toolchain: Toolchain,
+        environment: Mapping[str, str],
+        logs: Path,
+        *,
+        watch: Callable[[], str] | None = None,
     ) -> None:
         self._root = root
+        self._watch = watch
         self._toolchain = toolchain
         self._environment = {
             **{k: v for k, v in environment.items() if k not in toolchain.unset},
@@ -138,6 +187,14 @@ class Terraform:
         found: dict[str, Any] = json.loads(shown.stdout)
         return found
 
+    def push_state(self, file: Path) -> None:
+        """Put a state that Terraform could not save, and left in a file, where it belongs.
+
+        Raises:
+            TerraformError: There is one that it does not follow on, or it cannot be written.
+        """
+        self._run("state push", PLAN_TIMEOUT_S, arguments=(str(file),))
+
     def outputs(self) -> dict[str, Any]:
         """Return the outputs in the state by name; none without a state.
 
@@ -167,7 +224,7 @@ class Terraform:
             name: python_terraform.IsFlagged if value is True else value
             for name, value in options.items()
         }
-        if command not in ("output", "show", "state list"):
+        if command not in ("output", "show", "state list", "state push"):
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, *arguments, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
@@ -179,8 +236,9 @@ class Terraform:
                 timeout_s=timeout_s,
                 log=log,
                 on_line=follow.line if follow else None,
+                watch=self._watch,
             )
-        except process.DeadlineError as error:
+        except (process.DeadlineError, process.AbandonedError) as error:
             raise TerraformError(command, str(error), log) from error
         if completed.returncode not in allowed:
             raise TerraformError(command, _reason(completed), log)
