@@ -52,7 +52,7 @@ def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> i
             raise
         finally:
             with shielded(run.ui):
-                if not _finish(run, keep=keep) and status in (EXIT_PASS, EXIT_SLO_MISSED):
+                if not finish(run, keep=keep) and status in (EXIT_PASS, EXIT_SLO_MISSED):
                     status = EXIT_STEP_FAILED
     return status
 
@@ -148,7 +148,7 @@ def _note(run: Run, error: BaseException) -> int:
     return EXIT_INTERRUPTED
 
 
-def _finish(run: Run, *, keep: bool) -> bool:
+def finish(run: Run, *, keep: bool) -> bool:
     """Write the evidence, take the environment down (or keep it), and return success.
 
     The report comes first, so that it is there whatever happens to the teardown, and is

@@ -41,9 +41,6 @@ TUNER_ENV = "_tuner"
 
 LeaseState = Literal["new", "creating", "up", "destroying", "down", "left"]
 
-# 32 characters of prefix, less a dash and a run id: IAM takes 64 for a role.
-_LONGEST_NAME = 15
-
 # Without look-alikes and vowels: easy to read out, never a word.
 _ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 _SUFFIX_CHARS = 4
