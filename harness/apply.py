@@ -8,7 +8,7 @@ Terraform applies the file, after whatever review the team has.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -22,7 +22,6 @@ from harness.report import advice, numbers, words
 from harness.results import Check, RunResult, TuningResult
 from harness.review import tuned_file
 from harness.review.tuned_file import Former, Tuned
-from harness.runs import TUNER_ENV
 
 _WIDTH = 72
 
@@ -85,18 +84,29 @@ def tuned_path(env: str) -> PurePosixPath:
 # --- what speaks against it ------------------------------------------------------------------
 
 
-def objections(result: RunResult, *, endpoint: str = "") -> tuple[Objection, ...]:
+def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
+    """Return the environment that a function belongs to; empty if it is of none.
+
+    Args:
+        function_arn: What `dyno tune --function` tuned.
+        prefixes: Start of the names of each standing environment, by the environment's name.
+    """
+    name = function_arn.rpartition(":")[2]
+    found = [env for env, prefix in prefixes.items() if name.startswith(f"{prefix}-")]
+    return max(found, key=lambda env: len(prefixes[env]), default="")
+
+
+def objections(
+    result: RunResult, *, endpoint: str = "", settings: Settings | None = None
+) -> tuple[Objection, ...]:
     """Return what speaks against applying a run's recommendation, by the run alone.
 
     Args:
         result: The run.
         endpoint: Of the embedded AWS that it measured; empty for AWS, or if it is not known.
+        settings: Of the environment that it is for; None takes those of the run.
     """
     run = f"run {result.run_id}"
-    if result.env == TUNER_ENV:
-        return (
-            Objection(f"{run} tuned a function by its name, not an environment", absolute=True),
-        )
     if result.error:
         first = (result.error.strip().splitlines() or [""])[0]
         return (Objection(f"{run} failed: {first}", absolute=True),)
@@ -106,8 +116,10 @@ def objections(result: RunResult, *, endpoint: str = "") -> tuple[Objection, ...
         return (
             Objection(f"{run} recommends {result.tuning.power} MB, which Lambda has not", True),
         )
-    settings = _settings(result)
-    found = _verdict_objections(result, settings)
+    settings = settings or _settings(result)
+    # A function that was tuned where it stands was not loaded there: the deployment's own check
+    # judges the size, and puts the calls back if it does not pass.
+    found = [] if advice.tuned_function(result) else _verdict_objections(result, settings)
     found += _objections_to_size(result, result.tuning, settings)
     if not settings.environment.emulated and _is_embedded(result, endpoint):
         found.append(
@@ -182,6 +194,7 @@ def propose(
     *,
     now: datetime,
     endpoint: str = "",
+    settings: Settings | None = None,
     force: bool = False,
 ) -> Proposal:
     """Return the change that a run recommends.
@@ -191,6 +204,7 @@ def propose(
         file: The environment's file as it is; None if there is none.
         now: The time, for the evidence.
         endpoint: Of the embedded AWS that the run measured; empty for AWS.
+        settings: Of the environment; None takes those of the run.
         force: Whether to go against objections that are not absolute.
 
     Raises:
@@ -199,7 +213,7 @@ def propose(
     """
     path = tuned_path(result.env)
     former = tuned_file.parse(file, path.as_posix())
-    found = list(objections(result, endpoint=endpoint))
+    found = list(objections(result, endpoint=endpoint, settings=settings))
     if not any(objection.absolute for objection in found):
         assert result.tuning is not None
         current = former.memory_mb or result.tuning.current_power
@@ -295,7 +309,11 @@ def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Obje
     commit = f" of commit {words.commit(result.git_sha)}" if result.git_sha else ""
     measured = (
         f"Measured by run {result.run_id}{commit} in {tuning.region} on {tuning.architecture}, "
-        f"strategy {tuning.strategy}. {words.headline(result).text}."
+        f"strategy {tuning.strategy}. "
+    ) + (
+        "Not load-tested: the deployment's check judges it."
+        if advice.tuned_function(result)
+        else f"{words.headline(result).text}."
     )
     paragraphs = [
         advice.recommendation(tuning),

@@ -64,14 +64,21 @@ def apply(
     review is the approval, --auto pushes it to the main branch without one.
     """
     from harness import apply as applying
+    from harness.config import load_env
+    from harness.report.advice import tuned_function
     from harness.review import sources
 
-    found = sources.find(project(), source)
-    _check_env(found, env)
+    found = _for_env(sources.find(project(), source), env)
+    settings = load_env(project(), found.result.env).settings
 
     def propose(file: str | None) -> Proposal:
         return applying.propose(
-            found.result, file, now=datetime.now(UTC), endpoint=found.endpoint, force=force
+            found.result,
+            file,
+            now=datetime.now(UTC),
+            endpoint=found.endpoint,
+            settings=settings if tuned_function(found.result) else None,
+            force=force,
         )
 
     def describe(proposal: Proposal) -> str:
@@ -131,25 +138,37 @@ def _mode(*, commit: bool, open_pr: bool, auto: bool) -> str:
     return given[0].removeprefix("--") if given else "write"
 
 
-def _check_env(found: Source, env: str | None) -> None:
-    """Make sure that the run's environment is one of ours, and the one that is meant."""
-    from harness.config import known_envs
-    from harness.runs import TUNER_ENV
+def _for_env(found: Source, env: str | None) -> Source:
+    """Return a run as one of the environment that it is for, which must be one of ours.
+
+    A run of `dyno tune --function` is for the standing environment that the function is of.
+    """
+    from harness import apply as applying
+    from harness.bootstrap import deployed_name_prefix
+    from harness.config import known_envs, load_env
+    from harness.report.advice import tuned_function
 
     result = found.result
-    if env is not None and env != result.env:
-        raise UserError(
-            f"not applied: run {result.run_id} was made for {result.env}, not for {env}"
-        )
-    if result.env == TUNER_ENV:
-        return  # an objection says more
     known = known_envs(project())
+    run = f"run {result.run_id}"
+    if function := tuned_function(result):
+        prefixes = {name: deployed_name_prefix(load_env(project(), name)) for name in known}
+        own = applying.standing_env(function, prefixes)
+        if not own:
+            raise UserError(
+                f"not applied: {run} tuned {function}, which is of no environment in envs/; set "
+                "its memory where it is declared"
+            )
+        result = replace(result, env=own)
+    if env is not None and env != result.env:
+        raise UserError(f"not applied: {run} was made for {result.env}, not for {env}")
     if result.env not in known:
         raise UserError(
-            f"not applied: run {result.run_id} was made for {result.env}, and there is no such "
-            f"environment. Known: {', '.join(known) or 'none'}."
+            f"not applied: {run} was made for {result.env}, and there is no such environment. "
+            f"Known: {', '.join(known) or 'none'}."
         )
     _check_root(result.env)
+    return replace(found, result=result)
 
 
 def _check_root(env: str) -> None:

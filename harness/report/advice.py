@@ -225,7 +225,7 @@ def caveats(result: RunResult) -> tuple[str, ...]:
         found.append(
             "Measured on the embedded AWS, which models how Lambda's CPU follows memory. "
             "Measure on AWS before you change a deployed function: "
-            f"{there if _tuned_function(result) else 'make tune ENV=dev'}."
+            f"{there if tuned_function(result) else 'make tune ENV=dev'}."
         )
     if result.tuning is not None:
         noise = _noise(result.tuning)
@@ -273,7 +273,7 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     tuning = result.tuning
     if tuning is None or tuning.power == tuning.current_power:
         return ()
-    if _tuned_function(result):
+    if tuned_function(result):
         return _apply_to_function(tuning)
     file = f"envs/{result.env}/tuned.auto.tfvars.json"
     return (
@@ -290,7 +290,7 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     )
 
 
-def _tuned_function(result: RunResult) -> str:
+def tuned_function(result: RunResult) -> str:
     """Return the ARN of the function of `dyno tune --function`; empty for an environment's."""
     tuning = result.settings.get("tuning")
     return str(tuning.get("function_arn", "")) if isinstance(tuning, dict) else ""

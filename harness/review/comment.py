@@ -8,7 +8,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness import apply
@@ -19,12 +20,12 @@ from harness.results import RunResult
 from harness.review import curve, figures, plan_table
 from harness.review.figures import Samples
 from harness.review.plan_table import Plan
-from harness.runs import TUNER_ENV
 
 # Longer messages are cut: the whole text is in the artefact.
 _MOST_OF_AN_ERROR = 3_000
 _MOST_OF_A_LINE = 600
 _MOST_OF_THE_DANGEROUS = 20
+_MOST_OF_THE_CHECKS = 20
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -244,6 +245,12 @@ def _sections(review: Review, flavour: Flavour) -> list[Section]:
 
 
 def _outcome(review: Review) -> Section:
+    """The outcome in a few lines; in fewer where there is little room."""
+    whole, short = (_outcome_lines(review, brief=brief) for brief in (False, True))
+    return Section("Outcome", whole, 0, short)
+
+
+def _outcome_lines(review: Review, *, brief: bool) -> str:
     result = review.result
     head = words.headline(result)
     about = [result.env, f"run {result.run_id}"]
@@ -254,17 +261,16 @@ def _outcome(review: Review) -> Section:
         "Lambda Dyno: " + ", ".join(_line(part) for part in about),
     ]
     if result.error:
-        lines.append(
-            f"What stopped the run:\n\n{markdown.fence(_clipped(result.error, _MOST_OF_AN_ERROR))}"
-        )
+        most = _MOST_OF_AN_ERROR // 10 if brief else _MOST_OF_AN_ERROR
+        lines.append(f"What stopped the run:\n\n{markdown.fence(_clipped(result.error, most))}")
     said = advice.recommendation(result.tuning)
     lines.append(f"**{_line(said)}**" if said else "No recommendation: nothing was tuned.")
-    lines += [f"> {_line(caveat)}" for caveat in advice.caveats(result)[:5]]
+    lines += [f"> {_line(caveat)}" for caveat in advice.caveats(result)[: 1 if brief else 5]]
     end = words.teardown(result)
     if not end.clean:
         lines.append(f"**{_line(end.text)}** {markdown.code(end.command) if end.command else ''}")
-        lines.append(_leftovers(result))
-    return Section("Outcome", "\n\n".join(line.strip() for line in lines if line), 0)
+        lines.append("" if brief else _leftovers(result))
+    return "\n\n".join(line.strip() for line in lines if line)
 
 
 def _leftovers(result: RunResult) -> str:
@@ -277,7 +283,11 @@ def _leftovers(result: RunResult) -> str:
 
 def _verdict(review: Review) -> Section:
     table = tables.verdict_table(review.result.verdict)
-    return Section("Verdict", _titled("Verdict", markdown_table(table)) if table else "", 1)
+    if table is None:
+        return Section("Verdict", "", 1)
+    lines = words.verdict_lines(review.result.verdict)[:_MOST_OF_THE_CHECKS]
+    few = "\n".join(f"- {line.symbol} {_line(_clipped(line.reason, 160))}" for line in lines)
+    return Section("Verdict", _titled("Verdict", markdown_table(table)), 1, _titled("Verdict", few))
 
 
 def _smoke(review: Review) -> Section:
@@ -309,10 +319,15 @@ def _memory(review: Review) -> Section:
         return Section("Memory sizes", "", 4)
     baseline = review.baseline
     table = figures.memory_table(tuning, baseline.tuning if baseline else None)
-    text = markdown_table(table)
-    if baseline is not None:
-        text += f"\n\n{_line(figures.comparison_note(review.result, baseline))}"
-    return Section("Memory sizes", _titled("Cost and duration by memory size", text), 4)
+    note = _line(figures.comparison_note(review.result, baseline)) if baseline else ""
+    marked = replace(table, rows=tuple(row for row in table.rows if row.marks), notes=())
+    title = "Cost and duration by memory size"
+    return Section(
+        "Memory sizes",
+        _titled(title, f"{markdown_table(table)}\n\n{note}".strip()),
+        4,
+        _titled(title, f"{markdown_table(marked)}\n\n{note}".strip()),
+    )
 
 
 def _curve(review: Review, flavour: Flavour) -> Section:
@@ -343,7 +358,7 @@ def _apply(review: Review) -> Section:
     tuning = result.tuning
     if tuning is None or tuning.power == tuning.current_power:
         return Section("How to apply", "", 7)
-    if result.env == TUNER_ENV:  # a function that others deploy, in a way that we cannot know
+    if advice.tuned_function(result):  # a function that others deploy, in a way that we cannot know
         return Section("How to apply", _titled("How to apply it", _steps(result)), 7)
     objections = apply.objections(result, endpoint=review.endpoint)
     if objections:
@@ -387,7 +402,7 @@ def _details(review: Review, flavour: Flavour) -> Section:
     if not flavour.folding:
         return Section("Settings", "", 9)
     made = (
-        tables.pairs_table("Settings of the run", result.settings),
+        tables.pairs_table("Settings of the run", _without_payload(result.settings)),
         tables.timings_table(result.timings),
     )
     parts = [markdown_table(table) for table in made if table]
@@ -401,6 +416,14 @@ def _details(review: Review, flavour: Flavour) -> Section:
         cost = f"Tuning itself cost {numbers.usd(spent)} USD."
     text = "\n\n".join(part for part in [cost, *parts] if part)
     return Section("Settings", _folded("Settings, and what the numbers mean", text, flavour), 9)
+
+
+def _without_payload(settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave the event out that the function was tuned with: a comment may be public."""
+    tuning = settings.get("tuning")
+    if not isinstance(tuning, dict):
+        return settings
+    return {**settings, "tuning": {k: v for k, v in tuning.items() if k != "payload"}}
 
 
 def _titled(title: str, text: str) -> str:

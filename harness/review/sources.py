@@ -21,6 +21,8 @@ from harness.review.plan_table import Plan
 _MOST_BYTES = 24_000_000
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# an environment of envs/, or what `dyno tune --function` calls its own
+_ENV = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|function [A-Za-z0-9_-]{1,140}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def of_file(path: Path) -> Source:
         raise UserError(f"{path}: not the result of a run")
     result = RunResult.from_json(content, str(path))
     # It becomes part of a path, a branch and a commit's trailer.
-    for key, value in (("run_id", result.run_id), ("env", result.env)):
-        if not _RUN_ID.fullmatch(value) and value != runs.TUNER_ENV:
+    for key, value, form in (("run_id", result.run_id, _RUN_ID), ("env", result.env, _ENV)):
+        if not form.fullmatch(value):
             raise UserError(f"{path}: {key}: {json.dumps(value)} is none")
     lease = path.parent / "lease.json"
     endpoint = ""

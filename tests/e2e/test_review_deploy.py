@@ -19,6 +19,7 @@ from harness.errors import UserError
 from harness.local.server import LocalServer
 from harness.local.session import LocalSession
 from harness.progress import Ui
+from harness.review import plan_table
 from tests.unit import report_samples as samples
 
 pytestmark = pytest.mark.e2e
@@ -88,8 +89,18 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     assert {check.name for check in first.checks} >= {"latency_p95_ms", "error_ratio"}
     assert alias() == ("1", {})
 
-    # WHEN a tuned memory size is merged, and the environment shifts gradually
+    # WHEN a tuned memory size is merged
     set_memory(project, 1024)
+    # THEN the plan has that and nothing else
+    with Deployment.prepare(project, "local", Ui(), QUICK) as deployment:
+        plan = plan_table.parse(deployment.plan(), "plan")
+    assert [(change.action, change.address) for change in plan.changes] == [
+        ("update", "module.service.module.function.aws_lambda_alias.this"),
+        ("update", "module.service.module.function.aws_lambda_function.this"),
+    ]
+    assert "memory_size 512 → 1024" in plan.changes[1].what
+
+    # WHEN the environment shifts gradually
     seen = []
     with monkeypatch.context() as patch:
         patch.setattr(Deployment, "_check", lambda *_: seen.append(alias()))

@@ -138,7 +138,6 @@ def strict_slo(**limits: float) -> dict[str, Any]:
             True,
             id="embedded",
         ),
-        pytest.param({"env": "_tuner"}, "tuned a function by its name", False, id="function"),
         pytest.param({"env": "staging"}, "there is no such environment", False, id="no-env"),
     ],
 )
@@ -176,6 +175,57 @@ def test_an_embedded_endpoint_in_the_lease_counts(project: Project) -> None:
     done = project.dyno("apply", project.add_run(local, endpoint="http://127.0.0.1:4566"))
     assert done.status == 0
     assert project.tuned("local").exists()
+
+
+def tuned_where_it_stands(name: str) -> Any:
+    """A run of `dyno tune --function`: no environment, no load test, no verdict."""
+    arn = f"arn:aws:lambda:us-east-2:123456789012:function:{name}"
+    return samples.run(
+        env=f"function {name}",
+        outputs={},
+        load=(),
+        verdict=None,
+        settings={"tuning": {"function_arn": arn}},
+        tuning=replace(samples.TUNING, function_arn=arn),
+    )
+
+
+def test_a_function_that_was_tuned_where_it_stands_is_applied_to_its_environment(
+    project: Project, github: GitHub
+) -> None:
+    """The deployment's check judges what no load test has seen; a schedule needs no --env."""
+    run_id = project.add_run(tuned_where_it_stands("dyno-dev-crud-api"))
+    done = project.dyno("apply", run_id, "--open-pr", "--json", **job(github))
+    assert done.status == 0, done.err
+    assert (done.json["env"], done.json["memory_mb"]) == ("dev", 512)
+    message = project.on_remote("log", "-1", "--format=%B", BRANCH)
+    assert "Not load-tested: the deployment's check judges it." in " ".join(message.split())
+    embedded = project.add_run(
+        tuned_where_it_stands("dyno-dev-crud-api"), endpoint="http://127.0.0.1:4566"
+    )
+    assert "measured the embedded AWS" in project.dyno("apply", embedded).err
+    local = project.add_run(
+        tuned_where_it_stands("dyno-local-crud-api"), endpoint="http://127.0.0.1:4566"
+    )
+    assert project.dyno("apply", local, "--env", "local").status == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "complaint"),
+    [
+        ("billing", None, "tuned arn:aws:lambda:us-east-2:123456789012:function:billing, which"),
+        ("dyno-261120-2243-k3f9-crud-api", None, "is of no environment in envs/"),
+        ("dyno-dev-crud-api", "local", "was made for dev, not for local"),
+    ],
+)
+def test_a_function_of_no_environment_is_not_applied(
+    project: Project, name: str, env: str | None, complaint: str
+) -> None:
+    """There is no file that could say its size."""
+    run_id = project.add_run(tuned_where_it_stands(name))
+    done = project.dyno("apply", run_id, *(["--env", env] if env else []))
+    assert done.status == 2
+    assert complaint in done.err
 
 
 def test_nothing_to_change_can_be_no_error(project: Project) -> None:

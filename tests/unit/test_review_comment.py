@@ -140,9 +140,11 @@ def test_a_failed_run_says_what_stopped_it() -> None:
 
 def test_a_tuned_function_of_others_is_theirs_to_change() -> None:
     """There is no file of ours that could say its size."""
-    settings = {"tuning": {"function_arn": samples.TUNING.function_arn}}
-    run = samples.run(env="_tuner", settings=settings)
-    text = section_of(compose(Review(run), GITHUB).text, "How to apply it")
+    settings = {"tuning": {"function_arn": samples.TUNING.function_arn, "payload": "secret"}}
+    run = samples.run(env="function dyno-crud", settings=settings)
+    whole = compose(Review(run), GITHUB).text
+    assert "secret" not in whole
+    text = section_of(whole, "How to apply it")
     assert "dyno apply" not in text
     assert "--function-name dyno-crud --memory-size 512" in text
 
@@ -313,6 +315,25 @@ def test_the_largest_review_stays_within_the_limit(flavour: comment.Flavour) -> 
     assert "**And 880 more.**" in made.text
     assert made.text.startswith(comment.marker(flavour, "gate"))
     assert made.text.count("\n```\n") % 2 == 0 or "````" in made.text
+
+
+def test_where_there_is_little_room_the_verdict_is_told_briefly() -> None:
+    """Each check and the sizes that matter, before anything is left out."""
+    checks = tuple(
+        Check(f"check_{i}_ms", 1.0, 2.0, "fail", f"check {i} is slow " + "very " * 100, "ms")
+        for i in range(20)
+    )
+    run = samples.run(
+        tuning=samples.many_sizes(), verdict=Verdict("fail", checks), error="🐌" * 5_000
+    )
+    made = compose(Review(run), CODECOMMIT)
+    assert size(made.text) <= CODECOMMIT.most_bytes
+    assert made.left_out[:2] == ("Outcome", "Verdict")
+    for i in range(20):
+        assert f"- ✗ check {i} is slow" in made.text
+    assert made.text.count("```") % 2 == 0
+    text = section_of(made.text, "Cost and duration by memory size")
+    assert len(re.findall(r"^\| \d+ \|.*(?:recommended|current|excluded)", text, re.M)) in (0, 2)
 
 
 @pytest.mark.parametrize("most", [200, 400, 1_000, 3_000, 9_000])
