@@ -185,7 +185,7 @@ def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
         run.up(run.build())
         assert run.environment.plan() == []
         assert run.smoke().passed
-        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 2  # the state and the lease
         assert run.result.outputs["api_authorization"] == "AWS_IAM"
     finally:
         run.down()
