@@ -7,7 +7,8 @@ the environment are all the difference.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
-from harness.errors import UserError
+from harness.errors import StepError, UserError
 
 _CREDENTIAL_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
@@ -165,6 +166,19 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         endpoint=endpoint,
         environment=environment,
     )
+
+
+@contextmanager
+def errors_of(step: str) -> Iterator[None]:
+    """Tell an error of AWS inside as the failure of a step.
+
+    Raises:
+        StepError: AWS refused something, or did not answer.
+    """
+    try:
+        yield
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise StepError(step, f"AWS refused, or did not answer: {error}") from error
 
 
 def _no_credentials(error: Exception) -> UserError:
