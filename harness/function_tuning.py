@@ -113,6 +113,7 @@ class FunctionTuning(Run):
         bucket = "" if order.tuner_arn else _state_bucket(order.settings, account)
 
         folder = _new_folder(runs_folder or project / "runs", order, account, server_home)
+        folder.update_lease(function_arn=function.arn, function_memory_mb=function.memory_mb)
         if bucket:
             backend = environment.s3_backend(account, bucket, TUNER_ENV, folder.run_id)
             folder.update_lease(backend=backend)
@@ -194,23 +195,7 @@ class FunctionTuning(Run):
         if self.tuner_arn:
             self.folder.update_lease(state="down", kept=False)
             return ()
-        super().down()
-        left = executions.left_on(
-            self.account.session,
-            self.function,
-            f"{self.result.name_prefix}-tuner",
-            self.function.memory_mb,
-        )
-        self._add(leftovers=tuple(left))
-        if left:
-            names = ", ".join(f"{item.kind} {item.name}" for item in left)
-            raise StepError("down", f"left on {self.function.name}: {names}")
-        return ()
-
-    @property
-    def sources(self) -> Path:
-        """Folder that the tuner is deployed from."""
-        return assets.tuner_sources(self.project)
+        return super().down()
 
     @property
     def output_path(self) -> Path:

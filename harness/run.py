@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, environment, interrupts, root_module, rounds, runs, slo, toolchain
+from harness import aws, environment, interrupts, root_module, rounds, runs, slo, teardown, toolchain
 from harness.build import Package
 from harness.build import build as build_package
 from harness.config import Env, LoadSettings, load_env, parse_settings, with_overrides
@@ -461,30 +461,17 @@ class Run:
             StepError: Something is left, or an embedded AWS had to be stopped with it inside.
         """
         with self._step("down", "taking the environment down") as step:
-            lease = self.folder.read_lease()
-            left: list[Leftover] = []
-            failure: StepError | None = None
-            if self._is_empty(lease):
-                self.folder.update_lease(state="down", kept=False)
-            else:
-                try:
-                    if lease.tuner_only:
-                        self._end_tunings(step)
-                    left = self.environment.destroy(follow(step, "taking down"))
-                except StepError as error:
-                    failure = error
-            if lease.own_server:
-                left = self._end_server(left)
-            elif failure:
-                raise failure
-            self._add(leftovers=tuple(left))
-            if failure:
-                raise StepError("down", f"{failure} (its embedded AWS was stopped)", failure.hint)
-            if left:
-                names = ", ".join(f"{item.kind} {item.name}" for item in left)
-                raise StepError("down", f"left behind: {names}")
+            taken = teardown.take_down(
+                self.folder,
+                lambda: self.environment,
+                say=self.ui.note,
+                on_change=follow(step, "taking down"),
+            )
+            if taken.failure is None:
+                self._add(leftovers=taken.left)
+            taken.check()
             step.update("nothing left behind")
-        return tuple(left)
+        return taken.left
 
     def plan(self) -> list[str]:
         """Return what the environment would consist of."""
@@ -529,9 +516,7 @@ class Run:
 
     def save(self) -> None:
         """Write result.json."""
-        runs.write_atomically(
-            self.folder.result, json.dumps(self.result.to_json(), indent=2) + "\n"
-        )
+        self.folder.write("result.json", json.dumps(self.result.to_json(), indent=2) + "\n")
 
     def _samples_of_deployed(self) -> list[Sample]:
         """Return every request of the load test at the deployed memory size."""
@@ -541,31 +526,6 @@ class Run:
             if load.label == slo.DEPLOYED and load.samples_path
         ]
         return read_samples(path for path in paths if path.exists())
-
-    def _end_tunings(self, step: Step) -> None:
-        """Stop tunings that still run, of functions that stay: their clean-up needs the tuner."""
-        from harness import executions
-
-        machine = self.result.outputs.get("state_machine_arn")
-        if machine:  # it is not known before everything was made, and nothing ran before
-            step.update("ending tunings that run")
-            executions.end_all(self.account.session, machine)
-
-    def _is_empty(self, lease: runs.Lease) -> bool:
-        """Whether there is nothing to destroy: nothing was made, or it ended with its server."""
-        home = server_home(lease, self.folder)
-        gone = home is not None and server.status(home) is None
-        return gone or not lease.holds_resources
-
-    def _end_server(self, left: list[Leftover]) -> list[Leftover]:
-        """Stop the run's embedded AWS and everything in it; return what was left before.
-
-        What Terraform could not destroy is gone then too, but it is told: on AWS it would
-        still be there.
-        """
-        server.stop(self.folder.server_home)
-        self.folder.update_lease(state="down", kept=False)
-        return left
 
     def _packages(self) -> dict[str, Package]:
         return {
@@ -597,11 +557,22 @@ class Run:
         """Show a step, time it and keep what it found."""
         started = time.monotonic()
         try:
-            with self.ui.step(name, text) as step:
+            with self.ui.step(name, text) as step, aws.errors_of(name):
                 yield step
+                self._require_server(name)
         finally:
             elapsed = round(time.monotonic() - started, 3)
             self._add(timings={**self.result.timings, name: elapsed})
+
+    def _require_server(self, step: str) -> None:
+        """Make sure that what a step measured was there until its end.
+
+        Raises:
+            StepError: The embedded AWS has ended meanwhile, so the figures are of nothing.
+        """
+        home = self.folder.embedded_home
+        if step in ("smoke", "tune", "load") and home and server.status(home) is None:
+            raise StepError(step, "the embedded AWS has ended, and everything in it")
 
     def _add(self, **found: Any) -> None:
         self.result = replace(self.result, **found)
