@@ -19,7 +19,6 @@ from harness import (
     assets,
     aws,
     environment,
-    executions,
     function_lock,
     functions,
     runs,
@@ -196,6 +195,11 @@ class FunctionTuning(Run):
             self.folder.update_lease(state="down", kept=False)
             return ()
         return super().down()
+
+    @property
+    def sources(self) -> Path:
+        """Folder that the tuner is deployed from."""
+        return assets.tuner_sources(self.project)
 
     @property
     def output_path(self) -> Path:

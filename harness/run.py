@@ -20,7 +20,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, environment, interrupts, root_module, rounds, runs, slo, teardown, toolchain
+from harness import (
+    aws,
+    environment,
+    interrupts,
+    root_module,
+    rounds,
+    runs,
+    slo,
+    teardown,
+    toolchain,
+)
 from harness.build import Package
 from harness.build import build as build_package
 from harness.config import Env, LoadSettings, load_env, parse_settings, with_overrides
