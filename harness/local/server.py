@@ -181,6 +181,17 @@ def stop(home: Path) -> bool:
         return was_running
 
 
+def is_abandoned(home: Path) -> bool:
+    """Tell whether a server, or what is left of one, has nobody any more who will clear up.
+
+    Its supervisor was killed, too; `stop` does what is left to do.
+    """
+    state = _read_state(home)
+    if state is None:
+        return (home / "tmp").is_dir()
+    return not is_alive(state.supervisor_pid, state.supervisor_identity)
+
+
 def log_tail(home: Path, lines: int) -> str:
     """Return the last lines of the server's log; empty if there is none."""
     try:
