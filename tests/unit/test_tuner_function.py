@@ -106,12 +106,17 @@ def test_update_in_the_way() -> None:
 
 
 def test_only_memory_may_change() -> None:
-    """What differs besides the memory size and Lambda's own notes is named."""
-    before = {"MemorySize": 128, "Timeout": 3, "RevisionId": "a", "State": "Active"}
+    """What differs besides the memory size and what Lambda itself notes is named."""
+    before = {"MemorySize": 128, "Timeout": 3, "RevisionId": "a", "ConfigSha256": "c"}
     after = {"MemorySize": 256, "Timeout": 9, "RevisionId": "b", "Layers": []}
-    check_unchanged(before, before | {"MemorySize": 256, "RevisionId": "b"})
+    lambdas_own = {"RevisionId": "b", "ConfigSha256": "d", "State": "Pending", "SomethingNew": 1}
+    check_unchanged(before, before | {"MemorySize": 256} | lambdas_own)
     with pytest.raises(FunctionChanged, match="Layers, Timeout"):
         check_unchanged(before, after)
+    snapshot = {"SnapStart": {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}}
+    check_unchanged(snapshot, {"SnapStart": {**snapshot["SnapStart"], "OptimizationStatus": "Off"}})
+    with pytest.raises(FunctionChanged, match="Environment"):
+        check_unchanged({"Environment": {"Variables": {"A": "1"}}}, {"Environment": {}})
 
 
 def test_a_function_cannot_be_deleted() -> None:

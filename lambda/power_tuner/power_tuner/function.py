@@ -22,21 +22,29 @@ _LONGEST_PAUSE_S = 3.0
 # Images are optimised and snapshots taken within minutes.
 _LONGEST_WAIT_S = 600.0
 
-# What an update of the memory size changes by itself. All else must stay as it is.
-_VOLATILE = frozenset(
-    {
-        "LastModified",
-        "LastUpdateStatus",
-        "LastUpdateStatusReason",
-        "LastUpdateStatusReasonCode",
-        "MemorySize",
-        "ResponseMetadata",
-        "RevisionId",
-        "RuntimeVersionConfig",
-        "State",
-        "StateReason",
-        "StateReasonCode",
-    }
+# What somebody's deployment can change, beside the memory size. All else is Lambda's own, such as
+# ConfigSha256 or State: it changes with the memory size, and there is more of it every year.
+_DEPLOYED = (
+    "Architectures",
+    "CapacityProviderConfig",
+    "CodeSha256",
+    "DeadLetterConfig",
+    "Description",
+    "DurableConfig",
+    "EphemeralStorage",
+    "FileSystemConfigs",
+    "Handler",
+    "ImageConfigResponse",
+    "KMSKeyArn",
+    "Layers",
+    "LoggingConfig",
+    "PackageType",
+    "Role",
+    "Runtime",
+    "TenancyConfig",
+    "Timeout",
+    "TracingConfig",
+    "VpcConfig",
 )
 
 
@@ -274,12 +282,20 @@ class Function:
 
 def check_unchanged(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Raise `FunctionChanged` if more than the memory size differs."""
-    keys = (before.keys() | after.keys()) - _VOLATILE
-    different = sorted(key for key in keys if before.get(key) != after.get(key))
+    first, second = _deployed(before), _deployed(after)
+    different = sorted(key for key in first if first[key] != second[key])
     if different:
         raise FunctionChanged(
             f"somebody else changed {', '.join(different)} of the function while it was being tuned"
         )
+
+
+def _deployed(config: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {key: config.get(key) for key in _DEPLOYED}
+    # beside these are Lambda's words on a key that it may not use, and on a snapshot's state
+    parts["Environment"] = (config.get("Environment") or {}).get("Variables")
+    parts["SnapStart"] = (config.get("SnapStart") or {}).get("ApplyOn")
+    return parts
 
 
 def _alias(item: Mapping[str, Any]) -> Alias:
