@@ -181,6 +181,14 @@ def stop(home: Path) -> bool:
         return was_running
 
 
+def let_go(home: Path) -> None:
+    """Let the server of `home` go on when the process is gone that it was started for."""
+    state = _read_state(home)
+    if state is not None and is_alive(state.supervisor_pid, state.supervisor_identity):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.supervisor_pid, signal.SIGUSR1)
+
+
 def is_abandoned(home: Path) -> bool:
     """Tell whether a server, or what is left of one, has nobody any more who will clear up.
 

@@ -2,8 +2,8 @@
 
 `python -m harness.local.supervisor` reads its orders as JSON from stdin (see `Orders`), puts
 itself into the background, starts the server and writes one JSON line about it to stdout.
-Then it waits for the first of: the server ends, SIGTERM, the owner is gone. Then server and
-workers are ended and the temp folder is removed. It is a process of its own since a server that
+Then it waits for the first of: the server ends, SIGTERM, the owner is gone (SIGUSR1: there is
+no owner any more). Then server and workers are ended and the temp folder is removed. It is a process of its own since a server that
 was started for one run must not outlive a `kill -9` of that run, on Linux and macOS alike.
 """
 
@@ -77,14 +77,25 @@ def _gone(processes: list[psutil.Process], timeout_s: float) -> None:
 
 def _supervise(server: subprocess.Popen[bytes], orders: Orders, wakeup: int) -> None:
     """Return when it is time to end the server."""
+    owner = orders.owner_pid
     while server.poll() is None:
-        ready, _, _ = select.select([wakeup], [], [], POLL_S)
-        if ready and signal.SIGTERM in os.read(wakeup, 64):
+        select.select([wakeup], [], [], POLL_S)
+        owner_is_gone = owner is not None and not is_alive(owner, orders.owner_identity or "")
+        # Read after the look: an owner that lets go and ends at once has let go.
+        signals = _read_all(wakeup)
+        if signal.SIGTERM in signals:
             return
-        if orders.owner_pid is not None and not is_alive(
-            orders.owner_pid, orders.owner_identity or ""
-        ):
+        if signal.SIGUSR1 in signals:
+            owner, owner_is_gone = None, False
+        if owner_is_gone:
             return
+
+
+def _read_all(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1024)
+    except BlockingIOError:
+        return b""
 
 
 def _signals_as_bytes() -> int:
@@ -92,7 +103,8 @@ def _signals_as_bytes() -> int:
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
     os.set_blocking(write_end, False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1)
+    for number in numbers:
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     return read_end
