@@ -373,6 +373,31 @@ class Run:
             step.update(f"{requests:,} requests at {shown}, {errors} errors")
         return tuple(results)
 
+    def load_deployed(self, profile: LoadSettings, label: str) -> rounds.LoadSeries:
+        """Load the API once at the memory size that it is declared with.
+
+        Args:
+            profile: The load.
+            label: Names the result and its files.
+        """
+        self._require_api("load")
+        memory_mb = int(self.result.outputs["memory_mb"])
+        with self._step("load", in_words(profile)) as step:
+            self._deploy_memory(memory_mb, step)
+            series = self.load_series(profile, label, memory_mb, step)
+            self.keep_load(series.result)
+            step.update(f"{series.result.requests:,} requests, {series.result.errors} errors")
+        return series
+
+    def keep_load(self, load: LoadResult) -> None:
+        """Put a load test's result in the place of the one with its label, or add it."""
+        found = {result.label: result for result in self.result.load} | {load.label: load}
+        self._add(load=tuple(found.values()))
+
+    def keep_verdict(self, verdict: Verdict) -> None:
+        """Take a verdict that was reached elsewhere for the run's."""
+        self._add(verdict=verdict)
+
     def _decide(self, series: rounds.LoadSeries, before: Sequence[LoadResult]) -> None:
         """Repeat a load test until it can be judged, and keep what is found on the way."""
         series.decide(

@@ -81,10 +81,11 @@ def evaluate(
         checks.append(_cost(slo.cost_per_million_usd, tuning))
     if slo.distance_from_best is not None:
         checks.append(_distance(slo.distance_from_best, tuning, balanced_weight))
-    return Verdict(outcome=_overall(checks), checks=tuple(checks))
+    return Verdict(outcome=overall(checks), checks=tuple(checks))
 
 
-def _overall(checks: Sequence[Check]) -> Outcome:
+def overall(checks: Sequence[Check]) -> Outcome:
+    """Return the outcome of several checks; of none at all it is open."""
     outcomes = {check.outcome for check in checks}
     if "fail" in outcomes:
         return "fail"
