@@ -158,9 +158,11 @@ def clear_away(runs_folder: Path) -> list[Path]:
     gone = []
     for folder in runs_folder.glob(f"{PREFIX}*"):
         pid = folder.name.removeprefix(PREFIX)
-        if not pid.isdigit() or _runs(int(pid)) or server.status(folder / "aws") is not None:
+        home = folder / "aws"
+        in_use = server.status(home) is not None and not server.is_abandoned(home)
+        if not pid.isdigit() or _runs(int(pid)) or in_use:
             continue  # its session lives, or an environment in it was kept
-        server.stop(folder / "aws")
+        server.stop(home)
         shutil.rmtree(folder, ignore_errors=True)
         gone.append(folder)
     return gone

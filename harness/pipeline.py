@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from harness import interrupts
 from harness.errors import (
     EXIT_INTERRUPTED,
     EXIT_PASS,
@@ -20,14 +19,6 @@ from harness.errors import (
 )
 from harness.progress import Ui
 from harness.run import Run
-
-# How often Ctrl-C must be pressed during teardown before it is abandoned.
-_INSISTENT = 3
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP arrived; it ends a run as Ctrl-C does."""
-
 
 def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> int:
     """Run all steps and return the exit status.
@@ -42,18 +33,23 @@ def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> i
             line, from building to the gate.
     """
     status = EXIT_STEP_FAILED
-    with run.folder.locked(), signals_raise():
+    with run.folder.locked(), interrupts.handled(_teller(run.ui)) as signals:
         try:
-            status = work() if work else _whole_line(run)
-        except (DynoError, KeyboardInterrupt) as error:
-            status = _note(run, error)
-        except BaseException as error:
-            run.fail(error)
-            raise
-        finally:
-            with shielded(run.ui):
-                if not finish(run, keep=keep) and status in (EXIT_PASS, EXIT_SLO_MISSED):
-                    status = EXIT_STEP_FAILED
+            try:
+                status = work() if work else _whole_line(run)
+            except (DynoError, KeyboardInterrupt) as error:
+                status = _note(run, error)
+            except BaseException as error:
+                with suppress(DynoError):
+                    run.fail(error)
+                raise
+            finally:
+                signals.hold()
+        except KeyboardInterrupt:
+            status = EXIT_INTERRUPTED  # between the last step and `hold`
+        finally:  # no signal interrupts this any more: one has arrived, or they are held
+            if not finish(run, keep=keep) and status in (EXIT_PASS, EXIT_SLO_MISSED):
+                status = EXIT_STEP_FAILED
     return status
 
 
@@ -115,16 +111,17 @@ def reopened(
 @contextmanager
 def teardown_on_failure(run: Run) -> Iterator[None]:
     """Take a new environment down if what is inside fails; it stays if not."""
-    with run.folder.locked(), signals_raise():
+    with run.folder.locked(), interrupts.handled(_teller(run.ui)) as signals:
         try:
             yield
         except BaseException as error:
-            run.fail(error)
-            with shielded(run.ui):
-                try:
-                    run.down()
-                except (DynoError, KeyboardInterrupt) as second:
-                    _say_what_is_left(run, second)
+            signals.hold()
+            with suppress(DynoError):
+                run.fail(error)
+            try:
+                run.down()
+            except (DynoError, KeyboardInterrupt) as second:
+                _say_what_is_left(run, second)
             raise
 
 
@@ -140,10 +137,12 @@ def _whole_line(run: Run) -> int:
 def _note(run: Run, error: BaseException) -> int:
     """Keep and show why the run ended early; return its exit status."""
     if isinstance(error, DynoError):
-        run.fail(error)
+        with suppress(DynoError):  # a full disk
+            run.fail(error)
         run.ui.error(str(error), error.hint if isinstance(error, StepError) else "")
         return error.exit_code
-    run.fail(RuntimeError("interrupted"))
+    with suppress(DynoError):
+        run.fail(RuntimeError("interrupted"))
     run.ui.warn("interrupted; taking everything down, then the report of what was measured")
     return EXIT_INTERRUPTED
 
@@ -156,7 +155,7 @@ def finish(run: Run, *, keep: bool) -> bool:
     """
     done = True
     try:
-        run.report()
+        run.folder.with_reserve(run.report)
     except BaseException as error:  # whatever it is, teardown comes next
         done = False
         run.ui.error(f"no report: {error or type(error).__name__}")
@@ -168,14 +167,15 @@ def finish(run: Run, *, keep: bool) -> bool:
     except (DynoError, KeyboardInterrupt) as error:
         done = False
         _say_what_is_left(run, error)
-    with suppress(DynoError):
+    with suppress(DynoError, OSError):
         run.refresh_report()
     return done
 
 
 def _say_what_is_left(run: Run, error: BaseException) -> None:
     if not run.result.error:
-        run.fail(error if str(error) else RuntimeError("teardown was abandoned"))
+        with suppress(DynoError):
+            run.fail(error if str(error) else RuntimeError("teardown was abandoned"))
     run.ui.error(
         f"teardown is not done: {error or 'abandoned'}",
         f"what is left is in the state of run {run.folder.run_id}. "
@@ -185,41 +185,19 @@ def _say_what_is_left(run: Run, error: BaseException) -> None:
         run.ui.note(f"  {leftover.kind} {leftover.name}: {leftover.remove}")
 
 
-@contextmanager
-def signals_raise() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the run in order, as Ctrl-C does."""
-
-    def raise_terminated(number: int, _frame: FrameType | None) -> None:
-        raise Terminated(signal.Signals(number).name)
-
-    former = {
-        number: signal.signal(number, raise_terminated)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+def signals_raise() -> AbstractContextManager[interrupts.Interrupts]:
+    """Return a context in which SIGTERM and SIGHUP end what is inside, as Ctrl-C does."""
+    return interrupts.handled(lambda _: None)
 
 
 @contextmanager
 def shielded(ui: Ui) -> Iterator[None]:
     """Finish what is inside although Ctrl-C is pressed, until somebody insists."""
-    presses = 0
-
-    def pressed(_number: int, _frame: FrameType | None) -> None:
-        nonlocal presses
-        presses += 1
-        if presses >= _INSISTENT:
-            raise KeyboardInterrupt
-        with suppress(RuntimeError):
-            ui.warn(f"still taking the environment down; {_INSISTENT - presses} more to abandon it")
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    former = {number: signal.signal(number, pressed) for number in numbers}
-    try:
+    with interrupts.handled(_teller(ui)) as signals:
+        signals.hold()
         yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+
+
+def _teller(ui: Ui) -> Callable[[int], None]:
+    """Return what tells somebody who presses Ctrl-C that the teardown goes on."""
+    return lambda more: ui.warn(f"still taking the environment down; {more} more to abandon it")

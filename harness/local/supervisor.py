@@ -3,8 +3,9 @@
 `python -m harness.local.supervisor` reads its orders as JSON from stdin (see `Orders`), puts
 itself into the background, starts the server and writes one JSON line about it to stdout.
 Then it waits for the first of: the server ends, SIGTERM, the owner is gone (SIGUSR1: there is
-no owner any more). Then server and workers are ended and the temp folder is removed. It is a process of its own since a server that
-was started for one run must not outlive a `kill -9` of that run, on Linux and macOS alike.
+no owner any more). Then server and workers are ended and the temp folder is removed. It is a
+process of its own since a server that was started for one run must not outlive a `kill -9` of
+that run, on Linux and macOS alike.
 """
 
 from __future__ import annotations
