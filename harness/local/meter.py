@@ -36,6 +36,13 @@ def set_cpu_factors(home: Path, factors: Mapping[str, float]) -> None:
     _update(home, {"cpu_factor": dict(factors)})
 
 
+def inherit_cpu_factors(home: Path, from_home: Path) -> None:
+    """Take over what `dyno local calibrate` found for another server; nothing if it did not."""
+    factors = _read(from_home).get("cpu_factor")
+    if factors:
+        _update(home, {"cpu_factor": factors})
+
+
 def set_trace(home: Path, file: Path | None) -> None:
     """Let the meter write a line of JSON about each invocation: its steps and its duration."""
     _update(home, {"trace": str(file.resolve()) if file else ""})

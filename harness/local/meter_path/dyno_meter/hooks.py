@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .usage import Probe
 
 
-_NOTICED_S = 0.0005  # a wait that is worth a mark
-
-
 def install(timeline: Timeline, probe: Probe, hurry: Callable[[], None]) -> None:
     """Hook into the standard library's ways to start and await threads and processes.
 
@@ -61,12 +58,13 @@ def _hook_waits(timeline: Timeline) -> None:
 def _marking_waits(original: Callable[..., Any], timeline: Timeline) -> Callable[..., Any]:
     @functools.wraps(original)
     def marking(*arguments: Any, **options: Any) -> Any:
-        begin = time.perf_counter()
+        if not timeline.active:
+            return original(*arguments, **options)
+        timeline.wait_begins()
         try:
             return original(*arguments, **options)
         finally:
-            if time.perf_counter() - begin > _NOTICED_S:
-                timeline.mark()
+            timeline.wait_ends()
 
     return marking
 

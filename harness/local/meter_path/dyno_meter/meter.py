@@ -361,8 +361,12 @@ class _Watch:
             return min(young_s, left_s)
         if meter.over_memory(memory_mb()[0]):
             meter.out_of_memory()
-        meter.look()
-        pause_s = _LOOK_AT_THREADS_EVERY_S if meter.side_by_side else _LOOK_EVERY_S
+        # What a thread waited for a core is only known once it runs again: a look at one that is
+        # alone would take that for another wait. It marks its own time.
+        pause_s = _LOOK_EVERY_S
+        if meter.side_by_side:
+            meter.look()
+            pause_s = _LOOK_AT_THREADS_EVERY_S
         return max(0.001, min(pause_s, left_s))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _NOISE_MS = 0.1
 _NOISE_SHARE = 0.01
 _NO_CPU_MS = 0.005
+_NOTICED_MS = 0.5  # a wait that is worth a mark
 
 
 class Timeline:
@@ -37,6 +38,8 @@ class Timeline:
         self._events: list[tuple[Any, ...]] = []
         self._tasks: list[Task] = []
         self._running: dict[object, Task] = {}
+        self._waits: dict[int, float] = {}  # since when threads wait
+        self._ended_waits_ms = 0.0
         self._last: Reading | None = None
         self.active = False  # whether an invocation is under way
         self.tasks = 1  # threads that counted when last looked at
@@ -48,6 +51,7 @@ class Timeline:
             self._events = []
             self._tasks = []
             self._running = {}
+            self._ended_waits_ms = 0.0
             self._last = self._read()
             self.tasks = self._last.tasks
             self.begin_wall_ms = self._last.wall_ms
@@ -74,11 +78,34 @@ class Timeline:
             own_ns = time.thread_time_ns()
             now = self._read()
             self.tasks = now.tasks
-            self._events.append(_interval(last, now))
+            self._events.append(_interval(last, now, self._waited_ms(last, now)))
             # what the meter itself took is not the function's
             own_ms = 0.0 if by_meter else (time.thread_time_ns() - own_ns) / 1e6
             now.cpu_ms += own_ms
             self._last = now
+
+    def wait_begins(self) -> None:
+        """Note that the calling thread now waits for something outside."""
+        self._waits[threading.get_ident()] = time.perf_counter_ns() / 1e6
+
+    def wait_ends(self) -> None:
+        """Note that it waits no more; a mark if it was long: what comes next comes after it."""
+        begin_ms = self._waits.pop(threading.get_ident(), None)
+        if begin_ms is None or not self.active:
+            return
+        now_ms = time.perf_counter_ns() / 1e6
+        if now_ms - begin_ms > _NOTICED_MS:
+            with self._lock:
+                if self._last is not None:
+                    self._ended_waits_ms += now_ms - max(begin_ms, self._last.wall_ms)
+                self.mark()
+
+    def _waited_ms(self, last: Reading, now: Reading) -> float:
+        """Return how much of an interval some thread is known to have waited."""
+        ended_ms, self._ended_waits_ms = self._ended_waits_ms, 0.0
+        begins = list(self._waits.values())
+        longest_ms = max((now.wall_ms - max(b, last.wall_ms) for b in begins), default=0.0)
+        return max(ended_ms, longest_ms)
 
     @property
     def side_by_side(self) -> bool:
@@ -150,14 +177,17 @@ class Timeline:
             return sum(e[1] for e in intervals), sum(e[3] for e in intervals)
 
 
-def _interval(last: Reading, now: Reading) -> tuple[Any, ...]:
+def _interval(last: Reading, now: Reading, waited_ms: float) -> tuple[Any, ...]:
     wall_ms = max(0.0, now.wall_ms - last.wall_ms)
     cpu_ms = max(0.0, now.cpu_ms - last.cpu_ms)
     queue_ms = max(0.0, now.queue_ms - last.queue_ms)
-    # A thread of the meter may hold Python's lock while it waits for a core, and one of the
-    # function's that wants to work waits for that; but one that sleeps does not.
-    queue_ms += min(cpu_ms, max(0.0, now.meter_queue_ms - last.meter_queue_ms))
     blocked_ms = wall_ms - cpu_ms - queue_ms
+    # A thread of the meter may hold Python's lock while it waits for a core; one of the
+    # function's that wants to work waits for that, but one that waits for something else does not.
+    meter_queue_ms = max(0.0, now.meter_queue_ms - last.meter_queue_ms)
+    held_up_ms = max(0.0, min(meter_queue_ms, blocked_ms - waited_ms))
+    queue_ms += held_up_ms
+    blocked_ms -= held_up_ms
     if blocked_ms < _NOISE_MS + _NOISE_SHARE * wall_ms:
         blocked_ms = 0.0
     return interval(wall_ms, cpu_ms, queue_ms, blocked_ms, max(now.tasks, last.tasks))
