@@ -410,7 +410,40 @@ def test_optimising_goes_wrong(power: int, alias: str, number: int, problem: str
 
 
 def test_lock_text_is_what_the_alias_says() -> None:
-    """The lock's alias says whose it is and which size to go back to."""
+    """The lock's alias says whose it is, and the size to go back to while that is needed."""
+    world, seen = World(), []
+    world.api.before_call = lambda *_: seen.append(
+        world.api.aliases.get(LOCK_ALIAS, {}).get("Description", "")
+    )
+    world.prepare()
+    assert Lock(EXECUTION, 512).text in seen
+    assert Lock.parse(world.api.aliases[LOCK_ALIAS]["Description"]) == Lock(EXECUTION)
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_somebody_changes_the_memory_while_measuring(failed: bool) -> None:
+    """A size that somebody gives the function while it is measured stays, whatever the end."""
     world = World()
     world.prepare()
-    assert Lock.parse(world.api.aliases[LOCK_ALIAS]["Description"]) == Lock(EXECUTION, 512)
+    function = world.function()
+    function.set_memory(2048, function.configuration())
+    before = world.api.picture()
+    if failed:
+        world.end()
+    else:
+        CleanUp(world.function(), EXECUTION).after_success(optimized=False)
+    assert world.api.picture()["latest"] == before["latest"]
+    assert not world.api.versions
+
+
+def test_more_versions_of_a_function_that_was_changed_meanwhile() -> None:
+    """Publishing once more goes back to the size that the function has by then."""
+    world = World()
+    state = world.prepare(onlyColdStarts=True)
+    function = world.function()
+    function.set_memory(2048, function.configuration())
+    world.prepare(state=state, onlyColdStarts=True)
+    assert world.api.latest["MemorySize"] == 2048
+    world.end()
+    assert world.api.latest["MemorySize"] == 2048
+    assert not world.api.versions

@@ -29,7 +29,10 @@ class CleanUp:
         self._lock = FunctionLock(function, execution_arn)
 
     def after_success(self, optimized: bool) -> None:
-        """Remove what was there for measuring; an optimised $LATEST stays as it is."""
+        """Remove what was there for measuring; an optimised $LATEST stays as it is.
+
+        Prepare has put $LATEST back itself, so what it is now was somebody's deployment.
+        """
         self._run(failed=False, restore=not optimized)
 
     def after_failure(self) -> None:

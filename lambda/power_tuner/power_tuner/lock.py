@@ -43,17 +43,27 @@ class FunctionLock:
             # a second attempt of the same state finds its own lock
             return None if found[1].execution_arn == self._execution_arn else found[1]
 
-    def note_memory(self, memory_mb: int) -> Lock:
-        """Write down the memory size to go back to, unless that was done already."""
+    def note_memory(self, memory_mb: int) -> int:
+        """Write down the memory size to go back to; return the one that is written down.
+
+        A second attempt of a state finds what the first one wrote, and $LATEST at any size.
+        """
         alias, lock = self.held()
         if lock.memory_mb is not None:
-            return lock
-        noted = lock.with_memory(memory_mb)
+            return lock.memory_mb
+        self._write(alias, lock.with_memory(memory_mb))
+        return memory_mb
+
+    def forget_memory(self) -> None:
+        """Cross it out: $LATEST is back, and what becomes of it now is somebody else's doing."""
+        alias, lock = self.held()
+        self._write(alias, lock.with_memory(None))
+
+    def _write(self, alias: Alias, lock: Lock) -> None:
         try:
-            self._function.update_alias(alias, Description=noted.text)
+            self._function.update_alias(alias, Description=lock.text)
         except FunctionChanged as error:
             raise ExecutionEnded("the execution was stopped") from error
-        return noted
 
     def held(self) -> tuple[Alias, Lock]:
         """Return the lock, or raise `ExecutionEnded` if this execution must stop working."""

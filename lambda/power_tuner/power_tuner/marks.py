@@ -30,7 +30,7 @@ class Lock:
     """What the lock's description says."""
 
     execution_arn: str
-    memory_mb: int | None = None  # to go back to; None until the tuner is about to change it
+    memory_mb: int | None = None  # to go back to; None while the tuner does not change it
     ended: bool = False  # the execution is over: whatever still works for it must stop
 
     @property
@@ -52,8 +52,8 @@ class Lock:
             ended=match["state"] == "ended",
         )
 
-    def with_memory(self, memory_mb: int) -> Lock:
-        """Return the lock with the memory size to go back to."""
+    def with_memory(self, memory_mb: int | None) -> Lock:
+        """Return the lock with the memory size to go back to, or with none."""
         return replace(self, memory_mb=memory_mb)
 
     def at_end(self) -> Lock:

@@ -41,7 +41,7 @@ class Optimization:
         """
         try:
             config = self._function.ready()
-            self._lock.held()
+            self._lock.note_memory(config["MemorySize"])
             config = self._publisher.set_memory(config, power)
             if alias_name:
                 self._point_alias(alias_name, power, config)

@@ -66,10 +66,11 @@ class Preparation:
             # a stop that came before the lock was cleaned up after before the lock, too
             self._check_running()
             config = self._function.ready()
-            lock = self._lock.note_memory(config["MemorySize"])
+            original = self._lock.note_memory(config["MemorySize"])
             if state is None:
-                state = self._new_state(description, lock)
-            self._publish(config, state)
+                state = self._new_state(description, original)
+            self._publish(config, state, original)
+            self._lock.forget_memory()
             self._wait_for_versions(state)
             self._check_running()
         except MAYBE_ENDED:
@@ -111,11 +112,10 @@ class Preparation:
                 self._clean_up_after(other.execution_arn)
             self._deadline.pause(_BUSY_PAUSE_S, f"{other.execution_arn} to end")
 
-    def _new_state(self, description: Mapping[str, Any], lock: Lock) -> TuningState:
+    def _new_state(self, description: Mapping[str, Any], original: int) -> TuningState:
         config = description["Configuration"]
-        assert lock.memory_mb is not None  # noted just before
         return TuningState(
-            original_power=lock.memory_mb,
+            original_power=original,
             architecture=(config.get("Architectures") or ["x86_64"])[0],
             timeout_s=int(config.get("Timeout") or 3),
             reserved_concurrency=_reserved_concurrency(description),
@@ -126,9 +126,8 @@ class Preparation:
             warnings=list(self._request.warnings),
         )
 
-    def _publish(self, config: Mapping[str, Any], state: TuningState) -> None:
+    def _publish(self, config: Mapping[str, Any], state: TuningState, original: int) -> None:
         published = self._already_published()
-        original = state.original_power
         wanted = [p for p in state.powers if not p.done]
         for power in sorted(wanted, key=lambda p: (p.power == original, p.power)):
             mark = measured_mark(self._execution_arn, power.power, state.batch)
