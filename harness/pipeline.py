@@ -20,6 +20,7 @@ from harness.errors import (
 from harness.progress import Ui
 from harness.run import Run
 
+
 def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> int:
     """Run all steps and return the exit status.
 
@@ -164,7 +165,7 @@ def finish(run: Run, *, keep: bool) -> bool:
             run.keep()
         else:
             run.down()
-    except (DynoError, KeyboardInterrupt) as error:
+    except (DynoError, KeyboardInterrupt, OSError) as error:
         done = False
         _say_what_is_left(run, error)
     with suppress(DynoError, OSError):

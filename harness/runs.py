@@ -224,7 +224,7 @@ class RunFolder:
                 "Make room, then `dyno sweep` takes down what is left.",
             ) from error
 
-    def with_reserve(self, do: Callable[[], None]) -> None:
+    def with_reserve(self, do: Callable[[], object]) -> None:
         """Do something that writes, and once more with the reserve if the disk is full."""
         try:
             do()
