@@ -6,9 +6,11 @@ each step writes a line at its start and end, and one now and then between.
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -18,6 +20,36 @@ from rich.text import Text
 
 # In a log file, a line about a step's progress at most this often.
 _QUIET_S = 10.0
+
+
+class _Unbreakable(io.TextIOBase):
+    """Standard error, but nothing fails for want of a reader.
+
+    A terminal may be closed, a pipe's other end may be gone, a disk be full: that must not come
+    between a run and its teardown.
+    """
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return sys.stderr.encoding or "utf-8"
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        try:
+            return sys.stderr.isatty()
+        except ValueError:
+            return False
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
 
 
 class Step:
@@ -56,7 +88,7 @@ class Ui:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or Console(file=_Unbreakable(), highlight=False)
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[Step]:
