@@ -70,7 +70,6 @@ locals {
           "lambda:CreateAlias",
           "lambda:GetFunctionConfiguration",
           "lambda:ListAliases",
-          "lambda:ListVersionsByFunction",
           "lambda:PublishVersion",
           "lambda:UpdateAlias",
           "lambda:UpdateFunctionConfiguration",

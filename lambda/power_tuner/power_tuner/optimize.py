@@ -8,7 +8,7 @@ from typing import Any
 from power_tuner.errors import MAYBE_ENDED, TunerError
 from power_tuner.function import Function
 from power_tuner.lock import FunctionLock
-from power_tuner.marks import is_measured, tuned_mark
+from power_tuner.marks import tuned_mark
 from power_tuner.publishing import Publisher
 
 
@@ -53,13 +53,7 @@ class Optimization:
     def _point_alias(self, name: str, power: int, config: Mapping[str, Any]) -> None:
         alias = next((a for a in self._function.aliases() if a.name == name), None)
         mark = tuned_mark(self._execution_arn, power, name, alias.version if alias else "")
-        # a version that CleanUp is about to delete cannot be the alias's
-        measured = {
-            version.number
-            for version in self._function.versions()
-            if is_measured(version.description, self._execution_arn)
-        }
-        _, number = self._publisher.publish(config, mark, measured)
+        _, number = self._publisher.publish(config, mark)
         self._function.ready(number)
         if alias is not None:
             self._function.update_alias(alias, FunctionVersion=number)

@@ -134,7 +134,7 @@ class Preparation:
             number = published.get(mark)
             if number is None:
                 config = self._publisher.set_memory(config, power.power)
-                config, number = self._publisher.publish(config, mark, published.values())
+                config, number = self._publisher.publish(config, mark)
                 published[mark] = number
             power.versions.append(number)
         self._publisher.set_memory(config, original)

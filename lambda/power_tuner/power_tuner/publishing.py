@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from power_tuner.function import Function, check_unchanged
+from power_tuner.function import Function, Version, check_unchanged
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import measured_mark
 from power_tuner.request import POWER_MAX_MB
@@ -42,31 +42,30 @@ class Publisher:
         self._lock.held()
         return self._function.set_memory(memory_mb, config)
 
-    def publish(
-        self, config: Configuration, mark: str, own: Collection[str]
-    ) -> tuple[Configuration, str]:
-        """Publish $LATEST; return its configuration afterwards, and the version's number.
+    def publish(self, config: Configuration, mark: str) -> tuple[Configuration, str]:
+        """Publish $LATEST as a version of its own; return the configuration afterwards, and its number.
+
+        If the newest version is the same but for its description, Lambda publishes none and
+        answers with that one. It may be warm, have provisioned concurrency or real traffic, and
+        whoever made it keeps it; a version of another memory size in between helps.
 
         Args:
             config: Its configuration now.
             mark: The version's description.
-            own: Numbers of versions that must not be given again.
         """
-        config, number = self._publish(config, mark)
-        if number in own:
-            # The newest version is the same but for its description, so Lambda publishes none.
-            # One of another memory size in between makes it do so.
+        config, version = self._publish(config, mark)
+        if version.description != mark:
             memory_mb = config["MemorySize"]
             spacer = memory_mb + 1 if memory_mb < POWER_MAX_MB else memory_mb - 1
             config = self.set_memory(config, spacer)
             config, _ = self._publish(config, measured_mark(self._execution_arn, spacer, 0))
             config = self.set_memory(config, memory_mb)
-            config, number = self._publish(config, mark)
-        return config, number
+            config, version = self._publish(config, mark)
+        return config, version.number
 
-    def _publish(self, config: Configuration, mark: str) -> tuple[Configuration, str]:
+    def _publish(self, config: Configuration, mark: str) -> tuple[Configuration, Version]:
         version = self._function.publish(mark, config)
         self._lock.held()
         after = self._function.ready()  # publishing may have given $LATEST another RevisionId
         check_unchanged(config, after)
-        return after, version.number
+        return after, version
