@@ -106,12 +106,16 @@ class Figure:
         of: The attribute of a block that it is a figure of.
         estimate: From the sorted values, at least `least`, to the figure.
         least: Fewest values that a block must have.
+        unit: Of the figure in a sentence.
+        factor: What it is multiplied with there.
     """
 
     word: str
     of: str
     estimate: Callable[[Sequence[float]], float]
     least: int
+    unit: str = "ms"
+    factor: float = 1.0
 
 
 def smooth_percentile(ordered: Sequence[float], q: float) -> float:
@@ -163,7 +167,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
         "p90": _percentile(0.9),
         "p95": _percentile(0.95),
         "p99": _percentile(0.99),
-        "cost": Figure("cost", "costs_usd", fmean, 1),
+        "cost": Figure("cost", "costs_usd", fmean, 1, "USD per million", 1e6),
         "cold": Figure("the median cold start", "cold_ms", median, 1),
     }
 )
@@ -176,7 +180,9 @@ class RatioCheck:
 
     Attributes:
         name: Its key in `FIGURES`.
-        ratio: Candidate / baseline as estimated; None if there is nothing to tell it from.
+        baseline: The figure in the middle one of the baseline's blocks; None if unknown.
+        candidate: The same of the candidate.
+        ratio: Candidate / baseline as estimated from the pairs; None if unknown.
         interval: The ratio's bounds. The low one is wrong with probability `alpha`, the high
             one with `risk`; an open one is 0 or infinite.
         p_value: How often so much worse a candidate is seen when nothing changed.
@@ -187,6 +193,8 @@ class RatioCheck:
     """
 
     name: str
+    baseline: float | None
+    candidate: float | None
     ratio: float | None
     interval: Interval
     p_value: float
@@ -276,6 +284,8 @@ class _Measured:
 
     ranks: SignedRank | None
     missing: str = ""
+    baseline: float | None = None
+    candidate: float | None = None
 
 
 _Ordered = Sequence[Sequence[float]]  # sorted values of each block
@@ -301,7 +311,8 @@ def _measure(figure: Figure, baseline: _Ordered, candidate: _Ordered) -> _Measur
     before, after = (list(map(figure.estimate, blocks)) for blocks in (baseline, candidate))
     if min(*before, *after) <= 0:
         return _Measured(None, f"{figure.word} cannot be judged: it is 0 in a block")
-    return _Measured(SignedRank.of(list(map(_log_ratio, before, after))))
+    ranks = SignedRank.of(list(map(_log_ratio, before, after)))
+    return _Measured(ranks, "", median(before), median(after))
 
 
 def _log_ratio(baseline: float, candidate: float) -> float:
@@ -332,49 +343,80 @@ def _p_value(measured: _Measured) -> float:
 
 def _judge(name: str, measured: _Measured, alpha: float, rules: _Rules) -> RatioCheck:
     """Hold one figure's interval against the margin."""
-    figure, ranks = FIGURES[name], measured.ranks
-
-    def check(outcome: Outcome, reason: str) -> RatioCheck:
-        p_value = _p_value(measured)
-        return RatioCheck(name, ratio, interval, p_value, alpha, rules.risk, outcome, reason)
-
+    ranks = measured.ranks
     ratio, interval = None, Interval(0.0, math.inf)
-    if ranks is None:
-        return check("inconclusive", measured.missing)
-    ratio = math.exp(ranks.estimate)
-    interval = Interval(math.exp(ranks.lower_bound(alpha)), math.exp(ranks.upper_bound(rules.risk)))
-    span, allowed = change(interval), f"{number(rules.margin * 100)} %"
-    seen = f"{ranks.pairs} pairs of blocks"
-    if interval.high <= 1 + rules.margin:
-        return check("pass", f"{figure.word}: no more than {allowed} worse, shown: {span}, {seen}")
-    if interval.low > 1 and ratio >= 1 + rules.margin:
-        return check(
-            "fail", f"{figure.word} is {span} than the baseline, {allowed} allowed, {seen}"
+    outcome: Outcome = "inconclusive"
+    reason = measured.missing
+    if ranks is not None:
+        ratio = math.exp(ranks.estimate)
+        interval = Interval(
+            math.exp(ranks.lower_bound(alpha)), math.exp(ranks.upper_bound(rules.risk))
         )
-    least = least_pairs(rules.alpha / rules.checks)
-    if ranks.pairs < least:
-        return check(
-            "inconclusive",
-            f"{figure.word}: cannot tell yet: at least {least} pairs of blocks are needed, not "
-            f"{ranks.pairs}",
-        )
-    return check(
-        "inconclusive",
-        f"{figure.word}: cannot tell yet: {span} than the baseline, {allowed} allowed, {seen}",
+        if interval.high <= 1 + rules.margin:
+            outcome = "pass"
+        elif interval.low > 1 and ratio >= 1 + rules.margin:
+            outcome = "fail"
+        reason = _sentence(FIGURES[name], measured, ranks.pairs, interval, outcome, rules)
+    return RatioCheck(
+        name=name,
+        baseline=measured.baseline,
+        candidate=measured.candidate,
+        ratio=ratio,
+        interval=interval,
+        p_value=_p_value(measured),
+        alpha=alpha,
+        risk=rules.risk,
+        outcome=outcome,
+        reason=reason,
     )
+
+
+def _sentence(
+    figure: Figure,
+    measured: _Measured,
+    pairs: int,
+    interval: Interval,
+    outcome: Outcome,
+    rules: _Rules,
+) -> str:
+    """Say what the pairs say of one figure."""
+    least = least_pairs(rules.alpha / rules.checks)
+    if outcome == "inconclusive" and pairs < least:
+        return (
+            f"{figure.word}: cannot tell yet: at least {least} pairs of blocks are needed, "
+            f"not {pairs}"
+        )
+    after, before = (
+        number(value * figure.factor) if value is not None else "unknown"
+        for value in (measured.candidate, measured.baseline)
+    )
+    span, allowed = change(interval), f"{number(rules.margin * 100)} %"
+    seen = f"({after} against {before} {figure.unit}, {pairs} pairs of blocks)"
+    return {
+        "pass": f"{figure.word} is no more than {allowed} worse than the baseline: {span} {seen}",
+        "fail": f"{figure.word} is {span} than the baseline, {allowed} allowed {seen}",
+        "inconclusive": f"{figure.word}: cannot tell yet: {span} than the baseline, {allowed} "
+        f"allowed {seen}",
+    }[outcome]
 
 
 def change(interval: Interval) -> str:
     """Return in words how much worse or better a ratio in this interval is.
 
-    Examples: "8 to 14 % worse", "2 % better to 9 % worse", "3 to 5 % better".
+    Examples: "8 to 14 % worse", "2 % better to 9 % worse", "3 to 5 % better", "unchanged".
     """
     low, high = (_percent(end) for end in (interval.low, interval.high))
+    if low == high == "0":
+        return "unchanged"
     if interval.low >= 1:
-        return f"{low} to {high} % worse"
+        return f"{_span(low, high)} % worse"
     if interval.high <= 1:
-        return f"{high} to {low} % better"
+        return f"{_span(high, low)} % better"
     return f"{low} % better to {high} % worse"
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _percent(ratio: float) -> str:
