@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TextIO, cast
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -88,7 +89,7 @@ class Ui:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=_Unbreakable(), highlight=False)
+        self.console = console or Console(file=cast("TextIO", _Unbreakable()), highlight=False)
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[Step]:
