@@ -22,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +94,19 @@ class _State:
     identity: str
     supervisor_pid: int
     supervisor_identity: str
+    owner_pid: int | None
+    owner_identity: str | None
 
     @property
     def running(self) -> bool:
         return is_alive(self.pid, self.identity)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether its owner is gone: its supervisor is about to end it."""
+        return self.owner_pid is not None and not is_alive(
+            self.owner_pid, self.owner_identity or ""
+        )
 
 
 def start(
@@ -136,7 +145,7 @@ def start(
         running = status(home)
         if running is not None:
             return _same_port(running, port)
-        _clear(home)
+        _end_last(home)
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
             environment = _server_environment(home, chosen, region, account_id, account_concurrency)
@@ -161,7 +170,9 @@ def start(
 def status(home: Path) -> LocalServer | None:
     """Return the server that runs in `home`, or None if there is none (any more)."""
     state = _read_state(home)
-    return _server(state, home.resolve()) if state is not None and state.running else None
+    if state is None or not state.running or state.orphaned:
+        return None
+    return _server(state, home.resolve())
 
 
 def stop(home: Path) -> bool:
@@ -173,12 +184,7 @@ def stop(home: Path) -> bool:
     if not home.is_dir():
         return False
     with _locked(home):
-        state = _read_state(home)
-        was_running = state is not None and state.running
-        if state is not None:
-            _end(state, home.resolve())
-        _clear(home)
-        return was_running
+        return _end_last(home.resolve())
 
 
 def let_go(home: Path) -> None:
@@ -187,6 +193,7 @@ def let_go(home: Path) -> None:
     if state is not None and is_alive(state.supervisor_pid, state.supervisor_identity):
         with contextlib.suppress(ProcessLookupError):
             os.kill(state.supervisor_pid, signal.SIGUSR1)
+            _write_state(home, replace(state, owner_pid=None, owner_identity=None))
 
 
 def is_abandoned(home: Path) -> bool:
@@ -232,7 +239,7 @@ def _launch(
     """Start supervisor and server, and write down which processes they are."""
     temp = home / "tmp"
     temp.mkdir(mode=0o700, exist_ok=True)
-    orders = {
+    orders: dict[str, Any] = {
         "command": [sys.executable, *program],
         "environment": environment,
         "log": str(home / "server.log"),
@@ -263,6 +270,8 @@ def _launch(
         port=port,
         account_id=account_id,
         region=region,
+        owner_pid=owner_pid,
+        owner_identity=orders["owner_identity"],
         **processes,
     )
     _write_state(home, state)
@@ -356,10 +365,16 @@ def _end(state: _State, home: Path) -> None:
     end_server(state.pid, state.identity, home / "tmp")
 
 
-def _clear(home: Path) -> None:
-    """Remove what a server that is gone has left."""
-    end_server(-1, "", home.resolve() / "tmp")
+def _end_last(home: Path) -> bool:
+    """End the server of `home` if there is one, and remove what it left; tell whether it ran."""
+    state = _read_state(home)
+    was_running = state is not None and state.running
+    if state is not None:
+        _end(state, home)
+    else:
+        end_server(-1, "", home / "tmp")
     (home / "server.json").unlink(missing_ok=True)
+    return was_running
 
 
 def _server(state: _State, home: Path) -> LocalServer:

@@ -189,3 +189,16 @@ def test_accounts_do_not_see_each_other(
 
     assert mine.client("sqs").list_queues()["QueueUrls"]
     assert not yours.client("sqs").list_queues().get("QueueUrls")
+
+
+def test_server_of_a_dead_owner_is_not_taken_over(home: Path) -> None:
+    """A start right after the owner's death gets a server of its own, not the one that ends."""
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    orphan = server.start(home, owner_pid=owner.pid)
+    owner.kill()
+    owner.communicate()
+
+    again = server.start(home)
+    assert again.pid != orphan.pid
+    assert not wait_until(lambda: server.status(home) is None, seconds=2.0)
+    assert server.status(home) == again
