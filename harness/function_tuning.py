@@ -23,6 +23,7 @@ from harness import (
     functions,
     runs,
     state_machines,
+    sweeper,
     toolchain,
     tuner,
 )
@@ -95,7 +96,9 @@ class FunctionTuning(Run):
         Raises:
             UserError: Something is missing or wrong; nothing was made.
         """
-        account = account or aws.connect(_region(order))
+        if account is None:
+            sweeper.tidy(project, ui, runs_folder)
+            account = aws.connect(_region(order))
         function = functions.look_up(order.function, account)
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> i
     with run.folder.locked(), interrupts.handled(_teller(run.ui)) as signals:
         try:
             try:
-                status = work() if work else _whole_line(run)
+                status = work() if work else whole_line(run)
             except (DynoError, KeyboardInterrupt) as error:
                 status = _note(run, error)
             except BaseException as error:
@@ -126,10 +126,19 @@ def teardown_on_failure(run: Run) -> Iterator[None]:
             raise
 
 
-def _whole_line(run: Run) -> int:
-    run.up(run.build())
-    _if_it_can(run, "smoke", run.smoke)
-    run.tune()
+def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
+    """Run the steps from building to the gate and return what the verdict means.
+
+    Args:
+        run: The run.
+        skip: Steps that a resumed run had finished; of the load its own tests are told apart.
+    """
+    if "up" not in skip:
+        run.up(run.build())
+    if "smoke" not in skip:
+        _if_it_can(run, "smoke", run.smoke)
+    if "tune" not in skip:
+        run.tune()
     _if_it_can(run, "load", run.load)
     run.gate()
     return exit_status(run)

@@ -21,13 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import (
+    accounts,
     aws,
     environment,
+    evidence,
     interrupts,
     root_module,
     rounds,
     runs,
     slo,
+    sweeper,
     teardown,
     toolchain,
 )
@@ -83,6 +86,7 @@ class Run:
         self.account = account
         self.ui = ui
         self.result = result
+        self.finished: frozenset[str] = frozenset()  # steps of a resumed run, done before
         if tools is not None:  # None: a run that deploys nothing
             self.environment = Environment(folder, account, tools)
 
@@ -109,8 +113,8 @@ class Run:
             ui: Where progress goes.
             overrides: Settings from the command line, by "section.key".
             port: For the embedded AWS; None takes a free one.
-            keep: Whether the environment outlives this process; if not, an embedded AWS
-                ends with the process, however that ends.
+            keep: Whether the environment is to stand afterwards. Until `Run.keep`, an own
+                embedded AWS ends with this process, however that ends.
             worker: Which of several at once this is; in lease and tags, and the run's id counts it.
             runs_folder: Folder of all runs; None is the project's `runs/`.
             server_home: Home of an embedded AWS that runs, to be used in the place of an own
@@ -123,8 +127,9 @@ class Run:
         env = load_env(project, env_name, overrides)
         env.tuning_payload()
         root_module.check(env.folder)
-        tools = _tools(project, ui, node=(project / "postman").is_dir())
+        tools = tools_of(project, ui, node=(project / "postman").is_dir())
         settings = env.settings.environment
+        sweeper.tidy(project, ui, runs_folder)
         emulated = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
         own_server = emulated and server_home is None
         if own_server:
@@ -151,8 +156,7 @@ class Run:
             settings=env.settings.model_dump(),
         )
         if account is None:
-            owner_pid = None if keep else os.getpid()
-            account = _start_server(folder, settings.region, port, owner_pid)
+            account = start_server(folder, settings.region, port)
         lease = folder.update_lease(
             account_id=account.account_id, region=account.region, endpoint=account.endpoint
         )
@@ -208,7 +212,7 @@ class Run:
         )
         env = Env(name=lease.env, folder=project / "envs" / lease.env, settings=settings)
         result = read_result(folder)
-        tools = _tools(project, ui, node=not lease.tuner_only and (project / "postman").is_dir())
+        tools = tools_of(project, ui, node=not lease.tuner_only and (project / "postman").is_dir())
         account = _account_of(lease, folder) if standing else _nowhere(lease)
         return cls(project, env, folder, account, tools, ui, result)
 
@@ -224,11 +228,14 @@ class Run:
 
     def up(self, packages: dict[str, Package]) -> None:
         """Deploy the environment and fill its table."""
-        from harness import seed
+        from harness import inputs, seed
 
         settings = self.env.settings.environment
         with self._step("up", f"deploying {self.result.name_prefix}") as step:
             self.environment.stage(self.sources, packages, folders=settings.folders)
+            self.folder.note_inputs(
+                inputs.of(self.env, self.sources, self.project, packages), self.finished
+            )
             outputs = root_module.completed(
                 self.environment.apply(follow(step, "deploying")),
                 self.account,
@@ -245,6 +252,7 @@ class Run:
                 f"{self.result.name_prefix} at {outputs['memory_mb']} MB in "
                 f"{self.account.region}: {where}"
             )
+        self.folder.mark("up")
 
     def why_not(self, step: str) -> str:
         """Return why this environment's API cannot be asked, or an empty string.
@@ -269,6 +277,7 @@ class Run:
         smoke = self.try_smoke()
         if not smoke.passed:
             raise StepError("smoke", smoke_failure(smoke))
+        self.folder.mark("smoke")
         return smoke
 
     def try_smoke(self) -> SmokeResult:
@@ -313,6 +322,7 @@ class Run:
             tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
+        self.folder.mark("tune")
         return tuning
 
     def _run_tuner(
@@ -345,6 +355,7 @@ class Run:
         try:  # no step around it: it is a run with steps of its own
             tuning = side_tuning.tune(self)
             self._add(tuning=tuning)
+            self.folder.mark("tune")
         finally:
             elapsed = round(time.monotonic() - started, 3)
             self._add(timings={**self.result.timings, "tune": elapsed})
@@ -361,17 +372,29 @@ class Run:
         results: list[LoadResult] = []
         with self._step("load", in_words(profile)) as step:
             for label, memory_mb in self._sizes().items():
+                before = self._loaded(label, memory_mb)
+                if before is not None:
+                    results.append(before)
+                    continue
                 self._deploy_memory(memory_mb, step)
                 series = self.load_series(profile, label, memory_mb, step)
                 if label == slo.DEPLOYED:
                     self._decide(series, results)
                 results.append(series.result)
                 self._add(load=tuple(results))
+                self.folder.mark(f"load {label}")
             requests = sum(result.requests for result in results)
             errors = sum(result.errors for result in results)
             shown = " and ".join(f"{result.memory_mb} MB" for result in results)
             step.update(f"{requests:,} requests at {shown}, {errors} errors")
         return tuple(results)
+
+    def _loaded(self, label: str, memory_mb: int) -> LoadResult | None:
+        """Return the load test that a resumed run had finished, if it had."""
+        if f"load {label}" not in self.finished:
+            return None
+        found = (x for x in self.result.load if (x.label, x.memory_mb) == (label, memory_mb))
+        return next(found, None)
 
     def load_deployed(self, profile: LoadSettings, label: str) -> rounds.LoadSeries:
         """Load the API once at the memory size that it is declared with.
@@ -528,6 +551,8 @@ class Run:
             with self._step("keep", f"back to {declared} MB") as step:
                 self._deploy_memory(declared, step)
         self.folder.update_lease(kept=True)
+        if lease.own_server:
+            server.let_go(self.folder.server_home)
 
     def discard(self) -> None:
         """Remove the folder of a run that deployed nothing, and its embedded AWS."""
@@ -639,10 +664,7 @@ def read_result(folder: runs.RunFolder) -> RunResult:
     Raises:
         UserError: Its result.json cannot be read.
     """
-    try:
-        return RunResult.from_json(json.loads(folder.result.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder.result}: not the result of a run: {error}") from error
+    return evidence.read(folder)
 
 
 def git_sha(project: Path) -> str:
@@ -660,7 +682,7 @@ def _git(project: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def _tools(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
+def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
     from harness import newman
 
     if node:
@@ -671,11 +693,10 @@ def _tools(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
     return tools
 
 
-def _start_server(
-    folder: runs.RunFolder, region: str, port: int | None, owner_pid: int | None
-) -> aws.Account:
+def start_server(folder: runs.RunFolder, region: str, port: int | None = None) -> aws.Account:
+    """Start the embedded AWS of a run; it ends with this process unless it is let go."""
     local = server.start(
-        folder.server_home, port=port, region=region or "us-east-1", owner_pid=owner_pid
+        folder.server_home, port=port, region=region or "us-east-1", owner_pid=os.getpid()
     )
     return aws.embedded(local.environment(), local.account_id, local.region)
 
@@ -693,12 +714,7 @@ def _account_of(lease: runs.Lease, folder: runs.RunFolder) -> aws.Account:
         except UserError:
             return _nowhere(lease)
     account = aws.connect(lease.region)
-    if (account.account_id, account.endpoint) != (lease.account_id, lease.endpoint):
-        raise UserError(
-            f"run {lease.run_id} is in account {lease.account_id}"
-            f"{f' at {lease.endpoint}' if lease.endpoint else ''}, and the credentials name "
-            f"{account.account_id}{f' at {account.endpoint}' if account.endpoint else ''}."
-        )
+    accounts.require_same(lease, account)
     return account
 
 

@@ -4,6 +4,7 @@
       lease.json        who owns the environment, where it is, what state it is in
       lock              held by the command that works on the environment, with its name
       reserve           space for the teardown and the evidence, should the disk be full
+      progress.json     the finished steps, for `dyno run --resume`
       result.json       what was measured so far, then report.html, report.md, junit.xml, ...
       terraform/        a copy of envs/NAME and modules, with the state of the local backend
       build/            the packages that were deployed
@@ -26,7 +27,7 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -164,6 +165,30 @@ class RunFolder:
     def server_home(self) -> Path:
         """Folder of the run's own embedded AWS."""
         return self.path / "local"
+
+    def mark(self, step: str) -> None:
+        """Note that a step is finished, and what it found is kept."""
+        self._write_progress({**self.progress(), step: True})
+
+    def note_inputs(self, inputs: Mapping[str, str], finished: Iterable[str] = ()) -> None:
+        """Note what the environment is made of.
+
+        Args:
+            inputs: Hashes, by what they are of.
+            finished: Steps that were finished before and are still true.
+        """
+        self._write_progress({"inputs": dict(inputs), **dict.fromkeys(finished, True)})
+
+    def progress(self) -> dict[str, Any]:
+        """Return the finished steps as keys, and what they worked on as "inputs"."""
+        try:
+            content = json.loads((self.path / "progress.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write_progress(self, content: Mapping[str, Any]) -> None:
+        self.write("progress.json", json.dumps(content, indent=2) + "\n")
 
     @property
     def embedded_home(self) -> Path | None:
