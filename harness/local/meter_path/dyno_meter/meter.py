@@ -56,6 +56,7 @@ class Meter:
         # the invocation
         self._init_ms: float | None = None
         self._request_id = ""
+        self._peak_mb = 0  # of memory, since the environment was made
         self._timeout_s = 3.0
         self._error_type = ""
         self.running = self._dying = False
@@ -161,7 +162,7 @@ class Meter:
 
     def _end(self, text: str) -> str:
         self._timeline.end()
-        if self._over_memory(memory_mb()[1]):
+        if self.over_memory():
             self.out_of_memory()
         steps = self._steps()
         took_ms = duration_ms(steps, self._memory_mb)[0]
@@ -211,11 +212,12 @@ class Meter:
     def _report(
         self, took_ms: float, status: str, error_type: str = "", max_memory_mb: int | None = None
     ) -> None:
+        self.over_memory()  # brings the peak up to date
         lines = report.report_lines(
             self._request_id,
             duration_ms=took_ms,
             memory_mb=self._memory_mb,
-            max_memory_mb=max_memory_mb or min(memory_mb()[1], self._memory_mb),
+            max_memory_mb=max_memory_mb or min(self._peak_mb, self._memory_mb),
             init_ms=self._init_ms,
             status=status,
             error_type=error_type,
@@ -248,12 +250,12 @@ class Meter:
         message = "Runtime exited with error: signal: killed"
         self._die_of_exit(message, "Runtime.OutOfMemory", self._memory_mb)
 
-    def over_memory(self, now_mb: int) -> bool:
-        """Tell whether that is more than the function may use."""
-        return self._over_memory(now_mb)
-
-    def _over_memory(self, used_mb: int) -> bool:
-        return self._settings.memory_limit and used_mb > self._memory_mb
+    def over_memory(self) -> bool:
+        """Tell whether the function now uses, or has used, more than it may."""
+        now_mb, peak_mb = memory_mb()
+        children_mb = self._probe.children_memory_mb()
+        self._peak_mb = max(self._peak_mb, peak_mb, now_mb + children_mb)
+        return self._settings.memory_limit and self._peak_mb > self._memory_mb
 
     def _exited(self, code: object) -> None:
         status = 0 if code is None else code if isinstance(code, int) else 1
@@ -359,7 +361,7 @@ class _Watch:
         young_s = meter.begun + _LOOK_EVERY_S - now
         if young_s > 0 and not meter.side_by_side:
             return min(young_s, left_s)
-        if meter.over_memory(memory_mb()[0]):
+        if meter.over_memory():
             meter.out_of_memory()
         # What a thread waited for a core is only known once it runs again: a look at one that is
         # alone would take that for another wait. It marks its own time.

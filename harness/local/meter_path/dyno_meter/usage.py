@@ -35,7 +35,6 @@ class Reading:
 
 
 SCHEDSTAT, RUSAGE = "schedstat", "rusage"
-_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 class Probe:
@@ -55,6 +54,10 @@ class Probe:
     def leave_out(self, thread_id: int) -> None:
         """Do not count a thread of the meter itself."""
         self._mine.add(thread_id)
+
+    def children_memory_mb(self) -> int:
+        """Return the children's memory in MB; what they share counts by its share."""
+        return _proportional_mb(list(self._children))
 
     def read(self) -> Reading:
         """Return the counters now."""
@@ -276,8 +279,7 @@ def memory_mb() -> tuple[int, int]:
     return peak, peak
 
 
-def children_memory_mb(pids: list[int]) -> int:
-    """Return the children's memory in MB; what they share with others counts by its share."""
+def _proportional_mb(pids: list[int]) -> int:
     total_kb = 0
     for pid in pids:
         try:
