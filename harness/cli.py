@@ -21,6 +21,7 @@ from harness.cli_support import (
     RegionOption,
     RunOption,
     StrategyOption,
+    WaitOption,
     power_values,
     print_json,
     project,
@@ -82,6 +83,7 @@ def _root(
 
 @app.command(epilog=EXIT_STATUS_HELP)
 def run(
+    context: typer.Context,
     env: EnvOption = "local",
     keep: Annotated[bool, typer.Option(help="Leave the environment standing.")] = False,
     power: PowerOption = None,
@@ -93,6 +95,16 @@ def run(
     pacing_ms: PacingOption = None,
     region: RegionOption = None,
     port: PortOption = None,
+    resume_id: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN_ID",
+            help="Go on with a run that stopped half-way, from the last finished step and with "
+            "its own settings.",
+        ),
+    ] = None,
+    wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy, tune, load, judge, report and take down: the whole line.
@@ -103,18 +115,47 @@ def run(
     from harness import pipeline
     from harness.run import Run
 
+    if resume_id is not None:
+        raise typer.Exit(_resume(context, resume_id, keep=keep, wait=wait, as_json=as_json))
     overrides = {
         **_tuning_overrides(power, num, strategy),
         **_load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms),
         "environment.region": region,
     }
-    prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port, keep=keep)
+    prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port)
     status = pipeline.execute(prepared, keep=keep)
     if as_json:
         print_json(prepared.result.to_json())
     else:
         summary(prepared)
     raise typer.Exit(status)
+
+
+def _resume(
+    context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_json: bool
+) -> int:
+    """Go on with a run and return the exit status."""
+    from harness import pipeline
+    from harness.resume import Resumed
+
+    own = ("resume_id", "keep", "wait", "as_json")
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in context.params
+        if name not in own
+        and (source := context.get_parameter_source(name))
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise UserError(f"{', '.join(given)}: a run goes on with its own settings")
+    ui = Ui()
+    resumed = Resumed.prepare_again(project(), run_id, ui, waiting=ui.note if wait else None)
+    status = pipeline.execute(resumed, keep=keep, work=resumed.work)
+    if as_json:
+        print_json(resumed.result.to_json())
+    else:
+        summary(resumed)
+    return status
 
 
 @app.command()
@@ -129,7 +170,7 @@ def up(
     from harness.run import Run
 
     overrides = {"environment.region": region}
-    prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port, keep=True)
+    prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port)
     with pipeline.teardown_on_failure(prepared):
         prepared.up(prepared.build())
         prepared.keep()
@@ -150,9 +191,11 @@ def up(
 
 
 @app.command()
-def smoke(run_id: RunOption = None, as_json: JsonOption = False) -> None:
+def smoke(
+    run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False
+) -> None:
     """Ask every operation of a standing environment's API once, refusals too."""
-    with reopened(run_id) as opened:
+    with reopened(run_id, wait=wait) as opened:
         result = opened.smoke()
     if as_json:
         print_json(opened.result.to_json()["smoke"])
@@ -170,11 +213,12 @@ def load(
     duration_s: DurationOption = None,
     ramp_up_s: RampOption = None,
     pacing_ms: PacingOption = None,
+    wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load the API of a standing environment at its current and recommended memory size."""
     overrides = _load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms)
-    with reopened(run_id, overrides) as opened:
+    with reopened(run_id, overrides, wait=wait) as opened:
         opened.load()
         opened.keep()
     if as_json:
@@ -184,11 +228,13 @@ def load(
 
 
 @app.command(epilog=EXIT_STATUS_HELP)
-def gate(run_id: RunOption = None, as_json: JsonOption = False) -> None:
+def gate(
+    run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False
+) -> None:
     """Hold what was measured against the SLO."""
     from harness import pipeline
 
-    with reopened(run_id) as opened:
+    with reopened(run_id, wait=wait) as opened:
         opened.gate()
     if as_json:
         print_json(opened.result.to_json()["verdict"])
@@ -218,12 +264,14 @@ def report(
 @app.command()
 def down(
     run_id: RunOption = None,
+    wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take a standing environment down and prove that nothing is left."""
     from harness import pipeline
 
-    with reopened(run_id, any_state=True) as opened, pipeline.shielded(opened.ui):
+    reopen = reopened(run_id, any_state=True, wait=wait)
+    with reopen as opened, pipeline.shielded(opened.ui):
         opened.down()
     if as_json:
         print_json({"run_id": opened.result.run_id, "leftovers": []})
@@ -256,17 +304,18 @@ app.command()(cli_bootstrap.bootstrap)
 
 @app.command()
 def ls(as_json: JsonOption = False) -> None:
-    """List runs and whether their environments stand."""
+    """List runs and whether their environments stand: those here, and in the account's bucket."""
     from harness import sweeper
 
-    rows = sweeper.listing(project() / "runs")
+    rows = sweeper.listing(project(), Ui())
     if as_json:
         print_json(rows)
         return
     for row in rows:
+        elsewhere = f"  {row['where']}" if row["where"].startswith("s3://") else ""
         typer.echo(
             f"{row['run_id']}  {row['env']:<6} {row['state']:<10} "
-            f"{row['account_id']}  expires {row['expires_at']}  {row['owner']}"
+            f"{row['account_id']}  expires {row['expires_at']}  {row['owner']}{elsewhere}"
         )
 
 
@@ -278,18 +327,24 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take down environments that expired or whose owner is gone."""
+    """Take down what expired or lost its owner, and name what nobody can take down safely.
+
+    It looks for programs, for runs here, and in the account of your credentials for state
+    objects, names and tags.
+    """
     from harness import sweeper
 
     swept = sweeper.sweep(project(), Ui(), older_than_h=older_than_h, dry_run=dry_run)
     if as_json:
-        print_json(swept)
+        print_json([row.to_json() for row in swept])
     elif not swept:
         typer.echo("nothing to sweep")
     else:
         for row in swept:
-            typer.echo(f"{row['run_id']}: {row['outcome']}")
-    if any(row["outcome"].startswith("failed") for row in swept):
+            typer.echo(f"{row.run_id or row.reason}: {row.outcome}")
+            for leftover in row.left:
+                typer.echo(f"  {leftover.kind} {leftover.name}: {leftover.remove}")
+    if not all(row.is_gone for row in swept):
         raise typer.Exit(StepError.exit_code)
 
 

@@ -21,6 +21,9 @@ RunOption = Annotated[
     str | None, typer.Option("--run", help="Run id; the newest standing one if left out.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait when another command works on it, instead of failing.")
+]
 NumOption = Annotated[int | None, typer.Option(help="Invocations per power value, at least 5.")]
 StrategyOption = Annotated[str | None, typer.Option(help="What is best: cost, speed or balanced.")]
 RegionOption = Annotated[str | None, typer.Option(help="AWS region, over dyno.toml's.")]
@@ -40,12 +43,18 @@ def project() -> Path:
 
 
 def reopened(
-    run_id: str | None, overrides: dict[str, Any] | None = None, *, any_state: bool = False
+    run_id: str | None,
+    overrides: dict[str, Any] | None = None,
+    *,
+    any_state: bool = False,
+    wait: bool = False,
 ) -> Any:
     """Return a context that holds a standing run, locked against other commands."""
     from harness import pipeline
 
-    return pipeline.reopened(project(), run_id, Ui(), overrides or {}, any_state=any_state)
+    return pipeline.reopened(
+        project(), run_id, Ui(), overrides or {}, any_state=any_state, wait=wait
+    )
 
 
 def power_values(text: str) -> list[int] | str:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness import cli_tune_options as opt
-from harness.cli_support import RunOption, power_values, print_json, project, reopened, summary
+from harness.cli_support import (
+    RunOption,
+    WaitOption,
+    power_values,
+    print_json,
+    project,
+    reopened,
+    summary,
+)
 from harness.errors import UserError
 from harness.progress import Ui
 
@@ -53,6 +61,7 @@ defaults; a flag overrides its key. Evidence is written to runs/RUN_ID/.
 
 def tune(
     run_id: RunOption = None,
+    wait: WaitOption = False,
     function: opt.Function = None,
     tuner: opt.Tuner = None,
     input_file: opt.InputFile = None,
@@ -117,14 +126,16 @@ def tune(
         given["payload"] = tuning_order.read_json(payload, "--payload")
     call = tuning_order.Call(given, function, tuner, input_file, env, region, keep, timeout_minutes)
     if function is None and input_file is None:
-        _tune_standing(run_id, call, as_json=as_json)
+        _tune_standing(run_id, call, wait=wait, as_json=as_json)
+    elif wait:
+        raise UserError("--wait: it is for a standing environment; here --on-conflict wait")
     elif run_id is not None:
         raise UserError("--run: it names a standing environment; --function and --input do not")
     else:
         raise typer.Exit(_tune_function(call, as_json=as_json))
 
 
-def _tune_standing(run_id: str | None, call: Call, *, as_json: bool) -> None:
+def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool) -> None:
     """Tune the function of a standing environment."""
     from harness.tuning_input import FLAGS_ONLY
 
@@ -140,7 +151,7 @@ def _tune_standing(run_id: str | None, call: Call, *, as_json: bool) -> None:
         raise UserError(f"{', '.join(wrong)}: say which function with --function NAME_OR_ARN")
     overrides = {f"tuning.{name}": value for name, value in call.flags.items()}
     overrides["tuning.timeout_minutes"] = call.timeout_minutes
-    with reopened(run_id, overrides) as opened:
+    with reopened(run_id, overrides, wait=wait) as opened:
         opened.tune()
     if as_json:
         print_json(opened.result.to_json()["tuning"])

@@ -142,7 +142,6 @@ class GateSession:
             options.project,
             options.env,
             self._ui,
-            keep=options.keep,
             worker=options.worker,
             runs_folder=options.runs_folder,
             server_home=home,

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness import interrupts
+from harness import interrupts, orphans, runs
 from harness.errors import (
     EXIT_INTERRUPTED,
     EXIT_PASS,
@@ -81,6 +81,7 @@ def reopened(
     overrides: Mapping[str, Any],
     *,
     any_state: bool = False,
+    wait: bool = False,
 ) -> Iterator[Run]:
     """Hold a run whose environment stands, locked against other commands.
 
@@ -90,22 +91,26 @@ def reopened(
         ui: Where progress goes.
         overrides: Settings from the command line.
         any_state: Whether a named run may also be half up or already down.
+        wait: Whether to wait for a command that works on it.
 
     Raises:
         UserError: There is no such run, it does not stand, or it is in use.
     """
-    run = Run.reopen(project, run_id, ui, overrides=overrides, tuner_only=any_state)
-    lease = run.folder.read_lease()
-    if lease.state != "up" and not any_state:
-        raise UserError(
-            f"the environment of run {run.folder.run_id} does not stand ({lease.state})"
-        )
-    if lease.tuner_only and not any_state:
-        raise UserError(
-            f"run {run.folder.run_id} is a power tuner alone: it can be used "
-            "(dyno tune --function NAME --tuner ARN) and taken down, nothing else"
-        )
-    with run.folder.locked(), signals_raise():
+    folder = runs.find(project / "runs", run_id, standing=True, tuner_only=any_state)
+    with signals_raise(), folder.locked(waiting=ui.note if wait else None):
+        # read under the lock: the command before may have changed everything
+        run = Run.reopen(project, folder.run_id, ui, overrides=overrides, tuner_only=any_state)
+        lease = run.folder.read_lease()
+        if lease.state != "up" and not any_state:
+            raise UserError(
+                f"the environment of run {run.folder.run_id} does not stand ({lease.state})"
+            )
+        if lease.tuner_only and not any_state:
+            raise UserError(
+                f"run {run.folder.run_id} is a power tuner alone: it can be used "
+                "(dyno tune --function NAME --tuner ARN) and taken down, nothing else"
+            )
+        orphans.end(orphans.find(), ui.note)
         yield run
 
 

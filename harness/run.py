@@ -99,7 +99,6 @@ class Run:
         *,
         overrides: Mapping[str, Any] | None = None,
         port: int | None = None,
-        keep: bool = False,
         worker: str = "",
         runs_folder: Path | None = None,
         server_home: Path | None = None,
@@ -107,14 +106,14 @@ class Run:
     ) -> Run:
         """Check everything a run needs, then make its folder (and its embedded AWS).
 
+        Until `keep`, the embedded AWS ends with this process, however that ends.
+
         Args:
             project: Folder that holds `envs/`.
             env_name: The environment.
             ui: Where progress goes.
             overrides: Settings from the command line, by "section.key".
             port: For the embedded AWS; None takes a free one.
-            keep: Whether the environment is to stand afterwards. Until `Run.keep`, an own
-                embedded AWS ends with this process, however that ends.
             worker: Which of several at once this is; in lease and tags, and the run's id counts it.
             runs_folder: Folder of all runs; None is the project's `runs/`.
             server_home: Home of an embedded AWS that runs, to be used in the place of an own
@@ -683,6 +682,7 @@ def _git(project: Path, *arguments: str) -> str:
 
 
 def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
+    """Return Terraform, and make sure that Newman can run if it is needed."""
     from harness import newman
 
     if node:

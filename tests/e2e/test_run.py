@@ -180,7 +180,7 @@ def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=bucket)
     before = inventory()
-    run = Run.prepare(project, "dev", Ui(), keep=True)
+    run = Run.prepare(project, "dev", Ui())
     try:
         run.up(run.build())
         assert run.environment.plan() == []
