@@ -28,14 +28,14 @@ variable "log_retention_days" {
 }
 
 variable "measure_memory_mb" {
-  description = "Memory size in MB of the function that invokes what is tuned; half of it is how many invocations it holds at once."
+  description = "Memory size in MB of the function that invokes what is tuned: it makes as many invocations at once, at most 500."
   type        = number
-  default     = 256
+  default     = 128
   nullable    = false
 
   validation {
-    condition     = var.measure_memory_mb >= 256 && var.measure_memory_mb <= 10240 && floor(var.measure_memory_mb) == var.measure_memory_mb
-    error_message = "Use a whole number of MB from 256 to 10240 for measure_memory_mb."
+    condition     = var.measure_memory_mb >= 128 && var.measure_memory_mb <= 10240 && floor(var.measure_memory_mb) == var.measure_memory_mb
+    error_message = "Use a whole number of MB from 128 to 10240 for measure_memory_mb."
   }
 }
 

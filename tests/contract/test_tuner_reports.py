@@ -63,6 +63,15 @@ def test_report_of_the_invocation_wins() -> None:
     assert report.duration_ms == 1.0
 
 
+def test_report_that_the_function_prints_in_the_other_format() -> None:
+    """The last REPORT counts, whichever format the function imitates with its own request id."""
+    lambdas_own = (FOLDER / "json-one-line.log").read_text()
+    expected = EXPECTED["json-one-line"]
+    assert expected is not None
+    printed = f"REPORT RequestId: {expected.request_id}\tDuration: 1.00 ms\tBilled Duration: 1 ms"
+    assert reports.find(f"{printed}\n{lambdas_own}", expected.request_id) == expected
+
+
 @pytest.mark.parametrize("name", ["json-one-line", "json-cold", "json-pretty"])
 def test_any_cut_of_the_tail(name: str) -> None:
     """A tail that begins in the middle gives the whole REPORT or none."""

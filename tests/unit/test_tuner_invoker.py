@@ -63,17 +63,19 @@ class Clock:
         self.now += seconds
 
 
-def invoker(*answers: Any, left_s: float = 1000) -> tuple[LambdaInvoker, FakeLambda, Clock]:
+def invoker(
+    *answers: Any, left_s: float = 1000, **options: Any
+) -> tuple[LambdaInvoker, FakeLambda, Clock]:
     clock, client = Clock(), FakeLambda(*answers)
     deadline = Deadline(left_s, clock, clock.sleep)
-    return LambdaInvoker(client, deadline, jitter=lambda most: most), client, clock
+    return LambdaInvoker(client, deadline, jitter=lambda most: most, **options), client, clock
 
 
 def test_success() -> None:
     """The tail of the log is asked for, and its REPORT read."""
     invoke, client, _ = invoker(answer({"a": 1}))
-    outcome = invoke("arn:1", '{"x":1}')
-    assert client.calls == [{"FunctionName": "arn:1", "LogType": "Tail", "Payload": '{"x":1}'}]
+    outcome = invoke("arn:1", b'{"x":1}')
+    assert client.calls == [{"FunctionName": "arn:1", "LogType": "Tail", "Payload": b'{"x":1}'}]
     assert outcome.report is not None
     assert outcome.report.duration_ms == 12.34
     assert (outcome.payload, outcome.failed, outcome.retries) == (b'{"a": 1}', False, 0)
@@ -93,26 +95,64 @@ def test_success() -> None:
 def test_refusals_are_retried_and_counted(error: Exception) -> None:
     """Throttles and service errors are retried with growing pauses, and counted."""
     invoke, client, clock = invoker(error, error, answer())
-    assert invoke("arn:1", "1").retries == 2
+    assert invoke("arn:1", b"1").retries == 2
     assert len(client.calls) == 3
     assert clock.slept == [0.5, 1.0]
 
 
 def test_pauses_have_a_limit_and_an_end() -> None:
     """After twelve tries it is given up; no pause is longer than 20 seconds."""
-    invoke, client, clock = invoker(refusal("TooManyRequestsException"), left_s=10_000)
+    invoke, client, clock = invoker(refusal("ServiceException", 500), left_s=10_000)
     with pytest.raises(GaveUpError) as caught:
-        invoke("arn:1", "1")
+        invoke("arn:1", b"1")
     assert len(client.calls) == 12
     assert max(clock.slept) == 20
     assert (caught.value.retries, caught.value.out_of_time) == (12, False)
+
+
+def test_throttles_are_waited_out() -> None:
+    """A throttle is no reason to give up as long as others of the function are answered."""
+    throttled = refusal("TooManyRequestsException")
+    invoke, _, clock = invoker(*[throttled] * 40, answer(), left_s=10_000)
+    pause = clock.sleep
+    others = iter(range(100))
+
+    def others_are_answered(seconds: float) -> None:
+        pause(seconds)
+        if next(others) % 5 == 0:
+            invoke._answered_at = clock()  # what an answer in another thread does
+
+    invoke._deadline = Deadline(10_000, clock, others_are_answered)
+    assert invoke("arn:1", b"1").retries == 40
+
+
+@pytest.mark.parametrize(("longest_s", "given_up_at"), [(0, 120), (60, 180)])
+def test_throttles_for_good(longest_s: float, given_up_at: float) -> None:
+    """Nothing answered for as long as an invocation can take, and two minutes: it is hopeless."""
+    throttled = refusal("TooManyRequestsException")
+    invoke, _, clock = invoker(throttled, left_s=10_000, longest_s=longest_s)
+    with pytest.raises(GaveUpError) as caught:
+        invoke("arn:1", b"1")
+    assert not caught.value.out_of_time
+    assert given_up_at < clock.now <= given_up_at + 20
+
+
+def test_answers_of_no_interest() -> None:
+    """A large answer is read to its end, not kept; that of a function which failed is."""
+    large = answer("x" * 1_000_000)
+    invoke, _, _ = invoker(large, keeps_answers=False)
+    assert invoke("arn:1", b"1").payload == b""
+    assert large["Payload"].read() == b""
+    failed = answer({"errorType": "ValueError", "errorMessage": "no"}, error="Unhandled")
+    invoke, _, _ = invoker(failed, keeps_answers=False)
+    assert invoke("arn:1", b"1").error_message == "no"
 
 
 def test_no_time_to_retry() -> None:
     """A retry that would come too late is left to the next pass."""
     invoke, _, _ = invoker(refusal("TooManyRequestsException"), left_s=0.2)
     with pytest.raises(GaveUpError) as caught:
-        invoke("arn:1", "1")
+        invoke("arn:1", b"1")
     assert caught.value.out_of_time
 
 
@@ -120,7 +160,7 @@ def test_deleted_function() -> None:
     """A version that is gone is not retried."""
     invoke, client, _ = invoker(refusal("ResourceNotFoundException", 404))
     with pytest.raises(FunctionGone, match=r"arn:1 does not exist"):
-        invoke("arn:1", "1")
+        invoke("arn:1", b"1")
     assert len(client.calls) == 1
 
 
@@ -128,14 +168,14 @@ def test_denied() -> None:
     """What IAM refuses is not retried."""
     invoke, client, _ = invoker(refusal("AccessDeniedException", 403))
     with pytest.raises(ClientError):
-        invoke("arn:1", "1")
+        invoke("arn:1", b"1")
     assert len(client.calls) == 1
 
 
 def test_no_answer_in_time() -> None:
     """An invocation without an answer has run: it is not sent again."""
     invoke, client, _ = invoker(ReadTimeoutError(endpoint_url="https://lambda"))
-    outcome = invoke("arn:1", "1")
+    outcome = invoke("arn:1", b"1")
     assert outcome.killed
     assert outcome.failed
     assert len(client.calls) == 1
@@ -167,12 +207,12 @@ def test_no_answer_in_time() -> None:
 def test_function_errors(payload: Any, error_type: str, killed: bool) -> None:
     """A FunctionError answers 200: its type is read, and whether Lambda killed the function."""
     invoke, _, _ = invoker(answer(payload, error="Unhandled"))
-    outcome = invoke("arn:1", "1")
+    outcome = invoke("arn:1", b"1")
     assert (outcome.error_type, outcome.killed, outcome.failed) == (error_type, killed, True)
 
 
 def test_no_report() -> None:
     """An answer without a REPORT is no failure of the function, and no measurement."""
     invoke, _, _ = invoker(answer(1, log="all that was printed"))
-    outcome = invoke("arn:1", "1")
+    outcome = invoke("arn:1", b"1")
     assert (outcome.report, outcome.error_type, outcome.failed) == (None, "NoReport", False)

@@ -41,13 +41,13 @@ class FakeFunction:
         self.running = 0
         self.most_at_once = 0
 
-    def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
+    def __call__(self, function_arn: str, payload: bytes) -> Outcome:
         power = int(function_arn.rpartition(":")[2])
         with self._lock:
             self.running += 1
             self.most_at_once = max(self.most_at_once, self.running)
             sent = self.sent.setdefault(power, [])
-            sent.append(str(payload))
+            sent.append(payload.decode())
             number = len(sent) - 1
         try:
             return self._answer(power, number)
@@ -168,6 +168,67 @@ def test_a_pass_with_no_time_measures_nothing() -> None:
     measure(request, state, function, left_s=-1)
     assert not function.sent
     assert detour(request, state) == "Measure"
+
+
+def test_invocation_that_does_not_end_with_the_pass() -> None:
+    """A pass ends in time whatever still runs; that invocation is made again by the next pass."""
+    request, state = tuning(128, 256, sequential=True)
+    hang, late = threading.Event(), threading.Event()
+
+    def answer(power: int, number: int) -> Outcome:
+        if (power, number) == (128, 3):
+            hang.wait(10)
+            late.set()
+        return took(1)
+
+    started = time.monotonic()
+    function = FakeFunction(answer)
+    measure(request, state, function, left_s=0.2)
+    assert time.monotonic() - started < 2
+    assert [len(power.samples) for power in state.powers] == [3, 0]
+    assert detour(request, state) == "Measure"
+    hang.set()
+    assert late.wait(10)
+    measure(request, state, function)
+    assert [len(power.samples) for power in state.powers] == [5, 5]
+
+
+def test_invocation_that_never_ends() -> None:
+    """A pass in which nothing was answered excludes what it had tried: there is no end to it."""
+    request, state = tuning(128, 256, sequential=True)
+    never = threading.Event()
+    function = FakeFunction(lambda power, _: (power == 128 and never.wait(10), took(1))[1])
+    measure(request, state, function, left_s=0.2)
+    assert "128 MB: no answer in 0 s" in state.powers[0].excluded
+    measure(request, state, function)
+    assert len(state.powers[1].samples) == 5
+    never.set()
+
+
+def test_a_failure_ends_the_pass_at_once() -> None:
+    """A run that fails does not wait for the invocations that are still at work."""
+    request, state = tuning(128, 256, allowFailures=False)
+    never = threading.Event()
+    function = FakeFunction(
+        lambda power, _: (
+            took(1, error="ValueError") if power == 128 else (never.wait(10), took(1))[1]
+        )
+    )
+    started = time.monotonic()
+    with pytest.raises(InvocationFailed):
+        measure(request, state, function)
+    assert time.monotonic() - started < 2
+    never.set()
+
+
+def test_many_types_of_errors() -> None:
+    """A function that makes up a type for each error does not fill the state with them."""
+    request, state = tuning(128, num=60)
+    function = FakeFunction(lambda _, number: took(1, error=f"Error{number}" if number % 2 else ""))
+    measure(request, state, function)
+    errors = state.powers[0].errors
+    assert len(errors) == 21
+    assert errors["other types"] == 10
 
 
 def test_power_value_that_always_fails_is_left_out() -> None:
@@ -324,6 +385,20 @@ def test_cold_waves_fit_the_concurrency() -> None:
     assert {power: len(sent) for power, sent in function.sent.items()} == {128: 2, 256: 2}
 
 
+def test_cold_starts_that_there_was_no_time_for() -> None:
+    """A power value that a pass did not come to is not taken for one that never starts cold."""
+    request, state = tuning(128, 256, onlyColdStarts=True)
+
+    def answer(power: int, _number: int) -> Outcome:
+        if power == 256:
+            raise GaveUpError("refused", 1, out_of_time=True)
+        return took(5, cold=True)
+
+    measure(request, state, FakeFunction(answer))
+    assert not state.powers[1].excluded
+    assert len(state.powers[1].todo) == 5
+
+
 def test_never_cold_ends() -> None:
     """A function that shows no cold start on a fresh version is excluded, not tried for ever."""
     request, state = tuning(128, onlyColdStarts=True)
@@ -339,9 +414,9 @@ class Recorder:
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        self.sent: list[str | bytes] = []
+        self.sent: list[bytes] = []
 
-    def __call__(self, _arn: str, payload: str | bytes) -> Outcome:
+    def __call__(self, _arn: str, payload: bytes) -> Outcome:
         self.sent.append(payload)
         return self.outcome
 
@@ -359,14 +434,21 @@ def with_processors(
 
 @pytest.mark.parametrize(
     ("output", "sent"),
-    [(b'{"new":1}', b'{"new":1}'), (b"{}", b"{}"), (b"0", b"0"), (b"null", "old"), (b"", "old")],
+    [
+        (b'{"new":1}', b'{"new":1}'),
+        (b"{}", b"{}"),
+        (b"0", b"0"),
+        (b"null", b"old"),
+        (b"", b"old"),
+        ("p\u00e4 1".encode(), '"p\u00e4 1"'.encode()),  # of a runtime whose answers are no JSON
+    ],
 )
-def test_pre_processor_replaces_the_payload(output: bytes, sent: str | bytes) -> None:
+def test_pre_processor_replaces_the_payload(output: bytes, sent: bytes) -> None:
     """A pre-processor's output replaces the payload unless it is empty."""
     function = Recorder(Outcome(None, b'"answer"'))
     pre, post = Recorder(Outcome(None, output)), Recorder(Outcome(None, b""))
-    with_processors(function, {"eu-west-1": pre, "us-east-1": post})(ARN, "old")
-    assert pre.sent == ["old"]
+    with_processors(function, {"eu-west-1": pre, "us-east-1": post})(ARN, b"old")
+    assert pre.sent == [b"old"]
     assert function.sent == [sent]
     assert post.sent == [b'"answer"']
 
@@ -377,7 +459,7 @@ def test_processor_that_fails() -> None:
     pre = Recorder(Outcome(None, b"{}", "ValueError", "no good"))
     invoke = with_processors(function, {"eu-west-1": pre, "us-east-1": pre})
     with pytest.raises(ProcessorFailed, match=rf"{PRE} failed with ValueError: no good .*secret"):
-        invoke(ARN, '"secret"')
+        invoke(ARN, b'"secret"')
     assert not function.sent
 
 
@@ -387,7 +469,7 @@ def test_processor_that_fails_in_secret() -> None:
     by_region = {"eu-west-1": pre, "us-east-1": pre}
     invoke = with_processors(Recorder(Outcome(None)), by_region, disablePayloadLogs=True)
     with pytest.raises(ProcessorFailed) as caught:
-        invoke(ARN, '"secret"')
+        invoke(ARN, b'"secret"')
     assert "secret" not in str(caught.value)
 
 
@@ -395,7 +477,7 @@ def test_processor_without_report() -> None:
     """A processor is not measured, so it needs no REPORT."""
     function = Recorder(Outcome(None, b"1"))
     pre = Recorder(Outcome(None, b"2", "NoReport", "no line"))
-    with_processors(function, {"eu-west-1": pre, "us-east-1": pre})(ARN, "1")
+    with_processors(function, {"eu-west-1": pre, "us-east-1": pre})(ARN, b"1")
     assert function.sent == [b"2"]
 
 

@@ -36,9 +36,14 @@ _RETRIED = frozenset(
         "TooManyRequestsException",
     }
 )
+# The function's concurrency, or the account's, is taken: whose turn it is shows with time alone.
+_THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException"})
 _MOST_TRIES = 12
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 20.0
+_PATIENCE_S = 120.0
+_CHUNK_BYTES = 65_536
+_LONGEST_TYPE = 200
 
 # The function's environment was ended from outside: this memory size is no good, whatever
 # the function itself would say to it.
@@ -67,7 +72,7 @@ class Outcome:
 class Invoker(Protocol):
     """Invokes a function."""
 
-    def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
+    def __call__(self, function_arn: str, payload: bytes) -> Outcome:
         """Invoke, and return what came of it."""
 
 
@@ -91,6 +96,10 @@ class LambdaInvoker:
     Args:
         client: A Lambda client that does not retry by itself: a retry must be counted.
         deadline: Until when an invocation may be tried again.
+        longest_s: Seconds that an invocation can take. Throttles are waited out as long as one
+            of the others is answered within that time and two minutes.
+        keeps_answers: Whether a successful function's answer is of interest. Many at once may
+            be large.
         jitter: Returns a number from 0 to its argument.
     """
 
@@ -98,13 +107,19 @@ class LambdaInvoker:
         self,
         client: Any,
         deadline: Deadline,
+        *,
+        longest_s: float = 0.0,
+        keeps_answers: bool = True,
         jitter: Callable[[float], float] = lambda most: random.uniform(0, most),  # noqa: S311
     ) -> None:
         self._client = client
         self._deadline = deadline
+        self._patience_s = longest_s + _PATIENCE_S
+        self._keeps_answers = keeps_answers
         self._jitter = jitter
+        self._answered_at = deadline.clock()
 
-    def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
+    def __call__(self, function_arn: str, payload: bytes) -> Outcome:
         """Invoke, and return what came of it.
 
         Raises:
@@ -117,7 +132,9 @@ class LambdaInvoker:
                 answer = self._client.invoke(
                     FunctionName=function_arn, LogType="Tail", Payload=payload
                 )
-                return read(answer, answer["Payload"].read(), retries)
+                outcome = read(answer, self._body(answer), retries)
+                self._answered_at = self._deadline.clock()
+                return outcome
             except ReadTimeoutError as error:
                 # it ran, and nobody knows for how long: not to be sent again
                 return Outcome(None, error_type="NoAnswer", error_message=str(error), killed=True)
@@ -125,6 +142,15 @@ class LambdaInvoker:
                 self._check(error, function_arn)
                 retries += 1
                 self._pause(error, retries)
+
+    def _body(self, answer: Any) -> bytes:
+        body: Any = answer["Payload"]
+        if self._keeps_answers or answer.get("FunctionError"):
+            content: bytes = body.read()
+            return content
+        while body.read(_CHUNK_BYTES):  # to its end: the connection is used again
+            pass
+        return b""
 
     def _check(self, error: Exception, function_arn: str) -> None:
         if not isinstance(error, ClientError):
@@ -139,9 +165,12 @@ class LambdaInvoker:
             raise error
 
     def _pause(self, error: Exception, retries: int) -> None:
-        pause = self._jitter(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**retries))
+        pause = self._jitter(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(retries, 10)))
         out_of_time = pause >= self._deadline.left_s
-        if retries >= _MOST_TRIES or out_of_time:
+        hopeless = retries >= _MOST_TRIES
+        if error_code(error) in _THROTTLED:
+            hopeless = self._deadline.clock() - self._answered_at > self._patience_s
+        if hopeless or out_of_time:
             raise GaveUpError(
                 f"Lambda refused the invocation {retries} times: {error}",
                 retries,
@@ -177,7 +206,7 @@ def _error(payload: bytes) -> tuple[str, str]:
     except ValueError:
         error = None
     if not isinstance(error, dict):
-        return "Unknown", payload.decode(errors="replace")[:500]
+        return "Unknown", payload[:500].decode(errors="replace")
     message = str(error.get("errorMessage", ""))
     default = "Sandbox.Timedout" if "Task timed out after" in message else "Unknown"
-    return str(error.get("errorType") or default), message
+    return str(error.get("errorType") or default)[:_LONGEST_TYPE], message

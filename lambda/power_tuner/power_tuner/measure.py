@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain
-from threading import Event, Lock
+from threading import Lock
 
 from power_tuner.errors import InvocationFailed, NothingMeasured
 from power_tuner.function import Deadline
 from power_tuner.invoker import NO_REPORT, GaveUpError, Invoker, Outcome
+from power_tuner.lanes import run_lanes
 from power_tuner.payloads import PayloadPlan
 from power_tuner.request import TuningInput
 from power_tuner.samples import Sample
@@ -25,6 +25,9 @@ from power_tuner.state import PowerState, TuningState
 # A power value at which the function fails this often from the start is hopeless.
 _HOPELESS_AFTER = 5
 _SHOWN_CHARS = 300
+# A function that makes up a type for each of its errors must not fill the state.
+_MOST_ERROR_TYPES = 20
+_OTHER_ERRORS = "other types"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Measurer:
         request: The checked input.
         plan: Payloads.
         invoke: Invokes a version, processors around it included.
-        deadline: No invocation is started that would not end before it.
+        deadline: When the pass is over; an invocation that is not leaves its work to the next.
         most_at_once: Invocations that this Lambda function can hold at once.
         sleep: Waits so many seconds.
     """
@@ -65,9 +68,11 @@ class Measurer:
         self._deadline = deadline
         self._most_at_once = most_at_once
         self._sleep = sleep
-        self._stop = Event()
-        self._record = Lock()
-        self._longest_s: dict[int, float] = {}
+        self._record = Lock()  # of all below, and of the state
+        self._over = False
+        self._longest_s: dict[int, float] = {}  # by power value
+        self._answered = 0
+        self._unanswered: dict[int, str] = {}  # why, by power value
 
     def run(self, state: TuningState) -> None:
         """Measure into the state until all is done or time is up.
@@ -80,11 +85,16 @@ class Measurer:
         if state.reserved_concurrency is not None:
             limit = max(1, min(limit, state.reserved_concurrency))
         powers = [power for power in state.powers if not power.done]
-        before = {power.power: len(power.samples) for power in powers}
+        before = {power.power: (len(power.samples), power.discarded) for power in powers}
         lanes = self._lanes(powers, limit)
-        if lanes:
-            self._run_lanes(lanes, min(len(lanes), limit))
+        try:
+            longest_s = max(0.0, self._deadline.left_s)
+            run_lanes(lanes, self._run_lane, at_once=limit, longest_s=longest_s)
+        finally:
+            with self._record:
+                self._over = True  # what comes in later is of no use: the state is on its way
         state.passes += 1
+        self._exclude_unanswered(powers)
         if self._request.only_cold_starts:
             self._exclude_never_cold(powers, before)
         self._judge(state.powers)
@@ -100,23 +110,12 @@ class Measurer:
             return [list(chain.from_iterable(work))]
         return work
 
-    def _run_lanes(self, lanes: Sequence[Lane], workers: int) -> None:
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            futures = [pool.submit(self._run_lane, lane) for lane in lanes]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            if any(future.exception() for future in done):
-                self._stop.set()
-        for future in futures:
-            future.result()
-
     def _run_lane(self, lane: Lane) -> None:
         last = len(lane) - 1
         for position, invocation in enumerate(lane):
-            if self._stop.is_set():
-                return
             if invocation.power.excluded:
                 continue
-            if not self._one(invocation):
+            if self._over or not self._one(invocation):
                 return
             if self._request.sleep_between_runs_ms and position < last:
                 self._sleep(self._request.sleep_between_runs_ms / 1000)
@@ -128,20 +127,28 @@ class Measurer:
             return False
         started = self._deadline.clock()
         version = f"{self._request.function.text}:{power.versions[-1]}"
+        self._unanswered.setdefault(power.power, f"no answer in {self._deadline.left_s:.0f} s")
         try:
-            outcome = self._invoke(version, self._plan.text(invocation.number))
+            outcome = self._invoke(version, self._plan.body(invocation.number))
         except GaveUpError as error:
             with self._record:
-                power.retries += error.retries
-                if error.out_of_time:
-                    return False
-                power.excluded = power.failure = f"power value {power.power} MB: {error}"
-            return True
+                if not self._over:
+                    self._note_refusal(power, error)
+            return not error.out_of_time
         took_s = self._deadline.clock() - started
         with self._record:
+            if self._over:
+                return False
+            self._answered += 1
             self._longest_s[power.power] = max(took_s, self._longest_s.get(power.power, 0.0))
             self._note(invocation, outcome)
         return True
+
+    def _note_refusal(self, power: PowerState, error: GaveUpError) -> None:
+        power.retries += error.retries
+        self._unanswered[power.power] = str(error)
+        if not error.out_of_time:
+            power.excluded = power.failure = f"power value {power.power} MB: {error}"
 
     def _note(self, invocation: Invocation, outcome: Outcome) -> None:
         power, report = invocation.power, outcome.report
@@ -151,7 +158,9 @@ class Measurer:
             power.billed_ms += Sample.of(0, report.billed_ms).billed_ms
             power.max_memory_used_mb = max(power.max_memory_used_mb, report.max_memory_used_mb)
         if outcome.error_type:
-            power.errors[outcome.error_type] = power.errors.get(outcome.error_type, 0) + 1
+            known = outcome.error_type in power.errors or len(power.errors) < _MOST_ERROR_TYPES
+            kind = outcome.error_type if known else _OTHER_ERRORS
+            power.errors[kind] = power.errors.get(kind, 0) + 1
         allowed = not outcome.failed or outcome.error_type in self._request.allowed_exceptions
         if report is None or not allowed:
             power.todo.remove(invocation.number)
@@ -185,12 +194,21 @@ class Measurer:
             words = f"{words}: {outcome.error_message[:_SHOWN_CHARS]}"
         return f"{words} (sent: {self._plan.text(invocation.number)[:_SHOWN_CHARS]})"
 
+    def _exclude_unanswered(self, powers: Sequence[PowerState]) -> None:
+        """Give up what had a whole pass and no answer: the next one would be no better."""
+        for power in powers:
+            if not self._answered and not power.done and power.power in self._unanswered:
+                why = self._unanswered[power.power]
+                power.excluded = power.failure = f"power value {power.power} MB: {why}"
+
     def _exclude_never_cold(
-        self, powers: Sequence[PowerState], samples_before: dict[int, int]
+        self, powers: Sequence[PowerState], before: dict[int, tuple[int, int]]
     ) -> None:
         """Give up where a fresh version shows no cold start: it would go on for ever."""
         for power in powers:
-            if not power.done and len(power.samples) == samples_before[power.power]:
+            samples, discarded = before[power.power]
+            warm = len(power.samples) == samples and power.discarded > discarded
+            if warm and not power.done:
                 power.excluded = (
                     f"power value {power.power} MB: no cold start among the first invocations of "
                     "a fresh version"

@@ -18,7 +18,7 @@ _MOST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
 class PayloadPlan:
     """Which payload each invocation of a power value gets: first the first share, then the next."""
 
-    texts: tuple[str, ...]  # JSON
+    bodies: tuple[bytes, ...]  # JSON
     ends: tuple[int, ...]  # number of the invocation at which each share ends
 
     def index(self, invocation: int) -> int:
@@ -29,9 +29,13 @@ class PayloadPlan:
         """
         return bisect_right(self.ends, invocation % self.ends[-1])
 
+    def body(self, invocation: int) -> bytes:
+        """Return what an invocation is sent: JSON, encoded once for all of them."""
+        return self.bodies[self.index(invocation)]
+
     def text(self, invocation: int) -> str:
-        """Return the JSON text that an invocation is sent."""
-        return self.texts[self.index(invocation)]
+        """Return what an invocation is sent as text."""
+        return self.body(invocation).decode()
 
 
 def plan(num: int, payload: Any) -> PayloadPlan:
@@ -45,10 +49,10 @@ def plan(num: int, payload: Any) -> PayloadPlan:
         InvalidInput: A weighted list does not fit into `num` invocations.
     """
     if not is_weighted(payload):
-        return PayloadPlan(texts=(_text(payload, 0),), ends=(num,))
+        return PayloadPlan(bodies=(_body(payload, 0),), ends=(num,))
     shares = _shares(num, [item["weight"] for item in payload])
     return PayloadPlan(
-        texts=tuple(_text(item["payload"], index) for index, item in enumerate(payload)),
+        bodies=tuple(_body(item["payload"], index) for index, item in enumerate(payload)),
         ends=tuple(accumulate(shares)),
     )
 
@@ -81,14 +85,16 @@ def is_json(text: str) -> bool:
     return True
 
 
-def _text(payload: Any, index: int) -> str:
-    text = as_json(payload)
-    size = len(text.encode())
-    if size > _MOST_BYTES:
+def _body(payload: Any, index: int) -> bytes:
+    try:
+        body = as_json(payload).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: no UTF-8, but JSON if it is escaped
+        body = json.dumps(payload, separators=(",", ":")).encode()
+    if len(body) > _MOST_BYTES:
         raise InvalidInput(
-            f"payload: payload {index} has {size} bytes; Lambda takes at most {_MOST_BYTES}"
+            f"payload: payload {index} has {len(body)} bytes; Lambda takes at most {_MOST_BYTES}"
         )
-    return text
+    return body
 
 
 def _shares(num: int, weights: list[Any]) -> list[int]:

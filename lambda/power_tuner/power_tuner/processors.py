@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from power_tuner.errors import ProcessorFailed
 from power_tuner.invoker import Invoker, Outcome
+from power_tuner.payloads import is_json
 from power_tuner.request import FunctionArn, TuningInput
 
 _SHOWN_CHARS = 300
@@ -30,7 +32,7 @@ class WithProcessors:
         self._pre_invoke = invoker_in(region_of(self._pre)) if self._pre else None
         self._post_invoke = invoker_in(region_of(self._post)) if self._post else None
 
-    def __call__(self, function_arn: str, payload: str | bytes) -> Outcome:
+    def __call__(self, function_arn: str, payload: bytes) -> Outcome:
         """Invoke pre-processor, function and post-processor.
 
         Raises:
@@ -38,20 +40,21 @@ class WithProcessors:
         """
         if self._pre_invoke:
             output = self._process(self._pre_invoke, "preProcessorARN", self._pre, payload)
-            payload = payload if is_empty(output) else output
+            payload = payload if is_empty(output) else _as_json(output)
         outcome = self._invoke(function_arn, payload)
         if self._post_invoke:
-            self._process(self._post_invoke, "postProcessorARN", self._post, outcome.payload)
+            answer = _as_json(outcome.payload)
+            self._process(self._post_invoke, "postProcessorARN", self._post, answer)
         return outcome
 
-    def _process(self, invoke: Invoker, key: str, arn: str, payload: str | bytes) -> bytes:
+    def _process(self, invoke: Invoker, key: str, arn: str, payload: bytes) -> bytes:
         outcome = invoke(arn, payload)
         # a processor is not measured: it may do without a REPORT
         if outcome.failed:
             words = f"{key}: {arn} failed with {outcome.error_type}"
             if not self._secret:
-                sent = payload.decode(errors="replace") if isinstance(payload, bytes) else payload
-                words += f": {outcome.error_message[:_SHOWN_CHARS]} (sent: {sent[:_SHOWN_CHARS]})"
+                sent = payload.decode(errors="replace")[:_SHOWN_CHARS]
+                words += f": {outcome.error_message[:_SHOWN_CHARS]} (sent: {sent})"
             raise ProcessorFailed(words)
         return outcome.payload
 
@@ -59,6 +62,14 @@ class WithProcessors:
 def is_empty(output: bytes) -> bool:
     """Return whether a pre-processor gave nothing: no output, null or an empty string."""
     return output.strip() in (b"", b"null", b'""')
+
+
+def _as_json(output: bytes) -> bytes:
+    """Return an output as Lambda takes it: not every runtime's answer is JSON."""
+    text = output.decode(errors="replace")
+    if not text.strip() or is_json(text):
+        return output
+    return json.dumps(text, ensure_ascii=False).encode()
 
 
 def region_of(arn: str) -> str:

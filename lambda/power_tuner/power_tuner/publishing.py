@@ -43,7 +43,7 @@ class Publisher:
         return self._function.set_memory(memory_mb, config)
 
     def publish(self, config: Configuration, mark: str) -> tuple[Configuration, str]:
-        """Publish $LATEST as a version of its own; return the configuration afterwards, and its number.
+        """Publish $LATEST as a version of the tuning's own.
 
         If the newest version is the same but for its description, Lambda publishes none and
         answers with that one. It may be warm, have provisioned concurrency or real traffic, and
@@ -52,6 +52,9 @@ class Publisher:
         Args:
             config: Its configuration now.
             mark: The version's description.
+
+        Returns:
+            Its configuration afterwards, and the version's number.
         """
         config, version = self._publish(config, mark)
         if version.description != mark:

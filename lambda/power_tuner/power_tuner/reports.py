@@ -56,18 +56,20 @@ def find(log: str, request_id: str = "") -> Report | None:
         request_id: The invocation's; if no REPORT carries it, the last one counts, since what
             a function prints itself comes before Lambda's own line.
     """
-    reports = [*_json_reports(log), *_text_reports(log)]
+    found = sorted([*_json_reports(log), *_text_reports(log)], key=lambda item: item[0])
+    reports = [report for _, report in found]
     own = [report for report in reports if request_id and report.request_id == request_id]
     candidates = own or reports
     return candidates[-1] if candidates else None
 
 
-def _text_reports(log: str) -> Iterator[Report]:
+def _text_reports(log: str) -> Iterator[tuple[int, Report]]:
+    """Find REPORT lines, with their positions."""
     for match in _TEXT_REPORT.finditer(log):
         fields = match["fields"]
         durations = {d["kind"].strip(): float(d["ms"]) for d in _DURATION.finditer(fields)}
         memory = _MAX_MEMORY.search(fields)
-        yield Report(
+        report = Report(
             request_id=match["request_id"],
             duration_ms=durations.get("", 0.0),
             billed_duration_ms=durations.get("Billed", 0.0),
@@ -76,17 +78,18 @@ def _text_reports(log: str) -> Iterator[Report]:
             billed_restore_duration_ms=durations.get("Billed Restore", 0.0),
             max_memory_used_mb=int(memory["mb"]) if memory else 0,
         )
+        yield match.start(), report
 
 
-def _json_reports(log: str) -> Iterator[Report]:
+def _json_reports(log: str) -> Iterator[tuple[int, Report]]:
     """Find JSON reports on one line, over many lines, and between other lines."""
-    for value in _json_objects(log):
+    for position, value in _json_objects(log):
         record = value.get("record")
         if value.get("type") != "platform.report" or not isinstance(record, dict):
             continue
         metrics = record.get("metrics")
         if isinstance(metrics, dict):
-            yield Report(
+            report = Report(
                 request_id=str(record.get("requestId", "")),
                 duration_ms=_number(metrics, "durationMs"),
                 billed_duration_ms=_number(metrics, "billedDurationMs"),
@@ -95,9 +98,10 @@ def _json_reports(log: str) -> Iterator[Report]:
                 billed_restore_duration_ms=_number(metrics, "billedRestoreDurationMs"),
                 max_memory_used_mb=int(_number(metrics, "maxMemoryUsedMB")),
             )
+            yield position, report
 
 
-def _json_objects(log: str) -> Iterator[dict[str, Any]]:
+def _json_objects(log: str) -> Iterator[tuple[int, dict[str, Any]]]:
     position = log.find("{")
     while position >= 0:
         try:
@@ -106,7 +110,7 @@ def _json_objects(log: str) -> Iterator[dict[str, Any]]:
             end = position + 1
         else:
             if isinstance(value, dict):
-                yield value
+                yield position, value
         position = log.find("{", end)
 
 
