@@ -31,6 +31,7 @@ ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 OWNER_TAG = "dyno:bootstrap"
 DEFAULT_BRANCH = "main"
+KEEP_VERSIONS_DAYS = 90
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _REPOSITORY = re.compile(
@@ -196,7 +197,7 @@ def bootstrap(
     ui: Ui,
     *,
     repository: Repository | None = None,
-    keep_versions_days: int = 90,
+    keep_versions_days: int | None = None,
     region: str | None = None,
 ) -> Bootstrapped:
     """Prepare an environment's account; again, it changes nothing.
@@ -206,7 +207,8 @@ def bootstrap(
         env_name: The environment.
         ui: Where progress goes.
         repository: Whose workflows may work in the account; None keeps what was said before.
-        keep_versions_days: Days that superseded versions of states are kept; 0: for ever.
+        keep_versions_days: Days that superseded versions of states are kept; 0: for ever; None:
+            as said before, or 90.
         region: Over dyno.toml's.
 
     Raises:
@@ -226,8 +228,10 @@ def bootstrap(
     place = f"{env_name}-{account.account_id}-{account.region}"
     folder = project / ".dyno" / "bootstrap" / place
     with toolchain.exclusive(folder.with_suffix(".lock")):
+        if repository:
+            _foreign_provider(account, env)  # refuses one that is wrong, before anything is made
         with ui.step("bucket", "looking for the bucket of the states") as step:
-            bucket = _bucket(account, env)
+            bucket = find_or_make_bucket(account, env)
             step.update(f"{bucket.name}: {_words(bucket)}")
         with ui.step("apply", "asking Terraform") as step:
             root = _stage(project, folder)
@@ -239,7 +243,10 @@ def bootstrap(
                     "region": account.region,
                 }
             )
-            repository = repository or _remembered(terraform.outputs())
+            before = terraform.outputs()
+            repository = repository or _remembered(before)
+            if keep_versions_days is None:
+                keep_versions_days = int(before.get("keep_versions_days", KEEP_VERSIONS_DAYS))
             variables = _variables(account, env, bucket, repository, keep_versions_days)
             (root / "dyno.auto.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
             changes: list[str] = []
@@ -332,7 +339,7 @@ def _follow(step: Step, changes: list[str], change: Change) -> None:
 # The bucket
 
 
-def _bucket(account: aws.Account, env: Env) -> Bucket:
+def find_or_make_bucket(account: aws.Account, env: Env) -> Bucket:
     """Return the bucket of the states; make it if it is missing.
 
     Raises:

@@ -20,9 +20,11 @@ BranchOption = Annotated[
     str | None, typer.Option("--branch", help="Its branch that may plan and sweep; main.")
 ]
 KeepOption = Annotated[
-    int,
+    int | None,
     typer.Option(
-        "--keep-versions", min=0, help="Days that superseded versions of states stay; 0: for ever."
+        "--keep-versions",
+        min=0,
+        help="Days that superseded versions of states stay; 0: for ever. At first 90.",
     ),
 ]
 
@@ -31,14 +33,14 @@ def bootstrap(
     env: EnvOption = "local",
     repo: RepoOption = None,
     branch: BranchOption = None,
-    keep_versions: KeepOption = 90,
+    keep_versions: KeepOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prepare an environment's account: a bucket for states, and roles for GitHub's workflows.
 
     Run it once, with credentials that may make buckets and roles; again, it changes nothing.
-    Without --repo the roles stay as they are, and a first time there are none.
+    What is left out stays as it is; a first time without --repo makes no roles.
     """
     from harness import bootstrap as bootstrapping
 

@@ -8,6 +8,11 @@ output "bucket_name" {
   value       = module.bootstrap.bucket_name
 }
 
+output "keep_versions_days" {
+  description = "Days that superseded versions of states are kept; 0: for ever."
+  value       = var.bucket.superseded_versions_end_days
+}
+
 output "repository" {
   description = "The repository that the roles are for: its name as in the subjects, and its branch."
   value       = var.repository

@@ -3,7 +3,7 @@ variable "bucket" {
   type = object({
     name                         = string
     managed                      = bool
-    superseded_versions_end_days = optional(number)
+    superseded_versions_end_days = number
   })
   nullable = false
 }

@@ -13,7 +13,7 @@ locals {
 
   policies = merge(
     { for role, policy in data.aws_iam_policy_document.environment : role => policy.json },
-    { plan = data.aws_iam_policy_document.plan.json },
+    { for policy in data.aws_iam_policy_document.plan : "plan" => policy.json },
   )
 }
 

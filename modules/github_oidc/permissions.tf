@@ -22,18 +22,19 @@ locals {
   # A run's id is its minute and four random characters: 251120-0915-k3f9.
   _run_id = "??????-????-????"
 
-  # What the gate and the deploy role work on: start of the names, state, and whether it expires.
+  # What the gate and the deploy role work on: start of the names, keys of the state and of what
+  # is beside it, and whether the role may also look for and remove everything.
   environments = {
     for role, environment in {
       deploy = var.deployed == null ? null : {
         name       = var.deployed.name_prefix
-        state_keys = [var.deployed.state_key, "${var.deployed.state_key}.tflock"]
-        expires    = false
+        state_keys = [var.deployed.state_key]
+        ephemeral  = false
       }
       gate = {
         name       = "${var.ephemeral_name}-${local._run_id}"
-        state_keys = [for end in ["tfstate", "tfstate.tflock"] : "${var.state.key_prefix}${local._run_id}.${end}"]
-        expires    = true
+        state_keys = [for end in ["tfstate", "lease.json"] : "${var.state.key_prefix}${local._run_id}.${end}"]
+        ephemeral  = true
       }
     } : role => environment if contains(keys(local.subjects), role)
   }
@@ -60,7 +61,6 @@ locals {
     ]
   }
 
-  plan_state_keys = concat(["${var.state.key_prefix}${local._run_id}.tfstate"], var.deployed[*].state_key)
 }
 
 # What Terraform asks when it looks at an environment: all of it goes into the three roles.
@@ -175,7 +175,9 @@ data "aws_iam_policy_document" "read" {
 }
 
 data "aws_iam_policy_document" "plan" {
-  source_policy_documents = [for role, policy in data.aws_iam_policy_document.read : policy.json if role == "plan"]
+  count = var.deployed == null ? 0 : 1
+
+  source_policy_documents = [data.aws_iam_policy_document.read["plan"].json]
 
   statement {
     sid       = "FindState"
@@ -186,14 +188,14 @@ data "aws_iam_policy_document" "plan" {
   statement {
     sid       = "ReadState"
     actions   = ["s3:GetObject"]
-    resources = [for key in local.plan_state_keys : "${local.buckets}:${var.state.bucket}/${key}"]
+    resources = ["${local.buckets}:${var.state.bucket}/${var.deployed.state_key}"]
   }
 
   # a plan that reads while somebody writes would be wrong: it takes the lock, and writes no state
   statement {
     sid       = "LockState"
     actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    resources = [for key in local.plan_state_keys : "${local.buckets}:${var.state.bucket}/${key}.tflock"]
+    resources = ["${local.buckets}:${var.state.bucket}/${var.deployed.state_key}.tflock"]
   }
 
   statement {
@@ -206,7 +208,10 @@ data "aws_iam_policy_document" "plan" {
 data "aws_iam_policy_document" "environment" {
   for_each = local.environments
 
-  source_policy_documents = [data.aws_iam_policy_document.read[each.key].json]
+  source_policy_documents = concat(
+    [data.aws_iam_policy_document.read[each.key].json],
+    [for policy in data.aws_iam_policy_document.ephemeral : policy.json if each.value.ephemeral],
+  )
 
   statement {
     sid       = "FindState"
@@ -216,31 +221,20 @@ data "aws_iam_policy_document" "environment" {
 
   statement {
     sid       = "State"
-    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    actions   = concat(["s3:GetObject", "s3:PutObject"], each.value.ephemeral ? ["s3:DeleteObject"] : [])
     resources = [for key in each.value.state_keys : "${local.buckets}:${var.state.bucket}/${key}"]
   }
 
-  # Teardown is proven by looking: what begins with the environment's name is left behind.
   statement {
-    sid = "Look"
-    actions = [
-      "dynamodb:ListTables",
-      "events:ListRules",
-      "iam:ListRoles",
-      "lambda:ListFunctions",
-      "logs:DescribeLogGroups",
-      "s3:ListAllMyBuckets",
-      "states:ListStateMachines",
-      "states:ValidateStateMachineDefinition",
-      "tag:GetResources",
-    ]
-    resources = ["*"] # lists know no resource, and the validation reads its input
+    sid       = "LockState"
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = ["${local.buckets}:${var.state.bucket}/${each.value.state_keys[0]}.tflock"]
   }
 
   statement {
-    sid       = "LookForApis"
-    actions   = ["apigateway:GET"]
-    resources = ["${local.apis}:/restapis"]
+    sid       = "Look"
+    actions   = ["logs:DescribeLogGroups", "states:ValidateStateMachineDefinition"]
+    resources = ["*"] # neither knows a resource: the one lists, the other reads its input
   }
 
   # Nothing is made without the tags by which it is found again.
@@ -332,7 +326,6 @@ data "aws_iam_policy_document" "environment" {
       [
         "lambda:AddPermission",
         "lambda:CreateAlias",
-        "lambda:DeleteAlias",
         "lambda:DeleteFunction",
         "lambda:GetFunctionConfiguration",
         "lambda:PublishVersion",
@@ -341,14 +334,15 @@ data "aws_iam_policy_document" "environment" {
         "lambda:UpdateAlias",
         "lambda:UpdateFunctionConfiguration",
       ],
-      each.value.expires ? [] : ["lambda:UpdateFunctionCode"],
+      # a new version is asked before anybody else meets it
+      each.value.ephemeral ? ["lambda:DeleteAlias"] : ["lambda:InvokeFunction", "lambda:UpdateFunctionCode"],
     )
     resources = [local.resources[each.key].functions]
   }
 
   statement {
     sid       = "Tables"
-    actions   = ["dynamodb:BatchWriteItem", "dynamodb:DeleteTable", "dynamodb:TagResource"]
+    actions   = concat(["dynamodb:TagResource"], each.value.ephemeral ? ["dynamodb:BatchWriteItem", "dynamodb:DeleteTable"] : [])
     resources = [local.resources[each.key].tables]
   }
 
@@ -371,34 +365,23 @@ data "aws_iam_policy_document" "environment" {
   }
 
   statement {
-    sid = "StateMachines"
-    actions = concat(
-      ["states:DeleteStateMachine", "states:StartExecution", "states:TagResource"],
-      each.value.expires ? [] : ["states:UpdateStateMachine"],
-    )
+    sid       = "StateMachines"
+    actions   = concat(["states:DeleteStateMachine", "states:TagResource"], each.value.ephemeral ? [] : ["states:UpdateStateMachine"])
     resources = [local.resources[each.key].machines]
   }
 
   statement {
-    sid       = "Executions"
-    actions   = ["states:DescribeExecution", "states:GetExecutionHistory", "states:StopExecution"]
-    resources = [local.resources[each.key].executions]
-  }
-
-  statement {
     sid = "Buckets"
-    actions = [
-      "s3:CreateBucket",
-      "s3:DeleteBucket",
-      "s3:PutBucketPublicAccessBlock",
-      "s3:PutBucketTagging",
-    ]
+    actions = concat(
+      ["s3:CreateBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"],
+      each.value.ephemeral ? ["s3:DeleteBucket"] : [],
+    )
     resources = [local.resources[each.key].buckets]
   }
 
   statement {
     sid       = "Packages"
-    actions   = ["s3:DeleteObject", "s3:PutObject", "s3:PutObjectTagging"]
+    actions   = concat(["s3:PutObject", "s3:PutObjectTagging"], each.value.ephemeral ? ["s3:DeleteObject"] : [])
     resources = ["${local.resources[each.key].buckets}/*"]
   }
 
@@ -446,5 +429,50 @@ data "aws_iam_policy_document" "environment" {
     sid       = "CallApis"
     actions   = ["execute-api:Invoke"]
     resources = ["${local.stages}:*/${replace(each.value.name, "-", "_")}/*"]
+  }
+}
+
+# What only an environment that is measured and taken down asks for.
+data "aws_iam_policy_document" "ephemeral" {
+  for_each = { for role, environment in local.environments : role => environment if environment.ephemeral }
+
+  # Teardown is proven by looking: what begins with the environment's name is left behind.
+  statement {
+    sid = "LookForAll"
+    actions = [
+      "dynamodb:ListTables",
+      "events:ListRules",
+      "iam:ListRoles",
+      "lambda:ListFunctions",
+      "s3:ListAllMyBuckets",
+      "states:ListStateMachines",
+      "tag:GetResources",
+    ]
+    resources = ["*"] # lists know no resource
+  }
+
+  statement {
+    sid       = "LookForApis"
+    actions   = ["apigateway:GET"]
+    resources = ["${local.apis}:/restapis"]
+  }
+
+  statement {
+    sid       = "Tune"
+    actions   = ["states:StartExecution"]
+    resources = [local.resources[each.key].machines]
+  }
+
+  statement {
+    sid       = "FollowTuning"
+    actions   = ["states:DescribeExecution", "states:GetExecutionHistory", "states:StopExecution"]
+    resources = [local.resources[each.key].executions]
+  }
+
+  # after a tuning that was stopped: whether its clean-up has left anything
+  statement {
+    sid       = "SeeCleanUp"
+    actions   = ["lambda:ListAliases"]
+    resources = [local.resources[each.key].functions]
   }
 }

@@ -144,7 +144,7 @@ variable "subjects" {
   }
 
   validation {
-    condition     = length(var.subjects.deploy) == 0 || var.deployed != null
-    error_message = "Say what the deploy role deploys: deployed is null."
+    condition     = length(concat(var.subjects.deploy, var.subjects.plan)) == 0 || var.deployed != null
+    error_message = "Say what the deploy and plan roles are for: deployed is null."
   }
 }

@@ -1,0 +1,181 @@
+"""`dyno bootstrap` on the embedded AWS: from nothing, again, beside others, and refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import aws
+from harness.bootstrap import ISSUER, Bucket, Repository, bootstrap, find_or_make_bucket
+from harness.config import load_env
+from harness.errors import UserError
+from harness.local.session import LocalSession
+from harness.progress import Ui
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.local.server import LocalServer
+
+pytestmark = pytest.mark.e2e
+
+PROJECT = Path(__file__).parents[2]
+IMMUTABLE = Repository("acme@1234/tuning@5678")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of its own, with the real sources."""
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+    for part in ("envs", "modules"):
+        shutil.copytree(PROJECT / part, tmp_path / part, ignore=ignore)
+    return tmp_path
+
+
+@pytest.fixture
+def account(
+    embedded_aws: LocalServer, new_aws_account: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> LocalSession:
+    """An account of its own, which the environment's credentials name."""
+    session = LocalSession(embedded_aws, new_aws_account())
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in embedded_aws.environment(session.account_id).items():
+        monkeypatch.setenv(name, value)
+    return session
+
+
+def dyno(project: Path, *arguments: str) -> dict[str, Any]:
+    """Run `dyno bootstrap` as a user does, and return what it prints.
+
+    The lifecycle rule is left out: the provider watches a new one for 55 s.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "bootstrap", "--env", "dev", "--json", *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_it_prepares_an_account_once_and_again_changes_nothing(
+    project: Path, account: LocalSession
+) -> None:
+    """GIVEN an empty account WHEN it is bootstrapped twice, the second time with no flag.
+
+    THEN the bucket is safe, holds the bootstrap's own state, and nothing changes any more.
+    """
+    first = dyno(project, "--repo", "acme/tuning", "--keep-versions", "0")
+
+    bucket = f"dyno-state-{account.account_id}-us-east-1"
+    assert first["bucket"] == {"name": bucket, "made": True, "managed": True}
+    s3 = account.client("s3")
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    (ownership,) = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+    assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
+    (state,) = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert state["Key"] == "lambda-dyno/bootstrap/dev.tfstate"
+
+    roles = {name: f"github-dyno-dev-{name}" for name in ("plan", "gate", "deploy")}
+    arn = f"arn:aws:iam::{account.account_id}:role"
+    assert first["role_arns"] == {name: f"{arn}/{role}" for name, role in roles.items()}
+    commands = {(v["name"], v["environment"]): v["value"] for v in first["variables"]}
+    assert commands["AWS_REGION", ""] == "us-east-1"
+    assert commands["DYNO_GATE_ROLE_ARN", ""] == f"{arn}/{roles['gate']}"
+    assert commands["DYNO_DEPLOY_ROLE_ARN", "dev"] == f"{arn}/{roles['deploy']}"
+
+    second = dyno(project)
+    assert second["changes"] == []
+    assert second["bucket"]["made"] is False
+    assert {**second, "changes": 0, "bucket": 0} == {**first, "changes": 0, "bucket": 0}
+
+
+def test_it_adopts_its_bucket_and_leaves_what_others_made(
+    project: Path, account: LocalSession
+) -> None:
+    """GIVEN a bucket made by hand and the account's OIDC provider WHEN dev is bootstrapped.
+
+    THEN the bucket is set up, and the roles trust the provider, which nobody touches.
+    """
+    bucket = f"dyno-state-{account.account_id}-us-east-1"
+    s3, iam = account.client("s3"), account.client("iam")
+    s3.create_bucket(Bucket=bucket)
+    provider = iam.create_open_id_connect_provider(
+        Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"]
+    )["OpenIDConnectProviderArn"]
+
+    done = bootstrap(project, "dev", Ui(), repository=IMMUTABLE, keep_versions_days=0)
+
+    assert done.bucket == Bucket(bucket, made=False, managed=True)
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert not [change for change in done.changes if "provider" in change]
+    for name, arn in done.role_arns.items():
+        role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Federated": provider}
+        subjects = statement["Condition"]["StringEquals"][f"{ISSUER}:sub"]
+        assert "repo:acme@1234/tuning@5678:" in json.dumps(subjects), name
+
+    # another environment of the account uses the bucket as it is
+    there = find_or_make_bucket(aws.connect(""), load_env(project, "test"))
+    assert there == Bucket(bucket, made=False, managed=False)
+
+
+def test_a_bucket_that_dyno_toml_names_stays_as_the_team_made_it(
+    project: Path, account: LocalSession
+) -> None:
+    """It keeps states for others, with settings of its own; a new one is ours."""
+    account.client("s3").create_bucket(Bucket=f"team-{account.account_id}")
+    name_bucket(project, f"team-{account.account_id}")
+    name_bucket(project, f"mine-{account.account_id}", env="test")
+
+    found = [find_or_make_bucket(aws.connect(""), load_env(project, e)) for e in ("dev", "test")]
+    assert found[0] == Bucket(f"team-{account.account_id}", made=False, managed=False)
+    assert found[1] == Bucket(f"mine-{account.account_id}", made=True, managed=True)
+    # what a bootstrap that was killed right then finds
+    again = find_or_make_bucket(aws.connect(""), load_env(project, "test"))
+    assert again == Bucket(f"mine-{account.account_id}", made=False, managed=True)
+
+
+def test_nothing_is_made_where_something_stands_in_the_way(
+    project: Path, account: LocalSession, embedded_aws: LocalServer
+) -> None:
+    """A foreign bucket, a local environment, a provider without AWS's audience: one clear error."""
+    with pytest.raises(UserError, match=r"needs no bootstrap. Name .* ENV=dev"):
+        bootstrap(project, "local", Ui())
+
+    taken = f"dyno-state-{account.account_id}-us-east-1"
+    other = LocalSession(embedded_aws, "987654321098")
+    other.client("s3").create_bucket(Bucket=taken)
+    with pytest.raises(UserError, match=rf"{taken} belongs to another account, .*state_bucket"):
+        bootstrap(project, "dev", Ui(), repository=IMMUTABLE)
+
+    name_bucket(project, f"mine-{account.account_id}")
+    provider = account.client("iam").create_open_id_connect_provider(
+        Url=f"https://{ISSUER}", ClientIDList=["somebody-else"]
+    )["OpenIDConnectProviderArn"]
+    with pytest.raises(UserError, match=rf"{provider} does not take tokens for sts.amazonaws.com"):
+        bootstrap(project, "dev", Ui(), repository=IMMUTABLE)
+    assert account.client("iam").list_roles()["Roles"] == []
+    assert account.client("s3").list_buckets()["Buckets"] == []
+
+
+def name_bucket(project: Path, name: str, env: str = "dev") -> None:
+    """Name a state bucket in an environment's settings."""
+    (project / "envs" / env / "dyno.toml").write_text(f'[environment]\nstate_bucket = "{name}"\n')

@@ -1,0 +1,353 @@
+"""The roles of GitHub's workflows at their work, on an AWS whose IAM asks what AWS asks.
+
+Each role does what its workflow does, as a real run. What IAM was asked is then held against
+the role's policy: an action that is missing stops the run, and one too many fails here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import pytest
+
+from harness import bootstrap
+from harness.progress import Ui
+from tests.e2e import oidc_aws
+from tests.e2e.oidc_attempts import GATE_RUN, REFUSED
+from tests.e2e.oidc_aws import StrictAws, claims
+
+pytestmark = pytest.mark.e2e
+
+PROJECT = Path(__file__).parents[2]
+ASKED = Path(__file__).with_name("oidc_asked.json")
+ACCOUNT = "210987654321"
+REPOSITORY = bootstrap.Repository("acme/tuning")
+# A run that asks for everything, and is over soon.
+SETTINGS = """
+[environment]
+seed_items = 5
+
+[tuning]
+power_values = [128, 1024]
+num = 5
+payload = { operation = "list", payload = {} }
+
+[load]
+virtual_users = 2
+ramp_up_s = 1.0
+duration_s = 2.0
+"""
+
+REFUSALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+# Granted, and not asked in these runs: why, each.
+NOT_ASKED = {
+    "gate": {
+        "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
+        "states:StopExecution": "a run that is interrupted while it tunes stops that",
+    },
+    "deploy": {
+        "states:UpdateStateMachine": "a release with another tuner; here the tuner goes",
+    },
+    "plan": {
+        "states:ValidateStateMachineDefinition": "a plan with a new or another tuner; here it goes",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A bootstrapped account and a project of its own."""
+
+    aws: StrictAws
+    done: bootstrap.Bootstrapped
+    project: Path
+
+    def session(self, role: str, subject: str) -> dict[str, str]:
+        """Return the environment of a workflow that has assumed a role."""
+        return self.aws.assume(self.done.role_arns[role], claims(subject))
+
+    def granted(self, role: str) -> set[str]:
+        """Return the actions of a role's policy."""
+        document = self.aws.session.client("iam").get_role_policy(
+            RoleName=self.name(role), PolicyName="own-work"
+        )["PolicyDocument"]
+        found = set()
+        for statement in document["Statement"]:
+            actions = statement["Action"]
+            found |= set([actions] if isinstance(actions, str) else actions)
+        return found
+
+    def name(self, role: str) -> str:
+        """Return a role's name."""
+        return self.done.role_arns[role].rpartition("/")[2]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """One account for all tests here: bootstrapped, with roles for acme/tuning."""
+    home = tmp_path_factory.mktemp("oidc")
+    project = home / "project"
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
+    for part in ("envs", "modules", "lambda", "postman"):
+        shutil.copytree(PROJECT / part, project / part, ignore=ignore)
+    (project / "node_modules").symlink_to(PROJECT / "node_modules")
+    (project / "envs" / "dev" / "dyno.toml").write_text(SETTINGS)
+    strict = oidc_aws.start(home, ACCOUNT)
+    try:
+        with only(strict.local.environment(ACCOUNT)):
+            done = bootstrap.bootstrap(
+                project, "dev", Ui(), repository=REPOSITORY, keep_versions_days=0
+            )
+        yield Prepared(strict, done, project)
+    finally:
+        oidc_aws.stop(strict)
+
+
+class only(pytest.MonkeyPatch):  # noqa: N801 - reads as a statement: with only(environment)
+    """The process's environment, with nothing of AWS in it but what is given."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__()
+        self._wanted = environment
+
+    def __enter__(self) -> None:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "TF_VAR_"))]:
+            self.delenv(name)
+        for name, value in self._wanted.items():
+            self.setenv(name, value)
+
+    def __exit__(self, *_: object) -> None:
+        self.undo()
+
+
+PULL_REQUEST = "repo:acme/tuning:pull_request"
+MAIN = "repo:acme/tuning:ref:refs/heads/main"
+REVIEWED = "repo:acme/tuning:environment:dev"
+
+
+def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
+    """Another repository, a fork, a branch, an audience, a missing claim: all stay outside."""
+    allowed = {"plan": (PULL_REQUEST, MAIN), "gate": (PULL_REQUEST, MAIN), "deploy": (REVIEWED,)}
+    for role, subjects in allowed.items():
+        for subject in subjects:
+            session = prepared.session(role, subject)
+            identity = oidc_aws.client(session, "sts").get_caller_identity()
+            assert f":assumed-role/{prepared.name(role)}/" in identity["Arn"]
+
+    good = claims(PULL_REQUEST)
+    strangers = [
+        claims("repo:acme/shop:pull_request"),
+        claims("repo:mallory/tuning:pull_request"),  # a fork's own
+        claims("repo:acme/tuning-2:pull_request"),
+        claims("repo:acme/tuning:ref:refs/heads/feature"),
+        claims("repo:acme/tuning:ref:refs/tags/main"),
+        claims("repo:Acme/tuning:pull_request"),
+        claims("repo:acme@1/tuning@2:pull_request"),  # a later repository of that name
+        claims("repo:acme/tuning:environment:prod"),
+        claims("repo:acme/tuning:*"),
+        claims(""),
+        {**good, "aud": "https://github.com/acme"},
+        {**good, "iss": "https://token.actions.example.com"},
+        {name: value for name, value in good.items() if name != "aud"},
+        {name: value for name, value in good.items() if name != "sub"},
+    ]
+    others = {"plan": [REVIEWED], "gate": [REVIEWED], "deploy": [PULL_REQUEST, MAIN]}
+    for role, arn in prepared.done.role_arns.items():
+        for stranger in [*strangers, *map(claims, others[role])]:
+            with pytest.raises(botocore.exceptions.ClientError) as refused:
+                prepared.aws.assume(arn, stranger)
+            assert refused.value.response["Error"]["Code"] == "AccessDenied", (role, stranger)
+
+
+def test_the_gate_role_does_a_whole_run_and_may_do_nothing_else(prepared: Prepared) -> None:
+    """GIVEN the gate role WHEN it runs the whole line THEN nothing is refused, nor left over.
+
+    AND every action of its policy was asked for, and what is not a run's own is refused.
+    """
+    session = prepared.session("gate", PULL_REQUEST)
+    before = len(list(prepared.aws.answers()))
+    boundary = prepared.done.boundary_arns["gate"]
+    done = run(prepared.project, session, boundary, "run", "--env", "dev", "--json")
+    assert done.returncode in (0, 1) and done.stdout, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["error"], result["leftovers"]) == ("", []), done.stderr
+    assert {load["label"] for load in result["load"]} == {"current", "recommended"}
+
+    swept = run(prepared.project, session, boundary, "sweep")
+    assert swept.returncode == 0, swept.stderr
+
+    answers = list(prepared.aws.answers(before))
+    refused = [answer for answer in answers if not answer.allowed]
+    assert refused == []
+    roles = {answer.role for answer in answers}
+    prefix = f"dyno-{result['run_id']}"
+    assert roles >= {f"{prefix}-crud-api", f"{prefix}-tuner-measure"}, "bounded roles at work"
+    hold_against_policy(prepared, "gate", answers)
+
+    assert_refused(prepared, "gate", session)
+    assert_bounded(prepared, session, boundary)
+
+
+def test_the_deploy_role_deploys_and_the_plan_role_only_looks(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    """GIVEN a standing environment WHEN it is deployed, a release planned and deployed.
+
+    THEN each role was asked for what it has, and what is not its own is refused.
+    """
+    before = len(list(prepared.aws.answers()))
+    project = tmp_path / "project"
+    shutil.copytree(prepared.project, project, symlinks=True)
+    looker = prepared.session("plan", PULL_REQUEST)
+    deployer = prepared.session("deploy", REVIEWED)
+
+    def dyno(session: Mapping[str, str], *arguments: str) -> dict[str, Any]:
+        boundary = prepared.done.boundary_arns["deploy"]
+        done = run(project, session, boundary, "deploy", "--env", "dev", "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        found: Any = json.loads(done.stdout)
+        return {row["address"]: row["action"] for row in found} if arguments else found
+
+    assert dyno(deployer)["outcome"] == "deployed"
+    other_release(project)
+    planned = dyno(looker, "--plan-json", "plan.json")
+    assert planned["module.service.module.function.aws_lambda_function.this"] == "update"
+    assert dyno(deployer)["outcome"] == "deployed"
+
+    answers = list(prepared.aws.answers(before))
+    assert [answer for answer in answers if not answer.allowed] == []
+    for role, session in (("deploy", deployer), ("plan", looker)):
+        hold_against_policy(prepared, role, answers)
+        assert_refused(prepared, role, session)
+
+
+def run(
+    project: Path, session: Mapping[str, str], boundary: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `dyno` as a workflow does."""
+    with only({**session, "TF_VAR_permissions_boundary_arn": boundary}):
+        return subprocess.run(
+            [sys.executable, "-m", "harness.cli", *arguments],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+
+def other_release(project: Path) -> None:
+    """Change the function's code and memory and the API's routes; the tuner goes."""
+    handler = project / "lambda" / "crud_api" / "crud_api" / "handler.py"
+    handler.write_text(handler.read_text() + "\n# another release\n")
+    routes = project / "modules" / "service" / "routes.json"
+    routes.write_text(json.dumps({**json.loads(routes.read_text()), "/more": ["GET"]}))
+    root = project / "envs" / "dev"
+    (root / "tuned.auto.tfvars.json").write_text('{"memory_mb": 1024}')
+    main, outputs = (root / "main.tf").read_text(), (root / "outputs.tf").read_text()
+    main = re.sub(r'\nmodule "power_tuner" \{\n.*?\n\}\n', "", main, flags=re.DOTALL)
+    (root / "main.tf").write_text(main)
+    (root / "outputs.tf").write_text(outputs.replace("module.power_tuner.state_machine_arn", '""'))
+
+
+def hold_against_policy(prepared: Prepared, role: str, answers: list[oidc_aws.Answer]) -> None:
+    """Compare what a role was asked for with what it has, and with the committed list."""
+    asked = {answer.action for answer in answers if answer.role == prepared.name(role)}
+    asked.discard("sts:GetCallerIdentity")  # needs no permission
+    known = json.loads(ASKED.read_text()) if ASKED.exists() else {}
+    if "DYNO_RECORD" in os.environ:
+        ASKED.write_text(json.dumps({**known, role: sorted(asked)}, indent=2) + "\n")
+    else:
+        again = f"DYNO_RECORD=1 pytest {Path(__file__).name} writes {ASKED.name} again"
+        assert sorted(asked - set(NOT_ASKED[role])) == known[role], again
+    needless = prepared.granted(role) - asked - set(NOT_ASKED[role])
+    assert sorted(needless) == [], f"no run of {role} asks for these"
+
+
+def assert_refused(prepared: Prepared, role: str, session: Mapping[str, str]) -> None:
+    """Try what a role must not do; each try is refused by IAM, not by something missing."""
+    names = {
+        "account": ACCOUNT,
+        "bucket": prepared.done.bucket.name,
+        "role": prepared.name(role),
+        "deploy_role_arn": prepared.done.role_arns["deploy"],
+        "boundary": prepared.done.boundary_arns.get(role, ""),
+        "foreign_api": foreign_api(prepared),
+    }
+    accepted = []
+    for service, operation, parameters in REFUSED[role](names):
+        try:
+            getattr(oidc_aws.client(session, service), operation)(**parameters)
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in REFUSALS:
+                continue
+            accepted.append(f"{service}.{operation} {parameters}: {error}")
+        else:
+            accepted.append(f"{service}.{operation} {parameters}")
+    assert accepted == []
+
+
+def foreign_api(prepared: Prepared) -> str:
+    """Return the id of an API that is somebody else's."""
+    apis = prepared.aws.session.client("apigateway")
+    return str(apis.create_rest_api(name="shop", tags={"team": "shop"})["id"])
+
+
+def assert_bounded(prepared: Prepared, session: Mapping[str, str], boundary: str) -> None:
+    """A role that the gate role makes for itself can do no more than the boundary says."""
+    iam = oidc_aws.client(session, "iam")
+    name = f"{GATE_RUN}-mine"
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    made = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        PermissionsBoundary=boundary,
+        Tags=[
+            {"Key": "dyno:env", "Value": "dev"},
+            {"Key": "dyno:expires", "Value": "2026-11-20T12:00:00+00:00"},
+        ],
+    )["Role"]
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+    )
+    keys = prepared.aws.session.client("sts").assume_role(
+        RoleArn=made["Arn"], RoleSessionName="mine"
+    )["Credentials"]
+    mine = {
+        **session,
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+    for service, operation, parameters in (
+        ("iam", "create_user", {"UserName": "mallory"}),
+        ("s3", "list_buckets", {}),
+        ("dynamodb", "scan", {"TableName": "shop-orders"}),
+        ("lambda", "get_function", {"FunctionName": "dyno-dev-crud-api"}),
+        ("lambda", "delete_function", {"FunctionName": f"{GATE_RUN}-crud-api"}),
+    ):
+        with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+            getattr(oidc_aws.client(mine, service), operation)(**parameters)
+    with pytest.raises(botocore.exceptions.ClientError, match="ResourceNotFound"):
+        oidc_aws.client(mine, "dynamodb").scan(TableName=f"{GATE_RUN}-items")
+    iam.delete_role_policy(RoleName=name, PolicyName="all")
+    iam.delete_role(RoleName=name)
