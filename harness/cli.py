@@ -131,9 +131,7 @@ def run(
     raise typer.Exit(status)
 
 
-def _resume(
-    context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_json: bool
-) -> int:
+def _resume(context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_json: bool) -> int:
     """Go on with a run and return the exit status."""
     from harness import pipeline
     from harness.resume import Resumed
@@ -191,9 +189,7 @@ def up(
 
 
 @app.command()
-def smoke(
-    run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False
-) -> None:
+def smoke(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:
     """Ask every operation of a standing environment's API once, refusals too."""
     with reopened(run_id, wait=wait) as opened:
         result = opened.smoke()
@@ -228,9 +224,7 @@ def load(
 
 
 @app.command(epilog=EXIT_STATUS_HELP)
-def gate(
-    run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False
-) -> None:
+def gate(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:
     """Hold what was measured against the SLO."""
     from harness import pipeline
 
