@@ -9,6 +9,7 @@ import struct
 
 import pytest
 from power_tuner import prices, visualization
+from power_tuner.analyze import analyze
 from power_tuner.marks import (
     Lock,
     execution_name,
@@ -18,8 +19,9 @@ from power_tuner.marks import (
     tuned_mark,
 )
 from power_tuner.prices import lookup
+from power_tuner.request import parse
 from power_tuner.samples import Sample, decode, encode, rounded
-from power_tuner.state import PowerState, TuningState, from_ranges, to_ranges
+from power_tuner.state import PowerState, TuningState, fits, from_ranges, size, to_ranges
 from power_tuner.stats import percentile, summarise, trimmed_mean
 from power_tuner.strategies import Candidate, best
 
@@ -222,13 +224,55 @@ def test_46_values_with_1000_invocations_fit_exactly() -> None:
 
 def test_more_than_that_loses_digits_and_fits() -> None:
     """Far more samples are rounded until they fit beside the input."""
-    state = _state(46, 4000)
-    raw = state.to_json(input_bytes=100_000)
-    assert len(json.dumps(raw)) + 100_000 < 262_144
+    state = _state(46, 1500)
+    raw = state.to_json(input_bytes=190_000)
+    assert size(raw) + 190_000 < 262_144
     back = TuningState.from_json(raw).powers[0].samples
-    assert len(back) == 4000
-    exact = sorted(state.powers[0].samples)[2000].duration_ms
-    assert back[2000].duration_ms == pytest.approx(exact, rel=0.02)
+    assert len(back) == 1500
+    exact = sorted(state.powers[0].samples)[750].duration_ms
+    assert back[750].duration_ms == pytest.approx(exact, rel=0.02)
+    (warning,) = TuningState.from_json(raw).to_json(190_000)["warnings"]
+    assert "rounded" in warning
+
+
+@pytest.mark.parametrize("powers", [2, 46])
+def test_worst_case_fits(powers: int) -> None:
+    """Beside the largest input that is accepted there is room for the longest state and output."""
+    state = _state(powers, 1500)
+    for index, power in enumerate(state.powers):
+        power.errors = {"E" * 100: 1}
+        power.failure = "値" * 600
+        power.excluded = power.failure if index else ""
+    largest = max(n for n in range(0, 262_144, 100) if fits(n, powers))
+    assert largest > 200_000
+    assert size(state.to_json(largest)) + largest < 262_144
+    request = parse(
+        {
+            "lambdaARN": "arn:aws:lambda:eu-west-1:123456789012:function:shop",
+            "num": 1500,
+            "powerValues": [power.power for power in state.powers],
+            "includeOutputResults": True,
+        },
+        (),
+    )
+    state.output = analyze(request, state, "https://lambda-power-tuning.show/")
+    assert size(state.to_json(largest)) + largest < 262_144
+
+
+def test_output_keeps_what_fits() -> None:
+    """Durations are left out of the output only where there is no room for them."""
+    output = {"details": [{"durations": [1.5] * 5000, "excluded": ""}], "warnings": []}
+    state = _state(1, 5)
+    state.output = output
+    assert state.to_json(1_000)["output"] == output
+    assert state.to_json(240_000)["output"]["details"] == [{"excluded": ""}]
+    assert state.output == output
+
+
+def test_size_counts_bytes() -> None:
+    """Step Functions counts the bytes of UTF-8, and half a surrogate pair is no error."""
+    assert size({"a": "é"}) == len('{"a": "é"}'.encode())
+    assert size("\ud800") == 5
 
 
 def test_ranges() -> None:

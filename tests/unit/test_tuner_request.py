@@ -180,6 +180,20 @@ def test_unknown_keys_become_warnings() -> None:
     assert parsed(powerValue=[128]).warnings == ("powerValue: not a key of the input, ignored",)
 
 
+def test_many_unknown_keys() -> None:
+    """Any number of unknown keys makes a short list of warnings."""
+    warnings = parsed(**{f"key{number:03}" + "x" * 500: 1 for number in range(100)}).warnings
+    assert len(warnings) == 21
+    assert max(map(len, warnings)) < 130
+    assert warnings[-1] == "80 more keys are not known, and ignored"
+
+
+@pytest.mark.parametrize("key", ["strategy", "onConflict", "preProcessorARN", "autoOptimizeAlias"])
+def test_empty_strings_are_absent(key: str) -> None:
+    """An empty string is no value, as in LPT."""
+    assert parsed(**{key: ""}) == parsed()
+
+
 def test_input_that_is_no_object() -> None:
     """An input that is no JSON object is refused."""
     assert "must be a JSON object" in refusal([])

@@ -43,7 +43,7 @@ _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 20.0
 _PATIENCE_S = 120.0
 _CHUNK_BYTES = 65_536
-_LONGEST_TYPE = 200
+_LONGEST_TYPE = 100
 
 # The function's environment was ended from outside: this memory size is no good, whatever
 # the function itself would say to it.

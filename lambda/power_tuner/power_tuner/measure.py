@@ -26,7 +26,7 @@ from power_tuner.state import PowerState, TuningState
 _HOPELESS_AFTER = 5
 _SHOWN_CHARS = 300
 # A function that makes up a type for each of its errors must not fill the state.
-_MOST_ERROR_TYPES = 20
+_MOST_ERROR_TYPES = 10
 _OTHER_ERRORS = "other types"
 
 

@@ -24,6 +24,7 @@ NUM_MIN = 5
 TRIM_DEFAULT = 0.2
 TRIM_MAX = 0.4
 _SHOWN_CHARS = 80
+_MOST_UNKNOWN = 20
 
 _FUNCTION_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12})"
@@ -112,7 +113,10 @@ def parse(raw: Any, default_power_values: Sequence[int]) -> TuningInput:
     if not isinstance(raw, Mapping):
         raise InvalidInput(f"the input must be a JSON object, not {_shown(raw)}")
     keys = _Reader({k: v for k, v in raw.items() if v is not None})
-    warnings = [f"{key}: not a key of the input, ignored" for key in sorted(raw.keys() - _KEYS)]
+    unknown = sorted(raw.keys() - _KEYS)
+    warnings = [f"{_cut(key)}: not a key of the input, ignored" for key in unknown[:_MOST_UNKNOWN]]
+    if len(unknown) > _MOST_UNKNOWN:
+        warnings.append(f"{len(unknown) - _MOST_UNKNOWN} more keys are not known, and ignored")
     only_cold_starts = keys.flag("onlyColdStarts")
     keys.choice("isolation", ("alias",), "alias")
     parsed = TuningInput(
@@ -173,7 +177,7 @@ class _Reader:
         return _as_number(key, self._values.get(key, default))
 
     def choice(self, key: str, allowed: Sequence[str], default: str) -> str:
-        value = self._values.get(key, default)
+        value = self._values.get(key) or default
         if value not in allowed:
             raise InvalidInput(f"{key}: {_shown(value)} is not one of {', '.join(allowed)}")
         return cast("str", value)
@@ -298,7 +302,10 @@ def _clamped(value: float, low: float, high: float) -> float:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
 
 

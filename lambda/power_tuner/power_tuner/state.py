@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,10 @@ from power_tuner.samples import Sample
 
 # Step Functions allows 256 KiB for a state's input and output; the execution's own input is
 # handed to every state beside this, and the request around both takes a little.
-_LIMIT_BYTES = 262_144 - 8_192
-_SMALLEST_BYTES = 24_576
+_LIMIT_BYTES = 262_144 - 4_096
+# What a power value takes when its durations have lost their digits and its words are cut.
+_LEAST_BYTES_PER_POWER = 1_200
+_SHORT_CHARS = 60
 
 
 @dataclass(slots=True)
@@ -38,8 +40,13 @@ class PowerState:
         """Whether there is nothing left to measure."""
         return bool(self.excluded) or not self.todo
 
-    def to_json(self, digits: int | None) -> dict[str, Any]:
-        """Return plain JSON, durations rounded to so many digits unless that is None."""
+    def to_json(self, digits: int | None, words: int | None = None) -> dict[str, Any]:
+        """Return plain JSON.
+
+        Args:
+            digits: Durations are rounded to so many; None keeps all.
+            words: Messages are cut to so many characters; None keeps all.
+        """
         kept = self.samples if digits is None else samples.rounded(self.samples, digits)
         return {
             "power": self.power,
@@ -52,8 +59,8 @@ class PowerState:
             "errors": self.errors,
             "retries": self.retries,
             "discarded": self.discarded,
-            "failure": self.failure,
-            "excluded": self.excluded,
+            "failure": self.failure[:words],
+            "excluded": self.excluded[:words],
         }
 
     @classmethod
@@ -124,20 +131,34 @@ class TuningState:
         """Return plain JSON that fits between two states beside the execution's input.
 
         Durations lose digits only if that is needed: 46 power values with 1000 invocations
-        each keep all of them.
+        each keep all of them. The output loses the list of durations, then the ends of messages.
 
         Args:
-            input_bytes: Size of the execution's input.
+            input_bytes: Size of the execution's input, see `size`.
         """
-        room = max(_LIMIT_BYTES - input_bytes, _SMALLEST_BYTES)
-        for digits in (None, 4, 3, 2):
-            raw = self._to_json(digits)
-            if len(json.dumps(raw)) <= room:
+        room = _LIMIT_BYTES - input_bytes
+        for raw in self._forms():
+            if size(raw) <= room:
                 break
         return raw
 
-    def _to_json(self, digits: int | None) -> dict[str, Any]:
+    def _forms(self) -> Iterator[dict[str, Any]]:
+        """Yield the state, then ever shorter forms of it."""
+        if self.output is None:
+            for digits in (None, 4, 3, 2):
+                yield self._to_json(digits)
+            yield self._to_json(1, _SHORT_CHARS)
+        else:
+            yield self._to_json()
+            for words in (None, _SHORT_CHARS):
+                yield self._to_json() | {"output": _shortened(self.output, words)}
+
+    def _to_json(self, digits: int | None = None, words: int | None = None) -> dict[str, Any]:
         total = sum(len(power.samples) for power in self.powers)
+        warnings = self.warnings
+        if digits is not None:
+            rounded = f"there are so many durations that they are rounded to {digits} digits"
+            warnings = [*(w for w in warnings if w != rounded), rounded]
         return {
             "originalPower": self.original_power,
             "architecture": self.architecture,
@@ -146,9 +167,9 @@ class TuningState:
             "batch": self.batch,
             "passes": self.passes,
             "measured": total,
-            "powers": [] if self.output else [power.to_json(digits) for power in self.powers],
+            "powers": [] if self.output else [p.to_json(digits, words) for p in self.powers],
             "usage": self.usage.to_json(),
-            "warnings": self.warnings,
+            "warnings": warnings,
             "output": self.output,
         }
 
@@ -167,6 +188,27 @@ class TuningState:
             warnings=list(raw["warnings"]),
             output=raw["output"],
         )
+
+
+def size(value: Any) -> int:
+    """Return how many bytes a value takes between two states."""
+    return len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
+
+
+def fits(input_bytes: int, powers: int) -> bool:
+    """Return whether an execution's input leaves room for what is measured."""
+    return input_bytes + powers * _LEAST_BYTES_PER_POWER <= _LIMIT_BYTES
+
+
+def _shortened(output: dict[str, Any], words: int | None) -> dict[str, Any]:
+    return output | {
+        "details": [
+            {k: v for k, v in detail.items() if k != "durations"}
+            | {"excluded": detail["excluded"][:words]}
+            for detail in output["details"]
+        ],
+        "warnings": [warning[:words] for warning in output["warnings"]],
+    }
 
 
 def to_ranges(numbers: Iterable[int]) -> list[list[int]]:

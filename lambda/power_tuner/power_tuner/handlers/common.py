@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from power_tuner.errors import NOTHING_CHANGED, AwsCallFailed, TunerError, named
 from power_tuner.meter import Meter
 from power_tuner.request import TuningInput, parse
 from power_tuner.settings import Settings
-from power_tuner.state import TuningState
+from power_tuner.state import TuningState, size
 
 SETTINGS = Settings.from_environment()
 
@@ -36,7 +35,7 @@ def deadline_at(context: Any, margin_s: float) -> float:
 def put_out(event: Mapping[str, Any], state: TuningState, meter: Meter) -> dict[str, Any]:
     """Return the state as JSON, this invocation's own cost included."""
     meter.add_to(state.usage, event)
-    return state.to_json(input_bytes=len(json.dumps(event["input"])))
+    return state.to_json(input_bytes=size(event["input"]))
 
 
 @contextmanager

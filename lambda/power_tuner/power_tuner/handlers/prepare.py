@@ -8,12 +8,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from power_tuner.aws import clean_up_after, client
+from power_tuner.errors import InvalidInput
 from power_tuner.function import Deadline, Function
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_out, request_of
 from power_tuner.meter import Meter
 from power_tuner.prepare import Preparation
 from power_tuner.sources import read_payloads
-from power_tuner.state import TuningState
+from power_tuner.state import TuningState, fits, size
 
 _MARGIN_S = 15.0
 client("lambda", SETTINGS.region)
@@ -24,9 +25,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     meter = Meter(context)
     with errors_of("Prepare", nothing_changed="state" not in event):
         request = request_of(event)
-        read_payloads(
-            request, SETTINGS.region
-        )  # one that is no good must not be found out after publishing
+        # what is no good must not be found out after publishing
+        read_payloads(request, SETTINGS.region)
+        _check_room(event["input"], len(request.power_values))
         before = TuningState.from_json(event["state"]) if event.get("state") else None
         deadline = Deadline(deadline_at(context, _MARGIN_S))
         function = Function(client("lambda", request.function.region), request.function, deadline)
@@ -34,6 +35,16 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             request, event["execution"], function, deadline, _is_running, clean_up_after(SETTINGS)
         ).run(before)
     return put_out(event, state, meter)
+
+
+def _check_room(raw: Any, powers: int) -> None:
+    input_bytes = size(raw)
+    if not fits(input_bytes, powers):
+        raise InvalidInput(
+            f"the input has {input_bytes} bytes: Step Functions passes 256 KB from state to "
+            f"state, and the measurements of {powers} power values have to fit beside it. Put "
+            "the payload into an object in S3, and its address into payloadS3"
+        )
 
 
 def _is_running(execution_arn: str) -> bool:
