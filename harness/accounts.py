@@ -23,11 +23,13 @@ class Accounts:
     Args:
         project: Folder that holds `envs/`.
         ui: Where warnings go.
+        quiet: Whether to say nothing when there are no credentials.
     """
 
-    def __init__(self, project: Path, ui: Ui) -> None:
+    def __init__(self, project: Path, ui: Ui, *, quiet: bool = False) -> None:
         self._project = project
         self._ui = ui
+        self._quiet = quiet
         self._connected: dict[str, aws.Account | UserError] = {}
 
     def of(self, lease: Lease, folder: RunFolder) -> aws.Account:
@@ -60,7 +62,8 @@ class Accounts:
             try:
                 account = self._connect(region)
             except UserError as error:
-                self._ui.note(f"no account is looked at: {error}")
+                if not self._quiet:
+                    self._ui.note(f"no account is looked at: {str(error).partition('. ')[0]}")
                 continue
             place = (account.account_id, account.region, account.endpoint)
             if place in seen:

@@ -81,7 +81,7 @@ def listing(project: Path, ui: Ui, runs_folder: Path | None = None) -> list[dict
     folders = runs.all_runs(runs_folder or project / "runs")
     rows = [_row(folder.read_lease(), str(folder.path)) for folder in folders]
     here = {row["run_id"] for row in rows}
-    for bucket in Accounts(project, ui).state_buckets():
+    for bucket in Accounts(project, ui, quiet=True).state_buckets():
         rows += [
             _row(lease, f"s3://{bucket.name}/{lease.backend['key']}")
             for lease in bucket.leases()
