@@ -40,6 +40,10 @@ FUNCTION_ARN = re.compile(
 )
 
 
+# What no bucket's name may begin with.
+_RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -56,6 +60,13 @@ class EnvironmentSettings(_Section):
     # folders beside envs/ that the root refers to, as ../../NAME: a run works on a copy
     folders: list[str] = ["modules"]
     seed_items: Annotated[int, Field(ge=0, le=100_000)] = 0  # put into the table before measuring
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if f"{value}-".startswith(_RESERVED):
+            raise ValueError(f"{value!r}: S3 keeps names that begin with {', '.join(_RESERVED)}")
+        return value
 
     @field_validator("folders")
     @classmethod
