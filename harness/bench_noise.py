@@ -26,6 +26,7 @@ from random import Random
 from statistics import median
 from typing import Literal
 
+from harness.regression import PAIRS_PER_LOOK, TURN_S, WARM_UP_S, turns
 from harness.stats import percentile
 
 # Requests of a sandbox that are drawn together, so that what is alike in a row stays in a row.
@@ -142,7 +143,7 @@ class Profile:
 
     name: str
     users: int = 10
-    duration_s: float = 120.0
+    duration_s: float = PAIRS_PER_LOOK * TURN_S
     requests_per_s: float | None = None
 
     def rate(self, noise: Noise) -> float:
@@ -174,8 +175,8 @@ class Design:
         interleaved: Whether the versions take turns, or come one after the other.
     """
 
-    blocks: int = 30
-    warm_up_s: float = 1.0
+    blocks: int = PAIRS_PER_LOOK
+    warm_up_s: float = WARM_UP_S
     fresh: bool = True
     interleaved: bool = True
 
@@ -183,7 +184,7 @@ class Design:
         """Return whose turn it is: A B, B A, A B, ..., or all of A and then all of B."""
         if not self.interleaved:
             return ["A"] * self.blocks + ["B"] * self.blocks
-        return [version for pair in range(self.blocks) for version in ("AB", "BA")[pair % 2]]
+        return ["A" if version == "baseline" else "B" for version in turns(self.blocks)]
 
 
 INTERLEAVED = Design()
@@ -292,9 +293,9 @@ class Session:
     def measure(self) -> tuple[list[Turn], list[Turn]]:
         """Return the turns of A and of B, in pairs; again for more of the same session."""
         found: dict[str, list[Turn]] = {"A": [], "B": []}
-        turns = self.design.turns()
-        factors = self.drift.factors(self.source, math.ceil(len(turns) * self.turn_s) + 1)
-        for number, version in enumerate(turns):
+        order = self.design.turns()
+        factors = self.drift.factors(self.source, math.ceil(len(order) * self.turn_s) + 1)
+        for number, version in enumerate(order):
             sandboxes = self._draw() if self.design.fresh else self.kept[version]
             latencies = block(self.source, sandboxes, self.requests, self.noise.inits_ms)
             drift = () if self.drift == CALM else self._during(number, factors)

@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_report(report)
     if options.write_docs:
         write_docs(report, PROJECT / "docs")
-    return EXIT_PASS if all(target.met for target in reached) else EXIT_SLO_MISSED
+    missed = any(target.outcome == "missed" for target in reached)
+    return EXIT_SLO_MISSED if missed else EXIT_PASS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,9 +86,8 @@ def print_report(report: Report) -> None:
         console.print(rich, crop=False)
         console.print()
     for target in report.targets:
-        word = "met" if target.met else "MISSED"
         console.print(
-            f"{word}: {target.text}: {with_interval(target.share)}",
+            f"{target.outcome}: {target.text}: {with_interval(target.share)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -128,7 +128,7 @@ def replaced(text: str, name: str, content: str) -> str:
 def _provenance(report: Report) -> str:
     most = max(len(tally.trials) for tally in report.tallies)
     met = "\n".join(
-        f"- {target.text}: {with_interval(target.share)}, {'met' if target.met else 'missed'}"
+        f"- {target.text}: {with_interval(target.share)}, {target.outcome}"
         for target in report.targets
     )
     return (

@@ -69,7 +69,7 @@ class Report:
                     "target": target.text,
                     "share": target.share.value,
                     "interval95": target.share.interval,
-                    "met": target.met,
+                    "outcome": target.outcome,
                 }
                 for target in self.targets
             ],

@@ -39,6 +39,7 @@ from functools import lru_cache
 from itertools import pairwise
 from statistics import fmean, median
 from types import MappingProxyType
+from typing import Literal
 
 from harness.checks import number
 from harness.distributions import beta_cdf
@@ -53,8 +54,24 @@ RISK = 0.05
 FIRST_LOOK = 0.75
 WARM_UP_S = 1.0  # of every block: its sandboxes are new
 
+# The plan whose error rates docs/gates.md shows: 120 s of each version, up to four times.
+PAIRS_PER_LOOK = 30
+TURN_S = 4.0  # of a block, warm-up included
+MOST_LOOKS = 4
+
+Version = Literal["baseline", "candidate"]
+
 # What stands for the logarithm of a ratio when only one version of a pair answered.
 _BEYOND = math.log(1e6)
+
+
+def turns(pairs: int) -> list[Version]:
+    """Return whose turn it is, for so many pairs of blocks: A B, B A, A B, ...
+
+    Who is first alternates, so that a steady trend favours nobody.
+    """
+    order: tuple[Version, Version] = ("baseline", "candidate")
+    return [version for pair in range(pairs) for version in (order[pair % 2], order[1 - pair % 2])]
 
 
 @dataclass(frozen=True, slots=True)

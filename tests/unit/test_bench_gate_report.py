@@ -77,7 +77,7 @@ def test_json_is_strict(report):
     assert content["ratio_widths"][0]["half_p90"] is None
     assert content["latency_widths"][0]["halves"]["p95"] is None
     assert len(content["verdicts"]) == len(report.tallies)
-    assert [target["met"] for target in content["targets"]] == [True, True, False]
+    assert [t["outcome"] for t in content["targets"]] == ["met", "met", "unclear"]
 
 
 def test_terminal_shows_targets_and_seed(report, capsys):
@@ -85,7 +85,7 @@ def test_terminal_shows_targets_and_seed(report, capsys):
     bench_report.print_report(report)
     shown = capsys.readouterr().out
     assert "met: false alarms when nothing changed" in shown
-    assert "MISSED: p95 alone 10 % worse" in shown
+    assert "unclear: p95 alone 10 % worse" in shown
     assert f"4 runs per case, seed {SEED}, 12.0 s" in shown
 
 

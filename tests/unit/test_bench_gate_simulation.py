@@ -174,5 +174,18 @@ def always(outcome):
 
 def test_targets_tell_what_was_missed():
     """A gate that always says the same meets some targets and misses the others."""
-    assert [target.met for target in bench_gate.targets(always("fail"))] == [False, True, True]
-    assert [target.met for target in bench_gate.targets(always("pass"))] == [True, False, False]
+    failing, passing = (
+        [target.outcome for target in bench_gate.targets(always(outcome))]
+        for outcome in ("fail", "pass")
+    )
+    assert failing == ["missed", "met", "met"]
+    assert passing == ["met", "missed", "missed"]
+
+
+@pytest.mark.parametrize(
+    ("events", "runs", "outcome"), [(19, 20, "met"), (18, 20, "unclear"), (900, 1000, "missed")]
+)
+def test_a_target_is_missed_only_when_the_runs_show_it(events, runs, outcome):
+    """At least 95 %: 18 of 20 may be chance, 900 of 1,000 is none."""
+    share = bench_gate.Share(events, runs)
+    assert bench_gate.Target("found", share, 0.95, at_least=True).outcome == outcome

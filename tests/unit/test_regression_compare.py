@@ -251,6 +251,13 @@ class TestEvidence:
         assert {(check.limit, check.measured) for check in verdict.checks} == {(1.05, 1.0)}
 
 
+def test_turns_alternate_who_is_first():
+    """Each pair has both versions next to each other, and each is first in every other pair."""
+    order = regression.turns(3)
+    assert order == ["baseline", "candidate", "candidate", "baseline", "baseline", "candidate"]
+    assert regression.turns(0) == []
+
+
 class TestSmoothPercentile:
     def test_median_of_three_by_hand(self):
         """Beta(2, 2) holds 7/27 below 1/3, 13/27 in the middle, 7/27 above 2/3."""
