@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import botocore.exceptions
 
@@ -91,11 +91,14 @@ class Variable:
     Attributes:
         name: Its name.
         value: Its value; none of them is a secret.
+        use: "gate" for what works on ephemeral environments (gate, tune, sweep), "deploy" for
+            what works on the standing one; the two may be of different environments.
         environment: The GitHub environment that it belongs to; empty for the repository.
     """
 
     name: str
     value: str
+    use: Literal["gate", "deploy"]
     environment: str = ""
 
     def command(self, repository: Repository) -> str:
@@ -134,12 +137,14 @@ class Bootstrapped:
         if self.repository is None:
             return ()
         return (
-            Variable("AWS_REGION", self.region),
-            Variable("DYNO_PLAN_ROLE_ARN", self.role_arns["plan"]),
-            Variable("DYNO_GATE_ROLE_ARN", self.role_arns["gate"]),
-            Variable("DYNO_GATE_BOUNDARY_ARN", self.boundary_arns["gate"]),
-            Variable("DYNO_DEPLOY_ROLE_ARN", self.role_arns["deploy"], self.env),
-            Variable("DYNO_DEPLOY_BOUNDARY_ARN", self.boundary_arns["deploy"], self.env),
+            Variable("AWS_REGION", self.region, "gate"),
+            Variable("DYNO_GATE_ROLE_ARN", self.role_arns["gate"], "gate"),
+            Variable("DYNO_GATE_BOUNDARY_ARN", self.boundary_arns["gate"], "gate"),
+            Variable("DYNO_PLAN_ROLE_ARN", self.role_arns["plan"], "deploy"),
+            # the plan needs it, too, and is made before the environment's reviewers approve
+            Variable("DYNO_DEPLOY_BOUNDARY_ARN", self.boundary_arns["deploy"], "deploy"),
+            Variable("AWS_REGION", self.region, "deploy", self.env),
+            Variable("DYNO_DEPLOY_ROLE_ARN", self.role_arns["deploy"], "deploy", self.env),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -158,7 +163,7 @@ class Bootstrapped:
             "role_arns": dict(self.role_arns),
             "boundary_arns": dict(self.boundary_arns),
             "variables": [
-                {"name": v.name, "value": v.value, "environment": v.environment}
+                {"name": v.name, "value": v.value, "use": v.use, "environment": v.environment}
                 for v in self.variables
             ],
         }

@@ -72,8 +72,14 @@ def _print(done: Bootstrapped) -> None:
         )
         return
     typer.echo(f"\nPut into the variables of {done.repository.slug} (none is a secret):")
-    for variable in done.variables:
-        typer.echo(f"  {variable.command(done.repository)}")
+    for use, text in (
+        ("gate", f"for pull requests, scheduled tuning and the sweep, if they work in {done.env}"),
+        ("deploy", f"for deployments to {done.env}, if it is what you deploy"),
+    ):
+        typer.echo(f"  # {text}")
+        for variable in done.variables:
+            if variable.use == use:
+                typer.echo(f"  {variable.command(done.repository)}")
     typer.echo(
         f"\nThe deploy role is for the GitHub environment {done.env}: make it under Settings, "
         "Environments, with reviewers."

@@ -87,7 +87,7 @@ data "aws_iam_policy_document" "tls_only" {
   statement {
     sid       = "TlsOnly"
     effect    = "Deny"
-    actions   = ["s3:*"] # a refusal of everything, not a permission
+    actions   = ["*"] # a refusal of everything, not a permission
     resources = [local.arn, "${local.arn}/*"]
 
     principals {

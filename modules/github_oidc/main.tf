@@ -5,8 +5,11 @@ data "aws_partition" "this" {}
 data "aws_region" "this" {}
 
 locals {
-  issuer       = "token.actions.githubusercontent.com"
-  provider_arn = one(concat(aws_iam_openid_connect_provider.this[*].arn, var.provider_arn[*]))
+  issuer = "token.actions.githubusercontent.com"
+
+  # ARNs that are known before the first apply, so that a plan shows the policies
+  provider_arn  = "arn:${local._partition}:iam::${local._account}:oidc-provider/${local.issuer}"
+  boundary_arns = { for role in keys(local.environments) : role => "arn:${local._partition}:iam::${local._account}:policy/${var.name_prefix}-${role}-boundary" }
 
   # a role that nobody may assume is not made
   subjects = { for role, subjects in var.subjects : role => subjects if length(subjects) > 0 }
@@ -35,7 +38,7 @@ data "aws_iam_policy_document" "trust" {
 
     principals {
       type        = "Federated"
-      identifiers = [local.provider_arn]
+      identifiers = [coalesce(var.provider_arn, local.provider_arn)]
     }
 
     condition {
@@ -59,6 +62,8 @@ resource "aws_iam_role" "this" {
   assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
   max_session_duration = var.max_session_seconds
   permissions_boundary = var.permissions_boundary_arn
+
+  depends_on = [aws_iam_openid_connect_provider.this]
 }
 
 resource "aws_iam_role_policy" "this" {

@@ -5,7 +5,7 @@ output "boundary_arns" {
 
 output "provider_arn" {
   description = "ARN of the OIDC provider, made here or not."
-  value       = local.provider_arn
+  value       = one(concat(aws_iam_openid_connect_provider.this[*].arn, var.provider_arn[*]))
 }
 
 output "role_arns" {

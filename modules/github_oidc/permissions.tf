@@ -60,7 +60,6 @@ locals {
       { test = "Null", tag = "dyno:expires", values = [role == "gate" ? "false" : "true"] },
     ]
   }
-
 }
 
 # What Terraform asks when it looks at an environment: all of it goes into the three roles.
@@ -271,7 +270,7 @@ data "aws_iam_policy_document" "environment" {
     condition {
       test     = "StringEquals"
       variable = "iam:PermissionsBoundary"
-      values   = [aws_iam_policy.boundary[each.key].arn]
+      values   = [local.boundary_arns[each.key]]
     }
 
     dynamic "condition" {
@@ -293,7 +292,7 @@ data "aws_iam_policy_document" "environment" {
     condition {
       test     = "StringEquals"
       variable = "iam:PermissionsBoundary"
-      values   = [aws_iam_policy.boundary[each.key].arn]
+      values   = [local.boundary_arns[each.key]]
     }
   }
 

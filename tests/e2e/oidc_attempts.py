@@ -1,10 +1,28 @@
-"""What each role of GitHub's workflows must not do, as calls to try."""
+"""What each role of GitHub's workflows is asked for, and must not do, as calls to try."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+# What IAM was asked in real runs, by role; test_oidc_roles.py writes it with DYNO_RECORD=1.
+ASKED = Path(__file__).with_name("oidc_asked.json")
+
+# Granted, and not asked in these runs: why, each.
+NOT_ASKED = {
+    "gate": {
+        "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
+        "states:StopExecution": "a run that is interrupted while it tunes stops that",
+    },
+    "deploy": {
+        "states:UpdateStateMachine": "a release with another tuner; here the tuner goes",
+    },
+    "plan": {
+        "states:ValidateStateMachineDefinition": "a plan with a new or another tuner; here it goes",
+    },
+}
 
 Attempt = tuple[str, str, dict[str, Any]]  # service, operation, parameters
 

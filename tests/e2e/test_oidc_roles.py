@@ -23,13 +23,12 @@ import pytest
 from harness import bootstrap
 from harness.progress import Ui
 from tests.e2e import oidc_aws
-from tests.e2e.oidc_attempts import GATE_RUN, REFUSED
+from tests.e2e.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
 from tests.e2e.oidc_aws import StrictAws, claims
 
 pytestmark = pytest.mark.e2e
 
 PROJECT = Path(__file__).parents[2]
-ASKED = Path(__file__).with_name("oidc_asked.json")
 ACCOUNT = "210987654321"
 REPOSITORY = bootstrap.Repository("acme/tuning")
 # A run that asks for everything, and is over soon.
@@ -49,20 +48,6 @@ duration_s = 2.0
 """
 
 REFUSALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
-
-# Granted, and not asked in these runs: why, each.
-NOT_ASKED = {
-    "gate": {
-        "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
-        "states:StopExecution": "a run that is interrupted while it tunes stops that",
-    },
-    "deploy": {
-        "states:UpdateStateMachine": "a release with another tuner; here the tuner goes",
-    },
-    "plan": {
-        "states:ValidateStateMachineDefinition": "a plan with a new or another tuner; here it goes",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -168,6 +153,18 @@ def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
             with pytest.raises(botocore.exceptions.ClientError) as refused:
                 prepared.aws.assume(arn, stranger)
             assert refused.value.response["Error"]["Code"] == "AccessDenied", (role, stranger)
+
+
+def test_the_state_bucket_takes_tls_only(prepared: Prepared) -> None:
+    """Over plain HTTP even a role that may read the states is refused."""
+    session = prepared.session("plan", PULL_REQUEST)
+    s3 = oidc_aws.client(session, "s3")
+    s3.head_bucket(Bucket=prepared.done.bucket.name)
+    s3.meta.events.register(
+        "before-sign.s3", lambda request, **_: request.headers.add_header("x-plain-http", "1")
+    )
+    with pytest.raises(botocore.exceptions.ClientError, match="403"):
+        s3.head_bucket(Bucket=prepared.done.bucket.name)
 
 
 def test_the_gate_role_does_a_whole_run_and_may_do_nothing_else(prepared: Prepared) -> None:

@@ -284,6 +284,51 @@ INVENTORY: dict[str, dict[str, Any]] = {
             },
         },
     },
+    "github_oidc": {
+        "counts": {
+            "aws_iam_openid_connect_provider": 1,
+            "aws_iam_policy": 2,
+            "aws_iam_role": 3,
+            "aws_iam_role_policy": 3,
+        },
+        "values": {
+            'aws_iam_role.this["gate"]': {
+                "name": "github-dyno-prod-gate",
+                "max_session_duration": 7200,
+                "permissions_boundary": None,
+            },
+            "aws_iam_openid_connect_provider.this[0]": {
+                "url": "https://token.actions.githubusercontent.com",
+                "client_id_list": ["sts.amazonaws.com"],
+            },
+        },
+    },
+    "bootstrap": {
+        "counts": {
+            "aws_s3_bucket": 1,
+            "aws_s3_bucket_lifecycle_configuration": 1,
+            "aws_s3_bucket_ownership_controls": 1,
+            "aws_s3_bucket_policy": 1,
+            "aws_s3_bucket_public_access_block": 1,
+            "aws_s3_bucket_server_side_encryption_configuration": 1,
+            "aws_s3_bucket_versioning": 1,
+        },
+        "values": {
+            "aws_s3_bucket.this[0]": {"bucket": "dyno-state-111122223333-eu-west-1"},
+            "aws_s3_bucket_versioning.this[0]": {
+                "versioning_configuration": [{"status": "Enabled"}],
+            },
+            "aws_s3_bucket_public_access_block.this[0]": {
+                "block_public_acls": True,
+                "block_public_policy": True,
+                "ignore_public_acls": True,
+                "restrict_public_buckets": True,
+            },
+            "aws_s3_bucket_ownership_controls.this[0]": {
+                "rule": [{"object_ownership": "BucketOwnerEnforced"}],
+            },
+        },
+    },
     "service.module.table": {"counts": {"aws_dynamodb_table": 1}, "values": {}},
 }
 
