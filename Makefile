@@ -74,7 +74,11 @@ sweep: $(READY) ## Take down environments that expired or whose owner is gone
 	@$(DYNO) sweep $(ARGS)
 
 .PHONY: test
-test: $(READY) ## All tests, on the embedded AWS: no account needed
+test: $(READY) ## All tests but the slowest, on the embedded AWS: no account needed
+	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal -m 'not slow' $(ARGS)
+
+.PHONY: test-all
+test-all: $(READY) ## All tests, the slowest too
 	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal $(ARGS)
 
 .PHONY: bench-gate
