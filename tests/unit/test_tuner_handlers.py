@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from power_tuner.errors import Detour, InvalidInput, TunerError
+from power_tuner.errors import ChangedMeanwhile, Detour, InvalidInput
 from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
 from power_tuner.handlers.common import errors_of
@@ -121,7 +121,7 @@ def test_errors_that_changed_nothing_are_renamed_later_on() -> None:
         errors_of("Prepare", nothing_changed=True),
     ):
         raise InvalidInput("num")
-    with pytest.raises(TunerError, match="TunerError: num"), errors_of("Measure"):
+    with pytest.raises(ChangedMeanwhile, match="ChangedMeanwhile: num"), errors_of("Measure"):
         raise InvalidInput("num")
 
 

@@ -57,6 +57,10 @@ class PayloadNotRead(TunerError):
     """The payload in S3 could not be read; nothing was changed."""
 
 
+class ChangedMeanwhile(TunerError):
+    """What was fine at the beginning is not any more, such as a payload in S3."""
+
+
 class AwsCallFailed(TunerError):
     """A call of AWS was refused, for want of a permission for example."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from power_tuner.errors import NOTHING_CHANGED, AwsCallFailed, TunerError, named
+from power_tuner.errors import NOTHING_CHANGED, AwsCallFailed, ChangedMeanwhile, TunerError, named
 from power_tuner.meter import Meter
 from power_tuner.request import TuningInput, parse
 from power_tuner.settings import Settings
@@ -49,7 +49,7 @@ def errors_of(state: str, *, nothing_changed: bool = False) -> Iterator[None]:
     try:
         yield
     except NOTHING_CHANGED as error:
-        raise named(error if nothing_changed else TunerError(str(error))) from error
+        raise named(error if nothing_changed else ChangedMeanwhile(str(error))) from error
     except TunerError as error:
         raise named(error) from error
     except Exception as error:
