@@ -126,7 +126,8 @@ def measure(
         for runtime in dict.fromkeys(case.runtime for case in cases):
             for size in sizes_mb:
                 name = _deploy(lambdas, role, runtime, size)
-                _invoke(lambdas, name, Case(runtime, 1, 1))
+                for _ in range(2):  # compiles
+                    _invoke(lambdas, name, Case(runtime, 60, 1))
                 for case in cases:
                     if case.runtime == runtime:
                         yield _reading(lambdas, name, case, size, repeats)

@@ -48,6 +48,14 @@ def set_trace(home: Path, file: Path | None) -> None:
     _update(home, {"trace": str(file.resolve()) if file else ""})
 
 
+def start_afresh(home: Path) -> None:
+    """Forget what holds for one life of a server; what is known of the machine stays."""
+    kept = {key: value for key, value in _read(home).items() if key == "cpu_factor"}
+    (home / "meter.json").unlink(missing_ok=True)
+    if kept:
+        _update(home, kept)
+
+
 def mode(home: Path) -> Mode:
     """Return the mode that the server in `home` is in."""
     return "reported" if _read(home).get("mode") == "reported" else "felt"

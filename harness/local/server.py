@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StepError, UserError
+from harness.local import meter
 from harness.local.identity import identity, is_alive
 from harness.local.node_shim import node_environment
 from harness.local.ports import HOST, check_port, free_port, port_in_use
@@ -146,6 +147,7 @@ def start(
         if running is not None:
             return _same_port(running, port)
         _end_last(home)
+        meter.start_afresh(home)
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
             environment = _server_environment(home, chosen, region, account_id, account_concurrency)

@@ -162,3 +162,21 @@ def test_log_is_taken_a_moment_after_the_answer() -> None:
 
     assert waits["first_line_wait"].default >= 0.02, f"{RELEASE} waits less for the log"
     assert waits["idle_confirm"].default >= 0.002, f"{RELEASE} waits less between log lines"
+
+
+def test_other_pythons_do_not_get_the_meter(tmp_path: Path) -> None:
+    """Only workers do; and a sitecustomize that is hidden by the meter's runs all the same."""
+    (tmp_path / "sitecustomize.py").write_text("print('the hidden one')\n")
+    completed = subprocess.run(
+        [sys.executable, "-c", "import sys; print('dyno_meter.meter' in sys.modules)"],
+        env={
+            "PYTHONPATH": f"{server.METER_PATH}{os.pathsep}{tmp_path}",
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "DYNO_METER": str(tmp_path / "meter.json"),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert completed.stdout.split("\n")[:2] == ["the hidden one", "False"]

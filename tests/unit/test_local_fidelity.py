@@ -113,3 +113,14 @@ def test_busy_machine_is_not_calibrated(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="varied by 12%"):
         calibrate.apply(calibration(0.12), tmp_path)
     assert not (tmp_path / "meter.json").exists()
+
+
+def test_new_server_starts_in_the_usual_mode(tmp_path: Path) -> None:
+    """Mode and trace end with a server; what is known of the machine stays."""
+    calibrate.apply(calibration(0.01), tmp_path)
+    meter.set_mode(tmp_path, "reported")
+    meter.set_trace(tmp_path, tmp_path / "trace.jsonl")
+    meter.start_afresh(tmp_path)
+
+    assert meter.mode(tmp_path) == "felt"
+    assert json.loads((tmp_path / "meter.json").read_text()) == {"cpu_factor": {"x86_64": 2.0}}
