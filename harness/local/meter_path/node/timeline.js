@@ -39,11 +39,10 @@ class Timeline {
     if (byTimer && cpuMs < LOOK_MS) cpuMs = 0;
     // helpers that wait for a core hold up a main thread that works, not one that sleeps
     const helpersMs = Math.max(0, now.helpersQueueMs - this.last.helpersQueueMs);
-    const queueMs = Math.max(0, now.queueMs - this.last.queueMs) + Math.min(cpuMs, helpersMs);
-    const busyMs = cpuMs + queueMs;
+    const busyMs = cpuMs + Math.max(0, now.queueMs - this.last.queueMs);
     let width = wallMs > 0 ? busyMs / wallMs : 1;
     if (width < ONE_THREAD) width = 1;
-    let blockedMs = wallMs - busyMs;
+    let blockedMs = wallMs - busyMs - Math.min(cpuMs, helpersMs);
     if (blockedMs < NOISE_MS + NOISE_SHARE * wallMs) blockedMs = 0;
     this.events.push({ kind: "interval", cpuMs, width, blockedMs });
     const after = process.cpuUsage(); // what the meter itself took is not the function's
