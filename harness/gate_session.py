@@ -10,14 +10,14 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import pipeline
+from harness import gate_shared, pipeline
 from harness.config import Env, LoadSettings, Settings, SloSettings, load_env, with_overrides
-from harness.errors import UserError
+from harness.errors import DynoError, UserError
 from harness.local import server
 from harness.progress import Ui
 from harness.results import Check, LoadResult, SmokeResult, TuningResult, Verdict
@@ -60,7 +60,7 @@ class GateOptions:
     @property
     def server_home(self) -> Path | None:
         """Home of a shared embedded AWS."""
-        return None if self.shared is None else self.shared / "aws"
+        return None if self.shared is None else gate_shared.server_home(self.shared)
 
 
 class GateSession:
@@ -124,12 +124,15 @@ class GateSession:
                 return ""
         lines = [f"the environment of run {run.folder.run_id}: {run.result.error or 'not down'}"]
         lines += [f"{x.kind} {x.name}: {x.remove}" for x in run.result.leftovers or ()]
-        if run.folder.read_lease().holds_resources:
-            lines.append(f"Take it down: dyno down --run {run.folder.run_id}, or dyno sweep")
+        with suppress(DynoError):
+            if run.folder.read_lease().holds_resources:
+                lines.append(f"Take it down: dyno down --run {run.folder.run_id}, or dyno sweep")
         return "\n".join(lines)
 
     def _prepare(self) -> Run:
         options = self.options
+        if options.shared is not None:
+            gate_shared.announce(options.shared)
         home = options.server_home
         if home is not None and self._needs_embedded_aws():
             server.start(

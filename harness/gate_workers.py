@@ -10,32 +10,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
-from harness import pipeline
+from harness import gate_shared, pipeline
 from harness.errors import DynoError
-from harness.local import server
 from harness.progress import Ui
 from harness.run import Run
 from harness.runs import Lease, RunFolder, all_runs
 
-_POLL_S = 0.2
+_POLL_S = 0.5
 _TOLD_S = 10.0
+_NOTICED_S = 4.0  # the evidence is written before the teardown begins
 # A teardown of a large environment, tried again after errors that pass.
 _PATIENCE_S = 1800.0
-
-PREFIX = ".gate-"
-
-
-def shared_folder(runs_folder: Path, owner_pid: int) -> Path:
-    """Return the folder of what the workers of one session share; it is made when needed."""
-    return runs_folder / f"{PREFIX}{owner_pid}"
 
 
 class Workers:
@@ -56,14 +46,11 @@ class Workers:
     @property
     def shared(self) -> Path:
         """Folder of what the workers share."""
-        return shared_folder(self._runs, os.getpid())
-
-    def add(self, pid: int) -> None:
-        """Know a worker by its process."""
-        self._pids.add(pid)
+        return gate_shared.shared_folder(self._runs)
 
     def runs(self) -> list[RunFolder]:
         """Return the runs of this process and its workers, oldest first."""
+        self._pids |= gate_shared.announced(self.shared)
         ours = self._pids | {os.getpid()}
         return [
             folder
@@ -78,17 +65,26 @@ class Workers:
             interrupt: Whether to tell them to stop what they do.
         """
         if interrupt:
-            for lease in self._working():
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(lease.pid, signal.SIGINT)
+            self._interrupt()
+        told = time.monotonic() - _TOLD_S + 3
         deadline = time.monotonic() + _PATIENCE_S
-        told = 0.0
         while (working := self._working()) and time.monotonic() < deadline:
             if time.monotonic() - told > _TOLD_S:
                 told = time.monotonic()
                 names = ", ".join(lease.worker or str(lease.pid) for lease in working)
                 self._say(f"dyno: waiting for {names} to take down what is there")
             time.sleep(_POLL_S)
+
+    def _interrupt(self) -> None:
+        """Interrupt the workers that have not noticed: Ctrl-C in a terminal reaches them, too."""
+        deadline = time.monotonic() + _NOTICED_S
+        while self._working() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        for lease in self._working():
+            if lease.state != "destroying":
+                # not SIGINT: a shell starts what is in the background with that ignored
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(lease.pid, signal.SIGTERM)
 
     def clean_up(self, *, keep: bool) -> list[str]:
         """Take down what crashed workers left, and end what the workers shared.
@@ -102,8 +98,7 @@ class Workers:
         problems = [problem for lease in self._orphans() if (problem := self._take_down(lease))]
         kept = keep and any(run.read_lease().kept for run in self.runs())
         if self.shared.is_dir() and not kept:
-            server.stop(self.shared / "aws")
-            shutil.rmtree(self.shared, ignore_errors=True)
+            gate_shared.remove(self.shared)
         return problems
 
     def _leases(self) -> list[Lease]:
@@ -113,7 +108,7 @@ class Workers:
         return [
             lease
             for lease in self._leases()
-            if lease.pid != os.getpid() and lease.owner_lives() and _runs(lease.pid)
+            if lease.pid != os.getpid() and lease.owner_lives() and gate_shared.runs(lease.pid)
         ]
 
     def _orphans(self) -> list[Lease]:
@@ -128,41 +123,17 @@ class Workers:
         try:
             run = Run.reopen(self._project, lease.run_id, ui, runs_folder=self._runs)
             with run.folder.locked(), pipeline.shielded(ui):
+                if not run.result.error:
+                    run.fail(RuntimeError("the process that it belongs to ended before its time"))
                 run.down()
+                run.report()
         except (DynoError, KeyboardInterrupt) as error:
             return f"run {lease.run_id}: {error or 'teardown was abandoned'}"
         return ""
 
 
 def _open(lease: Lease) -> bool:
-    return not lease.kept and (lease.holds_resources or (lease.own_server and _served(lease)))
-
-
-def _served(lease: Lease) -> bool:
-    return lease.state != "down"
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def clear_away(runs_folder: Path) -> list[Path]:
-    """Remove what sessions whose process is gone have shared; return the folders.
-
-    Args:
-        runs_folder: Folder of all runs.
-    """
-    gone = []
-    for folder in runs_folder.glob(f"{PREFIX}*"):
-        pid = folder.name.removeprefix(PREFIX)
-        home = folder / "aws"
-        in_use = server.status(home) is not None and not server.is_abandoned(home)
-        if not pid.isdigit() or _runs(int(pid)) or in_use:
-            continue  # its session lives, or an environment in it was kept
-        server.stop(home)
-        shutil.rmtree(folder, ignore_errors=True)
-        gone.append(folder)
-    return gone
+    """Whether there is, or may be, something to take down."""
+    return not lease.kept and (
+        lease.holds_resources or (lease.own_server and lease.state != "down")
+    )

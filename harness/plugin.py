@@ -129,9 +129,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
-    from harness.gate_workers import Workers, clear_away
+    from harness import gate_shared
+    from harness.gate_workers import Workers
 
-    clear_away(options.runs_folder)
+    gate_shared.clear_away(options.runs_folder)
     config.stash[_WORKERS] = Workers(
         options.project, options.runs_folder, lambda line: _say(config, line)
     )
@@ -274,7 +275,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _say(config: pytest.Config, line: str, *, red: bool = False) -> None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
-        reporter.ensure_newline()
+        if config.get_terminal_writer().width_of_current_line:
+            reporter.write_line("")  # after the dots of the tests
         reporter.write_line(line, red=red)
 
 
@@ -289,14 +291,6 @@ def pytest_configure_node(node: Any) -> None:
         node.workerinput["dyno_shared"] = str(workers.shared)
         node.workerinput["dyno_runs"] = str(workers.shared.parent)
         node.workerinput["dyno_owner"] = os.getpid()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodeready(node: Any) -> None:
-    """Know a worker's process: its environments are this session's."""
-    workers = node.config.stash.get(_WORKERS, None)
-    if workers is not None:
-        workers.add(int(node.workerinfo["pid"]))
 
 
 # --- markers ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness import aws, evidence, leftovers, marks, orphans, runs, teardown, toolchain
+from harness import aws, evidence, gate_shared, leftovers, marks, orphans, runs, teardown, toolchain
 from harness.accounts import Accounts, endpoint_is_gone
 from harness.environment import Environment
 from harness.errors import DynoError, StepError, UserError
@@ -204,6 +204,7 @@ class _Sweeper:
                     folder.remove_drafts()
         if not self.dry_run:
             self._remove_unborn()
+            gate_shared.clear_away(self.runs)
 
     def in_accounts(self) -> Iterator[Swept]:
         """Sweep what only the accounts of the credentials know of."""
