@@ -11,6 +11,7 @@ ENV ?= local
 RUN ?=
 REPO ?=
 KEEP ?=
+BASELINE ?=
 ARGS ?=
 PYTHON ?= python3
 WORKERS ?= 2
@@ -54,8 +55,9 @@ load: $(READY) ## Load the API of a standing environment
 	@$(DYNO) load $(OF_RUN) $(ARGS)
 
 .PHONY: gate
-gate: $(READY) ## Hold what was measured against the SLO
-	@$(DYNO) gate $(OF_RUN) $(ARGS)
+gate: $(READY) ## The gates (tests/gates) in environments of their own, one per worker
+	@$(BIN)/pytest tests/gates --env '$(ENV)' -n '$(WORKERS)' --dist loadfile -o timeout=0 \
+	  $(if $(KEEP),--keep) $(if $(BASELINE),--baseline '$(BASELINE)') $(ARGS)
 
 .PHONY: report
 report: $(READY) ## Write a run's report again
@@ -84,6 +86,10 @@ test-all: $(READY) ## All tests, the slowest too
 .PHONY: bench-gate
 bench-gate: $(READY) ## Simulate how often the gates are wrong (ARGS="--runs 50" for a quick look)
 	@$(BIN)/python -m harness.bench_report $(ARGS)
+
+.PHONY: fidelity
+fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements; table and plots
+	@$(DYNO) local fidelity $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types, Terraform, state machine, shell, YAML and workflows

@@ -7,17 +7,18 @@ errors go to standard error.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness import __version__, cli_apply, cli_bootstrap, cli_comment, cli_deploy, cli_tune
+from harness.cli_local import local_app
 from harness.cli_support import (
     EXIT_STATUS_HELP,
     EnvOption,
     JsonOption,
     NumOption,
+    PortOption,
     RegionOption,
     RunOption,
     StrategyOption,
@@ -29,8 +30,6 @@ from harness.cli_support import (
     summary,
 )
 from harness.errors import (
-    EXIT_PASS,
-    EXIT_SLO_MISSED,
     DynoError,
     StepError,
     UserError,
@@ -48,15 +47,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-local_app = typer.Typer(
-    help="An AWS on this machine, whose Lambdas feel their memory size.", no_args_is_help=True
-)
 app.add_typer(local_app, name="local")
 
 AnyRunOption = Annotated[str | None, typer.Option("--run", help="Run id; the newest if left out.")]
-PortOption = Annotated[
-    int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
-]
 PowerOption = Annotated[
     str | None, typer.Option("--power", help="Power values in MB, such as 128,512,1024.")
 ]
@@ -342,82 +335,6 @@ def sweep(
         raise typer.Exit(StepError.exit_code)
 
 
-@local_app.command("start")
-def local_start(
-    port: PortOption = None, region: RegionOption = None, as_json: JsonOption = False
-) -> None:
-    """Start the embedded AWS, or say where it runs already."""
-    from harness.local import server
-
-    started = server.start(_local_home(), port=port, region=region or "us-east-1")
-    if as_json:
-        print_json(started.to_json())
-    else:
-        typer.echo(f"{started.endpoint} (process {started.pid}, account {started.account_id})")
-        typer.echo('point tools at it: eval "$(dyno local env)"')
-
-
-@local_app.command("stop")
-def local_stop(as_json: JsonOption = False) -> None:
-    """Stop the embedded AWS and everything in it."""
-    from harness.local import server
-
-    stopped = server.stop(_local_home())
-    if as_json:
-        print_json({"stopped": stopped})
-    else:
-        typer.echo("stopped" if stopped else "it was not running")
-
-
-@local_app.command("status")
-def local_status(as_json: JsonOption = False) -> None:
-    """Say whether the embedded AWS runs, and where; exit status 1 if it does not."""
-    from harness.local import server
-
-    running = server.status(_local_home())
-    if as_json:
-        print_json({"running": running is not None, **(running.to_json() if running else {})})
-    else:
-        typer.echo(
-            f"{running.endpoint} (process {running.pid})" if running else "it is not running"
-        )
-    raise typer.Exit(EXIT_PASS if running else EXIT_SLO_MISSED)
-
-
-@local_app.command("logs")
-def local_logs(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 50,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the end of the embedded AWS's log."""
-    from harness.local import server
-
-    tail = server.log_tail(_local_home(), lines)
-    if as_json:
-        print_json(tail.splitlines())
-    else:
-        typer.echo(tail)
-
-
-@local_app.command("env")
-def local_env(as_json: JsonOption = False) -> None:
-    """Print the shell lines that point any AWS tool at the embedded AWS."""
-    import shlex
-
-    from harness.local import server
-
-    running = server.status(_local_home())
-    if running is None:
-        raise UserError("the embedded AWS is not running. Start it: dyno local start")
-    variables = running.environment()
-    if as_json:
-        print_json(variables)
-        return
-    for name, value in variables.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
-    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
-
-
 def main() -> None:
     """Run the command line; errors that were foreseen end without a traceback."""
     try:
@@ -425,10 +342,6 @@ def main() -> None:
     except DynoError as error:
         Ui().error(str(error), error.hint if isinstance(error, StepError) else "")
         sys.exit(error.exit_code)
-
-
-def _local_home() -> Path:
-    return project() / ".dyno" / "local"
 
 
 def _tuning_overrides(power: str | None, num: int | None, strategy: str | None) -> dict[str, Any]:

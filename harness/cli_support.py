@@ -26,6 +26,9 @@ WaitOption = Annotated[
 ]
 NumOption = Annotated[int | None, typer.Option(help="Invocations per power value, at least 5.")]
 StrategyOption = Annotated[str | None, typer.Option(help="What is best: cost, speed or balanced.")]
+PortOption = Annotated[
+    int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
+]
 RegionOption = Annotated[str | None, typer.Option(help="AWS region, over dyno.toml's.")]
 
 

@@ -406,7 +406,7 @@ def _account(project: Path, env: Env) -> aws.Account:
     settings = env.settings.environment
     if not settings.emulated or os.environ.get("AWS_ENDPOINT_URL"):
         return aws.connect(settings.region)
-    running = server.status(project / ".dyno" / "local")
+    running = server.status(server.project_home(project))
     if running is None:
         raise UserError(
             f"envs/{env.name} is deployed on the embedded AWS, and none is running: "

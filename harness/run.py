@@ -40,7 +40,7 @@ from harness.config import Env, LoadSettings, load_env, parse_settings, with_ove
 from harness.environment import Environment
 from harness.errors import StepError, UserError
 from harness.load import LoadProgress, Sample, read_samples
-from harness.local import server
+from harness.local import meter, modes, server
 from harness.local.ports import check_port
 from harness.profile import in_words
 from harness.progress import Step, Ui
@@ -335,7 +335,8 @@ class Run:
         """Run the state machine; an interrupt stops it and leaves time for its clean-up."""
         from harness import tuner
 
-        with interrupts.raised_once(self.ui.warn):
+        homes = (self.folder.server_home, server.project_home(self.project))
+        with interrupts.raised_once(self.ui.warn), modes.reported(account.endpoint, homes):
             return tuner.run(
                 request,
                 state_machine_arn=state_machine_arn,
@@ -698,6 +699,8 @@ def start_server(folder: runs.RunFolder, region: str, port: int | None = None) -
     local = server.start(
         folder.server_home, port=port, region=region or "us-east-1", owner_pid=os.getpid()
     )
+    # runs/RUN_ID: what `dyno local calibrate` found holds for every server of the project
+    meter.inherit_cpu_factors(folder.server_home, server.project_home(folder.path.parents[1]))
     return aws.embedded(local.environment(), local.account_id, local.region)
 
 

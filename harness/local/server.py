@@ -110,6 +110,11 @@ class _State:
         )
 
 
+def project_home(project: Path) -> Path:
+    """Return the home of the server that `dyno local start` starts in a project."""
+    return project / ".dyno" / "local"
+
+
 def start(
     home: Path,
     *,

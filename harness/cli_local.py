@@ -1,0 +1,164 @@
+"""`dyno local`: an AWS on this machine, whose Lambdas feel their memory size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli_support import JsonOption, PortOption, RegionOption, print_json, project
+from harness.errors import EXIT_PASS, EXIT_SLO_MISSED, UserError
+from harness.progress import Ui
+
+local_app = typer.Typer(
+    help="An AWS on this machine, whose Lambdas feel their memory size.", no_args_is_help=True
+)
+
+
+@local_app.command("start")
+def local_start(
+    port: PortOption = None, region: RegionOption = None, as_json: JsonOption = False
+) -> None:
+    """Start the embedded AWS, or say where it runs already."""
+    from harness.local import server
+
+    started = server.start(_local_home(), port=port, region=region or "us-east-1")
+    if as_json:
+        print_json(started.to_json())
+    else:
+        typer.echo(f"{started.endpoint} (process {started.pid}, account {started.account_id})")
+        typer.echo('point tools at it: eval "$(dyno local env)"')
+
+
+@local_app.command("stop")
+def local_stop(as_json: JsonOption = False) -> None:
+    """Stop the embedded AWS and everything in it."""
+    from harness.local import server
+
+    stopped = server.stop(_local_home())
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        typer.echo("stopped" if stopped else "it was not running")
+
+
+@local_app.command("status")
+def local_status(as_json: JsonOption = False) -> None:
+    """Say whether the embedded AWS runs, and where; exit status 1 if it does not."""
+    from harness.local import server
+
+    running = server.status(_local_home())
+    if as_json:
+        print_json({"running": running is not None, **(running.to_json() if running else {})})
+    else:
+        typer.echo(
+            f"{running.endpoint} (process {running.pid})" if running else "it is not running"
+        )
+    raise typer.Exit(EXIT_PASS if running else EXIT_SLO_MISSED)
+
+
+@local_app.command("logs")
+def local_logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the end of the embedded AWS's log."""
+    from harness.local import server
+
+    tail = server.log_tail(_local_home(), lines)
+    if as_json:
+        print_json(tail.splitlines())
+    else:
+        typer.echo(tail)
+
+
+@local_app.command("env")
+def local_env(as_json: JsonOption = False) -> None:
+    """Print the shell lines that point any AWS tool at the embedded AWS."""
+    import shlex
+
+    from harness.local import server
+
+    running = server.status(_local_home())
+    if running is None:
+        raise UserError("the embedded AWS is not running. Start it: dyno local start")
+    variables = running.environment()
+    if as_json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
+
+
+@local_app.command("calibrate")
+def local_calibrate(as_json: JsonOption = False) -> None:
+    """Measure this machine's speed, so that its 128 MB resembles AWS's.
+
+    Takes two seconds; holds for every embedded AWS of this project from then on.
+    """
+    from harness.local import calibrate
+
+    ui = Ui()
+    with ui.step("local", "measuring this machine") as step:
+        found = calibrate.calibrate(lambda done, total: step.update("measuring", done, total))
+        calibrate.apply(found, _local_home())
+        step.update(f"a CPU second here is {found.factors['x86_64']:.2f} s on AWS (x86_64)")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for architecture, factor in found.factors.items():
+            typer.echo(f"{architecture}: 1 ms of CPU here counts as {factor:.2f} ms")
+
+
+@local_app.command("model")
+def local_model(
+    cpu_ms: Annotated[float, typer.Option("--cpu-ms", help="CPU time of one invocation.")],
+    memory_mb: Annotated[str, typer.Option("--memory-mb", help="Sizes, such as 128,752,1024.")],
+    threads: Annotated[int, typer.Option(help="Threads or processes that share the work.")] = 1,
+    blocked_ms: Annotated[float, typer.Option("--blocked-ms", help="Time spent waiting.")] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how long work takes at a memory size, by the model of AWS's CPU share."""
+    from harness.local.model import predict
+
+    try:
+        sizes = [int(part) for part in memory_mb.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--memory-mb {memory_mb}: give MB with commas between, such as 128,752,1024"
+        ) from None
+    predictions = predict(cpu_ms, sizes, threads=threads, blocked_ms=blocked_ms)
+    if as_json:
+        print_json([prediction.to_json() for prediction in predictions])
+        return
+    for prediction in predictions:
+        spread = prediction.duration_ms
+        typer.echo(f"{prediction.memory_mb:>6} MB  {spread.mean:>10.1f} ms  ± {spread.std:.1f}")
+
+
+@local_app.command("fidelity")
+def local_fidelity(
+    folder: Annotated[Path, typer.Option("--output", help="Where table and plots go.")] = Path(
+        "runs/fidelity"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the model against measured curves of AWS, and write table and plots."""
+    from harness.local import fidelity
+
+    with Ui().step("local", "comparing the model with AWS's own measurements") as step:
+        comparisons = fidelity.compare_all()
+        written = fidelity.write(comparisons, folder)
+        step.update(f"{len(comparisons)} functions compared: {written[0]}")
+    if as_json:
+        print_json([comparison.to_json() for comparison in comparisons])
+    else:
+        typer.echo(fidelity.as_markdown(comparisons))
+
+
+def _local_home() -> Path:
+    from harness.local import server
+
+    return server.project_home(project())
