@@ -73,8 +73,12 @@ def main() -> int:
         while len(chosen) < options.runs:  # every pair as often as every other, in random order
             chosen += chance.sample(pairs, len(pairs))
         for number, (kind, means) in enumerate(chosen[: options.runs], start=1):
-            fault = Fault(number, kind, means, round(chance.uniform(0.3, durations[kind]), 1))
-            _happen(where, fault, sweep=not options.no_sweep)
+            while True:  # a run that was over before anything could happen to it does not count
+                fault = Fault(number, kind, means, chance.uniform(0.3, durations[kind]))
+                if _happen(where, fault, sweep=not options.no_sweep):
+                    break
+                durations[kind] = (durations[kind] + fault.moment_s) / 2
+                where.forget()
             faults.append(fault)
             _say(fault)
             if options.report:
@@ -97,7 +101,8 @@ def _whole(where: World, kind: str) -> float:
     return time.monotonic() - started
 
 
-def _happen(where: World, fault: Fault, *, sweep: bool) -> None:
+def _happen(where: World, fault: Fault, *, sweep: bool) -> bool:
+    """Let a fault happen to a run; return whether it was in time for it."""
     account = where.new_account() if fault.kind != "local" else None
     session = where.session(account) if account else None
     function = world.FUNCTION if account else None
@@ -109,6 +114,8 @@ def _happen(where: World, fault: Fault, *, sweep: bool) -> None:
         started = time.monotonic()
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=fault.moment_s)
+            fault.moment_s = time.monotonic() - started
+            return False
         fault.step = _step(where.stderr)
         fault.note = MEANS[fault.means](Victim(process, where.project))
         fault.moment_s = round(time.monotonic() - started, 1)
@@ -124,6 +131,7 @@ def _happen(where: World, fault: Fault, *, sweep: bool) -> None:
             if fault.sweep_status:
                 fault.note += f" sweep: {said.strip()[:500]}"
         _look(where, fault, measured, finished, before, session)
+    return True
 
 
 def _look(

@@ -32,14 +32,34 @@ def handler(event, context):
     while time.process_time() < end:
         pass
 """
-_QUICK = ["--power", "128,256", "--num", "5"]
-_LOAD = ["--duration-s", "4", "--ramp-up-s", "1", "--virtual-users", "2"]
+# Settings of a run that has all steps, none of them long.
+_SETTINGS = """
+[environment]
+emulated = {emulated}
+seed_items = 100
+
+[tuning]
+power_values = [128, 256]
+num = 5
+payload = {{ operation = "list", payload = {{}} }}
+
+[load]
+virtual_users = 2
+ramp_up_s = 1.0
+warm_up_s = 0.0
+duration_s = 4.0
+
+[slo]
+error_ratio = 0.5
+confidence = 0.0
+inconclusive = "pass"
+"""
 # What is run: `local` has an embedded AWS of its own; the others are in an account of one that
 # stays, with their state in S3, so that a leak shows.
 KINDS = {
-    "local": ["run", *_QUICK, *_LOAD],
-    "account": ["run", "--env", "dev", *_QUICK, *_LOAD],
-    "function": ["tune", "--function", FUNCTION, *_QUICK],
+    "local": ["run"],
+    "account": ["run", "--env", "dev"],
+    "function": ["tune", "--function", FUNCTION, "--power", "128,256", "--num", "5"],
 }
 DISK_MB = 24
 
@@ -67,6 +87,9 @@ class World:
             ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
             for part in ("envs", "modules", "lambda", "postman"):
                 shutil.copytree(PROJECT / part, world.project / part, ignore=ignore)
+            for env, emulated in {"local": "true", "dev": "false"}.items():
+                settings = world.project / "envs" / env / "dyno.toml"
+                settings.write_text(_SETTINGS.format(emulated=emulated))
             (world.project / "node_modules").symlink_to(PROJECT / "node_modules")
             (world.project / "runs").mkdir()
             world.temp.mkdir()

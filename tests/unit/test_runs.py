@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from harness import runs, sweeper
-from harness.errors import UserError
+from harness.errors import StepError, UserError
 from harness.runs import RunFolder
 
 
@@ -56,18 +62,9 @@ def test_without_runs_it_says_how_to_make_one(tmp_path: Path) -> None:
 def test_a_run_in_use_is_refused_with_its_holder(tmp_path: Path) -> None:
     """Two commands never work on one environment; the lock ends with its process."""
     folder = new(tmp_path)
-    code = (
-        "import sys; from pathlib import Path; from harness.runs import RunFolder\n"
-        f"with RunFolder(Path({str(folder.path)!r})).locked():\n"
-        "    print('held', flush=True); sys.stdin.read()\n"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(UserError, match=f"in use by process {holder.pid}"), folder.locked():
+    with holding(folder) as holder:
+        refused = rf"in use by process {holder.pid} of \S+ on \S+ since .*; wait for it \(--wait\)"
+        with pytest.raises(UserError, match=refused), folder.locked():
             pass
         holder.kill()
     with folder.locked():
@@ -115,3 +112,128 @@ def test_what_the_sweeper_takes(
     found = sweeper.why(made, NOW, older_than)
     assert reason in found
     assert bool(found) == bool(reason)
+
+
+def holding(folder: RunFolder) -> subprocess.Popen[bytes]:
+    """Start a process that holds a run's lock until its standard input is closed."""
+    code = (
+        "import sys; from pathlib import Path; from harness.runs import RunFolder\n"
+        f"with RunFolder(Path({str(folder.path)!r})).locked():\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    return holder
+
+
+def test_who_waits_for_a_run_is_told_for_whom_and_goes_on_after(tmp_path: Path) -> None:
+    """Once, not every time it looks."""
+    folder = new(tmp_path)
+    told: list[str] = []
+    with holding(folder) as holder:
+        assert holder.stdin is not None
+        timer = threading.Timer(0.7, holder.stdin.close)
+        timer.start()
+        started = time.monotonic()
+        with folder.locked(waiting=told.append):
+            assert time.monotonic() - started > 0.5
+    assert len(told) == 1
+    assert f"process {holder.pid} of " in told[0]
+    assert "(-c); waiting for it" in told[0]
+
+
+def test_a_lease_of_another_release_can_be_read(tmp_path: Path) -> None:
+    """Or its environment would stand for ever: keys too many are left, new ones have defaults."""
+    folder = new(tmp_path)
+    content = json.loads((folder.path / "lease.json").read_text())
+    for key in ("namespace", "identity", "worker", "adopted_at"):
+        del content[key]
+    (folder.path / "lease.json").write_text(json.dumps(content | {"pid_started": 1.0}))
+    assert folder.read_lease().run_id == folder.run_id
+    assert folder.read_lease().owner_lives()  # cannot be known: only its expiry counts
+
+    del content["run_id"]
+    (folder.path / "lease.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="it has no run_id"):
+        folder.read_lease()
+    for text in ("", "{", "[]"):
+        (folder.path / "lease.json").write_text(text)
+        with pytest.raises(UserError, match="not the lease of a run"):
+            folder.read_lease()
+
+
+def test_drafts_of_a_killed_command_go_and_nothing_else(tmp_path: Path) -> None:
+    """Half a result, half of a load test's latencies."""
+    folder = new(tmp_path)
+    drafts = [".lease.json.123", ".result.json.9", "load/current-0.part.jsonl", "local/x.new"]
+    kept = ["result.json", "load/current.jsonl", "local/server.log", "logs/terraform-apply.log"]
+    for name in (*drafts, *kept):
+        path = folder.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    folder.remove_drafts()
+    assert [name for name in drafts if (folder.path / name).exists()] == []
+    assert [name for name in kept if not (folder.path / name).exists()] == []
+
+
+def test_finished_steps_are_noted_with_what_they_worked_on(tmp_path: Path) -> None:
+    """A new deployment has finished nothing but what is kept."""
+    folder = new(tmp_path)
+    assert folder.progress() == {}
+    folder.note_inputs({"modules": "a"})
+    folder.mark("up")
+    folder.mark("tune")
+    assert folder.progress() == {"inputs": {"modules": "a"}, "up": True, "tune": True}
+    folder.note_inputs({"modules": "b"}, ["tune"])
+    assert folder.progress() == {"inputs": {"modules": "b"}, "tune": True}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 6 MB, which only root can make."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a small disk needs root and tmpfs")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no byte free."""
+    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(b"x" * 4096)
+
+
+def test_a_full_disk_does_not_come_between_a_run_and_its_teardown(small_disk: Path) -> None:
+    """Lease and result are written into what was reserved for them; the reserve ends with down."""
+    folder = new(small_disk)
+    assert (folder.path / "reserve").stat().st_size == runs.RESERVE_BYTES
+    fill(small_disk)
+    folder.update_lease(state="destroying")
+    folder.write("result.json", "x" * 1_000_000)
+    assert folder.read_lease().state == "destroying"
+
+    fill(small_disk)
+    before = folder.read_lease()
+    with pytest.raises(StepError, match=r"lease\.json: No space left on device"):
+        folder.update_lease(state="left", owner="x" * 100_000)
+    assert folder.read_lease() == before  # never half of it
+    assert list(folder.path.glob(".lease*")) == []
+
+    (small_disk / "filler").unlink()
+    folder.make_reserve()
+    folder.update_lease(state="down")
+    assert not (folder.path / "reserve").exists()
+
+
+def test_a_run_without_room_is_refused_before_anything_is_made(small_disk: Path) -> None:
+    """Its teardown could not be told."""
+    fill(small_disk)
+    with pytest.raises(UserError, match="a run cannot be kept there: No space left"):
+        new(small_disk)
