@@ -1,0 +1,85 @@
+"""What a measurement was made of: which change makes it untrue."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import inputs
+from harness.build import Package
+from harness.config import Env, Settings
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in {
+        "envs/dev/main.tf": "module",
+        "envs/dev/dyno.toml": "[load]",
+        "modules/a/main.tf": "resource",
+        "postman/load.postman_collection.json": "{}",
+        "postman/smoke.postman_collection.json": "{}",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def of(project: Path, code: str = "code", payload: object = None) -> dict[str, str]:
+    settings = Settings.model_validate({"tuning": {"payload": payload}})
+    env = Env("dev", project / "envs" / "dev", settings)
+    package = Package(Path("x.zip"), base64.b64encode(code.encode()).decode(), 1)
+    return inputs.of(env, project, project, {"crud_api": package})
+
+
+def write(name: str, text: str = "other") -> Callable[[Path], dict[str, str]]:
+    def change(project: Path) -> dict[str, str]:
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return of(project)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "tune", "load"),
+    [
+        pytest.param(lambda p: of(p), [], [], id="nothing"),
+        pytest.param(
+            lambda p: of(p, code="new"), ["lambda/crud_api"], ["lambda/crud_api"], id="code"
+        ),
+        pytest.param(lambda p: of(p, payload={"a": 1}), ["the payload"], [], id="payload"),
+        pytest.param(write("envs/dev/main.tf"), ["envs/dev"], ["envs/dev"], id="root"),
+        pytest.param(write("modules/b/main.tf"), ["modules"], ["modules"], id="new-file"),
+        pytest.param(
+            write("postman/load.postman_collection.json"),
+            [],
+            ["postman/load.postman_collection.json"],
+            id="load-collection",
+        ),
+        pytest.param(write("postman/smoke.postman_collection.json"), [], [], id="smoke-collection"),
+        pytest.param(write("envs/dev/dyno.toml"), [], [], id="settings"),
+        pytest.param(write("envs/dev/.terraform/x"), [], [], id="provider"),
+        pytest.param(write("envs/dev/terraform.tfstate"), [], [], id="state"),
+    ],
+)
+def test_a_measurement_is_true_as_long_as_what_it_measured_is_the_same(
+    project: Path,
+    change: Callable[[Path], dict[str, str]],
+    tune: list[str],
+    load: list[str],
+) -> None:
+    """And what changed is named."""
+    before = of(project)
+    now = change(project)
+    assert inputs.changed("tune", before, now) == tune
+    assert inputs.changed("load", before, now) == load
+
+
+def test_nothing_is_true_of_what_is_not_known(project: Path) -> None:
+    """A run of a release that noted no inputs is measured again."""
+    assert inputs.changed("tune", {}, of(project))
