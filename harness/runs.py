@@ -284,6 +284,8 @@ class RunFolder:
             *self.path.glob(".*.[0-9]*"),
             *self.path.glob("build/.*.[0-9]*"),
             *self.path.glob("terraform/envs/*/.*.json.[0-9]*"),
+            # says who has the kernel's lock on a local state, which ended with its process
+            *self.path.glob("terraform/**/.terraform.tfstate.lock.info"),
             *self.path.glob("load/*.part.jsonl"),
             *self.path.glob("local/*.new"),
         ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,9 @@ def main() -> int:
     parser.add_argument("--only", help="a part of the names of kind or means, such as function")
     parser.add_argument("--report", type=Path, help="file that gets a line of JSON for each run")
     options = parser.parse_args()
+    # In the background of a shell SIGINT is ignored, and what we start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chance = random.Random(options.seed)
     pairs = [
         (kind, means)

@@ -83,9 +83,10 @@ class World:
         """Make it, and remove all of it."""
         folder = Path(tempfile.mkdtemp(prefix="flt-", dir="/tmp"))
         try:
+            # a copy of the harness too: nobody's edit meanwhile is a fault of a run
             world = cls(folder, server.start(folder / "aws", owner_pid=os.getpid()))
             ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
-            for part in ("envs", "modules", "lambda", "postman"):
+            for part in ("envs", "harness", "modules", "lambda", "postman"):
                 shutil.copytree(PROJECT / part, world.project / part, ignore=ignore)
             for env, emulated in {"local": "true", "dev": "false"}.items():
                 settings = world.project / "envs" / env / "dyno.toml"
@@ -163,7 +164,7 @@ class World:
                 env={
                     **inherited,
                     **environment,
-                    "PYTHONPATH": str(PROJECT),
+                    "PYTHONPATH": str(self.project),
                     "TMPDIR": str(self.temp),
                     "AWS_EC2_METADATA_DISABLED": "true",
                 },
