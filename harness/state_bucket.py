@@ -107,7 +107,8 @@ class StateBucket:
     def leases(self) -> Iterator[Lease]:
         """Yield the leases of all runs that have an object here.
 
-        For a state without a lease one is made up, of what the state says.
+        For a state without a lease one is made up, of what the state says. What these credentials
+        may not read is another environment's, and left out.
         """
         found: dict[str, set[str]] = {}
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=HOME)
@@ -118,8 +119,13 @@ class StateBucket:
                         match["kind"]
                     )
         for stem, kinds in sorted(found.items()):
-            lease = self._lease(stem) if _LEASE in kinds else None
-            lease = lease or self._lease_from_state(stem)
+            try:
+                lease = self._lease(stem) if _LEASE in kinds else None
+                lease = lease or self._lease_from_state(stem)
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] != "AccessDenied":
+                    raise
+                continue
             if lease is not None:
                 yield lease
 
