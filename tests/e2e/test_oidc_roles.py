@@ -199,6 +199,7 @@ def test_the_gate_role_does_a_whole_run_and_may_do_nothing_else(prepared: Prepar
     assert swept.returncode == 0, swept.stdout + swept.stderr
 
 
+@pytest.mark.slow  # the committed list is held against the policies by a plan test, too
 def test_the_deploy_role_deploys_and_the_plan_role_only_looks(
     prepared: Prepared, tmp_path: Path
 ) -> None:
