@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import suppress
 
 import pytest
 
+from harness import interrupts
 from harness.interrupts import INSISTENT, raised_once
 
 
@@ -64,3 +66,47 @@ def test_nothing_changes_where_no_signal_comes() -> None:
         pass
     after = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert after == before
+
+
+def press(*numbers: signal.Signals) -> None:
+    for number in numbers:
+        os.kill(os.getpid(), number)
+
+
+def test_one_handler_raises_once_and_then_holds() -> None:
+    """There is no moment between an interrupt and its teardown that a second one could hit."""
+    told: list[int] = []
+    torn_down = False
+    with interrupts.handled(told.append):
+        try:
+            press(signal.SIGINT)
+        except KeyboardInterrupt:
+            press(signal.SIGINT, signal.SIGTERM)  # right behind it
+            torn_down = True
+    assert torn_down
+    assert told == [2, 1]
+
+
+def test_held_signals_interrupt_only_who_insists() -> None:
+    """The third one does."""
+    told: list[int] = []
+    with interrupts.handled(told.append) as signals:
+        signals.hold()
+        press(signal.SIGINT, signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt):
+            press(signal.SIGINT)
+    assert told == [2, 1]
+
+
+def test_a_terminated_run_says_by_what() -> None:
+    """It is an interrupt like Ctrl-C, with the signal's name."""
+    with interrupts.handled(lambda _: None), pytest.raises(interrupts.Terminated, match="SIGTERM"):
+        press(signal.SIGTERM)
+
+
+def test_handlers_are_put_back() -> None:
+    """Of all three signals."""
+    before = [signal.getsignal(number) for number in interrupts.SIGNALS]
+    with interrupts.handled(lambda _: None):
+        assert [signal.getsignal(number) for number in interrupts.SIGNALS] != before
+    assert [signal.getsignal(number) for number in interrupts.SIGNALS] == before

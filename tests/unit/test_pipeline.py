@@ -193,3 +193,51 @@ def test_the_exit_status_follows_the_verdict(
     fake = FakeRun(tmp_path, outcome)
     fake.env = Env("local", tmp_path, Settings(slo=SloSettings(inconclusive=means)))
     assert execute(fake) == status
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("during", ["fail", "report", "down", "refresh_report"])
+def test_a_second_signal_never_skips_the_teardown(
+    fake: FakeRun, monkeypatch: pytest.MonkeyPatch, during: str, second: signal.Signals
+) -> None:
+    """Wherever it arrives: while the reason is noted, in the report, in the teardown."""
+
+    def press(number: signal.Signals) -> None:
+        os.kill(os.getpid(), number)
+
+    fake.on["tune"] = lambda: press(signal.SIGINT)
+    if during == "fail":
+        monkeypatch.setattr(fake, "fail", lambda _: press(second))
+    else:
+        fake.on[during] = lambda: press(second)
+    assert execute(fake) == 130
+    assert fake.calls[-3:] == ["report", "down", "refresh_report"]
+
+
+def test_a_full_disk_does_not_skip_the_teardown(fake: FakeRun) -> None:
+    """Neither the step that hits it nor the report that cannot be written."""
+    full = OSError(28, "No space left on device")
+    fake.on["tune"] = raiser(StepError("disk", "result.json: No space left on device"))
+    fake.on["report"] = raiser(full)
+    fake.on["refresh_report"] = raiser(full)
+    assert execute(fake) == 3
+    assert fake.calls[-2:] == ["down", "refresh_report"]
+
+
+def test_a_report_that_finds_a_full_disk_is_written_into_the_reserve(fake: FakeRun) -> None:
+    """Evidence is written in every case."""
+    reserve = fake.folder.path / "reserve"
+
+    def report() -> None:
+        if reserve.exists():
+            raise OSError(28, "No space left on device")
+
+    fake.on["report"] = report
+    assert execute(fake) == 0
+    assert fake.calls.count("report") == 2
+
+
+def test_a_resumed_run_skips_what_was_finished(fake: FakeRun) -> None:
+    """The gate judges anew: it has more to go by."""
+    pipeline.whole_line(cast("Run", fake), skip={"up", "smoke", "tune"})
+    assert fake.calls == ["load", "gate"]

@@ -76,3 +76,50 @@ def test_a_root_that_is_no_terraform_fails_with_the_file(
     (tmp_path / "root" / "broken.tf").write_text("resource {")
     with pytest.raises(TerraformError, match=r"(?s)terraform plan: .*"):
         terraform.plan()
+
+
+@pytest.mark.parametrize(
+    ("message", "passes"),
+    [
+        ("deleting IAM Role (x): DeleteConflict: Cannot delete entity", True),
+        ("deleting Lambda Function: ResourceConflictException: an update is in progress", True),
+        ("deleting S3 Bucket (x): BucketNotEmpty", True),
+        ("ThrottlingException: Rate exceeded", True),
+        ("https response error StatusCode: 503, ServiceUnavailable", True),
+        ("Error acquiring the state lock: 412 PreconditionFailed", True),
+        ("connection reset by peer", True),
+        ("api error AccessDenied: User is not authorized to perform: iam:DeleteRole", False),
+        ("No valid credential sources found", False),
+        ("ExpiredToken: The provided token has expired", False),
+        ("Unsupported block type: Blocks of type x are not expected here", False),
+        ("Reference to undeclared input variable", False),
+        ("state snapshot was created by Terraform v2", False),
+    ],
+)
+def test_an_error_that_may_pass_is_told_from_one_that_stays(message: str, passes: bool) -> None:
+    """By what AWS and Terraform say."""
+    assert TerraformError("destroy", message, Path("log")).may_pass == passes
+
+
+def test_a_real_mistake_in_a_root_is_one_of_the_root(terraform: Terraform, tmp_path: Path) -> None:
+    """So that teardown goes on without the root."""
+    (tmp_path / "root" / "broken.tf").write_text('output "x" { value = var.no_such }')
+    with pytest.raises(TerraformError) as caught:
+        terraform.destroy()
+    assert caught.value.is_of_the_root
+    assert not caught.value.may_pass
+
+
+def test_terraform_is_killed_when_there_is_nobody_to_ask(tmp_path: Path) -> None:
+    """It would go on asking an embedded AWS that is gone for minutes."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "main.tf").write_text(
+        'resource "terraform_data" "slow" {\n'
+        '  provisioner "local-exec" { command = "sleep 60" }\n'
+        "}\n"
+    )
+    tools = toolchain.prepare(tmp_path / "cache")
+    made = Terraform(root, tools, dict(os.environ), tmp_path, watch=lambda: "the AWS is gone")
+    with pytest.raises(TerraformError, match="the AWS is gone"):
+        made.apply()
