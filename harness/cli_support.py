@@ -40,9 +40,9 @@ def project() -> Path:
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "envs").is_dir() and (folder / "modules").is_dir():
+        if any(folder.glob("envs/*/dyno.toml")):
             return folder
-    raise UserError(f"no envs/ and modules/ in {here} or above it; change into the project first")
+    raise UserError(f"no envs/*/dyno.toml in {here} or above it; change into the project first")
 
 
 def reopened(

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from harness import process
+from harness import assets, process
 from harness.config import LoadSettings
 from harness.errors import StepError, UserError
 from harness.load import (
@@ -38,7 +38,7 @@ from harness.results import LoadResult, SmokeFailure, SmokeResult
 
 NODE_MIN = 20
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = assets.root()
 _POSTMAN = _ROOT / "postman"
 _DRIVER = _POSTMAN / "run.mjs"
 SMOKE_COLLECTION = _POSTMAN / "smoke.postman_collection.json"
@@ -92,9 +92,20 @@ def check_node() -> str:
     found = re.fullmatch(r"v(\d+)\.\d+\.\d+.*", answer)
     if found is None or int(found[1]) < NODE_MIN:
         raise UserError(f"{wanted}; {node} is {answer or 'of no version'}.")
-    if not (_ROOT / "node_modules" / "newman" / "package.json").is_file():
-        raise UserError("Newman is not installed: run `make setup`.")
+    if _node_modules() is None:
+        raise UserError(
+            "Newman is not installed: run `make setup`, or `npm install newman` in your project."
+        )
     return answer.removeprefix("v")
+
+
+def _node_modules() -> Path | None:
+    """Return the folder that has Newman: this project's, or that of whoever uses it."""
+    here = Path.cwd()
+    for folder in (_ROOT, here, *here.parents):
+        if (folder / "node_modules" / "newman" / "package.json").is_file():
+            return folder / "node_modules"
+    return None
 
 
 def run_smoke(
@@ -355,6 +366,9 @@ def _environment(
     if credentials is not None:
         values = (credentials.access_key, credentials.secret_key, credentials.session_token)
         result |= dict(zip(_CREDENTIAL_VARIABLES, values, strict=True))
+    modules = _node_modules()
+    if modules is not None:
+        result["NODE_PATH"] = os.pathsep.join(filter(None, (str(modules), result.get("NODE_PATH"))))
     host = urlsplit(base_url).hostname or ""
     if _is_loopback(host):
         # A proxy cannot reach this machine's own services.

@@ -43,6 +43,13 @@ _MEANINGS = {
         "are by nearest rank: the smallest latency that at least so many per cent of all do "
         "not exceed, so always one that occurred."
     ),
+    "Closed and open loop": (
+        "In a closed loop each user waits for its answer before it asks again, so a slow API is "
+        "asked less, just when it is slow: the percentiles leave out what was never sent, which "
+        "is known as coordinated omission. In an open loop iterations begin when they are due; "
+        "one that finds all users busy waits, and its latency runs from when it was due. What "
+        "nobody came to is an error, unserved."
+    ),
     "Saturated": (
         "The driver or the machine was at its limit, so the latencies also measure waiting for "
         "them."

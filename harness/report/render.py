@@ -124,7 +124,7 @@ def _samples_of(result: RunResult, folder: Path) -> Samples:
         if not load.samples_path or not path.is_file() or path.stat().st_size > _MOST_BYTES:
             continue
         with contextlib.suppress(OSError, ValueError):
-            found[load.label] = [s.latency_ms for s in read_samples([path]) if s.answered]
+            found[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
     return found
 
 
@@ -196,6 +196,7 @@ def _context(
         "tuning_cost": _tuning_cost(result),
         "load": tables.load_table(result.load),
         "load_sentence": words.load_sentence(result.load),
+        "load_facts": words.load_facts(result.load),
         "latency_chart": drawn.get("latency"),
         "steps": advice.how_to_apply(result),
         "timings": _timings(result.timings),

@@ -171,6 +171,10 @@ def load_table(loads: tuple[LoadResult, ...]) -> Table | None:
 
 
 def _profile(loads: tuple[LoadResult, ...]) -> str:
+    """Return what was asked for, or, of results that do not say, what was measured."""
+    asked_for = {load.profile for load in loads}
+    if asked_for != {""}:
+        return asked_for.pop() if len(asked_for) == 1 else f"{len(asked_for)} kinds"
     users = sorted({load.virtual_users for load in loads})
     durations = sorted({round(load.duration_s) for load in loads})
     people = f"{_span(users)} virtual user{'s' if users != [1] else ''}"

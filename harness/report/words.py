@@ -6,6 +6,7 @@ Pure functions of `RunResult`; what follows from it for the memory size is in `a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -144,7 +145,7 @@ def load_sentence(loads: tuple[LoadResult, ...]) -> str:
     if silent:
         return f"No request was answered at {silent[0].memory_mb} MB."
     assert first.latency_ms is not None and last.latency_ms is not None
-    users = f"{last.virtual_users} virtual user{'s' if last.virtual_users != 1 else ''}"
+    users = _who(last)
     p95 = f"{numbers.milliseconds(last.latency_ms.p95)} ms"
     if first is last:
         text = f"With {users} at {last.memory_mb} MB, 95 % of the requests took at most {p95}"
@@ -156,6 +157,60 @@ def load_sentence(loads: tuple[LoadResult, ...]) -> str:
     if first.saturated or last.saturated:
         return f"{text}; but a test was saturated, so this is not the API alone."
     return f"{text}."
+
+
+def _who(load: LoadResult) -> str:
+    """Return who asked, such as "10 virtual users" or "3 iterations per second"."""
+    if load.loop == "open":
+        rate = load.arrivals_per_s
+        return "arrivals by stages" if rate is None else f"{rate:g} iterations per second"
+    return f"{load.virtual_users} virtual user{'s' if load.virtual_users != 1 else ''}"
+
+
+_LOOPS = {
+    "closed": (
+        "Closed loop: each user sends its next request after the last answer, so a slow API "
+        "meets fewer of them, and those that were never sent are in no percentile (coordinated "
+        "omission)."
+    ),
+    "open": (
+        "Open loop: iterations begin when they are due, whatever the API does, and the wait of a "
+        "late one is in its latency."
+    ),
+}
+
+
+def load_facts(loads: tuple[LoadResult, ...]) -> tuple[str, ...]:
+    """Return what a reader must know to read the figures: the loop, what is left out, limits."""
+    several = len({load.profile for load in loads}) > 1
+    facts = [_LOOPS[loop] for loop in sorted({load.loop for load in loads})]
+    for load in loads:
+        found = [f"{load.profile}."] if several and load.profile else []
+        found += _facts_of(load)
+        if len(loads) > 1:
+            facts += [f"{load.label}: {fact}" for fact in found]
+        else:
+            facts += [fact[:1].upper() + fact[1:] for fact in found]
+    return tuple(facts)
+
+
+def _facts_of(load: LoadResult) -> Iterator[str]:
+    if load.rounds > 1:
+        yield f"{load.rounds} rounds of the same load, one after the other."
+    if load.warm_up_s:
+        failed = f", {load.warm_up_errors:,} of them failed" if load.warm_up_errors else ""
+        each = " of each round" if load.rounds > 1 else ""
+        yield (
+            f"the first {load.warm_up_s:g} s{each} are left out as warm-up "
+            f"({load.warm_up_requests:,} requests{failed})."
+        )
+    if load.ceiling_requests_per_s:
+        share = numbers.percent(load.requests_per_s / load.ceiling_requests_per_s)
+        yield (
+            f"the load driver itself makes at most {numbers.rounded(load.ceiling_requests_per_s)} "
+            f"requests/s on this machine; this test made {numbers.rounded(load.requests_per_s)}, "
+            f"{share} of that."
+        )
 
 
 # --- afterwards -----------------------------------------------------------------------------

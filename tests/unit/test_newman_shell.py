@@ -70,6 +70,7 @@ class TestCheckNode:
         """Without node_modules the message says which command makes it."""
         fake_node("v20.0.0")
         monkeypatch.setattr(newman, "_ROOT", tmp_path)
+        monkeypatch.chdir(tmp_path)
         with pytest.raises(UserError, match="make setup"):
             newman.check_node()
 

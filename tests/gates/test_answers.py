@@ -1,0 +1,17 @@
+"""The API does what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.gate_slo import Slo
+    from harness.results import SmokeResult
+
+
+@pytest.mark.gate
+def test_every_operation_and_every_refusal(smoke_result: SmokeResult, slo: Slo) -> None:
+    """Each is asked once, in both forms, and answered as documented."""
+    slo.check(smoke_result)
