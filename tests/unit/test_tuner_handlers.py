@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from power_tuner.errors import ChangedMeanwhile, Detour, InvalidInput
+from power_tuner.errors import ChangedMeanwhile, CleanUpFailed, Detour, InvalidInput
 from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
 from power_tuner.handlers.common import errors_of
@@ -15,6 +15,7 @@ from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 
 from tests.unit.test_tuner_traces import ARN, EXECUTION, World
+from tests.unit.tuner_fakes import error
 
 INPUT = {"lambdaARN": ARN, "num": 5, "powerValues": [128, 512, 1024]}
 
@@ -112,6 +113,33 @@ def test_what_an_execution_fails_with(
     assert put_out["Error"] == error
     assert put_out["Cause"].endswith(cause)
     assert world.api.picture() == before
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        ("NothingMeasured: 128 MB", ". The tuning had failed with NothingMeasured: 128 MB"),
+        ("CleanUpFailed: x", " or another memory size may be left"),
+    ],
+)
+def test_clean_up_that_fails(monkeypatch: pytest.MonkeyPatch, failure: str, cause: str) -> None:
+    """A clean-up that is refused is tried again; the last attempt says what is left, and why."""
+    world = World()
+    world.prepare()
+
+    def refuse(_number: int, name: str) -> None:
+        if name == "DeleteFunction":
+            raise error("AccessDeniedException", name, "not authorized")
+
+    world.api.before_call = refuse
+    monkeypatch.setattr(clean_up, "client", lambda _service, _region: world.api)
+    event = {"execution": EXECUTION, "input": INPUT, "failure": {"Error": "X", "Cause": failure}}
+    with pytest.raises(CleanUpFailed, match="not authorized"):
+        clean_up.handler(event | {"retries": 1}, Context())
+    put_out = clean_up.handler(event | {"retries": 2}, Context())
+    assert put_out["Error"] == "CleanUpFailed"
+    assert f"{ARN} could not be cleaned up" in put_out["Cause"]
+    assert put_out["Cause"].endswith(cause)
 
 
 def test_errors_that_changed_nothing_are_renamed_later_on() -> None:

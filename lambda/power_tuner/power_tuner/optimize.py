@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from power_tuner.errors import MAYBE_ENDED, TunerError
+from power_tuner.errors import MAYBE_ENDED, ChangedMeanwhile
 from power_tuner.function import Function
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import tuned_mark
@@ -58,4 +58,4 @@ class Optimization:
         if alias is not None:
             self._function.update_alias(alias, FunctionVersion=number)
         elif self._function.create_alias(name, number) is None:
-            raise TunerError(f"autoOptimizeAlias: somebody else made the alias {name} meanwhile")
+            raise ChangedMeanwhile(f"autoOptimizeAlias: somebody else made the alias {name}")

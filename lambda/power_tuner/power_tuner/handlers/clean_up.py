@@ -9,7 +9,7 @@ from typing import Any
 from power_tuner import prices
 from power_tuner.aws import client
 from power_tuner.cleanup import CleanUp
-from power_tuner.errors import NOTHING_CHANGED, InvalidInput, split_name
+from power_tuner.errors import NOTHING_CHANGED, CleanUpFailed, InvalidInput, split_name
 from power_tuner.function import Deadline, Function
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, request_of
 from power_tuner.meter import Meter
@@ -17,6 +17,7 @@ from power_tuner.request import FunctionArn
 from power_tuner.state import TuningState
 
 _MARGIN_S = 5.0
+_LAST_RETRY = 2  # of CleanUpAfterError in the state machine
 _OVER = frozenset({"ABORTED", "FAILED", "TIMED_OUT"})
 _NOTHING_CHANGED = frozenset(error.__name__ for error in NOTHING_CHANGED)
 client("lambda", SETTINGS.region)
@@ -41,9 +42,17 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def _after_failure(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     name, message = _failure(event["failure"])
-    if name not in _NOTHING_CHANGED:
-        arn = FunctionArn.parse(event["input"].get("lambdaARN"), "lambdaARN")
+    if name in _NOTHING_CHANGED:
+        return {"Error": name, "Cause": message}
+    arn = FunctionArn.parse(event["input"].get("lambdaARN"), "lambdaARN")
+    try:
         _clean_up(arn, event["execution"], context).after_failure()
+    except CleanUpFailed as error:
+        if int(event.get("retries") or 0) < _LAST_RETRY:
+            raise  # the state machine tries again
+        left = CleanUpFailed.__name__
+        before = "" if name == left else f". The tuning had failed with {name}: {message}"
+        return {"Error": left, "Cause": f"{error}{before}"}
     return {"Error": name, "Cause": message}
 
 
