@@ -202,9 +202,11 @@ class LoadSettings(_Section):
         stages = _stages(filled.get("stages"))
         if stages:
             filled.setdefault("ramp_up_s", 0.0)
-            filled.setdefault("duration_s", math.fsum(stage.duration_s for stage in stages))
-            if filled.get("loop", "closed") == "closed":
-                filled.setdefault("virtual_users", _peak(stages))
+            total, peak = math.fsum(stage.duration_s for stage in stages), _peak(stages)
+            if total:  # what cannot be is told of the stages, not of what follows from them
+                filled.setdefault("duration_s", total)
+            if peak and filled.get("loop", "closed") == "closed":
+                filled.setdefault("virtual_users", peak)
         return filled
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ the place of the keys in dyno.toml.
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ def pytest_load_initial_conftests(
         again = {**spelling, "help": f"short for --dyno-{name}"}
         try:
             _group(parser).addoption(f"--{name}", dest=_destination(name), **again)
-        except ValueError:
+        except (ValueError, argparse.ArgumentError):
             taken.append(name)
     early_config.stash[_NOT_OURS] = taken
 
