@@ -11,7 +11,7 @@ import botocore.exceptions
 from harness import executions, function_lock, functions
 from harness.functions import Function
 from harness.results import Leftover
-from harness.tuner import LOCK_ALIAS, MARK
+from harness.tuner import LOCK_ALIAS
 
 Say = Callable[[str], None]
 
@@ -46,24 +46,28 @@ def clear(session: Any, function_arn: str, machine: str, say: Say) -> list[Lefto
 
 
 def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]:
-    """Return the versions that tuners which are gone left on any function of the account.
+    """Return what tuners that are gone left on any function of the account.
+
+    A tuning takes the lock first and gives it back last, so one question for each function
+    tells; those that may not be looked at are left out.
 
     Args:
         session: A boto3 session.
         is_gone: Whether a state machine of this name works no more.
     """
     client = session.client("lambda")
-    left: dict[str, Leftover] = {}
-    for page in client.get_paginator("list_functions").paginate(FunctionVersion="ALL"):
+    left = []
+    for page in client.get_paginator("list_functions").paginate():
         for row in page["Functions"]:
-            if not row.get("Description", "").startswith(MARK):
+            try:
+                alias = client.get_alias(FunctionName=row["FunctionName"], Name=LOCK_ALIAS)
+            except botocore.exceptions.ClientError:
                 continue
-            machine = row["Description"].removeprefix(MARK).partition(":")[0]
-            if is_gone(machine):
-                arn = ":".join(row["FunctionArn"].split(":")[:7])
-                for mark in executions.left_on(session, _function(arn), machine, None):
-                    left[mark.name] = mark
-    return list(left.values())
+            lock = function_lock.parse(alias.get("Description", ""))
+            if lock is not None and is_gone(lock.machine):
+                function = _function(row["FunctionArn"])
+                left += executions.left_on(session, function, lock.machine, lock.memory_mb)
+    return left
 
 
 def _restore_memory(client: Any, function: Function, say: Say) -> None:

@@ -341,6 +341,7 @@ def _row(lease: Lease, where: str) -> dict[str, Any]:
     return {
         "run_id": lease.run_id,
         "env": lease.env,
+        "name_prefix": lease.name_prefix,
         "state": lease.state,
         "kept": lease.kept,
         "owner": f"{lease.owner}@{lease.host}",
