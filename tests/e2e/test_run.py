@@ -140,6 +140,39 @@ def test_two_at_once_and_ctrl_c_in_the_middle_of_one(project: Path, tmp_path: Pa
     assert result["leftovers"] == []
 
 
+def test_a_killed_run_goes_on_from_its_last_finished_step(project: Path) -> None:
+    """Its embedded AWS ended with it: up again, and what was tuned is not tuned again."""
+    killed = start(project, "run", "--power", "128,256", *QUICK)
+    folder = wait_for_step(project, "load")
+    killed.kill()
+    finish(killed)
+    before = json.loads((folder / "result.json").read_text())
+    assert before["tuning"]["details"]
+
+    (project / "stderr").unlink()
+    other = start(project, "run", "--resume", folder.name, "--num", "7")
+    finish(other)
+    assert other.returncode == 2
+    assert "--num: a run goes on with its own settings" in (project / "stderr").read_text()
+
+    resumed = start(project, "run", "--resume", folder.name, "--json")
+    result = json.loads(finish(resumed))
+    told = (project / "stderr").read_text()
+    assert resumed.returncode in (0, 1), told
+    assert "finished before: tune" in told
+    assert "… tune" not in told
+    assert result["tuning"] == before["tuning"]
+    assert result["settings"] == before["settings"]
+    assert (result["error"], result["leftovers"]) == ("", [])
+    assert result["verdict"] is not None
+    assert all(load["requests"] > 0 for load in result["load"])
+
+    again = start(project, "run", "--resume", folder.name)
+    finish(again)
+    assert again.returncode == 2
+    assert "is finished, so there is nothing to go on with" in (project / "stderr").read_text()
+
+
 def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
     """Half of the environment is there when it breaks; nothing of it stays."""
     with (project / "envs" / "local" / "main.tf").open("a") as root:
