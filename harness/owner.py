@@ -68,7 +68,8 @@ class Owner:
 
     @property
     def _folder_start(self) -> str:
-        return f"{_FOLDER}{self.mark.replace(':', '_')}_"
+        # tempfile adds letters, digits and underscores, never a dash
+        return f"{_FOLDER}{self.mark.replace(':', '_')}-"
 
     def temp_folder(self) -> Path | None:
         """Make a folder for a program's temporary files, or return None if that fails.
@@ -118,8 +119,8 @@ def marked_folders() -> list[tuple[Path, Owner]]:
         for entry in os.scandir(temp_base()):
             if not entry.name.startswith(_FOLDER) or not entry.is_dir(follow_symlinks=False):
                 continue
-            parts = entry.name.removeprefix(_FOLDER).rpartition("_")[0].replace("_", ":")
-            owner = Owner.parse(parts)
+            mark = entry.name.removeprefix(_FOLDER).partition("-")[0].replace("_", ":")
+            owner = Owner.parse(mark)
             if owner is not None and entry.stat(follow_symlinks=False).st_uid == os.getuid():
                 found.append((Path(entry.path), owner))
     return found
