@@ -251,14 +251,14 @@ def test_two_passes(tuner_stack: TunerStack, target: Callable[..., str]) -> None
     function = target("slow", SLEEPS)
     lambdas, measure = tuner_stack.session.client("lambda"), "dyno-tuner-measure"
     timeout = lambdas.get_function_configuration(FunctionName=measure)["Timeout"]
-    lambdas.update_function_configuration(FunctionName=measure, Timeout=17)
+    lambdas.update_function_configuration(FunctionName=measure, Timeout=18)
     lambdas.get_waiter("function_updated_v2").wait(FunctionName=measure, WaiterConfig={"Delay": 1})
     try:
-        done = tuner_stack.tune(function, powerValues=[128], num=9)
+        done = tuner_stack.tune(function, powerValues=[128], num=12)
     finally:
         lambdas.update_function_configuration(FunctionName=measure, Timeout=timeout)
     assert done.status == "SUCCEEDED", done
-    assert done.output["details"][0]["count"] == 9
+    assert done.output["details"][0]["count"] == 12
     assert done.output["tuner"]["passes"] == done.states.count("Measure") >= 2
     assert done.output["tuner"]["transitions"] == len(done.states)
 

@@ -15,7 +15,8 @@ GB_MS = 0.0000166667 / 1000
 
 
 def output(durations: dict[int, list[float]], original: int = 128, **keys: Any) -> dict[str, Any]:
-    request = parse({"lambdaARN": ARN, "num": 5, "powerValues": list(durations), **keys}, (128,))
+    tuning = {"lambdaARN": ARN, "num": 5, "powerValues": list(durations)}
+    request = parse(tuning | keys, (128,))
     powers = []
     for power, values in durations.items():
         samples = [Sample.of(value, value) for value in values]
@@ -97,6 +98,24 @@ def test_request_fee_is_apart() -> None:
     prices = output({128: [8] * 5})["prices"]
     assert prices["requestsPerMillion"] == pytest.approx(0.20)
     assert prices["currency"] == "USD"
+
+
+def test_china() -> None:
+    """In China prices are in CNY, and so says the visualization's address, before its hash."""
+    arn = "arn:aws-cn:lambda:cn-north-1:123456789012:function:shop"
+    result = output({128: [8] * 5}, lambdaARN=arn)
+    assert result["prices"]["currency"] == "CNY"
+    assert result["cost"] == pytest.approx(0.000113477 / 1000)  # 8 ms of an eighth of a GB
+    assert result["stateMachine"]["visualization"].startswith("https://example.com/?currency=CNY#")
+
+
+def test_strategy_ties() -> None:
+    """Of equally cheap power values the faster one is taken, of equally fast ones the cheaper."""
+    # 80 ms of an eighth of a GB is 10 ms of a whole one
+    equally_cheap = {128: [80] * 5, 1024: [10] * 5}
+    assert output(equally_cheap, strategy="cost")["power"] == 1024
+    equally_fast = {256: [10] * 5, 512: [10] * 5}
+    assert output(equally_fast, strategy="speed")["power"] == 256
 
 
 def test_raw_durations() -> None:

@@ -127,6 +127,30 @@ def test_prepare_publishes_and_restores() -> None:
     assert world.api.calls.count("PublishVersion") == 3
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"PackageType": "Image", "ImageConfigResponse": {"ImageConfig": {"Command": ["a.b"]}}},
+        {"PackageType": "Zip", "Runtime": "java21", "SnapStart": {"ApplyOn": "PublishedVersions"}},
+    ],
+    ids=["image", "snapstart"],
+)
+def test_versions_that_take_a_while(config: dict[str, Any]) -> None:
+    """Versions of images and with SnapStart are waited for, after all of them are published."""
+    world = World()
+    world.api.latest |= config
+    world.api.versions_pend = True
+    before = world.api.picture()
+    state = world.prepare()
+    assert {version["State"] for version in world.api.versions.values()} == {"Active"}
+    published = len(world.api.calls) - world.api.calls[::-1].index("PublishVersion")
+    waits = world.api.calls[published:].count("GetFunctionConfiguration")
+    assert waits >= 2 * len(state.powers)  # each was Pending once
+    assert world.now > 0
+    CleanUp(world.function(), EXECUTION).after_success(optimized=False)
+    assert world.api.picture() == before
+
+
 def test_function_that_cannot_run() -> None:
     """A function with a reserved concurrency of 0 is refused before anything is changed."""
     world = World()

@@ -29,6 +29,8 @@ class FakeLambda:
         before_call: Called with number and name of every call before it has any effect; an
             error that it raises is the call's.
         calls: The names of all calls.
+        versions_pend: Whether versions take a while to become active: images are optimised,
+            snapshots taken.
     """
 
     def __init__(self, memory_mb: int = 512) -> None:
@@ -36,6 +38,7 @@ class FakeLambda:
         self.before_call: Callable[[int, str], None] = lambda _number, _name: None
         self.calls: list[str] = []
         self.exists = True
+        self.versions_pend = False
         self.latest: dict[str, Any] = {
             "FunctionName": "shop",
             "FunctionArn": ARN,
@@ -79,6 +82,8 @@ class FakeLambda:
         self._enter("GetFunctionConfiguration", FunctionName)
         number = _version_of(FunctionName)
         config = dict(self._version(number) if number else self.latest)
+        if number:
+            self.versions[number]["State"] = "Active"  # by the next look
         if not number and self.latest["LastUpdateStatus"] == "InProgress":
             self.latest["LastUpdateStatus"] = "Successful"  # by the next look
             self._touch(self.latest)
@@ -115,6 +120,8 @@ class FakeLambda:
                 return dict(newest)
         number = str(next(self._next_version))
         self.versions[number] = {**self.latest, "Version": number, "Description": Description}
+        if self.versions_pend:
+            self.versions[number]["State"] = "Pending"
         return dict(self.versions[number])
 
     def list_versions_by_function(self, FunctionName: str, **_page: str) -> dict[str, Any]:
