@@ -363,7 +363,7 @@ def _expected_invocations(tuning_input: Mapping[str, Any]) -> int | None:
 
 
 def _start(states: Any, state_machine_arn: str, tuning_input: Mapping[str, Any]) -> str:
-    text = json.dumps(tuning_input)
+    text = _json(tuning_input)
     try:
         started = states.start_execution(stateMachineArn=state_machine_arn, input=text)
     except states.exceptions.StateMachineDoesNotExist as error:
@@ -373,6 +373,16 @@ def _start(states: Any, state_machine_arn: str, tuning_input: Mapping[str, Any])
     except states.exceptions.InvalidExecutionInput as error:
         raise UserError(f"the tuning's input is no good: {error}") from error
     return str(started["executionArn"])
+
+
+def _json(tuning_input: Mapping[str, Any]) -> str:
+    """Return JSON as short as it gets: Step Functions counts its bytes."""
+    text = json.dumps(tuning_input, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(tuning_input)
+    return text
 
 
 def _finished(execution: Mapping[str, Any]) -> FinishedExecution:

@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from harness.config import FUNCTION_ARN, MEMORY_MB_MAX, MEMORY_MB_MIN
+from harness.config import ALL_POWER_VALUES, FUNCTION_ARN, MEMORY_MB_MAX, MEMORY_MB_MIN
 from harness.errors import UserError
 
 NUM_MIN = 5
 
-# Step Functions passes at most 256 KiB from state to state, and the tuner needs some of it.
-MOST_BYTES = 262_144 - 8_192 - 24_576
+# Step Functions passes at most 256 KiB from state to state, and the tuner needs some of it for
+# what it measures at each power value.
+_MOST_BYTES = 262_144 - 4_096
+_BYTES_PER_POWER_VALUE = 1_200
+_DEFAULT_POWER_VALUES = 6
 
 _SHOWN_CHARS = 80
 _ARN_EXAMPLE = "arn:aws:lambda:eu-west-1:123456789012:function:my-function"
@@ -98,7 +101,7 @@ def _power_values(tuning_input: Mapping[str, Any]) -> Iterator[str]:
 def _choices(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     for key, allowed in _CHOICES.items():
         value = tuning_input.get(key)
-        if value is not None and value not in allowed:
+        if value not in (None, "") and value not in allowed:
             yield f"{key}: {_shown(value)} is not one of {', '.join(allowed)}"
 
 
@@ -167,11 +170,15 @@ def _payload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _size(tuning_input: Mapping[str, Any]) -> Iterator[str]:
-    size = len(json.dumps(tuning_input).encode())
-    if size > MOST_BYTES:
+    values = tuning_input.get("powerValues")
+    named = ALL_POWER_VALUES if values == "ALL" else values if isinstance(values, list) else ()
+    powers = len({str(value) for value in named}) or _DEFAULT_POWER_VALUES
+    size = len(json.dumps(tuning_input, ensure_ascii=False).encode(errors="surrogatepass"))
+    most = _MOST_BYTES - powers * _BYTES_PER_POWER_VALUE
+    if size > most:
         yield (
             f"payload: {size / 1000:,.0f} kB; Step Functions carries at most "
-            f"{MOST_BYTES / 1000:,.0f} kB: put the payload into S3 (payloadS3)"
+            f"{most / 1000:,.0f} kB beside what is measured: put the payload into S3 (payloadS3)"
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from power_tuner import errors, marks, payloads, request, sources
+from power_tuner import errors, marks, payloads, request, sources, state
 
 from harness import function_lock, tuner
 from harness.config import ALL_POWER_VALUES
@@ -39,6 +39,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "isolation": {"isolation": "alias", "onConflict": "wait"},
     "s3": {"payloadS3": "s3://bucket/a%20b?c"},
     "s3-none": {"payloadS3": ""},
+    "strategy-empty": {"strategy": "", "onConflict": ""},
     "plain-list": {"payload": [{"weight": 1}, {"payload": 2}]},
     "weighted": {"payload": [{"weight": 1, "payload": {}}, {"weight": 9, "payload": []}]},
     "weighted-wins-s3": {
@@ -135,8 +136,17 @@ def test_a_complaint_names_the_key() -> None:
 
 def test_a_payload_that_step_functions_cannot_carry_is_refused() -> None:
     """With the way out: S3."""
-    with pytest.raises(UserError, match=r"payload: 2\d\d kB; .*229 kB: put the payload into S3"):
-        require_allowed({**GOOD, "payload": "x" * 240_000}, "input")
+    with pytest.raises(UserError, match=r"payload: 25\d kB; .*251 kB .*: put the payload into S3"):
+        require_allowed({**GOOD, "payload": "x" * 252_000}, "input")
+
+
+@pytest.mark.parametrize(("values", "powers"), [("ALL", 46), ([128, "128", 256], 2), (None, 6)])
+def test_both_leave_the_same_room(values: Any, powers: int) -> None:
+    """The longest payload that the state machine takes is the longest that the command takes."""
+    empty = {**GOOD, "powerValues": values, "payload": ""}
+    longest = max(n for n in range(190_000, 262_144) if state.fits(n, powers)) - state.size(empty)
+    assert the_command_takes({**empty, "payload": "x" * longest})
+    assert not the_command_takes({**empty, "payload": "x" * (longest + 1)})
 
 
 def test_every_key_of_the_input_is_a_flag_or_a_setting() -> None:

@@ -177,7 +177,9 @@ class _Reader:
         return _as_number(key, self._values.get(key, default))
 
     def choice(self, key: str, allowed: Sequence[str], default: str) -> str:
-        value = self._values.get(key) or default
+        value = self._values.get(key, default)
+        if value == "":  # as in aws-lambda-power-tuning
+            return default
         if value not in allowed:
             raise InvalidInput(f"{key}: {_shown(value)} is not one of {', '.join(allowed)}")
         return cast("str", value)
