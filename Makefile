@@ -15,6 +15,7 @@ BASELINE ?=
 ARGS ?=
 PYTHON ?= python3
 WORKERS ?= 2
+N ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -90,6 +91,10 @@ bench-gate: $(READY) ## Simulate how often the gates are wrong (ARGS="--runs 50"
 .PHONY: fidelity
 fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements; table and plots
 	@$(DYNO) local fidelity $(ARGS)
+
+.PHONY: faults
+faults: $(READY) ## Kill N runs at random moments, sweep once, look what is left (N=60: an hour)
+	@$(BIN)/python -m tests.faults --runs '$(N)' $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types, Terraform, state machine, shell, YAML and workflows
