@@ -17,27 +17,27 @@ import argparse
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness import gate_fixtures
+from harness.gate_fixtures import (
+    BASELINE_USED,
+    FIXTURES,
+    SECTIONS,
+    SESSION,
+    as_sentence,
+    settings_of_test,
+    text_of,
+)
+
 if TYPE_CHECKING:
     # Every session of a project that has this plugin installed imports this module.
-    from harness.config import Settings
-    from harness.gate_session import GateOptions, GateSession
-    from harness.gate_slo import Slo
+    from harness.gate_session import GateOptions
     from harness.gate_workers import Workers
-    from harness.results import LoadResult, SmokeResult, TuningResult
-    from harness.run import Run
-
-_SECTIONS = ("tuning", "load", "slo")
-_FIXTURES = frozenset(
-    {"dyno_environment", "smoke_result", "tuning_result", "load_result", "slo", "dyno_baseline"}
-)
 
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "env": {
@@ -54,9 +54,6 @@ _MARKERS = (
     "tuning(**settings): settings of tuning_result, in the place of those under [tuning]",
     "load(**settings): settings of load_result, in the place of those under [load]",
 )
-_BASELINE_USED = "dyno.baseline"
-
-_SESSION: pytest.StashKey[GateSession] = pytest.StashKey()
 _WORKERS: pytest.StashKey[Workers] = pytest.StashKey()
 _SIGNALS: pytest.StashKey[dict[signal.Signals, Any]] = pytest.StashKey()
 _NOT_OURS: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -113,6 +110,7 @@ def _destination(name: str) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; with an environment, check its settings before anything starts."""
+    config.pluginmanager.register(gate_fixtures, "dyno-fixtures")
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
     if config.getoption("dyno_env") is None:
@@ -122,9 +120,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     try:
         options = _options_of(config)
-        config.stash[_SESSION] = GateSession(options)
+        config.stash[SESSION] = GateSession(options)
     except DynoError as error:
-        raise pytest.UsageError(_text(error)) from error
+        raise pytest.UsageError(text_of(error)) from error
     if not hasattr(config, "workerinput"):
         _configure_controller(config, options)
 
@@ -182,7 +180,7 @@ def _project(config: pytest.Config, env: str) -> Path:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Show the settings that tests are measured by."""
-    session = config.stash.get(_SESSION, None)
+    session = config.stash.get(SESSION, None)
     if session is None or hasattr(config, "workerinput"):
         return []
     from harness import gate_summary
@@ -203,7 +201,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Let SIGTERM and SIGHUP end a session in order, as Ctrl-C does: environments go down."""
-    if _SESSION not in session.config.stash:
+    if SESSION not in session.config.stash:
         return
     former: dict[signal.Signals, Any] = {}
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -240,7 +238,7 @@ class _Last:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """When no worker runs any more: take down what crashed ones left."""
         config = session.config
-        problems = config.stash[_WORKERS].clean_up(keep=config.stash[_SESSION].options.keep)
+        problems = config.stash[_WORKERS].clean_up(keep=config.stash[SESSION].options.keep)
         baseline = config.getoption("dyno_baseline")
         if baseline and not self.compared:
             problems.append(
@@ -253,7 +251,7 @@ class _Last:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notice whether a test compared with the baseline."""
-        self.compared |= any(name == _BASELINE_USED for name, _ in report.user_properties)
+        self.compared |= any(name == BASELINE_USED for name, _ in report.user_properties)
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
@@ -299,208 +297,16 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Check a test's markers while it is collected, long before anything is deployed."""
-    if not _FIXTURES & set(metafunc.fixturenames):
+    if not FIXTURES & set(metafunc.fixturenames):
         return
     node = metafunc.definition
-    if not any(node.get_closest_marker(section) for section in _SECTIONS):
+    if not any(node.get_closest_marker(section) for section in SECTIONS):
         return
-    session = metafunc.config.stash.get(_SESSION, None)
-    with _as_sentence():
+    session = metafunc.config.stash.get(SESSION, None)
+    with as_sentence():
         if session is not None:
-            _settings(node, session.env.settings)
+            settings_of_test(node, session.env.settings)
         else:
             from harness.config import Settings
 
-            _settings(node, Settings())
-
-
-def _settings(node: pytest.Item, settings: Settings) -> Settings:
-    """Return the settings with what a test's markers say; the closest marker has the last word."""
-    from harness.errors import UserError
-    from harness.gate_session import settings_of
-
-    where = f"markers of {node.nodeid}"
-    markers = {section: _marked(node, section) for section in _SECTIONS}
-    for section in _SECTIONS:
-        if any(mark.args for mark in node.iter_markers(section)):
-            raise UserError(f"{where}: {section}(...) takes keys by name, such as {section}(key=1)")
-    found: Settings = settings_of(settings, markers, where)
-    return found
-
-
-def _marked(node: pytest.Item, section: str) -> dict[str, Any]:
-    marked: dict[str, Any] = {}
-    for mark in reversed(list(node.iter_markers(section))):
-        marked |= mark.kwargs
-    return marked
-
-
-# --- fixtures ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class DynoEnvironment:
-    """An environment that stands: what a test may want to know of it."""
-
-    _run: Run
-
-    @property
-    def run_id(self) -> str:
-        """Its run, which is the name of the folder of its evidence."""
-        return self._run.folder.run_id
-
-    @property
-    def folder(self) -> Path:
-        """Folder of its evidence."""
-        return self._run.folder.path
-
-    @property
-    def name_prefix(self) -> str:
-        """First part of the names of all its resources."""
-        return self._run.result.name_prefix
-
-    @property
-    def outputs(self) -> Mapping[str, Any]:
-        """The root module's outputs, and what the function tells: `function_arn`, ..."""
-        return self._run.result.outputs
-
-    @property
-    def session(self) -> Any:
-        """A boto3 session for its account and region."""
-        return self._run.account.session
-
-    @property
-    def settings(self) -> Settings:
-        """Its settings, without those of a test's markers."""
-        return self._run.env.settings
-
-
-@pytest.fixture(scope="session")
-def dyno_environment(pytestconfig: pytest.Config) -> Iterator[DynoEnvironment]:
-    """An environment of its own for this process, taken down at the end whatever happens."""
-    session = pytestconfig.stash.get(_SESSION, None)
-    if session is None:
-        pytest.skip("no environment to measure in: give --env NAME (a folder of envs/)")
-    with _as_sentence():
-        run = session.up()
-    yield DynoEnvironment(run)
-    problem = session.close()
-    if problem:
-        pytest.fail(problem, pytrace=False)
-
-
-@pytest.fixture
-def smoke_result(request: pytest.FixtureRequest, dyno_environment: DynoEnvironment) -> SmokeResult:
-    """The smoke collection's outcome: every operation of the API asked once."""
-    session = _session_of(request, dyno_environment, "smoke")
-    with _as_sentence():
-        return session.smoke()
-
-
-@pytest.fixture
-def tuning_result(
-    request: pytest.FixtureRequest, dyno_environment: DynoEnvironment
-) -> TuningResult:
-    """Duration and cost of the function at every power value of [tuning], or of the marker."""
-    session = _session_of(request, dyno_environment)
-    with _as_sentence():
-        return session.tuning(_settings(request.node, session.env.settings))
-
-
-@pytest.fixture
-def load_result(request: pytest.FixtureRequest, dyno_environment: DynoEnvironment) -> LoadResult:
-    """The API under the load of [load], or of the marker; it must answer the smoke test first."""
-    session = _session_of(request, dyno_environment, "load")
-    with _as_sentence():
-        settings = _settings(request.node, session.env.settings)
-        if not session.run.why_not("smoke") and not session.smoke().passed:
-            from harness.run import smoke_failure
-
-            pytest.fail(
-                f"not loaded: the API does not answer as it should. "
-                f"{smoke_failure(session.smoke())}",
-                pytrace=False,
-            )
-        return session.load(settings.load).result
-
-
-@pytest.fixture
-def slo(request: pytest.FixtureRequest, dyno_environment: DynoEnvironment) -> Slo:
-    """The limits of [slo], or of the marker: `slo.check(load_result)` fails with a sentence."""
-    from harness.gate_slo import Slo, properties
-    from harness.results import Check
-
-    session = _session_of(request, dyno_environment)
-    with _as_sentence():
-        settings = _settings(request.node, session.env.settings)
-
-    def record(checks: Sequence[Check]) -> None:
-        request.node.user_properties.extend(properties(checks))
-
-    class Sentences(Slo):
-        """Fails without a traceback: what is missed is no fault of the test's code."""
-
-        def check(self, *measured: Any) -> Any:
-            with _as_sentence():
-                return super().check(*measured)
-
-        def verdict(self, *measured: Any) -> Any:
-            with _as_sentence():
-                return super().verdict(*measured)
-
-    return Sentences(
-        limits=settings.slo,
-        marked=frozenset(_marked(request.node, "slo")),
-        balanced_weight=settings.tuning.balanced_weight,
-        _session=session,
-        _on_checks=record,
-    )
-
-
-@pytest.fixture
-def dyno_baseline(request: pytest.FixtureRequest) -> str:
-    """What --baseline names: a branch, a run id or a stored result; without it, a skip."""
-    baseline = request.config.getoption("dyno_baseline")
-    if not baseline:
-        pytest.skip("nothing to compare with: give --baseline BRANCH, RUN_ID or result.json")
-    request.node.user_properties.append((_BASELINE_USED, baseline))
-    return str(baseline)
-
-
-def _session_of(
-    request: pytest.FixtureRequest, environment: DynoEnvironment, step: str = ""
-) -> GateSession:
-    """Return the session of a test, and note in its report which environment it measured."""
-    session = request.config.stash[_SESSION]
-    if step and (reason := session.run.why_not(step)):
-        pytest.skip(reason)
-    facts = {
-        "dyno.env": session.options.env,
-        "dyno.run_id": environment.run_id,
-        "dyno.report": str(environment.folder / "report.html"),
-    }
-    known = {name for name, _ in request.node.user_properties}
-    request.node.user_properties.extend((k, v) for k, v in facts.items() if k not in known)
-    return session
-
-
-@contextmanager
-def _as_sentence() -> Iterator[None]:
-    """Let errors of this project fail a test with their message, without a traceback."""
-    from harness.errors import DynoError
-    from harness.gate_slo import SloMissedError
-
-    try:
-        yield
-    except SloMissedError as error:
-        message = str(error)
-    except DynoError as error:
-        message = _text(error)
-    else:
-        return
-    pytest.fail(message, pytrace=False)
-
-
-def _text(error: Exception) -> str:
-    hint = getattr(error, "hint", "")
-    return f"{error}\n{hint}" if hint else str(error)
+            settings_of_test(node, Settings())

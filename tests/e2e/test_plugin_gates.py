@@ -1,0 +1,136 @@
+"""The pytest plugin for real: a gate in a repository of its own, and workers that go wrong."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import user_project
+
+pytestmark = pytest.mark.e2e
+
+MORE_GATES = """
+@pytest.mark.slo(cost_per_million_usd=0.0001)
+@pytest.mark.tuning(power_values=[128, 512], num=10, payload={"n": 200_000})
+def test_too_dear(tuning_result, slo):
+    slo.check(tuning_result)
+
+
+def test_without_an_api(load_result):
+    raise SystemError
+
+
+def test_that_is_wrong(dyno_environment):
+    assert dyno_environment.outputs["memory_mb"] == 512
+    raise ZeroDivisionError
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package as others install it: without this checkout around it."""
+    built = tmp_path_factory.mktemp("wheel")
+    target = tmp_path_factory.mktemp("installed")
+    offline = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip"]
+    source = str(user_project.PROJECT)
+    build = [*pip, "wheel", *offline, "--no-build-isolation", "--wheel-dir", str(built), source]
+    subprocess.run(build, check=True, capture_output=True, timeout=120)
+    (package,) = built.glob("*.whl")
+    install = [*pip, "install", *offline, "--target", str(target), str(package)]
+    subprocess.run(install, check=True, capture_output=True, timeout=120)
+    return target
+
+
+def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path, wheel: Path) -> None:
+    """As the README has it: deployed, tuned, judged, and gone; what is missed is a sentence."""
+    assert len(user_project.readme_blocks()["tests/test_gate.py"].strip().splitlines()) <= 10
+    project = user_project.write(tmp_path / "mine")
+    with (project / "tests" / "test_gate.py").open("a") as gates:
+        gates.write(MORE_GATES)
+    process = user_project.start(project, "--env", "local", "-rfs", "--junitxml=j.xml", path=wheel)
+    output, _ = process.communicate(timeout=240)
+
+    assert process.returncode == pytest.ExitCode.TESTS_FAILED, output
+    assert "2 failed, 1 passed, 1 skipped" in output
+    missed = "a million invocations at 512 MB cost "
+    assert f"FAILED tests/test_gate.py::test_too_dear - {missed}" in output
+    assert output.count("0.0001 USD, 10 invocations measured") == 3
+    assert "SloMissedError" not in output
+    assert "slo.check(tuning_result)" not in output  # no line of the test's code
+    assert "envs/local has no output api_url" in output
+    assert "raise ZeroDivisionError" in output  # a mistake of the test still has its traceback
+    assert "Memory sizes, strategy balanced" in output
+    assert output.count("Nothing left behind.") == 1
+
+    assert all(lease["state"] == "down" for lease in user_project.leases(project))
+    assert len(user_project.leases(project)) == 2  # the environment and the tuner beside it
+    assert user_project.processes_of(project) == []
+    case = ET.parse(project / "j.xml").find(".//testcase[@name='test_too_dear']")
+    assert case is not None
+    properties = {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
+    assert properties["cost_per_million_usd.outcome"] == "fail"
+    assert properties["cost_per_million_usd.limit"] == "0.000100 USD"
+    assert (project / "runs" / properties["dyno.run_id"] / "report.html").stat().st_size > 0
+
+
+WORKERS = """
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("way", ["crash", "sleep"])
+def test_alone(dyno_environment, way):
+    lambdas = dyno_environment.session.client("lambda").list_functions()["Functions"]
+    assert [f["FunctionName"] for f in lambdas] == [dyno_environment.outputs["function_name"]]
+    Path(f"{way}.ready").touch()
+    while way == "crash" and not Path("sleep.ready").exists():
+        time.sleep(0.1)
+    if way == "crash":
+        os._exit(1)
+    time.sleep(600)
+"""
+
+
+def test_workers_are_isolated_and_nothing_of_them_is_left_however_they_end(tmp_path: Path) -> None:
+    """Two accounts of one server; one worker crashes, then Ctrl-C: both environments go."""
+    project = user_project.write(tmp_path / "mine")
+    (project / "tests" / "test_gate.py").write_text(WORKERS)
+    process = user_project.start(project, "--env", "local", "-n", "2", "--max-worker-restart=0")
+    try:
+        wait_for(project / "sleep.ready", process)
+        wait_for(project / "crash.ready", process)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)  # to the process that started the workers alone
+        output, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    found = user_project.leases(project)
+    assert [lease["state"] for lease in found] == ["down", "down"], output
+    assert len({lease["account_id"] for lease in found}) == 2
+    assert len({lease["endpoint"] for lease in found}) == 1
+    assert {lease["worker"] for lease in found} == {"gw0", "gw1"}
+    assert "dyno: taking down what gw0 left" in output
+    assert "no tests ran" in output or "1 failed" in output
+    assert list((project / "runs").glob(".gate-*")) == []
+    assert user_project.processes_of(project) == []
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], deadline_s: float = 120.0) -> None:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + deadline_s
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"no {path.name}"
+        time.sleep(0.1)
