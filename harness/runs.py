@@ -289,6 +289,9 @@ class RunFolder:
             *self.path.glob("load/*.part.jsonl"),
             *self.path.glob("local/*.new"),
         ]
+        with contextlib.suppress(UserError):
+            if self.read_lease().state == "down":  # states of what is proven to be gone
+                drafts += self.path.glob("terraform/**/errored.tfstate")
         for draft in drafts:
             with contextlib.suppress(OSError):
                 draft.unlink()
