@@ -167,6 +167,7 @@ def test_the_state_bucket_takes_tls_only(prepared: Prepared) -> None:
         s3.head_bucket(Bucket=prepared.done.bucket.name)
 
 
+@pytest.mark.slow  # as below; the whole line is in test_run.py
 def test_the_gate_role_does_a_whole_run_and_may_do_nothing_else(prepared: Prepared) -> None:
     """GIVEN the gate role WHEN it runs the whole line THEN nothing is refused, nor left over.
 

@@ -235,7 +235,8 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
     assert second == (2, "")
     assert "error: sleeps is being tuned: arn:aws:states:us-east-1:" in place.stderr
     [folder] = runs.all_runs(place.project / "runs")
-    assert states == [f"lambda-dyno/_tuner/{folder.run_id}.tfstate"]
+    kept = f"lambda-dyno/_tuner/{folder.run_id}"
+    assert sorted(states) == [f"{kept}.lease.json", f"{kept}.tfstate"]
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     s3.delete_bucket(Bucket=bucket)
     evidence = json.loads(folder.result.read_text())
