@@ -160,3 +160,36 @@ class TestFiles:
         """A process that made no request leaves an empty file."""
         (tmp_path / "0.jsonl").touch()
         assert load.read_samples([tmp_path / "0.jsonl"]) == []
+
+
+class TestWarmUp:
+    def test_what_begins_in_it_is_counted_apart(self):
+        """Neither in the requests nor in the errors, nor in the time that the rate is of."""
+        profile = PROFILE.model_copy(update={"warm_up_s": 2.0})
+        every = [
+            sample(900.0, start_ms=1999.0, status=500, error="http_500"),
+            sample(10.0, start_ms=2000.0),
+            sample(20.0, start_ms=9000.0),
+        ]
+        result = load.summarise(
+            load.after_warm_up(every, 2.0),
+            CALM,
+            profile,
+            label="current",
+            memory_mb=512,
+            left_out=load.during_warm_up(every, 2.0),
+        )
+        assert (result.requests, result.errors, result.latency_ms.max) == (2, 0, 20.0)
+        assert (result.warm_up_s, result.warm_up_requests, result.warm_up_errors) == (2.0, 1, 1)
+        assert result.requests_per_s == 2 / 8
+        assert (result.loop, result.profile) == ("closed", load.in_words(profile))
+
+    def test_a_second_test_is_appended_behind_the_first(self):
+        """Later, and by other users: its connections are others; nobody stays nobody."""
+        first = [sample(10.0, start_ms=5.0, user=1)]
+        second = [sample(1.0, start_ms=0.0, user=0), sample(0.0, start_ms=3.0, user=-1)]
+        assert [(s.start_ms, s.user) for s in load.appended(first, second)] == [
+            (5.0, 1),
+            (15.0, 2),
+            (18.0, -1),
+        ]

@@ -126,7 +126,8 @@ def test_a_wrong_marker_is_one_clear_error_of_collection(
 ) -> None:
     """Long before anything is deployed, with and without an environment."""
     project.makepyfile(
-        f"import pytest\n@pytest.mark.{marker}\ndef test_gate(load_result, slo): raise SystemError\n"
+        f"import pytest\n@pytest.mark.{marker}\n"
+        "def test_gate(load_result, slo): raise SystemError\n"
     )
     result = project.runpytest_inprocess(*arguments)
     result.assert_outcomes(errors=1)

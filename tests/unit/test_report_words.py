@@ -215,6 +215,44 @@ def test_load_sentence() -> None:
     assert words.load_sentence(()) == ""
 
 
+def test_load_facts_name_the_loop_and_what_is_left_out() -> None:
+    """Whoever reads a percentile must know what is not in it, and whose limit may be in it."""
+    current = samples.load("current", 512, [10.0] * 100)
+    closed = replace(
+        current,
+        warm_up_s=3.0,
+        warm_up_requests=40,
+        warm_up_errors=2,
+        requests_per_s=50.0,
+        ceiling_requests_per_s=250.0,
+    )
+    loop, warm_up, ceiling = words.load_facts((closed,))
+    assert loop.startswith("Closed loop: each user")
+    assert "coordinated omission" in loop
+    assert warm_up == ("The first 3 s are left out as warm-up (40 requests, 2 of them failed).")
+    assert ceiling == (
+        "The load driver itself makes at most 250 requests/s on this machine; this test made "
+        "50.0, 20 % of that."
+    )
+    opened = replace(current, loop="open", arrivals_per_s=3.0, rounds=2, warm_up_s=1.0)
+    loop, rounds, warm_up = words.load_facts((opened,))
+    assert loop.startswith("Open loop: iterations begin when they are due")
+    assert rounds == "2 rounds of the same load, one after the other."
+    assert warm_up == "The first 1 s of each round are left out as warm-up (0 requests)."
+    assert words.load_sentence((opened,)).startswith("With 3 iterations per second at 512 MB")
+    assert words.load_facts(()) == ()
+
+
+def test_load_facts_of_several_tests_say_whose_they_are() -> None:
+    """And what each was, when they were not the same."""
+    one = replace(samples.load("current", 512, [1.0]), profile="closed loop, 1 user")
+    other = replace(samples.load("current-2", 512, [1.0]), profile="closed loop, 2 users")
+    assert words.load_facts((one, other))[1:] == (
+        "current: closed loop, 1 user.",
+        "current-2: closed loop, 2 users.",
+    )
+
+
 def test_overlapping_durations_are_called_noise() -> None:
     """A gain within the noise of both sizes carries a caveat, a clear one does not."""
     near = samples.run(tuning=two_sizes((100, 1), (97, 1)))

@@ -1,0 +1,50 @@
+"""An API in an account of its own on a shared embedded AWS, and the driver's own ceiling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import requests
+
+from harness import ceiling, newman
+from harness.local.server import SECRET_KEY
+from harness.local.session import LocalSession
+from harness.newman import ApiCredentials
+from tests.e2e import crud_stack
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_signature_says_whose_api_is_meant(aws_session: LocalSession, tmp_path: Path) -> None:
+    """Unsigned requests only reach the server's own account; signed ones the worker's."""
+    stack = crud_stack.deploy(aws_session, tmp_path, authorization="NONE")
+
+    result = newman.run_smoke(
+        base_url=stack.base_url,
+        credentials=ApiCredentials(aws_session.account_id, SECRET_KEY),
+        region="us-east-1",
+        log=tmp_path / "smoke.log",
+        timeout_s=90,
+    )
+    assert result.failures == ()
+    assert result.passed
+    assert requests.get(f"{stack.base_url}/items", timeout=10).status_code == 404
+
+
+def test_the_ceiling_is_measured_once_per_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hundred requests per second and core, kept for the next time."""
+    monkeypatch.setattr(ceiling, "_SECONDS", 1.0)
+    collection = newman.LOAD_COLLECTION
+    found = ceiling.requests_per_s(tmp_path, collection, signed=False)
+    assert found is not None
+    assert 20 < found / newman.processes(200) < 2000
+    (kept,) = json.loads((tmp_path / "driver-ceiling.json").read_text()).values()
+    assert kept["requests_per_s"] == found
+    kept["requests_per_s"] = 4711.0
+    (key,) = json.loads((tmp_path / "driver-ceiling.json").read_text())
+    (tmp_path / "driver-ceiling.json").write_text(json.dumps({key: kept}))
+    assert ceiling.requests_per_s(tmp_path, collection, signed=False) == 4711.0
