@@ -182,6 +182,11 @@ class TunerStack:
             if event["type"].endswith("StateEntered")
         ]
 
+    def is_running(self, execution_arn: str) -> bool:
+        """Return whether an execution is not over yet."""
+        execution = self._states.describe_execution(executionArn=execution_arn)
+        return bool(execution["status"] == "RUNNING")
+
     def stop(self, execution_arn: str) -> None:
         """Stop an execution."""
         self._states.stop_execution(executionArn=execution_arn)
