@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import newman
+from harness.owner import temporary_folder
 from harness.config import LOAD_USERS_MAX, LoadSettings
 from harness.errors import DynoError
 from harness.results import LoadResult
@@ -88,7 +88,7 @@ def _measure(collection: Path, signed: bool) -> float:
     users = min(LOAD_USERS_MAX, _USERS_PER_CORE * processes)
     profile = LoadSettings(virtual_users=users, ramp_up_s=0.0, duration_s=_SECONDS)
     keys = newman.ApiCredentials("0" * 12, "test") if signed else None
-    with tempfile.TemporaryDirectory(prefix="dyno-ceiling-") as folder, _server() as url:
+    with temporary_folder() as folder, _server() as url:
         found = newman.run_load(
             profile,
             label="ceiling",
@@ -96,7 +96,7 @@ def _measure(collection: Path, signed: bool) -> float:
             base_url=url,
             credentials=keys,
             region="us-east-1",
-            folder=Path(folder) / "load",
+            folder=folder / "load",
             collection=collection,
         )
     # The busiest process stands for all of them: rather too low a ceiling than too high a one.

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +82,16 @@ class Owner:
             return Path(tempfile.mkdtemp(prefix=self._folder_start, dir=temp_base()))
         except OSError:
             return None  # a full disk: the program then takes the usual place, and may fail
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a temporary folder of this process, which others remove if it is killed."""
+    folder = Owner.this_process().temp_folder() or Path(tempfile.mkdtemp())
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pid_namespace() -> str:

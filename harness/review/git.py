@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from harness.owner import temporary_folder
 from harness.errors import StepError, UserError
 
 _TIMEOUT_S = 120.0
@@ -99,8 +99,8 @@ class Repository:
         No branch points at it yet, and nothing that is checked out changes.
         """
         blob = self._run("hash-object", "-w", "--stdin", stdin=content)
-        with tempfile.TemporaryDirectory(prefix="dyno-git-") as folder:
-            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        with temporary_folder() as folder:
+            index = {"GIT_INDEX_FILE": str(folder / "index")}
             self._run("read-tree", parent, more=index)
             entry = f"100644,{blob},{self._inside(path)}"
             self._run("update-index", "--add", "--cacheinfo", entry, more=index)
