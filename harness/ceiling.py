@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import newman
-from harness.owner import temporary_folder
 from harness.config import LOAD_USERS_MAX, LoadSettings
 from harness.errors import DynoError
+from harness.owner import temporary_folder
 from harness.results import LoadResult
 from harness.runs import write_atomically
 from harness.toolchain import exclusive
