@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ APPLY_TIMEOUT_S = 1800.0
 PLAN_TIMEOUT_S = 300.0
 INIT_TIMEOUT_S = 600.0  # the first one may download 700 MB of provider
 
+_PLAN = "dyno.tfplan"
 _CHANGES = 2  # exit status of plan -detailed-exitcode when there is something to do
 
 
@@ -180,10 +180,12 @@ class Terraform:
         Raises:
             TerraformError: There is no plan.
         """
-        with tempfile.TemporaryDirectory(prefix="dyno-plan-") as folder:
-            file = str(Path(folder) / "plan")
-            self._run("plan", PLAN_TIMEOUT_S, out=file)
-            shown = self._run("show", PLAN_TIMEOUT_S, arguments=(file,), json=True)
+        file = self._root / _PLAN  # the same every time, so that a killed one leaves no heap
+        try:
+            self._run("plan", PLAN_TIMEOUT_S, out=str(file.resolve()))
+            shown = self._run("show", PLAN_TIMEOUT_S, arguments=(str(file.resolve()),), json=True)
+        finally:
+            file.unlink(missing_ok=True)
         found: dict[str, Any] = json.loads(shown.stdout)
         return found
 
