@@ -25,8 +25,8 @@ RUN_TAG = "dyno:run"
 # A run's id in a resource's name, such as dyno-251120-0915-k3f9-crud-api.
 _OF_A_RUN = re.compile(rf"(?:^|[-/])({RUN_ID.pattern})(?=$|[-/])")
 
-_LOOKS = 6  # some things go only after others, or take a while
-_LOOK_AGAIN_S = 5.0
+# Some things go only after others, or take a while; API Gateway deletes one API in 30 seconds.
+_LOOK_AFTER_S = (0.0, 1.0, 2.0, 5.0, 10.0, 31.0)
 _NEVER = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken")
 
 
@@ -85,8 +85,8 @@ def remove(
         sleep: Waits so many seconds.
     """
     removed: dict[tuple[str, str], Leftover] = {}
-    for look in range(_LOOKS):
-        sleep(min(_LOOK_AGAIN_S, look))
+    for wait_s in _LOOK_AFTER_S:
+        sleep(wait_s)
         found, _ = _named(session, lambda name: _has_prefix(name, name_prefix))
         refused = False
         for one in found:
