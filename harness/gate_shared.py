@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from harness.local import server
+from harness.runs import all_runs
 
 _PREFIX = ".gate-"
 
@@ -53,16 +54,27 @@ def remove(shared: Path) -> None:
 def clear_away(runs_folder: Path) -> list[Path]:
     """Remove what sessions whose process is gone have shared; return the folders.
 
-    One whose embedded AWS still runs is left: an environment in it was kept.
+    One with an environment that was kept is left until that is taken down.
     """
     gone = []
     for folder in runs_folder.glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX)
-        if not pid.isdigit() or runs(int(pid)) or server.status(server_home(folder)) is not None:
+        if not pid.isdigit() or runs(int(pid)) or _is_used(folder, runs_folder):
             continue
         remove(folder)
         gone.append(folder)
     return gone
+
+
+def _is_used(folder: Path, runs_folder: Path) -> bool:
+    """Whether there is an environment on the folder's embedded AWS."""
+    home = server_home(folder)
+    if server.status(home) is None:
+        return False
+    leases = (run.read_lease() for run in all_runs(runs_folder))
+    return any(
+        lease.holds_resources and lease.server_home == str(home.resolve()) for lease in leases
+    )
 
 
 def runs(pid: int) -> bool:

@@ -94,7 +94,8 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     for line in words.verdict_lines(result.verdict):
         out.write(f"{line.symbol} {line.title}: {line.reason}\n")
     end = words.teardown(result)
-    out.write(f"{end.text} {end.command}".rstrip() + "\n")
+    command = f"dyno down --run {result.run_id}" if end.command else ""  # there may be no Makefile
+    out.write(f"{end.text} {command}".rstrip() + "\n")
     for leftover in result.leftovers or ():
         out.write(f"  {leftover.kind} {leftover.name}: {leftover.remove}\n")
     out.write(f"Report: {page}\n")

@@ -25,6 +25,7 @@ from harness import (
     aws,
     environment,
     evidence,
+    gate_shared,
     interrupts,
     root_module,
     rounds,
@@ -529,6 +530,8 @@ class Run:
                 self._add(leftovers=taken.left)
             taken.check()
             step.update("nothing left behind")
+        if self.folder.read_lease().server_home:
+            gate_shared.clear_away(self.folder.path.parent)  # the last one out
         return taken.left
 
     def plan(self) -> list[str]:
