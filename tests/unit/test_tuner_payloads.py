@@ -20,6 +20,8 @@ from power_tuner.sources import from_text, parse_uri
         ("12", "12"),
         ("just a string", '"just a string"'),
         ("", '""'),
+        (" ", '" "'),
+        ("null", "null"),
         ("NaN", '"NaN"'),
         (None, "null"),
         (0, "0"),
@@ -70,6 +72,13 @@ def sent(num: int, *weights: float) -> list[int]:
         (10, (0.5, 0.5), [5, 5]),
         (7, (1, 1, 5), [1, 1, 5]),
         (5, (1, 1, 1, 1, 1), [1, 1, 1, 1, 1]),
+        # of LPT's own tests
+        (100, (1, 1, 1), [33, 33, 34]),
+        (20, (1, 1, 1), [6, 6, 8]),
+        (10, (1,), [10]),
+        (23, (1, 1, 1, 1), [5, 5, 5, 8]),
+        (54, (1, 1, 1, 1, 1), [10, 10, 10, 10, 14]),
+        (30, (1,) * 26, [1] * 25 + [5]),
     ],
 )
 def test_weights_are_relative(num: int, weights: tuple[float, ...], expected: list[int]) -> None:

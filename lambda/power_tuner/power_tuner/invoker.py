@@ -193,7 +193,8 @@ def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
             None,
             payload,
             NO_REPORT,
-            "the end of the invocation's log holds no REPORT line",
+            "the end of the invocation's log holds no REPORT line (a function that logs in JSON "
+            "leaves it out at the system log level WARN)",
             retries=retries,
         )
     return Outcome(report, payload, retries=retries)
