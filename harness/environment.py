@@ -199,7 +199,7 @@ class Environment:
                 if it is something that passes.
         """
         lease = self.folder.update_lease(state="destroying", kept=False)
-        self.folder.release_reserve()
+        self.folder.release_reserve("reserve")
         root, backend = self.root, dict(lease.backend)
         bare = not state_files.has_root(root)
         for attempt in range(1, DESTROY_ATTEMPTS + 1):

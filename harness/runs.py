@@ -3,7 +3,7 @@
     runs/RUN_ID/
       lease.json        who owns the environment, where it is, what state it is in
       lock              held by the command that works on the environment, with its name
-      reserve           space for the teardown and the evidence, should the disk be full
+      reserve*          space for the teardown and the evidence, should the disk be full
       progress.json     the finished steps, for `dyno run --resume`
       result.json       what was measured so far, then report.html, report.md, junit.xml, ...
       terraform/        a copy of envs/NAME and modules, with the state of the local backend
@@ -50,8 +50,9 @@ _SUFFIX_CHARS = 4
 RUN_ID = re.compile(rf"\d{{6}}-\d{{4}}-[{_ALPHABET}]{{{_SUFFIX_CHARS}}}")
 
 # What a teardown with its evidence needs on a full disk: a Terraform state and its backup, the
-# report and the logs come to 1 MB.
-RESERVE_BYTES = 4_000_000
+# report and the logs come to 1 MB. Somebody else may take what is given free, so a little more
+# is kept back for the run's own records.
+RESERVES = {"reserve": 4_000_000, "reserve-last": 250_000}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOCK_POLL_S = 0.2
 
@@ -226,7 +227,8 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.write("lease.json", json.dumps(asdict(lease), indent=2) + "\n")
         if lease.state == "down":
-            self.release_reserve()
+            while self.release_reserve():
+                pass
         return lease
 
     def take_over(self, **changes: Any) -> Lease:
@@ -250,29 +252,32 @@ class RunFolder:
             ) from error
 
     def with_reserve(self, do: Callable[[], object]) -> None:
-        """Do something that writes, and once more with the reserve if the disk is full."""
-        try:
-            do()
-        except OSError as error:
-            if error.errno not in _FULL or not self.release_reserve():
-                raise
-            do()
+        """Do something that writes, and again with each reserve if the disk is full."""
+        while True:
+            try:
+                do()
+            except OSError as error:
+                if error.errno not in _FULL or not self.release_reserve():
+                    raise
+            else:
+                return
 
     def make_reserve(self) -> None:
         """Take the space that the teardown may need."""
-        with (self.path / "reserve").open("wb") as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
-            else:
-                file.write(secrets.token_bytes(RESERVE_BYTES))
+        for name, size in RESERVES.items():
+            with (self.path / name).open("wb") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.write(secrets.token_bytes(size))
 
-    def release_reserve(self) -> bool:
-        """Give the reserve's space free, and return whether there was any."""
-        try:
-            (self.path / "reserve").unlink()
-        except OSError:
-            return False
-        return True
+    def release_reserve(self, *names: str) -> bool:
+        """Give the next reserve's space free, or the named one's; return whether there was any."""
+        for name in names or RESERVES:
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink()
+                return True
+        return False
 
     def remove_drafts(self) -> None:
         """Remove what a command that was killed had not finished writing.

@@ -35,7 +35,7 @@ from harness.state_bucket import LONGEST_LIFETIME, StateBucket
 from harness.toolchain import Toolchain
 
 # What may be in the folder of a run that was killed before it had a lease.
-_BEFORE_THE_LEASE = ("reserve", "lock")
+_BEFORE_THE_LEASE = ("lock", *runs.RESERVES)
 _STARTING_S = 600.0
 
 

@@ -57,8 +57,10 @@ def main() -> int:
     parser.add_argument("--only", help="a part of the names of kind or means, such as function")
     parser.add_argument("--report", type=Path, help="file that gets a line of JSON for each run")
     options = parser.parse_args()
-    # In the background of a shell SIGINT is ignored, and what we start would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # In the background of a shell SIGINT is ignored, and what we start would inherit that; a
+    # handler is not inherited.
+    if not sys.stdin.isatty():
+        signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chance = random.Random(options.seed)
     pairs = [
@@ -72,7 +74,9 @@ def main() -> int:
     faults = []
     with World.make() as where:
         durations = {kind: _whole(where, kind) for kind in sorted({kind for kind, _ in pairs})}
-        print(f"undisturbed: {', '.join(f'{k} {s:.0f} s' for k, s in durations.items())}")
+        print(
+            f"undisturbed: {', '.join(f'{k} {s:.0f} s' for k, s in durations.items())}", flush=True
+        )
         chosen: list[tuple[str, str]] = []
         while len(chosen) < options.runs:  # every pair as often as every other, in random order
             chosen += chance.sample(pairs, len(pairs))
@@ -154,7 +158,7 @@ def _look(
         "environments": {
             run_id: state
             for run_id, state in inventory.leases(where.project).items()
-            if state not in ("down", "no lease, but ['reserve']", "no lease, but []")
+            if state not in ("down", "no lease, but []")
         },
     }
     if session:

@@ -118,7 +118,9 @@ def leases(project: Path) -> dict[str, str]:
         try:
             states[folder.name] = json.loads((folder / "lease.json").read_text())["state"]
         except FileNotFoundError:
-            names = sorted(path.name for path in folder.iterdir())
+            names = sorted(
+                path.name for path in folder.iterdir() if not path.name.startswith("reserve")
+            )
             states[folder.name] = f"no lease, but {names}"
         except ValueError:
             states[folder.name] = "unreadable"

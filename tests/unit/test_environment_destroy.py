@@ -134,3 +134,4 @@ def test_teardown_ends_a_lease_that_was_kept(environment: FakeEnvironment) -> No
         destroy(environment, DENIED)
     assert not environment.folder.read_lease().kept
     assert not (environment.folder.path / "reserve").exists()
+    assert (environment.folder.path / "reserve-last").exists()

@@ -213,23 +213,28 @@ def fill(disk: Path) -> None:
 def test_a_full_disk_does_not_come_between_a_run_and_its_teardown(small_disk: Path) -> None:
     """Lease and result are written into what was reserved for them; the reserve ends with down."""
     folder = new(small_disk)
-    assert (folder.path / "reserve").stat().st_size == runs.RESERVE_BYTES
+    for name, size in runs.RESERVES.items():
+        assert (folder.path / name).stat().st_size == size
     fill(small_disk)
     folder.update_lease(state="destroying")
     folder.write("result.json", "x" * 1_000_000)
     assert folder.read_lease().state == "destroying"
 
+    fill(small_disk)  # somebody takes what was given free
+    folder.update_lease(state="left")
+    assert list(folder.path.glob("reserve*")) == []
+
     fill(small_disk)
     before = folder.read_lease()
     with pytest.raises(StepError, match=r"lease\.json: No space left on device"):
-        folder.update_lease(state="left", owner="x" * 100_000)
+        folder.update_lease(state="up", owner="x" * 100_000)
     assert folder.read_lease() == before  # never half of it
     assert list(folder.path.glob(".lease*")) == []
 
     (small_disk / "filler").unlink()
     folder.make_reserve()
     folder.update_lease(state="down")
-    assert not (folder.path / "reserve").exists()
+    assert list(folder.path.glob("reserve*")) == []
 
 
 def test_a_run_without_room_is_refused_before_anything_is_made(small_disk: Path) -> None:
