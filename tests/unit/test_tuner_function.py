@@ -151,6 +151,12 @@ def test_object_is_not_read(code: str, status: int, words: str) -> None:
         fetch(FakeS3(code=code, status=status), "s3://bucket/key")
 
 
+def test_object_that_is_too_large() -> None:
+    """An object beyond what Lambda takes is refused before it is read."""
+    with pytest.raises(PayloadNotRead, match="has 9000000 bytes"):
+        fetch(FakeS3(b" " * 9_000_000), "s3://bucket/key")
+
+
 def test_object_that_is_no_text() -> None:
     """An object that is not UTF-8 is refused."""
     with pytest.raises(PayloadNotRead, match="cannot be read"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from power_tuner.errors import InvalidInput, PayloadNotRead
-from power_tuner.payloads import as_json, is_weighted, plan
-from power_tuner.sources import from_text, parse_uri
+from power_tuner.payloads import as_json, from_text, is_weighted, plan
+from power_tuner.sources import parse_uri
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,43 @@ def test_malformed_s3_uris(uri: str) -> None:
         parse_uri(uri)
 
 
-def test_text_of_an_object() -> None:
-    """An object is JSON if it parses, else its text is the payload."""
-    assert from_text('[{"weight": 1}]') == [{"weight": 1}]
-    assert from_text("plain") == "plain"
+WEIGHTED = '[{"weight": 1, "payload": {"a": [{"b": 1}]}}, {"weight": 4, "payload": "x"}]'
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ('{"a": 1.50}', ['{"a": 1.50}'] * 5),
+        ('[{"weight": 1}]', ['[{"weight": 1}]'] * 5),
+        ('[{"weight": 0, "payload": {}}]', ['[{"weight": 0, "payload": {}}]'] * 5),
+        ("[]", ["[]"] * 5),
+        ("plain", ['"plain"'] * 5),
+        ("NaN", ['"NaN"'] * 5),
+        ('"text"', ['"text"'] * 5),
+        (r'"{\"a\": 1}"', ['{"a": 1}'] * 5),  # a string that is JSON is sent as is
+        (WEIGHTED, ['{"a":[{"b":1}]}', *['"x"'] * 4]),
+    ],
+)
+def test_text_of_an_object(text: str, sent: list[str]) -> None:
+    """An object in S3 is JSON if it parses, weighted or not; else its text is the payload."""
+    shares = plan(5, from_text(text))
+    assert [shares.text(number) for number in range(5)] == sent
+
+
+def test_large_object_is_not_taken_apart() -> None:
+    """A payload of megabytes is sent as it is, and takes little memory on the way."""
+    rows = [{"id": i, "name": f"customer {i}", "tags": ["a", "b"]} for i in range(20_000)]
+    text = json.dumps({"rows": rows})
+    del rows
+    tracemalloc.start()
+    body = plan(5, from_text(text)).body(0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert body == text.encode()
+    assert peak < 3 * len(text)
+
+
+def test_spaces_of_a_large_object() -> None:
+    """An object that is too large for its spaces only is sent without them."""
+    text = "[" + ", ".join([" " * 1000 + "1"] * 7000) + "]"
+    assert len(plan(5, from_text(text)).body(0)) == 14_001

@@ -229,7 +229,7 @@ class FakeS3:
                 },
                 "GetObject",
             )
-        return {"Body": io.BytesIO(self._body)}
+        return {"Body": io.BytesIO(self._body), "ContentLength": len(self._body)}
 
 
 def _version_of(name: str) -> str:

@@ -79,10 +79,46 @@ def as_json(payload: Any) -> str:
 def is_json(text: str) -> bool:
     """Return whether a string is JSON (NaN and Infinity are not)."""
     try:
-        json.loads(text, parse_constant=_refuse)
+        _outline(text)
     except ValueError:
         return False
     return True
+
+
+def from_text(text: str) -> Any:
+    """Return what a text stands for: JSON if it is, else the text itself.
+
+    JSON is not taken apart unless that is needed: a payload of 6 MB would be ten times as large.
+    Left as text it is sent as it is.
+    """
+    try:
+        outline = _outline(text)
+    except ValueError:
+        return text
+    weighted = (
+        isinstance(outline, list)
+        and bool(outline)
+        and all(isinstance(item, _Outline) and item.weighted for item in outline)
+    )
+    # spaces do not count: what is too long with them may fit without
+    needed = weighted or isinstance(outline, str) or len(text.encode()) > _MOST_BYTES
+    return json.loads(text) if needed else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What is kept of a JSON object."""
+
+    weighted: bool  # whether it has weight and payload
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> _Outline:
+        parts = dict(pairs)
+        return cls(_truthy(parts.get("weight")) and _truthy(parts.get("payload")))
+
+
+def _outline(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse, object_pairs_hook=_Outline.of)
 
 
 def _body(payload: Any, index: int) -> bytes:

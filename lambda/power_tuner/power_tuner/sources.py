@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -10,11 +9,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from power_tuner.aws import client
 from power_tuner.errors import PayloadNotRead
-from power_tuner.payloads import PayloadPlan, plan
+from power_tuner.payloads import PayloadPlan, from_text, plan
 from power_tuner.request import TuningInput
 
 _FORBIDDEN = 403
 _ABSENT = 404
+_MOST_BYTES = 8_000_000  # has to fit into the tuner's own memory
 
 
 def read_payloads(request: TuningInput, region: str) -> PayloadPlan:
@@ -43,7 +43,14 @@ def fetch(s3: Any, uri: str) -> str:
     """
     bucket, key = parse_uri(uri)
     try:
-        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        found = s3.get_object(Bucket=bucket, Key=key)
+        size = found.get("ContentLength", 0)
+        if size > _MOST_BYTES:
+            raise PayloadNotRead(
+                f"payloadS3: s3://{bucket}/{key} has {size} bytes; Lambda takes payloads of 6 MB, "
+                f"and an object may have {_MOST_BYTES} with all spaces and weights"
+            )
+        body: bytes = found["Body"].read()
         return body.decode()
     except ClientError as error:
         raise PayloadNotRead(_reason(error, f"s3://{bucket}/{key}")) from error
@@ -60,14 +67,6 @@ def parse_uri(uri: str) -> tuple[str, str]:
             f"payloadS3: Invalid S3 path {uri!r}, not a string in the format s3://BUCKET/KEY"
         )
     return parts.netloc, key
-
-
-def from_text(text: str) -> Any:
-    """Return what an object holds: JSON if it is, else the text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _reason(error: ClientError, where: str) -> str:
