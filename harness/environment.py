@@ -146,8 +146,7 @@ class Environment:
             StepError: The root lacks an output.
         """
         lease = self.folder.update_lease(state="creating")
-        if bucket := StateBucket.of(self.account.session, lease):
-            bucket.publish(lease)
+        self.publish()
         terraform = self._terraform(self.root)
         self._init(terraform, self.root, lease.backend)
         outputs = terraform.apply(on_change)
@@ -156,9 +155,20 @@ class Environment:
         if missing:
             raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
         self.folder.update_lease(state="up", memory_mb=int(outputs.get("memory_mb", 0)))
+        self.publish()
         if not outputs.get("api_url"):
             return outputs
         return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
+
+    def publish(self) -> None:
+        """Put the lease beside a state that is in S3, for those who have not the run's folder.
+
+        Raises:
+            StepError: The bucket does not take it.
+        """
+        lease = self.folder.read_lease()
+        if bucket := StateBucket.of(self.account.session, lease):
+            bucket.publish(lease)
 
     def set_memory(self, memory_mb: int, on_change: OnChange | None = None) -> None:
         """Deploy the function with another memory size, through Terraform.

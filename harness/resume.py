@@ -73,6 +73,8 @@ class Resumed(Run):
             folder.remove_drafts()
             folder.make_reserve()
             run = cls(project, env, folder, account, tools, ui, result)
+            if stands:
+                run.environment.publish()  # it may stand longer now
             run.stands = stands
             run.result = replace(result, error="", verdict=None, leftovers=None)
             run.save()

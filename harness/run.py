@@ -554,6 +554,7 @@ class Run:
             with self._step("keep", f"back to {declared} MB") as step:
                 self._deploy_memory(declared, step)
         self.folder.update_lease(kept=True)
+        self.environment.publish()
         if lease.own_server:
             server.let_go(self.folder.server_home)
 
