@@ -71,7 +71,7 @@ def is_weighted(payload: Any) -> bool:
 
 def as_json(payload: Any) -> str:
     """Return what is sent: a string that is JSON as it is, all else encoded as JSON."""
-    if isinstance(payload, str) and is_json(payload):
+    if isinstance(payload, JsonText) or (isinstance(payload, str) and is_json(payload)):
         return payload
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
@@ -102,7 +102,13 @@ def from_text(text: str) -> Any:
     )
     # spaces do not count: what is too long with them may fit without
     needed = weighted or isinstance(outline, str) or len(text.encode()) > _MOST_BYTES
-    return json.loads(text) if needed else text
+    return json.loads(text) if needed else JsonText(text)
+
+
+class JsonText(str):
+    """A string that is known to be JSON: looking again takes a second where CPU is scarce."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
