@@ -35,6 +35,8 @@ def project(tmp_path: Path) -> Iterator[Path]:
     for part in ("envs", "modules", "lambda", "postman"):
         shutil.copytree(PROJECT / part, tmp_path / part, ignore=ignore)
     (tmp_path / "node_modules").symlink_to(PROJECT / "node_modules")
+    (PROJECT / ".cache").mkdir(exist_ok=True)  # what is measured once per machine is in it
+    (tmp_path / ".cache").symlink_to(PROJECT / ".cache")
     yield tmp_path
     assert processes_of(tmp_path) == []
 
