@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from harness.config import ALL_POWER_VALUES
 from harness.errors import StepError, UserError
 from harness.results import (
     DurationStats,
@@ -356,10 +357,12 @@ def _measured(state_input: str) -> int | None:
 
 def _expected_invocations(tuning_input: Mapping[str, Any]) -> int | None:
     """Return how many invocations a tuning takes, if its input says so."""
-    values, num = tuning_input.get("powerValues"), tuning_input.get("num")
-    if not isinstance(values, list) or not values or not isinstance(num, int):
+    values, num = tuning_input.get("powerValues"), str(tuning_input.get("num")).strip()
+    values = ALL_POWER_VALUES if values == "ALL" else values
+    if not isinstance(values, list | tuple) or not values or not num.isdecimal():
         return None
-    return len(set(map(str, values))) * (1 if tuning_input.get("dryRun") else num)
+    each = 1 if tuning_input.get("dryRun") else int(num)
+    return len({str(value).strip() for value in values}) * each
 
 
 def _start(states: Any, state_machine_arn: str, tuning_input: Mapping[str, Any]) -> str:

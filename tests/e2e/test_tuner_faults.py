@@ -76,6 +76,20 @@ def broken(tuner_stack: TunerStack, state: str) -> Iterator[None]:
         lambdas.update_function_configuration(FunctionName=name, Handler=handler)
 
 
+@contextmanager
+def timeout_of(tuner_stack: TunerStack, state: str, seconds: int) -> Iterator[None]:
+    """Give a state another time-out for a while."""
+    states, arn = tuner_stack.session.client("stepfunctions"), tuner_stack.state_machine_arn
+    definition = states.describe_state_machine(stateMachineArn=arn)["definition"]
+    other = json.loads(definition)
+    other["States"][state]["TimeoutSeconds"] = seconds
+    states.update_state_machine(stateMachineArn=arn, definition=json.dumps(other))
+    try:
+        yield
+    finally:
+        states.update_state_machine(stateMachineArn=arn, definition=definition)
+
+
 def fresh(tuner_stack: TunerStack, function: str) -> None:
     """Let a function start in a new environment the next time."""
     lambdas = tuner_stack.session.client("lambda")
@@ -161,6 +175,19 @@ def test_stopped(tuner_stack: TunerStack, sleeper: str, state: str) -> None:
     # what a function of the stopped execution still does is undone as well
     time.sleep(1.5)
     assert tuner_stack.snapshot(sleeper) == before
+
+
+def test_state_that_times_out(tuner_stack: TunerStack, sleeper: str) -> None:
+    """A state that takes longer than it may fails the execution, and what it still does is undone.
+
+    The embedded AWS has no time-out of executions; what the rule does then is a unit test.
+    """
+    before = tuner_stack.snapshot(sleeper)
+    with timeout_of(tuner_stack, "Measure", seconds=2):
+        done = tuner_stack.tune(sleeper, powerValues=[128, 256], num=15)
+    assert (done.status, done.error) == ("FAILED", "States.Timeout")
+    assert done.states == ["Prepare", "Measure", "CleanUpAfterError", "Fail"]
+    tuner_stack.wait_until_clean(sleeper, before)
 
 
 def test_stopped_while_cleaning_up(tuner_stack: TunerStack, sleeper: str) -> None:

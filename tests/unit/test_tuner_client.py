@@ -203,3 +203,18 @@ def test_clean_up_that_never_comes() -> None:
     with pytest.raises(StepError, match="has not been cleaned up after") as caught:
         run(FakeStates({"status": "RUNNING"}), FakeFunctions(looks=10_000), timeout_s=1)
     assert "dyno sweep" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"powerValues": [128, "256", " 128 "], "num": "5"}, 10),
+        ({"powerValues": "ALL", "num": 5}, 230),
+        ({"powerValues": "ALL", "num": 50, "dryRun": True}, 46),
+        ({"num": 5}, None),  # the tuner's default power values
+        ({"powerValues": [128]}, None),
+    ],
+)
+def test_expected_invocations(keys: dict[str, Any], expected: int | None) -> None:
+    """How many invocations a tuning takes is known from its input, if that names them."""
+    assert tuner._expected_invocations(keys) == expected
