@@ -290,13 +290,13 @@ class RunFolder:
             *self.path.glob("build/.*.[0-9]*"),
             *self.path.glob("terraform/envs/*/.*.json.[0-9]*"),
             # says who has the kernel's lock on a local state, which ended with its process
-            *self.path.glob("terraform/**/.terraform.tfstate.lock.info"),
+            *self.path.glob("terraform/envs/*/.terraform.tfstate.lock.info"),
             *self.path.glob("load/*.part.jsonl"),
             *self.path.glob("local/*.new"),
         ]
         with contextlib.suppress(UserError):
             if self.read_lease().state == "down":  # states of what is proven to be gone
-                drafts += self.path.glob("terraform/**/errored.tfstate")
+                drafts += self.path.glob("terraform/envs/*/errored.tfstate")
         for draft in drafts:
             with contextlib.suppress(OSError):
                 draft.unlink()

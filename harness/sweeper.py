@@ -199,7 +199,7 @@ class _Sweeper:
                 swept = self._take_down(folder, reason)
                 if swept is not None:
                     yield swept
-            elif lease.state == "down" and not self.dry_run:
+            elif lease.state == "down" and not self.dry_run and not self.only_dead:
                 with contextlib.suppress(InUseError), folder.locked():
                     folder.remove_drafts()
         if not self.dry_run:
