@@ -221,6 +221,18 @@ class TunerStack:
         self._lambda.get_waiter("function_active_v2").wait(FunctionName=name)
         return str(self._lambda.get_function_configuration(FunctionName=name)["RevisionId"])
 
+    def deliver_again(self, execution_arn: str) -> None:
+        """Deliver the event of an execution's end to the clean-up once more.
+
+        AWS does so a minute after the function failed, and once more after that; the embedded AWS
+        does not.
+        """
+        answer = self._lambda.invoke(
+            FunctionName=f"{PREFIX}-tuner-clean-up",
+            Payload=json.dumps({"detail": {"executionArn": execution_arn}}),
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
     def wait_until_clean(self, function: str, before: Snapshot) -> None:
         """Wait until a function is as it was: the rule's clean-up runs on its own."""
         deadline = time.monotonic() + 30
