@@ -76,6 +76,9 @@ plan: $(READY) ## Show what ENV would consist of; nothing is deployed
 sweep: $(READY) ## Take down environments that expired or whose owner is gone
 	@$(DYNO) sweep $(ARGS)
 
+# Tests wait more than they work: more of them than there are cores.
+test test-all: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+
 .PHONY: test
 test: $(READY) ## All tests but the slowest, on the embedded AWS: no account needed
 	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal -m 'not slow' $(ARGS)

@@ -163,7 +163,7 @@ def expired() -> str:
     return (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
 
 
-@pytest.mark.parametrize("what", ["dyno", "everything"])
+@pytest.mark.parametrize("what", [pytest.param("dyno", marks=pytest.mark.slow), "everything"])
 def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: str) -> None:
     """By itself `dyno` leaves Terraform an orderly end; killed too, it leaves its lock."""
     place.write_root(60)

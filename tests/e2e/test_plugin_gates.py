@@ -101,6 +101,7 @@ def test_alone(dyno_environment, way):
 """
 
 
+@pytest.mark.slow
 def test_workers_are_isolated_and_nothing_of_them_is_left_however_they_end(tmp_path: Path) -> None:
     """Two accounts of one server; one worker crashes, then Ctrl-C: both environments go."""
     project = user_project.write(tmp_path / "mine")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from tests.e2e.tuner_stack import TunerStack
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from _pytest.mark import ParameterSet
 
     from harness.local import server
     from tests.conftest import DeployFunction
@@ -42,6 +44,11 @@ STATES = {
 }
 # Into the middle of each state's work; it takes longer where the machine is slow.
 WORK_S = {"Prepare": 0.5, "Measure": 0.5, "Analyze": 0.0, "Optimize": 0.3, "CleanUp": 0.0}
+
+
+def quick(state: str, of: Iterable[str]) -> list[ParameterSet]:
+    """Return the states, all but one of them for `make test-all` only."""
+    return [pytest.param(each, marks=[] if each == state else [pytest.mark.slow]) for each in of]
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +170,9 @@ def test_always_failing(tuner_stack: TunerStack, deploy_function: DeployFunction
     assert tuner_stack.snapshot(function) == before
 
 
-@pytest.mark.parametrize("state", ["Prepare", "Measure", "Analyze", "Optimize"])
+@pytest.mark.parametrize(
+    "state", quick("Measure", of=["Prepare", "Measure", "Analyze", "Optimize"])
+)
 def test_stopped(tuner_stack: TunerStack, sleeper: str, state: str) -> None:
     """An execution that is stopped in any state is cleaned up after by the rule."""
     before = tuner_stack.snapshot(sleeper)
@@ -191,6 +200,7 @@ def test_state_that_times_out(tuner_stack: TunerStack, sleeper: str) -> None:
     tuner_stack.wait_until_clean(sleeper, before)
 
 
+@pytest.mark.slow
 def test_stopped_while_cleaning_up(tuner_stack: TunerStack, sleeper: str) -> None:
     """A clean-up that is refused and then stopped is done by the rule as soon as it can be."""
     before = tuner_stack.snapshot(sleeper)
@@ -203,7 +213,7 @@ def test_stopped_while_cleaning_up(tuner_stack: TunerStack, sleeper: str) -> Non
     tuner_stack.wait_until_clean(sleeper, before)
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", quick("Measure", of=STATES))
 def test_killed(
     tuner_stack: TunerStack, sleeper: str, embedded_aws: server.LocalServer, state: str
 ) -> None:
@@ -239,7 +249,7 @@ def test_broken_function(tuner_stack: TunerStack, sleeper: str) -> None:
     [
         ("Prepare", "lambda:PublishVersion"),
         ("Measure", "lambda:InvokeFunction"),
-        ("Optimize", "lambda:PublishVersion"),
+        pytest.param("Optimize", "lambda:PublishVersion", marks=pytest.mark.slow),
     ],
 )
 def test_denied(tuner_stack: TunerStack, sleeper: str, state: str, action: str) -> None:
