@@ -76,8 +76,8 @@ plan: $(READY) ## Show what ENV would consist of; nothing is deployed
 sweep: $(READY) ## Take down environments that expired or whose owner is gone
 	@$(DYNO) sweep $(ARGS)
 
-# Tests wait more than they work: more of them than there are cores.
-test test-all: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+# Tests wait more than they work: two of them per core.
+test test-all: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 
 .PHONY: test
 test: $(READY) ## All tests but the slowest, on the embedded AWS: no account needed

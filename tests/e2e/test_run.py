@@ -128,6 +128,7 @@ def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> Non
     assert not (folder / "local" / "tmp").exists()
 
 
+@pytest.mark.slow
 def test_two_at_once_and_ctrl_c_in_the_middle_of_one(project: Path) -> None:
     """It keeps what it measured and takes its environment down, unnoticed by the other."""
     interrupted = start(project, "run", "--power", "128,256", *QUICK)

@@ -215,6 +215,7 @@ def test_a_tuner_is_deployed_kept_used_again_and_taken_down(place: Place) -> Non
     assert folder.read_lease().state == "down"
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> None:
     """A second Ctrl-C of an impatient hand is held back; the state is in the account's bucket."""
     bucket = f"dyno-state-{place.session.account_id}-us-east-1"
