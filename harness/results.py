@@ -54,6 +54,7 @@ class PowerDetail:
     errors_by_type: dict[str, int] = field(default_factory=dict)
     retries: int = 0  # throttles and service errors, retried and not measured
     excluded: str = ""
+    billed_ms_trimmed_mean: float | None = None  # what cost_usd follows from
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,7 @@ class _Detail(_Model):
     count: Annotated[int, Field(ge=0)]
     duration: _Duration | None
     billed_mean: float | None
+    billed_trimmed_mean: float | None = None  # tuners of before 2026-11-21 do not tell
     cost: float | None
     cold_starts: int
     errors: int
@@ -271,6 +272,7 @@ class _Detail(_Model):
             count=self.count,
             duration_ms=None if self.duration is None else DurationStats(**dict(self.duration)),
             billed_ms_mean=self.billed_mean,
+            billed_ms_trimmed_mean=self.billed_trimmed_mean,
             cost_usd=self.cost,
             cold_starts=self.cold_starts,
             errors=self.errors,

@@ -28,12 +28,12 @@ _MEANINGS = {
         "Of ten invocations, p95 is all but the slowest one: usually the cold start."
     ),
     "Billed": (
-        "Mean of what Lambda billed for all measured invocations, cold starts included: the "
-        "duration, rounded up to a full millisecond."
+        "What Lambda billed: each duration rounded up to a full millisecond; of those the "
+        "trimmed mean, as for the duration."
     ),
     "Cost": (
-        "Price of a million invocations at the trimmed mean of the billed duration. Without "
-        "the request fee, which is the same for every memory size."
+        "Price of a million invocations at the billed duration. Without the request fee, which "
+        "is the same for every memory size."
     ),
     "Cold starts": "Measured invocations that had to start a new execution environment.",
     "Errors": "Invocations that failed. They are not in the durations.",

@@ -74,12 +74,18 @@ def _duration_ms(name: str) -> Callable[[PowerDetail], str]:
     return lambda d: numbers.milliseconds(read(d))
 
 
+def _billed_ms(detail: PowerDetail) -> float | None:
+    """Return the mean that the cost follows from; results of older versions have the plain one."""
+    trimmed = detail.billed_ms_trimmed_mean
+    return detail.billed_ms_mean if trimmed is None else trimmed
+
+
 _MEMORY_COLUMNS: tuple[tuple[Column, Callable[[PowerDetail], str]], ...] = (
     (Column("Memory", "MB"), lambda d: str(d.power)),
     (Column("Duration", "ms"), _duration_ms("trimmed_mean")),
     (Column("p50", "ms"), _duration_ms("p50")),
     (Column("p95", "ms"), _duration_ms("p95")),
-    (Column("Billed", "ms"), lambda d: numbers.milliseconds(d.billed_ms_mean)),
+    (Column("Billed", "ms"), lambda d: numbers.milliseconds(_billed_ms(d))),
     (Column("Cost", "USD/million"), lambda d: numbers.per_million(d.cost_usd)),
     (Column("Cold starts"), lambda d: numbers.integer(d.cold_starts)),
     (Column("Errors"), lambda d: numbers.integer(d.errors)),

@@ -78,6 +78,7 @@ def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str
         "count": len(samples),
         "duration": None,
         "billedMean": None,
+        "billedTrimmedMean": None,
         "cost": None,
         "totalCost": power.billed_ms * prices.per_ms(power.power),
         "invocations": power.attempts,
@@ -93,7 +94,8 @@ def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str
         trim = request.discard_top_bottom
         detail["duration"] = _summary(summarise([s.duration_ms for s in samples], trim))
         detail["billedMean"] = sum(billed) / len(billed)
-        detail["cost"] = prices.invocation(power.power, trimmed_mean(billed, trim))
+        detail["billedTrimmedMean"] = trimmed_mean(billed, trim)
+        detail["cost"] = prices.invocation(power.power, detail["billedTrimmedMean"])
     return detail
 
 
