@@ -46,7 +46,7 @@ class Repository:
     Attributes:
         claim: Its name as in the tokens' subject: "acme/tuning", or with immutable ids
             "acme@1234/tuning@5678", as repositories made since July 2026 have it.
-        branch: The branch whose workflows may plan and sweep.
+        branch: The branch whose workflows may plan, tune and sweep.
     """
 
     claim: str
@@ -65,6 +65,8 @@ class Repository:
             "plan": [pull_request, branch],
             "gate": [pull_request, branch],
             "deploy": [f"repo:{self.claim}:environment:{env}"],
+            # never a pull request: it calls the deployed function
+            "tune": [branch],
         }
 
 
@@ -91,8 +93,8 @@ class Variable:
     Attributes:
         name: Its name.
         value: Its value; none of them is a secret.
-        use: "gate" for what works on ephemeral environments (gate, tune, sweep), "deploy" for
-            what works on the standing one; the two may be of different environments.
+        use: "gate" for what works on ephemeral environments (gate, sweep), "deploy" for what
+            works on the standing one (deploy, tune); the two may be of different environments.
         environment: The GitHub environment that it belongs to; empty for the repository.
     """
 
@@ -118,7 +120,7 @@ class Bootstrapped:
         bucket: Where states go.
         changes: What was changed, such as "create module.x"; none: everything was there.
         repository: Whose workflows may work in the account; None: nobody's.
-        role_arns: Roles for them: plan, gate, deploy.
+        role_arns: Roles for them: plan, gate, deploy, tune.
         boundary_arns: What the gate and the deploy role must bound the roles they make with.
     """
 
@@ -143,6 +145,7 @@ class Bootstrapped:
             Variable("DYNO_PLAN_ROLE_ARN", self.role_arns["plan"], "deploy"),
             # the plan needs it, too, and is made before the environment's reviewers approve
             Variable("DYNO_DEPLOY_BOUNDARY_ARN", self.boundary_arns["deploy"], "deploy"),
+            Variable("DYNO_TUNE_ROLE_ARN", self.role_arns["tune"], "deploy"),
             Variable("AWS_REGION", self.region, "deploy", self.env),
             Variable("DYNO_DEPLOY_ROLE_ARN", self.role_arns["deploy"], "deploy", self.env),
         )

@@ -17,7 +17,7 @@ RepoOption = Annotated[
     typer.Option("--repo", help="GitHub repository that gets roles: OWNER/NAME, exactly."),
 ]
 BranchOption = Annotated[
-    str | None, typer.Option("--branch", help="Its branch that may plan and sweep; main.")
+    str | None, typer.Option("--branch", help="Its branch that may plan, tune and sweep; main.")
 ]
 KeepOption = Annotated[
     int | None,
@@ -73,8 +73,8 @@ def _print(done: Bootstrapped) -> None:
         return
     typer.echo(f"\nPut into the variables of {done.repository.slug} (none is a secret):")
     for use, text in (
-        ("gate", f"for pull requests, scheduled tuning and the sweep, if they work in {done.env}"),
-        ("deploy", f"for deployments to {done.env}, if it is what you deploy"),
+        ("gate", f"for pull requests and the sweep, if they work in {done.env}"),
+        ("deploy", f"for deployments to {done.env} and its tuning, if it is what you deploy"),
     ):
         typer.echo(f"  # {text}")
         for variable in done.variables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,6 +23,7 @@ from harness.errors import UserError
 from harness.progress import Ui
 
 if TYPE_CHECKING:
+    from harness.aws import Account
     from harness.function_tuning import FunctionTuning
     from harness.tuning_order import Call
 
@@ -35,6 +37,10 @@ With --function: any function that is there. Nothing is deployed but the power t
 which may touch that function alone and is taken down afterwards whatever happens. The \
 function stays as it was: its memory size, and no version and no alias more. It works in the \
 account and region that your credentials name (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
+
+With --deployed --env NAME: the function that `dyno deploy` keeps there, by the power tuner that \
+stands beside it. It is called as often as the tuning says, with real data, so \\[tuning] must \
+name a payload that may be repeated. `dyno apply` then proposes what was found.
 
 Examples:
 
@@ -63,6 +69,7 @@ def tune(
     run_id: RunOption = None,
     wait: WaitOption = False,
     function: opt.Function = None,
+    deployed: opt.Deployed = False,
     tuner: opt.Tuner = None,
     input_file: opt.InputFile = None,
     env: opt.Env = None,
@@ -125,6 +132,9 @@ def tune(
     if payload is not None:
         given["payload"] = tuning_order.read_json(payload, "--payload")
     call = tuning_order.Call(given, function, tuner, input_file, env, region, keep, timeout_minutes)
+    if deployed:
+        _require_alone(run_id, call, wait=wait)
+        raise typer.Exit(_tune_deployed(call, as_json=as_json))
     if function is None and input_file is None:
         _tune_standing(run_id, call, wait=wait, as_json=as_json)
     elif wait:
@@ -159,14 +169,58 @@ def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool)
         summary(opened, parts=("tuning",))
 
 
-def _tune_function(call: Call, *, as_json: bool) -> int:
+def _require_alone(run_id: str | None, call: Call, *, wait: bool) -> None:
+    """Refuse what --deployed has no place for."""
+    against = {
+        "--run": run_id is not None,
+        "--wait": wait,
+        "--function": call.function is not None,
+        "--tuner": call.tuner is not None,
+        "--input": call.input_file is not None,
+        "--keep": call.keep,
+    }
+    wrong = [flag for flag, is_given in against.items() if is_given]
+    if wrong:
+        raise UserError(f"--deployed: it says function and tuner; leave {', '.join(wrong)} out")
+    if call.env is None:
+        raise UserError("--deployed: say of which environment, such as --env prod")
+    changing = [name for name in ("auto_optimize", "auto_optimize_alias") if name in call.flags]
+    if changing:
+        raise UserError(
+            f"--{changing[0].replace('_', '-')}: the memory size of envs/{call.env} is "
+            f"Terraform's. Propose what was found: dyno apply --env {call.env}"
+        )
+
+
+def _tune_deployed(call: Call, *, as_json: bool) -> int:
+    """Tune the function of an environment that `dyno deploy` keeps; return the exit status."""
+    from harness import deployed, tuning_order
+    from harness.config import load_env
+
+    assert call.env is not None
+    env = load_env(project(), call.env, {"environment.region": call.region})
+    tuning_order.require_own_payload(env, call.flags)
+    account = deployed.account_of(project(), env)
+    outputs = deployed.read_outputs(project(), env, account)
+    there = replace(
+        call,
+        function=outputs.get("function_arn"),
+        tuner=outputs.get("state_machine_arn") or None,
+        region=account.region,
+    )
+    if not there.function:
+        raise UserError(f"envs/{call.env} tells no function_arn: deploy it with that output")
+    return _tune_function(there, as_json=as_json, account=account)
+
+
+def _tune_function(call: Call, *, as_json: bool, account: Account | None = None) -> int:
     """Tune a function that is there and return the exit status."""
     from harness import pipeline, tuning_order
     from harness.function_tuning import FunctionTuning
 
     root = project()
     order = tuning_order.make(root, call)
-    run = FunctionTuning.prepare_order(root, order, Ui())
+    run = FunctionTuning.prepare_order(root, order, Ui(), account=account)
     status = pipeline.execute(run, keep=call.keep, work=run.work)
     if run.output is not None:
         if as_json:

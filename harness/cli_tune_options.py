@@ -27,6 +27,14 @@ Tuner = Annotated[
         help="ARN of a power tuner's state machine that is there; nothing is deployed.",
     ),
 ]
+Deployed = Annotated[
+    bool,
+    _option(
+        _FUNCTION,
+        "--deployed",
+        help="The function that `dyno deploy` left in --env, with the power tuner beside it.",
+    ),
+]
 InputFile = Annotated[
     str | None,
     _option(

@@ -16,7 +16,6 @@ expiry: `dyno sweep` never sees it.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,13 +25,12 @@ from typing import Any, Literal
 
 import botocore.exceptions
 
-from harness import aws, environment, newman, pipeline, slo, toolchain
-from harness.bootstrap import deployed_name_prefix, deployed_state_key
+from harness import aws, deployed, environment, function_lock, newman, pipeline, slo, toolchain
+from harness.bootstrap import deployed_name_prefix
 from harness.build import build
 from harness.config import Env, load_env
 from harness.errors import StepError, UserError
 from harness.load import read_samples
-from harness.local import server
 from harness.progress import Ui
 from harness.results import Check, LoadResult
 from harness.run import PACKAGES
@@ -156,10 +154,10 @@ class Deployment:
         tools = toolchain.prepare(project / ".cache")
         for warning in tools.warnings:
             ui.warn(warning)
-        account = _account(project, env)
-        folder = project / ".dyno" / "deploy" / f"{env_name}-{account.account_id}-{account.region}"
+        account = deployed.account_of(project, env)
+        folder = deployed.folder_of(project, env, account)
         folder.mkdir(parents=True, exist_ok=True)
-        backend = _backend(env, account, folder)
+        backend = deployed.backend_of(env, account, folder)
         with toolchain.exclusive(folder.with_suffix(".lock")), pipeline.signals_raise():
             root = _stage(project, folder, env)
             logs = folder / "logs"
@@ -180,10 +178,13 @@ class Deployment:
         """Deploy, check, and put the calls back to the version before if it does not pass.
 
         Raises:
+            UserError: The function is being tuned; nothing was changed.
             StepError: Terraform or a check could not be carried out; callers have the version
                 before, if there is one.
         """
-        before = self._live()
+        known = self._known()
+        self._require_untuned(known)
+        before = self._live(known)
         outputs = self._apply("publish", before, 0)
         newest = self._newest(outputs["function_name"])
         if before is None or before.number == newest.number:
@@ -272,9 +273,12 @@ class Deployment:
 
     # What is deployed
 
-    def _live(self) -> Version | None:
+    def _known(self) -> dict[str, Any]:
+        """Return the outputs of the last deployment; none before the first."""
+        return self.terraform.outputs()
+
+    def _live(self, outputs: Mapping[str, Any]) -> Version | None:
         """Return the version that the alias gives its calls to; None before the first time."""
-        outputs = self.terraform.outputs()
         name, alias = outputs.get("function_name"), outputs.get("function_alias")
         if not name or not alias:
             return None
@@ -284,6 +288,16 @@ class Deployment:
         except client.exceptions.ResourceNotFoundException:
             return None
         return next((v for v in self._versions(name) if v.number == number), None)
+
+    def _require_untuned(self, outputs: Mapping[str, Any]) -> None:
+        """Refuse to deploy while a tuner has other memory sizes and versions on the function."""
+        name = outputs.get("function_name")
+        lock = function_lock.find(name, self.account.region, self.account) if name else None
+        if lock is not None:
+            raise UserError(
+                f"{name} is being tuned, and a deployment would take the tuner's memory size and "
+                f"versions for its own: {lock.execution_arn}. Deploy when it is over."
+            )
 
     def _newest(self, function: str) -> Version:
         return max(self._versions(function), key=lambda version: int(version.number))
@@ -395,34 +409,6 @@ _WORDS = {
 
 def _is_change(entry: Mapping[str, Any]) -> bool:
     return not set(entry["change"]["actions"]) <= {"no-op", "read"}
-
-
-def _account(project: Path, env: Env) -> aws.Account:
-    """Return the account that the environment is in.
-
-    Raises:
-        UserError: There are no credentials, or no embedded AWS runs.
-    """
-    settings = env.settings.environment
-    if not settings.emulated or os.environ.get("AWS_ENDPOINT_URL"):
-        return aws.connect(settings.region)
-    running = server.status(server.project_home(project))
-    if running is None:
-        raise UserError(
-            f"envs/{env.name} is deployed on the embedded AWS, and none is running: "
-            "dyno local start"
-        )
-    return aws.embedded(running.environment(), running.account_id, running.region)
-
-
-def _backend(env: Env, account: aws.Account, folder: Path) -> dict[str, str]:
-    """Return the settings of the backend: a file here, or the bucket of the states."""
-    settings = env.settings.environment
-    if settings.emulated:
-        return {"path": str(folder / "terraform.tfstate")}
-    bucket = environment.state_bucket(account, settings.state_bucket)
-    environment.require_bucket(account, bucket, env.name)
-    return {"bucket": bucket, "key": deployed_state_key(env), "region": account.region}
 
 
 def _stage(project: Path, folder: Path, env: Env) -> Path:

@@ -70,7 +70,7 @@ def require_free(
         UserError: It is being tuned, or a tuning that is over has left its marks on it.
     """
     deadline = clock() + _CLEANING_S
-    while (lock := _find(function, account)) is not None:
+    while (lock := find(function.name, function.region, account)) is not None:
         if tuner_arn.split(":")[-1:] == [lock.machine]:
             return
         status = _status(lock, account)
@@ -86,10 +86,17 @@ def require_free(
         sleep(_POLL_S)
 
 
-def _find(function: Function, account: Account) -> Lock | None:
-    client = account.session.client("lambda", region_name=function.region)
+def find(name: str, region: str, account: Account) -> Lock | None:
+    """Return the lock that a function has now; None if it has none.
+
+    Args:
+        name: The function.
+        region: Where it is.
+        account: Whose credentials look.
+    """
+    client = account.session.client("lambda", region_name=region)
     try:
-        alias = client.get_alias(FunctionName=function.name, Name=LOCK_ALIAS)
+        alias = client.get_alias(FunctionName=name, Name=LOCK_ALIAS)
     except botocore.exceptions.ClientError:
         return None  # there is none, or it may not be looked at: then the tuner will find it
     return parse(alias.get("Description", ""))

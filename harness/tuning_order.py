@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import functions, tuning_checks, tuning_input
-from harness.config import Settings, load_env, with_overrides
+from harness.config import SETTINGS_FILE, Env, Settings, load_env, with_overrides
 from harness.errors import UserError
 from harness.functions import FunctionName
 
@@ -102,6 +102,27 @@ def _settings(root: Path, call: Call) -> tuple[Settings, Any]:
     env = load_env(root, call.env, overrides)
     replaced = call.input_file is not None or {"payload", "payload_s3"} & call.flags.keys()
     return env.settings, None if replaced else env.tuning_payload()
+
+
+def require_own_payload(env: Env, flags: Mapping[str, Any]) -> None:
+    """Make sure that somebody has said what a function with real data is called with.
+
+    Args:
+        env: The environment.
+        flags: What the command line says, by the names in `harness.tuning_input.KEYS`.
+
+    Raises:
+        UserError: Nobody has.
+    """
+    tuning = env.settings.tuning
+    said = tuning.payload is not None or tuning.payload_file or tuning.payload_s3
+    if not said and not {"payload", "payload_s3"} & flags.keys():
+        sizes, num = len(tuning.power_values), tuning.num
+        raise UserError(
+            f"{env.folder / SETTINGS_FILE}: [tuning] payload: missing. The deployed function "
+            f"would be called {sizes * num} times with real data: name an event that may be "
+            "repeated, one that only reads, there or with --payload"
+        )
 
 
 def read_json(path: str, flag: str) -> Any:

@@ -19,6 +19,6 @@ output "repository" {
 }
 
 output "role_arns" {
-  description = "ARNs of the roles by name (plan, gate, deploy) that workflows assume."
+  description = "ARNs of the roles by name (plan, gate, deploy, tune) that workflows assume."
   value       = module.bootstrap.role_arns
 }

@@ -17,7 +17,7 @@ variable "github" {
     name_prefix      = string
     provider_arn     = optional(string)
     state_key_prefix = string
-    subjects         = object({ deploy = list(string), gate = list(string), plan = list(string) })
+    subjects         = object({ deploy = list(string), gate = list(string), plan = list(string), tune = list(string) })
   })
   default = null
 }

@@ -33,6 +33,7 @@ variable "github" {
       deploy = optional(list(string), [])
       gate   = optional(list(string), [])
       plan   = optional(list(string), [])
+      tune   = optional(list(string), [])
     })
   })
   default = null

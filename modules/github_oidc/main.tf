@@ -17,6 +17,7 @@ locals {
   policies = merge(
     { for role, policy in data.aws_iam_policy_document.environment : role => policy.json },
     { for policy in data.aws_iam_policy_document.plan : "plan" => policy.json },
+    { for policy in data.aws_iam_policy_document.tune : "tune" => policy.json },
   )
 }
 

@@ -62,7 +62,7 @@ locals {
   }
 }
 
-# What Terraform asks when it looks at an environment: all of it goes into the three roles.
+# What Terraform asks when it looks at an environment: all of it goes into three of the roles.
 data "aws_iam_policy_document" "read" {
   for_each = local.resources
 
@@ -201,6 +201,49 @@ data "aws_iam_policy_document" "plan" {
     sid       = "Look"
     actions   = ["logs:DescribeLogGroups", "states:ValidateStateMachineDefinition"]
     resources = ["*"] # neither knows a resource: the one lists, the other reads its input
+  }
+}
+
+# Tuning the deployed function: the power tuner that stands beside it does all the work with a
+# role of its own, which may touch that function alone. This one starts it and reads.
+data "aws_iam_policy_document" "tune" {
+  count = var.deployed == null ? 0 : 1
+
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"] # without it, S3 answers 403 for a state that is not there yet
+    resources = ["${local.buckets}:${var.state.bucket}"]
+  }
+
+  statement {
+    sid       = "ReadState" # for its outputs: which function, which tuner
+    actions   = ["s3:GetObject"]
+    resources = ["${local.buckets}:${var.state.bucket}/${var.deployed.state_key}"]
+  }
+
+  statement {
+    sid       = "SeeFunction"
+    actions   = ["lambda:GetAlias", "lambda:GetFunctionConfiguration"]
+    resources = ["${local.functions}:${var.deployed.name_prefix}-*"]
+  }
+
+  statement {
+    sid       = "Tune"
+    actions   = ["states:DescribeStateMachine", "states:StartExecution"]
+    resources = ["${local.machines}:${var.deployed.name_prefix}-*"]
+  }
+
+  statement {
+    sid       = "FollowTuning"
+    actions   = ["states:DescribeExecution", "states:GetExecutionHistory", "states:StopExecution"]
+    resources = ["${local.executions}:${var.deployed.name_prefix}-*"]
+  }
+
+  # after a tuning that was stopped: whether its clean-up has left anything
+  statement {
+    sid       = "SeeCleanUp"
+    actions   = ["lambda:ListAliases", "lambda:ListVersionsByFunction"]
+    resources = ["${local.functions}:${var.deployed.name_prefix}-*"]
   }
 }
 

@@ -1,5 +1,5 @@
 variable "deployed" {
-  description = "The standing environment, which the deploy role deploys and the plan role reads: start of its names, e.g. dyno-prod, and key of its state; null: there is none."
+  description = "The standing environment, which the deploy role deploys, the plan role reads and the tune role measures: start of its names, e.g. dyno-prod, and key of its state; null: there is none."
   type = object({
     name_prefix = string
     state_key   = string
@@ -122,17 +122,18 @@ variable "subjects" {
     deploy = optional(list(string), [])
     gate   = optional(list(string), [])
     plan   = optional(list(string), [])
+    tune   = optional(list(string), [])
   })
   nullable = false
 
   validation {
-    condition     = length(concat(var.subjects.deploy, var.subjects.gate, var.subjects.plan)) > 0
+    condition     = length(flatten(values(var.subjects))) > 0
     error_message = "Give at least one subject."
   }
 
   validation {
     condition = alltrue([
-      for subject in concat(var.subjects.deploy, var.subjects.gate, var.subjects.plan) :
+      for subject in flatten(values(var.subjects)) :
       can(regex("^repo:[^*?:/\\s]+/[^*?:/\\s]+:(environment:[^*?]+|pull_request|ref:refs/(heads|tags)/[^*?]+)$", subject))
     ])
     error_message = "Give each subject exactly, as repo:OWNER/NAME:pull_request, repo:OWNER/NAME:ref:refs/heads/BRANCH or repo:OWNER/NAME:environment:NAME: wildcards are refused."
@@ -144,7 +145,12 @@ variable "subjects" {
   }
 
   validation {
-    condition     = length(concat(var.subjects.deploy, var.subjects.plan)) == 0 || var.deployed != null
-    error_message = "Say what the deploy and plan roles are for: deployed is null."
+    condition     = !anytrue([for subject in var.subjects.tune : endswith(subject, ":pull_request")])
+    error_message = "Give the tune role to a branch or a GitHub environment: it calls the deployed function, and whoever may push a branch may open a pull request."
+  }
+
+  validation {
+    condition     = length(concat(var.subjects.deploy, var.subjects.plan, var.subjects.tune)) == 0 || var.deployed != null
+    error_message = "Say what the deploy, plan and tune roles are for: deployed is null."
   }
 }

@@ -22,6 +22,11 @@ NOT_ASKED = {
     "plan": {
         "states:ValidateStateMachineDefinition": "a plan with a new or another tuner; here it goes",
     },
+    "tune": {
+        "lambda:ListAliases": "a tuning that is interrupted looks what is left",
+        "lambda:ListVersionsByFunction": "a tuning that is interrupted looks what is left",
+        "states:StopExecution": "a tuning that is interrupted stops the execution",
+    },
 }
 
 Attempt = tuple[str, str, dict[str, Any]]  # service, operation, parameters
@@ -257,8 +262,30 @@ def _of_plan(names: Mapping[str, str]) -> Iterator[Attempt]:
             yield service, operation, parameters
 
 
+def _of_tune(names: Mapping[str, str]) -> Iterator[Attempt]:
+    yield from _of_nobody(names)
+    yield from _of_makers(names, STANDING, {"dyno:env": "dev"})
+    yield from _touching(names, GATE_RUN)
+    # it reads the state of the standing environment and starts its tuner
+    own = {"get_object", "start_execution"}
+    for service, operation, parameters in _touching(names, STANDING):
+        if operation not in own:
+            yield service, operation, parameters
+    # the tuner does this with a role of its own
+    function = {"FunctionName": f"{STANDING}-crud-api"}
+    yield "lambda", "invoke", function
+    yield "lambda", "publish_version", function
+    yield "lambda", "delete_function", {**function, "Qualifier": "1"}
+    yield "lambda", "update_function_code", {**function, "ZipFile": b"zip"}
+    yield "lambda", "update_alias", {**function, "Name": "live", "FunctionVersion": "1"}
+    yield "dynamodb", "scan", {"TableName": f"{STANDING}-items"}
+    lock = "lambda-dyno/dev/deployed.tfstate.tflock"
+    yield "s3", "put_object", {"Bucket": names["bucket"], "Key": lock, "Body": b"{}"}
+
+
 REFUSED: dict[str, Callable[[Mapping[str, str]], Iterator[Attempt]]] = {
     "gate": _of_gate,
     "deploy": _of_deploy,
     "plan": _of_plan,
+    "tune": _of_tune,
 }

@@ -123,7 +123,12 @@ REVIEWED = "repo:acme/tuning:environment:dev"
 
 def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
     """Another repository, a fork, a branch, an audience, a missing claim: all stay outside."""
-    allowed = {"plan": (PULL_REQUEST, MAIN), "gate": (PULL_REQUEST, MAIN), "deploy": (REVIEWED,)}
+    allowed = {
+        "plan": (PULL_REQUEST, MAIN),
+        "gate": (PULL_REQUEST, MAIN),
+        "deploy": (REVIEWED,),
+        "tune": (MAIN,),
+    }
     for role, subjects in allowed.items():
         for subject in subjects:
             session = prepared.session(role, subject)
@@ -147,9 +152,10 @@ def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
         {name: value for name, value in good.items() if name != "aud"},
         {name: value for name, value in good.items() if name != "sub"},
     ]
-    others = {"plan": [REVIEWED], "gate": [REVIEWED], "deploy": [PULL_REQUEST, MAIN]}
+    everybody = {PULL_REQUEST, MAIN, REVIEWED}
     for role, arn in prepared.done.role_arns.items():
-        for stranger in [*strangers, *map(claims, others[role])]:
+        others = sorted(everybody - set(allowed[role]))
+        for stranger in [*strangers, *map(claims, others)]:
             with pytest.raises(botocore.exceptions.ClientError) as refused:
                 prepared.aws.assume(arn, stranger)
             assert refused.value.response["Error"]["Code"] == "AccessDenied", (role, stranger)
@@ -201,10 +207,10 @@ def test_the_gate_role_does_a_whole_run_and_may_do_nothing_else(prepared: Prepar
 
 
 @pytest.mark.slow  # the committed list is held against the policies by a plan test, too
-def test_the_deploy_role_deploys_and_the_plan_role_only_looks(
+def test_the_deploy_role_deploys_the_tune_role_measures_and_the_plan_role_only_looks(
     prepared: Prepared, tmp_path: Path
 ) -> None:
-    """GIVEN a standing environment WHEN it is deployed, a release planned and deployed.
+    """GIVEN a standing environment WHEN it is deployed, tuned, a release planned and deployed.
 
     THEN each role was asked for what it has, and what is not its own is refused.
     """
@@ -213,6 +219,7 @@ def test_the_deploy_role_deploys_and_the_plan_role_only_looks(
     shutil.copytree(prepared.project, project, symlinks=True)
     looker = prepared.session("plan", PULL_REQUEST)
     deployer = prepared.session("deploy", REVIEWED)
+    tuner = prepared.session("tune", MAIN)
 
     def dyno(session: Mapping[str, str], *arguments: str) -> dict[str, Any]:
         boundary = prepared.done.boundary_arns["deploy"]
@@ -222,6 +229,9 @@ def test_the_deploy_role_deploys_and_the_plan_role_only_looks(
         return {row["address"]: row["action"] for row in found} if arguments else found
 
     assert dyno(deployer)["outcome"] == "deployed"
+    tuned = run(project, tuner, "", "tune", "--deployed", "--env", "dev", "--json")
+    assert tuned.returncode == 0, tuned.stderr
+    assert {row["power"] for row in json.loads(tuned.stdout)["details"]} == {128, 1024}
     other_release(project)
     planned = dyno(looker, "--plan-json", "plan.json")
     assert planned["module.service.module.function.aws_lambda_function.this"] == "update"
@@ -229,7 +239,7 @@ def test_the_deploy_role_deploys_and_the_plan_role_only_looks(
 
     answers = list(prepared.aws.answers(before))
     assert [answer for answer in answers if not answer.allowed] == []
-    for role, session in (("deploy", deployer), ("plan", looker)):
+    for role, session in (("deploy", deployer), ("plan", looker), ("tune", tuner)):
         hold_against_policy(prepared, role, answers)
         assert_refused(prepared, role, session)
 
@@ -238,7 +248,8 @@ def run(
     project: Path, session: Mapping[str, str], boundary: str, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `dyno` as a workflow does."""
-    with only({**session, "TF_VAR_permissions_boundary_arn": boundary}):
+    bounded = {"TF_VAR_permissions_boundary_arn": boundary} if boundary else {}
+    with only({**session, **bounded}):
         return subprocess.run(
             [sys.executable, "-m", "harness.cli", *arguments],
             cwd=project,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.plan
 
 ISSUER = "token.actions.githubusercontent.com"
-ROLES = ("deploy", "gate", "plan")
+ROLES = ("deploy", "gate", "plan", "tune")
 
 # Characters that IAM takes, white space not counted.
 ROLE_POLICIES_MAX, MANAGED_POLICY_MAX = 10_240, 6_144
@@ -146,6 +146,20 @@ def test_the_plan_role_changes_nothing_but_the_lock(planned: dict[str, dict[str,
             assert re.match("Get|List|Describe|Validate|GET", verb), action
 
 
+def test_the_tune_role_starts_the_tuner_and_reads(planned: dict[str, dict[str, Any]]) -> None:
+    """On names of the standing environment; it has no action that changes anything itself."""
+    changing = set()
+    for statement in statements(planned, "tune"):
+        for action in as_list(statement["Action"]):
+            if not re.match("Get|List|Describe", action.split(":")[1]):
+                changing.add(action)
+        for resource in as_list(statement["Resource"]):
+            assert re.search(
+                r"[:/]dyno-(prod-\*|state-[a-z0-9-]+(/lambda-dyno/prod/.*)?)$", resource
+            )
+    assert changing == {"states:StartExecution", "states:StopExecution"}
+
+
 def test_a_boundary_allows_what_the_functions_need_and_no_more(
     planned: dict[str, dict[str, Any]],
 ) -> None:
@@ -245,6 +259,10 @@ REFUSED: dict[str, tuple[tuple[str, str], str]] = {
         "GitHub environments only",
     ),
     "deploy_nothing": (("deployed", "null"), "deployed is null"),
+    "tune_pull_request": (
+        subject("repo:acme/tuning:pull_request", "tune"),
+        "Give the tune role to a branch",
+    ),
     "deployed_all": (deployed("dyno"), "may change all that begins with it"),
     "deployed_roles": (deployed("github"), "may change all that begins with it"),
     "deployed_run": (deployed("dyno-251120-0915-k3f9"), "look like a run's"),

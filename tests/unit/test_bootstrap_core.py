@@ -63,13 +63,14 @@ def test_each_role_is_for_exact_subjects() -> None:
         "plan": ["repo:acme@1/tuning@2:pull_request", branch],
         "gate": ["repo:acme@1/tuning@2:pull_request", branch],
         "deploy": ["repo:acme@1/tuning@2:environment:prod"],
+        "tune": [branch],
     }
 
 
 def test_the_variables_are_commands_to_run() -> None:
     """What is for a GitHub environment goes there, the rest to the repository."""
     repository = Repository("acme@1/tuning@2")
-    arns = {role: f"arn:aws:iam::1:role/{role}" for role in ("plan", "gate", "deploy")}
+    arns = {role: f"arn:aws:iam::1:role/{role}" for role in ("plan", "gate", "deploy", "tune")}
     done = Bootstrapped(
         env="prod",
         account_id="111122223333",

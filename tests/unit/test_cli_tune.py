@@ -77,6 +77,25 @@ def dyno(*arguments: str, stdin: str = "") -> Result:
         pytest.param("--input small.json", "--input small.json: num: 4", id="input-num"),
         pytest.param("--input nameless.json", "lambdaARN: missing", id="nameless"),
         pytest.param("--input - --payload -", "only one of them", id="two-stdin"),
+        pytest.param("--deployed", "say of which environment", id="deployed-where"),
+        pytest.param(
+            "--deployed --env staging --function f --tuner t",
+            "it says function and tuner; leave --function, --tuner out",
+            id="deployed-function",
+        ),
+        pytest.param(
+            "--deployed --env staging --auto-optimize",
+            "Terraform's. Propose what was found: dyno apply --env staging",
+            id="deployed-optimize",
+        ),
+        pytest.param(
+            "--deployed --env staging",
+            "[tuning] payload: missing. The deployed function would be called 32 times",
+            id="deployed-payload",
+        ),
+        pytest.param(
+            "--deployed --env staging --payload list.json", "no AWS credentials", id="deployed"
+        ),
         pytest.param("--dry-run", "--dry-run: say which function", id="dry-run"),
         pytest.param("--keep --tuner x", "--tuner, --keep: say which function", id="keep"),
         pytest.param("--function f --region eu-west-1", "no AWS credentials", id="credentials"),

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness import function_lock
 from harness.aws import Account
 from harness.config import DeploySettings, Env, Settings
 from harness.deploy import CheckError, Deployment, Version
+from harness.errors import UserError
 from harness.progress import Ui
 
 ONE, TWO = Version("1", 512), Version("2", 1024)
@@ -25,7 +27,10 @@ class Recorded(Deployment):
         self.steps: list[str] = []
         return self
 
-    def _live(self) -> Version | None:
+    def _known(self) -> dict[str, Any]:
+        return {"function_name": "dyno-dev-crud-api"} if self.live else {}
+
+    def _live(self, outputs: Any) -> Version | None:
         return self.live
 
     def _newest(self, function: str) -> Version:
@@ -58,6 +63,22 @@ def line(deployment: str, *begin: Any, **fails: BaseException) -> Recorded:
     account = Account("123456789012", "eu-west-1", "", {})
     made = Recorded(env, account, Path(), None, Ui())  # type: ignore[arg-type]
     return made.begin(*begin, **fails)
+
+
+@pytest.fixture(autouse=True)
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tuning has the function."""
+    monkeypatch.setattr(function_lock, "find", lambda *_: None)
+
+
+def test_a_function_that_is_being_tuned_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory size and its newest version are the tuner's."""
+    lock = function_lock.Lock("arn:aws:states:eu-west-1:1:execution:dyno-dev-tuner:x", 512)
+    monkeypatch.setattr(function_lock, "find", lambda *_: lock)
+    deployment = line("canary", ONE, TWO)
+    with pytest.raises(UserError, match="dyno-dev-crud-api is being tuned"):
+        deployment.run()
+    assert deployment.steps == []
 
 
 def test_the_first_version_has_nobody_to_be_held_for() -> None:

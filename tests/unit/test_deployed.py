@@ -1,0 +1,47 @@
+"""What a standing environment's state tells, read from a state of the local backend."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import deployed
+from harness.aws import Account
+from harness.config import Env, EnvironmentSettings, Settings
+from harness.errors import UserError
+
+ENV = Env("local", Path("envs/local"), Settings(environment=EnvironmentSettings(emulated=True)))
+ACCOUNT = Account("123456789012", "eu-west-1", "", {})
+
+
+def write(project: Path, text: str) -> None:
+    """Write the state that `dyno deploy` left."""
+    folder = project / ".dyno" / "deploy" / "local-123456789012-eu-west-1"
+    folder.mkdir(parents=True)
+    (folder / "terraform.tfstate").write_text(text)
+
+
+def test_outputs_are_those_of_the_state(tmp_path: Path) -> None:
+    """By name, without what Terraform notes beside them."""
+    state = {"version": 4, "outputs": {"memory_mb": {"value": 512, "type": "number"}}}
+    write(tmp_path, json.dumps(state))
+    assert deployed.read_outputs(tmp_path, ENV, ACCOUNT) == {"memory_mb": 512}
+
+
+@pytest.mark.parametrize("state", [None, "", '{"version": 4, "outputs": {}}'])
+def test_what_is_not_deployed_is_said_with_the_command(tmp_path: Path, state: str | None) -> None:
+    """No state, an empty one, and one of an environment that was taken down."""
+    if state is not None:
+        write(tmp_path, state)
+    with pytest.raises(UserError, match=r"not deployed in eu-west-1 .* dyno deploy --env local"):
+        deployed.read_outputs(tmp_path, ENV, ACCOUNT)
+
+
+@pytest.mark.parametrize("state", ["{", "[]", '{"outputs": {"a": 1}}'])
+def test_a_broken_state_is_named(tmp_path: Path, state: str) -> None:
+    """With its place."""
+    write(tmp_path, state)
+    with pytest.raises(UserError, match=r"terraform.tfstate: not a state of Terraform"):
+        deployed.read_outputs(tmp_path, ENV, ACCOUNT)
