@@ -92,13 +92,14 @@ def test_it_prepares_an_account_once_and_again_changes_nothing(
     (state,) = s3.list_objects_v2(Bucket=bucket)["Contents"]
     assert state["Key"] == "lambda-dyno/bootstrap/dev.tfstate"
 
-    roles = {name: f"github-dyno-dev-{name}" for name in ("plan", "gate", "deploy")}
+    roles = {name: f"github-dyno-dev-{name}" for name in ("plan", "gate", "deploy", "tune")}
     arn = f"arn:aws:iam::{account.account_id}:role"
     assert first["role_arns"] == {name: f"{arn}/{role}" for name, role in roles.items()}
     commands = {(v["name"], v["environment"]): v["value"] for v in first["variables"]}
     assert commands["AWS_REGION", ""] == "us-east-1"
     assert commands["DYNO_GATE_ROLE_ARN", ""] == f"{arn}/{roles['gate']}"
     assert commands["DYNO_DEPLOY_ROLE_ARN", "dev"] == f"{arn}/{roles['deploy']}"
+    assert commands["DYNO_TUNE_ROLE_ARN", ""] == f"{arn}/{roles['tune']}"
 
     second = dyno(project)
     assert second["changes"] == []
