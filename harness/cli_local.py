@@ -18,12 +18,26 @@ local_app = typer.Typer(
 
 @local_app.command("start")
 def local_start(
-    port: PortOption = None, region: RegionOption = None, as_json: JsonOption = False
+    port: PortOption = None,
+    region: RegionOption = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            help="Lambda invocations at once before callers get a 429, 1 to 1000; "
+            "10 if left out, as in a new AWS account."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Start the embedded AWS, or say where it runs already."""
     from harness.local import server
 
-    started = server.start(_local_home(), port=port, region=region or "us-east-1")
+    started = server.start(
+        _local_home(),
+        port=port,
+        region=region or "us-east-1",
+        account_concurrency=concurrency,
+    )
     if as_json:
         print_json(started.to_json())
     else:

@@ -54,6 +54,8 @@ class EnvironmentSettings(_Section):
     # with a dash and a run's id 32 characters, which leave room for all that names end in
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")] = "dyno"
     emulated: bool = False  # start the embedded AWS unless AWS_ENDPOINT_URL is set
+    # of the embedded AWS: invocations at once before callers get a 429; 10 as in a new account
+    account_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
     region: str = ""  # empty: what the AWS SDK finds (AWS_REGION, the profile)
     lifetime_hours: Annotated[float, Field(gt=0, le=72)] = 4.0  # until `dyno sweep` may take it
     state_bucket: str = ""  # empty: dyno-state-ACCOUNT-REGION

@@ -139,7 +139,7 @@ class GateSession:
                 home,
                 region=self.env.settings.environment.region or "us-east-1",
                 owner_pid=None if options.keep else options.owner_pid,
-                account_concurrency=server.ACCOUNT_CONCURRENCY * options.workers,
+                account_concurrency=self._concurrency(),
             )
         return Run.prepare(
             options.project,
@@ -150,6 +150,10 @@ class GateSession:
             server_home=home,
             account_id=options.account_id,
         )
+
+    def _concurrency(self) -> int:
+        each = self.env.settings.environment.account_concurrency
+        return min(server.MOST_CONCURRENCY, each * self.options.workers)
 
     def _needs_embedded_aws(self) -> bool:
         return self.env.settings.environment.emulated and not os.environ.get("AWS_ENDPOINT_URL")

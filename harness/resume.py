@@ -169,7 +169,8 @@ def _place(folder: RunFolder, lease: Lease) -> tuple[aws.Account, bool]:
         server.stop(folder.server_home)
         for state in folder.terraform.glob("envs/*/*terraform.tfstate*"):
             state.unlink()  # of what ended with the embedded AWS
-        account = start_server(folder, lease.region)
+        limit = lease.settings.get("environment", {}).get("account_concurrency")
+        account = start_server(folder, lease.region, account_concurrency=limit)
         folder.update_lease(state="new")
         return account, False
     account_id = lease.account_id or local.account_id

@@ -156,7 +156,9 @@ class Run:
             settings=env.settings.model_dump(),
         )
         if account is None:
-            account = start_server(folder, settings.region, port)
+            account = start_server(
+                folder, settings.region, port, account_concurrency=settings.account_concurrency
+            )
         lease = folder.update_lease(
             account_id=account.account_id, region=account.region, endpoint=account.endpoint
         )
@@ -698,10 +700,20 @@ def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
     return tools
 
 
-def start_server(folder: runs.RunFolder, region: str, port: int | None = None) -> aws.Account:
+def start_server(
+    folder: runs.RunFolder,
+    region: str,
+    port: int | None = None,
+    *,
+    account_concurrency: int | None = None,
+) -> aws.Account:
     """Start the embedded AWS of a run; it ends with this process unless it is let go."""
     local = server.start(
-        folder.server_home, port=port, region=region or "us-east-1", owner_pid=os.getpid()
+        folder.server_home,
+        port=port,
+        region=region or "us-east-1",
+        owner_pid=os.getpid(),
+        account_concurrency=account_concurrency,
     )
     # runs/RUN_ID: what `dyno local calibrate` found holds for every server of the project
     meter.inherit_cpu_factors(folder.server_home, server.project_home(folder.path.parents[1]))

@@ -29,14 +29,14 @@ from typing import Any
 from harness.errors import StepError, UserError
 from harness.local import meter
 from harness.local.identity import identity, is_alive
-from harness.local.node_shim import node_environment
 from harness.local.ports import HOST, check_port, free_port, port_in_use
+from harness.local.shims import node_environment, python_environment
 from harness.local.supervisor import end_server
 
 DEFAULT_ACCOUNT = "000000000000"
 SECRET_KEY = "test"  # noqa: S105 - not checked for root, and never leaves this machine
-METER_PATH = Path(__file__).parent / "meter_path"
-ACCOUNT_CONCURRENCY = 32
+ACCOUNT_CONCURRENCY = 10  # a new AWS account's; each environment is a process here
+MOST_CONCURRENCY = 1000  # AWS's own default quota
 PROGRAM = ("-m", "ministack")
 
 _PORT_TRIES = 5
@@ -53,6 +53,7 @@ class LocalServer:
     account_id: str  # 12 digits; the account of callers who name no other
     region: str
     home: Path
+    account_concurrency: int = ACCOUNT_CONCURRENCY  # Lambda invocations at once
 
     def environment(self, account_id: str | None = None) -> dict[str, str]:
         """Return the variables that point any AWS tool here, and keep it from looking elsewhere.
@@ -97,6 +98,7 @@ class _State:
     supervisor_identity: str
     owner_pid: int | None
     owner_identity: str | None
+    account_concurrency: int
 
     @property
     def running(self) -> bool:
@@ -123,7 +125,7 @@ def start(
     account_id: str = DEFAULT_ACCOUNT,
     deadline_s: float = 30.0,
     owner_pid: int | None = None,
-    account_concurrency: int = ACCOUNT_CONCURRENCY,
+    account_concurrency: int | None = None,
     program: Sequence[str] = PROGRAM,
 ) -> LocalServer:
     """Start an embedded AWS in `home`, or return the one that runs there already.
@@ -137,7 +139,8 @@ def start(
         owner_pid: Process for which it is started: when that one is gone, however it ended,
             the server ends too. None keeps it until `stop`.
         account_concurrency: Lambda invocations at once, in all accounts together, before
-            callers get a 429.
+            callers get a 429, 1 to 1000; None is `ACCOUNT_CONCURRENCY`, and a server that runs
+            keeps the one it has.
         program: What Python is to run, for tests that put something around the server.
 
     Raises:
@@ -145,17 +148,20 @@ def start(
         StepError: It did not come up; the message ends with the last lines of its log.
     """
     check_account(account_id)
+    limit = check_concurrency(
+        ACCOUNT_CONCURRENCY if account_concurrency is None else account_concurrency
+    )
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     with _locked(home):
         running = status(home)
         if running is not None:
-            return _same_port(running, port)
+            return _as_asked(running, port, account_concurrency)
         _end_last(home)
         meter.start_afresh(home)
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
-            environment = _server_environment(home, chosen, region, account_id, account_concurrency)
+            environment = _server_environment(home, chosen, region, account_id, limit)
             state = _launch(home, chosen, region, account_id, owner_pid, environment, program)
             if _wait_until_healthy(state, deadline_s):
                 return _server(state, home)
@@ -234,6 +240,17 @@ def check_account(account_id: str) -> str:
     return account_id
 
 
+def check_concurrency(limit: int) -> int:
+    """Return `limit` if so many Lambda invocations may run at once.
+
+    Raises:
+        UserError: It is out of range.
+    """
+    if not 1 <= limit <= MOST_CONCURRENCY:
+        raise UserError(f"concurrency {limit}: must be 1 to {MOST_CONCURRENCY}")
+    return limit
+
+
 def _launch(
     home: Path,
     port: int,
@@ -279,6 +296,7 @@ def _launch(
         region=region,
         owner_pid=owner_pid,
         owner_identity=orders["owner_identity"],
+        account_concurrency=int(environment["LAMBDA_ACCOUNT_CONCURRENCY"]),
         **processes,
     )
     _write_state(home, state)
@@ -296,6 +314,7 @@ def _server_environment(
     return (
         _safe_environment()
         | node_environment(home)
+        | python_environment(home)
         | {
             "AUTH": "true",  # IAM is enforced
             "BIND_HOST": HOST,
@@ -313,7 +332,6 @@ def _server_environment(
             "TZ": ":UTC",  # as in AWS Lambda
             "LANG": "en_US.UTF-8",  # as in AWS Lambda
             "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": str(METER_PATH),
             "DYNO_METER": str(home / "meter.json"),
         }
     )
@@ -391,14 +409,21 @@ def _server(state: _State, home: Path) -> LocalServer:
         account_id=state.account_id,
         region=state.region,
         home=home,
+        account_concurrency=state.account_concurrency,
     )
 
 
-def _same_port(running: LocalServer, port: int | None) -> LocalServer:
+def _as_asked(running: LocalServer, port: int | None, concurrency: int | None) -> LocalServer:
+    """Return the server that runs, unless another one was asked for."""
     if port is not None and running.endpoint != f"http://{HOST}:{port}":
         raise UserError(
             f"the embedded AWS already runs at {running.endpoint}; "
             "stop it first (dyno local stop), or leave the port out"
+        )
+    if concurrency is not None and running.account_concurrency != concurrency:
+        raise UserError(
+            f"the embedded AWS already runs with a concurrency of {running.account_concurrency}; "
+            "stop it first (dyno local stop), or leave the concurrency out"
         )
     return running
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ministack.core import lambda_runtime
 
-from harness.local import node_shim, server
+from harness.local import shims
 
 pytestmark = pytest.mark.contract
 
@@ -35,6 +35,12 @@ PYTHON = (
     ),
     "app.py",
 )
+_ASK_FOR_PYTHON = """
+import json, os
+from ministack.core import lambda_runtime
+binary = lambda_runtime._detect_runtime_binary("python3.13")[0]
+print(json.dumps([binary, "DYNO_PYTHON_SHIM" in os.environ]))
+"""
 NODE = (
     "nodejs22.x",
     (
@@ -59,9 +65,9 @@ class Worker:
         code.mkdir()
         (code / file).write_text(source)
         (folder / "meter.json").write_text('{"mode": "reported"}')
-        environment = {"PATH": os.environ["PATH"]} | node_shim.node_environment(folder)
+        environment = {"PATH": os.environ["PATH"]} | shims.node_environment(folder)
         environment |= {
-            "PYTHONPATH": str(server.METER_PATH),
+            "PYTHONPATH": str(shims.METER_PATH),
             "DYNO_METER": str(folder / "meter.json"),
             "AWS_LAMBDA_FUNCTION_NAME": "f",
             "_LAMBDA_TIMEOUT": "3",
@@ -133,9 +139,29 @@ def test_workers_inherit_the_servers_environment() -> None:
     assert "{**os.environ, **env_vars}" in source, f"{RELEASE} does not pass its environment on"
     assert lambda_runtime._detect_runtime_binary("python3.13")[0] == sys.executable
     assert lambda_runtime._detect_runtime_binary("nodejs22.x")[0] == "node", (
-        f"{RELEASE} does not look for node on PATH; see harness/local/node_shim.py"
+        f"{RELEASE} does not look for node on PATH; see harness/local/shims.py"
     )
     assert 'f"_worker{ext}"' in source, f"{RELEASE} names its worker scripts differently"
+
+
+def test_server_starts_its_python_workers_through_the_shim(tmp_path: Path) -> None:
+    """It asks sys.executable, which the meter's sitecustomize has set, and tells nobody else."""
+    environment = shims.python_environment(tmp_path)
+    completed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            _ASK_FOR_PYTHON,
+        ],
+        env=environment | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(completed.stdout) == [environment["DYNO_PYTHON_SHIM"], False], (
+        f"{RELEASE} does not start workers with sys.executable; see harness/local/shims.py"
+    )
 
 
 def test_worker_that_answers_with_an_error_is_replaced() -> None:
@@ -170,7 +196,7 @@ def test_other_pythons_do_not_get_the_meter(tmp_path: Path) -> None:
     completed = subprocess.run(
         [sys.executable, "-c", "import sys; print('dyno_meter.meter' in sys.modules)"],
         env={
-            "PYTHONPATH": f"{server.METER_PATH}{os.pathsep}{tmp_path}",
+            "PYTHONPATH": f"{shims.METER_PATH}{os.pathsep}{tmp_path}",
             "AWS_LAMBDA_FUNCTION_NAME": "f",
             "DYNO_METER": str(tmp_path / "meter.json"),
         },

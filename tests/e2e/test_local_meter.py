@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from harness.local import meter
+from harness.local import meter, server
 from harness.local.model import predict
+from harness.local.session import LocalSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from harness.local.server import LocalServer
-    from harness.local.session import LocalSession
 
 pytestmark = pytest.mark.e2e
 
@@ -94,6 +97,30 @@ def handler(event, context):
     }
 """
 
+HOLD_SOURCE = """
+import os, pathlib, time
+
+def handler(event, context):
+    end = time.thread_time() + event.get("cpu_ms", 0) / 1000
+    while time.thread_time() < end:
+        pass
+    if "folder" in event:
+        folder = pathlib.Path(event["folder"])
+        (folder / f"{event['n']}.here").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.1)
+    return event["n"]
+"""
+
+ENVIRONMENT_SOURCE = """
+import os
+
+def handler(event, context):
+    return dict(os.environ)
+"""
+
+NODE_ENVIRONMENT_SOURCE = "exports.handler = async () => ({ ...process.env });"
+
 SCAN_SOURCE = """
 import boto3
 
@@ -135,6 +162,14 @@ def invoke(session: LocalSession, name: str, **event: Any) -> Answer:
     felt_ms = (time.perf_counter() - begin) * 1000
     log = base64.b64decode(answer["LogResult"]).decode()
     return Answer(json.load(answer["Payload"]), answer.get("FunctionError"), log, felt_ms)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something, and fail if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -280,6 +315,120 @@ def test_nodejs_functions_are_metered(aws_session: LocalSession, deploy_function
     assert "\tError Type: Runtime.ExitError" in ended.log
 
 
+@pytest.mark.parametrize(
+    ("runtime", "variables"),
+    [
+        ("python3.13", {"PYTHONPATH": "lib:/opt/python"}),
+        ("nodejs22.x", {"NODE_OPTIONS": "--enable-source-maps"}),
+        ("nodejs22.x", {"PATH": os.path.dirname(shutil.which("node") or "")}),
+    ],
+    ids=["python-path", "node-options", "path"],
+)
+def test_own_environment_does_not_lose_the_meter(
+    aws_session: LocalSession,
+    deploy_function: Any,
+    reported: None,
+    runtime: str,
+    variables: dict[str, str],
+) -> None:
+    """A function may set what the meter is loaded through; it finds its own value."""
+    source = ENVIRONMENT_SOURCE if runtime.startswith("python") else NODE_ENVIRONMENT_SOURCE
+    name = deploy_function(
+        aws_session,
+        "own-environment",
+        source,
+        Runtime=runtime,
+        Environment={"Variables": variables},
+    )
+    answer = invoke(aws_session, name)
+
+    assert answer.duration_ms > 0
+    assert answer.report("Init Duration")
+    assert variables.items() <= answer.payload.items()
+    assert not [name for name in answer.payload if name.startswith("DYNO_")]
+
+
+_PY, _JS = "def handler(event, context):\n    ", "exports.handler = async () => {"
+
+
+@pytest.mark.parametrize(
+    ("source", "handler", "message", "kind"),
+    [
+        (
+            "import nowhere\n",
+            "app.handler",
+            "Unable to import module 'app': No module named 'nowhere'",
+            "Runtime.ImportModuleError",
+        ),
+        (
+            f"{_PY}pass\n",
+            "app.nope",
+            "Handler 'nope' missing on module 'app'",
+            "Runtime.HandlerNotFound",
+        ),
+        (
+            "def handler(:\n",
+            "app.handler",
+            "Syntax error in module 'app': invalid syntax (app.py, line 1)",
+            "Runtime.UserCodeSyntaxError",
+        ),
+        (
+            f"{_PY}return object()\n",
+            "app.handler",
+            "Unable to marshal response: Object of type object is not JSON serializable",
+            "Runtime.MarshalError",
+        ),
+        (f"{_PY}raise KeyError('id')\n", "app.handler", "'id'", "KeyError"),
+        (f"import os\n{_PY}os._exit(4)\n", "app.handler", "exit status 4", "Runtime.ExitError"),
+        (
+            "require('nowhere');",
+            "app.handler",
+            "Error: Cannot find module 'nowhere'",
+            "Runtime.ImportModuleError",
+        ),
+        (
+            f"{_JS}}}",
+            "app.nope",
+            "app.nope is undefined or not exported",
+            "Runtime.HandlerNotFound",
+        ),
+        (_JS, "app.handler", "SyntaxError: ", "Runtime.UserCodeSyntaxError"),
+        (f"{_JS} throw 'words' }}", "app.handler", "words", "string"),
+        (
+            f"{_JS} Promise.reject(new Error('lost')); await new Promise(() => {{}}) }}",
+            "app.handler",
+            "Error: lost",
+            "Runtime.UnhandledPromiseRejection",
+        ),
+        (
+            f"{_JS} setTimeout(() => nowhere(), 1); await new Promise(() => {{}}) }}",
+            "app.handler",
+            "nowhere is not defined",
+            "ReferenceError",
+        ),
+    ],
+)
+def test_errors_are_told_in_words_of_aws(
+    aws_session: LocalSession,
+    deploy_function: Any,
+    reported: None,
+    source: str,
+    handler: str,
+    message: str,
+    kind: str,
+) -> None:
+    """Message, and in the log the type, are AWS's; START and REPORT are there in any case."""
+    runtime = "nodejs22.x" if source.startswith(("exports", "require")) else "python3.13"
+    name = deploy_function(aws_session, "fails", source, Handler=handler, Runtime=runtime)
+    answer = invoke(aws_session, name)
+
+    assert answer.error == "Unhandled"
+    assert message in answer.payload["errorMessage"]
+    assert kind in answer.log
+    assert answer.log.startswith("START RequestId")
+    assert answer.report("Init Duration")
+
+
 @pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
 def test_work_of_four_is_four_wide(
     aws_session: LocalSession, deploy_function: Any, reported: None, processes: bool
@@ -381,17 +530,79 @@ def test_surroundings_are_those_of_aws(
     assert not {"DYNO_METER", "PYTHONPATH", "AUTH", "GATEWAY_PORT"} & set(environment)
 
 
-def test_concurrent_invocations_are_each_metered_once(
-    aws_session: LocalSession, deploy_function: Any, reported: None
+def test_concurrency_is_that_of_a_new_account(
+    aws_session: LocalSession, deploy_function: Any, reported: None, tmp_path: Path
 ) -> None:
-    """Twelve at once get twelve environments, and each its own REPORT."""
-    name = deploy_function(aws_session, "crowd", SOURCE, MemorySize=1769)
-    with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda n: invoke(aws_session, name, sleep_ms=1500, n=n), range(12)))
+    """Ten at once get ten environments, each its own REPORT; the eleventh gets a 429."""
+    name = deploy_function(aws_session, "crowd", HOLD_SOURCE, MemorySize=1769)
+    crowd = [{"n": n, "folder": str(tmp_path)} for n in range(server.ACCOUNT_CONCURRENCY)]
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        answering = [pool.submit(invoke, aws_session, name, **event) for event in crowd]
+        try:
+            wait_until(lambda: len(list(tmp_path.glob("*.here"))) == len(crowd))
+            with pytest.raises(ClientError) as refused:
+                invoke(aws_session, name, n=10)
+        finally:
+            (tmp_path / "go").touch()
+        answers = [future.result() for future in answering]
 
-    assert [answer.payload["n"] for answer in answers] == list(range(12))
+    assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert refused.value.response["Reason"] == "ConcurrentInvocationLimitExceeded"
+    assert [answer.payload for answer in answers] == list(range(10))
     assert all(answer.report("Init Duration") for answer in answers)
     ids = [re.findall(r"REPORT RequestId: (\S+)", answer.log) for answer in answers]
     assert all(len(found) == 1 for found in ids)
-    assert len({found[0] for found in ids}) == 12
-    assert all(1490 < answer.duration_ms < 1600 for answer in answers)
+    assert len({found[0] for found in ids}) == len(crowd)
+
+
+def test_reserved_concurrency_throttles(
+    aws_session: LocalSession, deploy_function: Any, reported: None, tmp_path: Path
+) -> None:
+    """A function with one reserved execution runs once at a time."""
+    name = deploy_function(aws_session, "reserved", HOLD_SOURCE)
+    aws_session.client("lambda").put_function_concurrency(
+        FunctionName=name, ReservedConcurrentExecutions=1
+    )
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(invoke, aws_session, name, n=1, folder=str(tmp_path))
+        try:
+            wait_until(lambda: any(tmp_path.glob("*.here")))
+            with pytest.raises(ClientError) as refused:
+                invoke(aws_session, name, n=2)
+        finally:
+            (tmp_path / "go").touch()
+        assert first.result().payload == 1
+
+    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+@pytest.mark.slow
+def test_two_hundred_at_once(
+    tmp_path: Path, deploy_function: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """With the limit raised, 200 run at once: none is lost, none counted twice, all are steady."""
+    home = tmp_path_factory.mktemp("two-hundred")
+    session = LocalSession(server.start(home, owner_pid=os.getpid(), account_concurrency=200))
+    meter.set_mode(home, "reported")
+    try:
+        name = deploy_function(session, "crowd", HOLD_SOURCE, MemorySize=1769, Timeout=300)
+        with ThreadPoolExecutor(200) as pool:
+            events = [{"n": n, "folder": str(tmp_path), "cpu_ms": 20} for n in range(200)]
+            answering = [pool.submit(invoke, session, name, **event) for event in events]
+            try:
+                wait_until(lambda: len(list(tmp_path.glob("*.here"))) == 200, 240)
+            finally:
+                (tmp_path / "go").touch()
+            answers = [future.result() for future in answering]
+            again = list(pool.map(lambda n: invoke(session, name, n=n, cpu_ms=20), range(200)))
+    finally:
+        server.stop(home)
+
+    assert [answer.payload for answer in (*answers, *again)] == [*range(200), *range(200)]
+    ids = re.findall(r"REPORT RequestId: (\S+)", "".join(a.log for a in (*answers, *again)))
+    assert len(ids) == len(set(ids)) == 400
+    assert sum(answer.report("Init Duration") is not None for answer in (*answers, *again)) == 200
+    (expected,) = predict(20, [1769])
+    durations = sorted(answer.duration_ms for answer in again)
+    assert durations[100] == pytest.approx(expected.duration_ms.mean, rel=0.03)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from harness.errors import UserError
-from harness.local import server
+from harness.local import server, shims
 from harness.local.session import LocalSession
 
 pytestmark = pytest.mark.e2e
@@ -96,7 +96,7 @@ def test_caller_environment_does_not_get_in(home: Path, monkeypatch: pytest.Monk
 
     environment = psutil.Process(running.pid).environ()
     assert not [name for name in environment if name.startswith("AWS_")]
-    assert environment["PYTHONPATH"] == str(server.METER_PATH)
+    assert environment["PYTHONPATH"] == str(shims.METER_PATH)
 
 
 def test_port_in_use_is_the_users_to_solve(home: Path) -> None:

@@ -39,6 +39,14 @@ def test_wrong_account_is_refused(account: str) -> None:
         server.check_account(account)
 
 
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+def test_concurrency_out_of_range_is_refused(tmp_path: Path, limit: int) -> None:
+    """So many invocations at once cannot be, and nothing is started."""
+    with pytest.raises(UserError, match=r"concurrency .*: must be 1 to 1000"):
+        server.start(tmp_path / "home", account_concurrency=limit)
+    assert not (tmp_path / "home").exists()
+
+
 @pytest.mark.parametrize("port", [0, -1, 65_536])
 def test_port_out_of_range_is_refused(port: int) -> None:
     """A port that cannot exist is refused with the range."""

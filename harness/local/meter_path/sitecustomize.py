@@ -2,7 +2,9 @@
 
 This folder is on PYTHONPATH of the embedded AWS, so every Python it starts runs this file:
 the server itself, its Lambda workers, and Python programs that handlers start. Only a worker
-gets the meter. A `sitecustomize` that this one hides is run as if this were not here.
+gets the meter. The server is told to start its workers through a script that loads the meter even
+if the function has a PYTHONPATH of its own (see harness/local/shims.py). A `sitecustomize` that
+this one hides is run as if this were not here.
 """
 
 import os
@@ -34,4 +36,6 @@ if _is_lambda_worker():
     from dyno_meter.worker import install  # type: ignore[import-not-found]
 
     install()
+elif "DYNO_PYTHON_SHIM" in os.environ:  # the server: it takes the variable out, for all others
+    sys.executable = os.environ.pop("DYNO_PYTHON_SHIM")
 _run_hidden_sitecustomize()

@@ -18,14 +18,17 @@ _OF_THE_SERVER = (
     "BIND_HOST",
     "DOCKER_HOST",
     "DYNO_METER",
+    "DYNO_METER_PATH",
     "DYNO_NODE",
     "DYNO_NODE_METER",
+    "DYNO_PYTHON",
     "GATEWAY_PORT",
     "IOT_MTLS_ENABLED",
     "LAMBDA_ACCOUNT_CONCURRENCY",
     "MINISTACK_ACCOUNT_ID",
     "MINISTACK_HOST",
     "MINISTACK_REGION",
+    "NODE_OPTIONS",
     "PYTHONUNBUFFERED",
     "SFTP_ENABLED",
 )
@@ -42,7 +45,9 @@ def prepare_environment(handler: str, configuration: dict[str, Any]) -> None:
     for name in _OF_THE_SERVER:
         if name not in declared:
             os.environ.pop(name, None)
-    if "PYTHONPATH" not in declared:
+    if "PYTHONPATH" in declared:  # without the meter's folder
+        os.environ["PYTHONPATH"] = declared["PYTHONPATH"]
+    else:
         os.environ.pop("PYTHONPATH", None)
     runtime = configuration.get("Runtime") or "python3.13"
     logging = configuration.get("LoggingConfig") or {}

@@ -8,7 +8,7 @@ import threading
 import time
 
 from . import context as surroundings
-from . import hooks, report
+from . import faults, hooks, report
 from .cfs import CPU, duration_ms
 from .log import Log
 from .settings import Settings, function_configuration
@@ -51,6 +51,7 @@ class Meter:
         self._memory_mb = 128
         self._architecture = "x86_64"
         self._as_json = False
+        self._snapstart = False
         self._start_cpu_ms: float | None = None
         self._initialised = False
         # the invocation
@@ -58,7 +59,7 @@ class Meter:
         self._request_id = ""
         self._peak_mb = 0  # of memory, since the environment was made
         self._timeout_s = 3.0
-        self._error_type = ""
+        self._error: tuple[str, str, list[str]] | None = None  # type, message and frames
         self.running = self._dying = False
         self.begun = self.deadline = 0.0
 
@@ -88,7 +89,8 @@ class Meter:
         self._memory_mb = int(init.get("memory") or 128)
         self._module, self._handler_name = init["module"], init["handler"]
         configuration: dict[str, Any] = {}
-        if not init.get("snapstart"):  # the embedded AWS waits for Init then, and cannot answer
+        self._snapstart = bool(init.get("snapstart"))
+        if not self._snapstart:  # the embedded AWS waits for Init then, and cannot answer
             configuration = function_configuration(init.get("arn", ""), self._version, self._port)
         surroundings.prepare_environment(f"{self._module}.{self._handler_name}", configuration)
         surroundings.show_cpus(self._memory_mb)
@@ -106,6 +108,7 @@ class Meter:
         self._watch.start()
         hooks.install(self._timeline, self._probe, self._watch.hurry)
         os.register_at_fork(after_in_child=self._left_behind)
+        self._hook_exit()
         if self._port:
             from .calls import Calls
             from .latency import LatencyModel
@@ -115,12 +118,21 @@ class Meter:
             self._calls.enabled = self._settings.aws_latency_modelled
             self._calls.install()
 
+    def _hook_exit(self) -> None:
+        """Report an invocation that ends the process without ado."""
+        exit_now = os._exit
+
+        def exit_reported(status: int) -> None:
+            if self.running and os.getpid() == self._pid:
+                self._exited(status)
+            exit_now(status)
+
+        os._exit = exit_reported  # type: ignore[assignment]
+
     def load_handler(self) -> Callable[[Any, Any], Any]:
         """Import the function's module; return its handler with the meter around it."""
-        import importlib
-
-        module = importlib.import_module(self._module)
-        function = getattr(module, self._handler_name)
+        # a version with SnapStart that cannot be loaded is not published
+        function = faults.load(self._module, self._handler_name, strict=self._snapstart)
 
         def handler(event: Any, context: Any) -> Any:
             surroundings.complete_context(context, self.remaining_ms)
@@ -129,8 +141,13 @@ class Meter:
             except SystemExit as error:
                 self._exited(error.code)
                 raise
-            except BaseException as error:
-                self._error_type = type(error).__name__
+            except Exception as error:
+                self._error = faults.describe(error)
+                raise
+            except BaseException as error:  # nobody catches it: it ends the process
+                kind, message, frames = faults.describe(error)
+                self._log.write("".join([*frames, f"{kind}: {message}\n"]))
+                self._exited(1)
                 raise
 
         return handler
@@ -149,7 +166,7 @@ class Meter:
     def _start(self, context: dict[str, Any]) -> None:
         self._request_id = context.get("request_id", "")
         self._timeout_s = float(context.get("timeout_ms", 3000)) / 1000
-        self._error_type = ""
+        self._error = None
         self._settings.refresh()
         if self._calls is not None:
             self._calls.enabled = self._settings.aws_latency_modelled
@@ -174,7 +191,7 @@ class Meter:
             self.time_out()
         failed = text.startswith('{"status": "error"')
         if failed:
-            text = self._log_trace(text)
+            text = self._log_error(text)
         if self._settings.felt:
             _sleep_until(self._timeline.begin_wall_ms + took_ms)
         with self._ending:
@@ -228,15 +245,14 @@ class Meter:
         self._log.write(lines)
         self._log.hand_over()
 
-    def _log_trace(self, text: str) -> str:
+    def _log_error(self, text: str) -> str:
         """Log the traceback ahead of the report, as AWS does; the server would put it behind."""
         answer = json.loads(text)
-        trace = answer.get("trace", "").rstrip()
-        if trace:
-            kind = self._error_type or trace.rpartition("\n")[2].partition(":")[0]
-            lines = [f"[ERROR] {kind}: {answer.get('error', '')}", *_frames_of_handler(trace)]
-            self._log.write("\n".join(lines) + "\n")
-        return json.dumps(answer | {"trace": ""}) + "\n"
+        if self._error is None:  # the handler has returned, but what it returned is no JSON
+            message = f"Unable to marshal response: {answer.get('error', '')}"
+            self._error = faults.MARSHAL, message, []
+        self._log.write(report.error_lines(self._request_id, *self._error, self._as_json))
+        return json.dumps(answer | {"error": self._error[1], "trace": ""}) + "\n"
 
     # ends that the handler does not choose
 
@@ -380,20 +396,6 @@ def _context_of(line: str) -> dict[str, Any]:
     except (ValueError, KeyError):
         content = json.loads(line).get("ctx")
     return content or {}
-
-
-def _frames_of_handler(trace: str) -> list[str]:
-    """Return a traceback without the frames of the worker and of the meter."""
-    lines: list[str] = []
-    skipping = False
-    for line in trace.splitlines():
-        if line.startswith("  File "):
-            skipping = "_worker.py" in line or "/dyno_meter/" in line
-        elif not line.startswith("    "):
-            skipping = False
-        if not skipping:
-            lines.append(line)
-    return lines
 
 
 def _sleep_until(wall_ms: float) -> None:

@@ -39,4 +39,14 @@ function reportLines(requestId, { durationMs, memoryMb, maxMemoryMb, initMs, sta
   return `END RequestId: ${requestId}\n` + fields.join("\t") + "\t\n";
 }
 
-module.exports = { startLine, reportLines };
+// What the runtime logs of an error that the handler did not catch.
+function errorLine(requestId, title, { errorType, errorMessage, stack }, asJson) {
+  const timestamp = new Date().toISOString();
+  if (asJson) {
+    const record = { timestamp, requestId, level: "ERROR", errorType, errorMessage, stackTrace: stack };
+    return JSON.stringify(record) + "\n";
+  }
+  return `${timestamp}\t${requestId}\tERROR\t${title} \t${JSON.stringify({ errorType, errorMessage, stack })}\n`;
+}
+
+module.exports = { errorLine, startLine, reportLines };

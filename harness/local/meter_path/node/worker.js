@@ -1,15 +1,14 @@
 "use strict";
 
 const fs = require("fs");
-const { createRequire } = require("module");
 const path = require("path");
 const readline = require("readline");
-const { pathToFileURL } = require("url");
 
 const { Calls } = require("./calls.js");
+const faults = require("./faults.js");
 const { durationMs } = require("./cfs.js");
 const { LatencyModel } = require("./latency.js");
-const { reportLines, startLine } = require("./report.js");
+const { errorLine, reportLines, startLine } = require("./report.js");
 const surroundings = require("./surroundings.js");
 const { Timeline } = require("./timeline.js");
 const { Probe, maxMemoryMb } = require("./usage.js");
@@ -39,6 +38,8 @@ class Meter {
     this.readSettings();
     this.interceptStreams();
     process.on("exit", () => this.exiting());
+    process.on("uncaughtException", (error) => this.uncaught(error));
+    process.on("unhandledRejection", (reason) => this.uncaught(faults.rejection(reason)));
   }
 
   // settings
@@ -146,16 +147,33 @@ class Meter {
   }
 
   async loadHandler() {
-    const { code_dir: folder, module, handler: name } = this.init;
-    const loaded = await loadModule(path.resolve(folder, module));
-    const found = loaded[name] || (loaded.default && loaded.default[name]) || loaded.default;
-    if (typeof found !== "function") {
-      throw new Error(`${module}.${name} is undefined or not exported`);
+    const { code_dir: folder, module, handler: name, snapstart } = this.init;
+    let found;
+    try {
+      found = await faults.load(folder, module, name);
+    } catch (error) {
+      if (snapstart) throw error; // a version that cannot be loaded is not published
+      found = async () => {
+        throw error;
+      };
     }
     const meter = this;
+    const tell = (error) => {
+      meter.error = faults.describe(error);
+      throw error;
+    };
     const handler = function (event, context, callback) {
       surroundings.completeContext(context, () => meter.remainingMs());
-      return found.call(this, event, context, callback);
+      const answering = callback && ((error, ...rest) => {
+        if (error) meter.error = faults.describe(error);
+        return callback(error, ...rest);
+      });
+      try {
+        const result = found.call(this, event, context, answering);
+        return result && typeof result.then === "function" ? result.then(undefined, tell) : result;
+      } catch (error) {
+        return tell(error);
+      }
     };
     Object.defineProperty(handler, "length", { value: found.length });
     return handler;
@@ -175,6 +193,7 @@ class Meter {
     this.timeoutMs = Number(context.timeout_ms || 3000);
     this.readSettings();
     if (this.calls) this.calls.enabled = this.latencyModelled;
+    this.error = null; // type, message and stack of what the handler fails with
     this.running = true;
     this.logged.push(startLine(this.requestId, this.version, this.asJson));
     this.deadline = later(() => this.timeOut(), Math.max(1, this.timeoutMs - EARLIER_MS));
@@ -207,7 +226,7 @@ class Meter {
       return; // else the deadline ends it
     }
     const failed = text.startsWith('{"status":"error"');
-    const answer = failed ? this.logTrace(text) : text;
+    const answer = failed ? this.logError(text) : text;
     const leftMs = this.felt ? this.timeline.beginWallMs + tookMs - performance.now() : 0;
     const answerNow = () => {
       if (!this.running) return;
@@ -259,14 +278,25 @@ class Meter {
     this.flushLog(lines);
   }
 
-  logTrace(text) {
+  logError(text, title = "Invoke Error") {
     const answer = JSON.parse(text);
-    const stack = (answer.trace || "").split("\n");
-    const errorType = /^(\w+)/.exec(stack[0] || "")?.[1] || "Error";
-    const record = { errorType, errorMessage: answer.error, stack: stack.filter((l) => !/_worker\.js|meter_path/.test(l)) };
-    const stamp = new Date().toISOString();
-    this.logged.push(`${stamp}\t${this.requestId}\tERROR\tInvoke Error \t${JSON.stringify(record)}\n`);
-    return JSON.stringify({ ...answer, trace: "" }) + "\n";
+    // context.fail() and what cannot be JSON: the answer says all that is known
+    const error = this.error || { errorType: "Error", errorMessage: answer.error, stack: (answer.trace || "").split("\n") };
+    this.logged.push(errorLine(this.requestId, title, error, this.asJson));
+    return JSON.stringify({ ...answer, error: error.errorMessage, trace: "" }) + "\n";
+  }
+
+  // An error that nobody caught: the answer tells it, and the process ends.
+  uncaught(error) {
+    const told = faults.describe(error);
+    if (!this.running) {
+      this.logged.push(errorLine(this.requestId || "", "Uncaught Exception", told, this.asJson));
+      process.exit(1);
+    }
+    this.timeline.end();
+    this.logged.push(errorLine(this.requestId, faults.titleOf(told), told, this.asJson));
+    const tookMs = Math.min(durationMs(this.steps(), this.memoryMb)[0], this.timeoutMs);
+    this.die(told.errorMessage, tookMs, { status: "error" });
   }
 
   writeTrace(steps, tookMs) {
@@ -348,23 +378,6 @@ function contextOf(line) {
     return JSON.parse("{" + line.slice(found + ', "ctx": {'.length).trimEnd().slice(0, -1));
   } catch {
     return JSON.parse(line).ctx || {};
-  }
-}
-
-async function loadModule(fullPath) {
-  const require = createRequire(fullPath);
-  let resolved;
-  try {
-    resolved = require.resolve(fullPath);
-  } catch (error) {
-    if (error.code !== "MODULE_NOT_FOUND" || !fs.existsSync(`${fullPath}.mjs`)) throw error;
-    resolved = `${fullPath}.mjs`;
-  }
-  try {
-    return require(resolved);
-  } catch (error) {
-    if (error.code !== "ERR_REQUIRE_ESM" && error.code !== "ERR_REQUIRE_ASYNC_MODULE") throw error;
-    return import(pathToFileURL(resolved).href);
   }
 }
 
