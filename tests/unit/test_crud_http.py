@@ -132,7 +132,7 @@ REFUSED = {
     "wrong method": (event("DELETE", "/items"), 405, "Use GET, POST"),
     "wrong method of manager": (event("GET", "/DynamoDBManager"), 405, "Use POST"),
     "deep": (
-        event("POST", "/items", '{"id":"1","v":' + "[" * 900 + "]" * 900 + "}"),
+        event("POST", "/items", '{"id":"1","v":' + "[" * 100_000 + "]" * 100_000 + "}"),
         400,
         "too deep",
     ),
