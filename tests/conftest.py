@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 class DeployFunction(Protocol):
     """How `deploy_function` is called; returns the function's name."""
 
-    def __call__(self, session: LocalSession, name: str, source: str, **config: Any) -> str:
+    def __call__(
+        self,
+        session: LocalSession,
+        name: str,
+        source: str,
+        *,
+        region: str | None = None,
+        **config: Any,
+    ) -> str:
         """Make or replace a function; `config` as boto3's create_function takes it."""
 
 
@@ -84,12 +92,19 @@ def deploy_function() -> DeployFunction:
     The role may do everything. Python 3.13, 128 MB and 30 s unless `config` says otherwise.
     """
 
-    def deploy(session: LocalSession, name: str, source: str, **config: Any) -> str:
+    def deploy(
+        session: LocalSession,
+        name: str,
+        source: str,
+        *,
+        region: str | None = None,
+        **config: Any,
+    ) -> str:
         runtime = config.setdefault("Runtime", "python3.13")
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.js" if runtime.startswith("nodejs") else "app.py", source)
-        lambdas = session.client("lambda")
+        lambdas = session.client("lambda", region_name=region)
         options = {"MemorySize": 128, "Timeout": 30, "Handler": "app.handler"} | config
         # xdist may come back to a module on the same server, whose fixtures then run again
         with contextlib.suppress(lambdas.exceptions.ResourceNotFoundException):

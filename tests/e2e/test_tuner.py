@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
+import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +109,8 @@ def test_curve(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     assert [d["count"] for d in output["details"]] == [6, 6, 6]
     assert all(d["coldStarts"] == 1 for d in output["details"])
     assert output["originalPower"] == output["current"]["power"] == 512
+    costs = {d["power"]: d["cost"] for d in output["details"]}
+    assert output["current"]["savingPerMillion"] == pytest.approx((costs[512] - costs[1024]) * 1e6)
 
     assert done.states == ["Prepare", "Measure", "Analyze", "CleanUp"]
     assert output["tuner"]["transitions"] == 4
@@ -114,9 +118,13 @@ def test_curve(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
 
 
 def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
-    """Weighted payloads come from S3 through the pre-processor, answers to the post-processor."""
+    """Weighted payloads come from S3 through the pre-processor, answers to the post-processor.
+
+    One of them is in another region, and neither is in the statistics.
+    """
     function = target("checks", CHECKS_PAYLOAD)
-    pre, post = target("processor-pre", PREPARES), target("processor-post", CHECKS_ANSWER)
+    pre = target("processor-pre", PREPARES, region="eu-west-1")
+    post = target("processor-post", CHECKS_ANSWER)
     s3, bucket = tuner_stack.session.client("s3"), f"payloads-{tuner_stack.session.account_id}"
     other = f"others-{tuner_stack.session.account_id}"
     s3.create_bucket(Bucket=bucket)
@@ -128,7 +136,8 @@ def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., 
             function,
             powerValues=[128],
             payloadS3=f"s3://{bucket}/two%20orders.json",
-            preProcessorARN=tuner_stack.function_arn(pre),
+            payload="not used",
+            preProcessorARN=tuner_stack.function_arn(pre, "eu-west-1"),
             postProcessorARN=tuner_stack.function_arn(post),
         )
         missing = tuner_stack.tune(function, payloadS3=f"s3://{bucket}/none.json")
@@ -138,7 +147,9 @@ def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., 
         s3.delete_bucket(Bucket=bucket)
         s3.delete_bucket(Bucket=other)
     assert done.status == "SUCCEEDED", done
-    assert done.output["details"][0]["errors"] == 0
+    detail = done.output["details"][0]
+    assert (detail["count"], detail["invocations"], detail["errors"]) == (5, 5, 0)
+    assert done.output["warnings"][0] == "payload: not used, payloadS3 wins over it"
     assert (missing.error, foreign.error) == ("PayloadNotRead", "PayloadNotRead")
     assert "does not exist" in missing.cause
     assert "payload_bucket" in foreign.cause
@@ -154,13 +165,21 @@ def test_nodejs_with_json_logs(tuner_stack: TunerStack, target: Callable[..., st
 
 
 def test_one_power_value_is_too_small(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
-    """A function that needs more memory than 128 MB is tuned among the others, which says why."""
-    done = tuner_stack.tune(target("big", NEEDS_200_MB), powerValues=[128, 512])
+    """A function that needs more memory than 128 MB is tuned among the others, which says why.
+
+    autoOptimize without an alias sets the best size and publishes nothing.
+    """
+    function = target("big", NEEDS_200_MB)
+    done = tuner_stack.tune(function, powerValues=[128, 512], autoOptimize=True)
     assert done.status == "SUCCEEDED", done
     low, high = done.output["details"]
     assert "signal: killed" in low["excluded"]
     assert (low["count"], low["errors"], high["count"]) == (0, 1, 5)
     assert done.output["power"] == 512
+    assert done.output["optimized"] == {"power": 512, "alias": None}
+    after = tuner_stack.snapshot(function)
+    assert after.configuration["MemorySize"] == 512
+    assert (after.versions, after.aliases) == (("$LATEST",), {})
 
 
 def test_lpt_input_and_cost(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
@@ -179,6 +198,13 @@ def test_lpt_input_and_cost(tuner_stack: TunerStack, target: Callable[..., str])
     output = done.output
     assert [stat["value"] for stat in output["stats"]] == [128, 256, 512, 1024, 1536, 3008]
     assert {"power", "cost", "duration"} <= output.keys()
+    page, _, curve = output["stateMachine"]["visualization"].partition("#")
+    assert page == "https://lambda-power-tuning.show/"
+    drawn = zip("hff", map(base64.b64decode, curve.split(";")), strict=True)
+    powers, durations, costs = (struct.unpack(f"<6{kind}", numbers) for kind, numbers in drawn)
+    assert list(powers) == [stat["value"] for stat in output["stats"]]
+    assert durations == pytest.approx([stat["averageDuration"] for stat in output["stats"]])
+    assert costs == pytest.approx([stat["averagePrice"] for stat in output["stats"]])
     assert output["warnings"] == ["comment: not a key of the input, ignored"]
 
     functions_cost = output["stateMachine"]["lambdaCost"]
@@ -188,17 +214,18 @@ def test_lpt_input_and_cost(tuner_stack: TunerStack, target: Callable[..., str])
 
 
 def test_allowed_exceptions(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
-    """Allowed errors count as measured; with sequential and a sleep it takes its time."""
+    """Allowed errors count as measured; between two invocations in series it sleeps."""
     # the embedded AWS has one error type for whatever a Python function raises
     done = tuner_stack.tune(
         target("raises", RAISES),
         powerValues=[128],
         allowedExceptions=["KeyError", "Runtime.HandlerError"],
-        sleepBetweenRunsMs=100,
+        sleepBetweenRunsMs=300,
         sequential=True,
         discardTopBottom=0,
     )
     assert done.status == "SUCCEEDED", done
+    assert tuner_stack.seconds_in("Measure", done.arn) >= 4 * 0.3
     (detail,) = done.output["details"]
     assert (detail["count"], detail["errors"], detail["excluded"]) == (5, 5, "")
     assert detail["duration"]["trimmedMean"] == pytest.approx(detail["duration"]["mean"])
@@ -282,14 +309,13 @@ def test_auto_optimize(tuner_stack: TunerStack, target: Callable[..., str]) -> N
 
 
 def test_dry_run(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
-    """A dry run invokes once per power value and recommends nothing."""
-    done = tuner_stack.tune(
-        target("fast", FAST), powerValues=[128, 256], dryRun=True, autoOptimize=True
-    )
+    """A dry run invokes once per power value, of the module's own, and recommends nothing."""
+    done = tuner_stack.tune(target("fast", FAST), dryRun=True, autoOptimize=True)
     assert done.status == "SUCCEEDED", done
     assert done.output["dryRun"] is True
     assert "power" not in done.output
-    assert [d["count"] for d in done.output["details"]] == [1, 1]
+    measured = [(d["power"], d["count"]) for d in done.output["details"]]
+    assert measured == [(power, 1) for power in (128, 256, 512, 1024, 1536, 3008)]
 
 
 def test_client(tuner_stack: TunerStack, target: Callable[..., str]) -> None:

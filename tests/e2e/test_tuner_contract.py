@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,6 +98,33 @@ def test_values_as_they_come(tuner_stack: TunerStack, target: Callable[..., str]
     ]
 
 
+ECHOES = """
+import json
+
+def handler(event, context):
+    print("sent: " + json.dumps(event))
+"""
+
+
+def test_payloads_are_shared_out(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """Weights are relative, the last one fills up; text that is JSON is sent as what it says.
+
+    A list without weights is a payload itself.
+    """
+    function, started = target("target-echoes", ECHOES), int(time.time() * 1000)
+    payloads = ['{"a": 1}', "no JSON", [{"weight": 0, "payload": 1}]]
+    weighted = [{"weight": w, "payload": p} for w, p in zip((30, 10, 35), payloads, strict=True)]
+    done = tuner_stack.tune(function, powerValues=[256], num=8, payload=weighted)
+    assert done.status == "SUCCEEDED", done
+    got = Counter(
+        text.removeprefix("sent: ").strip()
+        for text in logged(tuner_stack, started, f"/aws/lambda/{function}")
+        if text.startswith("sent: ")
+    )
+    # 8 x 30 / 75 = 3.2, 8 x 10 / 75 = 1.07, the rest
+    assert got == {'{"a": 1}': 3, '"no JSON"': 1, '[{"weight": 0, "payload": 1}]': 4}
+
+
 @pytest.mark.parametrize("qualifier", ["25", "live"])
 def test_qualified_function(
     tuner_stack: TunerStack, target: Callable[..., str], qualifier: str
@@ -175,19 +203,17 @@ def test_payloads_stay_secret(
     )
     assert done.status == "FAILED"
     assert "ValueError" in done.cause or "Runtime.HandlerError" in done.cause
-    texts = [*logged(tuner_stack, started), *put_out(tuner_stack, done)]
+    texts = [*logged(tuner_stack, started, "/aws/lambda/dyno-tuner"), *put_out(tuner_stack, done)]
     assert texts
     assert [text for text in texts if SECRET in text or MADE in text] == []
 
 
-def logged(stack: TunerStack, since_ms: int) -> list[str]:
-    """Return what the tuner's own functions have logged."""
+def logged(stack: TunerStack, since_ms: int, prefix: str) -> list[str]:
+    """Return what functions have logged to groups whose names begin so."""
     logs = stack.session.client("logs")
     return [
         event["message"]
-        for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/dyno-tuner")[
-            "logGroups"
-        ]
+        for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]
         for event in logs.filter_log_events(logGroupName=group["logGroupName"], startTime=since_ms)[
             "events"
         ]
@@ -231,6 +257,7 @@ def test_function_with_everything(tuner_stack: TunerStack, target: Callable[...,
         "target-everything",
         FAST,
         MemorySize=512,
+        Architectures=["arm64"],
         Description="the shop",
         Environment={"Variables": {"A": "1"}},
         EphemeralStorage={"Size": 1024},
@@ -251,6 +278,8 @@ def test_function_with_everything(tuner_stack: TunerStack, target: Callable[...,
     assert done.status == "SUCCEEDED", done
     assert done.output["details"][0]["coldStarts"] >= 1
     assert done.output["details"][0]["retries"] == 0
+    assert done.output["architecture"] == "arm64"
+    assert done.output["prices"]["gbSecond"] == 0.0000133334
     assert everything(lambdas, name) == before
 
 

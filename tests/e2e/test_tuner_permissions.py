@@ -178,17 +178,18 @@ def test_every_action_is_needed(place: Place, deploy_function: DeployFunction) -
     session = place.stack.session
     for name in ("target-all", "processor-any"):
         deploy_function(session, name, FAST)
+    deploy_function(session, "processor-any", FAST, region="eu-west-1")
     deploy_function(session, "target-slow", SLEEPS)
     keys = {
         "powerValues": [128, 256],
         "payloadS3": put_payload(place, "all.json"),
-        "preProcessorARN": place.stack.function_arn("processor-any"),
-        "postProcessorARN": place.stack.function_arn("processor-any") + ":$LATEST",
         "autoOptimize": True,
         "autoOptimizeAlias": "best",
     }
-    for name in ("new-alias", "old-alias"):
-        done = place.tune("target-all", name, **keys)
+    for name, region in {"new-alias": "us-east-1", "old-alias": "eu-west-1"}.items():
+        processor = place.stack.function_arn("processor-any", region)
+        processors = {"preProcessorARN": processor, "postProcessorARN": f"{processor}:$LATEST"}
+        done = place.tune("target-all", name, **keys, **processors)
         assert done.status == "SUCCEEDED", done
     for state in ("Prepare", "Optimize"):
         before = place.stack.snapshot("target-slow")

@@ -45,7 +45,10 @@ module "tuner" {{
   name_prefix             = "{prefix}"
   package                 = module.packages.packages["power_tuner"]
   tunable_function_arns   = ["arn:aws:lambda:us-east-1:{account}:function:target-*"]
-  processor_function_arns = ["arn:aws:lambda:us-east-1:{account}:function:processor-*"]
+  processor_function_arns = [
+    "arn:aws:lambda:us-east-1:{account}:function:processor-*",
+    "arn:aws:lambda:eu-west-1:{account}:function:processor-*",
+  ]
   payload_bucket          = {{ name = "payloads-{account}" }}
 }}
 
@@ -143,9 +146,9 @@ class TunerStack:
         ]
         return sorted(names)
 
-    def function_arn(self, name: str) -> str:
+    def function_arn(self, name: str, region: str = "us-east-1") -> str:
         """Return the ARN of a function of the account."""
-        return f"arn:aws:lambda:us-east-1:{self.session.account_id}:function:{name}"
+        return f"arn:aws:lambda:{region}:{self.session.account_id}:function:{name}"
 
     def start(self, function: str, **keys: Any) -> str:
         """Start a tuning and return the execution's ARN."""
@@ -176,6 +179,17 @@ class TunerStack:
             cause=now.get("cause", ""),
             states=self.states(execution_arn),
         )
+
+    def seconds_in(self, state: str, execution_arn: str) -> float:
+        """Return how long an execution was in a state that it entered once."""
+        events = self._states.get_execution_history(executionArn=execution_arn)["events"]
+        (entered, left) = (
+            event["timestamp"]
+            for event in events
+            for kind in ("stateEnteredEventDetails", "stateExitedEventDetails")
+            if event.get(kind, {}).get("name") == state
+        )
+        return float((left - entered).total_seconds())
 
     def states(self, execution_arn: str) -> list[str]:
         """Return the states that an execution has entered."""

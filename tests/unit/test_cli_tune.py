@@ -129,3 +129,4 @@ def test_the_help_teaches_by_examples(project: Path) -> None:
     assert "dyno tune --function my-function --payload event.json\n" in re.sub(" +\n", "\n", text)
     assert "[tuning] in envs/ENV/dyno.toml" in text
     assert "130 interrupted" in text
+    assert "…" not in text  # no name is cut in 80 columns

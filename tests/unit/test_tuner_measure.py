@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from power_tuner.analyze import analyze, detour
-from power_tuner.errors import InvocationFailed, NothingMeasured, ProcessorFailed
+from power_tuner.errors import FunctionGone, InvocationFailed, NothingMeasured, ProcessorFailed
 from power_tuner.function import Deadline
 from power_tuner.invoker import GaveUpError, Outcome
 from power_tuner.measure import Measurer
@@ -19,6 +19,8 @@ from power_tuner.processors import WithProcessors, is_empty
 from power_tuner.reports import Report
 from power_tuner.request import TuningInput, parse
 from power_tuner.state import PowerState, TuningState
+
+from tests.unit.tuner_fakes import error
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
 
@@ -461,6 +463,24 @@ def test_processor_that_fails() -> None:
     with pytest.raises(ProcessorFailed, match=rf"{PRE} failed with ValueError: no good .*secret"):
         invoke(ARN, b'"secret"')
     assert not function.sent
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (FunctionGone(f"{PRE} was deleted"), f"preProcessorARN: there is no function {PRE}"),
+        (error("AccessDeniedException", "Invoke"), f"not allowed to invoke {PRE}; .* processor_fu"),
+    ],
+)
+def test_processor_that_cannot_be_invoked(raised: Exception, words: str) -> None:
+    """A processor that is missing, or not among the tuner's own, fails the run by its name."""
+
+    def refuse(_arn: str, _payload: bytes) -> Outcome:
+        raise raised
+
+    request, _ = tuning(128, preProcessorARN=PRE)
+    with pytest.raises(ProcessorFailed, match=words):
+        WithProcessors(Recorder(Outcome(None)), request, lambda _region: refuse)(ARN, b"1")
 
 
 def test_processor_that_fails_in_secret() -> None:

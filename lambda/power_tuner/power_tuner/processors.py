@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from power_tuner.errors import ProcessorFailed
+from botocore.exceptions import ClientError
+
+from power_tuner.errors import FunctionGone, ProcessorFailed
+from power_tuner.function import is_denied
 from power_tuner.invoker import Invoker, Outcome
 from power_tuner.payloads import is_json
 from power_tuner.request import FunctionArn, TuningInput
@@ -48,7 +51,17 @@ class WithProcessors:
         return outcome
 
     def _process(self, invoke: Invoker, key: str, arn: str, payload: bytes) -> bytes:
-        outcome = invoke(arn, payload)
+        try:
+            outcome = invoke(arn, payload)
+        except FunctionGone as error:
+            raise ProcessorFailed(f"{key}: there is no function {arn}") from error
+        except ClientError as error:
+            if not is_denied(error):
+                raise
+            raise ProcessorFailed(
+                f"{key}: the tuner is not allowed to invoke {arn}; its ARN must be among the "
+                "processor_function_arns that the tuner was deployed with"
+            ) from error
         # a processor is not measured: it may do without a REPORT
         if outcome.failed:
             words = f"{key}: {arn} failed with {outcome.error_type}"
