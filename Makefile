@@ -93,7 +93,7 @@ bench-gate: $(READY) ## Simulate how often the gates are wrong (ARGS="--runs 50"
 
 .PHONY: fidelity
 fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements; table and plots
-	@$(DYNO) local fidelity $(ARGS)
+	@$(DYNO) local fidelity --meter $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Kill N runs at random moments, sweep once, look what is left (N=60: an hour)

@@ -157,19 +157,39 @@ def local_fidelity(
     folder: Annotated[Path, typer.Option("--output", help="Where table and plots go.")] = Path(
         "runs/fidelity"
     ),
+    with_meter: Annotated[
+        bool, typer.Option("--meter", help="Also hold the meter against the model; minutes.")
+    ] = False,
+    repeats: Annotated[
+        int, typer.Option(min=2, max=1000, help="Invocations of each case and size.")
+    ] = 3,
     as_json: JsonOption = False,
 ) -> None:
     """Hold the model against measured curves of AWS, and write table and plots."""
-    from harness.local import fidelity
+    from harness.local import fidelity, fidelity_meter
 
-    with Ui().step("local", "comparing the model with AWS's own measurements") as step:
+    ui, readings = Ui(), []
+    with ui.step("local", "comparing the model with AWS's own measurements") as step:
         comparisons = fidelity.compare_all()
         written = fidelity.write(comparisons, folder)
         step.update(f"{len(comparisons)} functions compared: {written[0]}")
+    table = fidelity.as_markdown(comparisons)
+    if with_meter:
+        with ui.step("local", "holding the meter against the model") as step:
+            for reading in fidelity_meter.measure_here(repeats):
+                readings.append(reading)
+                step.update(reading.case.words, len(readings), fidelity_meter.COUNT)
+            step.update(f"{len(readings)} readings: {fidelity_meter.write(readings, folder)}")
+        table += "\n" + fidelity_meter.as_markdown(readings)
     if as_json:
-        print_json([comparison.to_json() for comparison in comparisons])
+        print_json(
+            {
+                "model": [comparison.to_json() for comparison in comparisons],
+                "meter": [reading.to_json() for reading in readings],
+            }
+        )
     else:
-        typer.echo(fidelity.as_markdown(comparisons))
+        typer.echo(table)
 
 
 def _local_home() -> Path:

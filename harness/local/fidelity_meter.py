@@ -9,13 +9,17 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import statistics
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from harness.local import meter, server
 from harness.local.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 from harness.local.session import LocalSession
 
@@ -65,6 +69,15 @@ class Case:
     threads: int = 1
     processes: bool = False  # in place of threads
 
+    @property
+    def words(self) -> str:
+        """What it does, in words."""
+        parts = [f"{self.cpu_ms:g} ms of CPU"] if self.cpu_ms else []
+        parts += [f"{self.sleep_ms:g} ms of sleep"] if self.sleep_ms else []
+        kind = "processes" if self.processes else "threads"
+        wide = f", in each of {self.threads} {kind}" if self.threads > 1 else ""
+        return f"{self.runtime}: {' and '.join(parts)}{wide}"
+
     def modelled_ms(self, memory_mb: int) -> float:
         """Return what the model says."""
         steps = ((WAIT, self.sleep_ms), (CPU, self.cpu_ms * self.threads, float(self.threads)))
@@ -79,6 +92,7 @@ CASES = (
     Case("python", 1000, threads=4),
     Case("python", 1000, threads=4, processes=True),
 )
+COUNT = len(CASES) * len(SIZES_MB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,17 @@ class Reading:
     def to_json(self) -> dict[str, Any]:
         """Return everything."""
         return asdict(self) | {"error": self.error, "near": self.near}
+
+
+def measure_here(repeats: int) -> Iterator[Reading]:
+    """Run every case at every size on an embedded AWS of its own."""
+    with tempfile.TemporaryDirectory(prefix="dyno-fidelity-") as folder:
+        running = server.start(Path(folder), owner_pid=os.getpid())
+        try:
+            meter.set_mode(running.home, "reported")
+            yield from measure(LocalSession(running), repeats=repeats)
+        finally:
+            server.stop(running.home)
 
 
 def measure(
@@ -134,6 +159,37 @@ def measure(
                 lambdas.delete_function(FunctionName=name)
     finally:
         session.client("iam").delete_role(RoleName=ROLE)
+
+
+def write(readings: Sequence[Reading], folder: Path) -> Path:
+    """Write table and numbers into a folder; return the table's file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [reading.to_json() for reading in readings]
+    (folder / "meter.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    table = folder / "meter.md"
+    table.write_text(as_markdown(readings))
+    return table
+
+
+def as_markdown(readings: Sequence[Reading]) -> str:
+    """Return a table with a line per case: how far the meter is off at its worst size."""
+    heads = ("handler", "sizes", "within 3 % or 1 ms", "mean error", "worst", "variation at most")
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for case in dict.fromkeys(reading.case for reading in readings):
+        of_case = [reading for reading in readings if reading.case == case]
+        worst = max(of_case, key=lambda reading: abs(reading.error))
+        cells = (
+            case.words,
+            len(of_case),
+            sum(reading.near for reading in of_case),
+            f"{statistics.fmean(reading.error for reading in of_case):+.1%}",
+            f"{worst.error:+.1%} ({worst.reported_ms - worst.modelled_ms:+.2f} ms)",
+            f"{max(reading.variation for reading in of_case):.1%}",
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    near = sum(reading.near for reading in readings)
+    lines += ["", f"{near} of {len(readings)} are within 3 % or 1 ms of the model."]
+    return "\n".join(lines) + "\n"
 
 
 def _reading(lambdas: Any, name: str, case: Case, size: int, repeats: int) -> Reading:

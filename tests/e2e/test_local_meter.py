@@ -58,6 +58,18 @@ exports.handler = async (event, context) => {
 };
 """
 
+NODE_HELPERS_SOURCE = """
+const { execFileSync } = require("child_process");
+const { pbkdf2 } = require("crypto");
+const BURN = "while (process.cpuUsage().user < 3e5);";
+exports.handler = async (event) => {
+  if (event.child) execFileSync(process.execPath, ["-e", BURN]);
+  if (!event.threads) return;
+  const hash = (done) => pbkdf2("x", "y", 3e5, 32, "sha256", done);
+  await Promise.all([1, 2, 3, 4].map(() => new Promise(hash)));
+};
+"""
+
 WIDE_SOURCE = """
 import hashlib, multiprocessing, threading, time
 
@@ -445,6 +457,28 @@ def test_work_of_four_is_four_wide(
     # 600 ms of CPU time, and what starting processes takes
     assert 560 < durations[0] < 750
     assert 145 < durations[1] < 215
+
+
+def test_threads_and_children_of_nodejs_count(
+    aws_session: LocalSession, deploy_function: Any, reported: None
+) -> None:
+    """Four helpers gain from vCPUs; a child that is waited for has the function's CPU share."""
+    durations = {}
+    for memory_mb in (128, 1769, 10_240):
+        deploy_function(
+            aws_session,
+            f"helped-{memory_mb}",
+            NODE_HELPERS_SOURCE,
+            Runtime="nodejs22.x",
+            MemorySize=memory_mb,
+        )
+        invoke(aws_session, f"helped-{memory_mb}")
+        kind = "child" if memory_mb == 128 else "threads"
+        answer = invoke(aws_session, f"helped-{memory_mb}", **{kind: True})
+        durations[memory_mb] = answer.duration_ms
+
+    assert durations[1769] / durations[10_240] == pytest.approx(4, rel=0.4)
+    assert durations[128] > 0.9 * 300 * 1769 / 128, "300 ms of CPU time"
 
 
 def test_waiting_for_the_embedded_aws_does_not_count(

@@ -131,6 +131,23 @@ def test_four_threads_on_two_cores_are_four_wide() -> None:
     assert widths([region]) == [4.0]
 
 
+def test_one_child_that_never_waited_is_one_piece_of_work() -> None:
+    """The kernel tells its CPU time late: what looks like a wait and a burst is neither."""
+    events = [interval(5, 0, 0, 5, 2), interval(5, 9, 0, 0, 2), interval(60, 58, 2, 0, 2)]
+    (region,) = straightened(events, [task(0, 3, 70, 67, 2)])
+
+    assert region[1] == 67
+    assert region[3] == 0
+    assert widths([region]) == [1.0]
+
+
+def test_one_child_that_waited_keeps_its_waits() -> None:
+    """A child that sleeps is not made of work."""
+    events = [interval(40, 0, 0, 40, 2), interval(30, 30, 0, 0, 2)]
+
+    assert straightened(events, [task(0, 2, 70, 30, 0)]) == events
+
+
 def test_threads_that_take_turns_are_one_wide() -> None:
     """Python's lock: each waited for the others, and woke up in vain now and then."""
     events = [interval(400, 400, 150, 0, 4)]

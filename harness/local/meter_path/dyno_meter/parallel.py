@@ -71,13 +71,18 @@ def straightened(events: list[tuple[Any, ...]], tasks: list[Task]) -> list[tuple
     result = list(events)
     for begin, end, members in reversed(_regions(tasks)):
         region = events[begin:end]
-        if len(members) < 2 or any(event[0] != INTERVAL for event in region):
+        if any(event[0] != INTERVAL for event in region):
             continue
         if all(task.ran_alone for task in members):
             result[begin:end] = [_as_longest(region, members)]
-        elif sum(event[3] for event in region) <= _FEW_WAITS_SHARE * sum(e[5] for e in region):
+        elif len(members) > 1 and _hardly_waited(region):
             result[begin:end] = [_as_average(region, len(members))]
     return result
+
+
+def _hardly_waited(region: list[tuple[Any, ...]]) -> bool:
+    blocked_ms, wall_ms = (sum(event[i] for event in region) for i in (3, 5))
+    return bool(blocked_ms <= _FEW_WAITS_SHARE * wall_ms)
 
 
 def _regions(tasks: list[Task]) -> list[tuple[int, int, list[Task]]]:

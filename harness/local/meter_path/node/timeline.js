@@ -5,8 +5,10 @@
 const NOISE_MS = 0.1;
 const NOISE_SHARE = 0.01;
 const NO_CPU_MS = 0.005;
-// A look by the meter's own timer wakes the process: less CPU time than this is that.
-const LOOK_MS = 0.15;
+// What it takes to wake the process for a look by the meter's own timer.
+const WAKE_MS = 0.05;
+// The most that the meter itself takes at once. More is that of threads that run meanwhile.
+const OWN_MS = 0.4;
 // Helper threads queue for a core now and then; less than this is one thread's work.
 const ONE_THREAD = 1.5;
 
@@ -31,12 +33,22 @@ class Timeline {
     this.active = false;
   }
 
-  mark(byTimer = false) {
+  // How long ago the last mark was.
+  ageMs() {
+    return performance.now() - this.last.wallMs;
+  }
+
+  // Leaves out what the meter itself has used since `before`.
+  forgive(before) {
+    const used = process.cpuUsage(before);
+    this.last.cpuMs += Math.min(OWN_MS, (used.user + used.system) / 1000) + WAKE_MS;
+  }
+
+  mark() {
     if (!this.active) return;
     const now = this.read();
     const wallMs = Math.max(0, now.wallMs - this.last.wallMs);
-    let cpuMs = Math.max(0, now.cpuMs - this.last.cpuMs);
-    if (byTimer && cpuMs < LOOK_MS) cpuMs = 0;
+    const cpuMs = Math.max(0, now.cpuMs - this.last.cpuMs);
     // helpers that wait for a core hold up a main thread that works, not one that sleeps
     const helpersMs = Math.max(0, now.helpersQueueMs - this.last.helpersQueueMs);
     const busyMs = cpuMs + Math.max(0, now.queueMs - this.last.queueMs);
@@ -47,8 +59,7 @@ class Timeline {
     this.events.push({ kind: "interval", cpuMs, width, blockedMs });
     const after = process.cpuUsage(); // what the meter itself took is not the function's
     const ownMs = (after.user + after.system) / 1000 - now.processMs;
-    const mostMs = performance.now() - now.wallMs; // other threads run at the same time
-    this.last = { ...now, cpuMs: now.cpuMs + Math.max(0, Math.min(ownMs, mostMs)) };
+    this.last = { ...now, cpuMs: now.cpuMs + Math.max(0, Math.min(ownMs, OWN_MS)) };
   }
 
   // Marks if the last mark is some time ago: something has ended that may have been a wait.

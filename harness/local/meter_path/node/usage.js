@@ -1,10 +1,15 @@
 "use strict";
 // What a worker uses of this machine; see dyno_meter/usage.py. Files below /proc stay open.
+//
+// Threads that are there before the function is loaded are V8's own: they help the main thread.
+// Later ones, libuv's and worker_threads, work for the function as the main thread does.
 
 const fs = require("fs");
 
 const { openSync, readSync, closeSync, readdirSync, readFileSync, statSync } = fs;
 const buffer = Buffer.alloc(4096);
+const TICK_MS = 10;
+const TICKS_OF_NOISE = 2;
 
 function readOpen(descriptor) {
   return buffer.latin1Slice(0, readSync(descriptor, buffer, 0, buffer.length, 0));
@@ -14,11 +19,14 @@ class Probe {
   constructor() {
     this.tasks = new Map(); // thread id -> {descriptor, waitedNs}
     this.links = -1;
-    this.endedQueueNs = 0;
-    this.reapedMs = 0;
-    this.childrenSeen = false;
+    this.helpers = new Set(this.threads());
+    this.helpers.delete(process.pid);
+    this.endedNs = { function: 0, helpers: 0 }; // what threads that have ended had queued
+    this.childrenAlive = new Map(); // pid -> [ms run, ms queued] when last looked at
+    this.childrenEnded = [0, 0];
     try {
       this.children = openSync(`/proc/self/task/${process.pid}/children`, "r");
+      this.stat = openSync("/proc/self/stat", "r");
     } catch {
       this.children = null;
     }
@@ -30,7 +38,20 @@ class Probe {
     }
   }
 
-  // Counters now, in ms. Helpers are all threads but the main one.
+  threads() {
+    try {
+      return readdirSync("/proc/self/task").map(Number);
+    } catch {
+      return []; // no /proc
+    }
+  }
+
+  // Whether more than the main thread may be at work for the function.
+  get sideBySide() {
+    return this.childrenAlive.size > 0 || this.tasks.size > this.helpers.size + 1;
+  }
+
+  // Counters now, in ms.
   read() {
     const wallMs = performance.now();
     const cpu = process.cpuUsage();
@@ -42,7 +63,7 @@ class Probe {
       const queues = this.queuesNs();
       const children = this.childrenMs();
       cpuMs += children.cpuMs;
-      queueMs = queues.main / 1e6 + children.queueMs;
+      queueMs = queues.function / 1e6 + children.queueMs;
       helpersQueueMs = queues.helpers / 1e6;
     }
     return { wallMs, cpuMs, queueMs, helpersQueueMs, processMs };
@@ -50,9 +71,9 @@ class Probe {
 
   queuesNs() {
     this.findTasks();
-    const queues = { main: 0, helpers: this.endedQueueNs };
+    const queues = { ...this.endedNs };
     for (const [id, task] of this.tasks) {
-      const kind = id === process.pid ? "main" : "helpers";
+      const kind = this.kindOf(id);
       try {
         task.waitedNs = Number(readOpen(task.descriptor).split(" ")[1]);
         queues[kind] += task.waitedNs;
@@ -68,7 +89,7 @@ class Probe {
     const links = statSync("/proc/self/task").nlink;
     if (links === this.links) return;
     this.links = links;
-    const alive = new Set(readdirSync("/proc/self/task").map(Number));
+    const alive = new Set(this.threads());
     for (const id of [...this.tasks.keys()]) if (!alive.has(id)) this.drop(id);
     for (const id of alive) {
       if (this.tasks.has(id)) continue;
@@ -81,44 +102,56 @@ class Probe {
     }
   }
 
+  kindOf(id) {
+    return this.helpers.has(id) ? "helpers" : "function";
+  }
+
   drop(id) {
     const task = this.tasks.get(id);
-    this.endedQueueNs += task.waitedNs;
+    this.endedNs[this.kindOf(id)] += task.waitedNs;
     closeSync(task.descriptor);
     this.tasks.delete(id);
     this.links = -1;
   }
 
-  // CPU and queue time of all children: the living from their own files, and of those that
-  // were waited for what the kernel keeps, in ticks of 10 ms.
+  // CPU and queue time of all descendants. Those that have ended count as last looked at; of what
+  // nobody has looked at the kernel keeps the CPU time, in ticks of 10 ms.
   childrenMs() {
-    const result = { cpuMs: 0, queueMs: 0 };
-    if (this.children === null) return result;
-    const ids = readOpen(this.children).split(" ").filter(Boolean);
-    if (!ids.length && !this.childrenSeen) return result;
-    this.childrenSeen = true;
-    const waiting = ids;
-    const seen = new Set();
+    if (this.children === null) return { cpuMs: 0, queueMs: 0 };
+    const waiting = readOpen(this.children).split(" ").filter(Boolean);
+    const alive = new Map();
     while (waiting.length) {
       const pid = waiting.pop();
-      if (seen.has(pid)) continue;
-      seen.add(pid);
+      if (alive.has(pid)) continue;
+      const used = [0, 0];
       try {
         for (const id of readdirSync(`/proc/${pid}/task`)) {
           const [ran, waited] = readFileSync(`/proc/${pid}/task/${id}/schedstat`, "latin1").split(" ");
-          result.cpuMs += Number(ran) / 1e6;
-          result.queueMs += Number(waited) / 1e6;
+          used[0] += Number(ran) / 1e6;
+          used[1] += Number(waited) / 1e6;
           const below = readFileSync(`/proc/${pid}/task/${id}/children`, "latin1");
           waiting.push(...below.split(" ").filter(Boolean));
         }
       } catch {
-        continue;
+        continue; // it has just ended
       }
+      alive.set(pid, used);
     }
-    const fields = readFileSync("/proc/self/stat", "latin1").split(") ")[1].split(" ");
-    result.cpuMs += (Number(fields[13]) + Number(fields[14])) * 10; // cutime, cstime
-    return result;
+    for (const [pid, used] of this.childrenAlive) {
+      if (!alive.has(pid)) this.childrenEnded = add(this.childrenEnded, used);
+    }
+    this.childrenAlive = alive;
+    const fields = readOpen(this.stat).split(") ")[1].split(" ");
+    const reapedMs = (Number(fields[13]) + Number(fields[14])) * TICK_MS; // cutime, cstime
+    const unseenMs = reapedMs - this.childrenEnded[0];
+    if (unseenMs > TICKS_OF_NOISE * TICK_MS) this.childrenEnded = add(this.childrenEnded, [unseenMs, 0]);
+    const [cpuMs, queueMs] = [...alive.values()].reduce(add, this.childrenEnded);
+    return { cpuMs, queueMs };
   }
+}
+
+function add([a, b], [c, d]) {
+  return [a + c, b + d];
 }
 
 // The most memory that this process has had, in MB.
