@@ -10,6 +10,7 @@ Service Authorization Reference or the service's own guide:
 - whoever makes something with tags needs the service's permission to tag it;
 - resources that MiniStack does not name in its question are named;
 - whoever takes a function's code from S3 needs `s3:GetObject` on it;
+- whoever reads an object that is not there needs `s3:ListBucket` to be told so;
 - what is below a REST API has the API's tags (the API Gateway guide, "Tag inheritance");
 - a request counts as sent over TLS, unless it says otherwise with the header `x-plain-http`: a
   server on this machine has no certificate.
@@ -175,6 +176,10 @@ def _more(
             asked.append(("iam", "iam:PassRole", fields[name], keys))
     if action == "s3:PutObject" and "x-amz-tagging" in request.headers:
         asked.append(("s3", "s3:PutObjectTagging", resource, {}))
+    if action in ("s3:GetObject", "s3:HeadObject"):
+        bucket, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
+        if key and not _is_object(bucket, unquote(key)):
+            asked.append(("s3", "s3:ListBucket", f"arn:aws:s3:::{bucket}", {}))
     if request.service == "lambda":
         code = fields.get("Code", fields)
         if isinstance(code, dict) and code.get("S3Bucket"):
@@ -183,6 +188,12 @@ def _more(
     if request.service == "apigateway":
         asked += _more_of_apis(request, region)
     return asked
+
+
+def _is_object(bucket: str, key: str) -> bool:
+    from ministack.services import s3
+
+    return key in (s3._buckets.get(bucket) or {}).get("objects", {})
 
 
 def _more_of_apis(request: _Request, region: str) -> list[tuple[str, str, str, dict[str, Any]]]:

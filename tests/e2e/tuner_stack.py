@@ -219,6 +219,22 @@ class TunerStack:
             assert time.monotonic() < deadline, f"{execution_arn} never came to {state}"
             time.sleep(0.02)
 
+    def wait_for_version(self, function: str) -> None:
+        """Wait until a tuning of a function has published something."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while not self._measured(function):
+            assert time.monotonic() < deadline, f"nothing was published of {function}"
+            time.sleep(0.05)
+
+    def _measured(self, function: str) -> bool:
+        pages = self._lambda.get_paginator("list_versions_by_function")
+        return any(
+            version.get("Description", "").startswith("dyno-tuner")
+            and " tuned to " not in version["Description"]
+            for page in pages.paginate(FunctionName=function)
+            for version in page["Versions"]
+        )
+
     def snapshot(self, function: str) -> Snapshot:
         """Return what a tuning of the function must leave as it is."""
         name = self.function_arn(function)

@@ -1,0 +1,32 @@
+"""docs/power-tuner.md names a test for each promise of the power tuner: they are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from power_tuner.request import _KEYS
+
+pytestmark = pytest.mark.contract
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "power-tuner.md"
+
+
+def test_every_promise_has_its_tests() -> None:
+    """Each row of the tables names at least one test, and each of them exists."""
+    files = (ROOT / "tests").glob("*/test_*.py")
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    there = set(re.findall(r"^def (test_\w+)", source, re.M))
+    rows = re.findall(r"^\| (?!---|key|promise)(.*) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    promised = {row: re.findall(r"`(test_\w+)`", row.rpartition(" | ")[2]) for row in rows}
+    assert len(promised) > 40
+    assert [row for row, tests in promised.items() if not tests] == []
+    assert {test for tests in promised.values() for test in tests} - there == set()
+
+
+def test_every_key_is_promised() -> None:
+    """Every key that the state machine knows is on the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert sorted(key for key in _KEYS if f"`{key}" not in page) == []
