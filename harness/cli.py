@@ -86,6 +86,15 @@ def run(
     duration_s: DurationOption = None,
     ramp_up_s: RampOption = None,
     pacing_ms: PacingOption = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="WHAT",
+            help="Also compare with a branch, tag, commit, run id or result.json: both are "
+            "deployed side by side and measured in turns.",
+        ),
+    ] = None,
     region: RegionOption = None,
     port: PortOption = None,
     resume_id: Annotated[
@@ -113,6 +122,7 @@ def run(
     overrides = {
         **_tuning_overrides(power, num, strategy),
         **_load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms),
+        "regression.baseline": baseline,
         "environment.region": region,
     }
     prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port)

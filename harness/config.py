@@ -277,6 +277,50 @@ class SloSettings(_Section):
     inconclusive: Literal["fail", "pass"] = "fail"
 
 
+class RegressionSettings(_Section):
+    """A comparison with a baseline (`--baseline`); docs/gates.md has its rates of error."""
+
+    baseline: str = ""  # branch, tag, commit, run id or result.json; empty: no comparison
+    checks: Annotated[list[Literal["p50", "p90", "p95", "p99", "cost"]], Field(min_length=1)] = [
+        "p50",
+        "p95",
+        "cost",
+    ]
+    margin: Annotated[float, Field(gt=0, le=1)] = 0.05  # how much worse each may be
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01  # most runs that fail although equal
+    risk: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # most runs that pass although worse
+    pairs: Annotated[int, Field(ge=1, le=1000)] = 30  # of blocks, until each look at them
+    looks: Annotated[int, Field(ge=1, le=10)] = 4  # at most, while it cannot be told
+    turn_s: Annotated[float, Field(gt=0, le=600)] = 4.0  # of a block, warm-up included
+    warm_up_s: Annotated[float, Field(ge=0)] = 1.0  # of each block: its sandboxes are new
+    invocations: Annotated[int, Field(ge=1, le=1000)] = 10  # per block, for its cost
+
+    @model_validator(mode="after")
+    def _can_decide(self) -> RegressionSettings:
+        if len(set(self.checks)) < len(self.checks):
+            raise ValueError(f"checks: each only once, not {', '.join(self.checks)}")
+        if self.warm_up_s >= self.turn_s:
+            raise ValueError(
+                f"warm_up_s ({self.warm_up_s:g}) must be less than turn_s ({self.turn_s:g})"
+            )
+        least = self.least_pairs
+        if self.pairs < least:
+            raise ValueError(
+                f"pairs: {self.pairs} can never fail a check at alpha = {self.alpha:g} with "
+                f"{len(self.checks)} checks: at least {least}"
+            )
+        return self
+
+    @property
+    def least_pairs(self) -> int:
+        """Fewest pairs with which the first look can fail a check, or pass one."""
+        from harness.signed_rank import least_pairs
+        from harness.spending import spent
+
+        strictest = min(spent(self.alpha, 1) / len(self.checks), spent(self.risk, 1))
+        return least_pairs(strictest)
+
+
 class DeploySettings(_Section):
     """How a standing environment gets a new version of its function (`dyno deploy`)."""
 
@@ -299,6 +343,7 @@ class Settings(_Section):
     tuning: TuningSettings = TuningSettings()
     load: LoadSettings = LoadSettings()
     slo: SloSettings = SloSettings()
+    regression: RegressionSettings = RegressionSettings()
     deploy: DeploySettings = DeploySettings()
     report: ReportSettings = ReportSettings()
 

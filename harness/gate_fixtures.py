@@ -15,14 +15,22 @@ if TYPE_CHECKING:
     from harness.config import Settings
     from harness.gate_session import GateSession
     from harness.gate_slo import Slo
-    from harness.results import LoadResult, SmokeResult, TuningResult
+    from harness.results import LoadResult, RegressionResult, SmokeResult, TuningResult
     from harness.run import Run
 
 SESSION: pytest.StashKey[GateSession] = pytest.StashKey()
 
-SECTIONS = ("tuning", "load", "slo")
+SECTIONS = ("tuning", "load", "slo", "regression")
 FIXTURES = frozenset(
-    {"dyno_environment", "smoke_result", "tuning_result", "load_result", "slo", "dyno_baseline"}
+    {
+        "dyno_environment",
+        "smoke_result",
+        "tuning_result",
+        "load_result",
+        "slo",
+        "dyno_baseline",
+        "regression_result",
+    }
 )
 BASELINE_USED = "dyno.baseline"
 _SENTENCE = "_is_a_sentence_of_dyno"
@@ -149,11 +157,25 @@ def slo(request: pytest.FixtureRequest, dyno_environment: DynoEnvironment) -> Sl
 @pytest.fixture
 def dyno_baseline(request: pytest.FixtureRequest) -> str:
     """What --baseline names: a branch, a run id or a stored result; without it, a skip."""
-    baseline = request.config.getoption("dyno_baseline")
+    session = request.config.stash.get(SESSION, None)
+    named = session.env.settings.regression.baseline if session is not None else ""
+    baseline = request.config.getoption("dyno_baseline") or named
     if not baseline:
         pytest.skip("nothing to compare with: give --baseline BRANCH, RUN_ID or result.json")
     request.node.user_properties.append((BASELINE_USED, baseline))
     return str(baseline)
+
+
+@pytest.fixture
+def regression_result(request: pytest.FixtureRequest) -> RegressionResult:
+    """This version in turns with the baseline's; both stand side by side in the meantime."""
+    request.getfixturevalue("dyno_baseline")  # first: without one, nothing is deployed
+    environment: DynoEnvironment = request.getfixturevalue("dyno_environment")
+    session = _session_of(request, environment, "load")
+    with as_sentence():
+        found = session.regression(settings_of_test(request.node, session.env.settings))
+    request.node.user_properties.append(("dyno.baseline_run_id", found.baseline_run_id))
+    return found
 
 
 def _session_of(

@@ -15,12 +15,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import gate_shared, pipeline
+from harness import baseline, gate_shared, pipeline
 from harness.config import Env, LoadSettings, Settings, SloSettings, load_env, with_overrides
 from harness.errors import DynoError, UserError
 from harness.local import server
 from harness.progress import Ui
-from harness.results import Check, LoadResult, SmokeResult, TuningResult, Verdict
+from harness.results import (
+    Check,
+    LoadResult,
+    RegressionResult,
+    SmokeResult,
+    TuningResult,
+    Verdict,
+)
 from harness.rounds import LoadSeries
 from harness.run import Run
 from harness.runs import write_atomically
@@ -40,6 +47,7 @@ class GateOptions:
         shared: Folder of what the workers of a session share; None without workers.
         owner_pid: Process that a shared embedded AWS ends with.
         workers: How many there are.
+        baseline: What to compare with; empty for what `[regression]` names, if anything.
     """
 
     project: Path
@@ -50,6 +58,12 @@ class GateOptions:
     shared: Path | None = None
     owner_pid: int | None = None
     workers: int = 1
+    baseline: str = ""
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Settings from the command line, by "section.key"."""
+        return {"regression.baseline": self.baseline or None}
 
     @property
     def account_id(self) -> str:
@@ -73,7 +87,8 @@ class GateSession:
 
     def __init__(self, options: GateOptions, ui: Ui | None = None) -> None:
         self.options = options
-        self.env: Env = load_env(options.project, options.env)
+        self.env: Env = load_env(options.project, options.env, options.overrides)
+        baseline.of_settings(options.project, self.env, options.runs_folder)
         self._ui = ui or Ui()
         self._stack = ExitStack()
         self._run: Run | None = None
@@ -145,6 +160,7 @@ class GateSession:
             options.project,
             options.env,
             self._ui,
+            overrides=options.overrides,
             worker=options.worker,
             runs_folder=options.runs_folder,
             server_home=home,
@@ -201,6 +217,17 @@ class GateSession:
             verdict = series.decide(limits, lambda found, _: self.run.keep_load(found))
         self.run.keep_load(series.result)
         return verdict
+
+    def regression(self, settings: Settings) -> RegressionResult:
+        """Measure the environment in turns with its baseline, once."""
+        if self.run.result.regression is None:
+            with _with_settings(self.run, settings):
+                self.run.compare(
+                    quietly=self._quietly_side_by_side, alone=self._alone_on_this_machine
+                )
+        found = self.run.result.regression
+        assert found is not None
+        return found
 
     def keep_checks(self, checks: Sequence[Check]) -> None:
         """Add what a test has held against its limits to the run's evidence."""

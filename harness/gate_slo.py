@@ -9,14 +9,22 @@ from typing import Any
 from harness.config import SloSettings
 from harness.errors import UserError
 from harness.gate_session import GateSession
+from harness.regression import slo_checks
 from harness.report import words
-from harness.results import Check, LoadResult, SmokeResult, TuningResult, Verdict
+from harness.results import (
+    Check,
+    LoadResult,
+    RegressionResult,
+    SmokeResult,
+    TuningResult,
+    Verdict,
+)
 from harness.rounds import LOAD_CHECKS
 from harness.run import smoke_failure
 from harness.slo import evaluate, overall
 
 TUNING_CHECKS = ("cost_per_million_usd", "distance_from_best")
-Measured = LoadResult | TuningResult | SmokeResult
+Measured = LoadResult | TuningResult | SmokeResult | RegressionResult
 
 
 class SloMissedError(Exception):
@@ -45,7 +53,8 @@ class Slo:
         A load test that cannot be judged yet is repeated, up to `max_rounds` tests.
 
         Args:
-            measured: Any of `load_result`, `tuning_result` and `smoke_result`.
+            measured: Any of `load_result`, `tuning_result`, `smoke_result` and
+                `regression_result`, whose limits are those of `[regression]`.
 
         Raises:
             SloMissedError: A limit is missed, or there is too little evidence and `inconclusive`
@@ -77,6 +86,8 @@ class Slo:
                 limits = self.limits.model_copy(update=dict.fromkeys(LOAD_CHECKS))
                 weight = self.balanced_weight
                 return evaluate(limits, tuning=measured, balanced_weight=weight).checks
+            case RegressionResult():
+                return slo_checks(measured)
             case SmokeResult():
                 return (_smoke_check(measured),)
 
@@ -106,6 +117,7 @@ _KEYS: Mapping[type, tuple[str, ...]] = {
     LoadResult: LOAD_CHECKS,
     TuningResult: TUNING_CHECKS,
     SmokeResult: (),
+    RegressionResult: (),  # its margins are part of the comparison
 }
 _FIXTURES: Mapping[type, str] = {LoadResult: "load_result", TuningResult: "tuning_result"}
 

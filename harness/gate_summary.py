@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import profile
-from harness.config import Settings, SloSettings
+from harness.config import RegressionSettings, Settings, SloSettings
 from harness.errors import DynoError
 from harness.report import words
 from harness.results import RunResult, TuningResult
@@ -45,7 +45,17 @@ def header(env: str, settings: Settings, *, workers: int, keep: bool, runs: Path
         f"dyno: tuning {sizes} MB, {tuning.num} invocations each, {tuning.strategy}",
         f"dyno: load {profile.in_words(settings.load)}",
         f"dyno: slo {limits(settings.slo)}",
+        *([f"dyno: {comparison(settings.regression)}"] if settings.regression.baseline else []),
     ]
+
+
+def comparison(regression: RegressionSettings) -> str:
+    """Return how a baseline is compared with, in a line."""
+    looks = f"up to {regression.looks} times " if regression.looks > 1 else ""
+    return (
+        f"baseline {regression.baseline}: {', '.join(regression.checks)} at most "
+        f"{regression.margin:.4g} worse; {looks}{regression.pairs} pairs of {regression.turn_s:g} s"
+    )
 
 
 def limits(slo: SloSettings) -> str:
@@ -88,7 +98,7 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     console.print_summary(result, plain, page, parts=("tuning",))
     for tuning in _further(folder):
         console.print_summary(replace(result, tuning=tuning), plain, page, parts=("tuning",))
-    console.print_summary(result, plain, page, parts=("load",))
+    console.print_summary(result, plain, page, parts=("load", "regression"))
     if result.error:
         out.write(f"{result.error.strip()}\n")
     for line in words.verdict_lines(result.verdict):

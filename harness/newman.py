@@ -40,7 +40,7 @@ NODE_MIN = 20
 
 _ROOT = assets.root()
 _POSTMAN = _ROOT / "postman"
-_DRIVER = _POSTMAN / "run.mjs"
+COMMAND = ("node", "--no-deprecation", str(_POSTMAN / "run.mjs"))
 SMOKE_COLLECTION = _POSTMAN / "smoke.postman_collection.json"
 LOAD_COLLECTION = _POSTMAN / "load.postman_collection.json"
 
@@ -137,7 +137,7 @@ def run_smoke(
         "mode": "smoke",
         "collection": str(collection or SMOKE_COLLECTION),
         "request_timeout_ms": _SMOKE_REQUEST_TIMEOUT_MS,
-        **_target(base_url, credentials, region),
+        **target_of(base_url, credentials, region),
     }
     requests = 0
 
@@ -212,9 +212,9 @@ def run_load(
         "plan": _plan_json(plan, profile.pacing_ms),
         "duration_ms": plan.duration_s * 1000,
         "request_timeout_ms": profile.request_timeout_ms,
-        **_target(base_url, credentials, region),
+        **target_of(base_url, credentials, region),
     }
-    machine = _MachineMeter()
+    machine = MachineMeter()
 
     def follow(event: Event) -> None:
         if event["event"] == "go":
@@ -285,7 +285,7 @@ def _remove_parts(folder: Path, label: str) -> None:
         part.unlink()
 
 
-def _target(base_url: str, credentials: ApiCredentials | None, region: str) -> Event:
+def target_of(base_url: str, credentials: ApiCredentials | None, region: str) -> Event:
     """Return what a collection needs to know of the API."""
     return {
         "signed": credentials is not None,
@@ -312,8 +312,8 @@ def _drive(
     reader = _EventReader(follow)
     try:
         completed = process.run(
-            ["node", "--no-deprecation", str(_DRIVER)],
-            env=_environment(os.environ, config["variables"]["baseUrl"], credentials),
+            COMMAND,
+            env=driver_environment(os.environ, config["variables"]["baseUrl"], credentials),
             stdin=json.dumps(config),
             timeout_s=timeout_s,
             log=log,
@@ -358,7 +358,7 @@ class _EventReader:
             raise self._failure
 
 
-def _environment(
+def driver_environment(
     environ: Mapping[str, str], base_url: str, credentials: ApiCredentials | None
 ) -> dict[str, str]:
     """Return the driver's environment: the user's, with just the keys it is to sign with."""
@@ -384,7 +384,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-class _MachineMeter:
+class MachineMeter:
     """Share of all cores that were busy, with whatever, between start and stop."""
 
     def __init__(self) -> None:
@@ -392,9 +392,11 @@ class _MachineMeter:
         self.busy_ratio = 0.0
 
     def start(self) -> None:
+        """Begin."""
         self._from = self._times()
 
     def stop(self) -> None:
+        """End, and set `busy_ratio`."""
         if self._from is None:
             return
         busy, total = (now - then for now, then in zip(self._times(), self._from, strict=True))

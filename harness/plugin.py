@@ -7,8 +7,8 @@ and --baseline are short for them unless the project's conftest.py, or another p
 of these names. Without --env, a test that needs an environment is skipped.
 
 Fixtures: `dyno_environment`, `smoke_result`, `tuning_result`, `load_result`, `slo`,
-`dyno_baseline`. Markers: `gate`, and `slo(...)`, `tuning(...)`, `load(...)`, whose arguments take
-the place of the keys in dyno.toml.
+`dyno_baseline`, `regression_result`. Markers: `gate`, and `slo(...)`, `tuning(...)`, `load(...)`,
+`regression(...)`, whose arguments take the place of the keys in dyno.toml.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _MARKERS = (
     "slo(**limits): limits of this test, in the place of those under [slo] in dyno.toml",
     "tuning(**settings): settings of tuning_result, in the place of those under [tuning]",
     "load(**settings): settings of load_result, in the place of those under [load]",
+    "regression(**settings): settings of regression_result, instead of those under [regression]",
 )
 _WORKERS: pytest.StashKey[Workers] = pytest.StashKey()
 _SIGNALS: pytest.StashKey[dict[signal.Signals, Any]] = pytest.StashKey()
@@ -150,6 +151,7 @@ def _options_of(config: pytest.Config) -> GateOptions:
         env=config.getoption("dyno_env"),
         keep=bool(config.getoption("dyno_keep")),
         runs_folder=runs,
+        baseline=config.getoption("dyno_baseline") or "",
     )
     worker = getattr(config, "workerinput", None)
     if worker is None or "dyno_shared" not in worker:
@@ -163,6 +165,7 @@ def _options_of(config: pytest.Config) -> GateOptions:
         shared=Path(worker["dyno_shared"]),
         owner_pid=worker["dyno_owner"],
         workers=worker["workercount"],
+        baseline=found.baseline,
     )
 
 
@@ -242,7 +245,7 @@ class _Last:
         baseline = config.getoption("dyno_baseline")
         if baseline and not self.compared:
             problems.append(
-                f"--baseline {baseline}: no test compared with it (they use dyno_baseline)"
+                f"--baseline {baseline}: no test compared with it (they use regression_result)"
             )
         for problem in problems:
             _say(config, f"dyno: {problem}", red=True)

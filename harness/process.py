@@ -109,6 +109,63 @@ def run(
         return Completed(returncode, out.text(), err.text())
 
 
+class Talk:
+    """A program that is told things, line by line, while it runs."""
+
+    def __init__(self, program: _Program) -> None:
+        self._program = program
+
+    def say(self, line: str) -> None:
+        """Write a line to the program's standard input; one that has ended hears nothing."""
+        self._program.write(f"{line}\n")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program has."""
+        return self._program.ended
+
+
+@contextlib.contextmanager
+def talking(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    on_line: Callable[[str], None],
+    end_s: float = 30.0,
+) -> Iterator[Talk]:
+    """Run a program for as long as the block lasts, and as `run` does; it ends with its input.
+
+    Args:
+        argv: Program and arguments.
+        env: Its whole environment. `TMPDIR` and the mark are added.
+        log: File that both outputs are appended to as they come.
+        on_line: Called with each line of standard output, from a thread.
+        end_s: Seconds that it may take to end when nobody says anything any more.
+
+    Raises:
+        FileNotFoundError: There is no such program.
+    """
+    program = _Program(argv, cwd=None, env=env, piped=True)
+    with contextlib.ExitStack() as stack:
+        stack.callback(program.clear)
+        sink = stack.enter_context(_log(log))
+        drains = [_Drain(program.stdout, sink, on_line), _Drain(program.stderr, sink, None)]
+        try:
+            yield Talk(program)
+            program.end_input()
+            program.wait(end_s, None)
+        except DeadlineError:
+            program.stop()
+        except BaseException:
+            program.stop()
+            raise
+        finally:
+            program.end_input()
+            for drain in drains:
+                drain.join()
+
+
 class _Program:
     """A program and its guard."""
 
@@ -158,12 +215,28 @@ class _Program:
         assert self._guard.stderr is not None
         self.stdout, self.stderr = self._guard.stdout, self._guard.stderr
 
-    def feed(self, text: str) -> None:
-        """Write to the program's standard input and close it."""
+    def write(self, text: str) -> None:
+        """Write to the program's standard input."""
         assert self._guard.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._guard.stdin.write(text)
+            self._guard.stdin.flush()
+
+    def feed(self, text: str) -> None:
+        """Write to the program's standard input and close it."""
+        self.write(text)
+        self.end_input()
+
+    def end_input(self) -> None:
+        """Close the program's standard input."""
+        assert self._guard.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
             self._guard.stdin.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program has ended."""
+        return self._guard.poll() is not None
 
     def wait(self, timeout_s: float, watch: Callable[[], str] | None) -> int:
         """Wait for the end and return the exit status."""

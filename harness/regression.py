@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from statistics import fmean, median
@@ -44,14 +44,14 @@ from typing import Literal
 from harness.checks import number
 from harness.distributions import beta_cdf
 from harness.load import Sample
-from harness.results import Check, Outcome, Verdict
+from harness.results import Check, Outcome, RegressionCheck, RegressionResult
 from harness.signed_rank import SignedRank, least_pairs
+from harness.spending import spent
 from harness.stats import Interval, percentile
 
 MARGIN = 0.05
 ALPHA = 0.01
 RISK = 0.05
-FIRST_LOOK = 0.75
 WARM_UP_S = 1.0  # of every block: its sandboxes are new
 
 # The plan whose error rates docs/gates.md shows: 120 s of each version, up to four times.
@@ -237,13 +237,46 @@ class Comparison:
             return "fail"
         return "pass" if outcomes == {"pass"} else "inconclusive"
 
-    def verdict(self) -> Verdict:
-        """Return the same in the gate's own records, for reports."""
-        checks = (
-            Check(f"{c.name}_ratio", 1 + self.margin, c.ratio, c.outcome, c.reason)
-            for c in self.checks
-        )
-        return Verdict(self.outcome, tuple(checks))
+    @property
+    def more_would_help(self) -> bool:
+        """Whether it is open for want of pairs, and not because something was not measured."""
+        return self.outcome == "inconclusive" and all(c.ratio is not None for c in self.checks)
+
+    def records(self) -> tuple[RegressionCheck, ...]:
+        """Return the checks as a run's evidence has them."""
+        return tuple(_record(check) for check in self.checks)
+
+
+def slo_checks(found: RegressionResult) -> tuple[Check, ...]:
+    """Return a comparison's checks as lines of the gate's verdict."""
+    return tuple(
+        Check(f"{c.name}_ratio", 1 + found.margin, c.ratio, c.outcome, c.reason)
+        for c in found.checks
+    )
+
+
+def undecided(check: RegressionCheck, reason: str) -> RegressionCheck:
+    """Return a check of measurements that prove nothing."""
+    return replace(check, outcome="inconclusive", reason=f"{FIGURES[check.name].word}: {reason}")
+
+
+def _record(check: RatioCheck) -> RegressionCheck:
+    figure = FIGURES[check.name]
+
+    def finite(value: float | None, factor: float = 1.0) -> float | None:
+        return value * factor if value is not None and math.isfinite(value) else None
+
+    return RegressionCheck(
+        name=check.name,
+        unit=figure.unit,
+        baseline=finite(check.baseline, figure.factor),
+        candidate=finite(check.candidate, figure.factor),
+        ratio=check.ratio,
+        ratio_low=check.interval.low or None,
+        ratio_high=finite(check.interval.high),
+        outcome=check.outcome,
+        reason=check.reason,
+    )
 
 
 def compare(
@@ -278,13 +311,6 @@ def compare(
     levels = _holm(measured, rules)
     found = tuple(_judge(name, measured[name], levels[name], rules) for name in checks)
     return Comparison(found, len(baseline), margin)
-
-
-def spent(rate: float, look: int) -> float:
-    """Return what the look of that number, from 1, may spend of a rate of error."""
-    if look < 1:
-        raise ValueError(f"looks count from 1, not {look}")
-    return float(rate * FIRST_LOOK * (1 - FIRST_LOOK) ** (look - 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,42 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class RegressionCheck:
+    """One figure of a candidate against its baseline's."""
+
+    name: str  # such as "p95"
+    unit: str  # of the two figures
+    baseline: float | None  # in the middle one of its blocks; None: not measured
+    candidate: float | None
+    ratio: float | None  # candidate / baseline
+    ratio_low: float | None  # None: not bounded
+    ratio_high: float | None
+    outcome: Outcome
+    reason: str  # a sentence that a reader understands on its own
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionResult:
+    """A candidate measured in turns with its baseline, on new sandboxes in every turn."""
+
+    outcome: Outcome
+    baseline: str  # in words, such as "main (1a2b3c4d5)"
+    git_sha: str  # of the baseline
+    baseline_run_id: str  # the run that its environment was
+    pairs: int  # of blocks that were compared
+    redone: int  # pairs that measured this machine, and were made again
+    looks: int
+    margin: float
+    alpha: float
+    risk: float
+    turn_s: float
+    requests: dict[str, int]  # that count, by version
+    errors: dict[str, int]
+    checks: tuple[RegressionCheck, ...]
+    saturated: str = ""  # why the comparison was given up; empty if it was not
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """A resource that is still there after teardown, and how to remove it."""
 
@@ -210,6 +246,7 @@ class RunResult:
     tuning: TuningResult | None = None
     load: tuple[LoadResult, ...] = ()
     verdict: Verdict | None = None
+    regression: RegressionResult | None = None  # against a baseline, if one was named
     leftovers: tuple[Leftover, ...] | None = None  # None until teardown looked
     error: str = ""
 
@@ -228,6 +265,7 @@ class RunResult:
             "tuning": _plain(self.tuning),
             "load": [_plain(result) for result in self.load],
             "verdict": _plain(self.verdict),
+            "regression": _plain(self.regression),
             "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
             "error": self.error,
         }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness import accounts, aws, evidence, executions, inputs, orphans, pipeline, runs
+from harness import accounts, aws, baseline, evidence, executions, inputs, orphans, pipeline, runs
 from harness.config import Env, parse_settings
 from harness.errors import UserError
 from harness.local import server
@@ -62,6 +62,7 @@ class Resumed(Run):
             settings = parse_settings(lease.settings, f"runs/{run_id}/lease.json")
             env = Env(lease.env, project / "envs" / lease.env, settings)
             env.tuning_payload()
+            compared_with = baseline.of_settings(project, env, folder.path.parent)
             tools = tools_of(project, ui, node=(project / "postman").is_dir())
             orphans.end(orphans.find(), ui.note)
             account, stands = _place(folder, lease)
@@ -76,6 +77,7 @@ class Resumed(Run):
             if stands:
                 run.environment.publish()  # it may stand longer now
             run.stands = stands
+            run.baseline = compared_with
             run.result = replace(result, error="", verdict=None, leftovers=None)
             run.save()
         return run
@@ -121,6 +123,7 @@ class Resumed(Run):
             self.result,
             outputs={},
             smoke=None,
+            regression=None,
             tuning=self.result.tuning if "tune" in kept else None,
             load=_finished_loads(self.result.load, self.finished),
             leftovers=None,

@@ -1,6 +1,6 @@
 """A run: the only place that knows the order of the steps.
 
-    build -> up -> smoke -> tune -> load -> gate -> report -> down
+    build -> up -> smoke -> tune -> load [-> compare] -> gate -> report -> down
 
 Each step takes what the ones before it found (in `RunResult`) and adds its own; the result
 is on disk after every step, so nothing measured is lost when a later step fails.
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 from harness import (
     accounts,
     aws,
+    baseline,
     environment,
     evidence,
     gate_shared,
@@ -50,10 +51,13 @@ from harness.terraform import Change
 from harness.toolchain import Toolchain
 from harness.tuner import FinishedExecution
 
-STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
+STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
 
 # The functions that this project's environments deploy: folders of lambda/.
 PACKAGES: tuple[str, ...] = ("crud_api", "power_tuner")
+
+
+Turn = Callable[[], AbstractContextManager[None]]  # entered to do something beside others
 
 
 class Run:
@@ -88,6 +92,7 @@ class Run:
         self.ui = ui
         self.result = result
         self.finished: frozenset[str] = frozenset()  # steps of a resumed run, done before
+        self.baseline: baseline.Baseline | None = None  # what `compare` compares with
         if tools is not None:  # None: a run that deploys nothing
             self.environment = Environment(folder, account, tools)
 
@@ -127,6 +132,8 @@ class Run:
         env = load_env(project, env_name, overrides)
         env.tuning_payload()
         root_module.check(env.folder)
+        all_runs = runs_folder or project / "runs"
+        compared_with = baseline.of_settings(project, env, all_runs)
         tools = tools_of(project, ui, node=(project / "postman").is_dir())
         settings = env.settings.environment
         sweeper.tidy(project, ui, runs_folder)
@@ -146,7 +153,7 @@ class Run:
             environment.require_bucket(account, bucket, env_name)
 
         folder = runs.create(
-            runs_folder or project / "runs",
+            all_runs,
             env_name,
             settings.name,
             timedelta(hours=settings.lifetime_hours),
@@ -176,6 +183,7 @@ class Run:
             settings=env.settings.model_dump(),
         )
         run = cls(project, env, folder, account, tools, ui, result)
+        run.baseline = compared_with
         run.save()
         return run
 
@@ -264,7 +272,7 @@ class Run:
         """
         if not self.result.outputs.get("api_url"):
             return f"envs/{self.env.name} has no output api_url"
-        collection = self._collection(step)
+        collection = self.collection(step)
         if not collection.is_file():
             return f"there is no {collection.relative_to(self.project)}"
         return ""
@@ -290,11 +298,11 @@ class Run:
         with self._step("smoke", "asking every operation once") as step:
             smoke = newman.run_smoke(
                 base_url=self.result.outputs["api_url"],
-                credentials=self._api_credentials(),
+                credentials=self.api_credentials(),
                 region=self.account.region,
                 log=self.folder.logs / "smoke.log",
                 timeout_s=120,
-                collection=self._collection("smoke"),
+                collection=self.collection("smoke"),
             )
             self._add(smoke=smoke)
             held = smoke.assertions - len(smoke.failures)
@@ -444,8 +452,8 @@ class Run:
         """
         from harness import ceiling, newman
 
-        credentials = self._api_credentials()
-        collection = self._collection("load")
+        credentials = self.api_credentials()
+        collection = self.collection("load")
         step.update("measuring what the load driver itself can do (once)")
         most = ceiling.requests_per_s(
             self.project / ".cache", collection, signed=credentials is not None
@@ -468,6 +476,31 @@ class Run:
 
         return rounds.LoadSeries(run_round, self.folder.load, label)
 
+    def compare(self, *, quietly: Turn = nullcontext, alone: Turn = nullcontext) -> None:
+        """Deploy the baseline beside this environment and measure both in turns.
+
+        Args:
+            quietly: Entered to deploy and to take down.
+            alone: Entered to measure.
+        """
+        from harness import comparison
+
+        self._require_api("load")
+        started = time.monotonic()
+        try:  # no step around it: the baseline is a run with steps of its own
+            self._add(regression=comparison.compare(self, quietly=quietly, alone=alone))
+            self.folder.mark("compare")
+        finally:
+            elapsed = round(time.monotonic() - started, 3)
+            self._add(timings={**self.result.timings, "compare": elapsed})
+
+    def deploy_declared_memory(self) -> None:
+        """Deploy the memory size that the environment is declared with, if it has another."""
+        declared = int(self.result.outputs["memory_mb"])
+        if self.folder.read_lease().memory_mb != declared:
+            with self._step("memory", f"back to {declared} MB") as step:
+                self._deploy_memory(declared, step)
+
     def _sizes(self) -> dict[str, int]:
         """Return the memory sizes to load the API at, by label."""
         current = int(self.result.outputs["memory_mb"])
@@ -484,7 +517,9 @@ class Run:
         return sizes
 
     def gate(self) -> Verdict:
-        """Hold what was measured against the SLO."""
+        """Hold what was measured against the SLO, and against the baseline if there is one."""
+        from harness import regression
+
         with self._step("gate", "holding the results against the SLO") as step:
             limits = self.env.settings.slo
             verdict = slo.evaluate(
@@ -495,6 +530,9 @@ class Run:
                 samples=self._samples_of_deployed() if limits.confidence else (),
                 confidence=rounds.confidence_of_a_look(limits),
             )
+            if self.result.regression:
+                checks = (*verdict.checks, *regression.slo_checks(self.result.regression))
+                verdict = Verdict(slo.overall(checks), checks)
             self._add(verdict=verdict)
             held = sum(check.outcome == "pass" for check in verdict.checks)
             step.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold")
@@ -605,7 +643,8 @@ class Run:
         folders = (path for path in (self.sources / "lambda").glob("[!._]*") if path.is_dir())
         return tuple(sorted(path.name for path in folders))
 
-    def _collection(self, step: str) -> Path:
+    def collection(self, step: str) -> Path:
+        """Return the file of what a "smoke" or a "load" test asks."""
         return self.project / "postman" / f"{step}.postman_collection.json"
 
     def _require_api(self, step: str) -> None:
@@ -637,7 +676,7 @@ class Run:
             StepError: The embedded AWS has ended meanwhile, so the figures are of nothing.
         """
         home = self.folder.embedded_home
-        if step in ("smoke", "tune", "load") and home and server.status(home) is None:
+        if step in ("smoke", "tune", "load", "compare") and home and server.status(home) is None:
             raise StepError(step, "the embedded AWS has ended, and everything in it")
 
     def _add(self, **found: Any) -> None:
@@ -649,7 +688,7 @@ class Run:
             step.update(f"deploying {memory_mb} MB")
             self.environment.set_memory(memory_mb, follow(step, f"deploying {memory_mb} MB"))
 
-    def _api_credentials(self) -> Any:
+    def api_credentials(self) -> Any:
         """Return the keys that sign requests, where the API wants them signed.
 
         So does an embedded AWS in all accounts but one: whose API is meant is only in the

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// The Newman driver: reads one JSON object from stdin, runs its collection once (mode "smoke")
-// or as a load test (mode "load"), and writes JSON lines to stdout. harness/newman.py starts it.
+// The Newman driver: reads one line of JSON from stdin, runs its collection once (mode "smoke"),
+// as a load test (mode "load") or in the turns that further lines ask for (mode "turns"), and
+// writes JSON lines to stdout. harness/newman.py and harness/turn_driver.py start it.
 // Keys come from the environment (AWS_ACCESS_KEY_ID, ...), never from stdin, argv or a file.
 
-import { text } from 'node:stream/consumers';
+import { createInterface } from 'node:readline';
 
 // Whatever a library prints goes to stderr: stdout carries this driver's events and nothing else.
 console.log = console.info = console.debug = console.error;
@@ -11,13 +12,17 @@ console.log = console.info = console.debug = console.error;
 const MODES = {
   smoke: () => import('./driver/smoke.mjs'),
   load: () => import('./driver/load.mjs'),
+  turns: () => import('./driver/turns.mjs'),
 };
 
-const config = JSON.parse(await text(process.stdin));
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const config = JSON.parse((await lines.next()).value);
 const mode = await MODES[config.mode]();
 try {
-  process.exitCode = await mode.main(config);
+  process.exitCode = await mode.main(config, lines);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
+} finally {
+  process.stdin.destroy(); // which may still be open, and would keep this process
 }

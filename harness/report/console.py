@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.report import advice, words
-from harness.report.tables import Table, load_table, memory_table
+from harness.report.tables import Table, load_table, memory_table, regression_table
 from harness.results import RunResult, TuningResult
 
 _STYLES: dict[words.Status, str] = {
@@ -25,7 +25,7 @@ _STYLES: dict[words.Status, str] = {
 }
 
 
-PARTS = ("tuning", "load", "smoke", "verdict", "teardown")
+PARTS = ("tuning", "load", "regression", "smoke", "verdict", "teardown")
 
 
 def print_summary(
@@ -51,6 +51,10 @@ def print_summary(
         _print_tuning(console, result)
     if "load" in wanted:
         _print_load(console, result)
+    if "regression" in wanted and result.regression is not None:
+        _print_table(console, regression_table(result.regression))
+        _say(console, Text(words.regression_sentence(result.regression), style="dim"))
+        console.print()
     if "smoke" in wanted:
         _print_smoke(console, result)
     if "verdict" in wanted:

@@ -198,6 +198,8 @@ def _context(
         "load_sentence": words.load_sentence(result.load),
         "load_facts": words.load_facts(result.load),
         "latency_chart": drawn.get("latency"),
+        "regression": tables.regression_table(result.regression),
+        "regression_sentence": words.regression_sentence(result.regression),
         "steps": advice.how_to_apply(result),
         "timings": _timings(result.timings),
         "timings_table": tables.timings_table(result.timings),

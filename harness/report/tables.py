@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.report import numbers
-from harness.report.words import verdict_lines
-from harness.results import LoadResult, PowerDetail, RunResult, TuningResult, Verdict
+from harness.report.words import SYMBOLS, verdict_lines
+from harness.results import (
+    LoadResult,
+    PowerDetail,
+    RegressionCheck,
+    RegressionResult,
+    RunResult,
+    TuningResult,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +212,40 @@ def _load_notes(load: LoadResult) -> Iterable[str]:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(load.errors_by_kind.items()))
         ratio = numbers.percent(load.error_ratio)
         yield f"{load.label}: {ratio} of the requests failed" + (f" ({kinds})" if kinds else "")
+
+
+# --- baseline -------------------------------------------------------------------------------
+
+
+def regression_table(regression: RegressionResult | None) -> Table | None:
+    """Return the figures of a candidate beside its baseline's, or None without one."""
+    if regression is None:
+        return None
+    columns = (
+        Column("Figure", numeric=False),
+        Column("Baseline"),
+        Column("Candidate"),
+        Column("Ratio"),
+        Column("From"),
+        Column("To"),
+        Column("Outcome", numeric=False),
+    )
+    rows = tuple(_regression_row(check) for check in regression.checks)
+    return Table(f"Against the baseline {regression.baseline}", columns, rows)
+
+
+def _regression_row(check: RegressionCheck) -> Row:
+    figures = (check.baseline, check.candidate)
+    ratios = (check.ratio, check.ratio_low, check.ratio_high)
+    return Row(
+        (
+            Cell(f"{check.name} ({check.unit})"),
+            *(Cell("–" if value is None else numbers.rounded(value)) for value in figures),
+            *(Cell("–" if value is None else f"{value:.3f}") for value in ratios),
+            Cell(f"{SYMBOLS[check.outcome]} {check.outcome}"),
+        ),
+        key=check.name,
+    )
 
 
 # --- verdict, smoke, timings, settings --------------------------------------------------------

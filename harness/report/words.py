@@ -15,6 +15,7 @@ from harness.results import (
     Check,
     LoadResult,
     Outcome,
+    RegressionResult,
     RunResult,
     Verdict,
 )
@@ -102,11 +103,15 @@ _TITLES = {
     "error_ratio": "Errors",
     "cost_per_million_usd": "Cost per million",
     "distance_from_best": "Distance from best",
+    "cost_ratio": "Cost against the baseline",
 }
 
 
 def check_title(name: str) -> str:
     """Return what a check is called; an unknown one by its key."""
+    found = re.fullmatch(r"(p\d+)_ratio", name)
+    if found:
+        return f"{found[1]} against the baseline"
     return _TITLES.get(name, name.replace("_", " "))
 
 
@@ -134,6 +139,22 @@ def check_value(check: Check, value: float | None) -> str:
 
 
 # --- load -----------------------------------------------------------------------------------
+
+
+def regression_sentence(regression: RegressionResult | None) -> str:
+    """Return how a candidate was compared with its baseline, in a sentence or two."""
+    if regression is None:
+        return ""
+    made = f"{regression.pairs} pairs of blocks of {regression.turn_s:g} s, new sandboxes in each"
+    again = f"; {regression.redone} pairs were made again" if regression.redone else ""
+    looks = f", after {regression.looks} looks" if regression.looks > 1 else ""
+    failed = ", ".join(f"{count:,} of the {name}" for name, count in regression.errors.items())
+    said = f" Requests without a good answer: {failed}." if any(regression.errors.values()) else ""
+    return (
+        f"In turns with {regression.baseline}: {made}{looks}{again}. At most "
+        f"{numbers.percent(regression.margin)} worse is allowed; if nothing got worse, at most "
+        f"{numbers.percent(regression.alpha)} of the comparisons fail.{said}"
+    )
 
 
 def load_sentence(loads: tuple[LoadResult, ...]) -> str:

@@ -238,6 +238,7 @@ def _sections(review: Review, flavour: Flavour) -> list[Section]:
         _memory(review),
         _curve(review, flavour),
         _latency(review),
+        _regression(review),
         _apply(review),
         _changes(review, flavour),
         _details(review, flavour),
@@ -351,6 +352,16 @@ def _latency(review: Review) -> Section:
     said = _line(words.load_sentence(review.result.load))
     text = f"{said}\n\n{markdown_table(table)}"
     return Section("Latency under load", _titled("Latency under load", text), 5)
+
+
+def _regression(review: Review) -> Section:
+    """The comparison in turns, which unlike a delta to main's last run can decide something."""
+    found = review.result.regression
+    table = tables.regression_table(found)
+    if table is None:
+        return Section("Against the baseline", "", 3)
+    text = f"{_line(words.regression_sentence(found))}\n\n{markdown_table(table)}"
+    return Section("Against the baseline", _titled("Against the baseline", text), 3)
 
 
 def _apply(review: Review) -> Section:

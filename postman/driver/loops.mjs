@@ -89,6 +89,38 @@ export class OpenLoop {
   }
 }
 
+/** Users that wait, work for a turn at their pace, and wait for the next turn. */
+export class TurnLoop {
+  countsWaits = false; // its own pace is part of a user
+  #pacingMs;
+  #endMs = 0;
+  #working = 0;
+  #over;
+
+  constructor(pacingMs) {
+    this.#pacingMs = pacingMs;
+  }
+
+  /** One turn of some users; each begins at its own moment, within the first pace. */
+  async turn(users, clock, durationMs) {
+    this.#endMs = durationMs;
+    this.#working = users.length;
+    const over = new Promise((resolve) => {
+      this.#over = resolve;
+    });
+    for (const { user, beginMs } of users) clock.until(beginMs).then(() => user.begin(beginMs));
+    await over;
+  }
+
+  next(user, now) {
+    const due = Math.max(now, user.dueMs + this.#pacingMs);
+    if (due < this.#endMs) return due;
+    this.#working -= 1;
+    if (!this.#working) this.#over();
+    return undefined; // until its next turn
+  }
+}
+
 export function loopOf(plan) {
   return 'arrivals_ms' in plan ? new OpenLoop(plan) : new ClosedLoop(plan);
 }

@@ -1,15 +1,15 @@
 // One process of a load test: some of its users, and a measure of how busy it was itself.
 
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 
 import { loopOf } from './loops.mjs';
 import { environmentOf, readCollection } from './newman.mjs';
 import { SampleFile } from './samples.mjs';
+import { startUsage } from './usage.mjs';
 import { User } from './user.mjs';
 import { warmUp } from './warmup.mjs';
 
 const PROGRESS_MS = 1000;
-const LOOP_RESOLUTION_MS = 5;
 
 const tell = (message) =>
   new Promise((resolve) => {
@@ -93,26 +93,6 @@ function cutOff() {
 function neverSent(due) {
   const nothing = { latency_ms: 0, user: -1, iteration: -1, request: '', status: 0 };
   return { start_ms: due, ...nothing, wait_ms: clock.now() - due, error: 'unserved' };
-}
-
-/** Starts measuring this process; the function it returns gives the figures. */
-function startUsage() {
-  const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  loop.enable();
-  const cpu = process.cpuUsage();
-  const from = performance.now();
-  return () => {
-    loop.disable();
-    const used = process.cpuUsage(cpu);
-    // the monitor counts its own period as delay
-    const beyond = (ns) => Math.max(0, ns / 1e6 - LOOP_RESOLUTION_MS);
-    return {
-      cpu_ratio: (used.user + used.system) / 1000 / (performance.now() - from),
-      loop_delay_p50_ms: beyond(loop.percentile(50)),
-      loop_delay_p99_ms: beyond(loop.percentile(99)),
-      max_rss_mb: process.resourceUsage().maxRSS / 1024,
-    };
-  };
 }
 
 function fail(error) {

@@ -18,6 +18,8 @@ from harness.results import (
     LatencyStats,
     LoadResult,
     PowerDetail,
+    RegressionCheck,
+    RegressionResult,
     RunResult,
     SmokeResult,
     StateMachineCost,
@@ -145,6 +147,34 @@ TUNING = tuning(
 )
 LOAD = (load("current", 128, CURRENT), load("recommended", 512, RECOMMENDED))
 VERDICT = evaluate(SLO, load=LOAD, tuning=TUNING)
+
+
+def regression(**changes: Any) -> RegressionResult:
+    """A candidate whose p95 is worse, and whose cost was not measured."""
+    checks = (
+        RegressionCheck("p50", "ms", 21.3, 21.4, 1.005, 0.99, 1.02, "pass", "p50 is no more ..."),
+        RegressionCheck("p95", "ms", 41.0, 45.5, 1.11, 1.08, 1.14, "fail", "p95 is 8 % worse"),
+        RegressionCheck(
+            "cost", "USD per million", None, None, None, None, None, "inconclusive", "not measured"
+        ),
+    )
+    found = RegressionResult(
+        outcome="fail",
+        baseline="main (1a2b3c4d5)",
+        git_sha="1a2b3c4d5e6f",
+        baseline_run_id="261120-2243-k3fb",
+        pairs=30,
+        redone=2,
+        looks=1,
+        margin=0.05,
+        alpha=0.01,
+        risk=0.05,
+        turn_s=4.0,
+        requests={"baseline": 4500, "candidate": 4480},
+        errors={"baseline": 0, "candidate": 3},
+        checks=checks,
+    )
+    return replace(found, **changes)
 
 
 def run(**changes: Any) -> RunResult:

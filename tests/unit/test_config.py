@@ -44,6 +44,19 @@ def test_an_environment_is_a_name_and_not_a_path(project: Path, name: str) -> No
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        pytest.param(
+            "[regression]\npairs = 8",
+            r"\[regression\]: pairs: 8 can never fail a check at alpha = 0.01 with 3 .* least 9$",
+            id="too-few-pairs",
+        ),
+        pytest.param(
+            '[regression]\nchecks = ["p59"]', r"\[regression\] checks.0: .*'p50'", id="no-check"
+        ),
+        pytest.param(
+            "[regression]\nturn_s = 1.0",
+            r"warm_up_s \(1\) must be less than turn_s \(1\)",
+            id="turn-of-warm-up",
+        ),
         pytest.param("[load]\nvirtual_users = -1", r"\[load\] virtual_users: -1 .* 1$", id="users"),
         pytest.param(
             "[load]\nvirtual_user = 3",

@@ -30,6 +30,7 @@ class FakeRun:
         self.ui = Ui()
         self.calls: list[str] = []
         self.on: dict[str, Callable[[], object]] = {}
+        self.baseline: object = None
         self.result = RunResult(
             run_id=self.folder.run_id,
             env="local",
@@ -86,6 +87,13 @@ def test_the_steps_come_in_their_order(fake: FakeRun) -> None:
         "down",
         "refresh_report",
     ]
+
+
+def test_a_baseline_is_compared_with_before_the_gate(fake: FakeRun) -> None:
+    """After the load, so that the gate knows both."""
+    fake.baseline = "main"
+    assert execute(fake) == 0
+    assert fake.calls[4:7] == ["load", "compare", "gate"]
 
 
 @pytest.mark.parametrize("step", ["build", "up", "smoke", "tune", "load", "gate"])

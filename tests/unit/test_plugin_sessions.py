@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 # pytester forgets what is imported inside of a session; imported here, it stays.
@@ -111,6 +114,14 @@ def test_a_mistake_is_one_clear_error_before_any_test(
     result.stderr.fnmatch_lines([message])
 
 
+def test_a_baseline_that_is_not_there_is_one_clear_error(project: pytest.Pytester) -> None:
+    """Before anything is deployed or a test is collected."""
+    project.makepyfile("def test(): raise SystemError")
+    result = project.runpytest_inprocess("--env", "mine", "--baseline", "mian")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*baseline mian: neither a branch, a tag or a commit of*"])
+
+
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
@@ -142,9 +153,21 @@ def test_markers_of_the_same_name_in_other_tests_are_left_alone(project: pytest.
     project.runpytest_inprocess("--env", "mine").assert_outcomes(passed=1)
 
 
+def commit(project: Path) -> None:
+    """Make a project the main branch of a repository."""
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    for arguments in (
+        ["init", "--quiet", "--initial-branch", "main"],
+        ["add", "."],
+        ["commit", "--quiet", "--message", "One"],
+    ):
+        subprocess.run(["git", *who, *arguments], cwd=project, check=True, capture_output=True)
+
+
 def test_a_baseline_that_no_test_compares_with_is_no_pass(project: pytest.Pytester) -> None:
     """A gate that was asked for and not held would always be open."""
     project.makepyfile("def test(): pass")
+    commit(project.path)
     result = project.runpytest_inprocess("--env", "mine", "--baseline", "main")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*--baseline main: no test compared with it*"])
@@ -168,6 +191,7 @@ def test_the_baseline_is_what_the_option_names(
 ) -> None:
     """And without the option, whatever compares with it is skipped."""
     project.makepyfile("def test(dyno_baseline): assert dyno_baseline == 'main'")
+    commit(project.path)
     baseline = ["--env", "mine", "--baseline", "main"]
     result = project.runpytest_inprocess(*baseline, *workers)
     result.assert_outcomes(passed=1)

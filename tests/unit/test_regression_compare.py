@@ -11,6 +11,7 @@ import pytest
 from harness import regression
 from harness.load import Sample
 from harness.regression import Block, compare
+from harness.results import RegressionResult
 from harness.stats import Interval
 
 
@@ -245,10 +246,37 @@ class TestEvidence:
     def test_verdict_is_in_the_records_of_the_gate(self):
         """For the tables and JUnit: limit and measured are ratios."""
         same = blocks(12, random.Random(13))
-        verdict = compare(same, same).verdict()
-        assert verdict.outcome == "pass"
-        assert [check.name for check in verdict.checks] == ["p50_ratio", "p95_ratio", "cost_ratio"]
-        assert {(check.limit, check.measured) for check in verdict.checks} == {(1.05, 1.0)}
+        checks = regression.slo_checks(result_of(compare(same, same)))
+        assert {check.outcome for check in checks} == {"pass"}
+        assert [check.name for check in checks] == ["p50_ratio", "p95_ratio", "cost_ratio"]
+        assert {(check.limit, check.measured) for check in checks} == {(1.05, 1.0)}
+
+    def test_evidence_has_no_infinite_number(self):
+        """A bound that is not known yet is none in result.json."""
+        few = blocks(3, random.Random(13))
+        for record in compare(few, few).records():
+            assert (record.ratio, record.ratio_low, record.ratio_high) == (1.0, None, None)
+            assert record.outcome == "inconclusive"
+
+
+def result_of(found):
+    """Return a comparison as the record of a run."""
+    return RegressionResult(
+        outcome=found.outcome,
+        baseline="main (1a2b3c4d5)",
+        git_sha="1a2b3c4d5",
+        baseline_run_id="251120-0915-k3f9",
+        pairs=found.pairs,
+        redone=0,
+        looks=1,
+        margin=found.margin,
+        alpha=0.01,
+        risk=0.05,
+        turn_s=4.0,
+        requests={},
+        errors={},
+        checks=found.records(),
+    )
 
 
 def test_turns_alternate_who_is_first():

@@ -79,6 +79,7 @@ def evil_run() -> RunResult:
             replace(run.load[0], label=EVIL, saturated=EVIL, errors=1, errors_by_kind={EVIL: 1}),
         ),
         verdict=Verdict("fail", (Check("latency_p95_ms", 1, 2, "fail", EVIL),)),
+        regression=samples.regression(baseline=EVIL, errors={EVIL: 3}),
         leftovers=(Leftover(EVIL, EVIL, EVIL),),
         timings={EVIL: 1.0},
     )
@@ -103,6 +104,7 @@ STATES: dict[str, RunResult] = {
         load=(replace(samples.run().load[0], requests=0, latency_ms=None, requests_per_s=0.0),)
     ),
     "load of one request": samples.run(load=(samples.load("current", 128, [12.5]),)),
+    "against a baseline": samples.run(regression=samples.regression()),
     "failed before up": RunResult(
         "r1", "dev", "", "not a time", {}, "", {}, {}, error="terraform is missing"
     ),
@@ -248,6 +250,24 @@ def test_markdown_holds_the_same_tables(reports: dict[str, RenderedReport]) -> N
     assert "![Cost and duration by memory size](charts/power.svg)" in lines
     rows = [line for line in lines if line.startswith("|")]
     assert all(row.endswith("|") for row in rows)
+
+
+def test_a_baseline_is_shown_with_ratios_and_what_is_allowed(
+    reports: dict[str, RenderedReport],
+) -> None:
+    """The page and the Markdown file have the same table; what was not measured is no number."""
+    page, lines = html(reports["against a baseline"]), reports["against a baseline"].markdown
+    text = lines.read_text(encoding="utf-8")
+    assert "| p95 (ms) | 41.0 | 45.5 | 1.110 | 1.080 | 1.140 | ✗ fail |" in text
+    assert "| cost (USD per million) | – | – | – | – | – | ? inconclusive |" in text
+    said = (
+        "In turns with main (1a2b3c4d5): 30 pairs of blocks of 4 s, new sandboxes in each; 2 pairs"
+    )
+    assert said in text
+    assert "At most 5 % worse is allowed" in text
+    assert "0 of the baseline, 3 of the candidate" in text
+    assert 'id="regression"' in page
+    assert "1.110" in page
 
 
 def test_pictures_that_no_longer_apply_are_removed(tmp_path: Path) -> None:

@@ -118,6 +118,14 @@ def test_a_failed_slo_is_named_with_its_reason_first() -> None:
     assert "Not to be applied as it is:\n- run 261120-2243-k3f9 misses its SLOs: p95 at" in text
 
 
+def test_a_comparison_with_the_baseline_is_a_section_of_its_own() -> None:
+    """Its figures were measured beside each other, unlike the delta to main's last run."""
+    text = compose(Review(samples.run(regression=samples.regression())), GITHUB).text
+    section = section_of(text, "Against the baseline")
+    assert "| p95 (ms) | 41.0 | 45.5 | 1.110 | 1.080 | 1.140 | ✗ fail |" in section
+    assert "In turns with main (1a2b3c4d5): 30 pairs of blocks" in section
+
+
 def test_a_failed_run_says_what_stopped_it() -> None:
     """Without figures there is still a comment."""
     smoke = SmokeResult(3, 9, (SmokeFailure("create", "is 201", "expected 500 | to be 201"),))
