@@ -90,6 +90,7 @@ class BaselineRun(Run):
             region=run.account.region,
             endpoint=run.account.endpoint,
             server_home=str(home.resolve()) if home else "",
+            beside=run.folder.run_id,
             settings=settings.model_dump(),
         )
         bucket = run.folder.read_lease().backend.get("bucket", "")

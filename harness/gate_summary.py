@@ -80,10 +80,11 @@ def tables(folders: Iterable[RunFolder]) -> Iterator[tuple[str, str]]:
             result = read_result(folder)
         except DynoError:
             continue
-        if folder.read_lease().tuner_only and not result.error and not result.leftovers:
+        lease = folder.read_lease()
+        if (lease.tuner_only or lease.beside) and not result.error and not result.leftovers:
             continue  # its figures are those of the environment that it measured for
         title = f"dyno run {folder.run_id}"
-        worker = folder.read_lease().worker
+        worker = lease.worker
         yield f"{title} ({worker})" if worker else title, _text(result, folder)
 
 

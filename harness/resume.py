@@ -144,6 +144,8 @@ def _require_resumable(lease: Lease, finished: bool) -> None:
     run = f"run {lease.run_id}"
     if lease.tuner_only:
         raise UserError(f"{run} tuned a function by its name: start it again with dyno tune")
+    if lease.beside:
+        raise UserError(f"{run} is the baseline of run {lease.beside}: resume that one")
     if lease.server_home:
         raise UserError(f"{run} is one of pytest's: run pytest again")
     if not lease.is_of_this_host:

@@ -84,6 +84,7 @@ class Lease:
     settings: dict[str, Any] = field(default_factory=dict)
     function_arn: str = ""  # that a power tuner alone tunes
     function_memory_mb: int = 0  # that it had before
+    beside: str = ""  # run that this is the baseline of, and that has the evidence
     adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
 
     @classmethod
@@ -416,7 +417,7 @@ def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = T
         run
         for run in all_runs(runs)
         if (lease := run.read_lease()) and (not standing or lease.state == "up")
-        if tuner_only or not lease.tuner_only
+        if not lease.beside and (tuner_only or not lease.tuner_only)
     ]
     if not candidates:
         what = "run with a standing environment" if standing else "run"

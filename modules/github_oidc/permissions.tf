@@ -370,14 +370,14 @@ data "aws_iam_policy_document" "environment" {
         "lambda:CreateAlias",
         "lambda:DeleteFunction",
         "lambda:GetFunctionConfiguration",
+        "lambda:InvokeFunction", # a new version, before callers meet it; a baseline, for its cost
         "lambda:PublishVersion",
         "lambda:RemovePermission",
         "lambda:TagResource",
         "lambda:UpdateAlias",
         "lambda:UpdateFunctionConfiguration",
       ],
-      # a new version is asked before anybody else meets it
-      each.value.ephemeral ? ["lambda:DeleteAlias"] : ["lambda:InvokeFunction", "lambda:UpdateFunctionCode"],
+      each.value.ephemeral ? ["lambda:DeleteAlias"] : ["lambda:UpdateFunctionCode"],
     )
     resources = [local.resources[each.key].functions]
   }

@@ -45,6 +45,15 @@ def test_the_newest_run_is_meant_when_none_is_named(tmp_path: Path) -> None:
     assert runs.find(tmp_path, None, standing=True).run_id == older.run_id
 
 
+def test_a_baseline_is_never_meant_by_the_newest_run(tmp_path: Path) -> None:
+    """Its candidate has the evidence, and is older."""
+    candidate, baseline = new(tmp_path), new(tmp_path)
+    candidate.update_lease(started_at="2020-01-01T00:00:00+00:00")
+    baseline.update_lease(beside=candidate.run_id)
+    assert runs.find(tmp_path, None, standing=False).run_id == candidate.run_id
+    assert runs.find(tmp_path, baseline.run_id, standing=False).run_id == baseline.run_id
+
+
 @pytest.mark.parametrize("run_id", ["nope", "../x", "", "."])
 def test_a_run_that_is_not_there_is_refused_with_the_newest(tmp_path: Path, run_id: str) -> None:
     """A run id is never a path."""

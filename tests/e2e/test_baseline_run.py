@@ -1,0 +1,125 @@
+"""A candidate against its baseline on the embedded AWS: slowed, sped up, and interrupted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.e2e import test_run as whole_line
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+SCHEMA = whole_line.PROJECT / "harness" / "schemas" / "result.schema.json"
+SETTINGS = """
+[regression]
+checks = ["p50", "cost"]
+alpha = 0.05
+pairs = 7
+looks = 1
+turn_s = 2.5
+invocations = 6
+"""
+# Far more than 30 % of what a request takes: a quick test needs a plain difference.
+SLOWER = """
+
+import time as _time
+
+_handler = handler
+
+
+def handler(event, context):
+    end = _time.thread_time() + 0.006
+    while _time.thread_time() < end:
+        pass
+    return _handler(event, context)
+"""
+QUICK = [
+    *("--power", "512", "--num", "5", "--virtual-users", "4", "--pacing-ms", "1000"),
+    *("--duration-s", "5", "--ramp-up-s", "1"),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    """A repository of its own with the real sources as its main branch."""
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
+    for part in ("envs", "modules", "lambda", "postman"):
+        shutil.copytree(whole_line.PROJECT / part, tmp_path / part, ignore=ignore)
+    with (tmp_path / "envs" / "local" / "dyno.toml").open("a") as settings:
+        settings.write(SETTINGS)
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "One")
+    for name in ("node_modules", ".cache"):
+        (tmp_path / name).symlink_to(whole_line.PROJECT / name)
+    yield tmp_path
+    assert whole_line.processes_of(tmp_path) == []
+
+
+def git(project: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *arguments], cwd=project, check=True, capture_output=True)
+
+
+def slow_down(project: Path) -> None:
+    handler = project / "lambda" / "crud_api" / "crud_api" / "handler.py"
+    handler.write_text(handler.read_text() + SLOWER)
+
+
+def compare(project: Path, baseline: str) -> tuple[dict[str, Any], int]:
+    """Return the result of a run against a baseline, and its exit status."""
+    process = whole_line.start(project, "run", "--baseline", baseline, *QUICK, "--json")
+    output = whole_line.finish(process, 900)
+    assert output, (project / "stderr").read_text()
+    result: dict[str, Any] = json.loads(output)
+    jsonschema.validate(result, json.loads(SCHEMA.read_text()))
+    assert result["error"] == "", result["error"]
+    return result, process.returncode
+
+
+def test_a_slower_candidate_fails_and_a_faster_one_passes(project: Path) -> None:
+    """Against main, and against the run of the slow version; nothing of either is left.
+
+    A busy machine decides nothing, and says so.
+    """
+    slow_down(project)
+    slower, status = compare(project, "main")
+    found = slower["regression"]
+    assert found["baseline"].startswith("main (")
+    if not found["saturated"]:
+        assert (found["outcome"], found["pairs"], status) == ("fail", 7, 1)
+        assert all(check["ratio_low"] > 1 for check in found["checks"])
+        reasons = [check["reason"] for check in slower["verdict"]["checks"]]
+        assert any("worse than the baseline, 5 % allowed" in reason for reason in reasons)
+    assert found["outcome"] != "pass"
+
+    git(project, "checkout", "--", "lambda")
+    faster, _ = compare(project, slower["run_id"])
+    found = faster["regression"]
+    assert found["baseline"] == f"run {slower['run_id']}"
+    assert found["outcome"] == ("inconclusive" if found["saturated"] else "pass")
+
+    leases = [json.loads(path.read_text()) for path in project.glob("runs/*/lease.json")]
+    assert [lease["state"] for lease in leases] == ["down"] * 4
+    assert "Against the baseline" in (project / "runs" / faster["run_id"] / "report.md").read_text()
+
+
+def test_ctrl_c_takes_both_environments_down(project: Path) -> None:
+    """While they are measured: the candidate's and the baseline's."""
+    process = whole_line.start(project, "run", "--baseline", "main", *QUICK)
+    whole_line.wait_for_text(project, "… compare", 300)
+    process.send_signal(signal.SIGINT)
+    whole_line.finish(process)
+    assert process.returncode == 130
+    leases = [json.loads(path.read_text()) for path in project.glob("runs/*/lease.json")]
+    assert [lease["state"] for lease in leases] == ["down", "down"]
+    assert len({lease["name_prefix"] for lease in leases}) == 2
+    assert (project / "stderr").read_text().count("nothing left behind") == 2
