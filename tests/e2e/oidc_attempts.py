@@ -13,6 +13,7 @@ ASKED = Path(__file__).with_name("oidc_asked.json")
 # Granted, and not asked in these runs: why, each.
 NOT_ASKED = {
     "gate": {
+        "lambda:InvokeFunction": "a run with a baseline invokes both versions for their cost",
         "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
         "states:StopExecution": "a run that is interrupted while it tunes stops that",
     },
