@@ -70,6 +70,37 @@ def test_excluded_values_are_not_chosen() -> None:
     assert result["details"][0]["duration"] is None
 
 
+@pytest.mark.parametrize(
+    ("colds", "retries", "keys", "said"),
+    [
+        ((9, 2), 22, {"parallelInvocation": True}, ["do not compare. Throttled"]),
+        ((9, 2), 0, {}, ["9 cold starts in 10 invocations at 128 MB, 2 cold starts in 10 "]),
+        ((10, 10), 5, {"parallelInvocation": True}, []),
+        ((4, 1), 0, {"discardTopBottom": 0.4}, []),  # none is in either mean
+        ((3, 1), 0, {"discardTopBottom": 0}, []),
+        ((4, 1), 0, {"discardTopBottom": 0}, ["do not compare"]),
+    ],
+)
+def test_uneven_cold_starts(
+    colds: tuple[int, int], retries: int, keys: dict[str, Any], said: list[str]
+) -> None:
+    """Power values whose means have more or fewer cold starts in them are pointed out."""
+    tuning = {"lambdaARN": ARN, "num": 10, "powerValues": [128, 256], **keys}
+    powers = [
+        PowerState(
+            power,
+            samples=[Sample.of(100 + n, 100, cold=n < cold) for n in range(10)],
+            attempts=10,
+            retries=retries,
+        )
+        for power, cold in zip((128, 256), colds, strict=True)
+    ]
+    state = TuningState(128, "x86_64", 3, None, powers, passes=1)
+    warnings = analyze(parse(tuning, (128,)), state, "https://example.com/")["warnings"]
+    assert len(warnings) == len(said)
+    assert all(words in warning for words, warning in zip(said, warnings, strict=True))
+
+
 def test_where_the_function_stands() -> None:
     """The current power value's saving is per million invocations."""
     result = output({128: [160] * 5, 1024: [10] * 5}, original=128)

@@ -14,6 +14,8 @@ from power_tuner.strategies import Candidate, best
 _MILLION = 1_000_000
 # So many samples are put out as they are; more would not fit beside the rest.
 _MOST_DURATIONS = 5_000
+# Means compare if the shares of cold starts in them differ by no more than this.
+_COLD_SHARES_APART = 0.2
 
 
 def detour(request: TuningInput, state: TuningState) -> str:
@@ -82,7 +84,7 @@ def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str
         "cost": None,
         "totalCost": power.billed_ms * prices.per_ms(power.power),
         "invocations": power.attempts,
-        "coldStarts": sum(sample.cold for sample in samples),
+        "coldStarts": _colds(power),
         "errors": sum(power.errors.values()),
         "errorsByType": power.errors,
         "retries": power.retries,
@@ -152,9 +154,44 @@ def _warnings(request: TuningInput, powers: list[PowerState], prices: Prices) ->
                 f"{power.power} MB: {failed} of {power.attempts} invocations failed, first: "
                 f"{power.failure}"
             )
+    warnings += _uneven_cold_starts(request, powers)
     if len(powers) == 1 and not request.dry_run:
         warnings.append("only one power value: there is nothing to compare it with")
     return warnings
+
+
+def _uneven_cold_starts(request: TuningInput, powers: list[PowerState]) -> list[str]:
+    """Warn where one power value looks slower only because its environments had to start."""
+    shares = {
+        _cold_share(power, request.discard_top_bottom): power
+        for power in powers
+        if power.samples and not power.excluded
+    }
+    if not shares or max(shares) - min(shares) <= _COLD_SHARES_APART:
+        return []
+    most, least = shares[max(shares)], shares[min(shares)]
+    words = f"{_cold_starts(most)}, {_cold_starts(least)}: their durations do not compare"
+    if request.parallel_invocation and least.retries:
+        words += (
+            ". Throttled invocations found environments that were warm by then: do without "
+            "parallelInvocation, or have more concurrency for the account or the function"
+        )
+    return [words]
+
+
+def _cold_share(power: PowerState, trim: float) -> float:
+    """Return the share of cold starts in the trimmed mean; they are the longest, as a rule."""
+    dropped = int(len(power.samples) * trim)
+    kept = len(power.samples) - 2 * dropped
+    return min(max(_colds(power) - dropped, 0), kept) / kept
+
+
+def _cold_starts(power: PowerState) -> str:
+    return f"{_colds(power)} cold starts in {len(power.samples)} invocations at {power.power} MB"
+
+
+def _colds(power: PowerState) -> int:
+    return sum(sample.cold for sample in power.samples)
 
 
 def _prices(prices: Prices) -> dict[str, Any]:
