@@ -77,6 +77,17 @@ def test_smoke_holds_and_cleans_up(
     assert items_in(aws_session, stack) == 0
 
 
+def test_smoke_notices_an_api_that_answers_everybody(
+    deploy: Any, aws_session: Any, tmp_path: Path
+) -> None:
+    """Whoever has keys expects that requests without them are refused."""
+    stack = deploy("NONE")
+    result = smoke(stack, keys(aws_session, stack, "trusting", "execute-api:Invoke"), tmp_path)
+    (failure,) = result.failures
+    assert failure.request == "an unsigned request"
+    assert failure.assertion == "is refused where requests are signed"
+
+
 def test_smoke_names_what_does_not_hold(deploy: Any, aws_session: Any, tmp_path: Path) -> None:
     """A function whose table is gone answers 500: the failures say where and what."""
     stack = deploy("NONE")
