@@ -68,7 +68,7 @@ def apply(
     from harness.report.advice import tuned_function
     from harness.review import sources
 
-    found = _for_env(sources.find(project(), source), env)
+    found = _for_env(sources.find(project(), source, of_functions=True), env)
     settings = load_env(project(), found.result.env).settings
 
     def propose(file: str | None) -> Proposal:

@@ -52,12 +52,13 @@ class Source:
         return found
 
 
-def find(project: Path, name: str | None) -> Source:
+def find(project: Path, name: str | None, *, of_functions: bool = False) -> Source:
     """Return the run that a command names.
 
     Args:
         project: Folder that holds `runs/`.
         name: A run id, or the path of a result.json (or of its folder); None is the newest run.
+        of_functions: Whether a tuning of a function that stays counts for the newest, too.
 
     Raises:
         UserError: There is no such run, or it cannot be read.
@@ -65,7 +66,7 @@ def find(project: Path, name: str | None) -> Source:
     if name is not None and ("/" in name or name.endswith(".json")):
         path = Path(name)
         return of_file(path / "result.json" if path.is_dir() else path)
-    folder = runs.find(project / "runs", name, standing=False, tuner_only=False)
+    folder = runs.find(project / "runs", name, standing=False, tuner_only=of_functions)
     endpoint = folder.read_lease().endpoint
     source = of_file(folder.result)
     return Source(source.result, source.folder, endpoint)

@@ -92,8 +92,10 @@ class Project:
 
     def add_run(self, result: RunResult, endpoint: str = "") -> str:
         """Put a run into runs/ and return its id."""
+        # `dyno tune --function` calls its runs after the function, and their leases after the tuner
+        env = runs.TUNER_ENV if result.env.startswith("function ") else result.env
         folder = runs.create(
-            self.folder / "runs", result.env, "dyno", timedelta(hours=1), endpoint=endpoint
+            self.folder / "runs", env, "dyno", timedelta(hours=1), endpoint=endpoint
         )
         named = replace(result, run_id=folder.run_id)
         folder.result.write_text(json.dumps(named.to_json()))

@@ -194,8 +194,8 @@ def test_a_function_that_was_tuned_where_it_stands_is_applied_to_its_environment
     project: Project, github: GitHub
 ) -> None:
     """The deployment's check judges what no load test has seen; a schedule needs no --env."""
-    run_id = project.add_run(tuned_where_it_stands("dyno-dev-crud-api"))
-    done = project.dyno("apply", run_id, "--open-pr", "--json", **job(github))
+    project.add_run(tuned_where_it_stands("dyno-dev-crud-api"))
+    done = project.dyno("apply", "--open-pr", "--json", **job(github))
     assert done.status == 0, done.err
     assert (done.json["env"], done.json["memory_mb"]) == ("dev", 512)
     message = project.on_remote("log", "-1", "--format=%B", BRANCH)
