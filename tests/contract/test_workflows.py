@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
+from harness.bootstrap import Bootstrapped, Bucket, Repository
 from harness.cli import app
 
 pytestmark = pytest.mark.contract
@@ -17,6 +21,7 @@ pytestmark = pytest.mark.contract
 PROJECT = Path(__file__).parents[2]
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 FILES = [*WORKFLOWS, PROJECT / "action.yml"]
+BUILDSPEC = PROJECT / "buildspec.yml"
 
 MAKE = re.compile(r'make(?: -C "\$GITHUB_ACTION_PATH")? ([a-z-]+)((?: [A-Z]+=\S+)*)')
 DYNO = re.compile(r'(?:\.venv/bin/dyno|"\$GITHUB_ACTION_PATH/\.venv/bin/dyno") ([a-z]+)( .*)?')
@@ -48,6 +53,51 @@ def test_every_run_line_is_a_make_target_or_a_dyno_command(path: Path) -> None:
             called = DYNO.fullmatch(line)
             assert called, f"{path.name}: {line!r} is neither a make target nor a dyno command"
             assert called[1] in commands, line
+
+
+def commands(path: Path) -> Iterator[str]:
+    """Yield the command lines of a workflow, an action or CodeBuild's file."""
+    if path.name == "buildspec.yml":
+        for phase in yaml.safe_load(path.read_text())["phases"].values():
+            yield from phase.get("commands", ())
+    else:
+        yield from (step["run"] for step in steps(path) if "run" in step)
+
+
+@pytest.mark.parametrize("path", [*FILES, BUILDSPEC], ids=lambda path: path.name)
+def test_flags_and_variables_of_commands_exist(path: Path) -> None:
+    """What is misspelt would be found out in somebody's pull request."""
+    makefile = (PROJECT / "Makefile").read_text()
+    for line in commands(path):
+        words = shlex.split(line)
+        program = words.pop(0)
+        if program == "make":
+            given = [word.partition("=")[0] for word in words if "=" in word]
+            for name in given:
+                assert re.search(rf"^{name} \?=", makefile, re.MULTILINE), line
+            continue
+        assert program.endswith(".venv/bin/dyno"), line
+        # a variable in the place of flags may hold any; here it holds none
+        flags = [word for word in words[1:] if not re.fullmatch(r"\$[A-Z_]+_ARGUMENTS", word)]
+        command = typer.main.get_command(app).commands[words[0]]  # type: ignore[attr-defined]
+        command.make_context(words[0], flags)  # raises for what it does not know
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_variables_are_those_that_bootstrap_tells(path: Path) -> None:
+    """There is no secret but GitHub's own, and every TF_VAR_ is declared by every environment."""
+    arns: dict[str, str] = defaultdict(str)
+    told = Bootstrapped(
+        "prod", "1", "eu-west-1", Bucket("b", True, True), (), Repository("a/b"), arns, arns
+    )
+    names = {variable.name for variable in told.variables}
+    text = path.read_text()
+    assert set(re.findall(r"\bvars\.(\w+)", text)) <= names
+    assert set(re.findall(r"\bsecrets\.(\w+)", text)) <= {"GITHUB_TOKEN"}
+    for name in re.findall(r"\bTF_VAR_(\w+)", text):
+        for root in ("dev", "test", "prod"):
+            variables = (PROJECT / "envs" / root / "variables.tf").read_text()
+            assert f'variable "{name}"' in variables, f"{path.name}: {name}, envs/{root}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
