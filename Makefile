@@ -103,6 +103,14 @@ faults: $(READY) ## Kill N runs at random moments, sweep once, look what is left
 lint: $(READY) ## Check style, types, Terraform, state machine, shell, YAML and workflows
 	@scripts/lint
 
+# Too heavy for the lock file: fetched when it is asked for, and kept by uv.
+CHECKOV := 3.3.30
+
+.PHONY: checkov
+checkov: $(READY) ## Look for insecure settings in the Terraform (fetches checkov)
+	@$(BIN)/uv tool run --quiet checkov@$(CHECKOV) --directory modules --directory envs \
+	  --framework terraform --skip-download --quiet --compact $(ARGS)
+
 .PHONY: fmt
 fmt: $(READY) ## Format Python and Terraform
 	@$(BIN)/ruff check --fix --quiet . || true

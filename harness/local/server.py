@@ -34,6 +34,7 @@ from harness.local.shims import node_environment, python_environment
 from harness.local.supervisor import end_server
 
 DEFAULT_ACCOUNT = "000000000000"
+# pragma: allowlist nextline secret: the embedded AWS's, same for everybody
 SECRET_KEY = "test"  # noqa: S105 - not checked for root, and never leaves this machine
 ACCOUNT_CONCURRENCY = 10  # a new AWS account's; each environment is a process here
 MOST_CONCURRENCY = 1000  # AWS's own default quota
