@@ -288,8 +288,8 @@ INVENTORY: dict[str, dict[str, Any]] = {
         "counts": {
             "aws_iam_openid_connect_provider": 1,
             "aws_iam_policy": 2,
-            "aws_iam_role": 3,
-            "aws_iam_role_policy": 3,
+            "aws_iam_role": 4,
+            "aws_iam_role_policy": 4,
         },
         "values": {
             'aws_iam_role.this["gate"]': {
