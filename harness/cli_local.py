@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,8 +11,16 @@ from harness.cli_support import JsonOption, PortOption, RegionOption, print_json
 from harness.errors import EXIT_PASS, EXIT_SLO_MISSED, UserError
 from harness.progress import Ui
 
+if TYPE_CHECKING:
+    from harness.local.server import LocalServer
+
+ModeChoice = Literal["felt", "reported"]
+LatencyChoice = Literal["modelled", "measured"]
+
 local_app = typer.Typer(
-    help="An AWS on this machine, whose Lambdas feel their memory size.", no_args_is_help=True
+    help="An AWS on this machine, whose Lambdas feel their memory size. In a project it is the "
+    "project's own, and yours elsewhere.",
+    no_args_is_help=True,
 )
 
 
@@ -54,7 +62,7 @@ def local_stop(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"stopped": stopped})
     else:
-        typer.echo("stopped" if stopped else "it was not running")
+        typer.echo("stopped" if stopped else f"none was running in {_local_home()}")
 
 
 @local_app.command("status")
@@ -67,7 +75,9 @@ def local_status(as_json: JsonOption = False) -> None:
         print_json({"running": running is not None, **(running.to_json() if running else {})})
     else:
         typer.echo(
-            f"{running.endpoint} (process {running.pid})" if running else "it is not running"
+            f"{running.endpoint} (process {running.pid})"
+            if running
+            else f"none runs in {_local_home()}"
         )
     raise typer.Exit(EXIT_PASS if running else EXIT_SLO_MISSED)
 
@@ -92,18 +102,46 @@ def local_env(as_json: JsonOption = False) -> None:
     """Print the shell lines that point any AWS tool at the embedded AWS."""
     import shlex
 
-    from harness.local import server
-
-    running = server.status(_local_home())
-    if running is None:
-        raise UserError("the embedded AWS is not running. Start it: dyno local start")
-    variables = running.environment()
+    variables = _running().environment()
     if as_json:
         print_json(variables)
         return
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
-    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
+    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+
+
+@local_app.command("meter")
+def local_meter(
+    mode: Annotated[
+        ModeChoice | None,
+        typer.Option(help="felt: callers wait as on AWS. reported: same REPORT, without the wait."),
+    ] = None,
+    aws_latency: Annotated[
+        LatencyChoice | None,
+        typer.Option(
+            help="How long the function's calls to AWS take. modelled: as on AWS. measured: as "
+            "long as the embedded AWS takes."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how the Lambdas of the running embedded AWS are metered, or change it.
+
+    Holds from the next invocation on, until the embedded AWS is stopped.
+    """
+    from harness.local import meter
+
+    home = _running().home
+    if mode is not None:
+        meter.set_mode(home, mode)
+    if aws_latency is not None:
+        meter.set_aws_latency(home, aws_latency)
+    settings = {"mode": meter.mode(home), "aws_latency": meter.aws_latency(home)}
+    if as_json:
+        print_json(settings)
+    else:
+        typer.echo("\n".join(f"{name}: {value}" for name, value in settings.items()))
 
 
 @local_app.command("calibrate")
@@ -192,7 +230,26 @@ def local_fidelity(
         typer.echo(table)
 
 
-def _local_home() -> Path:
+def _running() -> LocalServer:
+    """Return the server that runs.
+
+    Raises:
+        UserError: None does.
+    """
     from harness.local import server
 
-    return server.project_home(project())
+    home = _local_home()
+    running = server.status(home)
+    if running is None:
+        raise UserError(f"no embedded AWS runs in {home}. Start it: dyno local start")
+    return running
+
+
+def _local_home() -> Path:
+    """Return the home of the project's server; outside of any project, of the user's own."""
+    from harness.local import server
+
+    try:
+        return server.project_home(project())
+    except UserError:
+        return server.project_home(Path.home())

@@ -61,6 +61,11 @@ def mode(home: Path) -> Mode:
     return "reported" if _read(home).get("mode") == "reported" else "felt"
 
 
+def aws_latency(home: Path) -> AwsLatency:
+    """Return how long calls to the embedded AWS take in the server in `home`."""
+    return "measured" if _read(home).get("aws_latency") == "measured" else "modelled"
+
+
 def _read(home: Path) -> dict[str, Any]:
     try:
         content = json.loads((home / "meter.json").read_text())

@@ -149,6 +149,7 @@ def start(
         StepError: It did not come up; the message ends with the last lines of its log.
     """
     check_account(account_id)
+    check_region(region)
     limit = check_concurrency(
         ACCOUNT_CONCURRENCY if account_concurrency is None else account_concurrency
     )
@@ -239,6 +240,17 @@ def check_account(account_id: str) -> str:
     if not re.fullmatch(r"[0-9]{12}", account_id):
         raise UserError(f"account id {account_id!r}: must be 12 digits, as 000000000000")
     return account_id
+
+
+def check_region(region: str) -> str:
+    """Return `region` if it looks like one.
+
+    Raises:
+        UserError: It does not.
+    """
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", region):
+        raise UserError(f"region {region!r}: must look like us-east-1")
+    return region
 
 
 def check_concurrency(limit: int) -> int:

@@ -99,6 +99,43 @@ def test_caller_environment_does_not_get_in(home: Path, monkeypatch: pytest.Monk
     assert environment["PYTHONPATH"] == str(shims.METER_PATH)
 
 
+def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
+    """Outside of a project it is the user's own; its shell lines point tools at it."""
+    script = """
+    set -e
+    dyno() { "$PYTHON" -m harness.cli local "$@"; }
+    dyno start --concurrency 3 --region eu-west-1 --json
+    trap 'dyno stop --json' EXIT
+    dyno meter --mode reported --aws-latency measured > "$HOME/meter"
+    eval "$(dyno env)"
+    "$PYTHON" -c 'import boto3; print(boto3.client("lambda").get_account_settings()["AccountLimit"]
+["ConcurrentExecutions"])'
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHON": sys.executable,
+            "PYTHONPATH": str(ROOT),
+            "AWS_PROFILE": "production",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    started, _, rest = done.stdout.partition("}\n")
+    assert json.loads(started + "}")["region"] == "eu-west-1"
+    assert rest.split(maxsplit=1)[0] == "3"
+    assert (tmp_path / "meter").read_text() == "mode: reported\naws_latency: measured\n"
+    assert json.loads(rest.partition("\n")[2]) == {"stopped": True}
+    assert processes_of(tmp_path / ".dyno" / "local") == []
+
+
 def test_port_in_use_is_the_users_to_solve(home: Path) -> None:
     """A taken port is named, with what to do, and nothing is started."""
     with socket.socket() as taken:

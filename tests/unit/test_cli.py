@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
+MODEL = ("--cpu-ms", "17.2", "--memory-mb", "128")
 
 
 @pytest.fixture
@@ -60,6 +62,11 @@ def dyno(project: Path, *arguments: str, **environment: str) -> subprocess.Compl
         pytest.param(["down"], "no run with a standing environment", id="nothing-stands"),
         pytest.param(["sweep", "--older-than", "-1"], "0 or more", id="sweep"),
         pytest.param(["local", "env"], "dyno local start", id="local-env"),
+        pytest.param(["local", "start", "--region", "mars"], "us-east-1", id="local-region"),
+        pytest.param(["local", "start", "--concurrency", "0"], "1 to 1000", id="local-limit"),
+        pytest.param(["local", "model", *MODEL, "--memory-mb", "100"], "128 to 10240", id="size"),
+        pytest.param(["local", "model", *MODEL, "--cpu-ms", "-1"], "CPU time -1", id="cpu"),
+        pytest.param(["local", "model", *MODEL, "--nope"], "No such option", id="unknown"),
     ],
 )
 def test_a_mistake_ends_with_status_2_and_makes_nothing(
@@ -72,6 +79,16 @@ def test_a_mistake_ends_with_status_2_and_makes_nothing(
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not (project / "runs").exists()
+
+
+def test_model_answers_anywhere(tmp_path: Path) -> None:
+    """A list with memory size, mean and deviation; no project and no server is needed."""
+    done = dyno(tmp_path, "local", "model", "--cpu-ms", "17.2", "--memory-mb", "128,1024", "--json")
+    assert done.returncode == 0, done.stderr
+    small, large = json.loads(done.stdout)
+    assert [small["memory_mb"], large["memory_mb"]] == [128, 1024]
+    assert small["duration_ms"].keys() == {"mean", "std"}
+    assert small["duration_ms"]["mean"] == pytest.approx(224, rel=0.05), "AWS's own: 223.4 ms"
 
 
 def test_a_mistyped_key_names_file_key_and_what_is_allowed(project: Path) -> None:
