@@ -24,16 +24,18 @@ from harness.load import write_samples
 from harness.progress import Step
 from harness.regression import Block, Comparison, Version
 from harness.results import Leftover, RegressionResult, RunResult
-from harness.run import Run, Turn
+from harness.run import Beside, Run
 from harness.sandboxes import Sandboxes, renewable
-from harness.turn_driver import TurnDriver
+from harness.turn_driver import Turn, TurnDriver
+
+_COST = "cost"
 
 # Above, what was measured is how fast a version says no.
 _MOST_ERRORS = 0.1
 
 
 def compare(
-    run: Run, *, quietly: Turn = nullcontext, alone: Turn = nullcontext
+    run: Run, *, quietly: Beside = nullcontext, alone: Beside = nullcontext
 ) -> RegressionResult:
     """Deploy a run's baseline beside it, measure both in turns, and take the baseline down.
 
@@ -68,10 +70,10 @@ class BaselineRun(Run):
     """
 
     found: RegressionResult | None = None
-    _quietly: Turn
+    _quietly: Beside
 
     @classmethod
-    def prepare_beside(cls, run: Run, baseline: Baseline, quietly: Turn) -> BaselineRun:
+    def prepare_beside(cls, run: Run, baseline: Baseline, quietly: Beside) -> BaselineRun:
         """Make the baseline's run folder, with its lease.
 
         Args:
@@ -137,7 +139,7 @@ class BaselineRun(Run):
         with self._quietly():
             return super().down()
 
-    def work(self, candidate: Run, alone: Turn) -> int:
+    def work(self, candidate: Run, alone: Beside) -> int:
         """Deploy the baseline and compare."""
         assert self.baseline is not None
         with self._quietly():
@@ -154,26 +156,16 @@ class BaselineRun(Run):
     def _measure(self, candidate: Run, settings: RegressionSettings, step: Step) -> _Measured:
         """Measure pairs of blocks until it can be told, or the last look is over."""
         versions: dict[Version, Run] = {"baseline": self, "candidate": candidate}
-        checks = [name for name in settings.checks if name != "cost" or _can_price(candidate)]
-        if len(checks) < len(settings.checks):
-            self.ui.note("cost is not compared: the payload of [tuning] is not one event")
+        checks = self._checks(candidate, settings)
         with ExitStack() as stack:
             sandboxes = {
                 name: stack.enter_context(_sandboxes(run)) for name, run in versions.items()
             }
-            driver = stack.enter_context(
-                TurnDriver.running(
-                    candidate.env.settings.load,
-                    {name: run.result.outputs["api_url"] for name, run in versions.items()},
-                    credentials=candidate.api_credentials(),
-                    region=self.account.region,
-                    folder=candidate.folder.load,
-                    log=candidate.folder.logs / "compare.log",
-                    collection=candidate.collection("load"),
-                )
-            )
-            step.update("starting the load driver")
-            pairs = _Pairs(versions, sandboxes, driver, settings, "cost" in checks, step)
+            driver = None
+            if checks != [_COST]:
+                step.update("starting the load driver")
+                driver = stack.enter_context(_driver(candidate, versions))
+            pairs = _Pairs(versions, sandboxes, driver, settings, _COST in checks, step)
             measured = _Measured({name: [] for name in versions})
             for look in range(1, settings.looks + 1):
                 pairs.measure(measured, look * settings.pairs)
@@ -190,6 +182,24 @@ class BaselineRun(Run):
                 if measured.saturated or not measured.comparison.more_would_help:
                     break
         return measured
+
+    def _checks(self, candidate: Run, settings: RegressionSettings) -> list[str]:
+        """Return what can be compared, and say why something cannot.
+
+        Raises:
+            StepError: Nothing can.
+        """
+        checks = [str(name) for name in settings.checks]
+        if _COST in checks and not _can_price(candidate):
+            checks.remove(_COST)
+            self.ui.note("cost is not compared: the payload of [tuning] is not one event")
+        reason = candidate.why_not("load")
+        if reason and checks != [_COST]:
+            checks = [name for name in checks if name == _COST]
+            self.ui.note(f"latencies are not compared: {reason}")
+        if not checks:
+            raise StepError("compare", "there is nothing that can be compared")
+        return checks
 
 
 @dataclass
@@ -242,7 +252,7 @@ class _Pairs:
 
     versions: Mapping[Version, Run]
     sandboxes: Mapping[Version, Sandboxes]
-    driver: TurnDriver
+    driver: TurnDriver | None  # None: latencies are not compared
     settings: RegressionSettings
     priced: bool
     step: Step
@@ -283,7 +293,12 @@ class _Pairs:
 
     def _block(self, version: Version) -> tuple[Block, str]:
         self._turns += 1
-        turn = self.driver.turn(version, self.settings.turn_s, f"turn-{self._turns}")
+        turn = Turn((), "")
+        if self.driver is not None:
+            turn = self.driver.turn(version, self.settings.turn_s, f"turn-{self._turns}")
+            folder = self.versions["candidate"].folder.load / "turns"
+            folder.mkdir(exist_ok=True)
+            write_samples(turn.samples, folder / f"{self._turns:04d}-{version}.jsonl")
         run = self.versions[version]
         costs: list[float] = []
         if self.priced:
@@ -294,9 +309,6 @@ class _Pairs:
                 run.account.region,
                 str(outputs["architecture"]),
             )
-        folder = self.versions["candidate"].folder.load / "turns"
-        folder.mkdir(exist_ok=True)
-        write_samples(turn.samples, folder / f"{self._turns:04d}-{version}.jsonl")
         block = Block.of(turn.samples, warm_up_s=self.settings.warm_up_s, costs_usd=costs)
         return block, turn.saturated
 
@@ -317,16 +329,28 @@ class _Pairs:
                 )
 
 
+def _driver(candidate: Run, versions: Mapping[Version, Run]) -> AbstractContextManager[TurnDriver]:
+    for run in versions.values():
+        for output in ("api_url", "function_alias"):
+            if not run.result.outputs.get(output):
+                raise StepError("compare", f"{run.result.name_prefix} has no output {output}")
+    return TurnDriver.running(
+        candidate.env.settings.load,
+        {name: run.result.outputs["api_url"] for name, run in versions.items()},
+        credentials=candidate.api_credentials(),
+        region=candidate.account.region,
+        folder=candidate.folder.load,
+        log=candidate.folder.logs / "compare.log",
+        collection=candidate.collection("load"),
+    )
+
+
 def _sandboxes(run: Run) -> AbstractContextManager[Sandboxes]:
     outputs = run.result.outputs
-    if not outputs.get("function_alias"):
-        raise StepError(
-            "compare", f"envs/{run.env.name} has no output function_alias: what its API calls"
-        )
     return renewable(
         run.account.session.client("lambda"),
         str(outputs["function_name"]),
-        str(outputs["function_alias"]),
+        str(outputs.get("function_alias", "")),
         run.env.tuning_payload(),
     )
 

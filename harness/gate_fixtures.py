@@ -171,7 +171,7 @@ def regression_result(request: pytest.FixtureRequest) -> RegressionResult:
     """This version in turns with the baseline's; both stand side by side in the meantime."""
     request.getfixturevalue("dyno_baseline")  # first: without one, nothing is deployed
     environment: DynoEnvironment = request.getfixturevalue("dyno_environment")
-    session = _session_of(request, environment, "load")
+    session = _session_of(request, environment)
     with as_sentence():
         found = session.regression(settings_of_test(request.node, session.env.settings))
     request.node.user_properties.append(("dyno.baseline_run_id", found.baseline_run_id))

@@ -57,7 +57,7 @@ STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "d
 PACKAGES: tuple[str, ...] = ("crud_api", "power_tuner")
 
 
-Turn = Callable[[], AbstractContextManager[None]]  # entered to do something beside others
+Beside = Callable[[], AbstractContextManager[None]]  # entered to do something beside others
 
 
 class Run:
@@ -476,7 +476,7 @@ class Run:
 
         return rounds.LoadSeries(run_round, self.folder.load, label)
 
-    def compare(self, *, quietly: Turn = nullcontext, alone: Turn = nullcontext) -> None:
+    def compare(self, *, quietly: Beside = nullcontext, alone: Beside = nullcontext) -> None:
         """Deploy the baseline beside this environment and measure both in turns.
 
         Args:
@@ -485,7 +485,6 @@ class Run:
         """
         from harness import comparison
 
-        self._require_api("load")
         started = time.monotonic()
         try:  # no step around it: the baseline is a run with steps of its own
             self._add(regression=comparison.compare(self, quietly=quietly, alone=alone))

@@ -1,7 +1,8 @@
 """New sandboxes for every block: a version published for it, and the alias moved there.
 
-Sandboxes belong to a published version. One whose configuration differs in nothing but the
-description is the same function, and has none yet.
+A function without an alias is invoked by the version's number. Sandboxes belong to a published
+version. One whose configuration differs in nothing but the description is the same function, and
+has none yet.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ _POLL_S = 0.2
 
 
 class Sandboxes:
-    """The sandboxes behind a function's alias; `renewable` makes one and puts all back."""
+    """The sandboxes of a function's newest version; `renewable` makes one and puts all back.
+
+    Args:
+        client: boto3's, for Lambda.
+        name: The function.
+        alias: What its callers invoke; empty: it has none.
+        payload: The event to invoke it with.
+    """
 
     def __init__(self, client: Any, name: str, alias: str, payload: Any) -> None:
         self._client = client
@@ -33,14 +41,17 @@ class Sandboxes:
         self._payload = payload
         config = client.get_function_configuration(FunctionName=name)
         self._description = str(config.get("Description", ""))
-        self._first = str(client.get_alias(FunctionName=name, Name=alias)["FunctionVersion"])
+        self._first = _LATEST
+        if alias:
+            found = client.get_alias(FunctionName=name, Name=alias)
+            self._first = str(found["FunctionVersion"])
         self._current = self._first
         self._turn = 0
 
     @property
-    def alias(self) -> str:
-        """What callers invoke."""
-        return f"{self._name}:{self._alias}"
+    def target(self) -> str:
+        """What is invoked."""
+        return f"{self._name}:{self._alias or self._current}"
 
     def renew(self) -> None:
         """Let the alias point at a version that nobody has invoked yet.
@@ -58,17 +69,17 @@ class Sandboxes:
         deadline = time.monotonic() + _KNOWN_S
         while self._answering() != version:
             if time.monotonic() > deadline:
-                raise StepError("compare", f"{self.alias} does not reach version {version}")
+                raise StepError("compare", f"{self.target} does not reach version {version}")
             time.sleep(_POLL_S)
 
     def invoke(self, times: int) -> list[Invoked]:
-        """Invoke what the alias points at, and return what each cost."""
-        return invoke(self._client, self.alias, self._payload, times)
+        """Invoke the newest version, and return what each invocation says of itself."""
+        return invoke(self._client, self.target, self._payload, times)
 
     def _answering(self) -> str:
         """Return the version that the alias leads to now."""
         body = json.dumps(self._payload).encode()
-        answer = self._client.invoke(FunctionName=self.alias, Payload=body)
+        answer = self._client.invoke(FunctionName=self.target, Payload=body)
         return str(answer.get("ExecutedVersion", ""))
 
     def restore(self) -> None:
@@ -79,9 +90,10 @@ class Sandboxes:
     def _point_at(self, version: str) -> None:
         """Move the alias, and remove the version that it leaves."""
         left, self._current = self._current, version
-        self._client.update_alias(
-            FunctionName=self._name, Name=self._alias, FunctionVersion=version
-        )
+        if self._alias:
+            self._client.update_alias(
+                FunctionName=self._name, Name=self._alias, FunctionVersion=version
+            )
         if left not in (self._first, version):
             # environments of former turns would only take room
             self._client.delete_function(FunctionName=self._name, Qualifier=left)
@@ -93,6 +105,7 @@ class Sandboxes:
         )
 
 
+_LATEST = "$LATEST"
 _EAGER = {"Delay": 1, "MaxAttempts": 120}
 
 

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from tests.e2e import test_run as whole_line
+from tests.e2e import user_project
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -123,3 +124,34 @@ def test_ctrl_c_takes_both_environments_down(project: Path) -> None:
     assert [lease["state"] for lease in leases] == ["down", "down"]
     assert len({lease["name_prefix"] for lease in leases}) == 2
     assert (project / "stderr").read_text().count("nothing left behind") == 2
+
+
+GATE = """
+import pytest
+
+
+@pytest.mark.tuning(payload={"n": 200_000})
+@pytest.mark.regression(checks=["p50", "cost"], alpha=0.05, pairs=6, looks=1, invocations=3)
+def test_gate(regression_result, slo):
+    slo.check(regression_result)
+"""
+
+
+def test_a_function_without_an_api_is_compared_by_its_cost(tmp_path: Path) -> None:
+    """In somebody else's repository: twice the work fails with a sentence, and all is gone."""
+    mine = user_project.write(tmp_path / "mine")
+    (mine / "tests" / "test_gate.py").write_text(GATE)
+    git(mine, "init", "--quiet", "--initial-branch", "main")
+    git(mine, "add", ".")
+    git(mine, "commit", "--quiet", "--message", "One")
+    function = mine / "lambda" / "hello" / "app.py"
+    function.write_text(function.read_text().replace('event["n"]', '2 * event["n"]'))
+
+    process = user_project.start(mine, "--env", "local", "--baseline", "main", "-rf")
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == pytest.ExitCode.TESTS_FAILED, output
+    assert "FAILED tests/test_gate.py::test_gate - cost is " in output
+    assert "% worse than the baseline, 5 % allowed" in output
+    assert "latencies are not compared: envs/local has no output api_url" in output
+    assert [lease["state"] for lease in user_project.leases(mine)] == ["down", "down"]
+    assert user_project.processes_of(mine) == []
