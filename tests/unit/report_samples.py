@@ -182,7 +182,6 @@ def run(**changes: Any) -> RunResult:
     result = RunResult(
         run_id="261120-2243-k3f9",
         env="local",
-        # pragma: allowlist nextline secret: a commit
         git_sha="1b98e3c09d5f8cdd8a2b7c85d03bd3b9c55e1c55",
         started_at="2026-11-20T22:43:07+00:00",
         timings={

@@ -32,7 +32,6 @@ def test_environment_keeps_tools_from_other_credentials() -> None:
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
 
 
-# pragma: allowlist nextline secret: digits
 @pytest.mark.parametrize("account", ["", "12345678901", "1234567890123", "12345678901a"])
 def test_wrong_account_is_refused(account: str) -> None:
     """An account id that is not 12 digits is the user's mistake."""

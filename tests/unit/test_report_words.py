@@ -304,8 +304,6 @@ def test_latency_limits_come_from_the_checks() -> None:
 
 def test_commit_is_short_and_keeps_its_mark() -> None:
     """A tree with changes is not taken for its commit."""
-    # pragma: allowlist nextline secret: a commit
     assert words.commit("9e2685e3a39d4b359491cee9ee14ef19b0cebe1d") == "9e2685e3a"
-    # pragma: allowlist nextline secret: a commit
     assert words.commit("9e2685e3a39d4b359491cee9ee14ef19b0cebe1d+changes") == "9e2685e3a+changes"
     assert words.commit("") == ""
