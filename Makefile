@@ -30,7 +30,7 @@ READY := $(PYTHON_READY) $(NODE_READY)
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nVariables: ENV=local|dev|test|prod (now %s), RUN=run id (the newest), KEEP=1, ARGS="flags for dyno"\n' '$(ENV)'
+	@printf '\nVariables: ENV=local|dev|test|prod (now %s), RUN=run id (the newest), KEEP=1,\n           BASELINE=branch, run id or result.json (gate), ARGS="flags for dyno"\n' '$(ENV)'
 
 .PHONY: setup
 setup: $(READY) ## Install everything into .venv and node_modules (once)
