@@ -81,6 +81,9 @@ def publish(
             posted = upsert(there, made.text, marker(flavour, key))
     except ForgeError as error:
         warnings.append(str(error))
+    except (AttributeError, KeyError, TypeError) as error:
+        # an answer of another shape than is documented; the change can do nothing about that
+        warnings.append(f"{flavour.name} answers what nobody expects: {error!r}")
     return Published(made.text, made.left_out, posted, summary, "; ".join(warnings))
 
 

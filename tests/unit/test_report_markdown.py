@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.report import markdown
+from harness.report.tables import Cell, Column, Row, Table
+from harness.report.templating import markdown_table
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,9 @@ def test_code_and_fences_outlast_their_content() -> None:
     assert markdown.code("`b`") == "`` `b` ``"
     assert markdown.fence("x\n```\ny\n") == "````\nx\n```\ny\n````"
     assert markdown.fence("\x1b[1mbold\x1b[0m\n\tline\x07\n") == "```\nbold\n\tline\n```"
+
+
+def test_notes_stay_outside_of_the_table() -> None:
+    """A line right below the last row would become a row."""
+    table = Table("Load", (Column("p95", "ms"),), (Row((Cell("41"),)),), ("One.", "Two."))
+    assert markdown_table(table).endswith("| 41 |\n\nOne.\n\nTwo.")

@@ -167,6 +167,16 @@ def test_a_forge_that_fails_is_a_warning(
     assert project.dyno("comment", "--max-wait-s", "0", "--strict", **job).status == 3
 
 
+def test_an_answer_of_another_shape_is_a_warning(
+    project: Project, github: GitHub, job: dict[str, str]
+) -> None:
+    """As of a proxy, or of a forge that is not quite GitHub."""
+    github.comments.append("no comment")  # type: ignore[arg-type]
+    done = project.dyno("comment", "--json", **job)
+    assert done.status == 0
+    assert done.json["warning"].startswith("github answers what nobody expects")
+
+
 def test_a_failing_gate_is_commented_all_the_same(
     project: Project, github: GitHub, job: dict[str, str]
 ) -> None:
