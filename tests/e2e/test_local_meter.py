@@ -168,7 +168,7 @@ class Answer:
 
 def invoke(session: LocalSession, name: str, **event: Any) -> Answer:
     """Invoke a function and read its log tail."""
-    lambdas = session.client("lambda", config=Config(retries={"max_attempts": 0}))
+    lambdas = session.client("lambda", config=Config(retries={"max_attempts": 0}, read_timeout=300))
     begin = time.perf_counter()
     answer = lambdas.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event))
     felt_ms = (time.perf_counter() - begin) * 1000

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StepError, UserError
-from harness.local import calibrate, fidelity, meter
+from harness.local import calibrate, fidelity, fidelity_meter, meter
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -124,3 +124,20 @@ def test_new_server_starts_in_the_usual_mode(tmp_path: Path) -> None:
 
     assert meter.mode(tmp_path) == "felt"
     assert json.loads((tmp_path / "meter.json").read_text()) == {"cpu_factor": {"x86_64": 2.0}}
+
+
+def test_meter_is_judged_case_by_case(tmp_path: Path) -> None:
+    """A handler's worst size is in its line; far is what is neither within 3 % nor 1 ms."""
+    short, long = fidelity_meter.Case("nodejs", 2), fidelity_meter.Case("python", 100, threads=4)
+    readings = [
+        fidelity_meter.Reading(short, 128, 2.0, 2.9, 0.01),
+        fidelity_meter.Reading(long, 128, 5500.0, 5600.0, 0.001),
+        fidelity_meter.Reading(long, 1769, 400.0, 440.0, 0.02),
+    ]
+    table = fidelity_meter.write(readings, tmp_path).read_text()
+
+    assert [reading.near for reading in readings] == [True, True, False]
+    assert "| nodejs: 2 ms of CPU | 1 | 1 | +45.0% | +45.0% (+0.90 ms) | 1.0% |" in table
+    assert "in each of 4 threads | 2 | 1 | +5.9% | +10.0% (+40.00 ms) | 2.0% |" in table
+    assert "2 of 3 are within 3 % or 1 ms" in table
+    assert len(json.loads((tmp_path / "meter.json").read_text())) == 3
