@@ -22,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,8 @@ class _State:
     supervisor_identity: str
     owner_pid: int | None
     owner_identity: str | None
-    account_concurrency: int
+    # From here on with defaults: a server that an older version started must be found, and ended.
+    account_concurrency: int = ACCOUNT_CONCURRENCY
 
     @property
     def running(self) -> bool:
@@ -450,11 +451,13 @@ def _write_state(home: Path, state: _State) -> None:
 
 def _read_state(home: Path) -> _State | None:
     try:
-        return _State(**json.loads((home / "server.json").read_text()))
+        content = json.loads((home / "server.json").read_text())
+        known = {field.name for field in fields(_State)}
+        return _State(**{name: value for name, value in content.items() if name in known})
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError):
-        return None  # not ours, or of another version: `_clear` removes it
+    except (ValueError, TypeError, AttributeError):
+        return None  # not ours
 
 
 @contextlib.contextmanager

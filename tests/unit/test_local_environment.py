@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UserError
 from harness.local import server
+from harness.local.identity import identity
 from harness.local.ports import check_port
 
 LOCAL = server.LocalServer("http://127.0.0.1:4566", 1, "000000000000", "eu-west-1", Path("home"))
@@ -61,6 +64,19 @@ def test_folder_without_a_server_has_no_status(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text("{half")
     assert server.status(tmp_path) is None
     assert server.stop(tmp_path) is False
+
+
+def test_server_of_another_version_has_a_status(tmp_path: Path) -> None:
+    """A state file with a key more or a key less is still that of a running server."""
+    me = {"pid": os.getpid(), "identity": identity(os.getpid())}
+    supervisor = {"supervisor_pid": me["pid"], "supervisor_identity": me["identity"]}
+    where = {"endpoint": "http://127.0.0.1:1", "port": 1, "account_id": "0" * 12, "region": "r"}
+    owner = {"owner_pid": None, "owner_identity": None}
+    content = {**where, **me, **supervisor, **owner, "new": True}
+    (tmp_path / "server.json").write_text(json.dumps(content))
+    found = server.status(tmp_path)
+    assert found is not None
+    assert (found.pid, found.account_concurrency) == (me["pid"], server.ACCOUNT_CONCURRENCY)
 
 
 def test_log_tail_gives_the_last_lines(tmp_path: Path) -> None:
