@@ -295,7 +295,12 @@ class _Pairs:
         self._turns += 1
         turn = Turn((), "")
         if self.driver is not None:
-            turn = self.driver.turn(version, self.settings.turn_s, f"turn-{self._turns}")
+            turn = self.driver.turn(
+                version,
+                self.settings.turn_s,
+                f"turn-{self._turns}",
+                warm_up_s=self.settings.warm_up_s,
+            )
             folder = self.versions["candidate"].folder.load / "turns"
             folder.mkdir(exist_ok=True)
             write_samples(turn.samples, folder / f"{self._turns:04d}-{version}.jsonl")

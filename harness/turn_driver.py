@@ -46,21 +46,23 @@ class TurnDriver:
         self._folder = folder
         self._timeout_s = timeout_s  # over a turn's own duration
 
-    def turn(self, target: str, duration_s: float, name: str) -> Turn:
+    def turn(self, target: str, duration_s: float, name: str, *, warm_up_s: float = 0.0) -> Turn:
         """Load one version for some seconds.
 
         Args:
             target: Which of the targets.
             duration_s: How long iterations begin; the last ones are finished.
             name: Of the turn, different from all others.
+            warm_up_s: How long it does not matter how busy everything is: sandboxes start.
 
         Raises:
             StepError: The driver ended, or takes too long.
         """
-        machine = newman.MachineMeter()
-        machine.start()
         asked = {"target": target, "duration_ms": duration_s * 1000, "name": name}
-        self._talk.say(json.dumps(asked))
+        self._talk.say(json.dumps({**asked, "warm_up_ms": warm_up_s * 1000}))
+        machine = newman.MachineMeter()
+        time.sleep(warm_up_s)
+        machine.start()
         done = self.wait_for("turn", duration_s + self._timeout_s)
         machine.stop()
         parts = sorted(self._folder.glob(f"{name}-*.part.jsonl"))

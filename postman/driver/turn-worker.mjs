@@ -47,15 +47,15 @@ async function prepare({ config, number, processes }) {
   process.send({ type: 'ready' });
 }
 
-async function turn({ target, at, durationMs, samplesPath }) {
+async function turn({ target, at, durationMs, warmUpMs, samplesPath }) {
   clock.beganAt = at;
   samples = new SampleFile(samplesPath);
   await clock.until(0);
-  const usage = startUsage();
+  const usage = clock.until(warmUpMs).then(startUsage);
   await loop.turn(usersOf[target], clock, durationMs);
   const elapsed_s = clock.now() / 1000;
   samples.close();
-  process.send({ type: 'turned', elapsed_s, ...usage() });
+  process.send({ type: 'turned', elapsed_s, ...(await usage)() });
 }
 
 function fail(error) {

@@ -37,12 +37,12 @@ async function follow(workers, config, lines) {
   await Promise.all(workers.map((worker) => worker.ready));
   emit({ event: 'ready' });
   for await (const line of lines) {
-    const { target, duration_ms: durationMs, name } = JSON.parse(line);
+    const { target, duration_ms: durationMs, warm_up_ms: warmUpMs, name } = JSON.parse(line);
     const at = performance.timeOrigin + performance.now() + START_DELAY_MS;
     const answers = workers.map((worker, number) => {
       const samplesPath = join(config.folder, `${name}-${number}.part.jsonl`);
       const answer = worker.answer('turned');
-      worker.send({ type: 'turn', target, at, durationMs, samplesPath });
+      worker.send({ type: 'turn', target, at, durationMs, warmUpMs, samplesPath });
       return answer;
     });
     const processes = await Promise.all(answers);
