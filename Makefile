@@ -89,7 +89,7 @@ test-all: $(READY) ## All tests, the slowest too
 
 .PHONY: bench-gate
 bench-gate: $(READY) ## Simulate how often the gates are wrong (ARGS="--runs 50" for a quick look)
-	@$(BIN)/python -m harness.bench_report $(ARGS)
+	@$(BIN)/python -m harness.bench.report $(ARGS)
 
 .PHONY: fidelity
 fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements; table and plots
@@ -115,7 +115,7 @@ checkov: $(READY) ## Look for insecure settings in the Terraform (fetches checko
 fmt: $(READY) ## Format Python and Terraform
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/python -m harness.toolchain fmt -recursive -list=false .
+	@$(BIN)/python -m harness.environments.toolchain fmt -recursive -list=false .
 
 .PHONY: docs
 docs: $(READY) ## Write the generated tables of the modules' READMEs

@@ -11,9 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import __version__, cli_apply, cli_bootstrap, cli_comment, cli_deploy, cli_tune
-from harness.cli_local import local_app
-from harness.cli_support import (
+from harness import __version__
+from harness.commands import apply as cli_apply
+from harness.commands import bootstrap as cli_bootstrap
+from harness.commands import comment as cli_comment
+from harness.commands import deploy as cli_deploy
+from harness.commands import tune as cli_tune
+from harness.commands.local import local_app
+from harness.commands.support import (
     EXIT_STATUS_HELP,
     EnvOption,
     JsonOption,
@@ -34,7 +39,7 @@ from harness.errors import (
     StepError,
     UserError,
 )
-from harness.progress import Ui
+from harness.line.progress import Ui
 
 app = typer.Typer(
     name="dyno",
@@ -114,8 +119,8 @@ def run(
     Settings come from envs/ENV/dyno.toml; a flag overrides its key. Evidence is written to
     runs/RUN_ID/.
     """
-    from harness import pipeline
-    from harness.run import Run
+    from harness.line import pipeline
+    from harness.line.run import Run
 
     if resume_id is not None:
         raise typer.Exit(_resume(context, resume_id, keep=keep, wait=wait, as_json=as_json))
@@ -136,8 +141,8 @@ def run(
 
 def _resume(context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_json: bool) -> int:
     """Go on with a run and return the exit status."""
-    from harness import pipeline
-    from harness.resume import Resumed
+    from harness.line import pipeline
+    from harness.line.resume import Resumed
 
     own = ("resume_id", "keep", "wait", "as_json")
     given = [
@@ -167,8 +172,8 @@ def up(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy an environment and leave it standing."""
-    from harness import pipeline
-    from harness.run import Run
+    from harness.line import pipeline
+    from harness.line.run import Run
 
     overrides = {"environment.region": region}
     prepared = Run.prepare(project(), env, Ui(), overrides=overrides, port=port)
@@ -229,7 +234,7 @@ def load(
 @app.command(epilog=EXIT_STATUS_HELP)
 def gate(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:
     """Hold what was measured against the SLO."""
-    from harness import pipeline
+    from harness.line import pipeline
 
     with reopened(run_id, wait=wait) as opened:
         opened.gate()
@@ -248,7 +253,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's report again from its result.json."""
-    from harness.run import Run
+    from harness.line.run import Run
 
     opened = Run.reopen(project(), run_id, Ui(), standing=False)
     path = opened.report()
@@ -265,7 +270,7 @@ def down(
     as_json: JsonOption = False,
 ) -> None:
     """Take a standing environment down and prove that nothing is left."""
-    from harness import pipeline
+    from harness.line import pipeline
 
     reopen = reopened(run_id, any_state=True, wait=wait)
     with reopen as opened, pipeline.shielded(opened.ui):
@@ -279,7 +284,7 @@ def down(
 @app.command()
 def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
     """Show what an environment would consist of; nothing is deployed."""
-    from harness.run import Run
+    from harness.line.run import Run
 
     prepared = Run.prepare(project(), env, Ui())
     try:
@@ -302,7 +307,7 @@ app.command()(cli_bootstrap.bootstrap)
 @app.command()
 def ls(as_json: JsonOption = False) -> None:
     """List runs and whether their environments stand: those here, and in the account's bucket."""
-    from harness import sweeper
+    from harness.environments import sweeper
 
     rows = sweeper.listing(project(), Ui())
     if as_json:
@@ -329,7 +334,7 @@ def sweep(
     It looks for programs, for runs here, and in the account of your credentials for state
     objects, names and tags.
     """
-    from harness import sweeper
+    from harness.environments import sweeper
 
     swept = sweeper.sweep(project(), Ui(), older_than_h=older_than_h, dry_run=dry_run)
     if as_json:

@@ -314,8 +314,8 @@ class RegressionSettings(_Section):
     @property
     def least_pairs(self) -> int:
         """Fewest pairs with which the first look can fail a check, or pass one."""
-        from harness.signed_rank import least_pairs
-        from harness.spending import spent
+        from harness.statistics.signed_rank import least_pairs
+        from harness.statistics.spending import spent
 
         strictest = min(spent(self.alpha, 1) / len(self.checks), spent(self.risk, 1))
         return least_pairs(strictest)

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import gate_fixtures
-from harness.gate_fixtures import (
+from harness.pytest_gates import fixtures as gate_fixtures
+from harness.pytest_gates.fixtures import (
     BASELINE_USED,
     FIXTURES,
     SECTIONS,
@@ -36,8 +36,8 @@ from harness.gate_fixtures import (
 
 if TYPE_CHECKING:
     # Every session of a project that has this plugin installed imports this module.
-    from harness.gate_session import GateOptions
-    from harness.gate_workers import Workers
+    from harness.pytest_gates.session import GateOptions
+    from harness.pytest_gates.workers import Workers
 
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "env": {
@@ -117,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dyno_env") is None:
         return
     from harness.errors import DynoError
-    from harness.gate_session import GateSession
+    from harness.pytest_gates.session import GateSession
 
     try:
         options = _options_of(config)
@@ -129,8 +129,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
-    from harness import gate_shared
-    from harness.gate_workers import Workers
+    from harness.pytest_gates import shared as gate_shared
+    from harness.pytest_gates.workers import Workers
 
     gate_shared.clear_away(options.runs_folder)
     config.stash[_WORKERS] = Workers(
@@ -141,7 +141,7 @@ def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
 
 def _options_of(config: pytest.Config) -> GateOptions:
     """Return what command line and pytest-xdist say of this process."""
-    from harness.gate_session import GateOptions
+    from harness.pytest_gates.session import GateOptions
 
     project = _project(config, config.getoption("dyno_env"))
     run_dir = config.getoption("dyno_run_dir")
@@ -186,7 +186,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     session = config.stash.get(SESSION, None)
     if session is None or hasattr(config, "workerinput"):
         return []
-    from harness import gate_summary
+    from harness.pytest_gates import summary as gate_summary
 
     options = session.options
     lines = gate_summary.header(
@@ -225,8 +225,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     workers = session.config.stash.get(_WORKERS, None)
     if workers is None:
         return
-    from harness.pipeline import shielded
-    from harness.progress import Ui
+    from harness.line.pipeline import shielded
+    from harness.line.progress import Ui
 
     with shielded(Ui()):
         workers.wait(interrupt=exitstatus == pytest.ExitCode.INTERRUPTED)
@@ -260,7 +260,7 @@ class _Last:
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
     ) -> None:
         """Show the tables of all runs of the session."""
-        from harness import gate_summary
+        from harness.pytest_gates import summary as gate_summary
 
         for title, text in gate_summary.tables(config.stash[_WORKERS].runs()):
             terminalreporter.section(title)

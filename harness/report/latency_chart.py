@@ -20,7 +20,7 @@ from harness.report.charts import (
     document,
 )
 from harness.results import LoadResult
-from harness.stats import percentile
+from harness.statistics.stats import percentile
 
 _LOAD_STYLES = ((MUTED, [5, 3]), (BLUE, [1, 0]), (ORANGE, [8, 2]), (GREEN, [2, 2]), (PURPLE, [6]))
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)

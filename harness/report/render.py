@@ -23,7 +23,7 @@ from markupsafe import Markup
 
 from harness import __version__
 from harness.errors import StepError
-from harness.load import read_samples
+from harness.load.samples import read_samples
 from harness.report import advice, charts, junit, numbers, tables, templating, words
 from harness.report.charts import NARROW, WIDE, Size, Spec
 from harness.report.latency_chart import latency_spec

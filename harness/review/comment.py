@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from harness import apply
+from harness.delivery import apply
 from harness.report import advice, markdown, numbers, tables, words
 from harness.report.meanings import meanings
 from harness.report.templating import markdown_table

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.batches import Observations, percentile_interval
-from harness.load import Sample
+from harness.load.samples import Sample
 from harness.report import numbers, tables
 from harness.report.tables import Cell, Column, Row, Table
 from harness.results import LoadResult, PowerDetail, RunResult, TuningResult
-from harness.stats import Interval, percentile
+from harness.statistics.batches import Observations, percentile_interval
+from harness.statistics.stats import Interval, percentile
 
 Samples = Mapping[str, Sequence[Sample]]  # every request of a load test, by its label
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from harness.errors import StepError, UserError
-from harness.owner import temporary_folder
+from harness.programs.owner import temporary_folder
 
 _TIMEOUT_S = 120.0
 _NAME, _EMAIL = "Lambda Dyno", "lambda-dyno@noreply.invalid"

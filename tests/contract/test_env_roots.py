@@ -11,9 +11,9 @@ import pytest
 
 from harness.config import Settings
 from harness.docs import read_blocks, update
-from harness.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
-from harness.function_tuning import TUNER_VARIABLES
-from harness.runs import TUNER_ENV
+from harness.environments.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
+from harness.line.runs import TUNER_ENV
+from harness.tuning.function_tuning import TUNER_VARIABLES
 
 pytestmark = pytest.mark.contract
 

@@ -15,8 +15,8 @@ from power_tuner.request import parse
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 
-from harness import tuner
 from harness.errors import StepError
+from harness.tuning import tuner
 
 pytestmark = pytest.mark.contract
 

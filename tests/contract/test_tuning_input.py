@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from power_tuner import errors, marks, payloads, request, sources, state
 
-from harness import function_lock, tuner
 from harness.config import ALL_POWER_VALUES
 from harness.errors import UserError
-from harness.tuning_checks import require_allowed, s3_location
-from harness.tuning_input import KEYS
+from harness.tuning import lock as function_lock
+from harness.tuning import tuner
+from harness.tuning.checks import require_allowed, s3_location
+from harness.tuning.input import KEYS
 
 pytestmark = pytest.mark.contract
 

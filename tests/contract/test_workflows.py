@@ -13,8 +13,8 @@ import pytest
 import typer
 import yaml
 
-from harness.bootstrap import Bootstrapped, Bucket, Repository
 from harness.cli import app
+from harness.delivery.bootstrap import Bootstrapped, Bucket, Repository
 
 pytestmark = pytest.mark.contract
 

@@ -13,7 +13,7 @@ import boto3
 import botocore
 import botocore.config
 
-from harness.bootstrap import AUDIENCE, ISSUER
+from harness.delivery.bootstrap import AUDIENCE, ISSUER
 from harness.local import server
 from harness.local.session import LocalSession
 

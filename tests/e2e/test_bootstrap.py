@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import aws
-from harness.bootstrap import ISSUER, Bucket, Repository, bootstrap, find_or_make_bucket
 from harness.config import load_env
+from harness.delivery.bootstrap import ISSUER, Bucket, Repository, bootstrap, find_or_make_bucket
 from harness.errors import UserError
+from harness.line.progress import Ui
 from harness.local.session import LocalSession
-from harness.progress import Ui
 
 if TYPE_CHECKING:
     from collections.abc import Callable

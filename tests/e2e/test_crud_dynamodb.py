@@ -10,7 +10,7 @@ import pytest
 from crud_api.app import App
 from crud_api.errors import BadRequest, Conflict
 
-from harness.seed import seed
+from harness.line.seed import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import toolchain
 from harness.build import build
+from harness.environments import toolchain
+from harness.environments.terraform import Terraform
 from harness.local.session import LocalSession
-from harness.terraform import Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,15 +18,15 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import newman
 from harness.config import LoadSettings
 from harness.errors import StepError
-from harness.load import read_samples
-from harness.profile import Stage, closed_loop, open_loop
+from harness.load import newman
+from harness.load.profile import Stage, closed_loop, open_loop
+from harness.load.samples import read_samples
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(newman.__file__).parents[1]
+ROOT = Path(newman.__file__).parents[2]
 REQUESTS_PER_ITERATION = 10
 
 Behaviour = Callable[[int], tuple[float, int]]  # number of the request: seconds, status
@@ -313,7 +313,7 @@ def test_smoke_waits_for_a_new_api(api: Server, tmp_path: Path) -> None:
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from harness import newman
+from harness.load import newman
 from harness.config import LoadSettings
 newman.run_load(
     LoadSettings(virtual_users=3, ramp_up_s=0.0, duration_s=60.0, pacing_ms=50),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness import newman
 from harness.config import LoadSettings
-from harness.load import read_samples
+from harness.load import newman
+from harness.load.newman import ApiCredentials
+from harness.load.samples import read_samples
 from harness.local.session import LocalSession
-from harness.newman import ApiCredentials
 from tests.e2e import crud_stack
 
 pytestmark = pytest.mark.e2e

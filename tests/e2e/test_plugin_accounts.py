@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from harness import ceiling, newman
+from harness.load import ceiling, newman
+from harness.load.newman import ApiCredentials
 from harness.local.server import SECRET_KEY
 from harness.local.session import LocalSession
-from harness.newman import ApiCredentials
 from tests.e2e import crud_stack
 
 pytestmark = pytest.mark.e2e

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import tuner
 from harness.errors import StepError
 from harness.local import server
+from harness.tuning import tuner
 from tests.e2e.tuner_stack import TunerStack
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from harness import newman
+from harness.comparing.turn_driver import TurnDriver
 from harness.config import LoadSettings
 from harness.errors import StepError
-from harness.turn_driver import TurnDriver
+from harness.load import newman
 
 pytestmark = pytest.mark.e2e
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import toolchain
 from harness.build import build
+from harness.environments import toolchain
+from harness.environments.terraform import Terraform, TerraformError
 from harness.local.session import LocalSession
-from harness.terraform import Terraform, TerraformError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,8 +120,8 @@ class TunerStack:
     def destroy(self) -> None:
         """Take the module down.
 
-        Tried twice, as harness/teardown.py does: a deletion that the provider sends again, because
-        the busy machine took its answer away, is refused by the embedded AWS.
+        Tried twice, as harness/environments/teardown.py does: a deletion that the provider sends
+        again, because the busy machine took its answer away, is refused by the embedded AWS.
         """
         try:
             self._terraform.destroy()

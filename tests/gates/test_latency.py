@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.gate_slo import Slo
+    from harness.pytest_gates.slo import Slo
     from harness.results import LoadResult
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import tftest
 
-from harness import toolchain
 from harness.build import build
+from harness.environments import toolchain
 
 if TYPE_CHECKING:
     from harness.local.server import LocalServer

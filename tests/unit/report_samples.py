@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.config import SloSettings
+from harness.gates.slo import evaluate
 from harness.results import (
     DurationStats,
     LatencyStats,
@@ -25,8 +26,7 @@ from harness.results import (
     StateMachineCost,
     TuningResult,
 )
-from harness.slo import evaluate
-from harness.stats import percentile
+from harness.statistics.stats import percentile
 
 USD_PER_GB_SECOND = 0.0000166667  # x86_64, us-east-2
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness import cli, runs
+from harness import cli
+from harness.line import runs
 from harness.results import RunResult
 from tests.unit import report_samples as samples
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness import baseline
+from harness.comparing import baseline
 from harness.config import Env, Settings
 from harness.errors import UserError
 

@@ -1,4 +1,4 @@
-"""harness.bench_tables, bench_report: what `make bench-gate` says."""
+"""harness.bench.tables, bench_report: what `make bench-gate` says."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import bench_report
-from harness.bench_gate import CASES, SEED, Tally, Trial, targets
-from harness.bench_noise import NO_EFFECT
-from harness.bench_tables import Report, markdown, tables
-from harness.bench_widths import LatencyWidth, RatioWidth, Widths
+from harness.bench import report as bench_report
+from harness.bench.gate import CASES, SEED, Tally, Trial, targets
+from harness.bench.noise import NO_EFFECT
+from harness.bench.tables import Report, markdown, tables
+from harness.bench.widths import LatencyWidth, RatioWidth, Widths
 from harness.report.tables import Cell, Column, Row, Table
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,4 +1,4 @@
-"""harness.bench_gate, bench_noise: the simulation that the gates' error rates come from."""
+"""harness.bench.gate, bench_noise: the simulation that the gates' error rates come from."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from statistics import fmean, pvariance
 
 import pytest
 
-from harness import bench_gate, bench_noise
-from harness.bench_gate import CASES, DATA, REGRESSION, Case, bench
-from harness.bench_noise import (
+from harness.bench import gate as bench_gate
+from harness.bench import noise as bench_noise
+from harness.bench.gate import CASES, DATA, REGRESSION, Case, bench
+from harness.bench.noise import (
     AWS,
     CALM,
     NO_EFFECT,
@@ -24,7 +25,7 @@ from harness.bench_noise import (
     Session,
     cached_noises,
 )
-from harness.stats import percentile
+from harness.statistics.stats import percentile
 
 # Few enough requests for a unit test, enough for a p95 of each block.
 SMALL = Profile("small", requests_per_s=40)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.bootstrap import Bootstrapped, Bucket, Repository, Variable, parse_repository
+from harness.delivery.bootstrap import Bootstrapped, Bucket, Repository, Variable, parse_repository
 from harness.errors import UserError
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness import function_lock
 from harness.aws import Account
 from harness.config import DeploySettings, Env, Settings
-from harness.deploy import CheckError, Deployment, Version
+from harness.delivery.deploy import CheckError, Deployment, Version
 from harness.errors import UserError
-from harness.progress import Ui
+from harness.line.progress import Ui
+from harness.tuning import lock as function_lock
 
 ONE, TWO = Version("1", 512), Version("2", 1024)
 OUTPUTS = {"function_name": "f", "api_url": "https://x.execute-api.eu-west-1.amazonaws.com/v1"}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import deployed
 from harness.aws import Account
 from harness.config import Env, EnvironmentSettings, Settings
+from harness.delivery import deployed
 from harness.errors import UserError
 
 ENV = Env("local", Path("envs/local"), Settings(environment=EnvironmentSettings(emulated=True)))

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness import aws, runs
-from harness.environment import DESTROY_ATTEMPTS, Environment
+from harness import aws
+from harness.environments.environment import DESTROY_ATTEMPTS, Environment
+from harness.environments.terraform import TerraformError
+from harness.environments.toolchain import Toolchain
+from harness.line import runs
 from harness.results import Leftover
-from harness.terraform import TerraformError
-from harness.toolchain import Toolchain
 
 LOG = Path("terraform-destroy.log")
 ROOT_ERROR = "Unsupported argument: An argument named x is not expected here"

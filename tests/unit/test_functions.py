@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UserError
-from harness.functions import FunctionName, parse_name
+from harness.tuning.functions import FunctionName, parse_name
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
 

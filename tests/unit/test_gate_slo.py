@@ -1,4 +1,4 @@
-"""harness.gate_slo: what a gate holds against which limit, and the sentence when it does not."""
+"""What a gate holds against which limit, and the sentence when it does not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from harness.config import SloSettings
 from harness.errors import UserError
-from harness.gate_session import GateSession
-from harness.gate_slo import Slo, SloMissedError, properties
+from harness.gates.slo import evaluate
+from harness.pytest_gates.session import GateSession
+from harness.pytest_gates.slo import Slo, SloMissedError, properties
 from harness.results import Check, LoadResult, SmokeFailure, SmokeResult, Verdict
-from harness.slo import evaluate
 from tests.unit import report_samples
 
 LOAD = report_samples.load("current", 512, [float(ms) for ms in range(1, 1001)])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import inputs
 from harness.build import Package
 from harness.config import Env, Settings
+from harness.line import inputs
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from harness import interrupts
-from harness.interrupts import INSISTENT, raised_once
+from harness.programs import interrupts
+from harness.programs.interrupts import INSISTENT, raised_once
 
 
 class Stopped(KeyboardInterrupt):

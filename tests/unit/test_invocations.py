@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness.comparing.invocations import Invoked, costs_usd, invoke, reported
 from harness.errors import StepError
-from harness.invocations import Invoked, costs_usd, invoke, reported
 
 WARM = "REPORT RequestId: 31cb\tDuration: 49.20 ms\tBilled Duration: 50 ms\tMemory Size: 512 MB\n"
 COLD = (

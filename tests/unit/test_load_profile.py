@@ -1,4 +1,4 @@
-"""harness.profile: when users come and go, and when iterations are due."""
+"""harness.load.profile: when users come and go, and when iterations are due."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-from harness.profile import ClosedPlan, Stage, closed_loop, open_loop, ramp_and_hold
+from harness.load.profile import ClosedPlan, Stage, closed_loop, open_loop, ramp_and_hold
 
 
 class TestClosedLoop:

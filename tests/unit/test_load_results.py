@@ -1,4 +1,4 @@
-"""harness.load: from samples on disk to a result, and when it is not to be trusted."""
+"""harness.load.samples: from samples on disk to a result, and when it is not to be trusted."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness import load
 from harness.config import LoadSettings
-from harness.load import Drive, DriverUsage, Sample
+from harness.load import samples as load
+from harness.load.samples import Drive, DriverUsage, Sample
 
 PROFILE = LoadSettings(virtual_users=3, ramp_up_s=1.0, duration_s=10.0)
 CALM = Drive(

@@ -8,7 +8,7 @@ import pytest
 
 from harness.config import LoadSettings, Settings, parse_settings, with_overrides
 from harness.errors import UserError
-from harness.profile import ClosedPlan, OpenPlan, in_words, plan_of
+from harness.load.profile import ClosedPlan, OpenPlan, in_words, plan_of
 
 
 def load(**keys: Any) -> LoadSettings:

@@ -1,4 +1,4 @@
-"""harness.newman: what it asks of this machine and hands to its driver; Node.js is a fake."""
+"""harness.load.newman: what it asks of this machine and hands to its driver; Node.js is a fake."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import newman
 from harness.config import LoadSettings
 from harness.errors import StepError, UserError
-from harness.newman import ApiCredentials
+from harness.load import newman
+from harness.load.newman import ApiCredentials
 
 KEYS = ApiCredentials("AKIAEXAMPLE", "very-secret-key", "very-secret-token")
 

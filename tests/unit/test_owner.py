@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import owner
-from harness.owner import Owner
+from harness.programs import owner
+from harness.programs.owner import Owner
 
 
 def test_a_process_knows_itself_by_its_mark() -> None:

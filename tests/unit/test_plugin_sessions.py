@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 # pytester forgets what is imported inside of a session; imported here, it stays.
-from harness import gate_slo, gate_summary, gate_workers  # noqa: F401
 
 pytest_plugins = ["pytester"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import orphans, process
+from harness.programs import orphans, process
 
 
 def python(code: str) -> list[str]:
@@ -113,7 +113,7 @@ def test_standard_input_is_what_was_given() -> None:
 OWNER = """
 import sys
 from pathlib import Path
-from harness import process
+from harness.programs import process
 process.run([sys.executable, "-c", Path({program!r}).read_text()], timeout_s=60)
 """
 

@@ -1,4 +1,4 @@
-"""harness.regression: is a candidate worse than its baseline?"""
+"""harness.gates.regression: is a candidate worse than its baseline?"""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from harness import regression
-from harness.load import Sample
-from harness.regression import Block, compare
+from harness.gates import regression
+from harness.gates.regression import Block, compare
+from harness.load.samples import Sample
 from harness.results import RegressionResult
-from harness.stats import Interval
+from harness.statistics.stats import Interval
 
 
 def blocks(pairs, source, *, scale=1.0, values=60, spread=0.2, wild=0.0):

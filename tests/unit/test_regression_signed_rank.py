@@ -1,4 +1,4 @@
-"""harness.signed_rank: exact bounds of a difference from pairs."""
+"""harness.statistics.signed_rank: exact bounds of a difference from pairs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from harness import signed_rank
-from harness.signed_rank import SignedRank
+from harness.statistics import signed_rank
+from harness.statistics.signed_rank import SignedRank
 
 
 class TestDistribution:

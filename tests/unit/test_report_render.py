@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.errors import StepError
-from harness.load import Sample, write_samples
+from harness.load.samples import Sample, write_samples
 from harness.report.render import RenderedReport, render
 from harness.results import (
     Check,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.load import Sample
+from harness.load.samples import Sample
 from harness.results import Check, Leftover, SmokeFailure, SmokeResult, Verdict
 from harness.review import comment
 from harness.review.comment import CODECOMMIT, GITHUB, SUMMARY, Review, Section, compose, fit, size

@@ -1,4 +1,4 @@
-"""harness.root_module: what a root of any project must have, and what is used if it has it."""
+"""What a root of any project must have, and what is used if it has it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import root_module
+from harness.environments import root_module
 from harness.errors import UserError
 
 

@@ -1,4 +1,4 @@
-"""harness.rounds: more requests while they can help, up to the cap, and one result of them all."""
+"""More requests while they can help, up to the cap, and one result of them all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.config import LoadSettings, SloSettings
-from harness.load import Drive, DriverUsage, Sample, read_samples, summarise, write_samples
+from harness.load.rounds import LoadSeries, confidence_of_a_look, load_limits, merged
+from harness.load.samples import Drive, DriverUsage, Sample, read_samples, summarise, write_samples
 from harness.results import LoadResult
-from harness.rounds import LoadSeries, confidence_of_a_look, load_limits, merged
 
 PROFILE = LoadSettings(virtual_users=8, ramp_up_s=0.0, duration_s=11.0, warm_up_s=1.0)
 

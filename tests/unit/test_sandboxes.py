@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.comparing.sandboxes import renewable
 from harness.errors import StepError
-from harness.sandboxes import renewable
 
 
 class FakeLambda:
@@ -77,7 +77,7 @@ def test_every_renewal_is_a_version_that_nobody_has_invoked(alias: str) -> None:
 
 def test_an_alias_that_is_known_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request of a block may meet the version before."""
-    monkeypatch.setattr("harness.sandboxes._POLL_S", 0.0)
+    monkeypatch.setattr("harness.comparing.sandboxes._POLL_S", 0.0)
     client = FakeLambda(alias="live")
     with renewable(client, "f", "live", {}) as sandboxes:
         client.lag = 3
@@ -87,7 +87,7 @@ def test_an_alias_that_is_known_late_is_waited_for(monkeypatch: pytest.MonkeyPat
 
 def test_an_alias_that_stays_where_it_was_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the function is put back all the same."""
-    monkeypatch.setattr("harness.sandboxes._KNOWN_S", 0.0)
+    monkeypatch.setattr("harness.comparing.sandboxes._KNOWN_S", 0.0)
     client = FakeLambda(alias="live")
     client.lag = 1000
     with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.seed import seed_item
+from harness.line.seed import seed_item
 
 
 def test_items_are_always_the_same() -> None:

@@ -1,4 +1,4 @@
-"""harness.slo: outcomes, reasons, and no pass without evidence."""
+"""harness.gates.slo: outcomes, reasons, and no pass without evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from statistics import NormalDist
 import pytest
 
 from harness.config import LoadSettings, SloSettings
-from harness.load import Drive, DriverUsage, Sample, summarise
+from harness.gates.slo import evaluate
+from harness.load.samples import Drive, DriverUsage, Sample, summarise
 from harness.results import (
     DurationStats,
     LatencyStats,
@@ -21,7 +22,6 @@ from harness.results import (
     StateMachineCost,
     TuningResult,
 )
-from harness.slo import evaluate
 
 LOAD = LoadResult(
     label="current",

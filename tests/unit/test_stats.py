@@ -1,4 +1,4 @@
-"""harness.stats: percentiles, means, rates and their intervals."""
+"""harness.statistics.stats: percentiles, means, rates and their intervals."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from statistics import fmean
 
 import pytest
 
-from harness import stats
-from harness.stats import Interval
+from harness.statistics import stats
+from harness.statistics.stats import Interval
 
 
 class TestPercentile:

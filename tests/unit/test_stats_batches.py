@@ -1,4 +1,4 @@
-"""harness.batches: intervals of samples that depend on each other."""
+"""harness.statistics.batches: intervals of samples that depend on each other."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from statistics import NormalDist, fmean
 
 import pytest
 
-from harness import batches, stats
-from harness.batches import Observations
+from harness.statistics import batches, stats
+from harness.statistics.batches import Observations
 
 
 def bursts(count, size, source):

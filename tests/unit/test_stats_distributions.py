@@ -1,4 +1,4 @@
-"""harness.distributions, held against published tables and plain sums."""
+"""harness.statistics.distributions, held against published tables and plain sums."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness import distributions as d
+from harness.statistics import distributions as d
 
 
 @pytest.mark.parametrize(

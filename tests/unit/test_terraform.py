@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import toolchain
-from harness.terraform import Change, Terraform, TerraformError
+from harness.environments import toolchain
+from harness.environments.terraform import Change, Terraform, TerraformError
 
 ROOT = """
 variable "fail" {

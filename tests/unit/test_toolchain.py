@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import toolchain
+from harness.environments import toolchain
 from harness.errors import UserError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness import tuner
 from harness.errors import StepError, UserError
+from harness.tuning import tuner
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:dyno-tuner"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:dyno-tuner:run-1"

@@ -8,7 +8,7 @@ import pytest
 
 from harness.config import Settings, TuningSettings, with_overrides
 from harness.errors import UserError
-from harness.tuning_input import KEYS, as_settings, from_file, from_flags, from_settings
+from harness.tuning.input import KEYS, as_settings, from_file, from_flags, from_settings
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop"
 

@@ -1,0 +1,1 @@
+"""`make bench-gate`: how often are the gates wrong?"""

@@ -1,0 +1,89 @@
+"""`dyno deploy`: bring a standing environment up to date, and prove that it holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.commands.support import (
+    EXIT_STATUS_HELP,
+    EnvOption,
+    JsonOption,
+    RegionOption,
+    print_json,
+    project,
+)
+from harness.errors import EXIT_PASS, EXIT_SLO_MISSED
+from harness.line.progress import Ui
+
+HELP = f"""
+Deploy a standing environment through Terraform, and check that it holds its SLOs.
+
+A new version of the function is published without calls, asked by itself, and then gets all of \
+them, or with `deployment = "canary"` under \\[deploy] in dyno.toml first a share. A smoke and a \
+load test judge it; if it does not pass, callers have the version before again.
+
+The environment has no expiry: it is what your users call. With --plan-json nothing is deployed.
+
+{EXIT_STATUS_HELP.strip()}
+"""
+
+
+def deploy(
+    env: EnvOption = "local",
+    plan_json: Annotated[
+        Path | None,
+        typer.Option(help="Only plan, and write the plan there, as `dyno comment` takes it."),
+    ] = None,
+    duration_s: Annotated[float | None, typer.Option(help="Seconds of each load test.")] = None,
+    virtual_users: Annotated[int | None, typer.Option(help="Users at once.")] = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy a standing environment through Terraform, and check that it holds its SLOs."""
+    from harness.delivery.deploy import Deployment
+
+    overrides: dict[str, Any] = {
+        "environment.region": region,
+        "load.duration_s": duration_s,
+        "load.virtual_users": virtual_users,
+    }
+    with Deployment.prepare(project(), env, Ui(), overrides) as deployment:
+        if plan_json is not None:
+            _tell_plan(deployment.plan(), plan_json, as_json=as_json)
+            return
+        done = deployment.run()
+    if as_json:
+        print_json(done.to_json())
+    else:
+        before = f" in place of {done.before.number}" if done.before else ""
+        typer.echo(
+            f"{env} {done.outcome}: version {done.version.number} at {done.version.memory_mb} MB"
+            f"{before if done.outcome == 'deployed' else ''}, {done.api_url}"
+        )
+        if done.reason:
+            typer.echo(done.reason)
+    if done.outcome == "rolled back":
+        Ui().error(
+            f"callers have version {done.before.number if done.before else '?'} again",
+            f"take the change back in the sources, too: dyno rollback --env {env}, or git revert",
+        )
+    raise typer.Exit(EXIT_PASS if done.passed else EXIT_SLO_MISSED)
+
+
+def _tell_plan(plan: dict[str, Any], path: Path, *, as_json: bool) -> None:
+    from harness.review import plan_table
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(plan) + "\n", encoding="utf-8")
+    parsed = plan_table.parse(plan, str(path))
+    if as_json:
+        rows = [{"action": c.action, "address": c.address, "what": c.what} for c in parsed.changes]
+        print_json(rows)
+        return
+    for change in parsed.changes:
+        typer.echo(f"{change.action:<8} {change.address}  {change.what}".rstrip())
+    typer.echo(plan_table.summary(parsed))

@@ -1,0 +1,1 @@
+"""A candidate and its baseline: deployed side by side, measured in turns."""

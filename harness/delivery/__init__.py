@@ -1,0 +1,1 @@
+"""From a reviewed change to an account: what it needs first, apply, deploy."""

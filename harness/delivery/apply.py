@@ -1,0 +1,368 @@
+"""Apply under review: a run's recommendation becomes a change of a file, never of a function.
+
+Pure: from a result and the file's content to a `Proposal`, or to the reasons against it.
+`harness.review.delivery` writes, commits or proposes it. What is deployed changes when
+Terraform applies the file, after whatever review the team has.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.config import Settings, parse_settings
+from harness.errors import UserError
+from harness.gates import slo
+from harness.report import advice, numbers, words
+from harness.results import Check, RunResult, TuningResult
+from harness.review import tuned_file
+from harness.review.tuned_file import Former, Tuned
+
+_WIDTH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """A reason against applying a run's recommendation."""
+
+    text: str
+    absolute: bool = False  # --force does not help: there is nothing to apply
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change of an environment's memory size, ready to be written.
+
+    Attributes:
+        env: The environment.
+        path: The file, relative to the project.
+        content: What it will be.
+        memory_mb: The new size.
+        former_mb: The size until now.
+        run_id: The run that is the evidence.
+        title: The commit's first line and the pull request's title.
+        body: The commit's text.
+        branch: What a branch for it is called.
+    """
+
+    env: str
+    path: PurePosixPath
+    content: str
+    memory_mb: int
+    former_mb: int
+    run_id: str
+    title: str
+    body: str
+    branch: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `dyno apply --json` prints of it."""
+        return {
+            "env": self.env,
+            "path": self.path.as_posix(),
+            "memory_mb": self.memory_mb,
+            "former_memory_mb": self.former_mb,
+            "run_id": self.run_id,
+            "title": self.title,
+        }
+
+
+class NothingToDoError(UserError):
+    """What would be written is in force already."""
+
+
+def tuned_path(env: str) -> PurePosixPath:
+    """Return the path of an environment's file, relative to the project."""
+    return PurePosixPath("envs") / env / tuned_file.NAME
+
+
+# --- what speaks against it ------------------------------------------------------------------
+
+
+def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
+    """Return the environment that a function belongs to; empty if it is of none.
+
+    Args:
+        function_arn: What `dyno tune --function` tuned.
+        prefixes: Start of the names of each standing environment, by the environment's name.
+    """
+    name = function_arn.rpartition(":")[2]
+    found = [env for env, prefix in prefixes.items() if name.startswith(f"{prefix}-")]
+    return max(found, key=lambda env: len(prefixes[env]), default="")
+
+
+def objections(
+    result: RunResult, *, endpoint: str = "", settings: Settings | None = None
+) -> tuple[Objection, ...]:
+    """Return what speaks against applying a run's recommendation, by the run alone.
+
+    Args:
+        result: The run.
+        endpoint: Of the embedded AWS that it measured; empty for AWS, or if it is not known.
+        settings: Of the environment that it is for; None takes those of the run.
+    """
+    run = f"run {result.run_id}"
+    if result.error:
+        first = (result.error.strip().splitlines() or [""])[0]
+        return (Objection(f"{run} failed: {first}", absolute=True),)
+    if result.tuning is None:
+        return (Objection(f"{run} has no tuning, so it recommends nothing", absolute=True),)
+    if not tuned_file.is_size(result.tuning.power):
+        return (
+            Objection(f"{run} recommends {result.tuning.power} MB, which Lambda has not", True),
+        )
+    settings = settings or _settings(result)
+    # A function that was tuned where it stands was not loaded there: the deployment's own check
+    # judges the size, and puts the calls back if it does not pass.
+    found = [] if advice.tuned_function(result) else _verdict_objections(result, settings)
+    found += _objections_to_size(result, result.tuning, settings)
+    if not settings.environment.emulated and _is_embedded(result, endpoint):
+        found.append(
+            Objection(
+                f"{run} measured the embedded AWS, which is no evidence for {result.env}: "
+                f"make tune ENV={result.env}, with the account's credentials"
+            )
+        )
+    return tuple(found)
+
+
+def _settings(result: RunResult) -> Settings:
+    try:
+        return parse_settings(result.settings, f"run {result.run_id}")
+    except UserError:
+        return Settings()  # of another release; its verdict still counts
+
+
+def _verdict_objections(result: RunResult, settings: Settings) -> list[Objection]:
+    run, verdict = f"run {result.run_id}", result.verdict
+    if verdict is None:
+        return [Objection(f"{run} was not held against the SLOs: dyno gate --run {result.run_id}")]
+    if verdict.outcome == "fail":
+        return [Objection(f"{run} misses its SLOs: {_reasons(verdict.checks, 'fail')}")]
+    if verdict.outcome == "inconclusive" and settings.slo.inconclusive == "fail":
+        why = _reasons(verdict.checks, "inconclusive") or "no SLO is set"
+        return [Objection(f"{run} could not decide its SLOs: {why}")]
+    return []
+
+
+def _objections_to_size(
+    result: RunResult, tuning: TuningResult, settings: Settings
+) -> list[Objection]:
+    """Return the SLOs that the recommended size itself misses.
+
+    The run's verdict is on the size that was deployed. The cheapest size may well be slower
+    than the SLO allows, and the load test at that size tells.
+    """
+    if tuning.power == tuning.current_power:
+        return []
+    at_size = [
+        replace(load, label=slo.DEPLOYED)
+        for load in result.load
+        if load.memory_mb == tuning.power and not load.saturated
+    ]
+    verdict = slo.evaluate(
+        settings.slo,
+        load=at_size,
+        tuning=replace(tuning, current_power=tuning.power),
+        balanced_weight=settings.tuning.balanced_weight,
+    )
+    missed = _reasons(verdict.checks, "fail")
+    return [Objection(f"the recommended size misses the SLOs: {missed}")] if missed else []
+
+
+def _reasons(checks: Sequence[Check], outcome: str) -> str:
+    return "; ".join(check.reason for check in checks if check.outcome == outcome)
+
+
+def _is_embedded(result: RunResult, endpoint: str) -> bool:
+    """Whether a run measured an embedded AWS, by its lease or by the address of its API."""
+    host = urlsplit(str(result.outputs.get("api_url") or "")).hostname or ""
+    return bool(endpoint) or host in ("127.0.0.1", "localhost", "::1")
+
+
+# --- proposals ------------------------------------------------------------------------------
+
+
+def propose(
+    result: RunResult,
+    file: str | None,
+    *,
+    now: datetime,
+    endpoint: str = "",
+    settings: Settings | None = None,
+    force: bool = False,
+) -> Proposal:
+    """Return the change that a run recommends.
+
+    Args:
+        result: The run.
+        file: The environment's file as it is; None if there is none.
+        now: The time, for the evidence.
+        endpoint: Of the embedded AWS that the run measured; empty for AWS.
+        settings: Of the environment; None takes those of the run.
+        force: Whether to go against objections that are not absolute.
+
+    Raises:
+        NothingToDoError: The recommended size is the current one.
+        UserError: Something speaks against it; a line for each reason.
+    """
+    path = tuned_path(result.env)
+    former = tuned_file.parse(file, path.as_posix())
+    found = list(objections(result, endpoint=endpoint, settings=settings))
+    if not any(objection.absolute for objection in found):
+        assert result.tuning is not None
+        current = former.memory_mb or result.tuning.current_power
+        if result.tuning.power == current:
+            raise NothingToDoError(
+                f"run {result.run_id} recommends {current} MB, and {result.env} has it already"
+            )
+        if result.tuning.current_power != current:
+            found.append(
+                Objection(
+                    f"run {result.run_id} measured {result.env} at {result.tuning.current_power} "
+                    f"MB, and {path} says {current} MB by now: make tune ENV={result.env}"
+                )
+            )
+    _refuse(found, force)
+    assert result.tuning is not None
+    return _proposal(result, result.tuning, former, now, found)
+
+
+def _refuse(found: Sequence[Objection], force: bool) -> None:
+    against = [objection for objection in found if objection.absolute or not force]
+    if not against:
+        return
+    lines = [f"not applied: {objection.text}" for objection in against]
+    if not any(objection.absolute for objection in against):
+        lines.append("--force applies it all the same, and says so in the evidence.")
+    raise UserError("\n".join(lines))
+
+
+def _proposal(
+    result: RunResult,
+    tuning: TuningResult,
+    former: Tuned,
+    now: datetime,
+    against: Sequence[Objection],
+) -> Proposal:
+    current = former.memory_mb or tuning.current_power
+    tuned = replace(
+        former,
+        memory_mb=tuning.power,
+        run_id=result.run_id,
+        former=(*former.former, Former(current, former.run_id)),
+    )
+    evidence = _evidence(result, tuning, current, now)
+    if against:
+        evidence["forced_against"] = [objection.text for objection in against]
+    return Proposal(
+        env=result.env,
+        path=tuned_path(result.env),
+        content=tuned_file.render(tuned, result.env, evidence),
+        memory_mb=tuning.power,
+        former_mb=current,
+        run_id=result.run_id,
+        title=f"Set memory of {result.env} to {tuning.power} MB",
+        body=_commit_body(result, tuning, against),
+        branch=f"dyno/memory-{result.env}",
+    )
+
+
+def _evidence(
+    result: RunResult, tuning: TuningResult, current: int, now: datetime
+) -> dict[str, Any]:
+    sizes = sorted({current, tuning.power})
+    return {
+        "measured_at": result.started_at,
+        "written_at": now.isoformat(timespec="seconds"),
+        "commit": result.git_sha,
+        "region": tuning.region,
+        "architecture": tuning.architecture,
+        "strategy": tuning.strategy,
+        "verdict": result.verdict.outcome if result.verdict else "",
+        "measured": [size for mb in sizes if (size := _measured(result, tuning, mb))],
+    }
+
+
+def _measured(result: RunResult, tuning: TuningResult, memory_mb: int) -> dict[str, Any]:
+    """Return the figures of one size that decided."""
+    point = advice.Point.of(tuning.detail(memory_mb))
+    if point is None:
+        return {}
+    found: dict[str, Any] = {
+        "memory_mb": memory_mb,
+        "duration_ms": round(point.duration_ms, 3),
+        "cost_per_million_usd": round(point.cost_usd * 1e6, 4),
+    }
+    for load in result.load:
+        if load.memory_mb == memory_mb and load.latency_ms is not None:
+            found["load_p95_ms"] = round(load.latency_ms.p95, 3)
+    return found
+
+
+def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Objection]) -> str:
+    commit = f" of commit {words.commit(result.git_sha)}" if result.git_sha else ""
+    measured = (
+        f"Measured by run {result.run_id}{commit} in {tuning.region} on {tuning.architecture}, "
+        f"strategy {tuning.strategy}. "
+    ) + (
+        "Not load-tested: the deployment's check judges it."
+        if advice.tuned_function(result)
+        else f"{words.headline(result).text}."
+    )
+    paragraphs = [
+        advice.recommendation(tuning),
+        measured,
+        words.load_sentence(result.load),
+        *(f"Forced, although {objection.text}." for objection in against),
+    ]
+    return _wrapped(paragraphs, result.run_id)
+
+
+def propose_rollback(env: str, file: str | None, *, now: datetime) -> Proposal:
+    """Return the change that undoes the last apply.
+
+    Args:
+        env: The environment.
+        file: The environment's file as it is; None if there is none.
+        now: The time, for the evidence.
+
+    Raises:
+        UserError: There is no former size.
+    """
+    path = tuned_path(env)
+    tuned = tuned_file.parse(file, path.as_posix())
+    if tuned.memory_mb is None:
+        raise UserError(f"{path}: no tuned memory size in it: there is nothing to roll back")
+    if not tuned.former:
+        raise UserError(f"{path}: names no former size: there is nothing to roll back to")
+    back = tuned.former[-1]
+    before = replace(tuned, memory_mb=back.memory_mb, run_id=back.run_id, former=tuned.former[:-1])
+    evidence = {
+        "written_at": now.isoformat(timespec="seconds"),
+        "rolled_back": {"memory_mb": tuned.memory_mb, "run_id": tuned.run_id},
+    }
+    of_run = f", which run {tuned.run_id} recommended" if tuned.run_id else ""
+    text = f"This undoes {numbers.integer(tuned.memory_mb)} MB{of_run}."
+    return Proposal(
+        env=env,
+        path=path,
+        content=tuned_file.render(before, env, evidence),
+        memory_mb=back.memory_mb,
+        former_mb=tuned.memory_mb,
+        run_id=back.run_id,
+        title=f"Set memory of {env} back to {back.memory_mb} MB",
+        body=_wrapped([text], back.run_id),
+        branch=f"dyno/rollback-{env}",
+    )
+
+
+def _wrapped(paragraphs: Sequence[str], run_id: str) -> str:
+    """Return a commit's text: short lines, and a trailer that names the evidence."""
+    parts = [textwrap.fill(text, _WIDTH, break_long_words=False) for text in paragraphs if text]
+    return "\n\n".join([*parts, f"Dyno-Run: {run_id or 'none'}"])

@@ -1,0 +1,98 @@
+"""A standing environment as `dyno deploy` left it: where it is, and what its state tells.
+
+The outputs are read from the state itself, so that who only wants to know them needs neither
+Terraform nor more permissions than to read one object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+
+from harness import aws
+from harness.config import Env
+from harness.delivery.bootstrap import deployed_state_key
+from harness.environments import environment
+from harness.errors import UserError
+from harness.local import server
+
+
+def account_of(project: Path, env: Env) -> aws.Account:
+    """Return the account that an environment is in.
+
+    Raises:
+        UserError: There are no credentials, or no embedded AWS runs.
+    """
+    settings = env.settings.environment
+    if not settings.emulated or os.environ.get("AWS_ENDPOINT_URL"):
+        return aws.connect(settings.region)
+    running = server.status(server.project_home(project))
+    if running is None:
+        raise UserError(
+            f"envs/{env.name} is deployed on the embedded AWS, and none is running: "
+            "dyno local start"
+        )
+    return aws.embedded(running.environment(), running.account_id, running.region)
+
+
+def folder_of(project: Path, env: Env, account: aws.Account) -> Path:
+    """Return the folder of a deployment's working files; it need not be there."""
+    return project / ".dyno" / "deploy" / f"{env.name}-{account.account_id}-{account.region}"
+
+
+def backend_of(env: Env, account: aws.Account, folder: Path) -> dict[str, str]:
+    """Return the settings of the backend: a file here, or the bucket of the states.
+
+    Raises:
+        UserError: There is no such bucket.
+    """
+    settings = env.settings.environment
+    if settings.emulated:
+        return {"path": str(folder / "terraform.tfstate")}
+    bucket = environment.state_bucket(account, settings.state_bucket)
+    environment.require_bucket(account, bucket, env.name)
+    return {"bucket": bucket, "key": deployed_state_key(env), "region": account.region}
+
+
+def read_outputs(project: Path, env: Env, account: aws.Account) -> dict[str, Any]:
+    """Return the outputs of an environment's root as they were last applied.
+
+    Raises:
+        UserError: It is not deployed, or its state cannot be read.
+    """
+    backend = backend_of(env, account, folder_of(project, env, account))
+    text = _file(Path(backend["path"])) if "path" in backend else _object(account, backend)
+    try:
+        state = json.loads(text or "{}")
+        outputs = {name: row["value"] for name, row in (state.get("outputs") or {}).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
+        raise UserError(f"{where}: not a state of Terraform: {error}") from error
+    if not outputs:
+        raise UserError(
+            f"envs/{env.name} is not deployed in {account.region} of account "
+            f"{account.account_id}: dyno deploy --env {env.name}"
+        )
+    return outputs
+
+
+def _file(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _object(account: aws.Account, backend: dict[str, str]) -> str:
+    s3 = account.session.client("s3")
+    try:
+        answer = s3.get_object(Bucket=backend["bucket"], Key=backend["key"])
+        return str(answer["Body"].read().decode())
+    except s3.exceptions.NoSuchKey:
+        return ""
+    except botocore.exceptions.ClientError as error:
+        raise UserError(
+            f"the state s3://{backend['bucket']}/{backend['key']} cannot be read: "
+            f"{error.response['Error']['Code']}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Environments in an account: made by Terraform, taken down, swept, and looked for after that."""

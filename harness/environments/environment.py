@@ -1,0 +1,386 @@
+"""An ephemeral environment: Terraform applied from a copy, and taken down to nothing.
+
+Teardown is registered (the lease says "creating") before the first resource is made, the
+state is kept until looking has shown that nothing is left, and what is left is named.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+
+from harness.aws import Account
+from harness.build import Package
+from harness.environments import leftovers, root_module, state_files
+from harness.environments.state_bucket import StateBucket
+from harness.environments.terraform import Change, Terraform, TerraformError
+from harness.environments.toolchain import Toolchain
+from harness.errors import StepError, UserError
+from harness.line import runs
+from harness.line.runs import Lease, RunFolder
+from harness.local import server
+from harness.results import Leftover
+
+# What the harness reads of a root's outputs; a contract test holds this project's roots to it.
+# Another project's root may have fewer: what is measured is the function, so that one is needed.
+REQUIRED_OUTPUTS = (
+    "account_id",
+    "api_authorization",
+    "api_url",
+    "architecture",
+    "function_alias",
+    "function_arn",
+    "function_name",
+    "log_format",
+    "memory_mb",
+    "name_prefix",
+    "region",
+    "state_machine_arn",
+    "table_name",
+)
+
+NEEDED_OUTPUTS = ("function_arn",)
+
+# The same for a power tuner alone.
+TUNER_OUTPUTS = ("account_id", "name_prefix", "region", "state_machine_arn")
+
+DESTROY_ATTEMPTS = 5
+_RETRY_AFTER_S = (2.0, 5.0, 10.0, 20.0)
+
+# The root of a power tuner alone has a local backend; an override file is Terraform's own way
+# to put another in its place.
+_S3_BACKEND = {"terraform": {"backend": {"s3": {"use_lockfile": True}}}}
+
+# A mark that `init` ran to its end in a root.
+_INITIALISED = Path(".terraform", "dyno-initialised")
+
+OnChange = Callable[[Change], None]
+Say = Callable[[str], None]
+
+
+def _silent(_text: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment of one run.
+
+    Attributes:
+        folder: The run's folder.
+        account: Where it is.
+        toolchain: Terraform to work with.
+    """
+
+    folder: RunFolder
+    account: Account
+    toolchain: Toolchain
+
+    @property
+    def root(self) -> Path:
+        """The run's copy of the root module."""
+        return self.folder.terraform / "envs" / self.folder.read_lease().env
+
+    def stage(
+        self,
+        project: Path,
+        packages: dict[str, Package],
+        variables: Mapping[str, Any] | None = None,
+        folders: Sequence[str] = ("modules",),
+    ) -> None:
+        """Copy the root and what it refers to into the run's folder; write its variables.
+
+        Args:
+            project: Folder that holds `envs/`.
+            packages: What `build` made, by function folder.
+            variables: Further variables of the root.
+            folders: Folders of the project that the root refers to; modules may be missing.
+
+        Raises:
+            UserError: Another of these folders is missing.
+        """
+        lease = self.folder.read_lease()
+        ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
+        for source in (*map(Path, folders), Path("envs", lease.env)):
+            if source == Path("modules") and not (project / source).is_dir():
+                continue
+            if not (project / source).is_dir():
+                raise UserError(
+                    f"envs/{lease.env}/dyno.toml: [environment] folders: {project / source} is "
+                    "not a folder"
+                )
+            target = self.folder.terraform / source
+            shutil.copytree(project / source, target, ignore=ignore, dirs_exist_ok=True)
+        (self.root / _INITIALISED).unlink(missing_ok=True)
+        if lease.tuner_only and lease.backend:
+            self._write_variables("backend_override.tf.json", _S3_BACKEND)
+        written = {
+            "name_prefix": lease.name_prefix,
+            "tags": dict(runs.tags(lease)),
+            "packages": {
+                name: {
+                    "path": str(package.path.resolve()),
+                    "sha256_base64": package.sha256_base64,
+                }
+                for name, package in packages.items()
+            },
+            **(variables or {}),
+        }
+        # a root of another project may do without some of them
+        declared = root_module.variables(self.root)
+        taken = {name: value for name, value in written.items() if name in declared}
+        self._write_variables("dyno.auto.tfvars.json", taken)
+
+    def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
+        """Create the environment and return its outputs.
+
+        Raises:
+            TerraformError: Something could not be made; `destroy` removes the rest.
+            StepError: The root lacks an output.
+        """
+        lease = self.folder.update_lease(state="creating")
+        self.publish()
+        terraform = self._terraform(self.root)
+        self._init(terraform, self.root, lease.backend)
+        outputs = terraform.apply(on_change)
+        required = TUNER_OUTPUTS if lease.tuner_only else NEEDED_OUTPUTS
+        missing = [name for name in required if name not in outputs]
+        if missing:
+            raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
+        self.folder.update_lease(state="up", memory_mb=int(outputs.get("memory_mb", 0)))
+        self.publish()
+        if not outputs.get("api_url"):
+            return outputs
+        return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
+
+    def publish(self) -> None:
+        """Put the lease beside a state that is in S3, for those who have not the run's folder.
+
+        Raises:
+            StepError: The bucket does not take it.
+        """
+        lease = self.folder.read_lease()
+        if bucket := StateBucket.of(self.account.session, lease):
+            bucket.publish(lease)
+
+    def set_memory(self, memory_mb: int, on_change: OnChange | None = None) -> None:
+        """Deploy the function with another memory size, through Terraform.
+
+        Raises:
+            TerraformError: It could not be changed.
+        """
+        self.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
+        # The last file in the order of names wins, over the environment's own too.
+        self._write_variables("zz-memory.auto.tfvars.json", {"memory_mb": memory_mb})
+        self._terraform(self.root).apply(on_change)
+        self.folder.update_lease(memory_mb=memory_mb)
+
+    def plan(self) -> list[str]:
+        """Return what an apply would change now; nothing right after one."""
+        terraform = self._terraform(self.root)
+        self._init(terraform, self.root, self.folder.read_lease().backend)
+        return terraform.plan()
+
+    def destroy(
+        self,
+        on_change: OnChange | None = None,
+        *,
+        say: Say = _silent,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> list[Leftover]:
+        """Take the environment down and return what is still there, by looking.
+
+        Only under the run's lock: nobody else may be at work on it.
+
+        Args:
+            on_change: Told about each resource that goes.
+            say: Told what was out of the ordinary.
+            sleep: Waits so many seconds.
+
+        Raises:
+            TerraformError: Terraform could not remove everything, in `DESTROY_ATTEMPTS` tries
+                if it is something that passes.
+        """
+        lease = self.folder.update_lease(state="destroying", kept=False)
+        self.folder.release_reserve("reserve")
+        root, backend = self.root, dict(lease.backend)
+        bare = not state_files.has_root(root)
+        for attempt in range(1, DESTROY_ATTEMPTS + 1):
+            if bare:
+                root, backend = self._bare_root(lease)
+            try:
+                self._destroy_once(root, backend, on_change, say)
+                break
+            except TerraformError as error:
+                if error.is_of_the_root and not bare:
+                    say("Terraform cannot use the root any more; going by the state alone")
+                    bare = True
+                    continue
+                if attempt == DESTROY_ATTEMPTS or not error.may_pass:
+                    self.folder.update_lease(state="left")
+                    raise
+                say(f"taking down again, since this may pass: {_first_line(error)}")
+                sleep(_RETRY_AFTER_S[attempt - 1])
+        return self.verify(say=say, sleep=sleep)
+
+    def verify(
+        self, *, say: Say = _silent, sleep: Callable[[float], None] = time.sleep
+    ) -> list[Leftover]:
+        """Look for what is left and remove what has the run's name; close the lease if all is gone.
+
+        Args:
+            say: Told what no state knew.
+            sleep: Waits so many seconds.
+        """
+        lease = self.folder.read_lease()
+        session = self.account.session
+        left = leftovers.find(session, lease.name_prefix, lease.run_id)
+        if left:
+            removed, left = leftovers.remove(session, lease.name_prefix, lease.run_id, sleep=sleep)
+            for gone in removed:
+                if gone.kind != "log group":  # a late log line makes its own again, always
+                    say(f"removed what no state knew of: {gone.kind} {gone.name}")
+        if left:
+            self.folder.update_lease(state="left")
+            return left
+        if bucket := StateBucket.of(session, lease):
+            bucket.remove(lease)  # of the local backend an empty file stays in the run's folder
+        self.folder.update_lease(state="down", kept=False)
+        return left
+
+    def _destroy_once(
+        self, root: Path, backend: Mapping[str, str], on_change: OnChange | None, say: Say
+    ) -> None:
+        terraform = self._terraform(root)
+        if not backend.get("bucket"):
+            state_files.mend(self.root / "terraform.tfstate", say)
+        self._init(terraform, root, backend)
+        self._release_dead_lock(say)
+        errored = self.root / state_files.ERRORED
+        if errored.is_file():
+            say("putting the state where it belongs that Terraform could not save")
+            terraform.push_state(errored.resolve())
+            errored.unlink()
+        terraform.destroy(on_change)
+
+    def _bare_root(self, lease: Lease) -> tuple[Path, dict[str, str]]:
+        root, backend = state_files.bare_root(
+            self.folder.terraform,
+            self.root / "terraform.tfstate",
+            remote=bool(lease.backend),
+        )
+        return root, {**lease.backend, **backend}
+
+    def _release_dead_lock(self, say: Say) -> None:
+        """Release the state's lock if its owner is proven dead.
+
+        A lock on a local state is the kernel's, and ends with its process.
+        """
+        lease = self.folder.read_lease()
+        bucket = StateBucket.of(self.account.session, lease)
+        lock = bucket.lock(lease) if bucket else None
+        if bucket is None or lock is None:
+            return
+        if state_files.is_dead(lock, lease, self.folder.terraform, datetime.now(UTC)):
+            say(f"releasing the lock of a dead owner on the state: {lock.text}")
+            bucket.release(lock)
+
+    def _terraform(self, root: Path) -> Terraform:
+        return Terraform(
+            root,
+            self.toolchain,
+            self.account.program_environment(),
+            self.folder.logs,
+            watch=self._why_gone,
+        )
+
+    def _init(self, terraform: Terraform, root: Path, backend: Mapping[str, str]) -> None:
+        """Initialise a root once, to the end."""
+        done = root / _INITIALISED
+        if not done.exists():
+            terraform.init(backend)
+            done.parent.mkdir(exist_ok=True)
+            done.touch()
+
+    def _why_gone(self) -> str:
+        """Return why there is nobody to ask: the embedded AWS has ended. Empty: there is."""
+        home = self.folder.embedded_home
+        if home is None or server.status(home) is not None:
+            return ""
+        return "the embedded AWS has ended, and everything in it"
+
+    def _write_variables(self, name: str, values: dict[str, Any]) -> None:
+        runs.write_atomically(self.root / name, json.dumps(values, indent=2) + "\n")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def s3_backend(account: Account, bucket: str, env: str, run_id: str) -> dict[str, str]:
+    """Return the settings of a run's S3 backend."""
+    return {
+        "bucket": bucket,
+        "key": f"lambda-dyno/{env}/{run_id}.tfstate",
+        "region": account.region,
+    }
+
+
+def state_bucket(account: Account, named: str) -> str:
+    """Return the name of the bucket that holds the states: the named one, or the usual."""
+    return named or f"dyno-state-{account.account_id}-{account.region}"
+
+
+def has_bucket(account: Account, bucket: str) -> bool:
+    """Whether the state bucket is there and the account's own, so that states may go into it."""
+    try:
+        account.session.client("s3").head_bucket(
+            Bucket=bucket, ExpectedBucketOwner=account.account_id
+        )
+    except botocore.exceptions.ClientError:
+        return False
+    return True
+
+
+def require_bucket(account: Account, bucket: str, env: str = "dev") -> None:
+    """Make sure that the state bucket is there.
+
+    Args:
+        account: Whose it must be.
+        bucket: Its name.
+        env: The environment, for the advice.
+
+    Raises:
+        UserError: It is not, or is not ours.
+    """
+    try:
+        account.session.client("s3").head_bucket(Bucket=bucket)
+    except botocore.exceptions.ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == 403:
+            raise UserError(
+                f"the state bucket {bucket} may not be used with these credentials (403). "
+                "Name another one: state_bucket under [environment] in dyno.toml."
+            ) from error
+        location = (
+            ""
+            if account.region == "us-east-1"
+            else f" --create-bucket-configuration LocationConstraint={account.region}"
+        )
+        raise UserError(
+            f"the state bucket {bucket} does not exist. Make it once:\n"
+            f"  make bootstrap ENV={env}\n"
+            "or by hand:\n"
+            f"  aws s3api create-bucket --bucket {bucket} --region {account.region}{location}\n"
+            f"  aws s3api put-bucket-versioning --bucket {bucket} "
+            "--versioning-configuration Status=Enabled\n"
+            "or name another one: state_bucket under [environment] in dyno.toml."
+        ) from error

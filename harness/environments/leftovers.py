@@ -1,0 +1,221 @@
+"""Look for what a teardown left behind, by name and by tag, and remove what is surely ours.
+
+A destroy that ends with status 0 says that Terraform is content, not that nothing is there: what
+Terraform made in the moment when it was killed is in no state, and nor is a log group that a
+late log line made again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.exceptions
+
+from harness.environments.resource_kinds import KINDS, Found
+from harness.line.runs import RUN_ID
+from harness.results import Leftover
+
+EXPIRES_TAG = "dyno:expires"
+RUN_TAG = "dyno:run"
+
+# A run's id in a resource's name, such as dyno-251120-0915-k3f9-crud-api.
+_OF_A_RUN = re.compile(rf"(?:^|[-/])({RUN_ID.pattern})(?=$|[-/])")
+
+# Some things go only after others, or take a while; API Gateway deletes one API in 30 seconds.
+_LOOK_AFTER_S = (0.0, 1.0, 2.0, 5.0, 10.0, 31.0)
+_NEVER = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken")
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """What an account has of one run.
+
+    Attributes:
+        run_id: The run, by names and tags.
+        leftovers: Its resources.
+        expires_at: What their tags say; empty if none of them has one.
+    """
+
+    run_id: str
+    leftovers: tuple[Leftover, ...]
+    expires_at: str
+
+
+def find(session: Any, name_prefix: str, run_id: str) -> list[Leftover]:
+    """Return all resources of a run that exist.
+
+    Args:
+        session: A boto3 session.
+        name_prefix: First part of the names of everything in the environment.
+        run_id: Value of the tag `dyno:run`.
+
+    A service that cannot be asked is a leftover too: nobody knows.
+    """
+    found, unknown = _named(session, lambda name: _has_prefix(name, name_prefix))
+    tagged = (arn for arn, tags in _tagged(session, RUN_TAG, run_id))
+    return [
+        *(one.leftover for one in found),
+        *unknown,
+        # The tagging index of AWS forgets slowly: what the services themselves no longer list
+        # (their names carry the prefix) is gone.
+        *_strangers(session, (arn for arn in tagged if name_prefix not in arn), found),
+    ]
+
+
+def remove(
+    session: Any,
+    name_prefix: str,
+    run_id: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[list[Leftover], list[Leftover]]:
+    """Remove what has a run's name, and return what was removed and what is left.
+
+    The prefix ends with the run's id, so nothing else can have it. What only a tag ties to the
+    run is left: a tag can be copied.
+
+    Args:
+        session: A boto3 session.
+        name_prefix: First part of the names of everything in the environment.
+        run_id: Value of the tag `dyno:run`.
+        sleep: Waits so many seconds.
+    """
+    removed: dict[tuple[str, str], Leftover] = {}
+    for wait_s in _LOOK_AFTER_S:
+        sleep(wait_s)
+        found, _ = _named(session, lambda name: _has_prefix(name, name_prefix))
+        refused = False
+        for one in found:
+            try:
+                one.delete()
+                removed[one.leftover.kind, one.leftover.name] = one.leftover
+            except botocore.exceptions.ClientError as error:
+                refused = refused or error.response["Error"]["Code"] in _NEVER
+        left = find(session, name_prefix, run_id)
+        if not left or refused:
+            break
+    names = {(leftover.kind, leftover.name) for leftover in left}
+    return [leftover for key, leftover in removed.items() if key not in names], left
+
+
+def survey(session: Any) -> list[Stray]:
+    """Return everything in an account that is some run's, by names and by tags, run by run."""
+    found, _ = _named(session, lambda name: _OF_A_RUN.search(name) is not None)
+    rows: dict[str, list[Leftover]] = {}
+    for one in found:
+        match = _OF_A_RUN.search(one.leftover.name)
+        assert match is not None
+        rows.setdefault(match[1], []).append(one.leftover)
+    expires: dict[str, str] = {}
+    strangers: dict[str, list[str]] = {}
+    for arn, tags in _tagged(session, EXPIRES_TAG):
+        run_id = tags.get(RUN_TAG, "")
+        if RUN_ID.fullmatch(run_id):
+            expires[run_id] = max(expires.get(run_id, ""), tags[EXPIRES_TAG])
+            if run_id not in arn:
+                strangers.setdefault(run_id, []).append(arn)
+    for run_id, arns in strangers.items():
+        found_strangers = list(_strangers(session, arns, found))
+        if found_strangers:
+            rows.setdefault(run_id, []).extend(found_strangers)
+    return [
+        Stray(run_id, tuple(leftovers), expires.get(run_id, ""))
+        for run_id, leftovers in sorted(rows.items())
+    ]
+
+
+def _has_prefix(name: str, name_prefix: str) -> bool:
+    """Whether the last part of a name, which may be a path, begins with the prefix."""
+    last = name.rpartition("/")[2]
+    return last == name_prefix or last.startswith(f"{name_prefix}-")
+
+
+def _named(session: Any, wanted: Callable[[str], bool]) -> tuple[list[Found], list[Leftover]]:
+    """Return what has a wanted name, service by service, and the services that do not say."""
+    found: list[Found] = []
+    unknown: list[Leftover] = []
+    for kind, look in KINDS.items():
+        try:
+            found += look(session, wanted)
+        except botocore.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            unknown.append(Leftover(f"unknown {kind}", "*", f"cannot be listed: {code}"))
+    return found, unknown
+
+
+def _tagged(
+    session: Any, key: str, value: str | None = None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield ARN and tags of what has a tag; nothing without the permission to ask."""
+    client = session.client("resourcegroupstaggingapi")
+    wanted = {"Key": key} if value is None else {"Key": key, "Values": [value]}
+    try:
+        for page in client.get_paginator("get_resources").paginate(TagFilters=[wanted]):
+            for row in page["ResourceTagMappingList"]:
+                yield row["ResourceARN"], {tag["Key"]: tag["Value"] for tag in row["Tags"]}
+    except botocore.exceptions.ClientError:
+        return  # the look by name has been made
+
+
+def _strangers(session: Any, arns: Iterable[str], found: list[Found]) -> Iterator[Leftover]:
+    """Yield resources of kinds that nobody thought of: only a tag says whose they are."""
+    known = [one.id for one in found]
+    for arn in arns:
+        if any(name and name in arn for name in known):
+            continue
+        if ":apigateway:" in arn and not _api_exists(session, arn):
+            continue
+        yield Leftover("tagged resource", arn, how_to_remove(arn))
+
+
+def _api_exists(session: Any, arn: str) -> bool:
+    """Whether the API of an ARN such as arn:aws:apigateway:eu-west-1::/restapis/ID/... exists."""
+    match = re.search(r"/restapis/([a-z0-9]+)", arn)
+    if match is None:
+        return True
+    client = session.client("apigateway")
+    try:
+        client.get_rest_api(restApiId=match[1])
+    except client.exceptions.NotFoundException:
+        return False
+    except botocore.exceptions.ClientError:
+        return True  # nobody knows
+    return True
+
+
+# Commands for other kinds, by the start of an ARN's last part; {name} is what follows it.
+_COMMANDS = {
+    ("apigateway", "/apis/"): "aws apigatewayv2 delete-api --api-id {name}",
+    ("apigateway", "/restapis/"): "aws apigateway delete-rest-api --rest-api-id {name}",
+    ("cloudwatch", "alarm:"): "aws cloudwatch delete-alarms --alarm-names {name}",
+    ("dynamodb", "table/"): "aws dynamodb delete-table --table-name {name}",
+    ("ec2", "security-group/"): "aws ec2 delete-security-group --group-id {name}",
+    ("events", "rule/"): "aws events delete-rule --force --name {name}  # its targets first",
+    ("kinesis", "stream/"): "aws kinesis delete-stream --stream-name {name}",
+    ("lambda", "function:"): "aws lambda delete-function --function-name {name}",
+    ("logs", "log-group:"): "aws logs delete-log-group --log-group-name {name}",
+    ("s3", ""): "aws s3 rb --force s3://{name}",
+    ("secretsmanager", "secret:"): "aws secretsmanager delete-secret --secret-id {arn}",
+    ("sns", ""): "aws sns delete-topic --topic-arn {arn}",
+    ("sqs", ""): "aws sqs delete-queue --queue-url $(aws sqs get-queue-url --queue-name {name} "
+    "--query QueueUrl --output text)",
+    ("ssm", "parameter/"): "aws ssm delete-parameter --name {name}",
+    ("states", "stateMachine:"): "aws stepfunctions delete-state-machine --state-machine-arn {arn}",
+}
+
+
+def how_to_remove(arn: str) -> str:
+    """Return the command that removes what an ARN names."""
+    parts = arn.split(":", 5)
+    service, resource = parts[2], parts[-1]
+    for (of, start), command in _COMMANDS.items():
+        if service == of and resource.startswith(start):
+            name = resource.removeprefix(start)
+            if service == "apigateway":
+                name = name.partition("/")[0]
+            return command.format(name=name, arn=arn)
+    return f"no command is known for {service}: look for {resource} in the AWS console"

@@ -1,0 +1,117 @@
+"""What a Terraform that was killed leaves in its root, and what to make of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.environments.state_bucket import StateLock
+from harness.environments.terraform import APPLY_TIMEOUT_S
+from harness.line.runs import Lease
+from harness.programs.owner import pid_namespace
+from harness.programs.process import GRACE_S
+
+# A guard ends its program this long after the command's own deadline; nothing of ours holds a
+# lock for longer, on whatever machine.
+LONGEST_LOCK = timedelta(seconds=APPLY_TIMEOUT_S + GRACE_S + 600)
+
+# Terraform puts this where it could not write the state.
+ERRORED = "errored.tfstate"
+_BARE = "bare"
+
+
+def has_root(root: Path) -> bool:
+    """Whether a folder is a root module."""
+    return any(root.glob("*.tf")) or any(root.glob("*.tf.json"))
+
+
+def bare_root(terraform: Path, state: Path, *, remote: bool) -> tuple[Path, dict[str, str]]:
+    """Make a root of nothing but provider and backend, and return it with the backend's settings.
+
+    All that is in the state is then what nobody wants any more. Terraform takes it down in the
+    order that the state has, whatever happened to the root that made it.
+
+    Args:
+        terraform: Folder of the run's copies.
+        state: The state's file, if it is one.
+        remote: Whether the state is in S3.
+    """
+    root = terraform / _BARE
+    root.mkdir(parents=True, exist_ok=True)
+    backend: dict[str, Any] = {"s3": {"use_lockfile": True}} if remote else {"local": {}}
+    content = {
+        "terraform": {
+            "backend": backend,
+            "required_providers": {
+                "aws": {"source": "hashicorp/aws", "version": ">= 5.100, < 7.0"}
+            },
+        },
+        "provider": {"aws": {}},
+    }
+    (root / "main.tf.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return root, {} if remote else {"path": str(state.resolve())}
+
+
+def mend(state: Path, say: Callable[[str], None]) -> None:
+    """Put the backup in the place of a local state that was cut off while it was written.
+
+    What the backup does not know is found by its name afterwards.
+
+    Args:
+        state: The state's file.
+        say: Told about it.
+    """
+    if not state.is_file() or _is_state(state):
+        return
+    backup = state.with_name(f"{state.name}.backup")
+    state.replace(state.with_name(f"{state.name}.broken"))
+    if _is_state(backup):
+        shutil.copyfile(backup, state)
+    say("the state was cut off while it was written; going on with the one before")
+
+
+def is_dead(lock: StateLock, lease: Lease, terraform: Path, now: datetime) -> bool:
+    """Whether the owner of a lock on a state is proven dead. Ask only under the run's lock.
+
+    On this machine: no process works in the run's copy of the root. On another one nobody can
+    look; there the lease must have run out, and the lock be older than any command of ours.
+
+    Args:
+        lock: The lock.
+        lease: The run's lease.
+        terraform: Folder of the run's copies.
+        now: The time.
+    """
+    here = lock.is_of_this_host and lease.is_of_this_host and lease.namespace == pid_namespace()
+    if lease.adopted_at:
+        here = here and lock.created >= datetime.fromisoformat(lease.adopted_at)
+    if here:
+        return not _works_in(terraform)
+    return lease.expired(now) and now - lock.created > LONGEST_LOCK
+
+
+def _is_state(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "version" in content
+
+
+def _works_in(folder: Path) -> bool:
+    """Whether a process has its working folder there, as far as we may look."""
+    inside = folder.resolve()
+    for process in psutil.process_iter():
+        try:
+            where = Path(process.cwd())
+        except (psutil.Error, OSError):
+            continue
+        if where == inside or inside in where.parents:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""Verdicts: pure functions from what was measured to an outcome and its reasons."""

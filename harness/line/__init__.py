@@ -1,0 +1,1 @@
+"""The line of a run: its steps in order, its folder and lease, going on with it."""

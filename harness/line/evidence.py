@@ -1,0 +1,63 @@
+"""What is known of a run that could not tell its own end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.errors import DynoError, UserError
+from harness.line.runs import RunFolder
+from harness.results import Leftover, RunResult
+
+
+def read(folder: RunFolder) -> RunResult:
+    """Return what a run has found so far; one that found nothing yet has an empty result.
+
+    Raises:
+        UserError: Its result.json cannot be read.
+    """
+    try:
+        text = folder.result.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        lease = folder.read_lease()
+        return RunResult(
+            run_id=lease.run_id,
+            env=lease.env,
+            git_sha="",
+            started_at=lease.started_at,
+            timings={},
+            name_prefix=lease.name_prefix,
+            outputs={},
+            settings=lease.settings,
+        )
+    try:
+        return RunResult.from_json(json.loads(text))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder.result}: not the result of a run: {error}") from error
+
+
+def note_end(folder: RunFolder, reason: str, left: Sequence[Leftover]) -> None:
+    """Note that somebody else took a run's environment down, and write its report.
+
+    What it had measured is kept. Nothing of this is worth failing for.
+
+    Args:
+        folder: The run's folder.
+        reason: Why it was taken down.
+        left: What is still there.
+    """
+    try:
+        result = read(folder)
+    except UserError:
+        return
+    error = result.error or ("" if result.verdict else f"swept: {reason}")
+    result = replace(result, error=error, leftovers=tuple(left))
+    try:
+        folder.write("result.json", json.dumps(result.to_json(), indent=2) + "\n")
+        if result.tuning or result.load:
+            from harness.report import render
+
+            render.render(result, folder.path)
+    except (DynoError, OSError):
+        return

@@ -1,0 +1,831 @@
+"""A run: the only place that knows the order of the steps.
+
+    build -> up -> smoke -> tune -> load [-> compare] -> gate -> report -> down
+
+Each step takes what the ones before it found (in `RunResult`) and adds its own; the result
+is on disk after every step, so nothing measured is lost when a later step fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from harness import aws
+from harness.build import Package
+from harness.build import build as build_package
+from harness.comparing import baseline
+from harness.config import Env, LoadSettings, load_env, parse_settings, with_overrides
+from harness.environments import accounts, environment, root_module, sweeper, teardown, toolchain
+from harness.environments.environment import Environment
+from harness.environments.terraform import Change
+from harness.environments.toolchain import Toolchain
+from harness.errors import StepError, UserError
+from harness.gates import slo
+from harness.line import evidence, runs
+from harness.line.progress import Step, Ui
+from harness.load import rounds
+from harness.load.profile import in_words
+from harness.load.samples import LoadProgress, Sample, read_samples
+from harness.local import meter, modes, server
+from harness.local.ports import check_port
+from harness.programs import interrupts
+from harness.pytest_gates import shared as gate_shared
+from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
+from harness.tuning.tuner import FinishedExecution
+
+STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
+
+# The functions that this project's environments deploy: folders of lambda/.
+PACKAGES: tuple[str, ...] = ("crud_api", "power_tuner")
+
+
+Beside = Callable[[], AbstractContextManager[None]]  # entered to do something beside others
+
+
+class Run:
+    """One run, from settings to evidence.
+
+    Use `Run.prepare` for a new one, `Run.reopen` for one whose environment stands.
+
+    Attributes:
+        project: Folder that holds `envs/`, `modules/`, `lambda/` and `postman/`.
+        env: The environment's name and settings.
+        folder: Where the run keeps everything.
+        account: Where its environment is.
+        result: What is known so far.
+    """
+
+    packages: tuple[str, ...] | None = None  # None: every folder of the project's lambda/
+
+    def __init__(
+        self,
+        project: Path,
+        env: Env,
+        folder: runs.RunFolder,
+        account: aws.Account,
+        tools: Toolchain | None,
+        ui: Ui,
+        result: RunResult,
+    ) -> None:
+        self.project = project
+        self.env = env
+        self.folder = folder
+        self.account = account
+        self.ui = ui
+        self.result = result
+        self.finished: frozenset[str] = frozenset()  # steps of a resumed run, done before
+        self.baseline: baseline.Baseline | None = None  # what `compare` compares with
+        if tools is not None:  # None: a run that deploys nothing
+            self.environment = Environment(folder, account, tools)
+
+    @classmethod
+    def prepare(
+        cls,
+        project: Path,
+        env_name: str,
+        ui: Ui,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        port: int | None = None,
+        worker: str = "",
+        runs_folder: Path | None = None,
+        server_home: Path | None = None,
+        account_id: str = "",
+    ) -> Run:
+        """Check everything a run needs, then make its folder (and its embedded AWS).
+
+        Until `keep`, the embedded AWS ends with this process, however that ends.
+
+        Args:
+            project: Folder that holds `envs/`.
+            env_name: The environment.
+            ui: Where progress goes.
+            overrides: Settings from the command line, by "section.key".
+            port: For the embedded AWS; None takes a free one.
+            worker: Which of several at once this is; in lease and tags, and the run's id counts it.
+            runs_folder: Folder of all runs; None is the project's `runs/`.
+            server_home: Home of an embedded AWS that runs, to be used in the place of an own
+                one.
+            account_id: The account there.
+
+        Raises:
+            UserError: Something is missing or wrong; nothing was made.
+        """
+        env = load_env(project, env_name, overrides)
+        env.tuning_payload()
+        root_module.check(env.folder)
+        all_runs = runs_folder or project / "runs"
+        compared_with = baseline.of_settings(project, env, all_runs)
+        tools = tools_of(project, ui, node=(project / "postman").is_dir())
+        settings = env.settings.environment
+        sweeper.tidy(project, ui, runs_folder)
+        emulated = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
+        own_server = emulated and server_home is None
+        if own_server:
+            if port is not None:
+                check_port(port)
+            account = None
+        elif emulated and server_home is not None:
+            account = _account_at(server_home, account_id)
+        else:
+            account = aws.connect(settings.region)
+        bucket = ""
+        if account and not settings.emulated:
+            bucket = environment.state_bucket(account, settings.state_bucket)
+            environment.require_bucket(account, bucket, env_name)
+
+        folder = runs.create(
+            all_runs,
+            env_name,
+            settings.name,
+            timedelta(hours=settings.lifetime_hours),
+            worker=worker,
+            own_server=own_server,
+            server_home=str(server_home.resolve()) if emulated and server_home else "",
+            settings=env.settings.model_dump(),
+        )
+        if account is None:
+            account = start_server(
+                folder, settings.region, port, account_concurrency=settings.account_concurrency
+            )
+        lease = folder.update_lease(
+            account_id=account.account_id, region=account.region, endpoint=account.endpoint
+        )
+        if bucket:
+            backend = environment.s3_backend(account, bucket, env_name, folder.run_id)
+            folder.update_lease(backend=backend)
+        result = RunResult(
+            run_id=folder.run_id,
+            env=env_name,
+            git_sha=git_sha(project),
+            started_at=lease.started_at,
+            timings={},
+            name_prefix=lease.name_prefix,
+            outputs={},
+            settings=env.settings.model_dump(),
+        )
+        run = cls(project, env, folder, account, tools, ui, result)
+        run.baseline = compared_with
+        run.save()
+        return run
+
+    @classmethod
+    def reopen(
+        cls,
+        project: Path,
+        run_id: str | None,
+        ui: Ui,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        standing: bool = True,
+        tuner_only: bool = True,
+        runs_folder: Path | None = None,
+    ) -> Run:
+        """Return a run whose environment was kept.
+
+        Args:
+            project: Folder that holds `runs/`.
+            run_id: The run; None is the newest.
+            ui: Where progress goes.
+            overrides: Settings from the command line, by "section.key".
+            standing: Whether its environment must stand; a report needs none.
+            tuner_only: Whether "the newest" may be a power tuner alone.
+            runs_folder: Folder of all runs; None is the project's `runs/`.
+
+        Raises:
+            UserError: There is no such run, or its environment cannot be reached.
+        """
+        folder = runs.find(
+            runs_folder or project / "runs", run_id, standing=standing, tuner_only=tuner_only
+        )
+        lease = folder.read_lease()
+        settings = with_overrides(
+            parse_settings(lease.settings, f"runs/{folder.run_id}/lease.json"), overrides or {}
+        )
+        env = Env(name=lease.env, folder=project / "envs" / lease.env, settings=settings)
+        result = read_result(folder)
+        tools = tools_of(project, ui, node=not lease.tuner_only and (project / "postman").is_dir())
+        account = _account_of(lease, folder) if standing else _nowhere(lease)
+        return cls(project, env, folder, account, tools, ui, result)
+
+    # Steps, in their order
+
+    def build(self) -> dict[str, Package]:
+        """Build the packages of all functions."""
+        with self._step("build", "packing the functions") as step:
+            packages = self._packages()
+            size_kb = sum(package.size_bytes for package in packages.values()) / 1000
+            step.update(f"{len(packages)} packages, {size_kb:.0f} kB")
+        return packages
+
+    def up(self, packages: dict[str, Package]) -> None:
+        """Deploy the environment and fill its table."""
+        from harness.line import inputs, seed
+
+        settings = self.env.settings.environment
+        with self._step("up", f"deploying {self.result.name_prefix}") as step:
+            self.environment.stage(self.sources, packages, folders=settings.folders)
+            self.folder.note_inputs(
+                inputs.of(self.env, self.sources, self.project, packages), self.finished
+            )
+            outputs = root_module.completed(
+                self.environment.apply(follow(step, "deploying")),
+                self.account,
+                self.result.name_prefix,
+            )
+            self._add(outputs=outputs)
+            if settings.seed_items:
+                if not outputs.get("table_name"):
+                    raise StepError("up", "[environment] seed_items needs an output table_name")
+                step.update("filling the table")
+                seed.seed(self.account.session, outputs["table_name"], settings.seed_items)
+            where = outputs.get("api_url") or outputs["function_arn"]
+            step.update(
+                f"{self.result.name_prefix} at {outputs['memory_mb']} MB in "
+                f"{self.account.region}: {where}"
+            )
+        self.folder.mark("up")
+
+    def why_not(self, step: str) -> str:
+        """Return why this environment's API cannot be asked, or an empty string.
+
+        Args:
+            step: "smoke" or "load".
+        """
+        if not self.result.outputs.get("api_url"):
+            return f"envs/{self.env.name} has no output api_url"
+        collection = self.collection(step)
+        if not collection.is_file():
+            return f"there is no {collection.relative_to(self.project)}"
+        return ""
+
+    def smoke(self) -> SmokeResult:
+        """Prove that the API answers as it should.
+
+        Raises:
+            StepError: An assertion does not hold.
+            UserError: There is no API, or no collection for it.
+        """
+        smoke = self.try_smoke()
+        if not smoke.passed:
+            raise StepError("smoke", smoke_failure(smoke))
+        self.folder.mark("smoke")
+        return smoke
+
+    def try_smoke(self) -> SmokeResult:
+        """Ask the API everything once, and return which assertions do not hold."""
+        from harness.load import newman
+
+        self._require_api("smoke")
+        with self._step("smoke", "asking every operation once") as step:
+            smoke = newman.run_smoke(
+                base_url=self.result.outputs["api_url"],
+                credentials=self.api_credentials(),
+                region=self.account.region,
+                log=self.folder.logs / "smoke.log",
+                timeout_s=120,
+                collection=self.collection("smoke"),
+            )
+            self._add(smoke=smoke)
+            held = smoke.assertions - len(smoke.failures)
+            of_all = "" if smoke.passed else f" of {smoke.assertions}"
+            step.update(f"{smoke.requests} requests, {held}{of_all} assertions hold")
+        return smoke
+
+    def tune(self) -> TuningResult:
+        """Measure the function at every power value."""
+        from harness.tuning import input as tuning_input
+        from harness.tuning import tuner
+
+        if not self.result.outputs.get("state_machine_arn"):
+            return self._tune_beside()
+        settings = self.env.settings.tuning
+        request = tuning_input.from_settings(
+            settings, self.result.outputs["function_arn"], self.env.tuning_payload()
+        )
+        sizes = ", ".join(map(str, settings.power_values))
+        with self._step("tune", f"measuring {sizes} MB, {settings.num} invocations each") as step:
+            finished = self._run_tuner(
+                step,
+                f"{sizes} MB, {settings.num} invocations each",
+                request,
+                self.result.outputs["state_machine_arn"],
+                self.account,
+            )
+            tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
+            self._add(tuning=tuning)
+            step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
+        self.folder.mark("tune")
+        return tuning
+
+    def _run_tuner(
+        self,
+        step: Step,
+        text: str,
+        request: Mapping[str, Any],
+        state_machine_arn: str,
+        account: aws.Account,
+    ) -> FinishedExecution:
+        """Run the state machine; an interrupt stops it and leaves time for its clean-up."""
+        from harness.tuning import tuner
+
+        homes = (self.folder.server_home, server.project_home(self.project))
+        with interrupts.raised_once(self.ui.warn), modes.reported(account.endpoint, homes):
+            return tuner.run(
+                request,
+                state_machine_arn=state_machine_arn,
+                session=account.session,
+                timeout_s=self.env.settings.tuning.timeout_minutes * 60,
+                on_progress=lambda progress: step.update(
+                    f"{progress.state}: {text}", progress.done, progress.total
+                ),
+            )
+
+    def _tune_beside(self) -> TuningResult:
+        """Measure with a power tuner of our own: this environment has none."""
+        from harness.tuning import side_tuning
+
+        started = time.monotonic()
+        try:  # no step around it: it is a run with steps of its own
+            tuning = side_tuning.tune(self)
+            self._add(tuning=tuning)
+            self.folder.mark("tune")
+        finally:
+            elapsed = round(time.monotonic() - started, 3)
+            self._add(timings={**self.result.timings, "tune": elapsed})
+        return tuning
+
+    def load(self) -> tuple[LoadResult, ...]:
+        """Load the API at the current and at the recommended memory size.
+
+        At the current one, the load is repeated until the SLO can be judged, or `[slo]
+        max_rounds` tests were made.
+        """
+        self._require_api("load")
+        profile = self.env.settings.load
+        results: list[LoadResult] = []
+        with self._step("load", in_words(profile)) as step:
+            for label, memory_mb in self._sizes().items():
+                before = self._loaded(label, memory_mb)
+                if before is not None:
+                    results.append(before)
+                    continue
+                self._deploy_memory(memory_mb, step)
+                series = self.load_series(profile, label, memory_mb, step)
+                if label == slo.DEPLOYED:
+                    self._decide(series, results)
+                results.append(series.result)
+                self._add(load=tuple(results))
+                self.folder.mark(f"load {label}")
+            requests = sum(result.requests for result in results)
+            errors = sum(result.errors for result in results)
+            shown = " and ".join(f"{result.memory_mb} MB" for result in results)
+            step.update(f"{requests:,} requests at {shown}, {errors} errors")
+        return tuple(results)
+
+    def _loaded(self, label: str, memory_mb: int) -> LoadResult | None:
+        """Return the load test that a resumed run had finished, if it had."""
+        if f"load {label}" not in self.finished:
+            return None
+        found = (x for x in self.result.load if (x.label, x.memory_mb) == (label, memory_mb))
+        return next(found, None)
+
+    def load_deployed(self, profile: LoadSettings, label: str) -> rounds.LoadSeries:
+        """Load the API once at the memory size that it is declared with.
+
+        Args:
+            profile: The load.
+            label: Names the result and its files.
+        """
+        self._require_api("load")
+        memory_mb = int(self.result.outputs["memory_mb"])
+        with self._step("load", in_words(profile)) as step:
+            self._deploy_memory(memory_mb, step)
+            series = self.load_series(profile, label, memory_mb, step)
+            self.keep_load(series.result)
+            step.update(f"{series.result.requests:,} requests, {series.result.errors} errors")
+        return series
+
+    def keep_load(self, load: LoadResult) -> None:
+        """Put a load test's result in the place of the one with its label, or add it."""
+        found = {result.label: result for result in self.result.load} | {load.label: load}
+        self._add(load=tuple(found.values()))
+
+    def keep_verdict(self, verdict: Verdict) -> None:
+        """Take a verdict that was reached elsewhere for the run's."""
+        self._add(verdict=verdict)
+
+    def _decide(self, series: rounds.LoadSeries, before: Sequence[LoadResult]) -> None:
+        """Repeat a load test until it can be judged, and keep what is found on the way."""
+        series.decide(
+            self.env.settings.slo,
+            lambda found, _: self._add(load=(*before, found)),
+        )
+
+    def load_series(
+        self, profile: LoadSettings, label: str, memory_mb: int, step: Step
+    ) -> rounds.LoadSeries:
+        """Run a load test once; what is returned can run it again.
+
+        Args:
+            profile: The load.
+            label: Names the result and its files.
+            memory_mb: What is deployed.
+            step: Where progress goes.
+        """
+        from harness.load import ceiling, newman
+
+        credentials = self.api_credentials()
+        collection = self.collection("load")
+        step.update("measuring what the load driver itself can do (once)")
+        most = ceiling.requests_per_s(
+            self.project / ".cache", collection, signed=credentials is not None
+        )
+
+        def run_round(name: str) -> LoadResult:
+            text = f"{profile.loop} loop at {memory_mb} MB ({name})"
+            found = newman.run_load(
+                profile,
+                label=name,
+                memory_mb=memory_mb,
+                base_url=self.result.outputs["api_url"],
+                credentials=credentials,
+                region=self.account.region,
+                folder=self.folder.load,
+                on_progress=_follow_load(step, text),
+                collection=collection,
+            )
+            return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
+
+        return rounds.LoadSeries(run_round, self.folder.load, label)
+
+    def compare(self, *, quietly: Beside = nullcontext, alone: Beside = nullcontext) -> None:
+        """Deploy the baseline beside this environment and measure both in turns.
+
+        Args:
+            quietly: Entered to deploy and to take down.
+            alone: Entered to measure.
+        """
+        from harness.comparing import comparison
+
+        started = time.monotonic()
+        try:  # no step around it: the baseline is a run with steps of its own
+            self._add(regression=comparison.compare(self, quietly=quietly, alone=alone))
+            self.folder.mark("compare")
+        finally:
+            elapsed = round(time.monotonic() - started, 3)
+            self._add(timings={**self.result.timings, "compare": elapsed})
+
+    def deploy_declared_memory(self) -> None:
+        """Deploy the memory size that the environment is declared with, if it has another."""
+        declared = int(self.result.outputs["memory_mb"])
+        if self.folder.read_lease().memory_mb != declared:
+            with self._step("memory", f"back to {declared} MB") as step:
+                self._deploy_memory(declared, step)
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the memory sizes to load the API at, by label."""
+        current = int(self.result.outputs["memory_mb"])
+        sizes = {slo.DEPLOYED: current}
+        tuning = self.result.tuning
+        if tuning and tuning.power != current:
+            if "memory_mb" in root_module.variables(self.environment.root):
+                sizes["recommended"] = tuning.power
+            else:
+                self.ui.note(
+                    f"not loaded at {tuning.power} MB: envs/{self.env.name} has no variable "
+                    "memory_mb"
+                )
+        return sizes
+
+    def gate(self) -> Verdict:
+        """Hold what was measured against the SLO, and against the baseline if there is one."""
+        from harness.gates import regression
+
+        with self._step("gate", "holding the results against the SLO") as step:
+            limits = self.env.settings.slo
+            verdict = slo.evaluate(
+                limits,
+                load=self.result.load,
+                tuning=self.result.tuning,
+                balanced_weight=self.env.settings.tuning.balanced_weight,
+                samples=self._samples_of_deployed() if limits.confidence else (),
+                confidence=rounds.confidence_of_a_look(limits),
+            )
+            if self.result.regression:
+                checks = (*verdict.checks, *regression.slo_checks(self.result.regression))
+                verdict = Verdict(slo.overall(checks), checks)
+            self._add(verdict=verdict)
+            held = sum(check.outcome == "pass" for check in verdict.checks)
+            step.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold")
+        return verdict
+
+    def report(self) -> Path:
+        """Write the evidence and return the path of the page to read."""
+        from harness.report import render
+
+        with self._step("report", "writing the evidence") as step:
+            rendered = render.render(self.result, self.folder.path)
+            step.update(_short(rendered.html))
+        return rendered.html
+
+    def refresh_report(self) -> None:
+        """Write the evidence again, with what is known since."""
+        from harness.report import render
+
+        render.render(self.result, self.folder.path)
+
+    def down(self) -> tuple[Leftover, ...]:
+        """Take the environment down and prove that nothing is left.
+
+        Raises:
+            StepError: Something is left, or an embedded AWS had to be stopped with it inside.
+        """
+        with self._step("down", "taking the environment down") as step:
+            taken = teardown.take_down(
+                self.folder,
+                lambda: self.environment,
+                say=self.ui.note,
+                on_change=follow(step, "taking down"),
+            )
+            if taken.failure is None:
+                self._add(leftovers=taken.left)
+            taken.check()
+            step.update("nothing left behind")
+        if self.folder.read_lease().server_home:
+            gate_shared.clear_away(self.folder.path.parent)  # the last one out
+        return taken.left
+
+    def plan(self) -> list[str]:
+        """Return what the environment would consist of."""
+        with self._step("plan", "asking Terraform") as step:
+            packages = self._packages()
+            folders = self.env.settings.environment.folders
+            self.environment.stage(self.sources, packages, folders=folders)
+            changes = self.environment.plan()
+            step.update(f"{len(changes)} resources")
+        return changes
+
+    # Around the steps
+
+    def keep(self) -> None:
+        """Leave the environment standing, with the memory size that it is declared with."""
+        lease = self.folder.read_lease()
+        declared = int(self.result.outputs.get("memory_mb", lease.memory_mb))
+        if lease.memory_mb != declared:
+            with self._step("keep", f"back to {declared} MB") as step:
+                self._deploy_memory(declared, step)
+        self.folder.update_lease(kept=True)
+        self.environment.publish()
+        if lease.own_server:
+            server.let_go(self.folder.server_home)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that deployed nothing, and its embedded AWS."""
+        if self.folder.read_lease().own_server:
+            server.stop(self.folder.server_home)
+        shutil.rmtree(self.folder.path)
+
+    @property
+    def sources(self) -> Path:
+        """Folder whose envs/, modules/ and lambda/ are deployed."""
+        return self.project
+
+    @property
+    def report_path(self) -> Path:
+        """The page to read."""
+        return self.folder.path / "report.html"
+
+    def fail(self, error: BaseException) -> None:
+        """Note why the run ended early."""
+        self._add(error=str(error) or type(error).__name__)
+
+    def save(self) -> None:
+        """Write result.json."""
+        self.folder.write("result.json", json.dumps(self.result.to_json(), indent=2) + "\n")
+
+    def _samples_of_deployed(self) -> list[Sample]:
+        """Return every request of the load test at the deployed memory size."""
+        paths = [
+            self.folder.path / load.samples_path
+            for load in self.result.load
+            if load.label == slo.DEPLOYED and load.samples_path
+        ]
+        return read_samples(path for path in paths if path.exists())
+
+    def _packages(self) -> dict[str, Package]:
+        return {
+            name: build_package(self.sources / "lambda" / name, self.folder.build / f"{name}.zip")
+            for name in self._package_names()
+        }
+
+    def _package_names(self) -> tuple[str, ...]:
+        if self.packages is not None:
+            return self.packages
+        folders = (path for path in (self.sources / "lambda").glob("[!._]*") if path.is_dir())
+        return tuple(sorted(path.name for path in folders))
+
+    def collection(self, step: str) -> Path:
+        """Return the file of what a "smoke" or a "load" test asks."""
+        return self.project / "postman" / f"{step}.postman_collection.json"
+
+    def _require_api(self, step: str) -> None:
+        """Make sure that the API can be asked.
+
+        Raises:
+            UserError: It cannot.
+        """
+        reason = self.why_not(step)
+        if reason:
+            raise UserError(f"no {step} test: {reason}")
+
+    @contextmanager
+    def _step(self, name: str, text: str) -> Iterator[Step]:
+        """Show a step, time it and keep what it found."""
+        started = time.monotonic()
+        try:
+            with self.ui.step(name, text) as step, aws.errors_of(name):
+                yield step
+                self._require_server(name)
+        finally:
+            elapsed = round(time.monotonic() - started, 3)
+            self._add(timings={**self.result.timings, name: elapsed})
+
+    def _require_server(self, step: str) -> None:
+        """Make sure that what a step measured was there until its end.
+
+        Raises:
+            StepError: The embedded AWS has ended meanwhile, so the figures are of nothing.
+        """
+        home = self.folder.embedded_home
+        if step in ("smoke", "tune", "load", "compare") and home and server.status(home) is None:
+            raise StepError(step, "the embedded AWS has ended, and everything in it")
+
+    def _add(self, **found: Any) -> None:
+        self.result = replace(self.result, **found)
+        self.save()
+
+    def _deploy_memory(self, memory_mb: int, step: Step) -> None:
+        if self.folder.read_lease().memory_mb != memory_mb:
+            step.update(f"deploying {memory_mb} MB")
+            self.environment.set_memory(memory_mb, follow(step, f"deploying {memory_mb} MB"))
+
+    def api_credentials(self) -> Any:
+        """Return the keys that sign requests, where the API wants them signed.
+
+        So does an embedded AWS in all accounts but one: whose API is meant is only in the
+        signature.
+        """
+        from harness.load import newman
+
+        elsewhere = self.account.endpoint and self.account.account_id != server.DEFAULT_ACCOUNT
+        if self.result.outputs["api_authorization"] != "AWS_IAM" and not elsewhere:
+            return None
+        keys = self.account.session.get_credentials().get_frozen_credentials()
+        return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
+
+
+def read_result(folder: runs.RunFolder) -> RunResult:
+    """Return what a run has found so far.
+
+    Raises:
+        UserError: Its result.json cannot be read.
+    """
+    return evidence.read(folder)
+
+
+def git_sha(project: Path) -> str:
+    """Return the commit of a working tree, with "+changes" if it differs; empty: no git."""
+    try:
+        sha = _git(project, "rev-parse", "HEAD")
+        return f"{sha}+changes" if _git(project, "status", "--porcelain") else sha
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(project: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=project, capture_output=True, text=True, timeout=20, check=True
+    ).stdout.strip()
+
+
+def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
+    """Return Terraform, and make sure that Newman can run if it is needed."""
+    from harness.load import newman
+
+    if node:
+        newman.check_node()
+    tools = toolchain.prepare(project / ".cache")
+    for warning in tools.warnings:
+        ui.warn(warning)
+    return tools
+
+
+def start_server(
+    folder: runs.RunFolder,
+    region: str,
+    port: int | None = None,
+    *,
+    account_concurrency: int | None = None,
+) -> aws.Account:
+    """Start the embedded AWS of a run; it ends with this process unless it is let go."""
+    local = server.start(
+        folder.server_home,
+        port=port,
+        region=region or "us-east-1",
+        owner_pid=os.getpid(),
+        account_concurrency=account_concurrency,
+    )
+    # runs/RUN_ID: what `dyno local calibrate` found holds for every server of the project
+    meter.inherit_cpu_factors(folder.server_home, server.project_home(folder.path.parents[1]))
+    return aws.embedded(local.environment(), local.account_id, local.region)
+
+
+def _account_of(lease: runs.Lease, folder: runs.RunFolder) -> aws.Account:
+    """Return the account that a standing environment is in.
+
+    Raises:
+        UserError: It is another one than the credentials name now, or it is gone.
+    """
+    home = server_home(lease, folder)
+    if home is not None:
+        try:
+            return _account_at(home, lease.account_id)
+        except UserError:
+            return _nowhere(lease)
+    account = aws.connect(lease.region)
+    accounts.require_same(lease, account)
+    return account
+
+
+def server_home(lease: runs.Lease, folder: runs.RunFolder) -> Path | None:
+    """Return the home of the embedded AWS that a run started or shares; None: neither."""
+    if lease.own_server:
+        return folder.server_home
+    return Path(lease.server_home) if lease.server_home else None
+
+
+def _account_at(home: Path, account_id: str) -> aws.Account:
+    """Return an account of an embedded AWS that was started for runs.
+
+    Raises:
+        UserError: It does not run.
+    """
+    local = server.status(home)
+    if local is None:
+        raise UserError(f"the embedded AWS of {home} does not run")
+    chosen = account_id or local.account_id
+    return aws.embedded(local.environment(chosen), chosen, local.region)
+
+
+def _nowhere(lease: runs.Lease) -> aws.Account:
+    """Return the account of a run whose environment is not to be reached any more."""
+    return aws.Account(lease.account_id, lease.region, lease.endpoint, {})
+
+
+def follow(step: Step, text: str) -> environment.OnChange:
+    """Return what shows Terraform's progress in a step."""
+
+    def changed(change: Change) -> None:
+        of = f" of {change.total}" if change.total else ""
+        step.update(f"{text}: {change.done}{of} resources, {change.action} {change.address}")
+
+    return changed
+
+
+def _follow_load(step: Step, text: str) -> Callable[[LoadProgress], None]:
+    def progressed(load: LoadProgress) -> None:
+        step.update(
+            f"{text}: {load.requests} requests, {load.errors} errors",
+            load.elapsed_s,
+            load.duration_s,
+        )
+
+    return progressed
+
+
+def smoke_failure(smoke: SmokeResult) -> str:
+    """Return what is wrong with an API, in a line."""
+    if not smoke.failures:
+        return "the smoke collection asserted nothing"
+    first = smoke.failures[0]
+    more = f" (and {len(smoke.failures) - 1} more)" if len(smoke.failures) > 1 else ""
+    return f"{first.request}: {first.assertion}: {first.message}{more}"
+
+
+def _short(path: Path) -> str:
+    """Return a path relative to the working folder, if it is below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

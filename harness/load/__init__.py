@@ -1,0 +1,1 @@
+"""The smoke and load tests of an API: plans, Newman, rounds, results."""

@@ -1,0 +1,411 @@
+"""Newman: the smoke test and the load test of a deployed API.
+
+Newman runs as a library inside `postman/run.mjs`, which this module starts. The driver gets
+its settings as JSON on stdin and the keys that sign requests in its environment, so no secret
+is ever in an argument list or a file. It writes JSON events to stdout.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+from harness import assets
+from harness.config import LoadSettings
+from harness.errors import StepError, UserError
+from harness.load.profile import ClosedPlan, OpenPlan, plan_of
+from harness.load.samples import (
+    Drive,
+    LoadProgress,
+    after_warm_up,
+    during_warm_up,
+    read_samples,
+    summarise,
+    write_samples,
+)
+from harness.programs import process
+from harness.results import LoadResult, SmokeFailure, SmokeResult
+
+NODE_MIN = 20
+
+_ROOT = assets.root()
+_POSTMAN = _ROOT / "postman"
+COMMAND = ("node", "--no-deprecation", str(_POSTMAN / "run.mjs"))
+SMOKE_COLLECTION = _POSTMAN / "smoke.postman_collection.json"
+LOAD_COLLECTION = _POSTMAN / "load.postman_collection.json"
+
+_SMOKE_REQUEST_TIMEOUT_MS = 15_000
+_CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# Beyond the profile: the driver's own start and end.
+_LOAD_SLACK_S = 60.0
+_TAIL_LINES = 12
+_TAIL_LENGTH = 1500
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCredentials:
+    """Keys that sign requests to an API with AWS_IAM authorization."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeProgress:
+    """The request of the smoke test that was just answered."""
+
+    requests: int  # so far, this one included
+    request: str
+    status: int
+    latency_ms: float
+
+
+def check_node() -> str:
+    """Return the version of Node.js here, and make sure that Newman is there, too.
+
+    Raises:
+        UserError: Node.js is missing or too old, or Newman is not installed.
+    """
+    wanted = f"Node.js {NODE_MIN} or newer is needed for Newman"
+    node = shutil.which("node")
+    if node is None:
+        raise UserError(f"{wanted}, and there is no `node` on PATH.")
+    try:
+        answer = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UserError(f"{wanted}; {node} does not run: {error}") from error
+    found = re.fullmatch(r"v(\d+)\.\d+\.\d+.*", answer)
+    if found is None or int(found[1]) < NODE_MIN:
+        raise UserError(f"{wanted}; {node} is {answer or 'of no version'}.")
+    if _node_modules() is None:
+        raise UserError(
+            "Newman is not installed: run `make setup`, or `npm install newman` in your project."
+        )
+    return answer.removeprefix("v")
+
+
+def _node_modules() -> Path | None:
+    """Return the folder that has Newman: this project's, or that of whoever uses it."""
+    here = Path.cwd()
+    for folder in (_ROOT, here, *here.parents):
+        if (folder / "node_modules" / "newman" / "package.json").is_file():
+            return folder / "node_modules"
+    return None
+
+
+def run_smoke(
+    *,
+    base_url: str,
+    credentials: ApiCredentials | None,
+    region: str,
+    log: Path,
+    timeout_s: float,
+    on_progress: Callable[[SmokeProgress], None] = lambda _: None,
+    collection: Path | None = None,
+) -> SmokeResult:
+    """Ask the API every operation and every refusal once.
+
+    Args:
+        base_url: The API with its stage, such as "https://x.execute-api.../v1".
+        credentials: Keys that sign the requests; None for an API without authorization.
+        region: The API's region.
+        log: File for everything the driver prints.
+        timeout_s: Seconds until the driver is stopped.
+        on_progress: Called after each answer, from another thread.
+        collection: What is asked; None is this project's own CRUD collection.
+
+    Raises:
+        UserError: Node.js is missing or too old.
+        StepError: The driver failed. Assertions that do not hold are in the result instead.
+    """
+    config = {
+        "mode": "smoke",
+        "collection": str(collection or SMOKE_COLLECTION),
+        "request_timeout_ms": _SMOKE_REQUEST_TIMEOUT_MS,
+        **target_of(base_url, credentials, region),
+    }
+    requests = 0
+
+    def follow(event: Event) -> None:
+        nonlocal requests
+        if event["event"] == "request":
+            requests += 1
+            on_progress(
+                SmokeProgress(requests, event["request"], event["status"], event["latency_ms"])
+            )
+
+    done = _drive("smoke", config, credentials, log=log, timeout_s=timeout_s, follow=follow)
+    return SmokeResult(
+        requests=done["requests"],
+        assertions=done["assertions"],
+        failures=tuple(SmokeFailure(**failure) for failure in done["failures"]),
+    )
+
+
+def run_load(
+    profile: LoadSettings,
+    *,
+    label: str,
+    memory_mb: int,
+    base_url: str,
+    credentials: ApiCredentials | None,
+    region: str,
+    folder: Path,
+    on_progress: Callable[[LoadProgress], None] = lambda _: None,
+    plan: ClosedPlan | OpenPlan | None = None,
+    collection: Path | None = None,
+) -> LoadResult:
+    """Load the API with virtual users and keep every latency.
+
+    Each user works through the load collection again and again, on a connection of its own.
+    In a closed loop a slow API gets fewer requests; in an open one it gets them all, and their
+    wait counts. The users are spread over one process per core.
+
+    Args:
+        profile: How many users or arrivals, how long, and what is left out as warm-up.
+        label: "current" or "recommended"; names the files.
+        memory_mb: Memory size that the function has now.
+        base_url: The API with its stage.
+        credentials: Keys that sign the requests; None for an API without authorization.
+        region: The API's region.
+        folder: Where LABEL.jsonl (the samples), LABEL-warm-up.jsonl (those that do not count)
+            and LABEL.log go; made if missing.
+        on_progress: Called about every second, from another thread.
+        plan: A plan (`harness.load.profile`) in place of the profile's own; of the profile
+            `pacing_ms`, `warm_up_s` and `request_timeout_ms` still hold.
+        collection: What an iteration asks; None is this project's own CRUD collection.
+
+    Returns:
+        The result; its `samples_path` is relative to the parent of `folder`.
+
+    Raises:
+        UserError: Node.js is missing or too old.
+        StepError: The driver failed; what it measured until then is in `folder`.
+    """
+    asked_for = plan
+    plan = asked_for or plan_of(profile)
+    if not plan.users:
+        raise ValueError("a load test needs at least one user")
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_parts(folder, label)
+    config = {
+        "mode": "load",
+        "collection": str(collection or LOAD_COLLECTION),
+        "folder": str(folder),
+        "name": label,
+        "processes": processes(plan.users),
+        "plan": _plan_json(plan, profile.pacing_ms),
+        "duration_ms": plan.duration_s * 1000,
+        "request_timeout_ms": profile.request_timeout_ms,
+        **target_of(base_url, credentials, region),
+    }
+    machine = MachineMeter()
+
+    def follow(event: Event) -> None:
+        if event["event"] == "go":
+            machine.start()
+        elif event["event"] == "done":
+            machine.stop()
+        elif event["event"] == "progress":
+            on_progress(
+                LoadProgress(
+                    elapsed_s=event["elapsed_s"],
+                    duration_s=plan.duration_s,
+                    requests=event["requests"],
+                    errors=event["errors"],
+                    active_users=event["active_users"],
+                )
+            )
+
+    samples_file = folder / f"{label}.jsonl"
+    timeout_s = plan.duration_s + 2 * profile.request_timeout_ms / 1000 + _LOAD_SLACK_S
+    try:
+        done = _drive(
+            "load",
+            config,
+            credentials,
+            log=folder / f"{label}.log",
+            timeout_s=timeout_s,
+            follow=follow,
+        )
+    finally:
+        # Also after a failure or Ctrl-C: what was measured is kept.
+        every = read_samples(sorted(folder.glob(f"{label}-*.part.jsonl")))
+        samples = after_warm_up(every, profile.warm_up_s)
+        left_out = during_warm_up(every, profile.warm_up_s)
+        write_samples(samples, samples_file)
+        if left_out:
+            write_samples(left_out, folder / f"{label}-warm-up.jsonl")
+        _remove_parts(folder, label)
+    result = summarise(
+        samples,
+        Drive.of(done, machine.busy_ratio),
+        profile,
+        label=label,
+        memory_mb=memory_mb,
+        samples_path=f"{folder.name}/{samples_file.name}",
+        left_out=left_out,
+    )
+    if asked_for is None:
+        return result
+    return replace(result, loop="open" if isinstance(plan, OpenPlan) else "closed", profile="")
+
+
+def _plan_json(plan: ClosedPlan | OpenPlan, pacing_ms: int) -> Event:
+    """Return a plan as the driver takes it."""
+    if isinstance(plan, OpenPlan):
+        return {"arrivals_ms": [1000 * at for at in plan.arrivals_s], "users": plan.users}
+    lifetimes = [[1000 * begin, 1000 * end] for begin, end in plan.lifetimes_s]
+    return {"lifetimes_ms": lifetimes, "pacing_ms": pacing_ms}
+
+
+def processes(users: int) -> int:
+    """Return how many driver processes so many users get: one per core, none without a user."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(users, allowed or 1)
+
+
+def _remove_parts(folder: Path, label: str) -> None:
+    for part in folder.glob(f"{label}-*.part.jsonl"):
+        part.unlink()
+
+
+def target_of(base_url: str, credentials: ApiCredentials | None, region: str) -> Event:
+    """Return what a collection needs to know of the API."""
+    return {
+        "signed": credentials is not None,
+        "variables": {"baseUrl": base_url.rstrip("/"), "region": region},
+    }
+
+
+def _drive(
+    step: str,
+    config: Event,
+    credentials: ApiCredentials | None,
+    *,
+    log: Path,
+    timeout_s: float,
+    follow: Callable[[Event], None],
+) -> Event:
+    """Run the driver to its end and return its last event.
+
+    Raises:
+        StepError: It ended badly, too late, or without its last event.
+    """
+    check_node()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    reader = _EventReader(follow)
+    try:
+        completed = process.run(
+            COMMAND,
+            env=driver_environment(os.environ, config["variables"]["baseUrl"], credentials),
+            stdin=json.dumps(config),
+            timeout_s=timeout_s,
+            log=log,
+            on_line=reader.read,
+        )
+    except process.DeadlineError as error:
+        raise StepError(step, f"the Newman driver: {error}", f"see {log}") from error
+    reader.raise_failure()
+    if completed.returncode != 0 or reader.done is None:
+        tail = "\n".join(completed.stderr.strip().splitlines()[-_TAIL_LINES:])[-_TAIL_LENGTH:]
+        raise StepError(
+            step,
+            f"the Newman driver ended with status {completed.returncode}"
+            + (f":\n{tail}" if tail else ""),
+            f"see {log}",
+        )
+    return reader.done
+
+
+class _EventReader:
+    """Takes the driver's events from the thread that drains its stdout."""
+
+    def __init__(self, follow: Callable[[Event], None]) -> None:
+        self._follow = follow
+        self._failure: BaseException | None = None
+        self.done: Event | None = None
+
+    def read(self, line: str) -> None:
+        # The pipe must be drained whatever happens here, so the first failure waits.
+        if self._failure is not None:
+            return
+        try:
+            event = json.loads(line)
+            if event["event"] == "done":
+                self.done = event
+            self._follow(event)
+        except Exception as error:
+            self._failure = error
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def driver_environment(
+    environ: Mapping[str, str], base_url: str, credentials: ApiCredentials | None
+) -> dict[str, str]:
+    """Return the driver's environment: the user's, with just the keys it is to sign with."""
+    result = {k: v for k, v in environ.items() if k not in _CREDENTIAL_VARIABLES}
+    if credentials is not None:
+        values = (credentials.access_key, credentials.secret_key, credentials.session_token)
+        result |= dict(zip(_CREDENTIAL_VARIABLES, values, strict=True))
+    modules = _node_modules()
+    if modules is not None:
+        result["NODE_PATH"] = os.pathsep.join(filter(None, (str(modules), result.get("NODE_PATH"))))
+    host = urlsplit(base_url).hostname or ""
+    if _is_loopback(host):
+        # A proxy cannot reach this machine's own services.
+        for name in ("NO_PROXY", "no_proxy"):
+            result[name] = ",".join(filter(None, (result.get(name), host)))
+    return result
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class MachineMeter:
+    """Share of all cores that were busy, with whatever, between start and stop."""
+
+    def __init__(self) -> None:
+        self._from: tuple[float, float] | None = None
+        self.busy_ratio = 0.0
+
+    def start(self) -> None:
+        """Begin."""
+        self._from = self._times()
+
+    def stop(self) -> None:
+        """End, and set `busy_ratio`."""
+        if self._from is None:
+            return
+        busy, total = (now - then for now, then in zip(self._times(), self._from, strict=True))
+        self.busy_ratio = min(1.0, max(0.0, busy / total)) if total > 0 else 0.0
+
+    @staticmethod
+    def _times() -> tuple[float, float]:
+        times = psutil.cpu_times()
+        # Linux counts guest time in user and nice as well.
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        return total - times.idle - getattr(times, "iowait", 0.0), total

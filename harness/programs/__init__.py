@@ -1,0 +1,1 @@
+"""Programs on this machine: started, ended in order, found again when their owner died."""

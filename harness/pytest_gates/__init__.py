@@ -1,0 +1,1 @@
+"""What `harness.plugin` consists of: the gates as tests."""

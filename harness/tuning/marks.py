@@ -1,0 +1,88 @@
+"""What a power tuner left on a function that stays, when nobody is there to clean up after it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import botocore.exceptions
+
+from harness.results import Leftover
+from harness.tuning import executions, functions
+from harness.tuning import lock as function_lock
+from harness.tuning.functions import Function
+from harness.tuning.tuner import LOCK_ALIAS
+
+Say = Callable[[str], None]
+
+
+def clear(session: Any, function_arn: str, machine: str, say: Say) -> list[Leftover]:
+    """Remove the marks of a state machine that is gone, and return what is left of them.
+
+    The function gets the memory size back that the lock names, then its versions go, then the
+    lock: whatever interrupts this, the next one finds the rest.
+
+    Args:
+        session: A boto3 session.
+        function_arn: The function.
+        machine: Name of the state machine; it must not run any more.
+        say: Told what was removed.
+    """
+    function = _function(function_arn)
+    left = executions.left_on(session, function, machine, None)
+    if not left:
+        return []
+    client = session.client("lambda", region_name=function.region)
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        _restore_memory(client, function, say)
+        for mark in sorted(left, key=lambda mark: mark.kind == "lambda alias"):
+            name, _, qualifier = mark.name.rpartition(":")
+            if mark.kind == "lambda version":
+                client.delete_function(FunctionName=name, Qualifier=qualifier)
+            elif mark.kind == "lambda alias":
+                client.delete_alias(FunctionName=name, Name=qualifier)
+            say(f"removed what a tuning left: {mark.kind} {mark.name}")
+    return executions.left_on(session, function, machine, None)
+
+
+def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]:
+    """Return what tuners that are gone left on any function of the account.
+
+    A tuning takes the lock first and gives it back last, so one question for each function
+    tells; those that may not be looked at are left out.
+
+    Args:
+        session: A boto3 session.
+        is_gone: Whether a state machine of this name works no more.
+    """
+    client = session.client("lambda")
+    left = []
+    for page in client.get_paginator("list_functions").paginate():
+        for row in page["Functions"]:
+            try:
+                alias = client.get_alias(FunctionName=row["FunctionName"], Name=LOCK_ALIAS)
+            except botocore.exceptions.ClientError:
+                continue
+            lock = function_lock.parse(alias.get("Description", ""))
+            if lock is not None and is_gone(lock.machine):
+                function = _function(row["FunctionArn"])
+                left += executions.left_on(session, function, lock.machine, lock.memory_mb)
+    return left
+
+
+def _restore_memory(client: Any, function: Function, say: Say) -> None:
+    alias = client.get_alias(FunctionName=function.name, Name=LOCK_ALIAS)
+    lock = function_lock.parse(alias.get("Description", ""))
+    if lock is None or lock.memory_mb is None:
+        return
+    now = client.get_function_configuration(FunctionName=function.name)["MemorySize"]
+    if now != lock.memory_mb:
+        client.update_function_configuration(FunctionName=function.name, MemorySize=lock.memory_mb)
+        client.get_waiter("function_updated_v2").wait(FunctionName=function.name)
+        say(f"{function.name} has its {lock.memory_mb} MB back")
+
+
+def _function(arn: str) -> Function:
+    name = functions.parse_name(arn)
+    return Function(arn, name.name, name.region, memory_mb=0, architecture="", runtime="")
