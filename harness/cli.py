@@ -39,7 +39,7 @@ from harness.errors import (
     StepError,
     UserError,
 )
-from harness.line.progress import Ui
+from harness.progress import Ui
 
 app = typer.Typer(
     name="dyno",

@@ -226,7 +226,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if workers is None:
         return
     from harness.line.pipeline import shielded
-    from harness.line.progress import Ui
+    from harness.progress import Ui
 
     with shielded(Ui()):
         workers.wait(interrupt=exitstatus == pytest.ExitCode.INTERRUPTED)

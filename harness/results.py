@@ -111,6 +111,15 @@ class SmokeResult:
         """Whether every assertion held, and there were some."""
         return self.assertions > 0 and not self.failures
 
+    @property
+    def first_failure(self) -> str:
+        """What is wrong with the API, in a line."""
+        if not self.failures:
+            return "the smoke collection asserted nothing"
+        first = self.failures[0]
+        more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+        return f"{first.request}: {first.assertion}: {first.message}{more}"
+
 
 @dataclass(frozen=True, slots=True)
 class LatencyStats:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.support import EnvOption, JsonOption, RegionOption, print_json, project
-from harness.line.progress import Ui
+from harness.progress import Ui
 
 if TYPE_CHECKING:
     from harness.delivery.bootstrap import Bootstrapped

@@ -20,7 +20,7 @@ from harness.commands.forge import (
 )
 from harness.commands.support import JsonOption, print_json, project
 from harness.errors import StepError, UserError
-from harness.line.progress import Ui
+from harness.progress import Ui
 
 if TYPE_CHECKING:
     from harness.review.context import GitHubContext

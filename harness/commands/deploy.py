@@ -17,7 +17,7 @@ from harness.commands.support import (
     project,
 )
 from harness.errors import EXIT_PASS, EXIT_SLO_MISSED
-from harness.line.progress import Ui
+from harness.progress import Ui
 
 HELP = f"""
 Deploy a standing environment through Terraform, and check that it holds its SLOs.

@@ -9,7 +9,7 @@ import typer
 
 from harness.commands.support import JsonOption, PortOption, RegionOption, print_json, project
 from harness.errors import EXIT_PASS, EXIT_SLO_MISSED, UserError
-from harness.line.progress import Ui
+from harness.progress import Ui
 
 if TYPE_CHECKING:
     from harness.local.server import LocalServer

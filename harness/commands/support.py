@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.errors import UserError
-from harness.line.progress import Ui
+from harness.progress import Ui
 
 EXIT_STATUS_HELP = """
 Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, tools,

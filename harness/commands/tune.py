@@ -20,7 +20,7 @@ from harness.commands.support import (
     summary,
 )
 from harness.errors import UserError
-from harness.line.progress import Ui
+from harness.progress import Ui
 
 if TYPE_CHECKING:
     from harness.aws import Account

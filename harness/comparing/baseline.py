@@ -21,7 +21,7 @@ from pathlib import Path
 from harness.build import Package
 from harness.config import Env
 from harness.errors import UserError
-from harness.line.runs import RUN_ID, RunFolder
+from harness.runs import RUN_ID, RunFolder
 
 _INSTEAD = "give a branch, a tag, a commit or a run id"
 _GENERATED = ("*.auto.tfvars.json", "backend_override.tf.json")

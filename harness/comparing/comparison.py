@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from harness import runs
 from harness.build import Package
 from harness.comparing.baseline import Baseline
 from harness.comparing.invocations import costs_usd
@@ -24,10 +25,10 @@ from harness.environments import environment, root_module
 from harness.errors import EXIT_INTERRUPTED, EXIT_PASS, StepError
 from harness.gates import regression
 from harness.gates.regression import Block, Comparison, Version
-from harness.line import pipeline, runs
-from harness.line.progress import Step
+from harness.line import pipeline
 from harness.line.run import Beside, Run
 from harness.load.samples import write_samples
+from harness.progress import Step
 from harness.results import Leftover, RegressionResult, RunResult
 
 _COST = "cost"

@@ -25,7 +25,7 @@ from harness.config import Env, load_env
 from harness.environments import environment, toolchain
 from harness.environments.terraform import Change, Terraform
 from harness.errors import StepError, UserError
-from harness.line.progress import Step, Ui
+from harness.progress import Step, Ui
 
 ROOT = "_bootstrap"
 ISSUER = "token.actions.githubusercontent.com"

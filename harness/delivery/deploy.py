@@ -35,12 +35,12 @@ from harness.environments.terraform import Change, Terraform
 from harness.errors import StepError, UserError
 from harness.gates import slo
 from harness.line import pipeline
-from harness.line.progress import Ui
 from harness.line.run import PACKAGES
-from harness.line.runs import write_atomically
 from harness.load import newman
 from harness.load.samples import read_samples
+from harness.progress import Ui
 from harness.results import Check, LoadResult
+from harness.runs import write_atomically
 from harness.tuning import lock as function_lock
 
 Outcome = Literal["deployed", "unchanged", "rolled back", "failed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,9 @@ from harness.config import EnvironmentSettings, known_envs, load_env
 from harness.environments import environment
 from harness.environments.state_bucket import StateBucket
 from harness.errors import UserError
-from harness.line.progress import Ui
-from harness.line.runs import Lease, RunFolder
-from harness.local import server
+from harness.local import meter, server
+from harness.progress import Ui
+from harness.runs import Lease, RunFolder
 
 
 class Accounts:
@@ -41,11 +42,7 @@ class Accounts:
         """
         home = folder.embedded_home
         if home is not None:
-            local = server.status(home)
-            if local is None:
-                raise UserError(f"the embedded AWS of {home} does not run")
-            account_id = lease.account_id or local.account_id
-            return aws.embedded(local.environment(account_id), account_id, local.region)
+            return in_embedded(home, lease.account_id)
         account = self._connect(lease.region)
         require_same(lease, account)
         return account
@@ -138,3 +135,58 @@ def endpoint_is_gone(endpoint: str) -> bool:
     except (OSError, ValueError):
         return False
     return False
+
+
+def of_run(lease: Lease, folder: RunFolder) -> aws.Account:
+    """Return the account that a standing environment is in.
+
+    Raises:
+        UserError: It is another one than the credentials name now.
+    """
+    home = folder.embedded_home
+    if home is not None:
+        try:
+            return in_embedded(home, lease.account_id)
+        except UserError:
+            return out_of_reach(lease)
+    account = aws.connect(lease.region)
+    require_same(lease, account)
+    return account
+
+
+def in_embedded(home: Path, account_id: str) -> aws.Account:
+    """Return an account of an embedded AWS that was started for runs.
+
+    Raises:
+        UserError: It does not run.
+    """
+    local = server.status(home)
+    if local is None:
+        raise UserError(f"the embedded AWS of {home} does not run")
+    chosen = account_id or local.account_id
+    return aws.embedded(local.environment(chosen), chosen, local.region)
+
+
+def out_of_reach(lease: Lease) -> aws.Account:
+    """Return the account of a run whose environment is not to be reached any more."""
+    return aws.Account(lease.account_id, lease.region, lease.endpoint, {})
+
+
+def start_embedded(
+    folder: RunFolder,
+    region: str,
+    port: int | None = None,
+    *,
+    account_concurrency: int | None = None,
+) -> aws.Account:
+    """Start the embedded AWS of a run; it ends with this process unless it is let go."""
+    local = server.start(
+        folder.server_home,
+        port=port,
+        region=region or "us-east-1",
+        owner_pid=os.getpid(),
+        account_concurrency=account_concurrency,
+    )
+    # runs/RUN_ID: what `dyno local calibrate` found holds for every server of the project
+    meter.inherit_cpu_factors(folder.server_home, server.project_home(folder.path.parents[1]))
+    return aws.embedded(local.environment(), local.account_id, local.region)

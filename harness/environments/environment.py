@@ -17,6 +17,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from harness import runs
 from harness.aws import Account
 from harness.build import Package
 from harness.environments import leftovers, root_module, state_files
@@ -24,10 +25,9 @@ from harness.environments.state_bucket import StateBucket
 from harness.environments.terraform import Change, Terraform, TerraformError
 from harness.environments.toolchain import Toolchain
 from harness.errors import StepError, UserError
-from harness.line import runs
-from harness.line.runs import Lease, RunFolder
 from harness.local import server
 from harness.results import Leftover
+from harness.runs import Lease, RunFolder
 
 # What the harness reads of a root's outputs; a contract test holds this project's roots to it.
 # Another project's root may have fewer: what is measured is the function, so that one is needed.

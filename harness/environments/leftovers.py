@@ -16,8 +16,8 @@ from typing import Any
 import botocore.exceptions
 
 from harness.environments.resource_kinds import KINDS, Found
-from harness.line.runs import RUN_ID
 from harness.results import Leftover
+from harness.runs import RUN_ID
 
 EXPIRES_TAG = "dyno:expires"
 RUN_TAG = "dyno:run"

@@ -21,8 +21,8 @@ from typing import Any
 import botocore.exceptions
 
 from harness.errors import StepError, UserError
-from harness.line.runs import RUN_ID, Lease
 from harness.programs.owner import this_host
+from harness.runs import RUN_ID, Lease
 
 HOME = "lambda-dyno/"
 _STATE, _LEASE, _LOCK = ".tfstate", ".lease.json", ".tfstate.tflock"

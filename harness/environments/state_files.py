@@ -13,9 +13,9 @@ import psutil
 
 from harness.environments.state_bucket import StateLock
 from harness.environments.terraform import APPLY_TIMEOUT_S
-from harness.line.runs import Lease
 from harness.programs.owner import pid_namespace
 from harness.programs.process import GRACE_S
+from harness.runs import Lease
 
 # A guard ends its program this long after the command's own deadline; nothing of ours holds a
 # lock for longer, on whatever machine.

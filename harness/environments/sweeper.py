@@ -23,20 +23,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness import aws
+from harness import aws, runs
 from harness.environments import leftovers, teardown, toolchain
 from harness.environments.accounts import Accounts, endpoint_is_gone
 from harness.environments.environment import Environment
 from harness.environments.state_bucket import LONGEST_LIFETIME, StateBucket
 from harness.environments.toolchain import Toolchain
 from harness.errors import DynoError, StepError, UserError
-from harness.line import evidence, runs
-from harness.line.progress import Ui
-from harness.line.runs import InUseError, Lease, RunFolder
+from harness.line import evidence
 from harness.local import server
 from harness.programs import orphans
+from harness.progress import Ui
 from harness.pytest_gates import shared as gate_shared
 from harness.results import Leftover
+from harness.runs import InUseError, Lease, RunFolder
 from harness.tuning import marks
 
 # What may be in the folder of a run that was killed before it had a lease.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from harness import aws
 from harness.environments.environment import Environment, OnChange
 from harness.errors import StepError
-from harness.line.runs import Lease, RunFolder
 from harness.local import server
 from harness.results import Leftover
+from harness.runs import Lease, RunFolder
 from harness.tuning import executions, marks
 
 Say = Callable[[str], None]

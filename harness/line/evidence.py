@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import DynoError, UserError
-from harness.line.runs import RunFolder
 from harness.results import Leftover, RunResult
+from harness.runs import RunFolder
 
 
 def read(folder: RunFolder) -> RunResult:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from harness import runs
 from harness.errors import (
     EXIT_INTERRUPTED,
     EXIT_PASS,
@@ -16,10 +17,9 @@ from harness.errors import (
     StepError,
     UserError,
 )
-from harness.line import runs
-from harness.line.progress import Ui
 from harness.line.run import Run
 from harness.programs import interrupts, orphans
+from harness.progress import Ui
 
 
 def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> int:

@@ -12,18 +12,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness import aws
+from harness import aws, runs
 from harness.comparing import baseline
 from harness.config import Env, parse_settings
 from harness.environments import accounts
 from harness.errors import UserError
-from harness.line import evidence, inputs, pipeline, runs
-from harness.line.progress import Ui
-from harness.line.run import Run, start_server, tools_of
-from harness.line.runs import Lease, RunFolder
+from harness.line import evidence, inputs, pipeline, premises
+from harness.line.run import Run
 from harness.local import server
 from harness.programs import orphans
+from harness.progress import Ui
 from harness.results import LoadResult
+from harness.runs import Lease, RunFolder
 from harness.tuning import executions
 
 _MEASURED = ("tune", "load")
@@ -68,7 +68,7 @@ class Resumed(Run):
             env = Env(lease.env, project / "envs" / lease.env, settings)
             env.tuning_payload()
             compared_with = baseline.of_settings(project, env, folder.path.parent)
-            tools = tools_of(project, ui, node=(project / "postman").is_dir())
+            tools = premises.tools_of(project, ui, node=(project / "postman").is_dir())
             orphans.end(orphans.find(), ui.note)
             account, stands = _place(folder, lease)
             lifetime = timedelta(hours=settings.environment.lifetime_hours)
@@ -180,7 +180,7 @@ def _place(folder: RunFolder, lease: Lease) -> tuple[aws.Account, bool]:
         for state in folder.terraform.glob("envs/*/*terraform.tfstate*"):
             state.unlink()  # of what ended with the embedded AWS
         limit = lease.settings.get("environment", {}).get("account_concurrency")
-        account = start_server(folder, lease.region, account_concurrency=limit)
+        account = accounts.start_embedded(folder, lease.region, account_concurrency=limit)
         folder.update_lease(state="new")
         return account, False
     account_id = lease.account_id or local.account_id

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,25 +19,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws
+from harness import aws, runs
 from harness.build import Package
 from harness.build import build as build_package
 from harness.comparing import baseline
 from harness.config import Env, LoadSettings, load_env, parse_settings, with_overrides
-from harness.environments import accounts, environment, root_module, sweeper, teardown, toolchain
+from harness.environments import accounts, environment, root_module, sweeper, teardown
 from harness.environments.environment import Environment
-from harness.environments.terraform import Change
 from harness.environments.toolchain import Toolchain
 from harness.errors import StepError, UserError
 from harness.gates import slo
-from harness.line import evidence, runs
-from harness.line.progress import Step, Ui
+from harness.line import evidence, following, premises
 from harness.load import rounds
 from harness.load.profile import in_words
-from harness.load.samples import LoadProgress, Sample, read_samples
-from harness.local import meter, modes, server
+from harness.load.samples import Sample, read_samples
+from harness.local import modes, server
 from harness.local.ports import check_port
 from harness.programs import interrupts
+from harness.progress import Step, Ui
 from harness.pytest_gates import shared as gate_shared
 from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
 from harness.tuning.tuner import FinishedExecution
@@ -126,7 +124,7 @@ class Run:
         root_module.check(env.folder)
         all_runs = runs_folder or project / "runs"
         compared_with = baseline.of_settings(project, env, all_runs)
-        tools = tools_of(project, ui, node=(project / "postman").is_dir())
+        tools = premises.tools_of(project, ui, node=(project / "postman").is_dir())
         settings = env.settings.environment
         sweeper.tidy(project, ui, runs_folder)
         emulated = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
@@ -136,7 +134,7 @@ class Run:
                 check_port(port)
             account = None
         elif emulated and server_home is not None:
-            account = _account_at(server_home, account_id)
+            account = accounts.in_embedded(server_home, account_id)
         else:
             account = aws.connect(settings.region)
         bucket = ""
@@ -155,7 +153,7 @@ class Run:
             settings=env.settings.model_dump(),
         )
         if account is None:
-            account = start_server(
+            account = accounts.start_embedded(
                 folder, settings.region, port, account_concurrency=settings.account_concurrency
             )
         lease = folder.update_lease(
@@ -167,7 +165,7 @@ class Run:
         result = RunResult(
             run_id=folder.run_id,
             env=env_name,
-            git_sha=git_sha(project),
+            git_sha=premises.git_sha(project),
             started_at=lease.started_at,
             timings={},
             name_prefix=lease.name_prefix,
@@ -213,9 +211,11 @@ class Run:
             parse_settings(lease.settings, f"runs/{folder.run_id}/lease.json"), overrides or {}
         )
         env = Env(name=lease.env, folder=project / "envs" / lease.env, settings=settings)
-        result = read_result(folder)
-        tools = tools_of(project, ui, node=not lease.tuner_only and (project / "postman").is_dir())
-        account = _account_of(lease, folder) if standing else _nowhere(lease)
+        result = evidence.read(folder)
+        tools = premises.tools_of(
+            project, ui, node=not lease.tuner_only and (project / "postman").is_dir()
+        )
+        account = accounts.of_run(lease, folder) if standing else accounts.out_of_reach(lease)
         return cls(project, env, folder, account, tools, ui, result)
 
     # Steps, in their order
@@ -239,7 +239,7 @@ class Run:
                 inputs.of(self.env, self.sources, self.project, packages), self.finished
             )
             outputs = root_module.completed(
-                self.environment.apply(follow(step, "deploying")),
+                self.environment.apply(following.resources(step, "deploying")),
                 self.account,
                 self.result.name_prefix,
             )
@@ -278,7 +278,7 @@ class Run:
         """
         smoke = self.try_smoke()
         if not smoke.passed:
-            raise StepError("smoke", smoke_failure(smoke))
+            raise StepError("smoke", smoke.first_failure)
         self.folder.mark("smoke")
         return smoke
 
@@ -462,7 +462,7 @@ class Run:
                 credentials=credentials,
                 region=self.account.region,
                 folder=self.folder.load,
-                on_progress=_follow_load(step, text),
+                on_progress=following.load(step, text),
                 collection=collection,
             )
             return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
@@ -556,7 +556,7 @@ class Run:
                 self.folder,
                 lambda: self.environment,
                 say=self.ui.note,
-                on_change=follow(step, "taking down"),
+                on_change=following.resources(step, "taking down"),
             )
             if taken.failure is None:
                 self._add(leftovers=taken.left)
@@ -678,7 +678,9 @@ class Run:
     def _deploy_memory(self, memory_mb: int, step: Step) -> None:
         if self.folder.read_lease().memory_mb != memory_mb:
             step.update(f"deploying {memory_mb} MB")
-            self.environment.set_memory(memory_mb, follow(step, f"deploying {memory_mb} MB"))
+            self.environment.set_memory(
+                memory_mb, following.resources(step, f"deploying {memory_mb} MB")
+            )
 
     def api_credentials(self) -> Any:
         """Return the keys that sign requests, where the API wants them signed.
@@ -693,134 +695,6 @@ class Run:
             return None
         keys = self.account.session.get_credentials().get_frozen_credentials()
         return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
-
-
-def read_result(folder: runs.RunFolder) -> RunResult:
-    """Return what a run has found so far.
-
-    Raises:
-        UserError: Its result.json cannot be read.
-    """
-    return evidence.read(folder)
-
-
-def git_sha(project: Path) -> str:
-    """Return the commit of a working tree, with "+changes" if it differs; empty: no git."""
-    try:
-        sha = _git(project, "rev-parse", "HEAD")
-        return f"{sha}+changes" if _git(project, "status", "--porcelain") else sha
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _git(project: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=project, capture_output=True, text=True, timeout=20, check=True
-    ).stdout.strip()
-
-
-def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
-    """Return Terraform, and make sure that Newman can run if it is needed."""
-    from harness.load import newman
-
-    if node:
-        newman.check_node()
-    tools = toolchain.prepare(project / ".cache")
-    for warning in tools.warnings:
-        ui.warn(warning)
-    return tools
-
-
-def start_server(
-    folder: runs.RunFolder,
-    region: str,
-    port: int | None = None,
-    *,
-    account_concurrency: int | None = None,
-) -> aws.Account:
-    """Start the embedded AWS of a run; it ends with this process unless it is let go."""
-    local = server.start(
-        folder.server_home,
-        port=port,
-        region=region or "us-east-1",
-        owner_pid=os.getpid(),
-        account_concurrency=account_concurrency,
-    )
-    # runs/RUN_ID: what `dyno local calibrate` found holds for every server of the project
-    meter.inherit_cpu_factors(folder.server_home, server.project_home(folder.path.parents[1]))
-    return aws.embedded(local.environment(), local.account_id, local.region)
-
-
-def _account_of(lease: runs.Lease, folder: runs.RunFolder) -> aws.Account:
-    """Return the account that a standing environment is in.
-
-    Raises:
-        UserError: It is another one than the credentials name now, or it is gone.
-    """
-    home = server_home(lease, folder)
-    if home is not None:
-        try:
-            return _account_at(home, lease.account_id)
-        except UserError:
-            return _nowhere(lease)
-    account = aws.connect(lease.region)
-    accounts.require_same(lease, account)
-    return account
-
-
-def server_home(lease: runs.Lease, folder: runs.RunFolder) -> Path | None:
-    """Return the home of the embedded AWS that a run started or shares; None: neither."""
-    if lease.own_server:
-        return folder.server_home
-    return Path(lease.server_home) if lease.server_home else None
-
-
-def _account_at(home: Path, account_id: str) -> aws.Account:
-    """Return an account of an embedded AWS that was started for runs.
-
-    Raises:
-        UserError: It does not run.
-    """
-    local = server.status(home)
-    if local is None:
-        raise UserError(f"the embedded AWS of {home} does not run")
-    chosen = account_id or local.account_id
-    return aws.embedded(local.environment(chosen), chosen, local.region)
-
-
-def _nowhere(lease: runs.Lease) -> aws.Account:
-    """Return the account of a run whose environment is not to be reached any more."""
-    return aws.Account(lease.account_id, lease.region, lease.endpoint, {})
-
-
-def follow(step: Step, text: str) -> environment.OnChange:
-    """Return what shows Terraform's progress in a step."""
-
-    def changed(change: Change) -> None:
-        of = f" of {change.total}" if change.total else ""
-        step.update(f"{text}: {change.done}{of} resources, {change.action} {change.address}")
-
-    return changed
-
-
-def _follow_load(step: Step, text: str) -> Callable[[LoadProgress], None]:
-    def progressed(load: LoadProgress) -> None:
-        step.update(
-            f"{text}: {load.requests} requests, {load.errors} errors",
-            load.elapsed_s,
-            load.duration_s,
-        )
-
-    return progressed
-
-
-def smoke_failure(smoke: SmokeResult) -> str:
-    """Return what is wrong with an API, in a line."""
-    if not smoke.failures:
-        return "the smoke collection asserted nothing"
-    first = smoke.failures[0]
-    more = f" (and {len(smoke.failures) - 1} more)" if len(smoke.failures) > 1 else ""
-    return f"{first.request}: {first.assertion}: {first.message}{more}"
 
 
 def _short(path: Path) -> str:

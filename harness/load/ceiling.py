@@ -25,10 +25,10 @@ from typing import Any
 from harness.config import LOAD_USERS_MAX, LoadSettings
 from harness.environments.toolchain import exclusive
 from harness.errors import DynoError
-from harness.line.runs import write_atomically
 from harness.load import newman
 from harness.programs.owner import temporary_folder
 from harness.results import LoadResult
+from harness.runs import write_atomically
 
 _SECONDS = 3.0
 _USERS_PER_CORE = 8  # more do not make more requests, only wait for each other

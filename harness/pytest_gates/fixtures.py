@@ -112,11 +112,8 @@ def load_result(request: pytest.FixtureRequest, dyno_environment: DynoEnvironmen
     with as_sentence():
         settings = settings_of_test(request.node, session.env.settings)
         if not session.run.why_not("smoke") and not session.smoke().passed:
-            from harness.line.run import smoke_failure
-
             raise sentence(
-                "not loaded: the API does not answer as it should. "
-                f"{smoke_failure(session.smoke())}"
+                f"not loaded: the API does not answer as it should. {session.smoke().first_failure}"
             )
         return session.load(settings.load).result
 

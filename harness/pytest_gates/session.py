@@ -20,11 +20,10 @@ from harness.config import Env, LoadSettings, Settings, SloSettings, load_env, w
 from harness.errors import DynoError, UserError
 from harness.gates.slo import DEPLOYED, overall
 from harness.line import pipeline
-from harness.line.progress import Ui
 from harness.line.run import Run
-from harness.line.runs import write_atomically
 from harness.load.rounds import LoadSeries
 from harness.local import server
+from harness.progress import Ui
 from harness.pytest_gates import shared as gate_shared
 from harness.results import (
     Check,
@@ -34,6 +33,7 @@ from harness.results import (
     TuningResult,
     Verdict,
 )
+from harness.runs import write_atomically
 
 
 @dataclass(frozen=True)

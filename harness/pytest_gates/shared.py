@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from harness.line.runs import all_runs
 from harness.local import server
+from harness.runs import all_runs
 
 _PREFIX = ".gate-"
 

@@ -10,7 +10,6 @@ from harness.config import SloSettings
 from harness.errors import UserError
 from harness.gates.regression import slo_checks
 from harness.gates.slo import evaluate, overall
-from harness.line.run import smoke_failure
 from harness.load.rounds import LOAD_CHECKS
 from harness.pytest_gates.session import GateSession
 from harness.report import words
@@ -135,7 +134,7 @@ def _smoke_check(smoke: SmokeResult) -> Check:
         limit=0.0,
         measured=float(failed),
         outcome="pass" if smoke.passed else "fail",
-        reason=held if smoke.passed else f"smoke test: {held}; {smoke_failure(smoke)}",
+        reason=held if smoke.passed else f"smoke test: {held}; {smoke.first_failure}",
     )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from harness.config import RegressionSettings, Settings, SloSettings
 from harness.errors import DynoError
-from harness.line.run import read_result
-from harness.line.runs import RunFolder
+from harness.line import evidence
 from harness.load import profile
 from harness.report import words
 from harness.results import RunResult, TuningResult
+from harness.runs import RunFolder
 
 _LIMITS = {
     "latency_p95_ms": "p95 {:g} ms",
@@ -77,7 +77,7 @@ def tables(folders: Iterable[RunFolder]) -> Iterator[tuple[str, str]]:
     """Yield a title and a text for each run that has something to show."""
     for folder in folders:
         try:
-            result = read_result(folder)
+            result = evidence.read(folder)
         except DynoError:
             continue
         lease = folder.read_lease()

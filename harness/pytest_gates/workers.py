@@ -17,10 +17,10 @@ from pathlib import Path
 
 from harness.errors import DynoError
 from harness.line import pipeline
-from harness.line.progress import Ui
 from harness.line.run import Run
-from harness.line.runs import Lease, RunFolder, all_runs
+from harness.progress import Ui
 from harness.pytest_gates import shared as gate_shared
+from harness.runs import Lease, RunFolder, all_runs
 
 _POLL_S = 0.5
 _TOLD_S = 10.0

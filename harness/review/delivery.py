@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from harness.delivery.apply import Proposal, tuned_path
 from harness.errors import UserError
-from harness.line.runs import write_atomically
 from harness.review.git import GitError, Repository
 from harness.review.github import GitHubPulls
 from harness.review.place import ForgeError
+from harness.runs import write_atomically
 
 Mode = Literal["write", "commit", "open-pr", "auto"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import runs
 from harness.errors import UserError
-from harness.line import runs
 from harness.load.samples import read_samples
 from harness.results import RunResult
 from harness.review import plan_table

@@ -15,17 +15,17 @@ from typing import Any
 
 import botocore.exceptions
 
-from harness import assets, aws
+from harness import assets, aws, runs
 from harness.build import Package
 from harness.config import ALL_POWER_VALUES, Env, Settings
 from harness.environments import environment, sweeper, toolchain
 from harness.environments.toolchain import Toolchain
 from harness.errors import EXIT_PASS, StepError, UserError
-from harness.line import runs
-from harness.line.progress import Ui
-from harness.line.run import Run, follow, git_sha
-from harness.line.runs import TUNER_ENV
+from harness.line import following, premises
+from harness.line.run import Run
+from harness.progress import Ui
 from harness.results import Leftover, RunResult, TuningResult
+from harness.runs import TUNER_ENV
 from harness.tuning import functions, state_machines, tuner
 from harness.tuning import lock as function_lock
 from harness.tuning.checks import is_true, s3_location
@@ -131,7 +131,7 @@ class FunctionTuning(Run):
         result = RunResult(
             run_id=folder.run_id,
             env=f"function {function.name}",
-            git_sha=git_sha(project),
+            git_sha=premises.git_sha(project),
             started_at=lease.started_at,
             timings={},
             name_prefix=lease.name_prefix,
@@ -157,7 +157,7 @@ class FunctionTuning(Run):
         """Deploy the tuner."""
         with self._step("up", f"deploying the power tuner {self.result.name_prefix}") as step:
             self.environment.stage(self.sources, packages, self._variables())
-            outputs = self.environment.apply(follow(step, "deploying"))
+            outputs = self.environment.apply(following.resources(step, "deploying"))
             self._add(outputs=outputs)
             step.update(
                 f"power tuner {self.result.name_prefix} in {self.account.region}, for "

@@ -6,11 +6,9 @@ a run folder, a lease and a report of its own.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.errors import EXIT_INTERRUPTED, StepError
 from harness.line import pipeline
-from harness.line.run import Run, server_home
+from harness.line.run import Run
 from harness.results import TuningResult
 from harness.tuning import checks as tuning_checks
 from harness.tuning import functions
@@ -35,15 +33,13 @@ def tune(run: Run) -> TuningResult:
     order = Order(
         function=functions.parse_name(arn), tuning_input=request, settings=run.env.settings
     )
-    lease = run.folder.read_lease()
-    home: Path | None = server_home(lease, run.folder)
     beside = FunctionTuning.prepare_order(
         run.project,
         order,
         run.ui,
         account=run.account,
         runs_folder=run.folder.path.parent,
-        server_home=home,
+        server_home=run.folder.embedded_home,
     )
     status = pipeline.execute(beside, keep=False, work=beside.work)
     if status == EXIT_INTERRUPTED:

@@ -12,7 +12,7 @@ import pytest
 from harness.config import Settings
 from harness.docs import read_blocks, update
 from harness.environments.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
-from harness.line.runs import TUNER_ENV
+from harness.runs import TUNER_ENV
 from harness.tuning.function_tuning import TUNER_VARIABLES
 
 pytestmark = pytest.mark.contract

@@ -16,8 +16,8 @@ from harness import aws
 from harness.config import load_env
 from harness.delivery.bootstrap import ISSUER, Bucket, Repository, bootstrap, find_or_make_bucket
 from harness.errors import UserError
-from harness.line.progress import Ui
 from harness.local.session import LocalSession
+from harness.progress import Ui
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,15 +18,14 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import aws
+from harness import aws, runs
 from harness.environments import leftovers, sweeper, toolchain
 from harness.environments.environment import Environment, s3_backend
 from harness.environments.state_bucket import StateBucket
-from harness.line import runs
-from harness.line.progress import Ui
-from harness.line.runs import RunFolder
 from harness.local.server import LocalServer
 from harness.local.session import LocalSession
+from harness.progress import Ui
+from harness.runs import RunFolder
 from harness.tuning import marks
 from harness.tuning.tuner import LOCK_ALIAS, MARK
 from tests.conftest import DeployFunction

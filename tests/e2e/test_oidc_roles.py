@@ -21,7 +21,7 @@ import botocore.exceptions
 import pytest
 
 from harness.delivery import bootstrap
-from harness.line.progress import Ui
+from harness.progress import Ui
 from tests.e2e import oidc_aws
 from tests.e2e.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
 from tests.e2e.oidc_aws import StrictAws, claims

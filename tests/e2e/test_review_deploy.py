@@ -16,9 +16,9 @@ import pytest
 
 from harness.delivery.deploy import Deployed, Deployment
 from harness.errors import UserError
-from harness.line.progress import Ui
 from harness.local.server import LocalServer
 from harness.local.session import LocalSession
+from harness.progress import Ui
 from harness.review import plan_table
 from tests.unit import report_samples as samples
 

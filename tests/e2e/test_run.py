@@ -17,10 +17,10 @@ import jsonschema
 import psutil
 import pytest
 
-from harness.line import runs
-from harness.line.progress import Ui
+from harness import runs
 from harness.line.run import Run
 from harness.local.server import LocalServer
+from harness.progress import Ui
 
 pytestmark = pytest.mark.e2e
 

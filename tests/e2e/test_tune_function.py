@@ -19,9 +19,9 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
+from harness import runs
 from harness.cli import app
 from harness.errors import UserError
-from harness.line import runs
 from harness.local.server import LocalServer
 from harness.local.session import LocalSession
 from harness.tuning.tuner import LOCK_ALIAS

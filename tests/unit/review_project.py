@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness import cli
-from harness.line import runs
+from harness import cli, runs
 from harness.results import RunResult
 from tests.unit import report_samples as samples
 

@@ -11,7 +11,7 @@ from harness.aws import Account
 from harness.config import DeploySettings, Env, Settings
 from harness.delivery.deploy import CheckError, Deployment, Version
 from harness.errors import UserError
-from harness.line.progress import Ui
+from harness.progress import Ui
 from harness.tuning import lock as function_lock
 
 ONE, TWO = Version("1", 512), Version("2", 1024)

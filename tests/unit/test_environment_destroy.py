@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness import aws
+from harness import aws, runs
 from harness.environments.environment import DESTROY_ATTEMPTS, Environment
 from harness.environments.terraform import TerraformError
 from harness.environments.toolchain import Toolchain
-from harness.line import runs
 from harness.results import Leftover
 
 LOG = Path("terraform-destroy.log")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from harness import runs
 from harness.config import parse_settings
 from harness.errors import UserError
-from harness.line import runs
 
 PROJECT = Path(__file__).parents[2]
 

@@ -12,11 +12,12 @@ from typing import Any, cast
 
 import pytest
 
+from harness import runs
 from harness.config import Env, Settings, SloSettings
 from harness.errors import StepError, UserError
-from harness.line import pipeline, runs
-from harness.line.progress import Ui
+from harness.line import pipeline
 from harness.line.run import Run
+from harness.progress import Ui
 from harness.results import Leftover, Outcome, RunResult, Verdict
 
 

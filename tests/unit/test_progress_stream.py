@@ -8,7 +8,7 @@ import sys
 
 CODE = """
 import sys
-from harness.line.progress import Ui
+from harness.progress import Ui
 ui = Ui()
 with ui.step("a", "first") as step:
     step.update("second")

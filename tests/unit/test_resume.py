@@ -12,16 +12,16 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
-from harness import aws
+from harness import aws, runs
 from harness.build import Package
 from harness.cli import app
 from harness.config import Env, Settings
 from harness.errors import UserError
-from harness.line import pipeline, resume, runs
-from harness.line.progress import Ui
+from harness.line import pipeline, resume
 from harness.line.resume import Resumed
-from harness.line.runs import RunFolder
+from harness.progress import Ui
 from harness.results import LatencyStats, LoadResult, RunResult, Verdict
+from harness.runs import RunFolder
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_run_at_work_cannot_go_on_twice(project: Path) -> None:
     """It says who is at it."""
     folder = make_run(project)
     code = (
-        "from pathlib import Path; from harness.line.runs import RunFolder\n"
+        "from pathlib import Path; from harness.runs import RunFolder\n"
         f"with RunFolder(Path({str(folder.path)!r})).locked(): print(1, flush=True); input()\n"
     )
     with subprocess.Popen(

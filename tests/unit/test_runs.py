@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from harness import runs
 from harness.environments import sweeper
 from harness.errors import StepError, UserError
-from harness.line import runs
-from harness.line.runs import RunFolder
+from harness.runs import RunFolder
 
 
 def new(folder: Path, **lease: object) -> RunFolder:
@@ -127,7 +127,7 @@ def test_what_the_sweeper_takes(
 def holding(folder: RunFolder) -> subprocess.Popen[bytes]:
     """Start a process that holds a run's lock until its standard input is closed."""
     code = (
-        "import sys; from pathlib import Path; from harness.line.runs import RunFolder\n"
+        "import sys; from pathlib import Path; from harness.runs import RunFolder\n"
         f"with RunFolder(Path({str(folder.path)!r})).locked():\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from harness import runs
 from harness.environments import state_files
 from harness.environments.state_bucket import StateLock
-from harness.line import runs
-from harness.line.runs import Lease
 from harness.programs.owner import this_host
+from harness.runs import Lease
 
 STATE = '{"version": 4, "serial": 3}'
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from harness import runs
 from harness.cli import app
 from harness.environments import sweeper
 from harness.environments.accounts import endpoint_is_gone
 from harness.environments.leftovers import how_to_remove
 from harness.errors import UserError
-from harness.line import runs
-from harness.line.progress import Ui
-from harness.line.runs import RunFolder
 from harness.local.ports import free_port
+from harness.progress import Ui
+from harness.runs import RunFolder
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_what_is_in_use_is_left_to_who_uses_it(project: Path) -> None:
     past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     folder = new(project, expires_at=past)
     code = (
-        "from pathlib import Path; from harness.line.runs import RunFolder\n"
+        "from pathlib import Path; from harness.runs import RunFolder\n"
         f"with RunFolder(Path({str(folder.path)!r})).locked(): print(1, flush=True); input()\n"
     )
     with subprocess.Popen(

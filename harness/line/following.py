@@ -1,0 +1,33 @@
+"""How long work is told while it goes on: from its events to a step's progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.environments.environment import OnChange
+from harness.environments.terraform import Change
+from harness.load.samples import LoadProgress
+from harness.progress import Step
+
+
+def resources(step: Step, text: str) -> OnChange:
+    """Return what shows Terraform's progress in a step."""
+
+    def changed(change: Change) -> None:
+        of = f" of {change.total}" if change.total else ""
+        step.update(f"{text}: {change.done}{of} resources, {change.action} {change.address}")
+
+    return changed
+
+
+def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
+    """Return what shows how far a load test is."""
+
+    def progressed(done: LoadProgress) -> None:
+        step.update(
+            f"{text}: {done.requests} requests, {done.errors} errors",
+            done.elapsed_s,
+            done.duration_s,
+        )
+
+    return progressed
