@@ -219,6 +219,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 90) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_an_environment_whose_folder_is_elsewhere_is_found_in_the_bucket(place: Place) -> None:
     """Listed as long as it may stand, taken down by its state alone when it expired."""
     environment = place.environment()

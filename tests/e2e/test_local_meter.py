@@ -456,7 +456,8 @@ def test_work_of_four_is_four_wide(
 
     # 600 ms of CPU time, and what starting processes takes
     assert 560 < durations[0] < 750
-    assert 145 < durations[1] < 215
+    # A quarter; more where a busy machine lets one of the four begin when the others are done.
+    assert 145 < durations[1] < 350
 
 
 def test_threads_and_children_of_nodejs_count(

@@ -84,6 +84,7 @@ def set_memory(project: Path, memory_mb: int) -> None:
     (project / "envs" / "local" / "tuned.auto.tfvars.json").write_text(content)
 
 
+@pytest.mark.slow  # five applies
 def test_a_standing_environment_lives_through_good_and_bad_versions(
     project: Path, alias: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:

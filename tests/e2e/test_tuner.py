@@ -260,6 +260,7 @@ def test_parallel_with_reserved_concurrency(
     assert [(d["count"], d["retries"]) for d in done.output["details"]] == [(5, 0), (5, 0)]
 
 
+@pytest.mark.slow  # waits as long as a throttled tuner does
 def test_throttled(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """More invocations at once than the account may have are retried, counted, not measured."""
     num = server.ACCOUNT_CONCURRENCY + 2  # and Measure's own function is one more
