@@ -57,7 +57,7 @@ load: $(READY) ## Load the API of a standing environment
 
 .PHONY: gate
 gate: $(READY) ## The gates (tests/gates) in environments of their own, one per worker
-	@$(BIN)/pytest tests/gates --env '$(ENV)' -n '$(WORKERS)' --dist loadfile -o timeout=0 \
+	@$(BIN)/pytest tests/gates --env '$(ENV)' -v -n '$(WORKERS)' --dist loadfile -o timeout=0 \
 	  $(if $(KEEP),--keep) $(if $(BASELINE),--baseline '$(BASELINE)') $(ARGS)
 
 .PHONY: report
@@ -98,6 +98,10 @@ fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements; tabl
 .PHONY: faults
 faults: $(READY) ## Kill N runs at random moments, sweep once, look what is left (N=60: an hour)
 	@$(BIN)/python -m tests.faults --runs '$(N)' $(ARGS)
+
+.PHONY: trials
+trials: $(READY) ## Compare a function with itself and with a slower one, N times each (N=50: an hour)
+	@$(BIN)/python -m tests.trials --runs '$(N)' $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types, Terraform, state machine, shell, YAML and workflows

@@ -36,6 +36,7 @@ from harness.pytest_gates.fixtures import (
 
 if TYPE_CHECKING:
     # Every session of a project that has this plugin installed imports this module.
+    from harness.progress import Ui
     from harness.pytest_gates.session import GateOptions
     from harness.pytest_gates.workers import Workers
 
@@ -121,11 +122,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
     try:
         options = _options_of(config)
-        config.stash[SESSION] = GateSession(options)
+        config.stash[SESSION] = GateSession(options, _progress(config, options.worker))
     except DynoError as error:
         raise pytest.UsageError(text_of(error)) from error
     if not hasattr(config, "workerinput"):
         _configure_controller(config, options)
+
+
+def _progress(config: pytest.Config, worker: str) -> Ui | None:
+    """Return what tells how far the measuring is: gates take minutes, and pytest captures stderr.
+
+    None with -q, and with -s, which shows it anyway. Of pytest-xdist's workers, standard error
+    is the only stream that a person sees.
+    """
+    if config.get_verbosity() < 0 or config.getoption("capture") == "no":
+        return None
+    from rich.console import Console
+
+    from harness.progress import Ui
+
+    stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace", buffering=1)
+    config.add_cleanup(stderr.close)
+    plain = Console(file=stderr, highlight=False, force_terminal=False)
+    return Ui(plain, prefix=f"{worker} " if worker else "")
 
 
 def _configure_controller(config: pytest.Config, options: GateOptions) -> None:

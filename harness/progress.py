@@ -86,9 +86,11 @@ class Ui:
 
     Args:
         console: Where to; standard error if not given.
+        prefix: Of each line in a log: whose it is.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, prefix: str = "") -> None:
+        self._prefix = prefix
         self.console = console or Console(file=cast("TextIO", _Unbreakable()), highlight=False)
 
     @contextmanager
@@ -110,7 +112,7 @@ class Ui:
 
     def note(self, text: str, style: str = "") -> None:
         """Write a line between steps."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        self.console.print(Text(self._prefix + text, style=style), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Write a warning."""
@@ -156,7 +158,7 @@ class Ui:
 
     def _line(self, step: Step, mark: str) -> None:
         """Write a step as one line, however long: a log is searched, not looked at."""
-        line = f"{mark} {step.name:<7} {_elapsed(step):>8}  {step.text}"
+        line = f"{self._prefix}{mark} {step.name:<7} {_elapsed(step):>8}  {step.text}"
         self.console.print(Text(line), soft_wrap=True)
 
 

@@ -151,12 +151,11 @@ class BaselineRun(Run):
         settings = candidate.env.settings.regression
         text = f"in turns with the baseline {self.baseline.label}"
         with alone(), self._step("compare", text) as step:
-            measured = self._measure(candidate, settings, step)
-            self.found = measured.result(self, settings)
+            self.found = self.measure(candidate, settings, step)
             step.update(f"{self.found.outcome}: {self.found.pairs} pairs of blocks, {text}")
         return EXIT_PASS
 
-    def _measure(self, candidate: Run, settings: RegressionSettings, step: Step) -> _Measured:
+    def measure(self, candidate: Run, settings: RegressionSettings, step: Step) -> RegressionResult:
         """Measure pairs of blocks until it can be told, or the last look is over."""
         versions: dict[Version, Run] = {"baseline": self, "candidate": candidate}
         checks = self._checks(candidate, settings)
@@ -184,7 +183,7 @@ class BaselineRun(Run):
                 measured.looks = look
                 if measured.saturated or not measured.comparison.more_would_help:
                     break
-        return measured
+        return measured.result(self, settings)
 
     def _checks(self, candidate: Run, settings: RegressionSettings) -> list[str]:
         """Return what can be compared, and say why something cannot.

@@ -131,7 +131,8 @@ class GateSession:
         """
         if self._run is None:
             return ""
-        with self._quietly_side_by_side():
+        # shielded first: an interrupt while it waits for its turn would leave the environment
+        with pipeline.shielded(self._ui), self._quietly_side_by_side():
             return self._close(keep=self.options.keep)
 
     def _close(self, *, keep: bool) -> str:

@@ -68,6 +68,8 @@ def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path, whee
     assert "raise ZeroDivisionError" in output  # a mistake of the test still has its traceback
     assert "Memory sizes, strategy balanced" in output
     assert output.count("Nothing left behind.") == 1
+    for step in ("build", "up", "tune", "down"):  # told while it goes on
+        assert f"✓ {step} " in output
 
     assert all(lease["state"] == "down" for lease in user_project.leases(project))
     assert len(user_project.leases(project)) == 2  # the environment and the tuner beside it
@@ -123,7 +125,48 @@ def test_workers_are_isolated_and_nothing_of_them_is_left_however_they_end(tmp_p
     assert len({lease["endpoint"] for lease in found}) == 1
     assert {lease["worker"] for lease in found} == {"gw0", "gw1"}
     assert "dyno: taking down what gw0 left" in output
+    assert {"gw0 ✓ up", "gw1 ✓ up"} <= {line[:8] for line in output.splitlines()}
     assert "no tests ran" in output or "1 failed" in output
+    assert list((project / "runs").glob(".gate-*")) == []
+    assert user_project.processes_of(project) == []
+
+
+DONE_AND_ALONE = """
+import time
+from pathlib import Path
+
+import pytest
+from harness.pytest_gates.fixtures import SESSION
+
+
+@pytest.mark.parametrize("way", ["done", "alone"])
+def test_one(dyno_environment, request, way):
+    if way == "done":
+        Path("done.ready").touch()
+        return
+    while not Path("done.ready").exists():
+        time.sleep(0.1)
+    with request.config.stash[SESSION]._alone_on_this_machine():
+        Path("alone.ready").touch()
+        time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_waits_for_its_teardown_is_not_interrupted(tmp_path: Path) -> None:
+    """One is done and may not disturb the other, which measures: SIGTERM, and both go down."""
+    project = user_project.write(tmp_path / "mine")
+    (project / "tests" / "test_gate.py").write_text(DONE_AND_ALONE)
+    process = user_project.start(project, "--env", "local", "-n", "2", "--max-worker-restart=0")
+    try:
+        wait_for(project / "alone.ready", process)
+        process.terminate()
+        output, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+
+    assert [lease["state"] for lease in user_project.leases(project)] == ["down", "down"], output
+    assert "taking down what" not in output  # each worker did it itself
     assert list((project / "runs").glob(".gate-*")) == []
     assert user_project.processes_of(project) == []
 

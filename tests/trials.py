@@ -1,0 +1,169 @@
+"""Compare a function with itself many times, and with a slower one: how often is the gate wrong?
+
+`make trials N=50` or `python -m tests.trials --runs 50 --slower 0.1`. Both versions are deployed
+on the embedded AWS once, at one whole vCPU, so that 10 % more CPU time are 10 % more duration;
+then whole comparisons follow each other, with new sandboxes in every block. The slower version
+burns its share in front of the handler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.comparing.comparison import BaselineRun
+from harness.comparing.invocations import invoke
+from harness.errors import EXIT_PASS
+from harness.line import pipeline
+from harness.line.run import Run
+from harness.progress import Ui
+from harness.results import RegressionResult
+from harness.statistics.stats import rate_interval
+
+# At less, durations come in steps of the CPU's period, and 10 % more work is any or no duration.
+ONE_VCPU_MB = 1769
+
+PROJECT = Path(__file__).parents[1]
+HANDLER = Path("lambda/crud_api/crud_api/handler.py")
+
+SLOWER = """
+
+import time
+
+_handler = handler
+
+
+def handler(event, context):
+    end = time.thread_time() + {burn_s}
+    while time.thread_time() < end:
+        pass
+    return _handler(event, context)
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=50, help="of each: unchanged, and slower")
+    parser.add_argument("--slower", type=float, default=0.1, help="0.1 is 10 %%")
+    parser.add_argument("--checks", default="cost", help="such as p50,p95,cost")
+    parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument("--turn-s", type=float, default=2.0)
+    parser.add_argument("--report", type=Path, help="file that gets a line of JSON for each run")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="dyno-trials-") as folder:
+        return Trials(copy_of_project(Path(folder) / "project"), options).run()
+
+
+def copy_of_project(to: Path) -> Path:
+    """Return a repository with what is deployed, at one vCPU."""
+    for name in ("envs", "modules", "lambda", "postman"):
+        ignored = shutil.ignore_patterns(".terraform*", "__pycache__")
+        shutil.copytree(PROJECT / name, to / name, ignore=ignored)
+    for name in ("node_modules", ".cache"):
+        (to / name).symlink_to(PROJECT / name)
+    sized = json.dumps({"memory_mb": ONE_VCPU_MB})
+    (to / "envs" / "local" / "tuned.auto.tfvars.json").write_text(sized, encoding="utf-8")
+    git = ["git", "-c", "user.name=trials", "-c", "user.email=trials@example.org"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "Baseline"]):
+        subprocess.run([*git, *arguments], cwd=to, check=True)
+    return to
+
+
+class Trials:
+    """Whole comparisons, one after the other, on two environments that stand."""
+
+    def __init__(self, project: Path, options: argparse.Namespace) -> None:
+        self.project = project
+        self.options = options
+        self.candidate = Run.prepare(
+            project,
+            "local",
+            Ui(),
+            overrides={
+                "regression.baseline": "main",
+                "regression.checks": options.checks.split(","),
+                "regression.pairs": options.pairs,
+                "regression.turn_s": options.turn_s,
+                "regression.warm_up_s": options.turn_s / 4,
+            },
+        )
+        self.found: dict[str, list[RegressionResult]] = {"unchanged": [], "slower": []}
+
+    def run(self) -> int:
+        """Deploy both, compare, take both down, and print how often which verdict was given."""
+        status = pipeline.execute(self.candidate, keep=False, work=self._deployed)
+        for kind, results in self.found.items():
+            print(summary(kind, results))
+        return status
+
+    def _deployed(self) -> int:
+        candidate = self.candidate
+        candidate.up(candidate.build())
+        assert candidate.baseline is not None
+        beside = BaselineRun.prepare_beside(candidate, candidate.baseline, nullcontext)
+
+        def work() -> int:
+            beside.up(beside.build())
+            self._compare(beside, "unchanged")
+            self._slow_down()
+            self._compare(beside, "slower")
+            return EXIT_PASS
+
+        return pipeline.execute(beside, keep=False, work=work)
+
+    def _slow_down(self) -> None:
+        """Deploy a candidate that takes so much longer than its baseline."""
+        outputs = self.candidate.result.outputs
+        invoked = invoke(
+            self.candidate.account.session.client("lambda"),
+            f"{outputs['function_name']}:{outputs['function_alias']}",
+            self.candidate.env.tuning_payload(),
+            times=60,
+        )
+        took_ms = statistics.mean(one.billed_ms for one in invoked if not one.cold)
+        burn_s = took_ms / 1000 * self.options.slower
+        with (self.project / HANDLER).open("a", encoding="utf-8") as handler:
+            handler.write(SLOWER.format(burn_s=burn_s))
+        self.candidate.up(self.candidate.build())
+
+    def _compare(self, beside: BaselineRun, kind: str) -> None:
+        settings = self.candidate.env.settings.regression
+        for number in range(1, self.options.runs + 1):
+            started = time.monotonic()
+            with beside._step("compare", f"{kind} {number} of {self.options.runs}") as step:
+                result = beside.measure(self.candidate, settings, step)
+                step.update(f"{kind} {number} of {self.options.runs}: {result.outcome}")
+            self.found[kind].append(result)
+            if self.options.report:
+                row: dict[str, Any] = {"kind": kind, "took_s": time.monotonic() - started}
+                with self.options.report.open("a", encoding="utf-8") as report:
+                    report.write(json.dumps(row | asdict(result)) + "\n")
+
+
+def summary(kind: str, results: list[RegressionResult]) -> str:
+    """Return a line: how often which verdict, and with what confidence it fails so often."""
+    if not results:
+        return f"{kind}: not compared"
+    counts = Counter(result.outcome for result in results)
+    failed = rate_interval(counts["fail"], len(results))
+    pairs = [result.pairs for result in results]
+    return (
+        f"{kind}: {len(results)} comparisons, fail {counts['fail']} "
+        f"({100 * failed.low:.1f} to {100 * failed.high:.1f} %), pass {counts['pass']}, "
+        f"undecided {counts['inconclusive']}; {min(pairs)} to {max(pairs)} pairs"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
