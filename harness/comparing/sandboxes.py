@@ -106,7 +106,8 @@ class Sandboxes:
 
 
 _LATEST = "$LATEST"
-_EAGER = {"Delay": 1, "MaxAttempts": 120}
+# Seconds between two looks; botocore takes fractions, and AWS allows 100 GetFunction a second.
+_EAGER = {"Delay": 0.2, "MaxAttempts": 600}
 
 
 @contextmanager
