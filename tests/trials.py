@@ -31,7 +31,6 @@ from harness.progress import Ui
 from harness.results import RegressionResult
 from harness.statistics.stats import rate_interval
 
-# At less, durations come in steps of the CPU's period, and 10 % more work is any or no duration.
 ONE_VCPU_MB = 1769
 
 PROJECT = Path(__file__).parents[1]
@@ -59,20 +58,29 @@ def main() -> int:
     parser.add_argument("--checks", default="cost", help="such as p50,p95,cost")
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--turn-s", type=float, default=2.0)
+    parser.add_argument(
+        "--invocations", type=int, default=10, help="after each block, for its cost"
+    )
+    parser.add_argument(
+        "--memory-mb",
+        type=int,
+        default=ONE_VCPU_MB,
+        help="with less than 1769, durations come in steps: 10 %% more work is any or none",
+    )
     parser.add_argument("--report", type=Path, help="file that gets a line of JSON for each run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dyno-trials-") as folder:
-        return Trials(copy_of_project(Path(folder) / "project"), options).run()
+        return Trials(copy_of_project(Path(folder) / "project", options.memory_mb), options).run()
 
 
-def copy_of_project(to: Path) -> Path:
-    """Return a repository with what is deployed, at one vCPU."""
+def copy_of_project(to: Path, memory_mb: int) -> Path:
+    """Return a repository with what is deployed, at a memory size."""
     for name in ("envs", "modules", "lambda", "postman"):
         ignored = shutil.ignore_patterns(".terraform*", "__pycache__")
         shutil.copytree(PROJECT / name, to / name, ignore=ignored)
     for name in ("node_modules", ".cache"):
         (to / name).symlink_to(PROJECT / name)
-    sized = json.dumps({"memory_mb": ONE_VCPU_MB})
+    sized = json.dumps({"memory_mb": memory_mb})
     (to / "envs" / "local" / "tuned.auto.tfvars.json").write_text(sized, encoding="utf-8")
     git = ["git", "-c", "user.name=trials", "-c", "user.email=trials@example.org"]
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "Baseline"]):
@@ -94,6 +102,7 @@ class Trials:
                 "regression.baseline": "main",
                 "regression.checks": options.checks.split(","),
                 "regression.pairs": options.pairs,
+                "regression.invocations": options.invocations,
                 "regression.turn_s": options.turn_s,
                 "regression.warm_up_s": options.turn_s / 4,
             },
