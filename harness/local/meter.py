@@ -6,6 +6,7 @@ The meter itself runs inside the Lambda workers, from the folder `meter_path`.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -52,6 +53,7 @@ def start_afresh(home: Path) -> None:
     """Forget what holds for one life of a server; what is known of the machine stays."""
     kept = {key: value for key, value in _read(home).items() if key == "cpu_factor"}
     (home / "meter.json").unlink(missing_ok=True)
+    shutil.rmtree(home / "sandboxes", ignore_errors=True)  # counted for the latencies they draw
     if kept:
         _update(home, kept)
 

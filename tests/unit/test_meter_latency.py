@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.local.meter_path.dyno_meter import latency
+from harness.local.meter_path.dyno_meter.settings import Settings
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=ASIA/20261120/us-east-1/{}/aws4_request, SignedHeaders=host"
 TABLE = json.loads(Path(latency.__file__).with_name("latency.json").read_text())
@@ -87,3 +88,18 @@ def test_every_entry_says_where_it_is_from() -> None:
             assert entry.get("basis", "derived") in {"measured", "derived", "estimated"}
             assert entry.get("source", "cebert") in TABLE["sources"]
             assert entry.get("basis") != "measured" or "source" in entry
+
+
+def test_each_sandbox_of_a_function_draws_by_a_seed_of_its_own(tmp_path: Path) -> None:
+    """Not by the function's alone: a version would be slower for nothing but its name."""
+    drawn = {}
+    for home in ("one", "other"):
+        (tmp_path / home).mkdir()
+        settings = Settings(str(tmp_path / home / "meter.json"))
+        drawn[home] = [settings.sandbox_seed(name) for name in ("f", "f", "g", "f")]
+
+    assert len(set(drawn["one"])) == 4
+    assert drawn["one"] == drawn["other"]  # a run can be repeated
+    assert (
+        Settings(str(tmp_path / "one" / "meter.json")).sandbox_seed("") == "0::0"
+    )  # nowhere to count

@@ -113,8 +113,8 @@ class Meter:
             from .calls import Calls
             from .latency import LatencyModel
 
-            seed = f"{self._settings.seed}:{function_name}"
-            self._calls = Calls(self._timeline, LatencyModel.load(seed), int(self._port))
+            model = LatencyModel.load(self._settings.sandbox_seed(function_name))
+            self._calls = Calls(self._timeline, model, int(self._port))
             self._calls.enabled = self._settings.aws_latency_modelled
             self._calls.install()
 
