@@ -293,7 +293,7 @@ class RegressionSettings(_Section):
     looks: Annotated[int, Field(ge=1, le=10)] = 4  # at most, while it cannot be told
     turn_s: Annotated[float, Field(gt=0, le=600)] = 4.0  # of a block, warm-up included
     warm_up_s: Annotated[float, Field(ge=0)] = 1.0  # of each block: its sandboxes are new
-    invocations: Annotated[int, Field(ge=1, le=1000)] = 10  # per block, for its cost
+    invocations: Annotated[int, Field(ge=1, le=1000)] = 20  # per block, for its cost
 
     @model_validator(mode="after")
     def _can_decide(self) -> RegressionSettings:

@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--turn-s", type=float, default=2.0)
     parser.add_argument(
-        "--invocations", type=int, default=10, help="after each block, for its cost"
+        "--invocations", type=int, default=20, help="after each block, for its cost"
     )
     parser.add_argument(
         "--memory-mb",
