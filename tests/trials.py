@@ -54,6 +54,7 @@ def handler(event, context):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50, help="of each: unchanged, and slower")
+    parser.add_argument("--only", choices=("unchanged", "slower"), help="the other one is left out")
     parser.add_argument("--slower", type=float, default=0.1, help="0.1 is 10 %%")
     parser.add_argument("--checks", default="cost", help="such as p50,p95,cost")
     parser.add_argument("--pairs", type=int, default=12)
@@ -124,9 +125,11 @@ class Trials:
 
         def work() -> int:
             beside.up(beside.build())
-            self._compare(beside, "unchanged")
-            self._slow_down()
-            self._compare(beside, "slower")
+            if self.options.only != "slower":
+                self._compare(beside, "unchanged")
+            if self.options.only != "unchanged":
+                self._slow_down()
+                self._compare(beside, "slower")
             return EXIT_PASS
 
         return pipeline.execute(beside, keep=False, work=work)
