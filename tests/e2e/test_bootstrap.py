@@ -107,6 +107,7 @@ def test_it_prepares_an_account_once_and_again_changes_nothing(
     assert {**second, "changes": 0, "bucket": 0} == {**first, "changes": 0, "bucket": 0}
 
 
+@pytest.mark.slow
 def test_it_adopts_its_bucket_and_leaves_what_others_made(
     project: Path, account: LocalSession
 ) -> None:

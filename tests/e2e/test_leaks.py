@@ -360,6 +360,7 @@ def test_marks_of_a_tuner_that_is_gone_are_named_and_cleared(
     place.session.client("iam").delete_role(RoleName="test-may-all")
 
 
+@pytest.mark.slow
 def test_a_state_that_could_not_be_saved_is_saved_before_the_teardown(place: Place) -> None:
     """Terraform leaves it in a file; and one that was cut off is replaced by its backup."""
     environment = place.environment()

@@ -264,6 +264,7 @@ def test_denied(tuner_stack: TunerStack, sleeper: str, state: str, action: str) 
     tuner_stack.wait_until_clean(sleeper, before)
 
 
+@pytest.mark.slow
 def test_denied_clean_up(tuner_stack: TunerStack, sleeper: str) -> None:
     """A clean-up that is refused fails the execution, and says what of the function is left."""
     before = tuner_stack.snapshot(sleeper)
