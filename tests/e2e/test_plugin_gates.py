@@ -48,6 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path, wheel: Path) -> None:
     """As the README has it: deployed, tuned, judged, and gone; what is missed is a sentence."""
     assert len(user_project.readme_blocks()["tests/test_gate.py"].strip().splitlines()) <= 10

@@ -158,6 +158,7 @@ def lpt_sample(place: Place, function: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow  # three applies
 def test_a_tuner_is_deployed_kept_used_again_and_taken_down(place: Place) -> None:
     """GIVEN an input file of aws-lambda-power-tuning WHEN it is tuned with --keep.
 
