@@ -80,6 +80,7 @@ def copy_of_project(to: Path, memory_mb: int) -> Path:
         ignored = shutil.ignore_patterns(".terraform*", "__pycache__")
         shutil.copytree(PROJECT / name, to / name, ignore=ignored)
     for name in ("node_modules", ".cache"):
+        (PROJECT / name).mkdir(exist_ok=True)  # a fresh clone has no cache yet
         (to / name).symlink_to(PROJECT / name)
     sized = json.dumps({"memory_mb": memory_mb})
     (to / "envs" / "local" / "tuned.auto.tfvars.json").write_text(sized, encoding="utf-8")
