@@ -25,11 +25,11 @@ from harness.environments import environment, root_module
 from harness.errors import EXIT_INTERRUPTED, EXIT_PASS, StepError
 from harness.gates import regression
 from harness.gates.regression import Block, Comparison, Version
-from harness.line import pipeline
+from harness.line import evidence, pipeline
 from harness.line.run import Beside, Run
 from harness.load.samples import write_samples
 from harness.progress import Step
-from harness.results import Leftover, RegressionResult, RunResult
+from harness.results import Leftover, RegressionResult
 
 _COST = "cost"
 
@@ -99,20 +99,8 @@ class BaselineRun(Run):
             settings=settings.model_dump(),
         )
         bucket = run.folder.read_lease().backend.get("bucket", "")
-        if bucket:
-            backend = environment.s3_backend(run.account, bucket, run.env.name, folder.run_id)
-            folder.update_lease(backend=backend)
-        lease = folder.read_lease()
-        result = RunResult(
-            run_id=folder.run_id,
-            env=run.env.name,
-            git_sha=baseline.git_sha,
-            started_at=lease.started_at,
-            timings={},
-            name_prefix=lease.name_prefix,
-            outputs={},
-            settings=settings.model_dump(),
-        )
+        environment.keep_state_in(bucket, folder, run.account)
+        result = evidence.begun(folder.read_lease(), git_sha=baseline.git_sha)
         beside = cls(
             run.project, run.env, folder, run.account, run.environment.toolchain, run.ui, result
         )

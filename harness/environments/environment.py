@@ -325,13 +325,18 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def s3_backend(account: Account, bucket: str, env: str, run_id: str) -> dict[str, str]:
-    """Return the settings of a run's S3 backend."""
-    return {
-        "bucket": bucket,
-        "key": f"lambda-dyno/{env}/{run_id}.tfstate",
-        "region": account.region,
-    }
+def keep_state_in(bucket: str, folder: RunFolder, account: Account) -> None:
+    """Give a run the S3 backend that its lease then names.
+
+    Args:
+        bucket: Where its state is kept; empty: in its folder.
+        folder: The run's folder.
+        account: The account and region of the bucket.
+    """
+    if not bucket:
+        return
+    key = f"lambda-dyno/{folder.read_lease().env}/{folder.run_id}.tfstate"
+    folder.update_lease(backend={"bucket": bucket, "key": key, "region": account.region})
 
 
 def state_bucket(account: Account, named: str) -> str:

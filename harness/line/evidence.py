@@ -8,7 +8,26 @@ from dataclasses import replace
 
 from harness.errors import DynoError, UserError
 from harness.results import Leftover, RunResult
-from harness.runs import RunFolder
+from harness.runs import Lease, RunFolder
+
+
+def begun(lease: Lease, *, git_sha: str = "") -> RunResult:
+    """Return the result of a run that has found nothing yet.
+
+    Args:
+        lease: The run's.
+        git_sha: The commit that it measures; empty: not known.
+    """
+    return RunResult(
+        run_id=lease.run_id,
+        env=lease.env,
+        git_sha=git_sha,
+        started_at=lease.started_at,
+        timings={},
+        name_prefix=lease.name_prefix,
+        outputs={},
+        settings=lease.settings,
+    )
 
 
 def read(folder: RunFolder) -> RunResult:
@@ -20,17 +39,7 @@ def read(folder: RunFolder) -> RunResult:
     try:
         text = folder.result.read_text(encoding="utf-8")
     except FileNotFoundError:
-        lease = folder.read_lease()
-        return RunResult(
-            run_id=lease.run_id,
-            env=lease.env,
-            git_sha="",
-            started_at=lease.started_at,
-            timings={},
-            name_prefix=lease.name_prefix,
-            outputs={},
-            settings=lease.settings,
-        )
+        return begun(folder.read_lease())
     try:
         return RunResult.from_json(json.loads(text))
     except (OSError, ValueError, KeyError, TypeError) as error:

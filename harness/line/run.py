@@ -159,19 +159,8 @@ class Run:
         lease = folder.update_lease(
             account_id=account.account_id, region=account.region, endpoint=account.endpoint
         )
-        if bucket:
-            backend = environment.s3_backend(account, bucket, env_name, folder.run_id)
-            folder.update_lease(backend=backend)
-        result = RunResult(
-            run_id=folder.run_id,
-            env=env_name,
-            git_sha=premises.git_sha(project),
-            started_at=lease.started_at,
-            timings={},
-            name_prefix=lease.name_prefix,
-            outputs={},
-            settings=env.settings.model_dump(),
-        )
+        environment.keep_state_in(bucket, folder, account)
+        result = evidence.begun(lease, git_sha=premises.git_sha(project))
         run = cls(project, env, folder, account, tools, ui, result)
         run.baseline = compared_with
         run.save()

@@ -18,13 +18,13 @@ import botocore.exceptions
 from harness import assets, aws, runs
 from harness.build import Package
 from harness.config import ALL_POWER_VALUES, Env, Settings
-from harness.environments import environment, sweeper, toolchain
+from harness.environments import environment, sweeper
 from harness.environments.toolchain import Toolchain
 from harness.errors import EXIT_PASS, StepError, UserError
-from harness.line import following, premises
+from harness.line import evidence, following, premises
 from harness.line.run import Run
 from harness.progress import Ui
-from harness.results import Leftover, RunResult, TuningResult
+from harness.results import Leftover, TuningResult
 from harness.runs import TUNER_ENV
 from harness.tuning import functions, state_machines, tuner
 from harness.tuning import lock as function_lock
@@ -100,18 +100,14 @@ class FunctionTuning(Run):
         if order.tuner_arn:
             state_machines.require_tuner(order.tuner_arn, account)
         else:
-            tools = toolchain.prepare(project / ".cache")
-            for warning in tools.warnings:
-                ui.warn(warning)
+            tools = premises.tools_of(project, ui, node=False)
         wait = tuning_input.get("onConflict") == "wait"
         function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
         bucket = "" if order.tuner_arn else _state_bucket(order.settings, account)
 
         folder = _new_folder(runs_folder or project / "runs", order, account, server_home)
         folder.update_lease(function_arn=function.arn, function_memory_mb=function.memory_mb)
-        if bucket:
-            backend = environment.s3_backend(account, bucket, TUNER_ENV, folder.run_id)
-            folder.update_lease(backend=backend)
+        environment.keep_state_in(bucket, folder, account)
         return cls._new(project, order, folder, account, tools, ui, function, tuning_input)
 
     @classmethod
@@ -126,16 +122,10 @@ class FunctionTuning(Run):
         function: Function,
         tuning_input: dict[str, Any],
     ) -> FunctionTuning:
-        lease = folder.read_lease()
         env = Env(TUNER_ENV, project / "envs" / TUNER_ENV, order.settings)
-        result = RunResult(
-            run_id=folder.run_id,
+        result = replace(
+            evidence.begun(folder.read_lease(), git_sha=premises.git_sha(project)),
             env=f"function {function.name}",
-            git_sha=premises.git_sha(project),
-            started_at=lease.started_at,
-            timings={},
-            name_prefix=lease.name_prefix,
-            outputs={},
             settings=_evidence(order.settings, account, tuning_input),
         )
         run = cls(project, env, folder, account, tools, ui, result)

@@ -20,7 +20,7 @@ import pytest
 
 from harness import aws, runs
 from harness.environments import leftovers, sweeper, toolchain
-from harness.environments.environment import Environment, s3_backend
+from harness.environments.environment import Environment, keep_state_in
 from harness.environments.state_bucket import StateBucket
 from harness.local.server import LocalServer
 from harness.local.session import LocalSession
@@ -119,8 +119,7 @@ class Place:
             **lease,
         )
         if "backend" not in lease:
-            backend = s3_backend(account, self.bucket, "tiny", folder.run_id)
-            folder.update_lease(backend=backend)
+            keep_state_in(self.bucket, folder, account)
         tools = toolchain.prepare(PROJECT / ".cache")
         environment = Environment(folder, account, tools)
         environment.stage(self.project, {})
