@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,12 +40,7 @@ class Accounts:
         Raises:
             UserError: It is another one than the credentials name now, or it is gone.
         """
-        home = folder.embedded_home
-        if home is not None:
-            return in_embedded(home, lease.account_id)
-        account = self._connect(lease.region)
-        require_same(lease, account)
-        return account
+        return _of(lease, folder, self._connect)
 
     def with_buckets(self) -> Iterator[tuple[aws.Account, list[StateBucket]]]:
         """Yield the accounts of the credentials, with their state buckets.
@@ -143,13 +138,15 @@ def of_run(lease: Lease, folder: RunFolder) -> aws.Account:
     Raises:
         UserError: It is another one than the credentials name now.
     """
-    home = folder.embedded_home
-    if home is not None:
-        try:
-            return in_embedded(home, lease.account_id)
-        except UserError:
-            return out_of_reach(lease)
-    account = aws.connect(lease.region)
+    if folder.embedded_home and server.status(folder.embedded_home) is None:
+        return out_of_reach(lease)
+    return _of(lease, folder, aws.connect)
+
+
+def _of(lease: Lease, folder: RunFolder, connect: Callable[[str], aws.Account]) -> aws.Account:
+    if folder.embedded_home is not None:
+        return in_embedded(folder.embedded_home, lease.account_id)
+    account = connect(lease.region)
     require_same(lease, account)
     return account
 

@@ -183,6 +183,4 @@ def _place(folder: RunFolder, lease: Lease) -> tuple[aws.Account, bool]:
         account = accounts.start_embedded(folder, lease.region, account_concurrency=limit)
         folder.update_lease(state="new")
         return account, False
-    account_id = lease.account_id or local.account_id
-    account = aws.embedded(local.environment(account_id), account_id, local.region)
-    return account, True
+    return accounts.in_embedded(folder.server_home, lease.account_id), True
