@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from harness.errors import UserError
+from harness.gates import plan
 
 SETTINGS_FILE = "dyno.toml"
 
@@ -286,13 +287,15 @@ class RegressionSettings(_Section):
         "p95",
         "cost",
     ]
-    margin: Annotated[float, Field(gt=0, le=1)] = 0.05  # how much worse each may be
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01  # most runs that fail although equal
-    risk: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # most runs that pass although worse
-    pairs: Annotated[int, Field(ge=1, le=1000)] = 30  # of blocks, until each look at them
-    looks: Annotated[int, Field(ge=1, le=10)] = 4  # at most, while it cannot be told
-    turn_s: Annotated[float, Field(gt=0, le=600)] = 4.0  # of a block, warm-up included
-    warm_up_s: Annotated[float, Field(ge=0)] = 1.0  # of each block: its sandboxes are new
+    margin: Annotated[float, Field(gt=0, le=1)] = plan.MARGIN  # how much worse each may be
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = plan.ALPHA  # most runs that fail although equal
+    risk: Annotated[float, Field(gt=0, lt=0.5)] = plan.RISK  # most runs that pass although worse
+    pairs: Annotated[int, Field(ge=1, le=1000)] = (
+        plan.PAIRS_PER_LOOK
+    )  # of blocks, until each look at them
+    looks: Annotated[int, Field(ge=1, le=10)] = plan.MOST_LOOKS  # at most, while it cannot be told
+    turn_s: Annotated[float, Field(gt=0, le=600)] = plan.TURN_S  # of a block, warm-up included
+    warm_up_s: Annotated[float, Field(ge=0)] = plan.WARM_UP_S  # of each: its sandboxes are new
     invocations: Annotated[int, Field(ge=1, le=1000)] = 20  # per block, for its cost
 
     @model_validator(mode="after")
@@ -303,7 +306,7 @@ class RegressionSettings(_Section):
             raise ValueError(
                 f"warm_up_s ({self.warm_up_s:g}) must be less than turn_s ({self.turn_s:g})"
             )
-        least = self.least_pairs
+        least = self._least_pairs()
         if self.pairs < least:
             raise ValueError(
                 f"pairs: {self.pairs} can never fail a check at alpha = {self.alpha:g} with "
@@ -311,8 +314,7 @@ class RegressionSettings(_Section):
             )
         return self
 
-    @property
-    def least_pairs(self) -> int:
+    def _least_pairs(self) -> int:
         """Fewest pairs with which the first look can fail a check, or pass one."""
         from harness.statistics.signed_rank import least_pairs
         from harness.statistics.spending import spent

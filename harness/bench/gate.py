@@ -43,7 +43,8 @@ from harness.bench.noise import (
 )
 from harness.config import SloSettings
 from harness.gates.checks import number
-from harness.gates.regression import CHECKS, MARGIN, MOST_LOOKS, RISK, Block, compare
+from harness.gates.plan import MARGIN, MOST_LOOKS, RISK
+from harness.gates.regression import CHECKS, Block, compare
 from harness.gates.slo import DEPLOYED, evaluate
 from harness.load.samples import Sample
 from harness.results import LoadResult, Outcome

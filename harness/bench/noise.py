@@ -26,7 +26,8 @@ from random import Random
 from statistics import median
 from typing import Literal
 
-from harness.gates.regression import PAIRS_PER_LOOK, TURN_S, WARM_UP_S, turns
+from harness.gates.plan import PAIRS_PER_LOOK, TURN_S, WARM_UP_S
+from harness.gates.regression import turns
 from harness.statistics.stats import percentile
 
 # Requests of a sandbox that are drawn together, so that what is alike in a row stays in a row.

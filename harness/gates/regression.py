@@ -42,22 +42,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from harness.gates.checks import number
+from harness.gates.plan import ALPHA, MARGIN, RISK, WARM_UP_S
 from harness.load.samples import Sample
 from harness.results import Check, Outcome, RegressionCheck, RegressionResult
 from harness.statistics.distributions import beta_cdf
 from harness.statistics.signed_rank import SignedRank, least_pairs
 from harness.statistics.spending import spent
 from harness.statistics.stats import Interval, percentile
-
-MARGIN = 0.05
-ALPHA = 0.01
-RISK = 0.05
-WARM_UP_S = 1.0  # of every block: its sandboxes are new
-
-# The plan whose error rates docs/gates.md shows: 120 s of each version, up to four times.
-PAIRS_PER_LOOK = 30
-TURN_S = 4.0  # of a block, warm-up included
-MOST_LOOKS = 4
 
 Version = Literal["baseline", "candidate"]
 
