@@ -119,7 +119,8 @@ class GateSession:
                 self._run.up(self._run.build())
             except BaseException as error:
                 self._run.fail(error)
-                self._close(keep=False)
+                with pipeline.shielded(self._ui):
+                    self._close(keep=False)
                 raise
         return self._run
 
@@ -137,7 +138,7 @@ class GateSession:
 
     def _close(self, *, keep: bool) -> str:
         run = self.run
-        with self._stack, pipeline.shielded(self._ui):
+        with self._stack:
             if pipeline.finish(run, keep=keep):
                 return ""
         lines = [f"the environment of run {run.folder.run_id}: {run.result.error or 'not down'}"]
