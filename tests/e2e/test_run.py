@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import jsonschema
 import psutil
 import pytest
@@ -215,9 +216,7 @@ def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
     bucket = f"dyno-state-{account}-{embedded_aws.region}"
     assert f"aws s3api create-bucket --bucket {bucket}" in (project / "stderr").read_text()
 
-    import boto3
-
-    s3 = boto3.client("s3")
+    s3 = boto3.Session().client("s3")
     s3.create_bucket(Bucket=bucket)
     before = inventory()
     run = Run.prepare(project, "dev", Ui())
@@ -235,15 +234,14 @@ def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
 
 def inventory() -> dict[str, list[Any]]:
     """Return the names of everything that an environment may consist of."""
-    import boto3
-
+    aws = boto3.Session()  # not the module's own, which remembers another test's account
     return {
-        "functions": boto3.client("lambda").list_functions()["Functions"],
-        "roles": [role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]],
-        "tables": boto3.client("dynamodb").list_tables()["TableNames"],
-        "apis": boto3.client("apigateway").get_rest_apis()["items"],
-        "machines": boto3.client("stepfunctions").list_state_machines()["stateMachines"],
-        "rules": boto3.client("events").list_rules()["Rules"],
-        "logs": boto3.client("logs").describe_log_groups()["logGroups"],
-        "buckets": [b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"]],
+        "functions": aws.client("lambda").list_functions()["Functions"],
+        "roles": [role["RoleName"] for role in aws.client("iam").list_roles()["Roles"]],
+        "tables": aws.client("dynamodb").list_tables()["TableNames"],
+        "apis": aws.client("apigateway").get_rest_apis()["items"],
+        "machines": aws.client("stepfunctions").list_state_machines()["stateMachines"],
+        "rules": aws.client("events").list_rules()["Rules"],
+        "logs": aws.client("logs").describe_log_groups()["logGroups"],
+        "buckets": [b["Name"] for b in aws.client("s3").list_buckets()["Buckets"]],
     }
