@@ -3,7 +3,8 @@
 `make trials N=50` or `python -m tests.trials --runs 50 --slower 0.1`. Both versions are deployed
 on the embedded AWS once, at one whole vCPU, so that 10 % more CPU time are 10 % more duration;
 then whole comparisons follow each other, with new sandboxes in every block. The slower version
-burns its share in front of the handler.
+burns its share in front of the handler, or waits behind it for a share of each call's own
+duration (`--slower-by wait`), as for a slower downstream: that is felt at any memory size.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ONE_VCPU_MB = 1769
 PROJECT = Path(__file__).parents[1]
 HANDLER = Path("lambda/crud_api/crud_api/handler.py")
 
-SLOWER = """
+WORKS_LONGER = """
 
 import time
 
@@ -50,12 +51,28 @@ def handler(event, context):
     return _handler(event, context)
 """
 
+WAITS_LONGER = """
+
+import time
+
+_handler = handler
+
+
+def handler(event, context):
+    begun = time.monotonic()
+    try:
+        return _handler(event, context)
+    finally:
+        time.sleep((time.monotonic() - begun) * {share})
+"""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50, help="of each: unchanged, and slower")
     parser.add_argument("--only", choices=("unchanged", "slower"), help="the other one is left out")
     parser.add_argument("--slower", type=float, default=0.1, help="0.1 is 10 %%")
+    parser.add_argument("--slower-by", choices=("work", "wait"), default="work")
     parser.add_argument("--checks", default="cost", help="such as p50,p95,cost")
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--turn-s", type=float, default=2.0)
@@ -137,6 +154,17 @@ class Trials:
 
     def _slow_down(self) -> None:
         """Deploy a candidate that takes so much longer than its baseline."""
+        share = self.options.slower
+        if self.options.slower_by == "wait":
+            slower = WAITS_LONGER.format(share=share)
+        else:
+            slower = WORKS_LONGER.format(burn_s=self._warm_s() * share)
+        with (self.project / HANDLER).open("a", encoding="utf-8") as handler:
+            handler.write(slower)
+        self.candidate.up(self.candidate.build())
+
+    def _warm_s(self) -> float:
+        """Return how long an invocation takes."""
         outputs = self.candidate.result.outputs
         invoked = invoke(
             self.candidate.account.session.client("lambda"),
@@ -144,11 +172,7 @@ class Trials:
             self.candidate.env.tuning_payload(),
             times=60,
         )
-        took_ms = statistics.mean(one.billed_ms for one in invoked if not one.cold)
-        burn_s = took_ms / 1000 * self.options.slower
-        with (self.project / HANDLER).open("a", encoding="utf-8") as handler:
-            handler.write(SLOWER.format(burn_s=burn_s))
-        self.candidate.up(self.candidate.build())
+        return statistics.mean(one.billed_ms for one in invoked if not one.cold) / 1000
 
     def _compare(self, beside: BaselineRun, kind: str) -> None:
         settings = self.candidate.env.settings.regression
