@@ -23,9 +23,10 @@ import botocore.exceptions
 from harness import aws
 from harness.config import Env, load_env
 from harness.environments import environment, toolchain
-from harness.environments.terraform import Change, Terraform
+from harness.environments.terraform import Terraform
 from harness.errors import StepError, UserError
-from harness.progress import Step, Ui
+from harness.line import following
+from harness.progress import Ui
 
 ROOT = "_bootstrap"
 ISSUER = "token.actions.githubusercontent.com"
@@ -259,7 +260,7 @@ def bootstrap(
             variables = _variables(account, env, bucket, repository, keep_versions_days)
             (root / "dyno.auto.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
             changes: list[str] = []
-            outputs = terraform.apply(lambda change: _follow(step, changes, change))
+            outputs = terraform.apply(following.resources(step, "deploying", changes))
             step.update(f"{len(changes)} changes" if changes else "nothing to change")
     if bucket.made:
         changes.insert(0, f"create bucket {bucket.name}")
@@ -335,14 +336,6 @@ def _stage(project: Path, folder: Path) -> Path:
         shutil.copytree(project / part, sources / part, ignore=ignore)
     (folder / "logs").mkdir(exist_ok=True)
     return sources / "envs" / ROOT
-
-
-def _follow(step: Step, changes: list[str], change: Change) -> None:
-    line = f"{change.action} {change.address}"
-    if line not in changes:
-        changes.append(line)
-    of = f" of {change.total}" if change.total else ""
-    step.update(f"{change.done}{of} resources, {line}")
 
 
 # The bucket

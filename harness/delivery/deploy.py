@@ -31,10 +31,10 @@ from harness.config import Env, load_env
 from harness.delivery import deployed
 from harness.delivery.bootstrap import deployed_name_prefix
 from harness.environments import environment, toolchain
-from harness.environments.terraform import Change, Terraform
+from harness.environments.terraform import Terraform
 from harness.errors import StepError, UserError
 from harness.gates import slo
-from harness.line import pipeline
+from harness.line import following, pipeline
 from harness.line.run import PACKAGES
 from harness.load import newman
 from harness.load.samples import read_samples
@@ -263,18 +263,13 @@ class Deployment:
         )
         with self.ui.step(name, text) as step:
             changed: list[str] = []
-
-            def follow(change: Change) -> None:
-                changed.append(f"{change.action} {change.address}")
-                step.update(f"{text}: {change.action} {change.address}", change.done, change.total)
-
-            outputs = self.terraform.apply(follow)
+            outputs = self.terraform.apply(following.resources(step, text, changed))
             missing = [key for key in environment.REQUIRED_OUTPUTS if key not in outputs]
             if missing:
                 raise StepError(name, f"envs/{self.env.name} has no output {', '.join(missing)}")
-            count = len(dict.fromkeys(changed))
             self.changes += changed
-            step.update(f"{text}: {count} changes" if count else f"{text}: nothing to change")
+            count = f"{len(changed)} changes" if changed else "nothing to change"
+            step.update(f"{text}: {count}")
         return outputs
 
     # What is deployed

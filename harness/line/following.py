@@ -10,12 +10,21 @@ from harness.load.samples import LoadProgress
 from harness.progress import Step
 
 
-def resources(step: Step, text: str) -> OnChange:
-    """Return what shows Terraform's progress in a step."""
+def resources(step: Step, text: str, changes: list[str] | None = None) -> OnChange:
+    """Return what shows Terraform's progress in a step.
+
+    Args:
+        step: The step.
+        text: What it does.
+        changes: Gets a line for each resource that changes, such as "create aws_s3_object.code".
+    """
 
     def changed(change: Change) -> None:
+        line = f"{change.action} {change.address}"
+        if changes is not None and line not in changes:  # told again when it is done
+            changes.append(line)
         of = f" of {change.total}" if change.total else ""
-        step.update(f"{text}: {change.done}{of} resources, {change.action} {change.address}")
+        step.update(f"{text}: {change.done}{of} resources, {line}")
 
     return changed
 
