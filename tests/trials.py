@@ -3,8 +3,8 @@
 `make trials N=50` or `python -m tests.trials --runs 50 --slower 0.1`. Both versions are deployed
 on the embedded AWS once, at one whole vCPU, so that 10 % more CPU time are 10 % more duration;
 then whole comparisons follow each other, with new sandboxes in every block. The slower version
-burns its share in front of the handler, or waits behind it for a share of each call's own
-duration (`--slower-by wait`), as for a slower downstream: that is felt at any memory size.
+burns its share in front of the handler, or waits there for `--wait-ms`, as for a downstream that
+got slower: that is felt at any memory size. A tenth of the baseline's p95 is 10 % more of it.
 """
 
 from __future__ import annotations
@@ -59,11 +59,8 @@ _handler = handler
 
 
 def handler(event, context):
-    begun = time.monotonic()
-    try:
-        return _handler(event, context)
-    finally:
-        time.sleep((time.monotonic() - begun) * {share})
+    time.sleep({wait_s})
+    return _handler(event, context)
 """
 
 
@@ -72,7 +69,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=50, help="of each: unchanged, and slower")
     parser.add_argument("--only", choices=("unchanged", "slower"), help="the other one is left out")
     parser.add_argument("--slower", type=float, default=0.1, help="0.1 is 10 %%")
-    parser.add_argument("--slower-by", choices=("work", "wait"), default="work")
+    parser.add_argument("--wait-ms", type=float, help="slower by so much waiting, not by work")
     parser.add_argument("--checks", default="cost", help="such as p50,p95,cost")
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--turn-s", type=float, default=2.0)
@@ -154,11 +151,10 @@ class Trials:
 
     def _slow_down(self) -> None:
         """Deploy a candidate that takes so much longer than its baseline."""
-        share = self.options.slower
-        if self.options.slower_by == "wait":
-            slower = WAITS_LONGER.format(share=share)
+        if self.options.wait_ms is None:
+            slower = WORKS_LONGER.format(burn_s=self._warm_s() * self.options.slower)
         else:
-            slower = WORKS_LONGER.format(burn_s=self._warm_s() * share)
+            slower = WAITS_LONGER.format(wait_s=self.options.wait_ms / 1000)
         with (self.project / HANDLER).open("a", encoding="utf-8") as handler:
             handler.write(slower)
         self.candidate.up(self.candidate.build())
