@@ -8,10 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,66 +21,20 @@ from harness.errors import StepError
 from harness.load import newman
 from harness.load.profile import Stage, closed_loop, open_loop
 from harness.load.samples import read_samples
+from tests.e2e import asked_server
+from tests.e2e.asked_server import AskedServer
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(newman.__file__).parents[2]
 REQUESTS_PER_ITERATION = 10
 
-Behaviour = Callable[[int], tuple[float, int]]  # number of the request: seconds, status
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each request as `behaviour` says, and keeps who came."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.behaviour: Behaviour = lambda _: (0.0, 200)
-        self.seen: list[tuple[int, str, dict[str, str]]] = []  # client's port, path, headers
-        self.closing = threading.Event()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.seen.append((self.client_address[1], self.path, dict(self.headers)))
-        seconds, status = self.server.behaviour(len(self.server.seen))
-        self.server.closing.wait(seconds)
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-        except OSError:
-            self.close_connection = True
-
-    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Stay quiet."""
-
 
 @pytest.fixture
-def api() -> Iterator[Server]:
+def api() -> Iterator[AskedServer]:
     """A server that says yes to everything at once, unless told otherwise."""
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with asked_server.running() as server:
         yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 def load(url: str, folder: Path, plan: Any = None, **settings: Any) -> Any:
@@ -117,7 +69,7 @@ def drivers() -> list[psutil.Process]:
 
 
 def test_latencies_are_the_servers(
-    api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: AskedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that takes 50 ms is measured at 50 ms and little more, request by request.
 
@@ -139,7 +91,7 @@ def test_latencies_are_the_servers(
     assert 0 < result.machine_cpu_ratio <= 1
 
 
-def test_users_keep_a_connection_each_and_ramp_up(api: Server, tmp_path: Path) -> None:
+def test_users_keep_a_connection_each_and_ramp_up(api: AskedServer, tmp_path: Path) -> None:
     """Four users on four connections; user i begins at i quarters of the ramp-up."""
     result = load(api.url, tmp_path, virtual_users=4, ramp_up_s=1.2, duration_s=1.6, pacing_ms=400)
     assert len({port for port, _, _ in api.seen}) == 4
@@ -149,7 +101,7 @@ def test_users_keep_a_connection_each_and_ramp_up(api: Server, tmp_path: Path) -
     assert result.duration_s >= 1.2
 
 
-def test_pacing_spaces_iterations(api: Server, tmp_path: Path) -> None:
+def test_pacing_spaces_iterations(api: AskedServer, tmp_path: Path) -> None:
     """With 400 ms a user and iteration, one user makes three of them in a second, not fifty."""
     load(api.url, tmp_path, virtual_users=1, duration_s=1.0, pacing_ms=400)
     samples = samples_of(tmp_path)
@@ -160,7 +112,7 @@ def test_pacing_spaces_iterations(api: Server, tmp_path: Path) -> None:
     assert len(samples) == len(starts) * REQUESTS_PER_ITERATION
 
 
-def test_stages_bring_users_and_take_them_away(api: Server, tmp_path: Path) -> None:
+def test_stages_bring_users_and_take_them_away(api: AskedServer, tmp_path: Path) -> None:
     """One user, then three, then one again: the two come late and go early."""
     plan = closed_loop(
         [Stage(1, 0), Stage(1, 0.6), Stage(3, 0), Stage(3, 0.6), Stage(1, 0), Stage(1, 0.6)]
@@ -179,7 +131,7 @@ def test_stages_bring_users_and_take_them_away(api: Server, tmp_path: Path) -> N
         assert max(starts[user]) < 1200 + 200
 
 
-def test_an_open_loop_counts_waits_and_who_never_came(api: Server, tmp_path: Path) -> None:
+def test_an_open_loop_counts_waits_and_who_never_came(api: AskedServer, tmp_path: Path) -> None:
     """Eight iterations in 2 s, each taking over one, are too many for two users.
 
     Those that find nobody wait, and what they waited is part of their latency; those that are
@@ -203,7 +155,7 @@ def test_an_open_loop_counts_waits_and_who_never_came(api: Server, tmp_path: Pat
     assert all(s.wait_ms == 0 for s in samples if s.answered and s.request != "create")
 
 
-def test_bad_answers_are_errors_with_a_latency(api: Server, tmp_path: Path) -> None:
+def test_bad_answers_are_errors_with_a_latency(api: AskedServer, tmp_path: Path) -> None:
     """A bad answer is counted by its status, its latency kept.
 
     The eleventh answer is to the second iteration's first create: what rests on the item that
@@ -223,7 +175,7 @@ def test_bad_answers_are_errors_with_a_latency(api: Server, tmp_path: Path) -> N
     assert [s.request for s in samples if s.iteration == 2][:2] == ["create", "create item"]
 
 
-def test_timeouts_are_errors_without_a_latency(api: Server, tmp_path: Path) -> None:
+def test_timeouts_are_errors_without_a_latency(api: AskedServer, tmp_path: Path) -> None:
     """A server that hangs: each request is given up at its time-out, and the test ends."""
     api.behaviour = lambda _: (30.0, 200)
     started = time.monotonic()
@@ -245,7 +197,7 @@ def test_a_closed_port_is_refused_connections(tmp_path: Path) -> None:
     assert result.latency_ms is None
 
 
-def test_an_iteration_under_way_is_finished(api: Server, tmp_path: Path) -> None:
+def test_an_iteration_under_way_is_finished(api: AskedServer, tmp_path: Path) -> None:
     """After the duration no iteration begins; the one that has begun comes to its end."""
     api.behaviour = lambda _: (0.12, 200)
     result = load(api.url, tmp_path, virtual_users=1, duration_s=0.5)
@@ -255,7 +207,7 @@ def test_an_iteration_under_way_is_finished(api: Server, tmp_path: Path) -> None
     assert 1.2 <= result.duration_s < 10
 
 
-def test_progress_is_told(api: Server, tmp_path: Path) -> None:
+def test_progress_is_told(api: AskedServer, tmp_path: Path) -> None:
     """About every second: how far, how many requests, errors and users."""
     told: list[Any] = []
     newman.run_load(
@@ -292,7 +244,7 @@ def test_smoke_against_nobody_fails_at_once(tmp_path: Path) -> None:
     assert "ECONNREFUSED" in failure.message
 
 
-def test_smoke_waits_for_a_new_api(api: Server, tmp_path: Path) -> None:
+def test_smoke_waits_for_a_new_api(api: AskedServer, tmp_path: Path) -> None:
     """An API that its gateway does not know yet is asked again, and then judged."""
     api.behaviour = lambda number: (0.0, 403 if number == 1 else 200)
     result = newman.run_smoke(
@@ -325,7 +277,7 @@ newman.run_load(
 
 
 @pytest.mark.parametrize("ending", ["ctrl-c", "kill -9", "worker killed"])
-def test_no_process_is_left(api: Server, tmp_path: Path, ending: str) -> None:
+def test_no_process_is_left(api: AskedServer, tmp_path: Path, ending: str) -> None:
     """However a load test is broken off: the driver ends, and its samples are on disk."""
     before = {process.pid for process in drivers()}
     harness = subprocess.Popen(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,8 @@ from harness.comparing.turn_driver import TurnDriver
 from harness.config import LoadSettings
 from harness.errors import StepError
 from harness.load import newman
+from tests.e2e import asked_server
+from tests.e2e.asked_server import AskedServer
 
 pytestmark = pytest.mark.e2e
 
@@ -22,58 +22,19 @@ VERSIONS = {"baseline": 0.0, "candidate": 0.03}  # seconds that each takes to an
 PROFILE = LoadSettings(virtual_users=4, pacing_ms=400, request_timeout_ms=5000)
 
 
-class Server(ThreadingHTTPServer):
-    """Answers after some time, and counts."""
-
-    daemon_threads = True
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.clients: list[int] = []  # port of each request's connection
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.clients.append(self.client_address[1])
-        threading.Event().wait(self.server.seconds)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture
-def servers() -> Iterator[dict[str, Server]]:
+def servers() -> Iterator[dict[str, AskedServer]]:
     """Two versions of an API, one slower than the other."""
     with ExitStack() as stack:
         found = {}
         for name, seconds in VERSIONS.items():
-            server = found[name] = stack.enter_context(Server(seconds))
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
+            server = found[name] = stack.enter_context(asked_server.running())
+            server.behaviour = lambda _, seconds=seconds: (seconds, 200)
         yield found
 
 
 def test_each_turn_loads_one_version_and_then_waits(
-    servers: dict[str, Server], tmp_path: Path
+    servers: dict[str, AskedServer], tmp_path: Path
 ) -> None:
     """The same users, each on a connection of its own, at their pace; then the other's turn."""
     with running(servers, tmp_path) as driver:
@@ -90,11 +51,11 @@ def test_each_turn_loads_one_version_and_then_waits(
         assert all(begins[user] >= 100 * user for user in begins)
     for name, server in servers.items():
         seen = sum(len(turn.samples) for whose, turn in turns if whose == name)
-        assert len(server.clients) == seen  # nobody asks out of turn
+        assert len(server.seen) == seen  # nobody asks out of turn
     assert list((tmp_path / "load").iterdir()) == []
 
 
-def test_a_driver_that_dies_is_a_sentence(servers: dict[str, Server], tmp_path: Path) -> None:
+def test_a_driver_that_dies_is_a_sentence(servers: dict[str, AskedServer], tmp_path: Path) -> None:
     """A collection that is not there: the driver ends, and nobody waits for it."""
     with (
         pytest.raises(StepError, match="the Newman driver ended before its time"),
@@ -103,7 +64,7 @@ def test_a_driver_that_dies_is_a_sentence(servers: dict[str, Server], tmp_path: 
         pass
 
 
-def running(servers: dict[str, Server], folder: Path, collection: Path | None = None) -> Any:
+def running(servers: dict[str, AskedServer], folder: Path, collection: Path | None = None) -> Any:
     """Start the driver."""
     return TurnDriver.running(
         PROFILE,

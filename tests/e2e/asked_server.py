@@ -1,0 +1,66 @@
+"""A small real server for the load driver: it answers as it is told, and keeps who came."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Behaviour = Callable[[int], tuple[float, int]]  # number of the request: seconds, status
+
+
+class AskedServer(ThreadingHTTPServer):
+    """Answers each request as `behaviour` says."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.behaviour: Behaviour = lambda _: (0.0, 200)
+        self.seen: list[tuple[int, str, dict[str, str]]] = []  # client's port, path, headers
+        self.closing = threading.Event()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: AskedServer
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.seen.append((self.client_address[1], self.path, dict(self.headers)))
+        seconds, status = self.server.behaviour(len(self.server.seen))
+        self.server.closing.wait(seconds)
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Stay quiet."""
+
+
+@contextmanager
+def running() -> Iterator[AskedServer]:
+    """Run a server that says yes to everything at once, unless told otherwise."""
+    with AskedServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            server.shutdown()
+            thread.join()
