@@ -290,9 +290,7 @@ class RegressionSettings(_Section):
     margin: Annotated[float, Field(gt=0, le=1)] = plan.MARGIN  # how much worse each may be
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = plan.ALPHA  # most runs that fail although equal
     risk: Annotated[float, Field(gt=0, lt=0.5)] = plan.RISK  # most runs that pass although worse
-    pairs: Annotated[int, Field(ge=1, le=1000)] = (
-        plan.PAIRS_PER_LOOK
-    )  # of blocks, until each look at them
+    pairs: Annotated[int, Field(ge=1, le=1000)] = plan.PAIRS_PER_LOOK  # of blocks, until each look
     looks: Annotated[int, Field(ge=1, le=10)] = plan.MOST_LOOKS  # at most, while it cannot be told
     turn_s: Annotated[float, Field(gt=0, le=600)] = plan.TURN_S  # of a block, warm-up included
     warm_up_s: Annotated[float, Field(ge=0)] = plan.WARM_UP_S  # of each: its sandboxes are new
