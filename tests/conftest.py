@@ -1,10 +1,11 @@
-"""Fixtures that all tests share: an embedded AWS of one's own.
+"""Fixtures that all tests share, first of all an embedded AWS of one's own.
 
 - `embedded_aws`: the server; one per test process, so parallel tests never share one;
 - `aws_account`: an account id that only this test module uses;
 - `aws_session`: a boto3 session for that account;
 - `new_aws_account`: a function that gives yet another account, for tests that need their own;
-- `deploy_function`: a function that makes a Lambda function from source text.
+- `deploy_function`: a function that makes a Lambda function from source text;
+- `alone_with_orphans`: keeps tests that make orphans and tests that end them apart.
 
 A server that no test asks for is never started.
 """
@@ -12,6 +13,7 @@ A server that no test asks for is never started.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import itertools
 import json
@@ -42,6 +44,18 @@ class DeployFunction(Protocol):
         **config: Any,
     ) -> str:
         """Make or replace a function; `config` as boto3's create_function takes it."""
+
+
+@pytest.fixture
+def alone_with_orphans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No other test that uses this makes an orphan, or ends any, at the same time.
+
+    Programs without an owner are looked for on the whole machine, pytest-xdist's other workers
+    included.
+    """
+    with (tmp_path_factory.getbasetemp().parent / "orphans.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,9 @@ while True:
 
 
 @pytest.fixture
-def killed_owner(tmp_path: Path) -> Iterator[Callable[..., tuple[list[int], Path]]]:
+def killed_owner(
+    alone_with_orphans: None, tmp_path: Path
+) -> Iterator[Callable[..., tuple[list[int], Path]]]:
     """A function that kills a process while it runs `PROGRAM`, and more of its kin if asked.
 
     Returns the pids of the program, its helper and its guard, and the temporary folder.

@@ -26,7 +26,7 @@ from harness.runs import RunFolder
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(alone_with_orphans: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project, and no credentials to look elsewhere with."""
     for name in os.environ:
         if name.startswith("AWS_"):
