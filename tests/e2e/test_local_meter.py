@@ -10,6 +10,7 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -230,10 +231,11 @@ def test_duration_follows_the_memory_size(
     """A function of 17 ms CPU time takes what it took on AWS, and callers feel it."""
     name = deploy_function(aws_session, f"size-{memory_mb}", SOURCE, MemorySize=memory_mb)
     invoke(aws_session, name)
-    answer = invoke(aws_session, name, cpu_ms=17)
+    answers = [invoke(aws_session, name, cpu_ms=17) for _ in range(5)]
 
-    assert answer.duration_ms == pytest.approx(aws_ms, rel=0.15)
-    assert answer.felt_ms >= answer.duration_ms
+    # a busy machine has now and then one that takes another period of CPU
+    assert median(a.duration_ms for a in answers) == pytest.approx(aws_ms, rel=0.15)
+    assert all(a.felt_ms >= a.duration_ms for a in answers)
 
 
 def test_reported_mode_does_not_wait(aws_session: LocalSession, small: str, reported: None) -> None:
@@ -475,8 +477,9 @@ def test_threads_and_children_of_nodejs_count(
         )
         invoke(aws_session, f"helped-{memory_mb}")
         kind = "child" if memory_mb == 128 else "threads"
-        answer = invoke(aws_session, f"helped-{memory_mb}", **{kind: True})
-        durations[memory_mb] = answer.duration_ms
+        answers = [invoke(aws_session, f"helped-{memory_mb}", **{kind: True}) for _ in range(3)]
+        # where a busy machine ran the four one by one, nothing could overlap
+        durations[memory_mb] = min(answer.duration_ms for answer in answers)
 
     assert durations[1769] / durations[10_240] == pytest.approx(4, rel=0.4)
     assert durations[128] > 0.9 * 300 * 1769 / 128, "300 ms of CPU time"
