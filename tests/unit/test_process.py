@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,11 +130,9 @@ def stop(*_):
     Path({folder!r}, "saved").write_text("in order")
     sys.exit(0)
 
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # the helper inherits that, from its first moment on
+helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 signal.signal(signal.SIGINT, stop)
-helper = subprocess.Popen(
-    [sys.executable, "-c",
-     "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"]
-)
 Path(os.environ["TMPDIR"], "socket").touch()
 draft = Path({folder!r}, "draft")
 draft.write_text(f"{{os.getpid()}} {{helper.pid}} {{os.getppid()}} {{os.environ['TMPDIR']}}")
@@ -155,6 +154,7 @@ def killed_owner(
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(folder=str(tmp_path)))
     pids: list[int] = []
+    folders: list[Path] = []
 
     def kill(*also: str) -> tuple[list[int], Path]:
         owner = subprocess.Popen([sys.executable, "-c", OWNER.format(program=str(program))])
@@ -162,16 +162,19 @@ def killed_owner(
             wait_until((tmp_path / "started").exists)
             words = (tmp_path / "started").read_text().split()
             pids.extend(map(int, words[:3]))
+            folders.append(Path(words[3]))
             kin = dict(zip(("program", "helper", "guard"), pids, strict=True))
             owner.kill()
             for name in also:
                 os.kill(kin[name], signal.SIGKILL)
-        return pids, Path(words[3])
+        return pids, folders[0]
 
     yield kill
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
