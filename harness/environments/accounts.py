@@ -40,7 +40,10 @@ class Accounts:
         Raises:
             UserError: It is another one than the credentials name now, or it is gone.
         """
-        return _of(lease, folder, self._connect)
+        home = folder.embedded_home
+        if home is not None:
+            return in_embedded(home, lease.account_id)
+        return by_credentials(lease, self._connect)
 
     def with_buckets(self) -> Iterator[tuple[aws.Account, list[StateBucket]]]:
         """Yield the accounts of the credentials, with their state buckets.
@@ -138,14 +141,27 @@ def of_run(lease: Lease, folder: RunFolder) -> aws.Account:
     Raises:
         UserError: It is another one than the credentials name now.
     """
-    if folder.embedded_home and server.status(folder.embedded_home) is None:
+    home = folder.embedded_home
+    if home is None:
+        return by_credentials(lease)
+    try:
+        return in_embedded(home, lease.account_id)
+    except UserError:
         return out_of_reach(lease)
-    return _of(lease, folder, aws.connect)
 
 
-def _of(lease: Lease, folder: RunFolder, connect: Callable[[str], aws.Account]) -> aws.Account:
-    if folder.embedded_home is not None:
-        return in_embedded(folder.embedded_home, lease.account_id)
+def by_credentials(
+    lease: Lease, connect: Callable[[str], aws.Account] = aws.connect
+) -> aws.Account:
+    """Return the account of the credentials that are set, which must be the lease's.
+
+    Args:
+        lease: Of a run that is in no embedded AWS of a run's.
+        connect: From a region to its account.
+
+    Raises:
+        UserError: There are none, or they name another account.
+    """
     account = connect(lease.region)
     require_same(lease, account)
     return account

@@ -171,11 +171,8 @@ def _place(folder: RunFolder, lease: Lease) -> tuple[aws.Account, bool]:
     """Return where a run's environment is (to be), and whether it stands."""
     stands = lease.state == "up" and "up" in folder.progress()
     if not lease.own_server:
-        account = aws.connect(lease.region)
-        accounts.require_same(lease, account)
-        return account, stands
-    local = server.status(folder.server_home)
-    if local is None or not stands:
+        return accounts.by_credentials(lease), stands
+    if server.status(folder.server_home) is None or not stands:
         server.stop(folder.server_home)
         for state in folder.terraform.glob("envs/*/*terraform.tfstate*"):
             state.unlink()  # of what ended with the embedded AWS
