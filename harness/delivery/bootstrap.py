@@ -261,7 +261,7 @@ def bootstrap(
             (root / "dyno.auto.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
             changes: list[str] = []
             outputs = terraform.apply(following.resources(step, "deploying", changes))
-            step.update(f"{len(changes)} changes" if changes else "nothing to change")
+            step.update(following.counted(changes))
     if bucket.made:
         changes.insert(0, f"create bucket {bucket.name}")
     return Bootstrapped(

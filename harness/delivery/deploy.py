@@ -268,8 +268,7 @@ class Deployment:
             if missing:
                 raise StepError(name, f"envs/{self.env.name} has no output {', '.join(missing)}")
             self.changes += changed
-            count = f"{len(changed)} changes" if changed else "nothing to change"
-            step.update(f"{text}: {count}")
+            step.update(f"{text}: {following.counted(changed)}")
         return outputs
 
     # What is deployed

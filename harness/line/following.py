@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from harness.environments.environment import OnChange
 from harness.environments.terraform import Change
@@ -27,6 +27,11 @@ def resources(step: Step, text: str, changes: list[str] | None = None) -> OnChan
         step.update(f"{text}: {change.done}{of} resources, {line}")
 
     return changed
+
+
+def counted(changes: Sequence[str]) -> str:
+    """Return how many resources changed, in words."""
+    return f"{len(changes)} changes" if changes else "nothing to change"
 
 
 def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
