@@ -37,29 +37,21 @@ ONE_VCPU_MB = 1769
 PROJECT = Path(__file__).parents[1]
 HANDLER = Path("lambda/crud_api/crud_api/handler.py")
 
-WORKS_LONGER = """
+SLOWER = """
 
 import time
 
 _handler = handler
 
 
-def handler(event, context):
-    end = time.thread_time() + {burn_s}
+def work(seconds):
+    end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
-    return _handler(event, context)
-"""
-
-WAITS_LONGER = """
-
-import time
-
-_handler = handler
 
 
 def handler(event, context):
-    time.sleep({wait_s})
+    {first}
     return _handler(event, context)
 """
 
@@ -152,11 +144,11 @@ class Trials:
     def _slow_down(self) -> None:
         """Deploy a candidate that takes so much longer than its baseline."""
         if self.options.wait_ms is None:
-            slower = WORKS_LONGER.format(burn_s=self._warm_s() * self.options.slower)
+            first = f"work({self._warm_s() * self.options.slower})"
         else:
-            slower = WAITS_LONGER.format(wait_s=self.options.wait_ms / 1000)
+            first = f"time.sleep({self.options.wait_ms / 1000})"
         with (self.project / HANDLER).open("a", encoding="utf-8") as handler:
-            handler.write(slower)
+            handler.write(SLOWER.format(first=first))
         self.candidate.up(self.candidate.build())
 
     def _warm_s(self) -> float:
