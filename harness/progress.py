@@ -1,16 +1,15 @@
 """What a person sees while a run works: a line for each step, on standard error.
 
 On a terminal the line of the current step is alive (spinner, how far, how long); elsewhere
-each step writes a line at its start and end, and one now and then between.
+each step writes a line at its start and end, and one now and then between. Elsewhere is also a
+terminal that cannot move its cursor (TERM=dumb) and a pipe that is to have colours (FORCE_COLOR).
 """
 
 from __future__ import annotations
 
-import io
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TextIO, cast
 
 from rich.console import Console, RenderableType
@@ -19,38 +18,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from harness.terminal import StandardError, is_screen, paragraph
+
 # In a log file, a line about a step's progress at most this often.
 _QUIET_S = 10.0
-
-
-class _Unbreakable(io.TextIOBase):
-    """Standard error, but nothing fails for want of a reader.
-
-    A terminal may be closed, a pipe's other end may be gone, a disk be full: that must not come
-    between a run and its teardown.
-    """
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return sys.stderr.encoding or "utf-8"
-
-    def write(self, text: str, /) -> int:
-        with suppress(OSError, ValueError):
-            sys.stderr.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            sys.stderr.flush()
-
-    def isatty(self) -> bool:
-        try:
-            return sys.stderr.isatty()
-        except ValueError:
-            return False
-
-    def fileno(self) -> int:
-        return sys.stderr.fileno()
+_NARROW = 20  # columns that are too few for a text beside a step's name
 
 
 class Step:
@@ -91,12 +63,12 @@ class Ui:
 
     def __init__(self, console: Console | None = None, *, prefix: str = "") -> None:
         self._prefix = prefix
-        self.console = console or Console(file=cast("TextIO", _Unbreakable()), highlight=False)
+        self.console = console or Console(file=cast("TextIO", StandardError()), highlight=False)
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[Step]:
         """Show a step until the block ends; its last text stays as the outcome."""
-        show = self._alive if self.console.is_terminal else self._lines
+        show = self._alive if self._moves else self._lines
         with show(name, text) as step:
             try:
                 yield step
@@ -112,7 +84,8 @@ class Ui:
 
     def note(self, text: str, style: str = "") -> None:
         """Write a line between steps."""
-        self.console.print(Text(self._prefix + text, style=style), soft_wrap=True)
+        line = paragraph(self._prefix + text, self.console)
+        self.console.print(Text(line, style=style), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Write a warning."""
@@ -124,6 +97,11 @@ class Ui:
         if hint:
             self.note(hint)
 
+    @property
+    def _moves(self) -> bool:
+        """Whether a line can be written over. Colours may be forced on a pipe, a cursor not."""
+        return self.console.is_interactive and is_screen(self.console)
+
     @contextmanager
     def _alive(self, name: str, text: str) -> Iterator[Step]:
         spinner = Spinner("dots", style="cyan")
@@ -132,6 +110,7 @@ class Ui:
             console=self.console,
             transient=True,
             refresh_per_second=8,
+            redirect_stdout=False,  # results may go to a file meanwhile
             get_renderable=lambda: _row(spinner, step),
         ):
             yield step
@@ -151,15 +130,22 @@ class Ui:
         yield step
 
     def _finish(self, step: Step, mark: str, style: str) -> None:
-        if self.console.is_terminal:
-            self.console.print(_row(Text(mark, style=style), step))
-        else:
-            self._line(step, mark)
+        if not is_screen(self.console):
+            self._line(step, mark, style)
+            return
+        head = Text.assemble(
+            (mark, style), " ", (f"{step.name:<7}", "bold"), " ", (f"{_elapsed(step):>8}", "dim")
+        )
+        between, indent = " ", head.cell_len + 1
+        if self.console.width < indent + _NARROW:
+            between, indent = "\n  ", 2
+        line = paragraph(step.text, self.console, indent=indent)
+        self.console.print(Text.assemble(head, between, line), soft_wrap=True)
 
-    def _line(self, step: Step, mark: str) -> None:
+    def _line(self, step: Step, mark: str, style: str = "") -> None:
         """Write a step as one line, however long: a log is searched, not looked at."""
-        line = f"{self._prefix}{mark} {step.name:<7} {_elapsed(step):>8}  {step.text}"
-        self.console.print(Text(line), soft_wrap=True)
+        text = f" {step.name:<7} {_elapsed(step):>8}  {step.text}"
+        self.console.print(Text.assemble(self._prefix, (mark, style), text), soft_wrap=True)
 
 
 def _row(mark: RenderableType, step: Step) -> RenderableType:
@@ -167,8 +153,9 @@ def _row(mark: RenderableType, step: Step) -> RenderableType:
     row.add_column(width=1)
     row.add_column(width=7, style="bold")
     row.add_column(width=8, justify="right", style="dim")
-    row.add_column(overflow="fold")
-    row.add_row(mark, step.name, _elapsed(step), step.text)
+    row.add_column(overflow="ellipsis", no_wrap=True)  # of one height, whatever it says
+    # Text, since what is in brackets would be taken for rich's markup
+    row.add_row(mark, Text(step.name), _elapsed(step), Text(step.text))
     return row
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.measure import Measurement
 
 from harness.bench.gate import CURVE, PROJECT, RUNS, SEED, STEPS, Share, Tally, bench, targets
 from harness.bench.noise import Effect
@@ -22,7 +21,7 @@ from harness.bench.widths import widths
 from harness.errors import EXIT_PASS, EXIT_SLO_MISSED
 from harness.report import numbers
 from harness.report.charts import BLUE, INK, MUTED, ORANGE, PAPER, Spec, document, to_svg
-from harness.report.console import as_rich
+from harness.report.console import print_table
 
 CHART = "images/gate-error-rates.svg"
 _BLOCK = "<!-- {}: begin (make bench-gate ARGS=--write-docs) -->\n{}<!-- {}: end -->"
@@ -80,11 +79,7 @@ def print_report(report: Report) -> None:
     """Print the tables and the targets."""
     console = Console()
     for table in tables(report).values():
-        rich = as_rich(table, plain=not console.is_terminal)
-        unbounded = console.options.update(max_width=1000)
-        rich.width = Measurement.get(console, unbounded, rich).maximum
-        console.print(rich, crop=False)
-        console.print()
+        print_table(console, table)
     for target in report.targets:
         console.print(
             f"{target.outcome}: {target.text}: {with_interval(target.share)}",

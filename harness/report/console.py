@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,15 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.report import advice, words
-from harness.report.tables import Table, load_table, memory_table, regression_table
+from harness.report.tables import (
+    Cell,
+    Table,
+    load_table,
+    memory_table,
+    regression_table,
+)
 from harness.results import RunResult, TuningResult
+from harness.terminal import is_screen, paragraph
 
 _STYLES: dict[words.Status, str] = {
     "pass": "green",
@@ -37,8 +44,8 @@ def print_summary(
 ) -> None:
     """Print what a run found, in the order in which a reader needs it.
 
-    Colours and lines are rich's to drop: where the output is no terminal or NO_COLOR is set,
-    plain text is left, and no line is cut or wrapped.
+    Colours are rich's to drop or to force (NO_COLOR, FORCE_COLOR). Where the output is no
+    terminal, plain lines are left, and none is cut or wrapped.
 
     Args:
         result: The run, whole or in part.
@@ -79,37 +86,91 @@ def print_dry_run(tuning: TuningResult, console: Console) -> None:
         _say(console, Text(f"Note: {warning}", style="dim"))
 
 
-def as_rich(table: Table, *, plain: bool) -> RichTable:
-    """Return a table for the terminal, its detail columns left out.
+def print_table(console: Console, table: Table) -> None:
+    """Print a table, its detail columns left out, and its notes.
 
-    Args:
-        table: The table.
-        plain: Without drawing characters.
+    No cell is cut or wrapped. Where a window is narrower than the table, rows become columns;
+    where that is too wide as well, the columns are spread over several tables.
     """
     brief = table.brief()
-    rich = RichTable(
-        title=brief.caption,
-        title_justify="left",
-        title_style="bold",
+    _say(console, Text(brief.caption, style="bold"))
+    for rich in _fitting(console, brief):
+        rich.width = _width(console, rich)
+        console.print(rich, crop=False)
+    for note in brief.notes:
+        _say(console, Text(note, style="yellow"))
+    console.print()
+
+
+def _fitting(console: Console, table: Table) -> list[RichTable]:
+    """Return what a table is printed as."""
+    plain = not is_screen(console)
+    whole = _upright(table, range(len(table.columns)), plain=plain, marked=table.marked)
+    if plain or _width(console, whole) <= console.width:
+        return [whole]
+    turned = _turned(table)
+    if _width(console, turned) <= console.width:
+        return [turned]
+    return _spread(console, table)
+
+
+def _spread(console: Console, table: Table) -> list[RichTable]:
+    """Return tables of as many columns as fit, the first column in each, marks in the last."""
+    parts: list[RichTable] = []
+    left = list(range(1, len(table.columns)))
+    while left:
+        for count in range(len(left), 0, -1):
+            marked = table.marked and count == len(left)
+            part = _upright(table, [0, *left[:count]], plain=False, marked=marked)
+            if _width(console, part) <= console.width:
+                break
+        parts.append(part)
+        left = left[count:]
+    return parts
+
+
+def _upright(table: Table, columns: Sequence[int], *, plain: bool, marked: bool) -> RichTable:
+    """Return some columns of a table, and its marks or not."""
+    rich = _frame(plain=plain)
+    for index in columns:
+        column = table.columns[index]
+        head = Text("\n".join([*column.title.split(), *([column.unit] if column.unit else ())]))
+        rich.add_column(head, justify="right" if column.numeric else "left", no_wrap=True)
+    if marked:
+        rich.add_column("", no_wrap=True)
+    for row in table.rows:
+        marks = [Text(", ".join(row.marks))] if marked else []
+        cells = (_cell(row.cells[index]) for index in columns)
+        rich.add_row(*cells, *marks, style=_row_style(row.marks))
+    return rich
+
+
+def _turned(table: Table) -> RichTable:
+    """Return a table with a column for each row."""
+    rich = _frame(plain=False)
+    heads = [Text(f"{column.title} {column.unit}".rstrip()) for column in table.columns]
+    rich.add_column(heads[0], no_wrap=True)
+    for row in table.rows:
+        style = _row_style(row.marks)
+        rich.add_column(Text(row.cells[0].text), justify="right", no_wrap=True, style=style)
+    for index, head in enumerate(heads[1:], start=1):
+        rich.add_row(head, *(_cell(row.cells[index]) for row in table.rows))
+    if table.marked:
+        rich.add_row("", *(Text("\n".join(row.marks)) for row in table.rows))
+    return rich
+
+
+def _frame(*, plain: bool) -> RichTable:
+    return RichTable(
         box=None if plain else box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0) if plain else 0,  # the box brings its own column of space
     )
-    for column in brief.columns:
-        head = f"{column.title}\n{column.unit}" if column.unit else column.title
-        rich.add_column(
-            Text(head.replace(" ", "\n")),
-            justify="right" if column.numeric else "left",
-            no_wrap=True,
-        )
-    if brief.marked:
-        rich.add_column("", no_wrap=True)
-    for row in brief.rows:
-        cells = [Text(cell.text, style="bold" if cell.best else "") for cell in row.cells]
-        marks = [Text(", ".join(row.marks))] if brief.marked else []
-        rich.add_row(*cells, *marks, style=_row_style(row.marks))
-    return rich
+
+
+def _cell(cell: Cell) -> Text:
+    return Text(cell.text, style="bold" if cell.best else "")
 
 
 def _row_style(marks: tuple[str, ...]) -> str:
@@ -118,17 +179,15 @@ def _row_style(marks: tuple[str, ...]) -> str:
     return "dim" if "excluded" in marks else ""
 
 
-def _print_table(console: Console, table: Table | None) -> None:
-    if table is None:
-        return
-    rich = as_rich(table, plain=not console.is_terminal)
-    # A cell that is cut loses a figure; a line too long for the window only looks bad.
+def _width(console: Console, rich: RichTable) -> int:
+    """Return the columns that a table takes when nothing of it is cut or wrapped."""
     unbounded = console.options.update(max_width=1000)
-    rich.width = Measurement.get(console, unbounded, rich).maximum
-    console.print(rich, crop=False)
-    for note in table.notes:
-        _say(console, Text(note, style="yellow"))
-    console.print()
+    return Measurement.get(console, unbounded, rich).maximum
+
+
+def _print_table(console: Console, table: Table | None) -> None:
+    if table is not None:
+        print_table(console, table)
 
 
 def _print_tuning(console: Console, result: RunResult) -> None:
@@ -169,7 +228,7 @@ def _print_verdict(console: Console, result: RunResult) -> None:
     if result.error:
         _say(console, Text("  " + result.error.strip().replace("\n", "\n  ")))
     lines = words.verdict_lines(result.verdict)
-    if console.is_terminal and lines:
+    if is_screen(console) and lines:
         grid = RichTable.grid(padding=(0, 2, 0, 0))  # a reason wraps in its own column
         for line in lines:
             grid.add_row(*_verdict_cells(line))
@@ -203,4 +262,4 @@ def _leftovers(result: RunResult) -> Iterable[Text]:
 
 def _say(console: Console, text: Text) -> None:
     """Print a paragraph: wrapped at words in a terminal, one line anywhere else."""
-    console.print(text, soft_wrap=not console.is_terminal)
+    console.print(Text(paragraph(text.plain, console), style=text.style), soft_wrap=True)

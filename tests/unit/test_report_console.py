@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,15 @@ from tests.unit import report_samples as samples
 REPORT = Path("runs/261120-2243-k3f9/report.html")
 
 
-def printed(run: RunResult, **console: Any) -> str:
-    output = io.StringIO()
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(run: RunResult, *, terminal: bool = False, **console: Any) -> str:
+    output = Screen() if terminal else io.StringIO()
     print_summary(run, Console(file=output, **console), REPORT)
     return output.getvalue()
 
@@ -46,12 +54,23 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[32m" not in plain
 
 
+def test_forced_colours_do_not_make_a_pipe_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With FORCE_COLOR a log has colours, and its lines are as long as they are."""
+    plain = printed(samples.run(), width=80)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = printed(samples.run(), width=80, color_system="standard")
+    assert "\x1b[32m" in coloured
+    assert [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()] == [
+        line.rstrip() for line in plain.splitlines()
+    ]
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("terminal", [True, False])
 def test_no_figure_is_cut(width: int, terminal: bool) -> None:
     """However narrow the window is, every cell of the tables is whole."""
     run = samples.run(tuning=samples.many_sizes())
-    text = printed(run, force_terminal=terminal, color_system=None, width=width)
+    text = printed(run, terminal=terminal, color_system=None, width=width)
     assert "…" not in text
     assert "recommended" in text
     assert "USD/million" in text
