@@ -17,6 +17,7 @@ from harness.commands import bootstrap as cli_bootstrap
 from harness.commands import comment as cli_comment
 from harness.commands import deploy as cli_deploy
 from harness.commands import tune as cli_tune
+from harness.commands import unforeseen
 from harness.commands.local import local_app
 from harness.commands.support import (
     EXIT_STATUS_HELP,
@@ -40,9 +41,11 @@ from harness.errors import (
     UserError,
 )
 from harness.progress import Ui
+from harness.terminal import outlive_readers
 
 app = typer.Typer(
     name="dyno",
+    cls=unforeseen.Commands,
     help="Size AWS Lambda functions and keep them fast.\n\n"
     "`dyno run` is the whole line: build, up, smoke, tune, load, gate, report, down. The other "
     "commands are its steps, on an environment that `dyno up` or `dyno run --keep` left "
@@ -351,12 +354,28 @@ def sweep(
 
 
 def main() -> None:
-    """Run the command line; errors that were foreseen end without a traceback."""
+    """Run the command line: whatever goes wrong ends in one line and an exit status."""
+    outlive_readers()
     try:
         app()
-    except DynoError as error:
-        Ui().error(str(error), error.hint if isinstance(error, StepError) else "")
-        sys.exit(error.exit_code)
+    except SystemExit as end:
+        status: Any = end.code
+    except Exception as error:
+        status = _tell(error)
+    try:
+        if sys.stdout is not None:  # as with >&-
+            sys.stdout.flush()
+    except StepError as error:
+        status = _tell(error)
+    sys.exit(status)
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong and return its exit status."""
+    if not isinstance(error, DynoError):
+        return unforeseen.tell(error, Ui())
+    Ui().error(str(error), error.hint if isinstance(error, StepError) else "")
+    return error.exit_code
 
 
 def _tuning_overrides(power: str | None, num: int | None, strategy: str | None) -> dict[str, Any]:
