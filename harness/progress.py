@@ -15,7 +15,6 @@ from typing import TextIO, cast
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from harness.terminal import StandardError, is_screen, paragraph
@@ -48,7 +47,7 @@ class Step:
             total: None or 0 while unknown.
         """
         if done is not None and total:
-            text = f"{text}  {min(1.0, done / total):.0%}"
+            text = f"{min(1.0, done / total):4.0%}  {text}"  # first: a narrow line loses its end
         self.text = text
         self._changed(self)
 
@@ -111,9 +110,14 @@ class Ui:
             transient=True,
             refresh_per_second=8,
             redirect_stdout=False,  # results may go to a file meanwhile
-            get_renderable=lambda: _row(spinner, step),
+            get_renderable=lambda: self._living(spinner, step),
         ):
             yield step
+
+    def _living(self, spinner: Spinner, step: Step) -> Text:
+        """Return a step as one line of the window, whatever it says: of one height."""
+        head = _head(spinner.render(self.console.get_time()), step)
+        return Text.assemble(head, "  ", step.text, no_wrap=True, overflow="ellipsis")
 
     @contextmanager
     def _lines(self, name: str, text: str) -> Iterator[Step]:
@@ -133,10 +137,8 @@ class Ui:
         if not is_screen(self.console):
             self._line(step, mark, style)
             return
-        head = Text.assemble(
-            (mark, style), " ", (f"{step.name:<7}", "bold"), " ", (f"{_elapsed(step):>8}", "dim")
-        )
-        between, indent = " ", head.cell_len + 1
+        head = _head(Text(mark, style=style), step)
+        between, indent = "  ", head.cell_len + 2
         if self.console.width < indent + _NARROW:
             between, indent = "\n  ", 2
         line = paragraph(step.text, self.console, indent=indent)
@@ -144,19 +146,15 @@ class Ui:
 
     def _line(self, step: Step, mark: str, style: str = "") -> None:
         """Write a step as one line, however long: a log is searched, not looked at."""
-        text = f" {step.name:<7} {_elapsed(step):>8}  {step.text}"
-        self.console.print(Text.assemble(self._prefix, (mark, style), text), soft_wrap=True)
+        head = _head(Text(mark, style=style), step)
+        self.console.print(Text.assemble(self._prefix, head, "  ", step.text), soft_wrap=True)
 
 
-def _row(mark: RenderableType, step: Step) -> RenderableType:
-    row = Table.grid(padding=(0, 1))
-    row.add_column(width=1)
-    row.add_column(width=7, style="bold")
-    row.add_column(width=8, justify="right", style="dim")
-    row.add_column(overflow="ellipsis", no_wrap=True)  # of one height, whatever it says
-    # Text, since what is in brackets would be taken for rich's markup
-    row.add_row(mark, Text(step.name), _elapsed(step), Text(step.text))
-    return row
+def _head(mark: RenderableType, step: Step) -> Text:
+    """Return a step's mark, name and time, as wide for every step."""
+    assert isinstance(mark, Text)
+    name, elapsed = (f"{step.name:<7}", "bold"), (f"{_elapsed(step):>8}", "dim")
+    return Text.assemble(mark, " ", name, " ", elapsed)
 
 
 def _elapsed(step: Step) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -88,8 +89,8 @@ def test_an_address_can_be_copied_from_a_narrow_terminal() -> None:
 def test_the_line_of_a_step_moves_while_it_works() -> None:
     """A person sees how far it is, in place."""
     with terminal(python(STEPS)) as window:
-        assert window.says("resource 1  33%")
-        assert window.says("resource 2  67%")
+        assert window.says(" 33%  resource 1")
+        assert window.says(" 67%  resource 2")
         assert "resource 1" not in window.text
         assert window.wait(30) == 0
 
@@ -130,7 +131,11 @@ def test_forced_colours_leave_a_log_a_log(forced: dict[str, str]) -> None:
         text=True,
         check=True,
     )
-    assert "second     0.0 s  http://127.0.0.1:42801/_aws" in done.stderr
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
+    assert (
+        "✓ second     0.0 s  http://127.0.0.1:42801/_aws/execute-api/83b24182/dyno_run\n" in plain
+    )
+    assert "✓ inner      0.2 s  a step within\n" in plain
     assert ("\x1b[32m✓" in done.stderr) == ("TTY_INTERACTIVE" not in forced)
     assert not any(f"\x1b[{move}" in done.stderr for move in ("2K", "1A", "?25l"))
     assert done.stdout == "the end\n"
