@@ -38,7 +38,8 @@ DEFAULT_ACCOUNT = "000000000000"
 SECRET_KEY = "test"  # noqa: S105 - not checked for root, and never leaves this machine
 ACCOUNT_CONCURRENCY = 10  # a new AWS account's; each environment is a process here
 MOST_CONCURRENCY = 1000  # AWS's own default quota
-PROGRAM = ("-m", "ministack")
+# -P: the modules beside the file are not the server's
+PROGRAM = ("-P", str(Path(__file__).with_name("front.py")))
 
 _PORT_TRIES = 5
 _STOP_DEADLINE_S = 15.0

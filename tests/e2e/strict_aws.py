@@ -1,7 +1,7 @@
 """Runs the embedded AWS with IAM that asks what AWS asks, and writes down every answer.
 
-`python strict_aws.py LOG` is MiniStack with these differences, each as AWS documents it in the
-Service Authorization Reference or the service's own guide:
+`python strict_aws.py LOG` is the embedded AWS with these differences, each as AWS documents it in
+the Service Authorization Reference or the service's own guide:
 
 - Lambda's actions are the operations (GetAlias), not a guess by the path (ListAliases);
 - `iam:PermissionsBoundary` is there to be tested, of the request or of the role it changes;
@@ -25,11 +25,13 @@ import json
 import runpy
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
 from ministack.core import iam_actions, iam_evaluator
 
+FRONT = Path(__file__).parents[2] / "harness" / "local" / "front.py"
 _TAG_ACTIONS = {
     "dynamodb:CreateTable": "dynamodb:TagResource",
     "events:PutRule": "events:TagResource",
@@ -275,4 +277,4 @@ def _patch() -> None:
 if __name__ == "__main__":
     _LOG = sys.argv.pop(1)
     _patch()
-    runpy.run_module("ministack", run_name="__main__")
+    runpy.run_path(str(FRONT), run_name="__main__")

@@ -327,7 +327,7 @@ def kill_terraform(victim: Victim) -> str:
 def kill_embedded_aws(victim: Victim) -> str:
     """Kill the run's own embedded AWS; its supervisor lives."""
     doomed = victim.embedded_aws()[1:2] or victim.embedded_aws()
-    servers = [process for process in doomed if "ministack" in " ".join(_command(process))]
+    servers = [process for process in doomed if "front.py" in " ".join(_command(process))]
     return f"{kill(servers)} processes"
 
 

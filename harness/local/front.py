@@ -1,0 +1,84 @@
+"""The program of the embedded AWS: MiniStack's application behind what this project adds.
+
+`python -P front.py`, with MiniStack's own variables (GATEWAY_PORT, BIND_HOST, LOG_LEVEL). It is run
+as a file and imports nothing of the harness: MiniStack's dependencies are all that it needs.
+
+Added is patience. MiniStack's server writes an answer's header and body apart, within a
+millisecond of the request. A client that is still busy with its own write then closes the
+connection between the two, although it has read the header (AWS's SDK for Go does, in one of 500
+requests), and asks again for what is done already: "already exists". AWS never answers that fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+# From the end of a request to the beginning of its answer, at least. No answer was lost from 1 ms
+# on (docs/adr/20261129-answers-take-their-time.md); AWS's fastest take about 3.
+LEAST_ANSWER_S = 0.003
+
+_KEEP_ALIVE_S = 75.0  # as MiniStack's own program has it
+
+
+def patient(application: Application, least_s: float = LEAST_ANSWER_S) -> Application:
+    """Return an ASGI application that begins no answer before a client can be ready for it.
+
+    Args:
+        application: What answers.
+        least_s: Seconds from the end of the request to the beginning of the answer.
+    """
+
+    async def answered(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+
+        async def received() -> Message:
+            nonlocal asked
+            message = await receive()
+            if message["type"] == "http.request":
+                asked = clock()
+            return message
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await asyncio.sleep(max(0.0, asked + least_s - clock()))
+            await send(message)
+
+        await application(scope, received, sent)
+
+    return answered
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    import resource
+
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack.app import app
+
+    # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    config = Config()
+    config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
+    config.keep_alive_timeout = _KEEP_ALIVE_S
+    config.loglevel = os.environ.get("LOG_LEVEL", "INFO").upper()
+    application: Any = patient(app)  # hypercorn's types name each kind of message
+    asyncio.run(serve(application, config))
+
+
+if __name__ == "__main__":
+    main()
