@@ -14,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.environments import provider
+from harness.environments.toolchain import TERRAFORM_PINNED
 from harness.errors import EXIT_STEP_FAILED, UserError
 
 BEGIN = "<!-- tables: begin (make docs) -->"
@@ -59,6 +61,19 @@ def read_blocks(folder: Path) -> list[Block]:
             }
             blocks.append(Block(match["kind"], match["name"], attributes))
     return blocks
+
+
+def requirements(folder: Path) -> str:
+    """Return the Markdown table of what a module needs, from its versions.tf."""
+    text = (folder / "versions.tf").read_text()
+    (terraform,) = re.findall(r'required_version = "([^"]+)"', text)
+    (aws,) = re.findall(r'version = "([^"]+)"', text.partition("required_providers")[2])
+    lines = ["## Requirements", "", "| name | versions | tried |", "|---|---|---|"]
+    lines.append(f"| terraform | `{terraform}` | {TERRAFORM_PINNED} |")
+    lines.append(
+        f"| hashicorp/aws | `{aws}` | {provider.TRIED}; pin `{provider.RANGE}` in your root |"
+    )
+    return "\n".join(lines)
 
 
 def tables(blocks: list[Block]) -> str:
@@ -108,7 +123,8 @@ def update(modules: Path, *, check: bool) -> list[Path]:
         readme = folder / "README.md"
         try:
             before = readme.read_text()
-            after = render(before, tables(read_blocks(folder)))
+            text = f"{requirements(folder)}\n\n{tables(read_blocks(folder))}"
+            after = render(before, text)
         except (OSError, ValueError) as error:
             problems.append(f"{readme}: {error}")
             continue

@@ -30,7 +30,7 @@ from harness.build import build
 from harness.config import Env, load_env
 from harness.delivery import deployed
 from harness.delivery.bootstrap import deployed_name_prefix
-from harness.environments import environment, toolchain
+from harness.environments import environment, provider, toolchain
 from harness.environments.terraform import Terraform
 from harness.errors import StepError, UserError
 from harness.gates import slo
@@ -170,6 +170,8 @@ class Deployment:
             logs.mkdir(exist_ok=True)
             terraform = Terraform(root, tools, account.program_environment(), logs)
             terraform.init(backend)
+            if account.endpoint:
+                provider.check_embedded(terraform.providers(), env_name)
             yield cls(env, account, folder, terraform, ui)
 
     def plan(self) -> dict[str, Any]:

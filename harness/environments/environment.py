@@ -20,7 +20,7 @@ import botocore.exceptions
 from harness import runs
 from harness.aws import Account
 from harness.build import Package
-from harness.environments import leftovers, root_module, state_files
+from harness.environments import leftovers, provider, root_module, state_files
 from harness.environments.state_bucket import StateBucket
 from harness.environments.terraform import Change, Terraform, TerraformError
 from harness.environments.toolchain import Toolchain
@@ -108,7 +108,8 @@ class Environment:
             UserError: Another of these folders is missing.
         """
         lease = self.folder.read_lease()
-        ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
+        # a lock file comes along: whoever commits one wants those providers
+        ignore = shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__")
         for source in (*map(Path, folders), Path("envs", lease.env)):
             if source == Path("modules") and not (project / source).is_dir():
                 continue
@@ -143,13 +144,13 @@ class Environment:
         """Create the environment and return its outputs.
 
         Raises:
+            UserError: The root's provider cannot work here; nothing was made.
             TerraformError: Something could not be made; `destroy` removes the rest.
             StepError: The root lacks an output.
         """
+        terraform = self._initialised()
         lease = self.folder.update_lease(state="creating")
         self.publish()
-        terraform = self._terraform(self.root)
-        self._init(terraform, self.root, lease.backend)
         outputs = terraform.apply(on_change)
         required = TUNER_OUTPUTS if lease.tuner_only else NEEDED_OUTPUTS
         missing = [name for name in required if name not in outputs]
@@ -185,9 +186,7 @@ class Environment:
 
     def plan(self) -> list[str]:
         """Return what an apply would change now; nothing right after one."""
-        terraform = self._terraform(self.root)
-        self._init(terraform, self.root, self.folder.read_lease().backend)
-        return terraform.plan()
+        return self._initialised().plan()
 
     def destroy(
         self,
@@ -276,6 +275,7 @@ class Environment:
             self.folder.terraform,
             self.root / "terraform.tfstate",
             remote=bool(lease.backend),
+            version=provider.of_root(self.root),
         )
         return root, {**lease.backend, **backend}
 
@@ -301,6 +301,19 @@ class Environment:
             self.folder.logs,
             watch=self._why_gone,
         )
+
+    def _initialised(self) -> Terraform:
+        """Return Terraform in the run's root, with a provider that can work here.
+
+        Raises:
+            UserError: It cannot.
+        """
+        lease = self.folder.read_lease()
+        terraform = self._terraform(self.root)
+        self._init(terraform, self.root, lease.backend)
+        if self.account.endpoint:
+            provider.check_embedded(terraform.providers(), lease.env)
+        return terraform
 
     def _init(self, terraform: Terraform, root: Path, backend: Mapping[str, str]) -> None:
         """Initialise a root once, to the end."""

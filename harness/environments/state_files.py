@@ -31,7 +31,9 @@ def has_root(root: Path) -> bool:
     return any(root.glob("*.tf")) or any(root.glob("*.tf.json"))
 
 
-def bare_root(terraform: Path, state: Path, *, remote: bool) -> tuple[Path, dict[str, str]]:
+def bare_root(
+    terraform: Path, state: Path, *, remote: bool, version: str
+) -> tuple[Path, dict[str, str]]:
     """Make a root of nothing but provider and backend, and return it with the backend's settings.
 
     All that is in the state is then what nobody wants any more. Terraform takes it down in the
@@ -41,6 +43,8 @@ def bare_root(terraform: Path, state: Path, *, remote: bool) -> tuple[Path, dict
         terraform: Folder of the run's copies.
         state: The state's file, if it is one.
         remote: Whether the state is in S3.
+        version: Of the AWS provider, as Terraform spells it; an older one than made the state
+            cannot read it.
     """
     root = terraform / _BARE
     root.mkdir(parents=True, exist_ok=True)
@@ -48,9 +52,7 @@ def bare_root(terraform: Path, state: Path, *, remote: bool) -> tuple[Path, dict
     content = {
         "terraform": {
             "backend": backend,
-            "required_providers": {
-                "aws": {"source": "hashicorp/aws", "version": ">= 5.100, < 7.0"}
-            },
+            "required_providers": {"aws": {"source": "hashicorp/aws", "version": version}},
         },
         "provider": {"aws": {}},
     }

@@ -135,6 +135,16 @@ class Terraform:
         with exclusive(self._toolchain.lock):  # the provider cache takes one writer at a time
             self._run("init", INIT_TIMEOUT_S, backend_config=dict(backend or {}))
 
+    def providers(self) -> dict[str, str]:
+        """Return the versions that `init` chose, by the provider's address.
+
+        Raises:
+            TerraformError: Terraform cannot tell.
+        """
+        told = json.loads(self._run("version", PLAN_TIMEOUT_S, json=True).stdout)
+        selected: dict[str, str] = told.get("provider_selections") or {}
+        return selected
+
     def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
         """Create or change what the root describes, and return its outputs by name.
 
@@ -226,7 +236,7 @@ class Terraform:
             name: python_terraform.IsFlagged if value is True else value
             for name, value in options.items()
         }
-        if command not in ("output", "show", "state list", "state push"):
+        if command not in ("output", "show", "state list", "state push", "version"):
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, *arguments, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"

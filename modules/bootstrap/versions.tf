@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100, < 7.0"
+      version = ">= 5.100, < 7.0" # tried with 5.100.0 alone: pin "~> 5.100" in your root
     }
   }
 }

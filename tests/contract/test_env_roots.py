@@ -11,6 +11,7 @@ import pytest
 
 from harness.config import Settings
 from harness.docs import read_blocks, update
+from harness.environments import provider, state_files
 from harness.environments.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
 from harness.runs import TUNER_ENV
 from harness.tuning.function_tuning import TUNER_VARIABLES
@@ -141,6 +142,110 @@ def test_only_the_aws_provider_is_used() -> None:
         for source in re.findall(r'source += "([a-z]+/[a-z]+)"', path.read_text())
     }
     assert used == {"hashicorp/aws"}
+
+
+# --- the provider's versions -------------------------------------------------------------------
+
+# First of a kind that nobody has tried: the last before the range, and all that come after it.
+UNTRIED = ("5.99.1", "6.0.0", "6.2.0", "6.22.1", "6.23.0", "7.0.0")
+# Who asks for a provider: the roots, what the README and the docs show, and the tests' own roots.
+ASKING = sorted(
+    path
+    for pattern in ("envs/*/*.tf", "README.md", "docs/*.md", "tests/**/*.py", "tests/**/*.tf")
+    for path in PROJECT.glob(pattern)
+    if 'source = "hashicorp/aws"' in re.sub(" +", " ", path.read_text()) and path != Path(__file__)
+)
+
+
+def allows(constraint: str, version: str) -> bool:
+    """Whether Terraform may choose a version, by its documented rules for constraints."""
+    wanted = numbers(version)
+    for part in constraint.split(","):
+        operator, text = re.fullmatch(r"\s*(~>|>=|<=|!=|=|>|<)?\s*([\d.]+)\s*", part).groups()  # type: ignore[union-attr]
+        given = numbers(text)
+        if operator == "~>":
+            parts = text.split(".")[:-1]
+            ceiling = numbers(".".join([*parts[:-1], str(int(parts[-1]) + 1)]))
+            holds = given <= wanted < ceiling
+        else:
+            holds = {
+                ">=": wanted >= given,
+                "<=": wanted <= given,
+                "!=": wanted != given,
+                ">": wanted > given,
+                "<": wanted < given,
+            }.get(operator, wanted == given)
+        if not holds:
+            return False
+    return True
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version's three numbers."""
+    found = [int(number) for number in version.split(".")]
+    return (*found, 0, 0)[:3]
+
+
+@pytest.mark.parametrize(
+    ("constraint", "version", "allowed"),
+    [
+        ("~> 5.100", "5.100.0", True),
+        ("~> 5.100", "5.101.3", True),
+        ("~> 5.100", "6.0.0", False),
+        ("~> 5.100.0", "5.101.0", False),
+        (">= 5.100, < 7.0", "6.23.0", True),
+        (">= 5.100, < 6.23", "6.22.9", True),
+        (">= 5.100, != 6.23.0", "6.23.0", False),
+        ("5.100.0", "5.100.1", False),
+        ("> 5.100", "5.100.0", False),
+    ],
+)
+def test_constraints_are_read_as_terraform_does(
+    constraint: str, version: str, allowed: bool
+) -> None:
+    """Else the next test would prove nothing."""
+    assert allows(constraint, version) == allowed
+
+
+def test_all_who_ask_for_a_provider_are_looked_at() -> None:
+    """Every root below envs/, and the README's example, which people copy."""
+    asking = {path.relative_to(PROJECT).as_posix() for path in ASKING}
+    roots = {path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("envs/*/main.tf")}
+    assert asking >= roots | {"README.md", "docs/plugin.md", "tests/e2e/test_leaks.py"}
+
+
+@pytest.mark.parametrize("path", ASKING, ids=lambda path: "/".join(path.parts[-2:]))
+def test_no_root_reaches_a_provider_that_nothing_was_tried_with(path: Path) -> None:
+    """A machine that reaches the registry takes the newest that a root allows."""
+    found = re.findall(
+        r'source\s*=\s*"hashicorp/aws"[,\s]*version\s*=\s*"([^"]+)"', path.read_text()
+    )
+    asked = len(re.findall(r'source\s*=\s*"hashicorp/aws"', path.read_text()))
+    assert len(found) == asked, "a source without a version"
+    for constraint in found:
+        assert allows(constraint, provider.TRIED), constraint
+        assert [v for v in UNTRIED if allows(constraint, v)] == [], constraint
+
+
+def test_what_destroys_a_state_asks_for_what_was_tried(tmp_path: Path) -> None:
+    """Unless the root that made it had another one."""
+    root, _ = state_files.bare_root(
+        tmp_path, tmp_path / "x", remote=False, version=provider.of_root(tmp_path)
+    )
+    content = json.loads((root / "main.tf.json").read_text())
+    assert content["terraform"]["required_providers"]["aws"]["version"] == provider.RANGE
+    assert allows(provider.RANGE, provider.TRIED)
+    assert [v for v in UNTRIED if allows(provider.RANGE, v)] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_a_module_allows_what_was_tried_and_says_what_that_is(module: Path) -> None:
+    """Whoever calls it chooses."""
+    text = (module / "versions.tf").read_text()
+    (constraint,) = re.findall(r'version = "([^"]+)"', text.partition("required_providers")[2])
+    assert allows(constraint, provider.TRIED)
+    assert provider.TRIED in text
+    assert provider.TRIED in (module / "README.md").read_text()
 
 
 def test_the_apis_paths_are_the_functions_routes() -> None:

@@ -27,7 +27,8 @@ _MAIN_TF = """
 terraform {{
   required_providers {{
     aws = {{
-      source = "hashicorp/aws"
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
     }}
   }}
 }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import tftest
 
 from harness.build import build
-from harness.environments import toolchain
+from harness.environments import provider, toolchain
 
 if TYPE_CHECKING:
     from harness.local.server import LocalServer
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 FUNCTIONS = ("crud_api", "power_tuner")
 _DEADLINE_S = 300
+# The examples leave the provider to their reader; the inventories are of the one that was tried.
+_PROVIDER = {
+    "terraform": {
+        "required_providers": {"aws": {"source": "hashicorp/aws", "version": provider.RANGE}}
+    }
+}
 
 
 class TerraformRoot(tftest.TerraformTest):  # type: ignore[misc]  # tftest has no types
@@ -74,6 +81,7 @@ def new_root(tmp_path_factory: pytest.TempPathFactory, embedded_aws: LocalServer
         for shared in ("modules", "build"):
             (folder / shared).symlink_to(base / shared)
         (folder / "main.tf").write_text(main_tf)
+        (folder / "provider_override.tf.json").write_text(json.dumps(_PROVIDER))
         root = TerraformRoot(
             str(folder),
             binary=str(tools.terraform),

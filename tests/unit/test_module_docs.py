@@ -36,6 +36,18 @@ OUTPUTS = """output "arn" {
 }
 """
 
+VERSIONS = """terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100" # a word
+    }
+  }
+}
+"""
+
 EXPECTED = """## Inputs
 
 | name | description | type | default |
@@ -57,6 +69,7 @@ def module(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "variables.tf").write_text(VARIABLES)
     (folder / "outputs.tf").write_text(OUTPUTS)
+    (folder / "versions.tf").write_text(VERSIONS)
     (folder / "README.md").write_text(f"# thing\n\nText.\n\n{BEGIN}\n{END}\n\nMore.\n")
     return folder
 
@@ -72,6 +85,8 @@ def test_only_what_is_between_the_markers_changes(module: Path) -> None:
     text = (module / "README.md").read_text()
     assert text.startswith("# thing\n\nText.\n\n")
     assert text.endswith(f"{END}\n\nMore.\n")
+    assert "| terraform | `>= 1.11` | 1." in text
+    assert "| hashicorp/aws | `~> 5.100` | 5.100.0; pin" in text
     assert EXPECTED in text
     assert update(module.parent, check=True) == []
 
