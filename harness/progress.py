@@ -75,9 +75,8 @@ class Ui:
                 step.text = "interrupted"
                 self._finish(step, "!", "yellow")
                 raise
-            except BaseException as error:
-                step.text = str(error).splitlines()[0] if str(error) else type(error).__name__
-                self._finish(step, "✗", "red")
+            except BaseException:
+                self._finish(step, "✗", "red")  # why is said by whoever handles it
                 raise
             self._finish(step, "✓", "green")
 

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.commands.support import EnvOption, JsonOption, RegionOption, print_json, project
+from harness.errors import UserError
 from harness.progress import Ui
 
 if TYPE_CHECKING:
     from harness.delivery.bootstrap import Bootstrapped
+    from harness.delivery.repository import Repository
 
 RepoOption = Annotated[
     str | None,
-    typer.Option("--repo", help="GitHub repository that gets roles: OWNER/NAME, exactly."),
+    typer.Option(
+        "--repo",
+        help="GitHub repository that gets roles: OWNER/NAME, and GitHub is asked whether its "
+        "tokens have ids; or OWNER@ID/NAME@ID, and nobody is asked.",
+    ),
 ]
 BranchOption = Annotated[
-    str | None, typer.Option("--branch", help="Its branch that may plan, tune and sweep; main.")
+    str | None,
+    typer.Option(
+        "--branch", help="Its branch that may plan, tune and sweep; its default branch if left out."
+    ),
+]
+ImmutableOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--immutable-subject/--no-immutable-subject",
+        help="Whether its tokens have ids, where GitHub does not tell; repositories that were "
+        "created, renamed or transferred since 15 July 2026 have them.",
+        show_default=False,
+    ),
 ]
 KeepOption = Annotated[
     int | None,
@@ -33,6 +52,7 @@ def bootstrap(
     env: EnvOption = "local",
     repo: RepoOption = None,
     branch: BranchOption = None,
+    immutable: ImmutableOption = None,
     keep_versions: KeepOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
@@ -44,21 +64,34 @@ def bootstrap(
     """
     from harness.delivery import bootstrap as bootstrapping
 
-    repository = None
-    if repo is not None:
-        branch = branch or bootstrapping.DEFAULT_BRANCH
-        repository = bootstrapping.parse_repository(repo, branch)
-    elif branch is not None:
-        from harness.errors import UserError
-
-        raise UserError(f"--branch {branch}: say of which repository, too: --repo OWNER/NAME")
+    ui = Ui()
+    repository = _repository(ui, env, repo, branch, immutable)
     done = bootstrapping.bootstrap(
-        project(), env, Ui(), repository=repository, keep_versions_days=keep_versions, region=region
+        project(), env, ui, repository=repository, keep_versions_days=keep_versions, region=region
     )
     if as_json:
         print_json(done.to_json())
     else:
         _print(done)
+
+
+def _repository(
+    ui: Ui, env: str, repo: str | None, branch: str | None, immutable: bool | None
+) -> Repository | None:
+    """Return whose workflows get roles, as GitHub's tokens name it; None: nobody new."""
+    from harness.delivery.repository import find_repository
+
+    if repo is None:
+        for flag, given in (("--branch", branch), ("--[no-]immutable-subject", immutable)):
+            if given is not None:
+                raise UserError(f"{flag}: say of which repository, too: --repo OWNER/NAME")
+        return None
+    with ui.step("github", f"asking which subject the tokens of {repo} have") as step:
+        found = find_repository(
+            repo, branch=branch, immutable=immutable, env=env, environ=os.environ, say=ui.note
+        )
+        step.update(f"its tokens are of repo:{found.claim}, and its branch is {found.branch}")
+    return found
 
 
 def _print(done: Bootstrapped) -> None:

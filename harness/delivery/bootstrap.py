@@ -11,7 +11,6 @@ it is: a bucket that dyno.toml names, another environment's bucket, the account'
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import botocore.exceptions
 
 from harness import aws
 from harness.config import Env, load_env
+from harness.delivery.repository import Repository
 from harness.environments import environment, toolchain
 from harness.environments.terraform import Terraform
 from harness.errors import StepError, UserError
@@ -32,44 +32,7 @@ ROOT = "_bootstrap"
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 OWNER_TAG = "dyno:bootstrap"
-DEFAULT_BRANCH = "main"
 KEEP_VERSIONS_DAYS = 90
-
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-_REPOSITORY = re.compile(
-    rf"(?P<owner>{_NAME})(?:@(?P<owner_id>\d+))?/(?P<name>{_NAME})(?:@(?P<id>\d+))?"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Repository:
-    """A GitHub repository whose workflows may work in the account.
-
-    Attributes:
-        claim: Its name as in the tokens' subject: "acme/tuning", or with immutable ids
-            "acme@1234/tuning@5678", as repositories made since July 2026 have it.
-        branch: The branch whose workflows may plan, tune and sweep.
-    """
-
-    claim: str
-    branch: str = DEFAULT_BRANCH
-
-    @property
-    def slug(self) -> str:
-        """Its name without ids, as `gh` takes it."""
-        return re.sub(r"@\d+", "", self.claim)
-
-    def subjects(self, env: str) -> dict[str, list[str]]:
-        """Return who may assume which role: exact `sub` claims by role."""
-        pull_request = f"repo:{self.claim}:pull_request"
-        branch = f"repo:{self.claim}:ref:refs/heads/{self.branch}"
-        return {
-            "plan": [pull_request, branch],
-            "gate": [pull_request, branch],
-            "deploy": [f"repo:{self.claim}:environment:{env}"],
-            # never a pull request: it calls the deployed function
-            "tune": [branch],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,23 +135,6 @@ class Bootstrapped:
                 for v in self.variables
             ],
         }
-
-
-def parse_repository(text: str, branch: str = DEFAULT_BRANCH) -> Repository:
-    """Return the repository that `--repo` and `--branch` name.
-
-    Raises:
-        UserError: It is not OWNER/NAME, or the branch is not one exact name.
-    """
-    found = _REPOSITORY.fullmatch(text)
-    if not found or (found["owner_id"] is None) != (found["id"] is None):
-        raise UserError(
-            f"--repo {text}: give OWNER/NAME, such as acme/tuning, or with both ids, such as "
-            "acme@1234/tuning@5678; no address and no wildcard"
-        )
-    if not re.fullmatch(r"[^\s*?:~^\\\[]+", branch):
-        raise UserError(f"--branch {branch}: give one branch by its exact name, such as main")
-    return Repository(text, branch)
 
 
 def deployed_name_prefix(env: Env) -> str:

@@ -39,7 +39,7 @@ def connect(session: Any = None) -> Any:
     try:
         return (session or boto3.Session()).client("codecommit", config=_CONFIG)
     except botocore.exceptions.BotoCoreError as error:
-        raise ForgeError(f"CodeCommit is not to be had: {error}") from error
+        raise ForgeError(f"CodeCommit cannot be reached: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class CodeCommitComments:
                 ) from error
             raise ForgeError(f"codecommit:{name}: {code}: {said}") from error
         except botocore.exceptions.BotoCoreError as error:
-            raise ForgeError(f"CodeCommit is not to be had: {error}") from error
+            raise ForgeError(f"CodeCommit cannot be reached: {error}") from error
 
 
 class _NotOursError(ForgeError):

@@ -35,13 +35,14 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _Bearer(AuthBase):
-    """Sets the token. Given as auth=, it also keeps requests from reading ~/.netrc."""
+    """Sets the token, if any. Given as auth=, it also keeps requests from reading ~/.netrc."""
 
     def __init__(self, token: str) -> None:
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
@@ -78,7 +79,7 @@ class JsonClient:
 
     Attributes:
         base_url: Such as "https://api.github.com".
-        token: The bearer token.
+        token: The bearer token; empty: none is sent.
         headers: Sent with each request.
         name: What the server is called in messages.
         patience: How long to try again.
@@ -189,7 +190,7 @@ class JsonClient:
         later = ""
         if trouble.wait_s is not None and trouble.wait_s > 0:
             later = f"; it asks to wait for {trouble.wait_s:.0f} s"
-        return f"{self.name} is not to be had {tried}: {trouble.text}{later}"
+        return f"{self.name} cannot be reached {tried}: {trouble.text}{later}"
 
     def _scrubbed(self, error: Exception) -> str:
         text = " ".join(str(error).split())

@@ -14,10 +14,13 @@ import pytest
 
 from harness import aws
 from harness.config import load_env
-from harness.delivery.bootstrap import ISSUER, Bucket, Repository, bootstrap, find_or_make_bucket
+from harness.delivery.bootstrap import ISSUER, Bucket, bootstrap, find_or_make_bucket
+from harness.delivery.repository import Repository
 from harness.errors import UserError
 from harness.local.session import LocalSession
 from harness.progress import Ui
+from tests.unit import github_server
+from tests.unit.github_server import Hosted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,13 +75,25 @@ def dyno(project: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_it_prepares_an_account_once_and_again_changes_nothing(
-    project: Path, account: LocalSession
+    project: Path, account: LocalSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GIVEN an empty account WHEN it is bootstrapped twice, the second time with no flag.
 
-    THEN the bucket is safe, holds the bootstrap's own state, and nothing changes any more.
+    THEN the bucket is safe, holds the bootstrap's own state, and nothing changes any more. The
+    roles trust the subject that GitHub says it sends, on the branch that it says is the default.
     """
-    first = dyno(project, "--repo", "acme/tuning", "--keep-versions", "0")
+    subject = {"use_default": True, "sub_claim_prefix": "repo:acme@1234/tuning@5678"}
+    with github_server.running() as github:
+        github.hosted.append(Hosted(former=("acme/was",), default_branch="trunk", subject=subject))
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        first = dyno(project, "--repo", "acme/was", "--keep-versions", "0")
+    assert first["repository"] == "acme@1234/tuning@5678"
+    tune = account.client("iam").get_role(RoleName="github-dyno-dev-tune")["Role"]
+    (statement,) = tune["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] in (
+        "repo:acme@1234/tuning@5678:ref:refs/heads/trunk",
+        ["repo:acme@1234/tuning@5678:ref:refs/heads/trunk"],
+    )
 
     bucket = f"dyno-state-{account.account_id}-us-east-1"
     assert first["bucket"] == {"name": bucket, "made": True, "managed": True}
@@ -176,6 +191,39 @@ def test_nothing_is_made_where_something_stands_in_the_way(
         bootstrap(project, "dev", Ui(), repository=IMMUTABLE)
     assert account.client("iam").list_roles()["Roles"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_nothing_is_made_when_github_cannot_tell_the_subject(
+    project: Path, account: LocalSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Roles that nobody can assume would be worse than none: status 2, and the lines to run."""
+    with github_server.running() as github:
+        github.hosted.append(Hosted(private=True))
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        for name in ("GITHUB_TOKEN", "GH_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("GH_CONFIG_DIR", str(project))
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "harness.cli",
+                "bootstrap",
+                "--env",
+                "dev",
+                "--repo",
+                "acme/tuning",
+            ],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 2, done.stderr
+    assert "make bootstrap ENV=dev REPO=acme/tuning ARGS=--no-immutable-subject" in done.stderr
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    assert account.client("iam").list_roles()["Roles"] == []
 
 
 def name_bucket(project: Path, name: str, env: str = "dev") -> None:

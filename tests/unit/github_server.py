@@ -1,5 +1,7 @@
 """A server in the place of GitHub's REST API: comments and pull requests of one repository.
 
+And what it says of repositories: their ids, and which subject their tokens have.
+
 It refuses what GitHub refuses (a wrong path, method, header or body) and can be told to fail.
 """
 
@@ -38,6 +40,41 @@ class Fault:
 
 
 @dataclass
+class Hosted:
+    """A repository, as GitHub describes it."""
+
+    owner: str = "acme"
+    owner_id: int = 1234
+    name: str = "tuning"
+    id: int = 5678
+    created_at: str = "2024-02-03T04:05:06Z"
+    default_branch: str = "main"
+    private: bool = False
+    former: tuple[str, ...] = ()  # names that it had
+    # settings of the subject of its tokens, or a status in their place
+    subject: dict[str, Any] | int = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)  # over its description
+
+    @property
+    def slug(self) -> str:
+        """Its name."""
+        return f"{self.owner}/{self.name}"
+
+    def described(self) -> dict[str, Any]:
+        """Return its description."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "full_name": self.slug,
+            "owner": {"login": self.owner, "id": self.owner_id},
+            "private": self.private,
+            "created_at": self.created_at,
+            "default_branch": self.default_branch,
+            **self.more,
+        }
+
+
+@dataclass
 class GitHub:
     """The server's memory."""
 
@@ -46,6 +83,7 @@ class GitHub:
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # what our side did wrong
+    hosted: list[Hosted] = field(default_factory=list)
     moved_from: str = ""  # a repository that is acme/shop now
     port: int = 0
 
@@ -147,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _answer(self, method: str, raw: bytes) -> Reply:
+        if method == "GET" and (found := self._of_hosted()):
+            return found
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return 401, {"message": "Bad credentials"}, {}
         if self.headers.get("Accept") != "application/vnd.github+json":
@@ -167,6 +207,31 @@ class _Handler(BaseHTTPRequestHandler):
                 self.github.complaints.append("Content-Type")
             body = json.loads(raw)
         return self._route(method, url.path, query, body)
+
+    def _of_hosted(self) -> Reply | None:
+        """Return what is said of a repository; everybody may read what is public."""
+        authorization = self.headers.get("Authorization")
+        if authorization not in (None, f"Bearer {TOKEN}"):
+            return 401, {"message": "Bad credentials"}, {}
+        for one in self.github.hosted:
+            names = (f"/repos/{one.slug}", f"/repositories/{one.id}")
+            former = [f"/repos/{name}" for name in one.former]
+            place = next((p for p in (*names, *former) if _is_below(self.path, p)), None)
+            if place is None:
+                continue
+            if one.private and authorization is None:
+                return 404, {"message": "Not Found"}, {}
+            if place in former:
+                there = f"{self.github.url}{names[1]}{self.path.removeprefix(place)}"
+                return 301, {"message": "Moved Permanently"}, {"Location": there}
+            rest = self.path.removeprefix(place)
+            if rest == "":
+                return 200, one.described(), {}
+            if rest == "/actions/oidc/customization/sub":
+                if isinstance(one.subject, int):
+                    return one.subject, {"message": "Must have admin rights"}, {}
+                return 200, one.subject, {}
+        return None
 
     def _route(self, method: str, path: str, query: dict[str, str], body: Any) -> Reply:
         repository = f"/repos/{REPOSITORY}"
@@ -228,6 +293,10 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self.github.pulls.append(pull)
         return 201, pull, {}
+
+
+def _is_below(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
 
 
 def _refusal(body: Any) -> Reply | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.delivery.bootstrap import Bootstrapped, Bucket, Repository, Variable, parse_repository
+from harness.delivery.bootstrap import Bootstrapped, Bucket, Variable
+from harness.delivery.repository import Repository, parse_repository
 from harness.errors import UserError
 
 

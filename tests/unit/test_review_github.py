@@ -142,7 +142,7 @@ def test_a_fault_that_stays_ends_within_the_limits(
 ) -> None:
     """It ends as one line, after so many attempts."""
     server.faults.append(Fault(503, times=1000))
-    with pytest.raises(ForgeError, match="not to be had after 5 attempts: it answers 503"):
+    with pytest.raises(ForgeError, match="cannot be reached after 5 attempts: it answers 503"):
         upsert(comments, BODY, MARKER)
     assert waits.slept == [1, 2, 4, 8]
     assert server.comments == []
