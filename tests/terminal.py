@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
         self._screen = pyte.HistoryScreen(columns, _ROWS, history=10_000, ratio=1.0)
         self._stream = pyte.ByteStream(self._screen)
+        self._reader: threading.Thread | None = None
         self.output = b""
         inherited = dict(os.environ if env is None else env)
         for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
@@ -70,15 +72,27 @@ class Terminal:
         finally:
             os.close(slave)
 
+    def follow(self) -> None:
+        """Read on in the background, so that the program never waits for its reader."""
+
+        def read() -> None:
+            while self.process.poll() is None or self._read(0.0):
+                self._read(0.1)
+
+        self._reader = threading.Thread(target=read, daemon=True)
+        self._reader.start()
+
     def type(self, keys: bytes) -> None:
         """Press keys."""
         os.write(self._master, keys)
 
     def close(self) -> None:
         """Close the terminal's window: the program is hung up."""
-        if self._master >= 0:
-            os.close(self._master)
-            self._master = -1
+        master, self._master = self._master, -1
+        if self._reader is not None:
+            self._reader.join(timeout=0.3)  # it may be in the middle of reading
+        if master >= 0:
+            os.close(master)
 
     def until(self, seen: Callable[[], bool], timeout_s: float) -> bool:
         """Read what the program writes until something is seen, it ends, or time is up.
@@ -133,11 +147,12 @@ class Terminal:
         return bool(self._screen.cursor.hidden)
 
     def _read(self, timeout_s: float) -> bool:
-        if self._master < 0 or not select.select([self._master], [], [], timeout_s)[0]:
-            return False
+        master = self._master
         try:
-            data = os.read(self._master, 65_536)
-        except OSError:  # the program has closed its side
+            if master < 0 or not select.select([master], [], [], timeout_s)[0]:
+                return False
+            data = os.read(master, 65_536)
+        except (OSError, ValueError):  # the program, or `close`, has closed it
             return False
         self.output += data
         self._stream.feed(data)

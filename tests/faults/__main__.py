@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from tests.faults import inventory, world
 from tests.faults.world import KINDS, MEANS, Victim, World
 
 _DONE = {"tune": "tuning", "load": "load "}
+# The mark is a spinner's on a terminal.
+_STEP_LINE = re.compile(r"([^\w\s]) (\w+) +[\d.]+ s ")
 _END_S = 300.0  # for a run to end by itself after what happened to it
 
 
@@ -36,6 +39,7 @@ class Fault:
     moment_s: float
     step: str = ""
     note: str = ""
+    terminal: bool = False
     exit_status: int | None = None
     ended_after_s: float = 0.0
     sweep_status: int | None = None
@@ -55,6 +59,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-sweep", action="store_true", help="the control: find what is left")
     parser.add_argument("--only", help="a part of the names of kind or means, such as function")
+    parser.add_argument(
+        "--terminal", type=float, default=0.5, help="share of the runs that have a terminal"
+    )
     parser.add_argument("--report", type=Path, help="file that gets a line of JSON for each run")
     options = parser.parse_args()
     # In the background of a shell SIGINT is ignored, and what we start would inherit that; a
@@ -83,6 +90,7 @@ def main() -> int:
         for number, (kind, means) in enumerate(chosen[: options.runs], start=1):
             while True:  # a run that was over before anything could happen to it does not count
                 fault = Fault(number, kind, means, chance.uniform(0.3, durations[kind]))
+                fault.terminal = means == "terminal closed" or chance.random() < options.terminal
                 if _happen(where, fault, sweep=not options.no_sweep):
                     break
                 durations[kind] = (durations[kind] + fault.moment_s) / 2
@@ -118,14 +126,19 @@ def _happen(where: World, fault: Fault, *, sweep: bool) -> bool:
     with ExitStack() as stack:
         if fault.means == "disk full":
             stack.enter_context(world.small_disk(where.project / "runs"))
-        process = where.start(KINDS[fault.kind], account)
+        if fault.terminal:
+            process: subprocess.Popen[Any] = where.start_on_terminal(
+                KINDS[fault.kind], account
+            ).process
+        else:
+            process = where.start(KINDS[fault.kind], account)
         started = time.monotonic()
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=fault.moment_s)
             fault.moment_s = time.monotonic() - started
             return False
         fault.step = _step(where.stderr)
-        fault.note = MEANS[fault.means](Victim(process, where.project))
+        fault.note = MEANS[fault.means](Victim(process, where.project, where.window))
         fault.moment_s = round(time.monotonic() - started, 1)
         process.communicate(timeout=_END_S)
         fault.exit_status = process.returncode
@@ -176,11 +189,11 @@ def _look(
 
 def _step(stderr: str) -> str:
     """Return the step that a run was in."""
-    lines = [line for line in stderr.splitlines() if line.startswith(("…", "✓", "✗", "!"))]
+    lines = [found for line in stderr.splitlines() if (found := _STEP_LINE.match(line))]
     if not lines:
         return "start"
-    name = lines[-1].split()[1]
-    return name if lines[-1].startswith("…") else f"after {name}"
+    mark, name = lines[-1].groups()
+    return f"after {name}" if mark in "✓✗!" else name
 
 
 def _finished(stderr: str) -> set[str]:
@@ -192,7 +205,8 @@ def _finished(stderr: str) -> set[str]:
 def _say(fault: Fault) -> None:
     what = "clean" if fault.clean else f"LEFT {fault.left} LOST {fault.lost}"
     print(
-        f"{fault.number:3} {fault.kind:<8} {fault.means:<21} at {fault.moment_s:5.1f} s "
+        f"{fault.number:3} {fault.kind:<8} {'tty' if fault.terminal else '   '} "
+        f"{fault.means:<21} at {fault.moment_s:5.1f} s "
         f"({fault.step}) {fault.note}; exit {fault.exit_status} after {fault.ended_after_s:.1f} s, "
         f"sweep {fault.sweep_status} in {fault.sweep_s:.1f} s, {fault.measured} measurements: "
         f"{what}",

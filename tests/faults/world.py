@@ -16,11 +16,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psutil
 
 from harness.local import server
+from tests.terminal import CTRL_C, Terminal
 
 PROJECT = Path(__file__).parents[2]
 FUNCTION = "tuned"
@@ -76,6 +78,7 @@ class World:
     folder: Path
     aws: server.LocalServer
     accounts: int = 0
+    window: Terminal | None = None  # of the run that was started last, if it has one
 
     @classmethod
     @contextlib.contextmanager
@@ -153,8 +156,7 @@ class World:
 
     def start(self, arguments: list[str], account: str | None) -> subprocess.Popen[str]:
         """Start `dyno`, with no AWS in its environment but the account's."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        environment = {} if account is None else self.aws.environment(account)
+        self.close_window()
         with (self.folder / "stderr").open("a") as stderr:
             return subprocess.Popen(
                 [sys.executable, "-m", "harness.cli", *arguments],
@@ -162,15 +164,35 @@ class World:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env={
-                    **inherited,
-                    **environment,
-                    "PYTHONPATH": str(self.project),
-                    "TMPDIR": str(self.temp),
-                    "AWS_EC2_METADATA_DISABLED": "true",
-                },
+                env=self._environment(account),
                 start_new_session=True,
             )
+
+    def start_on_terminal(self, arguments: list[str], account: str | None) -> Terminal:
+        """Start `dyno` on a terminal of its own, as a person does."""
+        self.window = Terminal(
+            [sys.executable, "-m", "harness.cli", *arguments],
+            cwd=self.project,
+            env=self._environment(account),
+        )
+        self.window.follow()
+        return self.window
+
+    def close_window(self) -> None:
+        """Close the terminal of the last run, if it had one."""
+        if self.window is not None:
+            self.window.close()
+            self.window = None
+
+    def _environment(self, account: str | None) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return {
+            **inherited,
+            **({} if account is None else self.aws.environment(account)),
+            "PYTHONPATH": str(self.project),
+            "TMPDIR": str(self.temp),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
     def dyno(self, arguments: list[str], account: str | None) -> tuple[int, str]:
         """Run `dyno` to its end and return exit status and output."""
@@ -180,13 +202,16 @@ class World:
 
     @property
     def stderr(self) -> str:
-        """What was written to standard error since `forget`."""
+        """What was written to standard error since `forget`, or is on the terminal."""
+        if self.window is not None:
+            return self.window.text
         path = self.folder / "stderr"
         return path.read_text() if path.exists() else ""
 
     def forget(self) -> None:
         """Make room for the next run."""
         (self.folder / "stderr").unlink(missing_ok=True)
+        self.close_window()
         for path in (self.project / "runs").iterdir():
             shutil.rmtree(path, ignore_errors=True)
 
@@ -221,10 +246,12 @@ class Victim:
     Attributes:
         process: Of `dyno`.
         project: Its project.
+        window: The terminal that it runs on, if any.
     """
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[Any]
     project: Path
+    window: Terminal | None = None
     log: list[str] = field(default_factory=list)
 
     def family(self) -> list[psutil.Process]:
@@ -270,15 +297,30 @@ def kill(processes: list[psutil.Process]) -> int:
 
 def ctrl_c(victim: Victim) -> str:
     """Press Ctrl-C once."""
-    victim.process.send_signal(signal.SIGINT)
+    _press(victim)
     return ""
 
 
 def ctrl_c_twice(victim: Victim) -> str:
     """Press Ctrl-C, and again in the middle of what follows."""
-    victim.process.send_signal(signal.SIGINT)
+    _press(victim)
     time.sleep(0.7)
-    victim.process.send_signal(signal.SIGINT)
+    _press(victim)
+    return ""
+
+
+def _press(victim: Victim) -> None:
+    """Type it where there is a terminal, which interrupts all that runs in its foreground."""
+    if victim.window is not None:
+        victim.window.type(CTRL_C)
+    else:
+        victim.process.send_signal(signal.SIGINT)
+
+
+def close_terminal(victim: Victim) -> str:
+    """Close the window that it runs in."""
+    assert victim.window is not None
+    victim.window.close()
     return ""
 
 
@@ -359,4 +401,5 @@ MEANS: dict[str, Callable[[Victim], str]] = {
     "Terraform killed": kill_terraform,
     "embedded AWS killed": kill_embedded_aws,
     "disk full": fill_disk,
+    "terminal closed": close_terminal,
 }
