@@ -29,18 +29,19 @@ READY := $(PYTHON_READY) $(NODE_READY)
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@bold=; plain=; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ] && [ "$${TERM:-dumb}" != dumb ]; then bold='\033[1m'; plain='\033[0m'; fi; \
+	  awk -v bold="$$bold" -v plain="$$plain" 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %s%-10s%s %s\n", bold, $$1, plain, $$2}' $(firstword $(MAKEFILE_LIST))
 	@printf '\nVariables: ENV=local|dev|test|prod (now %s), RUN=run id (the newest), KEEP=1,\n           BASELINE=branch, run id or result.json (gate), ARGS="flags for dyno"\n' '$(ENV)'
 
 .PHONY: setup
 setup: $(READY) ## Install everything into .venv and node_modules (once)
 
 .PHONY: bootstrap
-bootstrap: $(READY) ## Prepare ENV's account: a state bucket, and roles for REPO=owner/name
+bootstrap: $(READY) ## Prepare ENV's account: state bucket, roles for REPO=owner/name
 	@$(DYNO) bootstrap --env '$(ENV)' $(if $(REPO),--repo '$(REPO)') $(ARGS)
 
 .PHONY: tune
-tune: $(READY) ## The main job: deploy, smoke-test, tune, load, judge, report, take down
+tune: $(READY) ## The main job: deploy, tune, load, judge, report, take down
 	@$(DYNO) run --env '$(ENV)' $(if $(KEEP),--keep) $(ARGS)
 
 .PHONY: up
@@ -56,7 +57,7 @@ load: $(READY) ## Load the API of a standing environment
 	@$(DYNO) load $(OF_RUN) $(ARGS)
 
 .PHONY: gate
-gate: $(READY) ## The gates (tests/gates) in environments of their own, one per worker
+gate: $(READY) ## The gates (tests/gates), each worker in an environment of its own
 	@$(BIN)/pytest tests/gates --env '$(ENV)' -v -n '$(WORKERS)' --dist loadfile -o timeout=0 \
 	  $(if $(KEEP),--keep) $(if $(BASELINE),--baseline '$(BASELINE)') $(ARGS)
 
@@ -88,23 +89,23 @@ test-all: $(READY) ## All tests, the slowest too
 	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal $(ARGS)
 
 .PHONY: bench-gate
-bench-gate: $(READY) ## Simulate how often the gates are wrong (ARGS="--runs 50" for a quick look)
+bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--runs 50")
 	@$(BIN)/python -m harness.bench.report $(ARGS)
 
 .PHONY: fidelity
-fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements; table and plots
+fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
 	@$(DYNO) local fidelity --meter $(ARGS)
 
 .PHONY: faults
-faults: $(READY) ## Kill N runs at random moments, sweep once, look what is left (N=60: an hour)
+faults: $(READY) ## Kill N runs at random moments, and look what a sweep leaves
 	@$(BIN)/python -m tests.faults --runs '$(N)' $(ARGS)
 
 .PHONY: trials
-trials: $(READY) ## Compare a function with itself and with a slower one, N times each (N=50: an hour)
+trials: $(READY) ## Compare a function with itself and a slower one, N times each
 	@$(BIN)/python -m tests.trials --runs '$(N)' $(ARGS)
 
 .PHONY: lint
-lint: $(READY) ## Check style, types, Terraform, state machine, shell, YAML and workflows
+lint: $(READY) ## Check style, types, Terraform, state machine, shell, workflows
 	@scripts/lint
 
 # Too heavy for the lock file: fetched when it is asked for, and kept by uv.

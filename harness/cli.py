@@ -34,6 +34,7 @@ from harness.commands.support import (
     project,
     reopened,
     summary,
+    unwrap_help,
 )
 from harness.errors import (
     DynoError,
@@ -351,6 +352,10 @@ def sweep(
                 typer.echo(f"  {leftover.kind} {leftover.name}: {leftover.remove}")
     if not all(row.is_gone for row in swept):
         raise typer.Exit(StepError.exit_code)
+
+
+for commands in (app, local_app):
+    unwrap_help(commands)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,28 @@ PortOption = Annotated[
     int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
 ]
 RegionOption = Annotated[str | None, typer.Option(help="AWS region, over dyno.toml's.")]
+
+
+def unwrap_help(app: typer.Typer) -> None:
+    """Let the terminal break the lines of an app's help: rich keeps those of docstrings.
+
+    Args:
+        app: An app whose commands are all there.
+    """
+    for command in app.registered_commands:
+        text = command.help or (command.callback.__doc__ if command.callback else None)
+        command.help = text and _unwrapped(text)
+        command.epilog = command.epilog and _unwrapped(command.epilog)
+    if isinstance(app.info.help, str):
+        app.info.help = _unwrapped(app.info.help)
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text with a line per paragraph; where click is told to keep lines, they stay."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        part if part.startswith("\b") else " ".join(part.split()) for part in paragraphs
+    )
 
 
 def project() -> Path:
