@@ -27,17 +27,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StepError, UserError
-from harness.local import meter
+from harness.local import meter, supervisor
 from harness.local.identity import identity, is_alive
 from harness.local.ports import HOST, check_port, free_port, port_in_use
 from harness.local.shims import node_environment, python_environment
-from harness.local.supervisor import end_server
 
 DEFAULT_ACCOUNT = "000000000000"
 # pragma: allowlist nextline secret: the embedded AWS's, same for everybody
 SECRET_KEY = "test"  # noqa: S105 - not checked for root, and never leaves this machine
 ACCOUNT_CONCURRENCY = 10  # a new AWS account's; each environment is a process here
 MOST_CONCURRENCY = 1000  # AWS's own default quota
+STATE_FILE = "server.json"
 # -P: the modules beside the file are not the server's
 PROGRAM = ("-P", str(Path(__file__).with_name("front.py")))
 
@@ -275,16 +275,27 @@ def _launch(
     environment: dict[str, str],
     program: Sequence[str],
 ) -> _State:
-    """Start supervisor and server, and write down which processes they are."""
+    """Start supervisor and server; the supervisor writes down which processes they are."""
     temp = home / "tmp"
     temp.mkdir(mode=0o700, exist_ok=True)
+    known: dict[str, Any] = {
+        "endpoint": f"http://{HOST}:{port}",
+        "port": port,
+        "account_id": account_id,
+        "region": region,
+        "owner_pid": owner_pid,
+        "owner_identity": identity(owner_pid) if owner_pid is not None else None,
+        "account_concurrency": int(environment["LAMBDA_ACCOUNT_CONCURRENCY"]),
+    }
     orders: dict[str, Any] = {
         "command": [sys.executable, *program],
         "environment": environment,
         "log": str(home / "server.log"),
         "temp": str(temp),
+        "state_file": str(home / STATE_FILE),
+        "state": known,
         "owner_pid": owner_pid,
-        "owner_identity": identity(owner_pid) if owner_pid is not None else None,
+        "owner_identity": known["owner_identity"],
     }
     (home / "server.log").write_bytes(b"")
     package_root = str(Path(__file__).resolve().parents[2])
@@ -304,18 +315,7 @@ def _launch(
         raise StepError(
             "local", f"The embedded AWS could not be started: {completed.stderr.strip()}"
         ) from None
-    state = _State(
-        endpoint=f"http://{HOST}:{port}",
-        port=port,
-        account_id=account_id,
-        region=region,
-        owner_pid=owner_pid,
-        owner_identity=orders["owner_identity"],
-        account_concurrency=int(environment["LAMBDA_ACCOUNT_CONCURRENCY"]),
-        **processes,
-    )
-    _write_state(home, state)
-    return state
+    return _State(**known, **processes)
 
 
 def _server_environment(
@@ -402,7 +402,7 @@ def _end(state: _State, home: Path) -> None:
     if is_alive(state.supervisor_pid, state.supervisor_identity):
         with contextlib.suppress(ProcessLookupError):
             os.kill(state.supervisor_pid, signal.SIGKILL)
-    end_server(state.pid, state.identity, home / "tmp")
+    supervisor.end_server(state.pid, state.identity, home / "tmp")
 
 
 def _end_last(home: Path) -> bool:
@@ -412,8 +412,8 @@ def _end_last(home: Path) -> bool:
     if state is not None:
         _end(state, home)
     else:
-        end_server(-1, "", home / "tmp")
-    (home / "server.json").unlink(missing_ok=True)
+        supervisor.end_server(-1, "", home / "tmp")
+    (home / STATE_FILE).unlink(missing_ok=True)
     return was_running
 
 
@@ -445,14 +445,12 @@ def _as_asked(running: LocalServer, port: int | None, concurrency: int | None) -
 
 def _write_state(home: Path, state: _State) -> None:
     content = {name: getattr(state, name) for name in _State.__slots__}
-    draft = home / "server.json.new"
-    draft.write_text(json.dumps(content, indent=2) + "\n")
-    draft.replace(home / "server.json")  # readers see the old or the new one, never a half
+    supervisor.write_private(home / STATE_FILE, content)
 
 
 def _read_state(home: Path) -> _State | None:
     try:
-        content = json.loads((home / "server.json").read_text())
+        content = json.loads((home / STATE_FILE).read_text())
         known = {field.name for field in fields(_State)}
         return _State(**{name: value for name, value in content.items() if name in known})
     except (FileNotFoundError, NotADirectoryError):

@@ -1,7 +1,10 @@
 """Keeps one embedded AWS: starts it, and clears up behind it whatever happens.
 
 `python -m harness.local.supervisor` reads its orders as JSON from stdin (see `Orders`), puts
-itself into the background, starts the server and writes one JSON line about it to stdout.
+itself into the background, starts the server, writes down which processes these are (into the
+file that is named, and as one JSON line to stdout, in this order: whoever ordered may be killed
+meanwhile), and carries on. The server and its workers carry its mark, so that they are found
+should it be killed before anything is written (`harness.programs.orphans`).
 Then it waits for the first of: the server ends, SIGTERM, the owner is gone (SIGUSR1: there is
 no owner any more). Then server and workers are ended and the temp folder is removed. It is a
 process of its own since a server that was started for one run must not outlive a `kill -9` of
@@ -26,6 +29,7 @@ from typing import Any
 import psutil
 
 from harness.local.identity import identity, is_alive, processes_with
+from harness.programs.owner import VARIABLE, Owner
 
 POLL_S = 0.5  # how often the owner is looked at
 TERM_GRACE_S = 3.0  # what the server gets to end by itself
@@ -39,6 +43,8 @@ class Orders:
     environment: dict[str, str]
     log: str  # file that gets the server's output
     temp: str  # folder of the server's temporary files; removed at the end
+    state_file: str  # gets `state` with the processes
+    state: dict[str, Any]
     owner_pid: int | None
     owner_identity: str | None
 
@@ -117,7 +123,7 @@ def run(orders: Orders) -> None:
     with Path(orders.log).open("ab") as log:
         server = subprocess.Popen(
             orders.command,
-            env=orders.environment,
+            env={**orders.environment, VARIABLE: Owner.this_process().mark},
             cwd=orders.temp,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -132,6 +138,7 @@ def run(orders: Orders) -> None:
             "supervisor_pid": me,
             "supervisor_identity": identity(me),
         }
+        write_private(Path(orders.state_file), {**orders.state, **announcement})
         os.write(1, json.dumps(announcement).encode() + b"\n")
         for descriptor in (0, 1, 2):  # let go of the starter's terminal and pipes
             os.dup2(log.fileno(), descriptor)
@@ -140,6 +147,15 @@ def run(orders: Orders) -> None:
     finally:
         end_server(server.pid, server_identity, Path(orders.temp))
         server.wait()
+
+
+def write_private(path: Path, content: dict[str, Any]) -> None:
+    """Write a file that only its owner may read; readers see the old or the new one."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(content, indent=2) + "\n")
+    draft.replace(path)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import pytest
 from harness.errors import UserError
 from harness.local import server, shims
 from harness.local.session import LocalSession
+from harness.programs import orphans
 
 pytestmark = pytest.mark.e2e
 
@@ -239,3 +240,50 @@ def test_server_of_a_dead_owner_is_not_taken_over(home: Path) -> None:
     assert again.pid != orphan.pid
     assert not wait_until(lambda: server.status(home) is None, seconds=2.0)
     assert server.status(home) == again
+
+
+def ours(home: Path) -> orphans.Orphans:
+    """Return what lost its owner in one home, and not on the whole machine."""
+    mine = {process.pid for process in processes_of(home)}
+    found = [pair for pair in orphans.find().processes if pair[0].pid in mine]
+    return orphans.Orphans(tuple(found), ())
+
+
+@pytest.mark.usefixtures("alone_with_orphans")
+def test_a_server_that_nobody_wrote_down_is_found_by_its_mark(
+    home: Path, start_a_worker: Callable[[server.LocalServer], None]
+) -> None:
+    """Everything that knew of it was killed at once; no file says that it runs."""
+    running = server.start(home)
+    start_a_worker(running)
+    state = json.loads((home / "server.json").read_text())
+    (home / "server.json").unlink()
+    assert not ours(home), "its supervisor lives"
+    os.kill(state["supervisor_pid"], signal.SIGKILL)
+
+    assert wait_until(lambda: running.pid in {process.pid for process, _ in ours(home).processes})
+    orphans.end(ours(home), lambda _: None, grace_s=5.0)
+    assert processes_of(home) == []
+
+
+@pytest.mark.usefixtures("alone_with_orphans")
+def test_a_server_that_was_let_go_is_nobodys_orphan(home: Path) -> None:
+    """The process that it was started for is gone, and it was told to stay."""
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    running = server.start(home, owner_pid=owner.pid)
+    server.let_go(home)
+    owner.kill()
+    owner.communicate()
+
+    assert not wait_until(lambda: server.status(home) is None, seconds=1.5)
+    assert server.status(home) == running
+    assert not ours(home)
+
+
+def test_the_supervisor_writes_the_server_down_before_anybody_hears_of_it(home: Path) -> None:
+    """Whoever ordered it may be killed in between; only its user may read the file."""
+    server.start(home)
+    assert (home / "server.json").stat().st_mode & 0o077 == 0
+    started_s = (home / "server.json").stat().st_mtime
+    assert server.start(home) == server.status(home)
+    assert (home / "server.json").stat().st_mtime == started_s, "written once, by one"
