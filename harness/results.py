@@ -14,6 +14,7 @@ from typing import Any, Literal
 from harness.errors import UserError
 
 SCHEMA_VERSION = 1
+INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 Strategy = Literal["cost", "speed", "balanced"]

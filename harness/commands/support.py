@@ -11,6 +11,7 @@ import typer
 
 from harness.errors import UserError
 from harness.progress import Ui
+from harness.terminal import is_screen
 
 EXIT_STATUS_HELP = """
 Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, tools,
@@ -107,4 +108,7 @@ def summary(opened: Any, parts: tuple[str, ...] | None = None) -> None:
 
     from harness.report import console
 
-    console.print_summary(opened.result, Console(highlight=False), opened.report_path, parts=parts)
+    out = Console(highlight=False)
+    if parts is None and is_screen(out):
+        out.print()  # the steps are right above it
+    console.print_summary(opened.result, out, opened.report_path, parts=parts)

@@ -20,6 +20,7 @@ from harness.errors import (
 from harness.line.run import Run
 from harness.programs import interrupts, orphans
 from harness.progress import Ui
+from harness.results import INTERRUPTED
 
 
 def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> int:
@@ -160,7 +161,7 @@ def _note(run: Run, error: BaseException) -> int:
         run.ui.error(str(error), error.hint if isinstance(error, StepError) else "")
         return error.exit_code
     with suppress(DynoError):
-        run.fail(RuntimeError("interrupted"))
+        run.fail(RuntimeError(INTERRUPTED))
     run.ui.warn("interrupted; taking everything down, then the report of what was measured")
     return EXIT_INTERRUPTED
 

@@ -20,7 +20,7 @@ from harness.report.tables import (
     memory_table,
     regression_table,
 )
-from harness.results import RunResult, TuningResult
+from harness.results import INTERRUPTED, RunResult, TuningResult
 from harness.terminal import is_screen, paragraph
 
 _STYLES: dict[words.Status, str] = {
@@ -225,7 +225,7 @@ def _print_verdict(console: Console, result: RunResult) -> None:
     head = words.headline(result)
     style = _STYLES[head.status]
     _say(console, Text(f"{head.symbol} {head.text}", style=f"bold {style}"))
-    if result.error:
+    if result.error and result.error != INTERRUPTED:
         _say(console, Text("  " + result.error.strip().replace("\n", "\n  ")))
     lines = words.verdict_lines(result.verdict)
     if is_screen(console) and lines:

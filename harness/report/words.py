@@ -12,6 +12,7 @@ from typing import Literal
 
 from harness.report import numbers
 from harness.results import (
+    INTERRUPTED,
     Check,
     LoadResult,
     Outcome,
@@ -65,6 +66,8 @@ class VerdictLine:
 
 def headline(result: RunResult) -> Headline:
     """Return the run's outcome in a few words; an error comes before any verdict."""
+    if result.error == INTERRUPTED:
+        return Headline("error", "Interrupted before its end")
     if result.error:
         return Headline("error", "The run failed")
     if result.verdict is None:

@@ -76,6 +76,14 @@ def test_no_figure_is_cut(width: int, terminal: bool) -> None:
     assert "USD/million" in text
 
 
+def test_an_interrupted_run_did_not_fail() -> None:
+    """Whoever pressed Ctrl-C knows why; once is enough."""
+    text = printed(samples.run(error="interrupted", verdict=None))
+    assert "✗ Interrupted before its end" in text
+    assert "failed" not in text
+    assert text.lower().count("interrupted") == 1
+
+
 def test_failed_run_says_why_and_what_still_stands() -> None:
     """Without results the error and the way to take the environment down are left."""
     run = samples.run(
