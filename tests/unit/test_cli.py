@@ -46,6 +46,13 @@ def dyno(project: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
+def test_the_version_needs_no_command(tmp_path: Path) -> None:
+    """And no project."""
+    done = dyno(tmp_path, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("lambda-dyno 0.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
