@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, get_args
 
 from harness.errors import StepError, UserError
 from harness.programs.owner import Owner, this_host
@@ -103,7 +103,17 @@ class Lease:
         ]
         if missing:
             raise UserError(f"not the lease of a run: it has no {', '.join(missing)}")
-        return cls(**{name: value for name, value in content.items() if name in known})
+        for name, entry in known.items():
+            if name in content and not _fits(str(entry.type), content[name]):
+                raise UserError(f"not the lease of a run: {name} is {_brief(content[name])}")
+        lease = cls(**{name: value for name, value in content.items() if name in known})
+        for name in ("started_at", "expires_at"):
+            if parse_time(getattr(lease, name)) is None:
+                raise UserError(
+                    f"not the lease of a run: {name} is {_brief(getattr(lease, name))}, which is "
+                    "no time with its zone"
+                )
+        return lease
 
     def expired(self, now: datetime) -> bool:
         """Whether the lease has run out."""
@@ -129,6 +139,48 @@ class Lease:
     def tuner_only(self) -> bool:
         """Whether this is a power tuner alone, without API and function of its own."""
         return self.env == TUNER_ENV
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a value is of the type that a field of the lease is declared with."""
+    match kind:
+        case "str":
+            return isinstance(value, str)
+        case "int":
+            return type(value) is int
+        case "bool":
+            return isinstance(value, bool)
+        case "LeaseState":
+            return value in get_args(LeaseState)
+        case "dict[str, str]":
+            return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+        case _:
+            return isinstance(value, dict)
+
+
+def _brief(value: Any) -> str:
+    """Return a value as a message may show it: short, and of printable characters."""
+    text = ascii(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def parse_time(text: str) -> datetime | None:
+    """Return a time with its zone; None if a text is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def began(run_id: str) -> datetime | None:
+    """Return the minute in which a run began, by its id; None if it is no run's id."""
+    if not RUN_ID.fullmatch(run_id):
+        return None
+    try:
+        return datetime.strptime(run_id[:11], "%y%m%d-%H%M").replace(tzinfo=UTC)
+    except ValueError:
+        return None  # such as the 99th of a month
 
 
 class RunFolder:
@@ -215,7 +267,7 @@ class RunFolder:
         path = self.path / "lease.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{path}: not the lease of a run: {error}") from error
         if not isinstance(content, dict):
             raise UserError(f"{path}: not the lease of a run")
@@ -426,6 +478,17 @@ def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = T
             f"there is no {what} yet. Make one: dyno up --env local, or make tune KEEP=1."
         )
     return candidates[-1]
+
+
+def unreadable(runs: Path) -> list[str]:
+    """Return why a lease cannot be read, for each that cannot."""
+    found = []
+    for path in sorted(runs.glob("*/lease.json")):
+        try:
+            RunFolder(path.parent).read_lease()
+        except UserError as error:
+            found.append(str(error))
+    return found
 
 
 def all_runs(runs: Path) -> list[RunFolder]:

@@ -70,7 +70,7 @@ class Accounts:
             yield (
                 account,
                 [
-                    StateBucket(account.session, name)
+                    StateBucket(account.session, name, account.endpoint)
                     for name in sorted(names)
                     if environment.has_bucket(account, name)
                 ],

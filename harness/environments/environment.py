@@ -20,7 +20,14 @@ import botocore.exceptions
 from harness import runs
 from harness.aws import Account
 from harness.build import Package
-from harness.environments import leftovers, provider, root_module, state_files
+from harness.environments import (
+    adopted_state,
+    leftovers,
+    provider,
+    root_module,
+    state_files,
+    toolchain,
+)
 from harness.environments.state_bucket import StateBucket
 from harness.environments.terraform import Change, Terraform, TerraformError
 from harness.environments.toolchain import Toolchain
@@ -58,6 +65,9 @@ _RETRY_AFTER_S = (2.0, 5.0, 10.0, 20.0)
 # The root of a power tuner alone has a local backend; an override file is Terraform's own way
 # to put another in its place.
 _S3_BACKEND = {"terraform": {"backend": {"s3": {"use_lockfile": True}}}}
+
+# The copy of what is taken of a state from the bucket.
+_ADOPTED = "adopted.tfstate"
 
 # A mark that `init` ran to its end in a root.
 _INITIALISED = Path(".terraform", "dyno-initialised")
@@ -210,34 +220,103 @@ class Environment:
         """
         lease = self.folder.update_lease(state="destroying", kept=False)
         self.folder.release_reserve("reserve")
-        root, backend = self.root, dict(lease.backend)
-        bare = not state_files.has_root(root)
+        has_root = state_files.has_root(self.root)
+        if lease.backend and (lease.adopted_at or not has_root):
+            return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
+        try:
+            root, backend = (
+                (self.root, dict(lease.backend)) if has_root else self._bare_root(self.root)
+            )
+            self._destroy_in_tries(root, backend, on_change, say, sleep)
+        except TerraformError as error:
+            if not error.is_of_the_root or not has_root:
+                raise
+            say("Terraform cannot use the root any more; going by the state alone")
+            if lease.backend:
+                return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
+            self._destroy_in_tries(*self._bare_root(self.root), on_change, say, sleep)
+        return self.verify(say=say, sleep=sleep)
+
+    def _destroy_from_bucket(
+        self,
+        lease: Lease,
+        on_change: OnChange | None,
+        *,
+        say: Say,
+        sleep: Callable[[float], None],
+    ) -> list[Leftover]:
+        """Destroy what of a state in the bucket is surely the run's, from a copy of that.
+
+        So it is done without the root that made the state: who only has the state has the word of
+        everybody who may write there. The object itself is not given to Terraform: it could be
+        another one by then.
+        """
+        bucket = StateBucket(self.account.session, lease.backend["bucket"], self.account.endpoint)
+        self._release_dead_lock(say)
+        lock = bucket.take_lock(lease)
+        try:
+            taken = self._taken(bucket, lease)
+            for foreign in taken.foreign:
+                say(f"{foreign.kind} {foreign.name}: {foreign.remove}")
+            if taken.state is not None:
+                root, backend = self._root_of_copy(taken.state)
+                self._destroy_in_tries(root, backend, on_change, say, sleep)
+            return self.verify(say=say, sleep=sleep, besides=taken.foreign)
+        finally:
+            bucket.release(lock)
+
+    def _taken(self, bucket: StateBucket, lease: Lease) -> adopted_state.Taken:
+        state = bucket.state(lease)
+        if state is None:
+            return adopted_state.Taken(None, ())
+        known = leftovers.ids(self.account.session, lease.name_prefix, lease.run_id)
+        return adopted_state.take(state, bucket.address(lease), lease.name_prefix, known)
+
+    def _root_of_copy(self, state: str) -> tuple[Path, dict[str, str]]:
+        """Return a root and its backend for a state that was taken from the bucket."""
+        self.folder.terraform.mkdir(parents=True, exist_ok=True)
+        copy = self.folder.terraform / _ADOPTED
+        copy.touch(mode=0o600)
+        copy.write_text(state, encoding="utf-8")
+        return state_files.bare_root(self.folder.terraform, copy, version=provider.RANGE)
+
+    def _destroy_in_tries(
+        self,
+        root: Path,
+        backend: Mapping[str, str],
+        on_change: OnChange | None,
+        say: Say,
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Destroy, in `DESTROY_ATTEMPTS` tries if what fails may pass.
+
+        Raises:
+            TerraformError: Something could not be removed.
+        """
         for attempt in range(1, DESTROY_ATTEMPTS + 1):
-            if bare:
-                root, backend = self._bare_root(lease)
             try:
                 self._destroy_once(root, backend, on_change, say)
-                break
+                return
             except TerraformError as error:
-                if error.is_of_the_root and not bare:
-                    say("Terraform cannot use the root any more; going by the state alone")
-                    bare = True
-                    continue
                 if attempt == DESTROY_ATTEMPTS or not error.may_pass:
                     self.folder.update_lease(state="left")
                     raise
                 say(f"taking down again, since this may pass: {_first_line(error)}")
                 sleep(_RETRY_AFTER_S[attempt - 1])
-        return self.verify(say=say, sleep=sleep)
 
     def verify(
-        self, *, say: Say = _silent, sleep: Callable[[float], None] = time.sleep
+        self,
+        *,
+        say: Say = _silent,
+        sleep: Callable[[float], None] = time.sleep,
+        besides: Sequence[Leftover] = (),
     ) -> list[Leftover]:
         """Look for what is left and remove what has the run's name; close the lease if all is gone.
 
         Args:
             say: Told what no state knew.
             sleep: Waits so many seconds.
+            besides: What is left as well, whatever is found: the lease stays open then.
         """
         lease = self.folder.read_lease()
         session = self.account.session
@@ -247,6 +326,7 @@ class Environment:
             for gone in removed:
                 if gone.kind != "log group":  # a late log line makes its own again, always
                     say(f"removed what no state knew of: {gone.kind} {gone.name}")
+        left += besides
         if left:
             self.folder.update_lease(state="left")
             return left
@@ -262,7 +342,8 @@ class Environment:
         if not backend.get("bucket"):
             state_files.mend(self.root / "terraform.tfstate", say)
         self._init(terraform, root, backend)
-        self._release_dead_lock(say)
+        if backend.get("bucket"):  # of a copy of what is there, the lock is ours
+            self._release_dead_lock(say)
         errored = self.root / state_files.ERRORED
         if errored.is_file():
             say("putting the state where it belongs that Terraform could not save")
@@ -270,14 +351,13 @@ class Environment:
             errored.unlink()
         terraform.destroy(on_change)
 
-    def _bare_root(self, lease: Lease) -> tuple[Path, dict[str, str]]:
-        root, backend = state_files.bare_root(
+    def _bare_root(self, root: Path) -> tuple[Path, dict[str, str]]:
+        """Return a root and its backend for the local state of a root that cannot be used."""
+        return state_files.bare_root(
             self.folder.terraform,
-            self.root / "terraform.tfstate",
-            remote=bool(lease.backend),
-            version=provider.of_root(self.root),
+            root / "terraform.tfstate",
+            version=provider.of_root(root),
         )
-        return root, {**lease.backend, **backend}
 
     def _release_dead_lock(self, say: Say) -> None:
         """Release the state's lock if its owner is proven dead.
@@ -294,9 +374,12 @@ class Environment:
             bucket.release(lock)
 
     def _terraform(self, root: Path) -> Terraform:
+        tools = self.toolchain
+        if (self.folder.terraform / _ADOPTED).exists():
+            tools = toolchain.with_aws_only(tools, self.folder.terraform)
         return Terraform(
             root,
-            self.toolchain,
+            tools,
             self.account.program_environment(),
             self.folder.logs,
             watch=self._why_gone,

@@ -16,6 +16,7 @@ from typing import Any
 import botocore.exceptions
 
 from harness.environments.resource_kinds import KINDS, Found
+from harness.errors import StepError
 from harness.results import Leftover
 from harness.runs import RUN_ID
 
@@ -75,15 +76,20 @@ def remove(
 ) -> tuple[list[Leftover], list[Leftover]]:
     """Remove what has a run's name, and return what was removed and what is left.
 
-    The prefix ends with the run's id, so nothing else can have it. What only a tag ties to the
-    run is left: a tag can be copied.
+    The prefix ends with the run's id, so nothing else can have it; one that does not is refused.
+    What only a tag ties to the run is left: a tag can be copied.
 
     Args:
         session: A boto3 session.
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
         sleep: Waits so many seconds.
+
+    Raises:
+        StepError: The prefix is not the run's.
     """
+    if not RUN_ID.fullmatch(run_id) or not name_prefix.endswith(f"-{run_id}"):
+        raise StepError("down", f"{name_prefix!r} is no name of run {run_id!r}: nothing is removed")
     removed: dict[tuple[str, str], Leftover] = {}
     for wait_s in _LOOK_AFTER_S:
         sleep(wait_s)
@@ -100,6 +106,23 @@ def remove(
             break
     names = {(leftover.kind, leftover.name) for leftover in left}
     return [leftover for key, leftover in removed.items() if key not in names], left
+
+
+def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:
+    """Return names and ids of what AWS itself says is a run's, by name or by tag.
+
+    Args:
+        session: A boto3 session.
+        name_prefix: First part of the names of everything in the environment.
+        run_id: Value of the tag `dyno:run`.
+    """
+    found, _ = _named(session, lambda name: _has_prefix(name, name_prefix))
+    known = {one.id for one in found}
+    for arn, _tags in _tagged(session, RUN_TAG, run_id):
+        known.add(arn)
+        if match := re.search(r":apigateway:[^:]*::/(?:restapis|apis)/([a-z0-9]+)$", arn):
+            known.add(match[1])
+    return known
 
 
 def survey(session: Any) -> list[Stray]:

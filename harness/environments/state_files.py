@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -31,9 +30,7 @@ def has_root(root: Path) -> bool:
     return any(root.glob("*.tf")) or any(root.glob("*.tf.json"))
 
 
-def bare_root(
-    terraform: Path, state: Path, *, remote: bool, version: str
-) -> tuple[Path, dict[str, str]]:
+def bare_root(terraform: Path, state: Path, *, version: str) -> tuple[Path, dict[str, str]]:
     """Make a root of nothing but provider and backend, and return it with the backend's settings.
 
     All that is in the state is then what nobody wants any more. Terraform takes it down in the
@@ -41,23 +38,21 @@ def bare_root(
 
     Args:
         terraform: Folder of the run's copies.
-        state: The state's file, if it is one.
-        remote: Whether the state is in S3.
+        state: The state's file.
         version: Of the AWS provider, as Terraform spells it; an older one than made the state
             cannot read it.
     """
     root = terraform / _BARE
     root.mkdir(parents=True, exist_ok=True)
-    backend: dict[str, Any] = {"s3": {"use_lockfile": True}} if remote else {"local": {}}
     content = {
         "terraform": {
-            "backend": backend,
+            "backend": {"local": {}},
             "required_providers": {"aws": {"source": "hashicorp/aws", "version": version}},
         },
         "provider": {"aws": {}},
     }
     (root / "main.tf.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return root, {} if remote else {"path": str(state.resolve())}
+    return root, {"path": str(state.resolve())}
 
 
 def mend(state: Path, say: Callable[[str], None]) -> None:

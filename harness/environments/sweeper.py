@@ -51,7 +51,8 @@ class Swept:
     Attributes:
         run_id: The run; empty for what no run is known of.
         reason: Why it should be gone.
-        outcome: "swept", "would be swept", "left" or "failed", and what there is to say.
+        outcome: "swept", "would be swept", "skipped" (it is nothing that could be swept), "left"
+            or "failed", and what there is to say.
         left: What is still there, with the commands that remove it.
     """
 
@@ -63,7 +64,7 @@ class Swept:
     @property
     def is_gone(self) -> bool:
         """Whether nothing of it is left, or nothing was to be done."""
-        return self.outcome.startswith(("swept", "would be swept"))
+        return self.outcome.startswith(("swept", "would be swept", "skipped"))
 
     def to_json(self) -> dict[str, Any]:
         """Return what `dyno sweep --json` prints of it."""
@@ -87,11 +88,10 @@ def listing(project: Path, ui: Ui, runs_folder: Path | None = None) -> list[dict
     rows = [_row(folder.read_lease(), str(folder.path)) for folder in folders]
     here = {row["run_id"] for row in rows}
     for bucket in Accounts(project, ui, quiet=True).state_buckets():
-        rows += [
-            _row(lease, f"s3://{bucket.name}/{lease.backend['key']}")
-            for lease in bucket.leases()
-            if lease.run_id not in here
-        ]
+        leases, others = bucket.leases()
+        rows += [_row(one, bucket.address(one)) for one in leases if one.run_id not in here]
+        for other in others:
+            ui.warn(f"{other.where} is left alone: {other.why}")
     return sorted(rows, key=lambda row: (row["started_at"], row["run_id"]))
 
 
@@ -194,7 +194,9 @@ class _Sweeper:
         yield Swept("", reason, f"swept: {', '.join(names)}")
 
     def here(self) -> Iterator[Swept]:
-        """Sweep the runs whose folder is here."""
+        """Sweep the runs whose folder is here, and name those whose lease cannot be read."""
+        for problem in runs.unreadable(self.runs):
+            yield Swept("", "a lease that cannot be read", f"skipped: {problem}")
         for folder in runs.all_runs(self.runs):
             lease = folder.read_lease()
             reason = self._why(lease)
@@ -266,11 +268,14 @@ class _Sweeper:
 
     def _in_bucket(self, bucket: StateBucket) -> Iterator[Swept]:
         """Sweep the runs that a bucket knows and this machine does not."""
-        for lease in list(bucket.leases()):
+        leases, others = bucket.leases()
+        for other in others:
+            reason = "an object in a lease's place"
+            yield Swept("", reason, f"skipped: {other.where}: {other.why}")
+        for lease in leases:
             if (self.runs / lease.run_id / "lease.json").exists():
                 continue
-            # The lease was put there when the run began, so it does not know whether the
-            # environment was kept; and whether the owner lives, only its own machine does.
+            # Whether its owner lives, only its own machine knows: what counts is its expiry.
             reason = why(replace(lease, kept=True), self.now, self.older_than)
             if reason and self.dry_run:
                 yield Swept(lease.run_id, reason, f"would be swept: {reason}")
@@ -289,7 +294,9 @@ class _Sweeper:
                 if swept is not None:
                     yield swept
                 continue
-            began = datetime.strptime(stray.run_id[:11], "%y%m%d-%H%M").replace(tzinfo=UTC)
+            began = runs.began(stray.run_id)
+            if began is None:
+                continue  # a name or a tag of that form, and no run's
             expires = stray.expires_at or (began + LONGEST_LIFETIME).isoformat()
             reason = self._why_stray(began, expires)
             if reason:
@@ -323,9 +330,8 @@ class _Sweeper:
         return Swept(lease.run_id, reason, outcome, tuple(left))
 
     def _why_stray(self, began: datetime, expires_at: str) -> str:
-        try:
-            expires = datetime.fromisoformat(expires_at)
-        except ValueError:
+        expires = runs.parse_time(expires_at)
+        if expires is None:
             return ""
         if self.older_than is not None and self.now - began >= self.older_than:
             return f"older than {self.older_than}"

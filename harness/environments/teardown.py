@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from harness import aws
 from harness.environments.environment import Environment, OnChange
@@ -96,6 +97,16 @@ def _destroy(
         say("ending tunings that run")
         executions.end_all(session, f"{home}:stateMachine:{machine}")
     left = environment.destroy(on_change, say=say)
-    if lease.function_arn:
-        left += marks.clear(session, lease.function_arn, machine, say)
+    for arn in _tuned(lease, session, machine):
+        left += marks.clear(session, arn, machine, say)
     return left
+
+
+def _tuned(lease: Lease, session: Any, machine: str) -> list[str]:
+    """Return the functions that may have marks of a run's tuner.
+
+    Of a run whose lease is the bucket's the functions themselves are asked.
+    """
+    if lease.function_arn:
+        return [lease.function_arn]
+    return marks.functions_of(session, machine) if lease.tuner_only and lease.adopted_at else []

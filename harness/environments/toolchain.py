@@ -18,7 +18,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UserError
@@ -191,20 +191,49 @@ def _home_config(environ: Mapping[str, str]) -> str | None:
     return str(path) if path.is_file() else None
 
 
+def with_aws_only(tools: Toolchain, folder: Path) -> Toolchain:
+    """Return the same Terraform with a CLI configuration that installs no provider but AWS's.
+
+    For states that somebody else may have written. A user's own configuration stays: it may be
+    the only way to a provider.
+
+    Args:
+        tools: Terraform as usual.
+        folder: Gets the configuration.
+    """
+    usual = tools.environment.get("TF_CLI_CONFIG_FILE")
+    mirror = find_mirror(os.environ) if usual else None
+    if usual is None and (os.environ.get("TF_CLI_CONFIG_FILE") or _home_config(os.environ)):
+        return tools
+    path = folder / "aws-only.rc"
+    path.write_text(_installation(mirror, only=True), encoding="utf-8")
+    return replace(tools, environment={**tools.environment, "TF_CLI_CONFIG_FILE": str(path)})
+
+
 def _write_mirror_config(cache: Path, mirror: Path) -> Path:
     """Write a CLI configuration that takes providers from a folder, and return its path."""
     path = cache / "terraform.rc"
-    content = (
-        "provider_installation {\n"
-        f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror.resolve()))}\n  }}\n"
-        f'  direct {{\n    exclude = ["{PROVIDER_HOST}/hashicorp/aws"]\n  }}\n'
-        "}\n"
-    )
+    content = _installation(mirror, only=False)
     if not path.exists() or path.read_text(encoding="utf-8") != content:
         partial = path.with_suffix(f".{os.getpid()}")
         partial.write_text(content, encoding="utf-8")
         partial.replace(path)
     return path
+
+
+def _installation(mirror: Path | None, *, only: bool) -> str:
+    """Return a CLI configuration: where providers come from, and whether others than AWS's do."""
+    aws = json.dumps(f"{PROVIDER_HOST}/hashicorp/aws")
+    include = f"    include = [{aws}]\n" if only else ""
+    methods = []
+    if mirror is not None:
+        path = f"    path = {json.dumps(str(mirror.resolve()))}\n"
+        methods.append(f"  filesystem_mirror {{\n{path}{include}  }}\n")
+    if mirror is None:
+        methods.append(f"  direct {{\n{include}  }}\n")
+    elif not only:
+        methods.append(f"  direct {{\n    exclude = [{aws}]\n  }}\n")
+    return f"provider_installation {{\n{''.join(methods)}}}\n"
 
 
 def _terraform_version(program: Path) -> tuple[int, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.exceptions
@@ -56,8 +56,26 @@ def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]
         session: A boto3 session.
         is_gone: Whether a state machine of this name works no more.
     """
-    client = session.client("lambda")
     left = []
+    for arn, lock in _locked(session):
+        if is_gone(lock.machine):
+            left += executions.left_on(session, _function(arn), lock.machine, lock.memory_mb)
+    return left
+
+
+def functions_of(session: Any, machine: str) -> list[str]:
+    """Return the ARNs of the functions that a state machine has locked.
+
+    Args:
+        session: A boto3 session.
+        machine: Name of the state machine.
+    """
+    return [arn for arn, lock in _locked(session) if lock.machine == machine]
+
+
+def _locked(session: Any) -> Iterator[tuple[str, function_lock.Lock]]:
+    """Yield the functions of the account that a tuner has locked, with the lock."""
+    client = session.client("lambda")
     for page in client.get_paginator("list_functions").paginate():
         for row in page["Functions"]:
             try:
@@ -65,10 +83,8 @@ def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]
             except botocore.exceptions.ClientError:
                 continue
             lock = function_lock.parse(alias.get("Description", ""))
-            if lock is not None and is_gone(lock.machine):
-                function = _function(row["FunctionArn"])
-                left += executions.left_on(session, function, lock.machine, lock.memory_mb)
-    return left
+            if lock is not None:
+                yield row["FunctionArn"], lock
 
 
 def _restore_memory(client: Any, function: Function, say: Say) -> None:

@@ -57,19 +57,12 @@ def test_a_whole_state_is_left_alone(tmp_path: Path, exists: bool) -> None:
 
 def test_a_bare_root_has_a_provider_and_the_states_backend(tmp_path: Path) -> None:
     """Nothing else, so that all that is in the state is superfluous."""
-    root, backend = state_files.bare_root(
-        tmp_path, tmp_path / "x.tfstate", remote=False, version="~> 5.100"
-    )
+    root, backend = state_files.bare_root(tmp_path, tmp_path / "x.tfstate", version="= 5.99.1")
     content = json.loads((root / "main.tf.json").read_text())
     assert content["terraform"]["backend"] == {"local": {}}
+    assert content["terraform"]["required_providers"]["aws"]["version"] == "= 5.99.1"
     assert backend == {"path": str((tmp_path / "x.tfstate").resolve())}
     assert "resource" not in content
-    root, backend = state_files.bare_root(
-        tmp_path, tmp_path / "x.tfstate", remote=True, version="= 5.99.1"
-    )
-    content = json.loads((root / "main.tf.json").read_text())
-    assert content["terraform"]["backend"] == {"s3": {"use_lockfile": True}}
-    assert backend == {}
     assert state_files.has_root(root)
     assert not state_files.has_root(tmp_path)
 
