@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.config
@@ -113,11 +114,14 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         environ: The process's environment.
 
     Raises:
-        UserError: No credentials, no region, or STS refuses the credentials.
+        UserError: No credentials, no region, an endpoint that is none, or STS refuses the
+            credentials.
     """
-    endpoint = environ.get("AWS_ENDPOINT_URL", "")
+    endpoint = _endpoint(environ)
+    # boto3 reads AWS_DEFAULT_REGION alone; the other SDKs and the AWS CLI prefer AWS_REGION
+    wanted = region or environ.get("AWS_REGION", "")
     try:
-        session = Session(region_name=region or None, endpoint_url=endpoint or None)
+        session = Session(region_name=wanted or None, endpoint_url=endpoint or None)
     except botocore.exceptions.ProfileNotFound as error:
         raise UserError(
             f"AWS_PROFILE: {error}. `aws configure list-profiles` lists them."
@@ -166,6 +170,26 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         endpoint=endpoint,
         environment=environment,
     )
+
+
+def _endpoint(environ: Mapping[str, str]) -> str:
+    """Return the address in the place of AWS's; empty: AWS's own.
+
+    Raises:
+        UserError: It is none.
+    """
+    endpoint = environ.get("AWS_ENDPOINT_URL", "")
+    try:
+        parts = urlsplit(endpoint)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # such as a port that is no number
+        known = False
+    if endpoint and not known:
+        raise UserError(
+            f"AWS_ENDPOINT_URL={endpoint}: must be an address such as http://127.0.0.1:4566, "
+            "or unset for AWS itself"
+        )
+    return endpoint
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import getpass
 import hashlib
 import json
 import os
@@ -35,7 +34,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
 from harness.errors import StepError, UserError
-from harness.programs.owner import Owner, this_host
+from harness.programs.owner import Owner, this_host, this_user
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"
@@ -528,7 +527,7 @@ def _owned_by_this_process() -> dict[str, Any]:
     """Return the fields of a lease that say whose it is."""
     owner = Owner.this_process()
     return {
-        "owner": getpass.getuser(),
+        "owner": this_user(),
         "host": this_host(),
         "pid": owner.pid,
         "namespace": owner.namespace,
@@ -584,7 +583,7 @@ def _this_command() -> dict[str, Any]:
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     return {
         "pid": os.getpid(),
-        "owner": getpass.getuser(),
+        "owner": this_user(),
         "host": this_host(),
         "since": datetime.now(UTC).strftime("%H:%M:%S UTC"),
         "command": command if len(command) <= 100 else f"{command[:97]}...",

@@ -11,7 +11,6 @@ seconds after it made the first resource.
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 import uuid
@@ -23,7 +22,7 @@ from typing import Any, cast
 import botocore.exceptions
 
 from harness.errors import StepError
-from harness.programs.owner import this_host
+from harness.programs.owner import this_host, this_user
 from harness.runs import RUN_ID, Lease, LeaseState, began, parse_time
 
 HOME = "lambda-dyno/"
@@ -224,7 +223,7 @@ class StateBucket:
         now = datetime.now(UTC)
         lock = StateLock(
             id=str(uuid.uuid4()),
-            who=f"{getpass.getuser()}@{this_host()}",
+            who=f"{this_user()}@{this_host()}",
             operation="Apply",
             created=now,
             key=_beside(lease, _LOCK),

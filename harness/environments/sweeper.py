@@ -42,6 +42,7 @@ from harness.tuning import marks
 # What may be in the folder of a run that was killed before it had a lease.
 _BEFORE_THE_LEASE = ("lock", *runs.RESERVES)
 _STARTING_S = 600.0
+_MOST_HOURS = 100_000  # eleven years
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,8 @@ def sweep(
     Raises:
         UserError: `older_than_h` is negative.
     """
-    if older_than_h is not None and older_than_h < 0:
-        raise UserError(f"--older-than {older_than_h:g}: give hours, 0 or more")
+    if older_than_h is not None and not 0 <= older_than_h <= _MOST_HOURS:
+        raise UserError(f"--older-than {older_than_h:g}: give hours, 0 to {_MOST_HOURS}")
     older_than = None if older_than_h is None else timedelta(hours=older_than_h)
     folder = runs_folder or project / "runs"
     sweeper = _Sweeper(project, folder, ui, older_than=older_than, dry_run=dry_run)

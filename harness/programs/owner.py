@@ -9,6 +9,7 @@ our /tmp is not dead only because we cannot see it.
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shutil
 import socket
@@ -100,6 +101,14 @@ def pid_namespace() -> str:
         return str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
     except OSError:
         return "0"
+
+
+def this_user() -> str:
+    """Return the name of the user; the number where there is none, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def this_host() -> str:

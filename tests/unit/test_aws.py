@@ -132,3 +132,40 @@ def test_an_api_of_a_stand_in_is_reached_at_its_endpoint() -> None:
     local = aws.Account("1", "eu-west-1", "http://127.0.0.1:4566", {})
     assert local.reachable(url) == "http://127.0.0.1:4566/_aws/execute-api/abcd1234/v1"
     assert local.reachable("http://127.0.0.1:4566/x") == "http://127.0.0.1:4566/x"
+
+
+@pytest.mark.parametrize(
+    "names", [("AWS_REGION",), ("AWS_DEFAULT_REGION",), ("AWS_DEFAULT_REGION", "AWS_REGION")]
+)
+def test_the_region_of_the_environment_is_taken(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    """By either name; AWS_REGION goes first, as in the AWS CLI and all other SDKs."""
+    for number, name in enumerate(names, start=1):
+        monkeypatch.setenv(name, f"eu-west-{number}")
+    with sts(200, IDENTITY) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert aws.connect("").region == f"eu-west-{len(names)}"
+        assert aws.connect("ca-central-1").region == "ca-central-1", "the settings go before"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "not a url",
+        "127.0.0.1:4566",
+        "http://",
+        "http://127.0.0.1:abc",
+        "ftp://127.0.0.1:1",
+        "http://[",
+        "file:///etc",
+    ],
+)
+def test_an_endpoint_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    """In one line that names the variable."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(UserError, match=r"^AWS_ENDPOINT_URL=.*must be an address such as http"):
+        aws.connect("")

@@ -157,10 +157,11 @@ def test_listing_is_an_array_with_where_everything_is(project: Path) -> None:
     assert set(rows[0]) >= {"env", "state", "owner", "expires_at", "account_id", "name_prefix"}
 
 
-def test_a_negative_age_is_refused(project: Path) -> None:
+@pytest.mark.parametrize("hours", [-1.0, float("nan"), float("inf"), 1e300])
+def test_an_age_that_is_none_is_refused(project: Path, hours: float) -> None:
     """Before anything is looked at."""
-    with pytest.raises(UserError, match="--older-than -1: give hours"):
-        sweeper.sweep(project, Ui(), older_than_h=-1)
+    with pytest.raises(UserError, match="--older-than .*: give hours, 0 to 100000"):
+        sweeper.sweep(project, Ui(), older_than_h=hours)
 
 
 def test_only_an_embedded_aws_of_this_machine_is_ever_gone(project: Path) -> None:
