@@ -440,11 +440,19 @@ def all_runs(runs: Path) -> list[RunFolder]:
     return [folder for _, folder in sorted(found, key=lambda pair: pair[0])]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content in one step."""
+def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Replace a file's content in one step.
+
+    Args:
+        path: The file.
+        text: Its new content.
+        mode: Its permissions, such as 0o600, whatever the umask; None: as the umask has them.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("w", encoding="utf-8") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)  # before there is anything in it to read
             file.write(text)
             file.flush()
             os.fsync(file.fileno())  # a lease outlives a loss of power

@@ -66,6 +66,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     stdin: str | None = None,
     watch: Callable[[], str] | None = None,
+    secret: bool = False,
 ) -> Completed:
     """Run a program to its end.
 
@@ -82,6 +83,7 @@ def run(
         on_line: Called with each line of standard output, from a thread.
         stdin: What it reads; None is nothing.
         watch: Asked about once a second why there is no use in going on; empty: there is.
+        secret: Whether standard output may hold secrets: it is kept out of the log.
 
     Raises:
         DeadlineError: It did not end in time.
@@ -93,7 +95,7 @@ def run(
     with contextlib.ExitStack() as stack:
         stack.callback(program.clear)
         sink = stack.enter_context(_log(log)) if log else None
-        out = _Drain(program.stdout, sink, on_line)
+        out = _Drain(program.stdout, None if secret else sink, on_line)
         err = _Drain(program.stderr, sink, None)
         try:
             if stdin is not None:

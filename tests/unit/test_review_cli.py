@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.commands import deploy
 from harness.results import Verdict
 from tests.unit import codecommit_server, github_server
 from tests.unit import report_samples as samples
@@ -199,6 +200,27 @@ def test_a_forks_job_says_why_there_is_no_comment(
     assert done.status == 0
     assert "pull requests from forks get a token that only reads" in done.err
     assert "the job summary has the same text" in done.err
+
+
+def test_a_written_plan_holds_no_text_and_is_ours_alone(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what deploy.yml uploads, where a public repository shows it to everybody."""
+    change = {"actions": ["update"], "before": {"key": "hunter2", "mb": 128}}
+    change |= {"after": {"key": "hunter3", "mb": 512}, "after_sensitive": {"key": True}}
+    entries = [{"address": "aws_x.y", "mode": "managed", "change": change}]
+    variables = {"key": {"value": "hunter3"}}
+    plan = {"format_version": "1.2", "resource_changes": entries, "variables": variables}
+    path = tmp_path / "out" / "plan.json"
+
+    deploy._tell_plan(plan, path, as_json=False)
+
+    assert "hunter" not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    told = capsys.readouterr().out
+    assert told.startswith("update   aws_x.y  key, mb 128 → 512")
+    again = project.dyno("comment", "--dry-run", "--plan-json", str(path))
+    assert "key, mb 128 → 512" in again.out, again.err
 
 
 def test_a_job_without_a_pull_request_has_its_summary(
