@@ -10,7 +10,8 @@
       build/            the packages that were deployed
       logs/             output of Terraform, Newman, the embedded AWS
 
-The copy lets `down` work however the sources change meanwhile.
+The copy lets `down` work however the sources change meanwhile. The folder is closed to other users
+of the machine, since states hold what is in them in clear.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from harness.errors import StepError, UserError
+from harness.private import make_folder
 from harness.programs.owner import Owner, this_host
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
@@ -226,7 +228,7 @@ class RunFolder:
 
     def write_lease(self, lease: Lease) -> Lease:
         """Write the lease so that a reader never sees half of it, and return it."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         self.write("lease.json", json.dumps(asdict(lease), indent=2) + "\n")
         if lease.state == "down":
             while self.release_reserve():
@@ -317,7 +319,7 @@ class RunFolder:
         Raises:
             UserError: Another command works on it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         with (self.path / "lock").open("a+") as handle:
             if not _flock(handle):
                 holder = f"run {self.run_id} is in use by {_holder(handle)}"
@@ -488,7 +490,7 @@ def _new_folder(runs: Path, now: datetime, worker: str) -> RunFolder:
         path = runs / f"{now:%y%m%d-%H%M}-{suffix or _random_suffix()}"
         suffix = ""
         try:
-            path.mkdir()
+            path.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return RunFolder(path)

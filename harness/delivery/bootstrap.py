@@ -26,6 +26,7 @@ from harness.environments import environment, toolchain
 from harness.environments.terraform import Terraform
 from harness.errors import StepError, UserError
 from harness.line import following
+from harness.private import make_folder
 from harness.progress import Ui
 
 ROOT = "_bootstrap"
@@ -182,7 +183,7 @@ def bootstrap(
         ui.warn(warning)
     account = aws.connect(env.settings.environment.region)
     place = f"{env_name}-{account.account_id}-{account.region}"
-    folder = project / ".dyno" / "bootstrap" / place
+    folder = make_folder(project / ".dyno") / "bootstrap" / place
     with toolchain.exclusive(folder.with_suffix(".lock")):
         if repository:
             _foreign_provider(account, env)  # refuses one that is wrong, before anything is made
