@@ -29,6 +29,19 @@ from harness.programs.owner import VARIABLE, Owner
 # finish the resource it is creating and to write its state.
 GRACE_S = 120.0
 
+# What lets a job write to its repository, and get tokens that roles trust. Terraform's providers
+# and Newman run what a pull request, or a state that somebody wrote, brings along. It is no wall:
+# the same user can read the environment of this very process.
+FORGE_VARIABLES = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_RESULTS_URL",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_RUNTIME_URL",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+)
+
 _LOOK_S = 1.0  # how often `watch` is asked
 _KILL_S = 10.0  # for a guard to kill its program
 
@@ -77,7 +90,8 @@ def run(
     Args:
         argv: Program and arguments.
         cwd: Working folder; None is this process's.
-        env: Its whole environment; None is this process's. `TMPDIR` and the mark are added.
+        env: Its whole environment; None is this process's. `TMPDIR` and the mark are added, and
+            `FORGE_VARIABLES` taken away.
         timeout_s: Seconds until it is interrupted, and killed `GRACE_S` later.
         log: File that both outputs are appended to as they come.
         on_line: Called with each line of standard output, from a thread.
@@ -184,6 +198,8 @@ class _Program:
         if shutil.which(argv[0], path=environment.get("PATH", os.defpath)) is None:
             raise FileNotFoundError(f"there is no program {argv[0]}")
         owner = Owner.this_process()
+        for name in FORGE_VARIABLES:
+            environment.pop(name, None)
         environment[VARIABLE] = owner.mark
         self._name = argv[0]
         self._temp = owner.temp_folder()
