@@ -127,6 +127,19 @@ def test_workflows_have_no_permission_but_what_a_job_says_it_needs(path: Path) -
             assert step["with"]["persist-credentials"] is False
 
 
+def test_codebuild_bounds_its_roles_and_sweeps() -> None:
+    """The gate role's policy refuses a role without its boundary; a killed run leaves things."""
+    content = yaml.safe_load(BUILDSPEC.read_text())
+    assert "TF_VAR_permissions_boundary_arn" in content["env"]["variables"]
+    assert content["phases"]["post_build"]["commands"][0] == "make sweep || true"
+    comments = "".join(re.findall(r"^#.*$", BUILDSPEC.read_text(), re.MULTILINE))
+    for action in (
+        *("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases"),
+        *("GetPullRequest", "PostCommentForPullRequest", "UpdateComment"),
+    ):
+        assert re.search(rf"code(build|commit):{action}\b", comments), action
+
+
 def jobs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the jobs of a workflow with their names."""
     yield from yaml.safe_load(path.read_text())["jobs"].items()
