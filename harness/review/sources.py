@@ -16,11 +16,11 @@ from harness.results import RunResult
 from harness.review import plan_table
 from harness.review.figures import Samples
 from harness.review.plan_table import Plan
+from harness.review.tuned_file import RUN_ID
 
 # Above, reading takes longer than the intervals are worth.
 _MOST_BYTES = 24_000_000
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # an environment of envs/, or what `dyno tune --function` calls its own
 _ENV = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|function [A-Za-z0-9_-]{1,140}")
 
@@ -96,7 +96,7 @@ def of_file(path: Path) -> Source:
         raise UserError(f"{path}: not the result of a run")
     result = RunResult.from_json(content, str(path))
     # It becomes part of a path, a branch and a commit's trailer.
-    for key, value, form in (("run_id", result.run_id, _RUN_ID), ("env", result.env, _ENV)):
+    for key, value, form in (("run_id", result.run_id, RUN_ID), ("env", result.env, _ENV)):
         if not form.fullmatch(value):
             raise UserError(f"{path}: {key}: {json.dumps(value)} is none")
     lease = path.parent / "lease.json"

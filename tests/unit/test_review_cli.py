@@ -11,6 +11,9 @@ import pytest
 
 from harness.commands import deploy
 from harness.results import Verdict
+from harness.review import context
+from harness.review.github import client
+from harness.review.place import ForgeError
 from tests.unit import codecommit_server, github_server
 from tests.unit import report_samples as samples
 from tests.unit.codecommit_server import CodeCommit
@@ -257,6 +260,40 @@ def test_a_missing_token_is_said(project: Project, github: GitHub, job: dict[str
     assert done.status == 0
     assert "GITHUB_TOKEN is not set" in done.err
     assert github.requests == []
+
+
+@pytest.mark.parametrize("token", ["gho_secret\n", "gho_secret\u20ac", "gho secret", "gho_\x00x"])
+def test_a_token_that_is_none_is_said_without_it(
+    project: Project, github: GitHub, job: dict[str, str], token: str
+) -> None:
+    """A header cannot carry it, and whoever says so must not print it."""
+    with pytest.raises(ForgeError, match="the token for GitHub has a character") as refused:
+        client(github.url, token)
+    assert "secret" not in str(refused.value)
+    if "\0" not in token:
+        done = project.dyno("comment", **(job | {"GITHUB_TOKEN": token}))
+        assert done.status == 0
+        assert "no comment: the token for GitHub has a character" in done.err
+        assert "secret" not in done.out + done.err
+    assert github.requests == []
+
+
+@pytest.mark.parametrize("name", ["../x", "x/..", "x/.", "./x", "a/b/c", "-a/b", "a b/c", "a/b\n"])
+def test_a_repository_is_no_path(
+    project: Project, github: GitHub, job: dict[str, str], name: str
+) -> None:
+    """Whoever names it; it becomes part of an address that the token goes to."""
+    done = project.dyno("comment", **(job | {"GITHUB_REPOSITORY": name}))
+    assert done.status == 2
+    assert "GITHUB_REPOSITORY=" in done.err and "must be OWNER/NAME" in done.err
+    assert "must be OWNER/NAME" in project.dyno("comment", f"--repo={name}", **job).err
+    assert github.requests == []
+
+
+def test_a_repository_of_any_name_is_one() -> None:
+    """GitHub's own are called .github."""
+    for name in ("acme/.github", "a-b/c_d.e", "acme/-x", "acme/..x", "acme_emu/x"):
+        assert context.github({"GITHUB_REPOSITORY": name}).repository == name
 
 
 def test_a_dry_run_prints_and_writes_nothing(

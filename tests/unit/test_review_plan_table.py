@@ -128,7 +128,7 @@ def test_anything_else_is_refused(content: Any, complaint: str) -> None:
         plan_table.parse(content, "plan.json")
 
 
-SECRET = "hunter2-in-clear"
+SECRET = "hunter2-in-clear"  # pragma: allowlist secret
 NUMBER = 48151623  # a number that somebody marked as sensitive
 
 
