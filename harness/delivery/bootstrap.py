@@ -131,6 +131,8 @@ class Bootstrapped:
             "repository": self.repository.claim if self.repository else None,
             "role_arns": dict(self.role_arns),
             "boundary_arns": dict(self.boundary_arns),
+            # to be run before the variables are set
+            "limits": list(self.repository.limit_commands()) if self.repository else [],
             "variables": [
                 {"name": v.name, "value": v.value, "use": v.use, "environment": v.environment}
                 for v in self.variables

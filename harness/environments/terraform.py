@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +256,8 @@ class Terraform:
         except (process.DeadlineError, process.AbandonedError) as error:
             raise TerraformError(command, str(error), log) from error
         if completed.returncode not in allowed:
-            raise TerraformError(command, _reason(completed), log)
+            told = replace(completed, stdout="") if command in _SECRET else completed
+            raise TerraformError(command, _reason(told), log)
         return completed
 
 

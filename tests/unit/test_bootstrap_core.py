@@ -108,6 +108,7 @@ def test_the_variables_are_commands_to_run() -> None:
     assert commands[0] == "gh variable set AWS_REGION --repo acme/tuning --body eu-west-1"
     (deploy,) = [command for command in commands if "DYNO_DEPLOY_ROLE_ARN" in command]
     assert "--repo acme/tuning --env prod --body arn:aws:iam::1:role/deploy" in deploy
+    assert done.to_json()["limits"] == list(repository.limit_commands())
     places = [(variable.name, variable.environment) for variable in done.variables]
     assert len(set(places)) == len(places)
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness.environments import toolchain
 from harness.environments.terraform import Change, Terraform, TerraformError
+from harness.environments.toolchain import Toolchain
 from harness.review import plan_table
 
 ROOT = """
@@ -164,3 +165,15 @@ def test_a_plan_that_is_handed_on_has_no_secret_and_neither_has_a_log(
     assert [change.what for change in changes] == ["input, output (known after apply)"] * 2
     for name in ("output", "show"):
         assert "hunter" not in (tmp_path / f"terraform-{name}.log").read_text()
+
+
+def test_a_show_that_is_killed_tells_nothing_of_what_it_had_printed(tmp_path: Path) -> None:
+    """Half of a plan is one long line with every value in it."""
+    program = tmp_path / "terraform"
+    program.write_text('#!/bin/sh\necho \'{"password": "hunter2"\'\nkill -9 $$\n')
+    program.chmod(0o755)
+    tools = Toolchain(program, {}, (), (), tmp_path / "lock")
+    broken = Terraform(tmp_path, tools, dict(os.environ), tmp_path)
+    with pytest.raises(TerraformError, match="ended by signal 9") as error:
+        broken._run("show", 20.0, json=True)
+    assert "hunter" not in f"{error.value}{(tmp_path / 'terraform-show.log').read_text()}"
