@@ -10,7 +10,8 @@
       build/            the packages that were deployed
       logs/             output of Terraform, Newman, the embedded AWS
 
-The copy lets `down` work however the sources change meanwhile.
+The copy lets `down` work however the sources change meanwhile. The folder is closed to other users
+of the machine, since states hold what is in them in clear.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
 from harness.errors import StepError, UserError
+from harness.private import make_folder
 from harness.programs.owner import Owner, this_host, this_user
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
@@ -277,7 +279,7 @@ class RunFolder:
 
     def write_lease(self, lease: Lease) -> Lease:
         """Write the lease so that a reader never sees half of it, and return it."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         self.write("lease.json", json.dumps(asdict(lease), indent=2) + "\n")
         if lease.state == "down":
             while self.release_reserve():
@@ -368,7 +370,7 @@ class RunFolder:
         Raises:
             UserError: Another command works on it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         with (self.path / "lock").open("a+") as handle:
             if not _flock(handle):
                 holder = f"run {self.run_id} is in use by {_holder(handle)}"
@@ -502,11 +504,19 @@ def all_runs(runs: Path) -> list[RunFolder]:
     return [folder for _, folder in sorted(found, key=lambda pair: pair[0])]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content in one step."""
+def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Replace a file's content in one step.
+
+    Args:
+        path: The file.
+        text: Its new content.
+        mode: Its permissions, such as 0o600, whatever the umask; None: as the umask has them.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("w", encoding="utf-8") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)  # before there is anything in it to read
             file.write(text)
             file.flush()
             os.fsync(file.fileno())  # a lease outlives a loss of power
@@ -542,7 +552,7 @@ def _new_folder(runs: Path, now: datetime, worker: str) -> RunFolder:
         path = runs / f"{now:%y%m%d-%H%M}-{suffix or _random_suffix()}"
         suffix = ""
         try:
-            path.mkdir()
+            path.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return RunFolder(path)

@@ -26,7 +26,7 @@ RepoOption = Annotated[
 BranchOption = Annotated[
     str | None,
     typer.Option(
-        "--branch", help="Its branch that may plan, tune and sweep; its default branch if left out."
+        "--branch", help="Its branch that is deployed from; its default branch if left out."
     ),
 ]
 ImmutableOption = Annotated[
@@ -113,7 +113,22 @@ def _print(done: Bootstrapped) -> None:
         for variable in done.variables:
             if variable.use == use:
                 typer.echo(f"  {variable.command(done.repository)}")
+    _print_environments(done.env, done.repository)
+
+
+def _print_environments(env: str, repository: Repository) -> None:
+    """Say what keeps other branches out: GitHub makes a missing environment open for all."""
+    branch = repository.branch
     typer.echo(
-        f"\nThe deploy role is for the GitHub environment {done.env}: make it under Settings, "
-        "Environments, with reviewers."
+        f"\nBefore that, let branch {branch} alone use the environments of the scheduled workflows."
+        "\nGitHub makes a missing one by itself, for every branch; a pull request could then assume"
+        "\ntheir roles:"
+    )
+    for command in repository.limit_commands():
+        typer.echo(f"  {command}")
+    typer.echo(
+        f"\nThe deploy role is for the GitHub environment {env}: make it under Settings, "
+        f"Environments,\nwith reviewers, and with {branch} as its only deployment branch.\n"
+        f"Under Settings, Rules, let {branch} take pull requests only, with a review from code "
+        "owners:\nGitHub Actions may approve one, and owns nothing."
     )

@@ -18,6 +18,7 @@ from harness.commands.support import (
 )
 from harness.errors import EXIT_PASS, EXIT_SLO_MISSED
 from harness.progress import Ui
+from harness.runs import write_atomically
 
 HELP = f"""
 Deploy a standing environment through Terraform, and check that it holds its SLOs.
@@ -36,7 +37,10 @@ def deploy(
     env: EnvOption = "local",
     plan_json: Annotated[
         Path | None,
-        typer.Option(help="Only plan, and write the plan there, as `dyno comment` takes it."),
+        typer.Option(
+            help="Only plan, and write what changes there, as `dyno comment` takes it: names, "
+            "numbers and booleans, no text that may be a secret."
+        ),
     ] = None,
     duration_s: Annotated[float | None, typer.Option(help="Seconds of each load test.")] = None,
     virtual_users: Annotated[int | None, typer.Option(help="Users at once.")] = None,
@@ -77,9 +81,11 @@ def deploy(
 def _tell_plan(plan: dict[str, Any], path: Path, *, as_json: bool) -> None:
     from harness.review import plan_table
 
+    # CI hands the file on, to whoever may read its artefacts: nothing of it may be a secret
+    public = plan_table.public(plan, "terraform show -json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(plan) + "\n", encoding="utf-8")
-    parsed = plan_table.parse(plan, str(path))
+    write_atomically(path, json.dumps(public) + "\n", mode=0o600)
+    parsed = plan_table.parse(public, str(path))
     if as_json:
         rows = [{"action": c.action, "address": c.address, "what": c.what} for c in parsed.changes]
         print_json(rows)

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from harness.review.sources import Source
 
 RunArgument = Annotated[
-    str | None, typer.Argument(metavar="[RUN_ID|RESULT.JSON]", help="A run; the newest if none.")
+    str | None,
+    typer.Argument(
+        metavar="[RUN_ID|RESULT.JSON|FOLDER/]",
+        help="A run, or a folder with one, such as an unpacked artefact; the newest if none.",
+    ),
 ]
 RepoOption = Annotated[
     str, typer.Option("--repo", help="OWNER/NAME; $GITHUB_REPOSITORY if left out.")

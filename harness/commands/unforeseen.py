@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from harness.commands.support import project
 from harness.errors import EXIT_STEP_FAILED, UserError
+from harness.private import make_folder
 from harness.progress import Ui
 
 
@@ -48,7 +49,7 @@ def _kept(error: BaseException) -> str:
     """Write the traceback down, and say where; it may hold what is nobody else's business."""
     try:
         path = project() / ".dyno" / "traceback.txt"
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         path.touch(mode=0o600)
         path.write_text("".join(traceback.format_exception(error)))
     except (OSError, UserError):

@@ -26,6 +26,7 @@ from harness.environments import environment, toolchain
 from harness.environments.terraform import Terraform
 from harness.errors import StepError, UserError
 from harness.line import following
+from harness.private import make_folder
 from harness.progress import Ui
 
 ROOT = "_bootstrap"
@@ -130,6 +131,8 @@ class Bootstrapped:
             "repository": self.repository.claim if self.repository else None,
             "role_arns": dict(self.role_arns),
             "boundary_arns": dict(self.boundary_arns),
+            # to be run before the variables are set
+            "limits": list(self.repository.limit_commands()) if self.repository else [],
             "variables": [
                 {"name": v.name, "value": v.value, "use": v.use, "environment": v.environment}
                 for v in self.variables
@@ -182,7 +185,7 @@ def bootstrap(
         ui.warn(warning)
     account = aws.connect(env.settings.environment.region)
     place = f"{env_name}-{account.account_id}-{account.region}"
-    folder = project / ".dyno" / "bootstrap" / place
+    folder = make_folder(project / ".dyno") / "bootstrap" / place
     with toolchain.exclusive(folder.with_suffix(".lock")):
         if repository:
             _foreign_provider(account, env)  # refuses one that is wrong, before anything is made

@@ -38,6 +38,7 @@ from harness.line import following, pipeline
 from harness.line.run import PACKAGES
 from harness.load import newman
 from harness.load.samples import read_samples
+from harness.private import make_folder
 from harness.progress import Ui
 from harness.results import Check, LoadResult
 from harness.runs import write_atomically
@@ -162,7 +163,8 @@ class Deployment:
             ui.warn(warning)
         account = deployed.account_of(project, env)
         folder = deployed.folder_of(project, env, account)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(project / ".dyno")
+        make_folder(folder)
         backend = deployed.backend_of(env, account, folder)
         with toolchain.exclusive(folder.with_suffix(".lock")), pipeline.signals_raise():
             root = _stage(project, folder, env)

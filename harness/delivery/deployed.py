@@ -53,8 +53,7 @@ def backend_of(env: Env, account: aws.Account, folder: Path) -> dict[str, str]:
     settings = env.settings.environment
     if settings.emulated:
         return {"path": str(folder / "terraform.tfstate")}
-    bucket = environment.state_bucket(account, settings.state_bucket)
-    environment.require_bucket(account, bucket, env.name)
+    bucket = environment.require_bucket(account, settings.state_bucket, env.name)
     return {"bucket": bucket, "key": deployed_state_key(env), "region": account.region}
 
 

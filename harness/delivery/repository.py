@@ -10,6 +10,7 @@ before it gets into a trust policy.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -24,6 +25,10 @@ from harness.review.patience import Patience
 from harness.review.place import ForgeError
 
 DEFAULT_BRANCH = "main"
+# GitHub environments of the scheduled workflows. Each must be limited to the default branch:
+# GitHub makes one that is missing by itself, and then every branch may use it.
+SWEEP_ENVIRONMENT = "dyno-sweep"
+TUNE_ENVIRONMENT = "dyno-tune"
 # Repositories that are younger have ids in their subjects, unless somebody switched them off.
 IMMUTABLE_SINCE = "2026-07-15"
 
@@ -43,7 +48,7 @@ class Repository:
     Attributes:
         claim: Its name as in the tokens' subject: "acme/tuning", or with immutable ids
             "acme@1234/tuning@5678".
-        branch: The branch whose workflows may plan, tune and sweep.
+        branch: The branch whose workflow may plan a deployment.
     """
 
     claim: str
@@ -58,13 +63,33 @@ class Repository:
         """Return who may assume which role: exact `sub` claims by role."""
         pull_request = f"repo:{self.claim}:pull_request"
         branch = f"repo:{self.claim}:ref:refs/heads/{self.branch}"
+        environment = f"repo:{self.claim}:environment:"
         return {
             "plan": [pull_request, branch],
-            "gate": [pull_request, branch],
-            "deploy": [f"repo:{self.claim}:environment:{env}"],
+            # The sweep runs what pull requests have written into the bucket of the states, so its
+            # token must be good for no other role than theirs: not the branch's, but one of an
+            # environment of its own.
+            "gate": [pull_request, f"{environment}{SWEEP_ENVIRONMENT}"],
+            "deploy": [f"{environment}{env}"],
             # never a pull request: it calls the deployed function
-            "tune": [branch],
+            "tune": [f"{environment}{TUNE_ENVIRONMENT}"],
         }
+
+    def limit_commands(self) -> tuple[str, ...]:
+        """Return the command lines that let no other branch use the scheduled environments."""
+        lines = []
+        for name in (SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT):
+            where = f"repos/{self.slug}/environments/{name}"
+            lines.append(
+                f"gh api --method PUT {where} "
+                "-F 'deployment_branch_policy[protected_branches]=false' "
+                "-F 'deployment_branch_policy[custom_branch_policies]=true'"
+            )
+            branch = shlex.quote(self.branch)
+            lines.append(
+                f"gh api --method POST {where}/deployment-branch-policies -f name={branch}"
+            )
+        return tuple(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +139,7 @@ def find_repository(
 
     Args:
         text: OWNER/NAME; with both ids it is taken as it is, and nobody is asked.
-        branch: The branch whose workflows may plan, tune and sweep; None is the default branch.
+        branch: The branch that is deployed, tuned and swept from; None is the default branch.
         immutable: Whether the tokens have ids, as whoever calls knows it; None: ask GitHub.
         env: The environment that is bootstrapped, for the lines to run.
         environ: The process's environment, for GitHub's address and a token.

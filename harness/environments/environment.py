@@ -451,37 +451,46 @@ def has_bucket(account: Account, bucket: str) -> bool:
     return True
 
 
-def require_bucket(account: Account, bucket: str, env: str = "dev") -> None:
-    """Make sure that the state bucket is there.
+def require_bucket(account: Account, named: str, env: str = "dev") -> str:
+    """Return the name of the state bucket, which is there.
+
+    The usual name can be guessed, so whoever is first may have taken it, to read states, or to
+    write what a teardown then believes. Only dyno.toml can say that another account's is meant.
 
     Args:
-        account: Whose it must be.
-        bucket: Its name.
+        account: Whose the usual one must be.
+        named: The bucket that dyno.toml names, which may be in another account; empty: none.
         env: The environment, for the advice.
 
     Raises:
-        UserError: It is not, or is not ours.
+        UserError: It is not there, or is somebody else's.
     """
+    bucket = state_bucket(account, named)
+    owner = {} if named else {"ExpectedBucketOwner": account.account_id}
     try:
-        account.session.client("s3").head_bucket(Bucket=bucket)
+        account.session.client("s3").head_bucket(Bucket=bucket, **owner)
     except botocore.exceptions.ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status == 403:
-            raise UserError(
-                f"the state bucket {bucket} may not be used with these credentials (403). "
-                "Name another one: state_bucket under [environment] in dyno.toml."
-            ) from error
-        location = (
-            ""
-            if account.region == "us-east-1"
-            else f" --create-bucket-configuration LocationConstraint={account.region}"
+        raise UserError(_bucket_refusal(account, bucket, named, env, status)) from error
+    return bucket
+
+
+def _bucket_refusal(account: Account, bucket: str, named: str, env: str, status: int) -> str:
+    other = "state_bucket under [environment] in dyno.toml."
+    if status == 403:
+        whose = "" if named else f" or is not account {account.account_id}'s"
+        return (
+            f"the state bucket {bucket} may not be used with these credentials{whose} (403). "
+            f"Name another one: {other}"
         )
-        raise UserError(
-            f"the state bucket {bucket} does not exist. Make it once:\n"
-            f"  make bootstrap ENV={env}\n"
-            "or by hand:\n"
-            f"  aws s3api create-bucket --bucket {bucket} --region {account.region}{location}\n"
-            f"  aws s3api put-bucket-versioning --bucket {bucket} "
-            "--versioning-configuration Status=Enabled\n"
-            "or name another one: state_bucket under [environment] in dyno.toml."
-        ) from error
+    place = f" --create-bucket-configuration LocationConstraint={account.region}"
+    return (
+        f"the state bucket {bucket} does not exist. Make it once:\n"
+        f"  make bootstrap ENV={env}\n"
+        "or by hand:\n"
+        f"  aws s3api create-bucket --bucket {bucket} --region {account.region}"
+        f"{'' if account.region == 'us-east-1' else place}\n"
+        f"  aws s3api put-bucket-versioning --bucket {bucket} "
+        "--versioning-configuration Status=Enabled\n"
+        f"or name another one: {other}"
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ PLAN_TIMEOUT_S = 300.0
 INIT_TIMEOUT_S = 600.0  # the first one may download 700 MB of provider
 
 _PLAN = "dyno.tfplan"
+# What these print has sensitive values in clear, and logs are evidence that is handed on.
+_SECRET = ("output", "show")
 _CHANGES = 2  # exit status of plan -detailed-exitcode when there is something to do
 
 
@@ -249,11 +251,13 @@ class Terraform:
                 log=log,
                 on_line=follow.line if follow else None,
                 watch=self._watch,
+                secret=command in _SECRET,
             )
         except (process.DeadlineError, process.AbandonedError) as error:
             raise TerraformError(command, str(error), log) from error
         if completed.returncode not in allowed:
-            raise TerraformError(command, _reason(completed), log)
+            told = replace(completed, stdout="") if command in _SECRET else completed
+            raise TerraformError(command, _reason(told), log)
         return completed
 
 

@@ -139,8 +139,7 @@ class Run:
             account = aws.connect(settings.region)
         bucket = ""
         if account and not settings.emulated:
-            bucket = environment.state_bucket(account, settings.state_bucket)
-            environment.require_bucket(account, bucket, env_name)
+            bucket = environment.require_bucket(account, settings.state_bucket, env_name)
 
         folder = runs.create(
             all_runs,

@@ -31,6 +31,7 @@ from harness.local import meter, supervisor
 from harness.local.identity import identity, is_alive
 from harness.local.ports import HOST, check_port, free_port, port_in_use
 from harness.local.shims import node_environment, python_environment
+from harness.private import make_folder
 
 DEFAULT_ACCOUNT = "000000000000"
 # pragma: allowlist nextline secret: the embedded AWS's, same for everybody
@@ -156,7 +157,7 @@ def start(
         ACCOUNT_CONCURRENCY if account_concurrency is None else account_concurrency
     )
     home = home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
     with _locked(home):
         running = status(home)
         if running is not None:

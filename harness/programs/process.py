@@ -29,6 +29,19 @@ from harness.programs.owner import VARIABLE, Owner
 # finish the resource it is creating and to write its state.
 GRACE_S = 120.0
 
+# What lets a job write to its repository, and get tokens that roles trust. Terraform's providers
+# and Newman run what a pull request, or a state that somebody wrote, brings along. It is no wall:
+# the same user can read the environment of this very process.
+FORGE_VARIABLES = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_RESULTS_URL",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_RUNTIME_URL",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+)
+
 _LOOK_S = 1.0  # how often `watch` is asked
 _KILL_S = 10.0  # for a guard to kill its program
 
@@ -66,6 +79,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     stdin: str | None = None,
     watch: Callable[[], str] | None = None,
+    secret: bool = False,
 ) -> Completed:
     """Run a program to its end.
 
@@ -76,12 +90,14 @@ def run(
     Args:
         argv: Program and arguments.
         cwd: Working folder; None is this process's.
-        env: Its whole environment; None is this process's. `TMPDIR` and the mark are added.
+        env: Its whole environment; None is this process's. `TMPDIR` and the mark are added, and
+            `FORGE_VARIABLES` taken away.
         timeout_s: Seconds until it is interrupted, and killed `GRACE_S` later.
         log: File that both outputs are appended to as they come.
         on_line: Called with each line of standard output, from a thread.
         stdin: What it reads; None is nothing.
         watch: Asked about once a second why there is no use in going on; empty: there is.
+        secret: Whether standard output may hold secrets: it is kept out of the log.
 
     Raises:
         DeadlineError: It did not end in time.
@@ -93,7 +109,7 @@ def run(
     with contextlib.ExitStack() as stack:
         stack.callback(program.clear)
         sink = stack.enter_context(_log(log)) if log else None
-        out = _Drain(program.stdout, sink, on_line)
+        out = _Drain(program.stdout, None if secret else sink, on_line)
         err = _Drain(program.stderr, sink, None)
         try:
             if stdin is not None:
@@ -182,6 +198,8 @@ class _Program:
         if shutil.which(argv[0], path=environment.get("PATH", os.defpath)) is None:
             raise FileNotFoundError(f"there is no program {argv[0]}")
         owner = Owner.this_process()
+        for name in FORGE_VARIABLES:
+            environment.pop(name, None)
         environment[VARIABLE] = owner.mark
         self._name = argv[0]
         self._temp = owner.temp_folder()

@@ -12,20 +12,25 @@ _MARKUP = re.compile(r"([\\`*\[\]|~#$])|(?<!\w)(_)|(_)(?!\w)")
 # markup, so that no backslash keeps it from doing so: @name, #12, GH-12.
 _REFERENCE = re.compile(r"([@#]|\bGH-)(?=\w)", re.IGNORECASE)
 
+# An address without markup becomes a link, too, of whoever wrote the message.
+_ADDRESS = re.compile(r"\b((?:https?|ftp|mailto|xmpp):|www(?=\.))(?=\S)", re.IGNORECASE)
+
 # What colours a terminal, hides, or turns the direction of reading: nothing that is to be read.
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 
 
 def text(value: str) -> str:
     """Return text that reads the same in Markdown, on one line.
 
-    Nothing in it becomes markup, HTML, a formula, or a mention that would notify somebody.
+    Nothing in it becomes markup, HTML, a formula, a link, or a mention that would notify somebody.
     """
     line = " ".join(visible(value).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKUP.sub(lambda found: "\\" + found.group(0), line)
-    return _REFERENCE.sub("\\1\u200b", line)
+    return _ADDRESS.sub("\\1\u200b", _REFERENCE.sub("\\1\u200b", line))
 
 
 def code(value: str) -> str:

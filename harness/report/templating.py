@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -25,6 +26,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_finalize,
     )
     made.filters |= {
         "md": markdown.text,
@@ -33,6 +35,12 @@ def environment() -> jinja2.Environment:
         "keep": _keep_units,
     }
     return made
+
+
+def _finalize(value: Any) -> Any:
+    """Return a value without what colours, hides or turns a text; HTML of our own as it is."""
+    ours = hasattr(value, "__html__")
+    return markdown.visible(value) if isinstance(value, str) and not ours else value
 
 
 def markdown_table(table: Table) -> str:

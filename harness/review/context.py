@@ -13,7 +13,8 @@ from urllib.parse import quote
 from harness.errors import UserError
 from harness.review.github import DEFAULT_API_URL
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+# It becomes part of an address: no name is "." or "..".
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")
 _MERGE_REF = re.compile(r"refs/pull/(\d+)/(?:merge|head)")
 # git@github.com:owner/name.git, ssh://git@github.com/owner/name, https://github.com/owner/name
 _REMOTE = re.compile(r"(?:^[^/]*?@?[^/:]+:|^[a-z+]+://[^/]+/)([^/:]+/[^/]+?)(?:\.git)?/?$")
@@ -71,7 +72,8 @@ def github(
     if not named and (found := _REMOTE.search(remote)):
         named = found[1]
     if named and not _REPOSITORY.fullmatch(named):
-        raise UserError(f"--repo {named}: must be OWNER/NAME, such as acme/shop")
+        told = "--repo " if repository else "GITHUB_REPOSITORY="
+        raise UserError(f"{told}{named}: must be OWNER/NAME, such as acme/shop")
     number = _pull(event, environ) if pull is None else pull
     if number is not None and number < 1:
         raise UserError(f"--pull {number}: must be the number of a pull request")

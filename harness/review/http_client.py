@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _MOST_REDIRECTS = 3
 # A secondary rate limit that names no time: GitHub asks for a minute, and more each time.
 _UNNAMED_WAIT_S = 60.0
+_TOKEN = re.compile(r"[!-~]*")  # a header takes no more
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -77,6 +79,8 @@ class Answer:
 class JsonClient:
     """Talks to one API.
 
+    Raises a UserError for an address that is not safe, a ForgeError for a token that is none.
+
     Attributes:
         base_url: Such as "https://api.github.com".
         token: The bearer token; empty: none is sent.
@@ -101,6 +105,11 @@ class JsonClient:
             raise UserError(
                 f"{self.base_url}: the address of {self.name}'s API must begin with https://, "
                 "or the token could be read on the way"
+            )
+        if not _TOKEN.fullmatch(self.token):
+            raise ForgeError(
+                f"the token for {self.name} has a character that no token has, such as the end of "
+                "a line; set it again, without"
             )
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": f"lambda-dyno/{__version__}", **self.headers})

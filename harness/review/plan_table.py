@@ -3,6 +3,10 @@
 Reads what `terraform show -json PLAN` writes (format 1.x; keys that it does not know are
 ignored, as that format asks of its readers). A comment may be public and text may be a secret
 that nobody marked as one, so only numbers and booleans are shown; of the rest, the names.
+
+A whole plan holds every value in clear, those of sensitive variables too. `public` makes one of
+it that may be kept and handed on: of the same format, with what the tables read and no more.
+Its one key that Terraform's has not is `hidden` of a change: attributes whose values are left out.
 """
 
 from __future__ import annotations
@@ -109,6 +113,57 @@ def parse(content: Any, source: str) -> Plan:
     return Plan(tuple(found))
 
 
+def public(content: Any, source: str) -> dict[str, Any]:
+    """Return a plan without any value that is a text or was marked as sensitive.
+
+    It reads as the same changes: `parse` finds no difference.
+
+    Args:
+        content: What `terraform show -json PLAN` wrote, parsed.
+        source: Where it came from, for the error message.
+
+    Raises:
+        UserError: It is not a plan, or of a format that is not known here.
+    """
+    parse(content, source)
+    entries = [
+        _public_entry(entry)
+        for entry in content.get("resource_changes") or ()
+        if entry.get("mode", "managed") == "managed" and any(_changes(entry))
+    ]
+    return {"format_version": content["format_version"], "resource_changes": entries}
+
+
+def _public_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    change = entry["change"]
+    kept: dict[str, Any] = {"actions": [name for name in change["actions"] if name in _KNOWN]}
+    if paths := change.get("replace_paths"):
+        kept["replace_paths"] = paths  # names and positions
+    if change.get("importing"):
+        kept["importing"] = {"unknown": True}  # the id is a value
+    if "update" in change["actions"]:
+        kept |= _public_values(change)
+    names = ("address", "deposed", "previous_address")
+    found = {"mode": "managed"} | {name: entry[name] for name in names if entry.get(name)}
+    if entry.get("action_reason") in _REASONS:
+        found["action_reason"] = entry["action_reason"]
+    return {**found, "change": kept}
+
+
+def _public_values(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a table shows, and the names of the others that change."""
+    values: dict[str, Any] = {"before": {}, "after": {}, "after_unknown": {}, "hidden": []}
+    for attribute in _attributes(change):
+        name = attribute.name
+        if attribute.unknown:
+            values["after_unknown"][name] = True
+        elif attribute.shown:
+            values["before"][name], values["after"][name] = attribute.before, attribute.after
+        else:
+            values["hidden"].append(name)
+    return values
+
+
 def summary(plan: Plan) -> str:
     """Return how many resources each thing happens to, as one sentence."""
     counts = Counter(change.action for change in plan.changes)
@@ -164,6 +219,7 @@ _SINGLE: Mapping[str, Action] = {
     "update": "update",
     "create": "create",
 }
+_KNOWN = (*_SINGLE, "no-op", "read")
 
 
 def _what(action: Action, change: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
@@ -174,7 +230,7 @@ def _what(action: Action, change: Mapping[str, Any], entry: Mapping[str, Any]) -
         if change["actions"][0] == "create":
             parts.append("the new one first")
     elif action == "update":
-        parts.append(_listed(list(_attributes(change))))
+        parts.append(_listed([str(attribute) for attribute in _attributes(change)]))
     if entry.get("previous_address"):
         parts.append(f"was {entry['previous_address']}")
     return "; ".join(part for part in parts if part)
@@ -190,27 +246,46 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(shown)
 
 
-def _attributes(change: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the attributes that change, with their values where those may be shown."""
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    """An attribute that changes."""
+
+    name: str
+    before: Any = None
+    after: Any = None
+    unknown: bool = False  # until it is applied
+    hidden: bool = False  # sensitive, or left out of the plan
+
+    @property
+    def shown(self) -> bool:
+        """Whether its values may be."""
+        return not self.hidden and all(
+            value is None or isinstance(value, bool | int | float)
+            for value in (self.before, self.after)
+        )
+
+    def __str__(self) -> str:
+        if self.unknown:
+            return f"{self.name} (known after apply)"
+        values = f" {_value(self.before)} → {_value(self.after)}" if self.shown else ""
+        return f"{self.name}{values}"
+
+
+def _attributes(change: Mapping[str, Any]) -> Iterable[_Attribute]:
+    """Yield the attributes that change, by name."""
     before, after = change.get("before") or {}, change.get("after") or {}
-    unknown = change.get("after_unknown") or {}
-    for name in sorted({*before, *after, *unknown}):
+    unknown, hidden = change.get("after_unknown") or {}, set(change.get("hidden") or ())
+    for name in sorted({*before, *after, *unknown, *hidden}):
         if unknown.get(name) is True:
-            yield f"{name} (known after apply)"
-        elif before.get(name) != after.get(name):
-            hidden = _is_sensitive(change, name)
-            yield name if hidden else _with_values(name, before.get(name), after.get(name))
+            yield _Attribute(name, unknown=True)
+        elif name in hidden or before.get(name) != after.get(name):
+            sensitive = name in hidden or _is_sensitive(change, name)
+            yield _Attribute(name, before.get(name), after.get(name), hidden=sensitive)
 
 
 def _is_sensitive(change: Mapping[str, Any], name: str) -> bool:
     marks = (change.get("before_sensitive"), change.get("after_sensitive"))
     return any(mark is True or (isinstance(mark, Mapping) and mark.get(name)) for mark in marks)
-
-
-def _with_values(name: str, before: Any, after: Any) -> str:
-    if all(value is None or isinstance(value, bool | int | float) for value in (before, after)):
-        return f"{name} {_value(before)} → {_value(after)}"
-    return name
 
 
 def _value(value: Any) -> str:

@@ -16,11 +16,11 @@ from harness.results import RunResult
 from harness.review import plan_table
 from harness.review.figures import Samples
 from harness.review.plan_table import Plan
+from harness.review.tuned_file import RUN_ID
 
 # Above, reading takes longer than the intervals are worth.
 _MOST_BYTES = 24_000_000
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # an environment of envs/, or what `dyno tune --function` calls its own
 _ENV = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|function [A-Za-z0-9_-]{1,140}")
 
@@ -57,7 +57,8 @@ def find(project: Path, name: str | None, *, of_functions: bool = False) -> Sour
 
     Args:
         project: Folder that holds `runs/`.
-        name: A run id, or the path of a result.json (or of its folder); None is the newest run.
+        name: A run id, or the path of a result.json, of its folder, or of a folder of one run, as
+            an artefact is; None is the newest run.
         of_functions: Whether a tuning of a function that stays counts for the newest, too.
 
     Raises:
@@ -65,11 +66,23 @@ def find(project: Path, name: str | None, *, of_functions: bool = False) -> Sour
     """
     if name is not None and ("/" in name or name.endswith(".json")):
         path = Path(name)
-        return of_file(path / "result.json" if path.is_dir() else path)
+        return of_file(_in_folder(path) if path.is_dir() else path)
     folder = runs.find(project / "runs", name, standing=False, tuner_only=of_functions)
     endpoint = folder.read_lease().endpoint
     source = of_file(folder.result)
     return Source(source.result, source.folder, endpoint)
+
+
+def _in_folder(folder: Path) -> Path:
+    """Return the path of the result in a run's folder, or in a folder of one run.
+
+    Raises:
+        UserError: There are several.
+    """
+    found = sorted(folder.glob("*/result.json"))
+    if len(found) > 1 and not (folder / "result.json").exists():
+        raise UserError(f"{folder}: has the results of {len(found)} runs; name one of them")
+    return found[0] if found and not (folder / "result.json").exists() else folder / "result.json"
 
 
 def of_file(path: Path) -> Source:
@@ -83,7 +96,7 @@ def of_file(path: Path) -> Source:
         raise UserError(f"{path}: not the result of a run")
     result = RunResult.from_json(content, str(path))
     # It becomes part of a path, a branch and a commit's trailer.
-    for key, value, form in (("run_id", result.run_id, _RUN_ID), ("env", result.env, _ENV)):
+    for key, value, form in (("run_id", result.run_id, RUN_ID), ("env", result.env, _ENV)):
         if not form.fullmatch(value):
             raise UserError(f"{path}: {key}: {json.dumps(value)} is none")
     lease = path.parent / "lease.json"

@@ -27,6 +27,8 @@ KEY = "memory_mb"
 
 _EVIDENCE = "//"
 _MOST_FORMER = 10
+# What may be part of a path, a pull request's text and a commit's trailer.
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DECLARED = re.compile(r'^\s*variable\s+"memory_mb"', re.MULTILINE)
 _ASSIGNED = re.compile(r"^\s*memory_mb\s*=", re.MULTILINE)
 
@@ -64,7 +66,7 @@ def parse(text: str | None, where: str) -> Tuned:
         where: Its path, for the error message.
 
     Raises:
-        UserError: Terraform could not read it either, or the memory size in it is none.
+        UserError: Terraform could not read it either, or the memory size or the run in it is none.
     """
     if text is None:
         return Tuned()
@@ -79,12 +81,25 @@ def parse(text: str | None, where: str) -> Tuned:
     if memory_mb is not None and not is_size(memory_mb):
         raise UserError(f"{where}: {KEY}: {json.dumps(memory_mb)} is not {_SIZES}")
     evidence = evidence if isinstance(evidence, dict) else {}
+    listed = evidence.get("former")
     former = [
-        Former(entry[KEY], str(entry.get("run_id") or ""))
-        for entry in evidence.get("former") or ()
+        Former(entry[KEY], _run_id(entry, where))
+        for entry in (listed if isinstance(listed, list) else ())
         if isinstance(entry, dict) and is_size(entry.get(KEY))
     ]
-    return Tuned(memory_mb, str(evidence.get("run_id") or ""), tuple(former), content)
+    return Tuned(memory_mb, _run_id(evidence, where), tuple(former), content)
+
+
+def _run_id(holder: Mapping[str, Any], where: str) -> str:
+    """Return the run that is named as evidence; empty if none is.
+
+    Raises:
+        UserError: It is no run's id.
+    """
+    found = holder.get("run_id") or ""
+    if found and not (isinstance(found, str) and RUN_ID.fullmatch(found)):
+        raise UserError(f"{where}: run_id: {json.dumps(found)} is no run's id; take it out")
+    return str(found)
 
 
 def render(tuned: Tuned, env: str, evidence: Mapping[str, Any]) -> str:

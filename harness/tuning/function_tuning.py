@@ -265,10 +265,9 @@ def _state_bucket(settings: Settings, account: aws.Account) -> str:
     environment's settings name one, a state that outlives this machine is the better one.
     """
     named = settings.environment.state_bucket
-    bucket = environment.state_bucket(account, named)
     if named:
-        environment.require_bucket(account, bucket)
-        return bucket
+        return environment.require_bucket(account, named)
+    bucket = environment.state_bucket(account, named)
     return bucket if environment.has_bucket(account, bucket) else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections import defaultdict
@@ -15,6 +16,7 @@ import yaml
 
 from harness.cli import app
 from harness.delivery.bootstrap import Bootstrapped, Bucket, Repository
+from harness.delivery.repository import SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT
 
 pytestmark = pytest.mark.contract
 
@@ -123,6 +125,65 @@ def test_workflows_have_no_permission_but_what_a_job_says_it_needs(path: Path) -
     for step in steps(path):
         if str(step.get("uses", "")).startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
+
+
+def test_codebuild_bounds_its_roles_and_sweeps() -> None:
+    """The gate role's policy refuses a role without its boundary; a killed run leaves things."""
+    content = yaml.safe_load(BUILDSPEC.read_text())
+    assert "TF_VAR_permissions_boundary_arn" in content["env"]["variables"]
+    assert content["phases"]["post_build"]["commands"][0] == "make sweep || true"
+    comments = "".join(re.findall(r"^#.*$", BUILDSPEC.read_text(), re.MULTILINE))
+    for action in (
+        *("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases"),
+        *("GetPullRequest", "PostCommentForPullRequest", "UpdateComment"),
+    ):
+        assert re.search(rf"code(build|commit):{action}\b", comments), action
+
+
+def jobs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the jobs of a workflow with their names."""
+    yield from yaml.safe_load(path.read_text())["jobs"].items()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_no_job_that_runs_a_pull_requests_code_can_write_to_the_repository(path: Path) -> None:
+    """A token with pull-requests: write approves; what has one runs the default branch's code."""
+    content = yaml.safe_load(path.read_text())
+    if "pull_request" not in content[True]:  # "on" is a boolean to YAML 1.1
+        return
+    for name, job in jobs(path):
+        writes = {key for key, value in job["permissions"].items() if value == "write"}
+        if writes <= {"id-token"}:
+            assert "secrets." not in json.dumps(job), name
+            continue
+        assert writes == {"pull-requests"}, name
+        (checkout,) = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}", name
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/download-artifact@"):
+                # a folder of its own: it overwrites nothing that runs
+                assert step["with"] == {"name": "evidence", "path": "evidence"}
+            # nothing of the pull request or the artefact becomes a part of a command
+            assert "${{" not in step.get("run", ""), name
+        assert job["needs"] == "account"
+
+
+def test_scheduled_jobs_with_a_role_have_environments_of_their_own() -> None:
+    """With the branch's subject, what takes over a sweep could plan and tune."""
+    expected = {"sweep": SWEEP_ENVIRONMENT, "tune": TUNE_ENVIRONMENT}
+    for path in WORKFLOWS:
+        for name, job in jobs(path):
+            if "schedule" in yaml.safe_load(path.read_text())[True] and "id-token" in str(job):
+                assert job["environment"] == expected.pop(name), path.name
+    assert expected == {}
+
+
+def test_what_others_left_in_the_account_fails_no_pull_request() -> None:
+    """The nightly sweep says it."""
+    for path in (PROJECT / ".github" / "workflows" / "gate.yml", PROJECT / "action.yml"):
+        (sweep,) = [step for step in steps(path) if "sweep" in step.get("run", "")]
+        assert sweep["continue-on-error"] is True
+        assert sweep["if"] == "always()"
 
 
 def test_a_run_that_owns_resources_is_never_cancelled() -> None:

@@ -127,7 +127,6 @@ def _of_nobody(names: Mapping[str, str]) -> Iterator[Attempt]:
     yield "s3", "list_objects_v2", {"Bucket": "acme-data"}
 
     yield "lambda", "invoke", {"FunctionName": "shop-orders"}
-    yield "lambda", "invoke", {"FunctionName": f"{GATE_RUN}-crud-api"}
     yield "lambda", "delete_function", {"FunctionName": "shop-orders"}
     yield (
         "lambda",

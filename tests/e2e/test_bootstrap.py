@@ -91,9 +91,12 @@ def test_it_prepares_an_account_once_and_again_changes_nothing(
     tune = account.client("iam").get_role(RoleName="github-dyno-dev-tune")["Role"]
     (statement,) = tune["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] in (
-        "repo:acme@1234/tuning@5678:ref:refs/heads/trunk",
-        ["repo:acme@1234/tuning@5678:ref:refs/heads/trunk"],
+        "repo:acme@1234/tuning@5678:environment:dyno-tune",
+        ["repo:acme@1234/tuning@5678:environment:dyno-tune"],
     )
+
+    plan = account.client("iam").get_role(RoleName="github-dyno-dev-plan")["Role"]
+    assert ":ref:refs/heads/trunk" in json.dumps(plan["AssumeRolePolicyDocument"])
 
     bucket = f"dyno-state-{account.account_id}-us-east-1"
     assert first["bucket"] == {"name": bucket, "made": True, "managed": True}

@@ -119,15 +119,17 @@ class only(pytest.MonkeyPatch):  # noqa: N801 - reads as a statement: with only(
 PULL_REQUEST = "repo:acme/tuning:pull_request"
 MAIN = "repo:acme/tuning:ref:refs/heads/main"
 REVIEWED = "repo:acme/tuning:environment:dev"
+SWEEP = "repo:acme/tuning:environment:dyno-sweep"
+TUNE = "repo:acme/tuning:environment:dyno-tune"
 
 
 def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
     """Another repository, a fork, a branch, an audience, a missing claim: all stay outside."""
     allowed = {
         "plan": (PULL_REQUEST, MAIN),
-        "gate": (PULL_REQUEST, MAIN),
+        "gate": (PULL_REQUEST, SWEEP),
         "deploy": (REVIEWED,),
-        "tune": (MAIN,),
+        "tune": (TUNE,),
     }
     for role, subjects in allowed.items():
         for subject in subjects:
@@ -152,7 +154,7 @@ def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
         {name: value for name, value in good.items() if name != "aud"},
         {name: value for name, value in good.items() if name != "sub"},
     ]
-    everybody = {PULL_REQUEST, MAIN, REVIEWED}
+    everybody = {PULL_REQUEST, MAIN, REVIEWED, SWEEP, TUNE}
     for role, arn in prepared.done.role_arns.items():
         others = sorted(everybody - set(allowed[role]))
         for stranger in [*strangers, *map(claims, others)]:
@@ -219,7 +221,7 @@ def test_the_deploy_role_deploys_the_tune_role_measures_and_the_plan_role_only_l
     shutil.copytree(prepared.project, project, symlinks=True)
     looker = prepared.session("plan", PULL_REQUEST)
     deployer = prepared.session("deploy", REVIEWED)
-    tuner = prepared.session("tune", MAIN)
+    tuner = prepared.session("tune", TUNE)
 
     def dyno(session: Mapping[str, str], *arguments: str) -> dict[str, Any]:
         boundary = prepared.done.boundary_arns["deploy"]

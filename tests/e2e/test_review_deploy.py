@@ -94,6 +94,8 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     assert (first.outcome, first.before, first.version.number) == ("deployed", None, "1")
     assert {check.name for check in first.checks} >= {"latency_p95_ms", "error_ratio"}
     assert alias() == ("1", {})
+    # AND its state is nobody else's business
+    assert (project / ".dyno").stat().st_mode & 0o777 == 0o700
 
     # WHEN a tuned memory size is merged
     set_memory(project, 1024)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class Done:
 
     Attributes:
         line: As the workflow has it.
-        status: Its exit status.
+        status: Its exit status; 0 where the job goes on whatever it is.
         output: What it printed, both streams.
     """
 
@@ -65,6 +66,7 @@ class Job:
     workspace: Path
     summary: str
     uploaded: tuple[str, ...]  # paths of an upload that matched a file
+    given: frozenset[str]  # environment variables of the workflow's own
 
     @property
     def passed(self) -> bool:
@@ -101,6 +103,7 @@ class Runner:
     aws: StrictAws | None = None
     variables: dict[str, str] = field(default_factory=dict)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    artefacts: dict[str, Path] = field(default_factory=dict)  # the last of each name
     count: int = 0
 
     def run(
@@ -126,6 +129,10 @@ class Runner:
         workspace = self.checkout(branch)
         content = yaml.safe_load((workspace / f".github/workflows/{workflow}.yml").read_text())
         found = content["jobs"][job]
+        for step in found["steps"]:
+            if ref := (step.get("with") or {}).get("ref"):
+                assert ref == "${{ github.event.repository.default_branch }}", ref
+                workspace = self.checkout("main")
         running = _Running(self, workspace, found, event, branch)
         more = dict(more or {})
         assert more.keys() <= {step.get("run") for step in found["steps"]}, "no such command"
@@ -156,6 +163,7 @@ class _Running:
         self._runner, self._workspace, self._job, self._event = runner, workspace, job, event
         self._steps: list[Done] = []
         self._uploaded: list[str] = []
+        self._given: set[str] = set()
         self._environment = job.get("environment", "")
         self._branch = branch
         self._credentials: dict[str, str] = {}
@@ -174,12 +182,17 @@ class _Running:
         if "run" in step:
             if step["run"] not in skip:
                 self._run(step["run"], more.get(step["run"], ""), step.get("env") or {})
+                if step.get("continue-on-error"):
+                    self._steps[-1] = replace(self._steps[-1], status=0)
             return
         action = step["uses"].partition("@")[0]
         if action == "aws-actions/configure-aws-credentials":
             self._assume(step["with"])
         elif action == "actions/upload-artifact":
             self._upload(step["with"])
+        elif action == "actions/download-artifact":
+            target = self._workspace / step["with"]["path"]
+            shutil.copytree(self._runner.artefacts[step["with"]["name"]], target)
         else:
             known = ("actions/checkout", "actions/setup-python", "actions/setup-node")
             assert action in known, f"{action} is not known here"
@@ -187,11 +200,13 @@ class _Running:
     def done(self) -> Job:
         """Return what came of it."""
         summary = self._summary.read_text()
-        return Job(tuple(self._steps), self._workspace, summary, tuple(self._uploaded))
+        given = frozenset(self._given)
+        return Job(tuple(self._steps), self._workspace, summary, tuple(self._uploaded), given)
 
     def _run(self, line: str, flags: str, own: Mapping[str, str]) -> None:
         asked = {**(self._job.get("env") or {}), **own}
         given = {name: self._evaluate(str(value)) for name, value in asked.items()}
+        self._given |= given.keys()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
         finished = subprocess.run(
             ["bash", "-e", "-c", f"{self._evaluate(line)} {flags}".strip()],
@@ -221,9 +236,21 @@ class _Running:
         return f"repo:{REPOSITORY}:ref:refs/heads/{self._branch}"
 
     def _upload(self, given: Mapping[str, Any]) -> None:
-        for pattern in given["path"].split():
-            if any(self._workspace.glob(pattern)):
-                self._uploaded.append(pattern)
+        """Keep the files below what all patterns have in common, as the action does."""
+        patterns = given["path"].split()
+        fixed = [pattern.partition("*")[0].rpartition("/")[0] for pattern in patterns]
+        top = self._workspace / os.path.commonpath(fixed)
+        kept = self._runner.artefacts[given["name"]] = self._workspace / ".git" / given["name"]
+        for pattern in patterns:
+            found = list(self._workspace.glob(pattern))
+            self._uploaded += [pattern] if found else []
+            for path in found:
+                target = kept / path.relative_to(top)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_dir():
+                    shutil.copytree(path, target, dirs_exist_ok=True)
+                else:
+                    shutil.copy2(path, target)
 
     def _evaluate(self, text: str) -> str:
         return _EXPRESSION.sub(lambda found: self._value(found[1]), text)

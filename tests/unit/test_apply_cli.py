@@ -270,6 +270,19 @@ def test_a_run_of_an_older_size_is_refused(project: Project) -> None:
         pytest.param("[]", "must be a JSON object", id="list"),
         pytest.param('{"memory_mb": "512"}', 'memory_mb: "512" is not a whole number', id="text"),
         pytest.param('{"memory_mb": 64}', "from 128 to 10240", id="small"),
+        pytest.param(
+            '{"memory_mb": 512, "//": {"run_id": "x\\nCo-authored-by: a"}}',
+            "is no run's id",
+            id="run-of-two-lines",
+        ),
+        pytest.param(
+            '{"memory_mb": 512, "//": {"former": [{"memory_mb": 256, "run_id": "@team"}]}}',
+            'run_id: "@team" is no run\'s id',
+            id="former-run",
+        ),
+        pytest.param(
+            '{"memory_mb": 512, "//": {"run_id": 7}}', "7 is no run's id", id="run-number"
+        ),
     ],
 )
 def test_a_broken_file_is_told_and_kept(project: Project, content: str, complaint: str) -> None:
@@ -513,6 +526,20 @@ def test_rollback_opens_a_pull_request_of_its_own(project: Project, github: GitH
     assert pull["title"] == "Set memory of dev back to 128 MB"
     content = project.on_remote("show", f"dyno/rollback-dev:envs/dev/{project.tuned().name}")
     assert json.loads(content)["memory_mb"] == 128
+
+
+def test_rollback_takes_no_text_for_a_run(project: Project) -> None:
+    """It would get into the commit's trailers and the pull request; a broken list has none."""
+    former = [{"memory_mb": 256, "run_id": "x\n\nReviewed-by: nobody"}]
+    content = {"memory_mb": 512, "//": {"run_id": "", "former": former}}
+    project.tuned().write_text(json.dumps(content))
+    project.commit("Write a run")
+    done = project.dyno("rollback", "--env", "dev", "--commit")
+    assert (done.status, "is no run's id" in done.err) == (2, True)
+    assert project.git("log", "-1", "--format=%s") == "Write a run"
+    project.tuned().write_text('{"memory_mb": 512, "//": {"former": 5}}')
+    project.commit("Break the list")
+    assert "names no former size" in project.dyno("rollback", "--env", "dev").err
 
 
 def test_rollback_without_anything_to_undo_is_refused(project: Project) -> None:

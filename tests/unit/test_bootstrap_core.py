@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.commands import bootstrap as command
 from harness.delivery.bootstrap import Bootstrapped, Bucket, Variable
 from harness.delivery.repository import Repository, parse_repository
 from harness.errors import UserError
@@ -57,15 +58,36 @@ def test_a_branch_is_one_exact_name(branch: str) -> None:
 
 
 def test_each_role_is_for_exact_subjects() -> None:
-    """Pull requests and one branch plan and gate; one GitHub environment deploys."""
+    """Pull requests and one branch plan; the sweep, the tuning and the deployment have their own.
+
+    What sweeps runs on the branch and meets what pull requests have left: with the branch's subject
+    it could plan and tune, too.
+    """
     subjects = Repository("acme@1/tuning@2", "release/1.x").subjects("prod")
     branch = "repo:acme@1/tuning@2:ref:refs/heads/release/1.x"
+    environment = "repo:acme@1/tuning@2:environment"
     assert subjects == {
         "plan": ["repo:acme@1/tuning@2:pull_request", branch],
-        "gate": ["repo:acme@1/tuning@2:pull_request", branch],
+        "gate": ["repo:acme@1/tuning@2:pull_request", f"{environment}:dyno-sweep"],
         "deploy": ["repo:acme@1/tuning@2:environment:prod"],
-        "tune": [branch],
+        "tune": [f"{environment}:dyno-tune"],
     }
+
+
+def test_the_environments_of_schedules_are_limited_to_the_branch(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """GitHub makes a missing one by itself, open to every branch: the lines come first."""
+    repository = Repository("acme@1/tuning@2", "release/1.x")
+    command._print_environments("prod", repository)
+    told = capsys.readouterr().out
+    for name in ("dyno-sweep", "dyno-tune"):
+        where = f"repos/acme/tuning/environments/{name}"
+        assert f"gh api --method PUT {where} " in told
+        assert f"POST {where}/deployment-branch-policies -f name=release/1.x" in told
+    assert "prod: make it under Settings" in told
+    assert "only deployment branch" in told
+    assert "review from code owners" in told
 
 
 def test_the_variables_are_commands_to_run() -> None:
@@ -86,6 +108,7 @@ def test_the_variables_are_commands_to_run() -> None:
     assert commands[0] == "gh variable set AWS_REGION --repo acme/tuning --body eu-west-1"
     (deploy,) = [command for command in commands if "DYNO_DEPLOY_ROLE_ARN" in command]
     assert "--repo acme/tuning --env prod --body arn:aws:iam::1:role/deploy" in deploy
+    assert done.to_json()["limits"] == list(repository.limit_commands())
     places = [(variable.name, variable.environment) for variable in done.variables]
     assert len(set(places)) == len(places)
 

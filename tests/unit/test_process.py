@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness import aws
 from harness.programs import orphans, process
 
 
@@ -283,3 +284,31 @@ def test_a_program_that_is_not_there_is_named() -> None:
     """Before anything is started."""
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         process.run(["no-such-program"], timeout_s=5)
+
+
+def test_no_program_gets_what_speaks_for_the_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With it a provider or a collection could write to the repository, or become another role."""
+    names = (
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "ACTIONS_RUNTIME_TOKEN",
+        "GITHUB_TOKEN",
+        "GH_TOKEN",
+    )
+    for name in (*names, "GITHUB_REPOSITORY"):
+        monkeypatch.setenv(name, "hunter2")
+    given = dict(os.environ)  # as the account hands it over
+    # the guard is the program's parent: what it has can be read from its own /proc
+    both = "cat /proc/$PPID/environ; env" if Path("/proc").is_dir() else "env"
+    ours = aws.Account("1", "eu-west-1", "", {}).program_environment()
+    told = [
+        process.run(["sh", "-c", both], env=env, timeout_s=10).stdout for env in (None, given, ours)
+    ]
+    with process.talking(["sh", "-c", both], env=given, log=tmp_path / "l", on_line=told.append):
+        pass
+    for name in names:
+        assert name not in "".join(told)
+    assert "GITHUB_REPOSITORY=hunter2" in told[0]
+    assert given["GITHUB_TOKEN"] == "hunter2"

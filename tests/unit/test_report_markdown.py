@@ -21,6 +21,11 @@ from harness.report.templating import markdown_table
         ("back\\slash", "back\\\\slash"),
         ("other/repo#12 and GH-7", "other/repo\\#\u200b12 and GH-\u200b7"),
         ("\x1b[31mred\x1b[0m \u202eabc\x00", "red abc"),
+        ("see HTTPS://x.io/a", "see HTTPS:\u200b//x.io/a"),
+        ("www.x.io, ftp://x", "www\u200b.x.io, ftp:\u200b//x"),
+        ("mailto:a@b.c", "mailto:\u200ba@\u200bb.c"),
+        ("http: 404", "http: 404"),
+        ("a\u200e\u200f\u061cb", "ab"),
         ("$LATEST is $5", "\\$LATEST is \\$5"),
     ],
 )

@@ -194,6 +194,20 @@ def test_hostile_text_is_shown_as_text(reports: dict[str, RenderedReport]) -> No
             assert not [x for x in tree.iter() if x.tag.endswith(("script", "image"))]
 
 
+def test_what_hides_or_turns_a_text_is_not_in_the_page(tmp_path: Path) -> None:
+    """As in the comment: no colours of a terminal, and no other direction of reading."""
+    turned = "\x1b[31mred\x1b[0m \u202eexe.txt\u2066 \x07end"
+    run = samples.run(
+        error=turned,
+        settings={"report": {"title": turned}, "tuning": {"payload": turned}},
+        leftovers=(Leftover(turned, turned, turned),),
+        verdict=Verdict("fail", (Check("latency_p95_ms", 1, 2, "fail", turned),)),
+    )
+    text = html(render(run, tmp_path))
+    assert "red exe.txt end" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
+
+
 def test_the_curve_is_there_without_script(reports: dict[str, RenderedReport]) -> None:
     """The page holds the drawn curve for wide and narrow screens, and names every point."""
     page = Page(html(reports["complete"]))

@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from harness.commands import deploy
 from harness.results import Verdict
+from harness.review import context
+from harness.review.github import client
+from harness.review.place import ForgeError
 from tests.unit import codecommit_server, github_server
 from tests.unit import report_samples as samples
 from tests.unit.codecommit_server import CodeCommit
@@ -201,6 +205,27 @@ def test_a_forks_job_says_why_there_is_no_comment(
     assert "the job summary has the same text" in done.err
 
 
+def test_a_written_plan_holds_no_text_and_is_ours_alone(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what deploy.yml uploads, where a public repository shows it to everybody."""
+    change = {"actions": ["update"], "before": {"key": "hunter2", "mb": 128}}
+    change |= {"after": {"key": "hunter3", "mb": 512}, "after_sensitive": {"key": True}}
+    entries = [{"address": "aws_x.y", "mode": "managed", "change": change}]
+    variables = {"key": {"value": "hunter3"}}
+    plan = {"format_version": "1.2", "resource_changes": entries, "variables": variables}
+    path = tmp_path / "out" / "plan.json"
+
+    deploy._tell_plan(plan, path, as_json=False)
+
+    assert "hunter" not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    told = capsys.readouterr().out
+    assert told.startswith("update   aws_x.y  key, mb 128 → 512")
+    again = project.dyno("comment", "--dry-run", "--plan-json", str(path))
+    assert "key, mb 128 → 512" in again.out, again.err
+
+
 def test_a_job_without_a_pull_request_has_its_summary(
     project: Project, github: GitHub, job: dict[str, str]
 ) -> None:
@@ -235,6 +260,40 @@ def test_a_missing_token_is_said(project: Project, github: GitHub, job: dict[str
     assert done.status == 0
     assert "GITHUB_TOKEN is not set" in done.err
     assert github.requests == []
+
+
+@pytest.mark.parametrize("token", ["gho_secret\n", "gho_secret\u20ac", "gho secret", "gho_\x00x"])
+def test_a_token_that_is_none_is_said_without_it(
+    project: Project, github: GitHub, job: dict[str, str], token: str
+) -> None:
+    """A header cannot carry it, and whoever says so must not print it."""
+    with pytest.raises(ForgeError, match="the token for GitHub has a character") as refused:
+        client(github.url, token)
+    assert "secret" not in str(refused.value)
+    if "\0" not in token:
+        done = project.dyno("comment", **(job | {"GITHUB_TOKEN": token}))
+        assert done.status == 0
+        assert "no comment: the token for GitHub has a character" in done.err
+        assert "secret" not in done.out + done.err
+    assert github.requests == []
+
+
+@pytest.mark.parametrize("name", ["../x", "x/..", "x/.", "./x", "a/b/c", "-a/b", "a b/c", "a/b\n"])
+def test_a_repository_is_no_path(
+    project: Project, github: GitHub, job: dict[str, str], name: str
+) -> None:
+    """Whoever names it; it becomes part of an address that the token goes to."""
+    done = project.dyno("comment", **(job | {"GITHUB_REPOSITORY": name}))
+    assert done.status == 2
+    assert "GITHUB_REPOSITORY=" in done.err and "must be OWNER/NAME" in done.err
+    assert "must be OWNER/NAME" in project.dyno("comment", f"--repo={name}", **job).err
+    assert github.requests == []
+
+
+def test_a_repository_of_any_name_is_one() -> None:
+    """GitHub's own are called .github."""
+    for name in ("acme/.github", "a-b/c_d.e", "acme/-x", "acme/..x", "acme_emu/x"):
+        assert context.github({"GITHUB_REPOSITORY": name}).repository == name
 
 
 def test_a_dry_run_prints_and_writes_nothing(

@@ -35,6 +35,10 @@ PLAIN_TAGS = (
 )
 
 
+# What GitHub makes a link of without any markup.
+BARE_ADDRESS = re.compile(r"(?:https?|ftp)://\w|\bwww\.\w|(?:mailto|xmpp):\w", re.IGNORECASE)
+
+
 class Page(HTMLParser):
     """What a browser would make of a comment."""
 
@@ -301,6 +305,8 @@ def test_nothing_from_outside_becomes_markup(flavour: comment.Flavour) -> None:
     # GitHub links names and numbers in the finished page, so that no backslash would help
     words = page.text_outside_of_code.replace(HOSTILE, "")
     assert not re.search(r"[@#](?=\w)", words)
+    assert "evil.example" in words
+    assert not BARE_ADDRESS.search(words)
 
 
 @pytest.mark.parametrize("flavour", [GITHUB, CODECOMMIT], ids=lambda f: f.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from typing import Any
 
 import pytest
@@ -124,3 +126,95 @@ def test_anything_else_is_refused(content: Any, complaint: str) -> None:
     """With what to do instead."""
     with pytest.raises(UserError, match=complaint):
         plan_table.parse(content, "plan.json")
+
+
+SECRET = "hunter2-in-clear"  # pragma: allowlist secret
+NUMBER = 48151623  # a number that somebody marked as sensitive
+
+
+class Plans:
+    """Plans of Terraform's format, with the secret wherever a value can be."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def value(self, depth: int = 0) -> Any:
+        """A value: mostly one that holds the secret."""
+        plain = [None, True, False, self.random.randrange(9999), 1.5, "", SECRET, f"a={SECRET};"]
+        nested = [
+            lambda: [self.value(depth + 1) for _ in range(self.random.randrange(3))],
+            lambda: {f"k{n}": self.value(depth + 1) for n in range(self.random.randrange(3))},
+        ]
+        if depth < 3 and self.random.random() < 0.3:
+            return self.random.choice(nested)()
+        return self.random.choice(plain)
+
+    def values(self) -> dict[str, Any]:
+        """The attributes of a resource; "pin" is a number that is sensitive."""
+        names = self.random.sample(["a", "b", "c", "d", "memory_size", "on"], 4)
+        return {name: self.value() for name in names} | {"pin": NUMBER + self.random.randrange(9)}
+
+    def change(self) -> dict[str, Any]:
+        """The change of a resource."""
+        before, after = self.values(), self.values()
+        sensitive = {"pin": True, self.random.choice("abcd"): self.random.choice([True, {"k0": 1}])}
+        kinds = ["update", "update", "create", "delete", "no-op", "read", "forget"]
+        kind = self.random.choice([[kind] for kind in kinds] + [["delete", "create"]])
+        return {
+            "actions": kind,
+            "before": None if kind == ["create"] else before,
+            "after": None if kind == ["delete"] else after,
+            "after_unknown": {self.random.choice("abcd"): self.random.choice([True, {"k0": True}])},
+            "before_sensitive": self.random.choice([{}, False, sensitive]),
+            "after_sensitive": self.random.choice([sensitive, True]),
+            **({"replace_paths": [["attribute", 0, "name"]]} if len(kind) > 1 else {}),
+            **({"importing": {"id": SECRET}} if self.random.random() < 0.2 else {}),
+            **({"generated_config": SECRET} if self.random.random() < 0.2 else {}),
+        }
+
+    def resource(self, number: int) -> dict[str, Any]:
+        """One of resource_changes."""
+        mode = self.random.choice(["managed", "managed", "data"])
+        more: dict[str, Any] = {"action_reason": self.random.choice([*plan_table._REASONS, SECRET])}
+        more |= {"previous_address": f"aws_old.n{number}"} if self.random.random() < 0.2 else {}
+        more |= {"deposed": "8a1b2c3d"} if self.random.random() < 0.1 else {}
+        return entry([], f"aws_x.n{number}", mode=mode, index=SECRET, change=self.change(), **more)
+
+    def plan(self) -> dict[str, Any]:
+        """A whole plan."""
+        resources = [self.resource(number) for number in range(self.random.randrange(12))]
+        held = {"value": SECRET, "sensitive": True}
+        return {
+            "format_version": "1.2",
+            "terraform_version": "1.11.4",
+            "variables": {"password": {"value": SECRET}},
+            "planned_values": {"root_module": {"resources": [{"values": self.values()}]}},
+            "resource_drift": [self.resource(99)],
+            "resource_changes": resources,
+            "output_changes": {"password": self.change()},
+            "prior_state": {"values": {"outputs": {"password": held}}},
+            "configuration": {"root_module": {"variables": {"password": {"default": SECRET}}}},
+            "relevant_attributes": [{"resource": "a", "attribute": [SECRET]}],
+            "checks": [{"instances": [{"problems": [{"message": SECRET}]}]}],
+        }
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_public_plan_has_no_value_but_reads_the_same(seed: int) -> None:
+    """Wherever a secret is in the plan: the file has none, and the table is the same."""
+    plan = Plans(seed).plan()
+    assert SECRET in json.dumps(plan)
+
+    public = json.dumps(plan_table.public(plan, "plan"))
+
+    assert SECRET not in public
+    assert str(NUMBER)[:-1] not in public
+    again = json.loads(public)
+    assert plan_table.parse(again, "x") == plan_table.parse(plan, "x")
+    assert plan_table.public(again, "x") == again
+
+
+def test_a_public_plan_of_something_else_is_refused() -> None:
+    """As everywhere."""
+    with pytest.raises(UserError, match="not a plan"):
+        plan_table.public({"version": 4}, "plan.json")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ import pytest
 from harness import runs
 from harness.environments import sweeper
 from harness.errors import StepError, UserError
+from harness.private import make_folder
 from harness.runs import RunFolder
 
 
@@ -252,3 +255,57 @@ def test_a_run_without_room_is_refused_before_anything_is_made(small_disk: Path)
     fill(small_disk)
     with pytest.raises(UserError, match="a run cannot be kept there: No space left"):
         new(small_disk)
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may look into, unlike pytest's, and the usual umask."""
+    before = os.umask(0o022)
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        os.umask(before)
+        shutil.rmtree(folder)
+
+
+def can_read(path: Path) -> bool:
+    """Whether another user of the machine can."""
+    done = subprocess.run(
+        ["cat", str(path)], user=NOBODY, group=NOBODY, capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+def test_another_user_reads_no_state(open_folder: Path) -> None:
+    """Terraform writes it for everybody; the folder is closed, one of an older version too."""
+    made, old = new(open_folder / "runs"), new(open_folder / "runs")
+    old.path.chmod(0o755)
+    for run in (made, old):
+        state = run.terraform / "envs" / "dev" / "terraform.tfstate"
+        state.parent.mkdir(parents=True)
+        state.write_text("hunter2")
+    if os.getuid() == 0:
+        assert can_read(state)  # or this test shows nothing
+    with old.locked():
+        pass
+    for run in (made, old):
+        assert run.path.stat().st_mode & 0o777 == 0o700
+        if os.getuid() == 0:
+            assert not can_read(run.terraform / "envs" / "dev" / "terraform.tfstate")
+            assert not can_read(run.path / "lease.json")
+
+
+def test_a_closed_folder_is_made_with_its_parents_and_again(open_folder: Path) -> None:
+    """Nobody's umask opens it, and what its owner may not do stays so."""
+    path = open_folder / "a" / ".dyno"
+    assert make_folder(path) == path
+    assert path.stat().st_mode & 0o777 == 0o700
+    path.chmod(0o555)
+    make_folder(path)
+    assert path.stat().st_mode & 0o777 == 0o500
+    assert (open_folder / "a").stat().st_mode & 0o777 == 0o755

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from harness.environments import toolchain
 from harness.environments.terraform import Change, Terraform, TerraformError
+from harness.environments.toolchain import Toolchain
+from harness.review import plan_table
 
 ROOT = """
 variable "fail" {
@@ -123,3 +126,54 @@ def test_terraform_is_killed_when_there_is_nobody_to_ask(tmp_path: Path) -> None
     made = Terraform(root, tools, dict(os.environ), tmp_path, watch=lambda: "the AWS is gone")
     with pytest.raises(TerraformError, match="the AWS is gone"):
         made.apply()
+
+
+SECRET_ROOT = """
+variable "password" {
+  type      = string
+  sensitive = true
+}
+variable "size" { type = number }
+resource "terraform_data" "login" { input = var.password }
+resource "terraform_data" "plain" { input = { size = var.size, text = nonsensitive(var.password) } }
+output "password" {
+  value     = var.password
+  sensitive = true
+}
+"""
+
+
+def test_a_plan_that_is_handed_on_has_no_secret_and_neither_has_a_log(
+    terraform: Terraform, tmp_path: Path
+) -> None:
+    """Terraform's own JSON has sensitive values in clear, and so its output must stay here."""
+    root = tmp_path / "root"
+    (root / "main.tf").write_text(SECRET_ROOT)
+    variables = root / "x.auto.tfvars.json"
+    variables.write_text('{"password": "hunter2", "size": 1}')  # pragma: allowlist secret
+    terraform._run("apply", 60.0, auto_approve=True)
+    variables.write_text('{"password": "hunter3", "size": 2}')  # pragma: allowlist secret
+
+    plan = terraform.plan_json()
+    assert terraform.outputs() == {"password": "hunter2"}  # pragma: allowlist secret
+
+    assert json.dumps(plan).count("hunter3") > 1
+    public = plan_table.public(plan, "plan")
+    assert "hunter" not in json.dumps(public)
+    changes = plan_table.parse(public, "plan").changes
+    assert changes == plan_table.parse(plan, "plan").changes
+    assert [change.what for change in changes] == ["input, output (known after apply)"] * 2
+    for name in ("output", "show"):
+        assert "hunter" not in (tmp_path / f"terraform-{name}.log").read_text()
+
+
+def test_a_show_that_is_killed_tells_nothing_of_what_it_had_printed(tmp_path: Path) -> None:
+    """Half of a plan is one long line with every value in it."""
+    program = tmp_path / "terraform"
+    program.write_text('#!/bin/sh\necho \'{"password": "hunter2"\'\nkill -9 $$\n')
+    program.chmod(0o755)
+    tools = Toolchain(program, {}, (), (), tmp_path / "lock")
+    broken = Terraform(tmp_path, tools, dict(os.environ), tmp_path)
+    with pytest.raises(TerraformError, match="ended by signal 9") as error:
+        broken._run("show", 20.0, json=True)
+    assert "hunter" not in f"{error.value}{(tmp_path / 'terraform-show.log').read_text()}"
