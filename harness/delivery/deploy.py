@@ -372,6 +372,7 @@ class Deployment:
                 region=self.account.region,
                 log=self.folder / "logs" / "smoke.log",
                 timeout_s=120,
+                on_wait=following.readiness(step),
             )
             if not smoke.passed:
                 first = smoke.failures[0] if smoke.failures else None
@@ -390,6 +391,7 @@ class Deployment:
                 credentials=self._api_credentials(outputs),
                 region=self.account.region,
                 folder=self.folder / "load",
+                on_wait=following.readiness(step),
             )
             step.update(f"{where}: {load.requests:,} requests, {load.errors} errors")
         return load

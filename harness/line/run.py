@@ -283,6 +283,7 @@ class Run:
                 region=self.account.region,
                 log=self.folder.logs / "smoke.log",
                 timeout_s=120,
+                on_wait=following.readiness(step),
                 collection=self.collection("smoke"),
             )
             self._add(smoke=smoke)
@@ -452,6 +453,7 @@ class Run:
                 region=self.account.region,
                 folder=self.folder.load,
                 on_progress=following.load(step, text),
+                on_wait=following.readiness(step),
                 collection=collection,
             )
             return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
