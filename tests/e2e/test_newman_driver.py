@@ -260,7 +260,7 @@ def test_smoke_against_nobody_is_one_failure(tmp_path: Path) -> None:
         (failure,) = result.failures
         assert failure.request == "the API answers"
         assert "ECONNREFUSED" in failure.message
-    assert re.match(r"the API is not ready after [123] s: .*", results[1].failures[0].message)
+    assert re.match(r"the API is not ready after \d+ s: .*", results[1].failures[0].message)
 
 
 # --- an API that is not ready yet ----------------------------------------------------------
@@ -314,7 +314,7 @@ def test_an_api_that_never_becomes_ready(
     api.bodies = {403: YOUNG, 500: YOUNG}
     api.behaviour = lambda number: (0.0, pattern[number % len(pattern)])
     (failure,) = smoke(api.url, tmp_path, ready_s=2.5).failures
-    words = r"the API is not ready after [123] s: `{}` was not answered well 5 times.*: \d+ {}"
+    words = r"the API is not ready after \d+ s: `{}` was not answered well 5 times.*: \d+ {}"
     last = re.escape(YOUNG.decode())
     assert re.fullmatch(words.format("the API answers", last), failure.message)
     assert {path for _, path, _ in api.seen} == {"/items?limit=1"}
