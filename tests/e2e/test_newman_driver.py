@@ -334,6 +334,8 @@ def test_a_load_test_waits_as_well(api: AskedServer, tmp_path: Path) -> None:
     assert len(seen) == 2
     assert result.errors == 0
     assert result.requests == len(api.seen) - 8
+    assert 0 < result.round_trip_ms < 100  # of those answers' connections
+    assert load(api.url, tmp_path).round_trip_ms is None  # when nobody waited
 
 
 def test_any_collection_is_waited_for(api: AskedServer, tmp_path: Path) -> None:
