@@ -141,6 +141,7 @@ class Run:
         if account and not settings.emulated:
             bucket = environment.state_bucket(account, settings.state_bucket)
             environment.require_bucket(account, bucket, env_name)
+            premises.warn_of_quotas(account, ui)
 
         folder = runs.create(
             all_runs,

@@ -103,6 +103,7 @@ class FunctionTuning(Run):
             tools = premises.tools_of(project, ui, node=False)
         wait = tuning_input.get("onConflict") == "wait"
         function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
+        premises.warn_of_quotas(account, ui)
         bucket = "" if order.tuner_arn else _state_bucket(order.settings, account)
 
         folder = _new_folder(runs_folder or project / "runs", order, account, server_home)
