@@ -27,10 +27,10 @@ pytestmark = pytest.mark.e2e
 PROJECT = Path(__file__).parents[2]
 FUNCTION, ALIAS = "dyno-local-crud-api", "live"
 QUICK = {
-    "load.duration_s": 3.0,
-    "load.ramp_up_s": 1.0,
-    "load.virtual_users": 2,
-    "load.warm_up_s": 0.0,
+    "deploy.load.duration_s": 3.0,
+    "deploy.load.pacing_ms": 0,
+    "deploy.load.virtual_users": 2,
+    "deploy.load.warm_up_s": 0.0,
 }
 CANARY = {"deploy.deployment": "canary", "deploy.canary_percent": 20}
 
