@@ -91,6 +91,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     """Each version meets its callers only after it has proven itself."""
     # GIVEN an environment that is deployed for the first time, smoke-tested and loaded
     first = deploy(project)
+    assert first.reason == ""
     assert (first.outcome, first.before, first.version.number) == ("deployed", None, "1")
     assert {check.name for check in first.checks} >= {"latency_p95_ms", "error_ratio"}
     assert alias() == ("1", {})

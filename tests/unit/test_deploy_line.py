@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.aws import Account
-from harness.config import DeploySettings, Env, Settings
+from harness.config import DeploySettings, Env, Settings, with_overrides
 from harness.delivery import deploy
 from harness.delivery.deploy import CheckError, Deployment, Version
 from harness.errors import UserError
@@ -163,6 +163,7 @@ def check(outcome: str, measured: float | None = 250.0) -> Check:
         ("pass", {}, check("inconclusive", None), False),  # nothing measured is no evidence
         ("pass", {"saturated": "this machine was busy"}, check("inconclusive"), False),
         ("pass", {"requests": 0}, check("inconclusive"), False),
+        ("slo", {"saturated": "this machine was busy"}, check("inconclusive", None), True),
     ],
 )
 def test_too_little_evidence_is_what_the_settings_say(
@@ -174,7 +175,9 @@ def test_too_little_evidence_is_what_the_settings_say(
 ) -> None:
     """A version loses its calls for what was shown, or for want of any measurement."""
     made = line("all-at-once", ONE, TWO)
-    settings = Settings(deploy=DeploySettings(inconclusive=inconclusive))  # type: ignore[arg-type]
+    section = "slo" if inconclusive == "slo" else "deploy"
+    value = "pass" if inconclusive == "slo" else inconclusive
+    settings = with_overrides(Settings(), {f"{section}.inconclusive": value})
     made.env = Env("dev", Path("envs/dev"), settings)
     measured = replace(samples.load("current", 512, [250.0]), samples_path="", **load)
     monkeypatch.setattr(made, "_smoke", lambda *_: None)
@@ -184,3 +187,30 @@ def test_too_little_evidence_is_what_the_settings_say(
     with nullcontext() if passes else pytest.raises(CheckError, match=found.reason):
         Deployment._check(made, OUTPUTS, TWO)
     assert made.checks == (found,)
+
+
+# --- the roles that are made ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "variable", "given"),
+    [
+        ("", "permissions_boundary_arn", {"TF_VAR_permissions_boundary_arn": "of-the-bootstrap"}),
+        ("mine", "permissions_boundary_arn", {}),  # the workflow's, for example
+        ("", "another", {}),  # a root that bounds nothing
+    ],
+)
+def test_a_local_deployment_bounds_roles_as_the_workflow_does(
+    said: str,
+    variable: str,
+    given: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By what the bootstrap made, unless somebody says another."""
+    (tmp_path / "variables.tf").write_text(f'variable "{variable}" {{}}\n')
+    monkeypatch.setenv("TF_VAR_permissions_boundary_arn", said)
+    monkeypatch.setattr(deploy.deployed, "boundary_arn", lambda *_: "of-the-bootstrap")
+    env = Env("dev", Path("envs/dev"), Settings())
+    account = Account("123456789012", "eu-west-1", "", {})
+    assert deploy._boundary(env, account, {}, tmp_path) == given
