@@ -22,6 +22,7 @@ from harness.errors import StepError
 from harness.load import newman
 from harness.load.profile import Stage, closed_loop, open_loop
 from harness.load.samples import read_samples
+from tests import aws_answers
 from tests.e2e import asked_server
 from tests.e2e.asked_server import AskedServer
 
@@ -265,28 +266,34 @@ def test_smoke_against_nobody_is_one_failure(tmp_path: Path) -> None:
 
 # --- an API that is not ready yet ----------------------------------------------------------
 
-YOUNG = b'{"message":"Missing Authentication Token"}'
+# The refusals of API Gateway itself, as they are recorded.
+ANSWERS = json.loads((aws_answers.ANSWERS / "young-api.json").read_text())["answers"]["execute-api"]
+BODIES = {
+    answer["status"]: json.dumps(answer["body"], separators=(",", ":")).encode()
+    for answer in reversed(ANSWERS)
+}
+YOUNG = BODIES[403]
 
 
 def begin(api: AskedServer, *statuses: int) -> None:
     """Let the API answer so at first, and well from then on; 0 is a closed connection."""
-    api.bodies[403] = YOUNG
+    api.bodies = BODIES
     api.behaviour = lambda number: (0.0, (*statuses, 200)[min(number - 1, len(statuses))])
 
 
 def test_smoke_waits_until_a_new_api_is_ready(api: AskedServer, tmp_path: Path) -> None:
     """Ready are five good answers in a row over new connections; one bad one starts them anew."""
-    bad = (403, 200, 0, 200, 200, 200, 200, 500, 200, 404)
+    bad = (403, 200, 0, 200, 200, 200, 200, 500, 200, 404, 429)
     begin(api, *bad)
     seen: list[newman.NotReady] = []
     result = smoke(f"{api.url}/v1/", tmp_path, on_wait=seen.append, ready_s=30.0)
-    assert [one.last.split(":")[0] for one in seen] == [
-        '403 {"message"',
+    assert [one.last.split(" ECONN")[0].split(": ")[0] for one in seen] == [
+        '403 {"message":"Missing Authentication Token"}',
         "no answer",
-        "500 {}",
-        "404 {}",
+        '500 {"message":"Internal server error"}',
+        '404 {"message":"Not Found"}',
+        '429 {"message":"Too Many Requests"}',
     ]
-    assert seen[0].last == f"403 {YOUNG.decode()}"
     asked = len(bad) + 5
     assert {path for _, path, _ in api.seen[:asked]} == {"/v1/items?limit=1"}
     assert len({port for port, _, _ in api.seen[:asked]}) == asked
