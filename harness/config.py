@@ -321,12 +321,25 @@ class RegressionSettings(_Section):
         return least_pairs(strictest)
 
 
+class DeployLoadSettings(LoadSettings):
+    """The load of a deployment's check: about 20 requests/s, since others use that API."""
+
+    virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 2
+    ramp_up_s: Annotated[float, Field(ge=0)] = 0.0
+    duration_s: Annotated[float, Field(gt=0, le=LOAD_SECONDS_MAX)] = 30.0
+    pacing_ms: Annotated[int, Field(ge=0)] = 1000
+
+
 class DeploySettings(_Section):
     """How a standing environment gets a new version of its function (`dyno deploy`)."""
 
     deployment: Literal["all-at-once", "canary"] = "all-at-once"
     # share of the calls that the new version gets until it is judged
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
+    load: DeployLoadSettings = DeployLoadSettings()  # in the place of [load]
+    # what too few requests for a verdict mean; so small a load seldom shows an error_ratio of
+    # 0.001, which the gate has shown before the merge
+    inconclusive: Literal["fail", "pass"] = "pass"
 
 
 class ReportSettings(_Section):
@@ -426,7 +439,7 @@ def with_overrides(
 
     Args:
         settings: The file's.
-        overrides: Values by "section.key"; a None is no override.
+        overrides: Values by "section.key", or "deploy.load.key"; a None is no override.
         where: Where they come from, for the message.
 
     Raises:
@@ -436,8 +449,11 @@ def with_overrides(
     content = settings.model_dump()
     _make_way(content["load"], given)
     for key, value in given.items():
-        section, name = key.split(".")
-        content[section][name] = value
+        *sections, name = key.split(".")
+        table = content
+        for section in sections:
+            table = table[section]
+        table[name] = value
     payloads = ("payload", "payload_file", "payload_s3")
     if any(f"tuning.{name}" in given for name in payloads):
         for name in payloads:  # one of them replaces whichever the file has

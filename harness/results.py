@@ -165,6 +165,8 @@ class LoadResult:
     rounds: int = 1  # tests, one after the other, whose requests are all in here
     # what the driver makes on this machine when the API costs no time; None: not measured
     ceiling_requests_per_s: float | None = None
+    # there and back to the API without asking anything; None: not measured
+    round_trip_ms: float | None = None
 
     @property
     def error_ratio(self) -> float:

@@ -35,6 +35,7 @@ module "power_tuner" {
   source = "../../modules/power_tuner"
 
   name_prefix              = var.name_prefix
+  architecture             = var.architecture
   package                  = module.packages.packages["power_tuner"]
   log_retention_days       = 7
   payload_bucket           = var.payload_bucket

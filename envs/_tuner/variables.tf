@@ -1,3 +1,10 @@
+variable "architecture" {
+  description = "Processor of the tuner's own functions: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}
+
 variable "name_prefix" {
   description = "Start of all names, e.g. dyno-251120-0915-k3f9."
   type        = string

@@ -52,8 +52,8 @@ def deploy(
 
     overrides: dict[str, Any] = {
         "environment.region": region,
-        "load.duration_s": duration_s,
-        "load.virtual_users": virtual_users,
+        "deploy.load.duration_s": duration_s,
+        "deploy.load.virtual_users": virtual_users,
     }
     with Deployment.prepare(project(), env, Ui(), overrides) as deployment:
         if plan_json is not None:

@@ -78,7 +78,7 @@ class TurnDriver:
         """Return the next event of a kind.
 
         Raises:
-            StepError: It does not come.
+            StepError: It does not come, or one of the APIs does not become ready.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -92,6 +92,8 @@ class TurnDriver:
                         "compare", f"the Newman driver did not answer within {timeout_s:g} s"
                     ) from None
                 continue
+            if found.get("event") == "not_ready":
+                raise StepError("compare", str(newman.NotReady.of(dict(found))))
             if found.get("event") == event:
                 return found
 
@@ -134,6 +136,7 @@ class TurnDriver:
             "users": profile.virtual_users,
             "pacing_ms": profile.pacing_ms,
             "request_timeout_ms": profile.request_timeout_ms,
+            "ready_timeout_ms": 1000 * newman.ready_timeout_s(first),
             "targets": {version: url.rstrip("/") for version, url in targets.items()},
             **newman.target_of(first, credentials, region),
         }
@@ -147,5 +150,5 @@ class TurnDriver:
             timeout_s = 2 * profile.request_timeout_ms / 1000 + _SLACK_S
             driver = cls(talk, events, folder, timeout_s)
             talk.say(json.dumps(config))
-            driver.wait_for("ready", _READY_S)
+            driver.wait_for("ready", _READY_S + 2 * newman.ready_timeout_s(first))
             yield driver

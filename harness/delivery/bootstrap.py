@@ -145,6 +145,11 @@ def deployed_name_prefix(env: Env) -> str:
     return f"{env.settings.environment.name}-{env.name.lower().replace('_', '-')}"
 
 
+def bootstrap_state_key(env_name: str) -> str:
+    """Return where `dyno bootstrap` keeps its state in the bucket of the states."""
+    return f"lambda-dyno/bootstrap/{env_name}.tfstate"
+
+
 def deployed_state_key(env: Env) -> str:
     """Return the key of a standing environment's state."""
     return f"{_state_key_prefix(env)}deployed.tfstate"
@@ -198,7 +203,7 @@ def bootstrap(
             terraform.init(
                 {
                     "bucket": bucket.name,
-                    "key": f"lambda-dyno/bootstrap/{env_name}.tfstate",
+                    "key": bootstrap_state_key(env_name),
                     "region": account.region,
                 }
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import botocore.exceptions
 
 from harness import aws
 from harness.config import Env
-from harness.delivery.bootstrap import deployed_state_key
+from harness.delivery.bootstrap import bootstrap_state_key, deployed_state_key
 from harness.environments import environment
 from harness.errors import UserError
 from harness.local import server
@@ -65,18 +66,52 @@ def read_outputs(project: Path, env: Env, account: aws.Account) -> dict[str, Any
     """
     backend = backend_of(env, account, folder_of(project, env, account))
     text = _file(Path(backend["path"])) if "path" in backend else _object(account, backend)
-    try:
-        state = json.loads(text or "{}")
-        outputs = {name: row["value"] for name, row in (state.get("outputs") or {}).items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
-        raise UserError(f"{where}: not a state of Terraform: {error}") from error
+    outputs = _outputs(text, backend)
     if not outputs:
         raise UserError(
             f"envs/{env.name} is not deployed in {account.region} of account "
             f"{account.account_id}: dyno deploy --env {env.name}"
         )
     return outputs
+
+
+def boundary_arn(env: Env, account: aws.Account, backend: Mapping[str, str]) -> str:
+    """Return the permissions boundary that a deployment must give the roles it makes.
+
+    The deploy role of the workflows may write no role without it, so whoever deploys from
+    elsewhere gives them the same one.
+
+    Args:
+        env: The environment.
+        account: Where it is.
+        backend: Of its state, as `backend_of` returns it.
+
+    Returns:
+        What `dyno bootstrap` made; empty where the state is no bucket's, where there was no
+        bootstrap with a repository, or where these credentials may not read its state.
+
+    Raises:
+        UserError: What is there is no state.
+    """
+    if "bucket" not in backend:
+        return ""
+    place = {"bucket": backend["bucket"], "key": bootstrap_state_key(env.name)}
+    try:
+        text = _object(account, place)
+    except UserError:
+        return ""
+    arns = _outputs(text, place).get("boundary_arns") or {}
+    return str(arns.get("deploy") or "")
+
+
+def _outputs(text: str, backend: Mapping[str, str]) -> dict[str, Any]:
+    """Return the outputs in a state's text; none if it is empty."""
+    try:
+        state = json.loads(text or "{}")
+        return {name: row["value"] for name, row in (state.get("outputs") or {}).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
+        raise UserError(f"{where}: not a state of Terraform: {error}") from error
 
 
 def _file(path: Path) -> str:

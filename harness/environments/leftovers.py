@@ -15,7 +15,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from harness.environments.resource_kinds import KINDS, Found
+from harness.environments.resource_kinds import KINDS, Found, listed_as
 from harness.errors import StepError
 from harness.results import Leftover
 from harness.runs import RUN_ID
@@ -56,14 +56,14 @@ def find(session: Any, name_prefix: str, run_id: str) -> list[Leftover]:
 
     A service that cannot be asked is a leftover too: nobody knows.
     """
-    found, unknown = _named(session, lambda name: _has_prefix(name, name_prefix))
-    tagged = (arn for arn, tags in _tagged(session, RUN_TAG, run_id))
+    account = _look(session)
+    named = [one for one in account.found if _has_prefix(one.leftover.name, name_prefix)]
+    tagged = (arn for arn, _ in _tagged(session, RUN_TAG, run_id))
     return [
-        *(one.leftover for one in found),
-        *unknown,
-        # The tagging index of AWS forgets slowly: what the services themselves no longer list
-        # (their names carry the prefix) is gone.
-        *_strangers(session, (arn for arn in tagged if name_prefix not in arn), found),
+        *(one.leftover for one in named),
+        *account.unknown,
+        # What the services themselves no longer list (their names carry the prefix) is gone.
+        *_strangers(account, (arn for arn in tagged if name_prefix not in arn), named),
     ]
 
 
@@ -93,9 +93,10 @@ def remove(
     removed: dict[tuple[str, str], Leftover] = {}
     for wait_s in _LOOK_AFTER_S:
         sleep(wait_s)
-        found, _ = _named(session, lambda name: _has_prefix(name, name_prefix))
         refused = False
-        for one in found:
+        for one in _look(session).found:
+            if not _has_prefix(one.leftover.name, name_prefix):
+                continue
             try:
                 one.delete()
                 removed[one.leftover.kind, one.leftover.name] = one.leftover
@@ -116,8 +117,8 @@ def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
     """
-    found, _ = _named(session, lambda name: _has_prefix(name, name_prefix))
-    known = {one.id for one in found}
+    found = _look(session).found
+    known = {one.id for one in found if _has_prefix(one.leftover.name, name_prefix)}
     for arn, _tags in _tagged(session, RUN_TAG, run_id):
         known.add(arn)
         if match := re.search(r":apigateway:[^:]*::/(?:restapis|apis)/([a-z0-9]+)$", arn):
@@ -127,12 +128,14 @@ def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:
 
 def survey(session: Any) -> list[Stray]:
     """Return everything in an account that is some run's, by names and by tags, run by run."""
-    found, _ = _named(session, lambda name: _OF_A_RUN.search(name) is not None)
+    account = _look(session)
     rows: dict[str, list[Leftover]] = {}
-    for one in found:
+    named: list[Found] = []
+    for one in account.found:
         match = _OF_A_RUN.search(one.leftover.name)
-        assert match is not None
-        rows.setdefault(match[1], []).append(one.leftover)
+        if match is not None:
+            named.append(one)
+            rows.setdefault(match[1], []).append(one.leftover)
     expires: dict[str, str] = {}
     strangers: dict[str, list[str]] = {}
     for arn, tags in _tagged(session, EXPIRES_TAG):
@@ -142,7 +145,7 @@ def survey(session: Any) -> list[Stray]:
             if run_id not in arn:
                 strangers.setdefault(run_id, []).append(arn)
     for run_id, arns in strangers.items():
-        found_strangers = list(_strangers(session, arns, found))
+        found_strangers = list(_strangers(account, arns, named))
         if found_strangers:
             rows.setdefault(run_id, []).extend(found_strangers)
     return [
@@ -157,17 +160,33 @@ def _has_prefix(name: str, name_prefix: str) -> bool:
     return last == name_prefix or last.startswith(f"{name_prefix}-")
 
 
-def _named(session: Any, wanted: Callable[[str], bool]) -> tuple[list[Found], list[Leftover]]:
-    """Return what has a wanted name, service by service, and the services that do not say."""
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What the services list, whosever it is.
+
+    Attributes:
+        found: Everything of the kinds in KINDS.
+        unknown: The kinds that could not be listed, as leftovers: nobody knows.
+        listed: The kinds that could.
+    """
+
+    found: tuple[Found, ...]
+    unknown: tuple[Leftover, ...]
+    listed: frozenset[str]
+
+
+def _look(session: Any) -> _Account:
     found: list[Found] = []
     unknown: list[Leftover] = []
+    listed: set[str] = set()
     for kind, look in KINDS.items():
         try:
-            found += look(session, wanted)
+            found += look(session)
+            listed.add(kind)
         except botocore.exceptions.ClientError as error:
             code = error.response["Error"]["Code"]
             unknown.append(Leftover(f"unknown {kind}", "*", f"cannot be listed: {code}"))
-    return found, unknown
+    return _Account(tuple(found), tuple(unknown), frozenset(listed))
 
 
 def _tagged(
@@ -184,30 +203,22 @@ def _tagged(
         return  # the look by name has been made
 
 
-def _strangers(session: Any, arns: Iterable[str], found: list[Found]) -> Iterator[Leftover]:
-    """Yield resources of kinds that nobody thought of: only a tag says whose they are."""
-    known = [one.id for one in found]
+def _strangers(
+    account: _Account, arns: Iterable[str], named: Iterable[Found]
+) -> Iterator[Leftover]:
+    """Yield what exists of the resources that only a tag ties to a run, without those named.
+
+    AWS's index of tags names what is gone for minutes to hours, so wherever a service lists what
+    it has, the list decides. Asking for the one thing would not do: a role that may read what has
+    a tag is denied what is gone, for that has none.
+    """
+    existing = {(one.leftover.kind, one.id) for one in account.found}
+    existing -= {(one.leftover.kind, one.id) for one in named}
     for arn in arns:
-        if any(name and name in arn for name in known):
-            continue
-        if ":apigateway:" in arn and not _api_exists(session, arn):
+        as_listed = listed_as(arn)
+        if as_listed and as_listed[0] in account.listed and as_listed not in existing:
             continue
         yield Leftover("tagged resource", arn, how_to_remove(arn))
-
-
-def _api_exists(session: Any, arn: str) -> bool:
-    """Whether the API of an ARN such as arn:aws:apigateway:eu-west-1::/restapis/ID/... exists."""
-    match = re.search(r"/restapis/([a-z0-9]+)", arn)
-    if match is None:
-        return True
-    client = session.client("apigateway")
-    try:
-        client.get_rest_api(restApiId=match[1])
-    except client.exceptions.NotFoundException:
-        return False
-    except botocore.exceptions.ClientError:
-        return True  # nobody knows
-    return True
 
 
 # Commands for other kinds, by the start of an ARN's last part; {name} is what follows it.

@@ -5,6 +5,7 @@ One that is missing here is found by its tag only, and is then named and left.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 from harness.results import Leftover
 
 _BATCH = 1000  # objects that S3 deletes at once
+_LOG_HOMES = ("/aws/lambda/", "/aws/vendedlogs/", "/aws/apigateway/", "/aws/states/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,7 @@ class Found:
     delete: Callable[[], object]
 
 
-Wanted = Callable[[str], bool]
-Look = Callable[[Any, Wanted], Iterator[Found]]
+Look = Callable[[Any], Iterator[Found]]
 
 
 def _rows(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
@@ -39,15 +40,14 @@ def _rows(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[A
         yield from page.get(key, ())
 
 
-def _event_rules(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _event_rules(session: Any) -> Iterator[Found]:
     client = session.client("events")
     for row in _rows(client, "list_rules", "Rules"):
         name = row["Name"]
-        if wanted(name):
-            command = f"aws events delete-rule --force --name {name}  # its targets first"
-            yield Found(
-                Leftover("event rule", name, command), name, partial(_delete_rule, client, name)
-            )
+        command = f"aws events delete-rule --force --name {name}  # its targets first"
+        yield Found(
+            Leftover("event rule", name, command), name, partial(_delete_rule, client, name)
+        )
 
 
 def _delete_rule(client: Any, name: str) -> None:
@@ -58,54 +58,48 @@ def _delete_rule(client: Any, name: str) -> None:
     client.delete_rule(Name=name, Force=True)
 
 
-def _state_machines(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _state_machines(session: Any) -> Iterator[Found]:
     client = session.client("stepfunctions")
     for row in _rows(client, "list_state_machines", "stateMachines"):
         name, arn = row["name"], row["stateMachineArn"]
-        if wanted(name):
-            command = f"aws stepfunctions delete-state-machine --state-machine-arn {arn}"
-            yield Found(
-                Leftover("state machine", name, command),
-                name,
-                partial(client.delete_state_machine, stateMachineArn=arn),
-            )
+        command = f"aws stepfunctions delete-state-machine --state-machine-arn {arn}"
+        yield Found(
+            Leftover("state machine", name, command),
+            name,
+            partial(client.delete_state_machine, stateMachineArn=arn),
+        )
 
 
-def _rest_apis(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _rest_apis(session: Any) -> Iterator[Found]:
     client = session.client("apigateway")
     for row in _rows(client, "get_rest_apis", "items"):
         name, api_id = row["name"], row["id"]
-        if wanted(name):
-            command = f"aws apigateway delete-rest-api --rest-api-id {api_id}"
-            yield Found(
-                Leftover("rest api", name, command),
-                api_id,
-                partial(client.delete_rest_api, restApiId=api_id),
-            )
+        command = f"aws apigateway delete-rest-api --rest-api-id {api_id}"
+        yield Found(
+            Leftover("rest api", name, command),
+            api_id,
+            partial(client.delete_rest_api, restApiId=api_id),
+        )
 
 
-def _functions(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _functions(session: Any) -> Iterator[Found]:
     client = session.client("lambda")
     for row in _rows(client, "list_functions", "Functions"):
         name = row["FunctionName"]
-        if wanted(name):
-            command = f"aws lambda delete-function --function-name {name}"
-            yield Found(
-                Leftover("lambda function", name, command),
-                name,
-                partial(client.delete_function, FunctionName=name),
-            )
+        command = f"aws lambda delete-function --function-name {name}"
+        yield Found(
+            Leftover("lambda function", name, command),
+            name,
+            partial(client.delete_function, FunctionName=name),
+        )
 
 
-def _roles(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _roles(session: Any) -> Iterator[Found]:
     client = session.client("iam")
     for row in _rows(client, "list_roles", "Roles"):
         name = row["RoleName"]
-        if wanted(name):
-            command = f"aws iam delete-role --role-name {name}  # its policies first"
-            yield Found(
-                Leftover("iam role", name, command), name, partial(_delete_role, client, name)
-            )
+        command = f"aws iam delete-role --role-name {name}  # its policies first"
+        yield Found(Leftover("iam role", name, command), name, partial(_delete_role, client, name))
 
 
 def _delete_role(client: Any, name: str) -> None:
@@ -117,27 +111,25 @@ def _delete_role(client: Any, name: str) -> None:
     client.delete_role(RoleName=name)
 
 
-def _tables(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _tables(session: Any) -> Iterator[Found]:
     client = session.client("dynamodb")
     for name in _rows(client, "list_tables", "TableNames"):
-        if wanted(name):
-            command = f"aws dynamodb delete-table --table-name {name}"
-            yield Found(
-                Leftover("dynamodb table", name, command),
-                name,
-                partial(client.delete_table, TableName=name),
-            )
+        command = f"aws dynamodb delete-table --table-name {name}"
+        yield Found(
+            Leftover("dynamodb table", name, command),
+            name,
+            partial(client.delete_table, TableName=name),
+        )
 
 
-def _buckets(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _buckets(session: Any) -> Iterator[Found]:
     client = session.client("s3")
     for row in client.list_buckets()["Buckets"]:
         name = row["Name"]
-        if wanted(name):
-            command = f"aws s3 rb --force s3://{name}"
-            yield Found(
-                Leftover("s3 bucket", name, command), name, partial(_delete_bucket, client, name)
-            )
+        command = f"aws s3 rb --force s3://{name}"
+        yield Found(
+            Leftover("s3 bucket", name, command), name, partial(_delete_bucket, client, name)
+        )
 
 
 def _delete_bucket(client: Any, name: str) -> None:
@@ -149,18 +141,17 @@ def _delete_bucket(client: Any, name: str) -> None:
     client.delete_bucket(Bucket=name)
 
 
-def _log_groups(session: Any, wanted: Wanted) -> Iterator[Found]:
+def _log_groups(session: Any) -> Iterator[Found]:
     client = session.client("logs")
-    for home in ("/aws/lambda/", "/aws/vendedlogs/", "/aws/apigateway/", "/aws/states/"):
+    for home in _LOG_HOMES:
         for row in _rows(client, "describe_log_groups", "logGroups", logGroupNamePrefix=home):
             name = row["logGroupName"]
-            if wanted(name):
-                command = f"aws logs delete-log-group --log-group-name {name}"
-                yield Found(
-                    Leftover("log group", name, command),
-                    name,
-                    partial(client.delete_log_group, logGroupName=name),
-                )
+            command = f"aws logs delete-log-group --log-group-name {name}"
+            yield Found(
+                Leftover("log group", name, command),
+                name,
+                partial(client.delete_log_group, logGroupName=name),
+            )
 
 
 # In the order in which they can go: what makes others make something comes first, log groups
@@ -175,3 +166,30 @@ KINDS: dict[str, Look] = {
     "s3 bucket": _buckets,
     "log group": _log_groups,
 }
+
+# What a list of KINDS decides, by an ARN from its service on. Rules of other buses than the
+# default one and log groups outside of the homes above are in no list, so they are not here.
+_LISTED = {
+    "event rule": r"events:[^:]*:\d*:rule/([^/]+)",
+    "state machine": r"states:[^:]*:\d*:stateMachine:([^:]+).*",
+    "rest api": r"apigateway:[^:]*:\d*:/restapis/([^/]+).*",
+    "lambda function": r"lambda:[^:]*:\d*:function:([^:]+).*",
+    "iam role": r"iam::\d*:role/(?:.*/)?([^/]+)",
+    "dynamodb table": r"dynamodb:[^:]*:\d*:table/([^/]+).*",
+    "s3 bucket": r"s3:::([^/]+)",
+    "log group": rf"logs:[^:]*:\d*:log-group:((?:{'|'.join(_LOG_HOMES)})[^:]+).*",
+}
+
+
+def listed_as(arn: str) -> tuple[str, str] | None:
+    """Return by which of KINDS, and as which `Found.id`, an ARN's resource is listed if it exists.
+
+    A part of a resource, such as an API's stage, is there when the resource is. None is a kind
+    that no list decides.
+    """
+    of_service = arn.split(":", 2)[-1]
+    for kind, pattern in _LISTED.items():
+        match = re.fullmatch(pattern, of_service)
+        if match is not None:
+            return kind, match[1]
+    return None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from harness.environments.environment import OnChange
 from harness.environments.terraform import Change
 from harness.load.samples import LoadProgress
 from harness.progress import Step
+
+if TYPE_CHECKING:
+    from harness.load.newman import NotReady
 
 
 def resources(step: Step, text: str, changes: list[str] | None = None) -> OnChange:
@@ -45,3 +49,16 @@ def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
         )
 
     return progressed
+
+
+def readiness(step: Step) -> Callable[[NotReady], None]:
+    """Return what shows that an API is waited for, and what it answers."""
+
+    def waiting(seen: NotReady) -> None:
+        step.update(
+            f"waiting until the API is ready; last answer: {seen.last}",
+            seen.elapsed_s,
+            seen.timeout_s,
+        )
+
+    return waiting

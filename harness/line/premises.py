@@ -1,13 +1,43 @@
-"""What a run takes from this machine: programs, and the commit that it measures."""
+"""What a run finds: programs of this machine, the commit that it measures, an account's quotas."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
+import botocore.exceptions
+
+from harness import aws
 from harness.environments import toolchain
 from harness.environments.toolchain import Toolchain
 from harness.progress import Ui
+
+# A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
+# and some callers of other functions fit into this.
+_ENOUGH_CONCURRENCY = 50
+
+
+def warn_of_quotas(account: aws.Account, ui: Ui) -> None:
+    """Warn if the account allows so few concurrent executions that a run is throttled.
+
+    Nothing is said of a stand-in for AWS, nor without the permission lambda:GetAccountSettings.
+    How much memory a function may have (3,008 MB in new accounts) is told by no API.
+    """
+    if account.endpoint:
+        return
+    try:
+        answer = account.session.client("lambda").get_account_settings()
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        return
+    limit = int(answer["AccountLimit"]["ConcurrentExecutions"])
+    if limit < _ENOUGH_CONCURRENCY:
+        ui.warn(
+            f"account {account.account_id} allows {limit} concurrent executions of Lambda in "
+            f"{account.region}, shared by all its functions: calls beyond that are throttled, "
+            "which counts as errors. A run needs 7 to tune and one for each virtual user. Ask for "
+            "more in the Service Quotas console (Lambda, Concurrent executions); until then set "
+            "fewer virtual_users in [load], and make one run at a time"
+        )
 
 
 def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:

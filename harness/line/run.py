@@ -140,6 +140,7 @@ class Run:
         bucket = ""
         if account and not settings.emulated:
             bucket = environment.require_bucket(account, settings.state_bucket, env_name)
+            premises.warn_of_quotas(account, ui)
 
         folder = runs.create(
             all_runs,
@@ -282,6 +283,7 @@ class Run:
                 region=self.account.region,
                 log=self.folder.logs / "smoke.log",
                 timeout_s=120,
+                on_wait=following.readiness(step),
                 collection=self.collection("smoke"),
             )
             self._add(smoke=smoke)
@@ -451,6 +453,7 @@ class Run:
                 region=self.account.region,
                 folder=self.folder.load,
                 on_progress=following.load(step, text),
+                on_wait=following.readiness(step),
                 collection=collection,
             )
             return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))

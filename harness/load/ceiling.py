@@ -98,6 +98,7 @@ def _measure(collection: Path, signed: bool) -> float:
             region="us-east-1",
             folder=folder / "load",
             collection=collection,
+            ready_s=0.0,
         )
     # The busiest process stands for all of them: rather too low a ceiling than too high a one.
     cpu_s = found.driver_cpu_ratio * found.duration_s * processes

@@ -46,6 +46,9 @@ SMOKE_COLLECTION = _POSTMAN / "smoke.postman_collection.json"
 LOAD_COLLECTION = _POSTMAN / "load.postman_collection.json"
 
 _SMOKE_REQUEST_TIMEOUT_MS = 15_000
+# How long a new API may take to reach all hosts of API Gateway; one of this machine has one host.
+_READY_S = 90.0
+_READY_HERE_S = 5.0
 _CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # Beyond the profile: the driver's own start and end.
 _LOAD_SLACK_S = 60.0
@@ -72,6 +75,42 @@ class SmokeProgress:
     request: str
     status: int
     latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """An API that does not answer well five times in a row, over new connections.
+
+    Attributes:
+        request: Name of the request that is asked.
+        last: The newest bad answer, such as '403 {"message":"Missing Authentication Token"}'.
+        elapsed_s: How long it has been asked.
+        timeout_s: How long it is asked at most.
+    """
+
+    request: str
+    last: str
+    elapsed_s: float
+    timeout_s: float
+
+    @classmethod
+    def of(cls, event: Event) -> NotReady:
+        """Return what an event of the driver says."""
+        return cls(event["request"], event["last"], event["elapsed_s"], event["timeout_s"])
+
+    def __str__(self) -> str:
+        return (
+            f"the API is not ready after {self.elapsed_s:.0f} s: `{self.request}` was not answered "
+            f"well 5 times in a row over new connections; its last bad answer: {self.last}"
+        )
+
+
+OnWait = Callable[[NotReady], None]
+
+
+def ready_timeout_s(base_url: str) -> float:
+    """Return how many seconds an API gets to become ready."""
+    return _READY_HERE_S if _is_loopback(urlsplit(base_url).hostname or "") else _READY_S
 
 
 def check_node() -> str:
@@ -117,18 +156,26 @@ def run_smoke(
     log: Path,
     timeout_s: float,
     on_progress: Callable[[SmokeProgress], None] = lambda _: None,
+    on_wait: OnWait = lambda _: None,
     collection: Path | None = None,
+    ready_s: float | None = None,
 ) -> SmokeResult:
-    """Ask the API every operation and every refusal once.
+    """Ask the API every operation and every refusal once, as soon as it is ready.
+
+    Ready is an API that answers well five times in a row, each over a new connection. What is
+    asked is the collection's first request that only reads, else its first one.
 
     Args:
         base_url: The API with its stage, such as "https://x.execute-api.../v1".
         credentials: Keys that sign the requests; None for an API without authorization.
         region: The API's region.
         log: File for everything the driver prints.
-        timeout_s: Seconds until the driver is stopped.
+        timeout_s: Seconds until the driver is stopped, once the API is ready.
         on_progress: Called after each answer, from another thread.
+        on_wait: Called after each bad answer of an API that is not ready, from another thread.
         collection: What is asked; None is this project's own CRUD collection.
+        ready_s: How long to wait for the API; None is 90 s (5 s for one of this machine), 0 asks
+            at once. One that is not ready then is a failure in the result.
 
     Raises:
         UserError: Node.js is missing or too old.
@@ -141,20 +188,27 @@ def run_smoke(
         **target_of(base_url, credentials, region),
     }
     requests = 0
+    wait_s = ready_timeout_s(base_url) if ready_s is None else ready_s
+    config["ready_timeout_ms"] = 1000 * wait_s
 
     def follow(event: Event) -> None:
         nonlocal requests
-        if event["event"] == "request":
+        if event["event"] == "waiting":
+            on_wait(NotReady.of(event))
+        elif event["event"] == "request":
             requests += 1
             on_progress(
                 SmokeProgress(requests, event["request"], event["status"], event["latency_ms"])
             )
 
+    timeout_s += 2 * wait_s
     done = _drive("smoke", config, credentials, log=log, timeout_s=timeout_s, follow=follow)
+    failures = [SmokeFailure(**failure) for failure in done["failures"]]
+    if "not_ready" in done:
+        waited = NotReady.of(done["not_ready"])
+        failures = [SmokeFailure(waited.request, "the API is ready", str(waited))]
     return SmokeResult(
-        requests=done["requests"],
-        assertions=done["assertions"],
-        failures=tuple(SmokeFailure(**failure) for failure in done["failures"]),
+        requests=done["requests"], assertions=done["assertions"], failures=tuple(failures)
     )
 
 
@@ -168,10 +222,12 @@ def run_load(
     region: str,
     folder: Path,
     on_progress: Callable[[LoadProgress], None] = lambda _: None,
+    on_wait: OnWait = lambda _: None,
     plan: ClosedPlan | OpenPlan | None = None,
     collection: Path | None = None,
+    ready_s: float | None = None,
 ) -> LoadResult:
-    """Load the API with virtual users and keep every latency.
+    """Load the API with virtual users and keep every latency, as soon as it is ready.
 
     Each user works through the load collection again and again, on a connection of its own.
     In a closed loop a slow API gets fewer requests; in an open one it gets them all, and their
@@ -187,16 +243,19 @@ def run_load(
         folder: Where LABEL.jsonl (the samples), LABEL-warm-up.jsonl (those that do not count)
             and LABEL.log go; made if missing.
         on_progress: Called about every second, from another thread.
+        on_wait: Called after each bad answer of an API that is not ready, from another thread.
         plan: A plan (`harness.load.profile`) in place of the profile's own; of the profile
             `pacing_ms`, `warm_up_s` and `request_timeout_ms` still hold.
         collection: What an iteration asks; None is this project's own CRUD collection.
+        ready_s: How long to wait for the API, as in `run_smoke`.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`.
 
     Raises:
         UserError: Node.js is missing or too old.
-        StepError: The driver failed; what it measured until then is in `folder`.
+        StepError: The API is not ready in time, or the driver failed; what it measured until
+            then is in `folder`.
     """
     asked_for = plan
     plan = asked_for or plan_of(profile)
@@ -215,10 +274,14 @@ def run_load(
         "request_timeout_ms": profile.request_timeout_ms,
         **target_of(base_url, credentials, region),
     }
+    wait_s = ready_timeout_s(base_url) if ready_s is None else ready_s
+    config["ready_timeout_ms"] = 1000 * wait_s
     machine = MachineMeter()
 
     def follow(event: Event) -> None:
-        if event["event"] == "go":
+        if event["event"] == "waiting":
+            on_wait(NotReady.of(event))
+        elif event["event"] == "go":
             machine.start()
         elif event["event"] == "done":
             machine.stop()
@@ -235,6 +298,7 @@ def run_load(
 
     samples_file = folder / f"{label}.jsonl"
     timeout_s = plan.duration_s + 2 * profile.request_timeout_ms / 1000 + _LOAD_SLACK_S
+    timeout_s += 2 * wait_s
     try:
         done = _drive(
             "load",
@@ -244,6 +308,8 @@ def run_load(
             timeout_s=timeout_s,
             follow=follow,
         )
+        if "not_ready" in done:
+            raise StepError("load", str(NotReady.of(done["not_ready"])))
     finally:
         # Also after a failure or Ctrl-C: what was measured is kept.
         every = read_samples(sorted(folder.glob(f"{label}-*.part.jsonl")))

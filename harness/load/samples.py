@@ -83,6 +83,7 @@ class Drive:
     elapsed_s: float
     drivers: tuple[DriverUsage, ...]
     machine_cpu_ratio: float
+    round_trip_ms: float | None = None
 
     @classmethod
     def of(cls, done: Mapping[str, Any], machine_cpu_ratio: float) -> Drive:
@@ -94,6 +95,7 @@ class Drive:
                 for p in done["processes"]
             ),
             machine_cpu_ratio=machine_cpu_ratio,
+            round_trip_ms=done.get("round_trip_ms") or None,
         )
 
 
@@ -144,6 +146,7 @@ def summarise(
         warm_up_s=profile.warm_up_s,
         warm_up_requests=len(left_out),
         warm_up_errors=sum(bool(sample.error) for sample in left_out),
+        round_trip_ms=drive.round_trip_ms,
     )
 
 

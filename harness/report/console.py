@@ -205,7 +205,7 @@ def _print_load(console: Console, result: RunResult) -> None:
         return
     _print_table(console, load_table(result.load))
     _say(console, Text(words.load_sentence(result.load)))
-    for fact in words.load_facts(result.load):
+    for fact in words.load_facts(result.load, words.latency_limit_ms(result)):
         _say(console, Text(fact, style="dim"))
     console.print()
 

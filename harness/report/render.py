@@ -196,7 +196,7 @@ def _context(
         "tuning_cost": _tuning_cost(result),
         "load": tables.load_table(result.load),
         "load_sentence": words.load_sentence(result.load),
-        "load_facts": words.load_facts(result.load),
+        "load_facts": words.load_facts(result.load, words.latency_limit_ms(result)),
         "latency_chart": drawn.get("latency"),
         "regression": tables.regression_table(result.regression),
         "regression_sentence": words.regression_sentence(result.regression),

@@ -21,6 +21,9 @@ from harness.results import (
     Verdict,
 )
 
+_NEXT_DOOR_MS = 1.0  # a shorter way says nothing to anybody
+_MOST_OF_A_LIMIT = 0.25  # of a latency limit that the way alone may take
+
 Status = Literal["pass", "fail", "inconclusive", "error", "none"]
 
 SYMBOLS: dict[Status, str] = {
@@ -204,13 +207,20 @@ _LOOPS = {
 }
 
 
-def load_facts(loads: tuple[LoadResult, ...]) -> tuple[str, ...]:
-    """Return what a reader must know to read the figures: the loop, what is left out, limits."""
+def load_facts(
+    loads: tuple[LoadResult, ...], latency_limit_ms: float | None = None
+) -> tuple[str, ...]:
+    """Return what a reader must know to read the figures: the loop, what is left out, limits.
+
+    Args:
+        loads: The load tests.
+        latency_limit_ms: The smallest limit that their latencies are held against, if any.
+    """
     several = len({load.profile for load in loads}) > 1
     facts = [_LOOPS[loop] for loop in sorted({load.loop for load in loads})]
     for load in loads:
         found = [f"{load.profile}."] if several and load.profile else []
-        found += _facts_of(load)
+        found += [*_facts_of(load), *_way(load, latency_limit_ms)]
         if len(loads) > 1:
             facts += [f"{load.label}: {fact}" for fact in found]
         else:
@@ -235,6 +245,30 @@ def _facts_of(load: LoadResult) -> Iterator[str]:
             f"requests/s on this machine; this test made {numbers.rounded(load.requests_per_s)}, "
             f"{share} of that."
         )
+
+
+def latency_limit_ms(result: RunResult) -> float | None:
+    """Return a run's smallest latency limit; None if it has none."""
+    slo = result.settings.get("slo")
+    if not isinstance(slo, dict):
+        return None
+    limits = [slo.get(f"latency_{name}_ms") for name in ("p95", "p99")]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _way(load: LoadResult, limit_ms: float | None) -> Iterator[str]:
+    """Yield how far away the API was, unless it was next door."""
+    if load.round_trip_ms is None or load.round_trip_ms < _NEXT_DOOR_MS:
+        return
+    way = f"the way to the API and back took {numbers.rounded(load.round_trip_ms)} ms by itself"
+    if limit_ms is None or load.round_trip_ms <= limit_ms * _MOST_OF_A_LIMIT:
+        yield f"{way}, which is in every latency."
+        return
+    yield (
+        f"{way}, more than a quarter of the limit of {numbers.rounded(limit_ms)} ms: that limit "
+        "judges the distance as well. Load the API from a machine in its region, or raise the "
+        "limit."
+    )
 
 
 # --- afterwards -----------------------------------------------------------------------------

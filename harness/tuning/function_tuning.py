@@ -35,6 +35,7 @@ from harness.tuning.order import Order
 
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
+    "architecture",
     "payload_bucket",
     "processor_function_arns",
     "total_timeout_seconds",
@@ -103,6 +104,7 @@ class FunctionTuning(Run):
             tools = premises.tools_of(project, ui, node=False)
         wait = tuning_input.get("onConflict") == "wait"
         function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
+        premises.warn_of_quotas(account, ui)
         bucket = "" if order.tuner_arn else _state_bucket(order.settings, account)
 
         folder = _new_folder(runs_folder or project / "runs", order, account, server_home)
@@ -204,6 +206,7 @@ class FunctionTuning(Run):
         location = s3_location(self.tuning_input.get("payloadS3") or "")
         seconds = self.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
+            "architecture": tuner_architecture(self.sources, self.account.region),
             "payload_bucket": location
             and {"name": location[0], "key_pattern": _literally(location[1])},
             "processor_function_arns": sorted(
@@ -212,6 +215,20 @@ class FunctionTuning(Run):
             "total_timeout_seconds": int(min(max(seconds, _LIMITS_S[0]), _LIMITS_S[1])),
             "tunable_function_arns": [self.function.arn],
         }
+
+
+def tuner_architecture(sources: Path, region: str) -> str:
+    """Return the processor of the tuner's own functions: arm64 where the price list has it.
+
+    Args:
+        sources: Folder that the tuner is deployed from.
+        region: Where it will be. One that is newer than the list may have no arm64; all regions
+            have x86_64.
+    """
+    file = sources / "lambda" / "power_tuner" / "power_tuner" / "prices.json"
+    prices = json.loads(file.read_text(encoding="utf-8"))
+    known = region in prices["default_in"] or region in prices["gb_second"]["arm64"]
+    return "arm64" if known and f"arm64 in {region}" not in prices["assumed"] else "x86_64"
 
 
 def _region(order: Order) -> str:

@@ -416,14 +416,15 @@ data "aws_iam_policy_document" "environment" {
     sid = "Buckets"
     actions = concat(
       ["s3:CreateBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"],
-      each.value.ephemeral ? ["s3:DeleteBucket"] : [],
+      # Terraform empties a bucket version by version, also one that keeps no versions
+      each.value.ephemeral ? ["s3:DeleteBucket", "s3:ListBucketVersions"] : [],
     )
     resources = [local.resources[each.key].buckets]
   }
 
   statement {
     sid       = "Packages"
-    actions   = concat(["s3:PutObject", "s3:PutObjectTagging"], each.value.ephemeral ? ["s3:DeleteObject"] : [])
+    actions   = concat(["s3:PutObject", "s3:PutObjectTagging"], each.value.ephemeral ? ["s3:DeleteObject", "s3:DeleteObjectVersion"] : [])
     resources = ["${local.resources[each.key].buckets}/*"]
   }
 

@@ -5,8 +5,7 @@ data "aws_partition" "this" {}
 data "aws_region" "this" {}
 
 locals {
-  name         = "${var.name_prefix}-tuner"
-  architecture = "arm64"
+  name = "${var.name_prefix}-tuner"
 
   _arn_end   = "${data.aws_region.this.id}:${data.aws_caller_identity.this.account_id}"
   _functions = "arn:${data.aws_partition.this.partition}:lambda:${local._arn_end}:function"
@@ -53,7 +52,7 @@ resource "aws_lambda_function" "this" {
   role             = aws_iam_role.function[each.key].arn
   runtime          = "python3.13"
   handler          = "power_tuner.handlers.${replace(each.key, "-", "_")}.handler"
-  architectures    = [local.architecture]
+  architectures    = [var.architecture]
   memory_size      = each.value.memory_mb
   timeout          = each.value.timeout_seconds
   filename         = var.package.path
@@ -63,7 +62,7 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = {
-      ARCHITECTURE         = local.architecture
+      ARCHITECTURE         = var.architecture
       CLEAN_UP_FUNCTION    = local.clean_up_function_arn
       DEFAULT_POWER_VALUES = join(",", var.default_power_values)
       VISUALIZATION_URL    = var.visualization_url

@@ -1,3 +1,15 @@
+variable "architecture" {
+  description = "Processor of the tuner's own functions: arm64, or x86_64 in regions without arm64; what is tuned may have either."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "Use arm64 or x86_64 for architecture."
+  }
+}
+
 variable "default_power_values" {
   description = "Memory sizes in MB that are measured when an execution's input names none."
   type        = list(number)

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
 import { shareOf } from './loops.mjs';
+import { Readiness } from './ready.mjs';
 import { stopOnSignals, Worker } from './workers.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./worker.mjs', import.meta.url));
@@ -18,19 +19,30 @@ export async function main(config) {
   const { processes } = config;
   const workers = Array.from({ length: processes }, (_, number) => start(config, number));
   const stop = stopOnSignals(workers);
+  const readiness = new Readiness(config);
+  let notReady;
   try {
-    await Promise.race([Promise.all(workers.map((worker) => worker.ready)), stop.asked]);
-    if (!stop.signal) await measure(workers);
+    const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
+    [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
+    if (notReady) stop.now('SIGTERM');
+    else if (!stop.signal) await measure(workers);
   } catch (error) {
     stop.now('SIGTERM'); // one process failed: the others write what they have
     await Promise.allSettled(workers.map((worker) => worker.ended));
     throw error;
   } finally {
+    readiness.stop();
     stop.cancel();
+  }
+  if (notReady) {
+    await Promise.allSettled(workers.map((worker) => worker.ended));
+    emit({ event: 'done', not_ready: notReady });
+    return 0;
   }
   emit({
     event: 'done',
     interrupted: Boolean(stop.signal),
+    round_trip_ms: readiness.roundTripMs,
     elapsed_s: Math.max(...workers.map((worker) => worker.last.elapsed_s ?? 0)),
     processes: workers.map((worker) => worker.last),
   });

@@ -2,10 +2,21 @@
 
 import { emit } from './events.mjs';
 import { environmentOf, latencyMs, newman, ownConnection, readCollection } from './newman.mjs';
+import { Readiness } from './ready.mjs';
 
 const LONGEST_MESSAGE = 600;
 
-export function main(config) {
+export async function main(config) {
+  const readiness = new Readiness(config);
+  const not_ready = await readiness.wait();
+  if (not_ready) {
+    emit({ event: 'done', requests: readiness.requests, assertions: 0, failures: [], not_ready });
+    return 0;
+  }
+  return ask(config);
+}
+
+function ask(config) {
   const found = { requests: 0, assertions: 0, failures: [] };
   const fail = (request, assertion, message) =>
     found.failures.push({ request, assertion, message: String(message).slice(0, LONGEST_MESSAGE) });

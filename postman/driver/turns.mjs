@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
+import { Readiness } from './ready.mjs';
 import { stopOnSignals, Worker } from './workers.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./turn-worker.mjs', import.meta.url));
@@ -17,8 +18,14 @@ export async function main(config, lines) {
   const numbers = Array.from({ length: processes }, (_, number) => number);
   const workers = numbers.map((number) => new Worker(SCRIPT, number, { config, processes }));
   const stop = stopOnSignals(workers);
+  const waits = Object.values(config.targets).map(
+    (baseUrl) => new Readiness({ ...config, variables: { ...config.variables, baseUrl } }),
+  );
   try {
-    await Promise.race([follow(workers, config, lines), stop.asked]);
+    const notReady = await Promise.race([firstNotReady(waits), stop.asked]);
+    if (notReady) emit({ event: 'not_ready', ...notReady });
+    if (notReady) stop.now('SIGTERM');
+    if (!stop.signal) await Promise.race([follow(workers, config, lines), stop.asked]);
     if (!stop.signal) workers.forEach((worker) => worker.end('SIGTERM'));
     await Promise.allSettled(workers.map((worker) => worker.ended));
   } catch (error) {
@@ -26,10 +33,15 @@ export async function main(config, lines) {
     await Promise.allSettled(workers.map((worker) => worker.ended));
     throw error;
   } finally {
+    waits.forEach((readiness) => readiness.stop());
     stop.cancel();
   }
   emit({ event: 'done', interrupted: Boolean(stop.signal) });
   return EXIT_STATUS[stop.signal] ?? 0;
+}
+
+async function firstNotReady(waits) {
+  return (await Promise.all(waits.map((readiness) => readiness.wait()))).find(Boolean);
 }
 
 /** Makes the turns that are asked for, one after the other, until nobody asks any more. */

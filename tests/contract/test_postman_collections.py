@@ -97,7 +97,7 @@ class TestFormat:
         collection = read(name)
         text = json.dumps(collection)
         set_by_scripts = set(re.findall(r"[vV]ariables\.set\('(\w+)'", text))
-        defaults = {variable["key"] for variable in collection["variable"]}
+        defaults = {variable["key"] for variable in collection.get("variable", ())}
         used = set(re.findall(r"{{(\w+)}}", text))
         assert used <= VARIABLES | set_by_scripts | defaults
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Behaviour = Callable[[int], tuple[float, int]]  # number of the request: seconds, status
+# number of the request: seconds, and a status, or 0 for a connection that is closed
+Behaviour = Callable[[int], tuple[float, int]]
 
 
 class AskedServer(ThreadingHTTPServer):
@@ -18,6 +19,7 @@ class AskedServer(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = lambda _: (0.0, 200)
+        self.bodies: dict[int, bytes] = {}  # by status; {} of all others
         self.seen: list[tuple[int, str, dict[str, str]]] = []  # client's port, path, headers
         self.closing = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -37,12 +39,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.seen.append((self.client_address[1], self.path, dict(self.headers)))
         seconds, status = self.server.behaviour(len(self.server.seen))
         self.server.closing.wait(seconds)
+        if not status:
+            self.close_connection = True
+            return
+        body = self.server.bodies.get(status, b"{}")
         try:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", "2")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(body)
         except OSError:
             self.close_connection = True
 

@@ -15,6 +15,8 @@ NOT_ASKED = {
     "gate": {
         "lambda:InvokeFunction": "a run with a baseline invokes both versions for their cost",
         "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
+        "s3:DeleteObjectVersion": "a bucket in which an object is left is emptied by versions",
+        "s3:ListBucketVersions": "a bucket in which an object is left is emptied by versions",
         "states:StopExecution": "a run that is interrupted while it tunes stops that",
     },
     "deploy": {

@@ -14,6 +14,7 @@ import pytest
 
 from harness import aws
 from harness.config import load_env
+from harness.delivery import deployed
 from harness.delivery.bootstrap import ISSUER, Bucket, bootstrap, find_or_make_bucket
 from harness.delivery.repository import Repository
 from harness.errors import UserError
@@ -109,6 +110,17 @@ def test_it_prepares_an_account_once_and_again_changes_nothing(
     assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
     (state,) = s3.list_objects_v2(Bucket=bucket)["Contents"]
     assert state["Key"] == "lambda-dyno/bootstrap/dev.tfstate"
+
+    # whoever deploys from elsewhere bounds the roles as the workflow must
+    env, there = load_env(project, "dev"), aws.connect("us-east-1")
+    backend = deployed.backend_of(env, there, project)
+    boundary = deployed.boundary_arn(env, there, backend)
+    (policy,) = (
+        policy
+        for policy in account.client("iam").list_policies(Scope="Local")["Policies"]
+        if policy["Arn"] == boundary
+    )
+    assert "deploy" in policy["PolicyName"]
 
     roles = {name: f"github-dyno-dev-{name}" for name in ("plan", "gate", "deploy", "tune")}
     arn = f"arn:aws:iam::{account.account_id}:role"

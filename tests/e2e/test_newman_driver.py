@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from harness.errors import StepError
 from harness.load import newman
 from harness.load.profile import Stage, closed_loop, open_loop
 from harness.load.samples import read_samples
+from tests import aws_answers
 from tests.e2e import asked_server
 from tests.e2e.asked_server import AskedServer
 
@@ -37,7 +39,15 @@ def api() -> Iterator[AskedServer]:
         yield server
 
 
-def load(url: str, folder: Path, plan: Any = None, **settings: Any) -> Any:
+def load(
+    url: str,
+    folder: Path,
+    plan: Any = None,
+    *,
+    on_wait: Any = lambda _: None,
+    ready_s: float = 0.0,
+    **settings: Any,
+) -> Any:
     """Run a short load test."""
     profile = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0} | settings
     return newman.run_load(
@@ -49,6 +59,20 @@ def load(url: str, folder: Path, plan: Any = None, **settings: Any) -> Any:
         region="eu-west-1",
         folder=folder / "load",
         plan=plan,
+        on_wait=on_wait,
+        ready_s=ready_s,
+    )
+
+
+def smoke(url: str, folder: Path, **arguments: Any) -> Any:
+    """Run the smoke test."""
+    return newman.run_smoke(
+        base_url=url,
+        credentials=None,
+        region="eu-west-1",
+        log=folder / "smoke.log",
+        timeout_s=30,
+        **arguments,
     )
 
 
@@ -227,39 +251,121 @@ def test_progress_is_told(api: AskedServer, tmp_path: Path) -> None:
     assert 0 < told[0].elapsed_s < told[-1].elapsed_s < 20
 
 
-def test_smoke_against_nobody_fails_at_once(tmp_path: Path) -> None:
+def test_smoke_against_nobody_is_one_failure(tmp_path: Path) -> None:
     """Without an answer the smoke test is one failure that says so, not fifty time-outs."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        result = newman.run_smoke(
-            base_url=f"http://127.0.0.1:{taken.getsockname()[1]}",
-            credentials=None,
-            region="eu-west-1",
-            log=tmp_path / "smoke.log",
-            timeout_s=30,
-        )
-    assert not result.passed
-    (failure,) = result.failures
-    assert failure.request == "the API answers"
-    assert "ECONNREFUSED" in failure.message
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        results = [smoke(url, tmp_path, ready_s=ready_s) for ready_s in (0.0, 2.0)]
+    for result in results:
+        (failure,) = result.failures
+        assert failure.request == "the API answers"
+        assert "ECONNREFUSED" in failure.message
+    assert re.match(r"the API is not ready after \d+ s: .*", results[1].failures[0].message)
 
 
-def test_smoke_waits_for_a_new_api(api: AskedServer, tmp_path: Path) -> None:
-    """An API that its gateway does not know yet is asked again, and then judged."""
-    api.behaviour = lambda number: (0.0, 403 if number == 1 else 200)
-    result = newman.run_smoke(
-        base_url=f"{api.url}/v1/",
-        credentials=None,
-        region="eu-west-1",
-        log=tmp_path / "smoke.log",
-        timeout_s=30,
-    )
-    first_paths = [path for _, path, _ in api.seen[:2]]
-    assert first_paths == ["/v1/items?limit=1"] * 2
+# --- an API that is not ready yet ----------------------------------------------------------
+
+# The refusals of API Gateway itself, as they are recorded.
+ANSWERS = json.loads((aws_answers.ANSWERS / "young-api.json").read_text())["answers"]["execute-api"]
+BODIES = {
+    answer["status"]: json.dumps(answer["body"], separators=(",", ":")).encode()
+    for answer in reversed(ANSWERS)
+}
+YOUNG = BODIES[403]
+
+
+def begin(api: AskedServer, *statuses: int) -> None:
+    """Let the API answer so at first, and well from then on; 0 is a closed connection."""
+    api.bodies = BODIES
+    api.behaviour = lambda number: (0.0, (*statuses, 200)[min(number - 1, len(statuses))])
+
+
+def test_smoke_waits_until_a_new_api_is_ready(api: AskedServer, tmp_path: Path) -> None:
+    """Ready are five good answers in a row over new connections; one bad one starts them anew."""
+    bad = (403, 200, 0, 200, 200, 200, 200, 500, 200, 404, 429)
+    begin(api, *bad)
+    seen: list[newman.NotReady] = []
+    result = smoke(f"{api.url}/v1/", tmp_path, on_wait=seen.append, ready_s=30.0)
+    assert [one.last.split(" ECONN")[0].split(": ")[0] for one in seen] == [
+        '403 {"message":"Missing Authentication Token"}',
+        "no answer",
+        '500 {"message":"Internal server error"}',
+        '404 {"message":"Not Found"}',
+        '429 {"message":"Too Many Requests"}',
+    ]
+    asked = len(bad) + 5
+    assert {path for _, path, _ in api.seen[:asked]} == {"/v1/items?limit=1"}
+    assert len({port for port, _, _ in api.seen[:asked]}) == asked
     # its answer "{}" is no page of items, but it is a 200
     of_first = [f.assertion for f in result.failures if f.request == "the API answers"]
     assert of_first == ["is a page of items"]
     assert result.requests > 50
+
+
+def test_an_api_that_is_ready_costs_no_time(api: AskedServer, tmp_path: Path) -> None:
+    """Five answers without a pause."""
+    seconds = []
+    for ready_s in (0.0, 90.0):
+        started = time.monotonic()
+        smoke(api.url, tmp_path, ready_s=ready_s)
+        seconds.append(time.monotonic() - started)
+    assert seconds[1] - seconds[0] < 1.5
+
+
+@pytest.mark.parametrize("pattern", [(403,), (200, 200, 200, 500)])
+def test_an_api_that_never_becomes_ready(
+    api: AskedServer, tmp_path: Path, pattern: tuple[int, ...]
+) -> None:
+    """One failure with the last answer, and nothing else was asked."""
+    api.bodies = {403: YOUNG, 500: YOUNG}
+    api.behaviour = lambda number: (0.0, pattern[number % len(pattern)])
+    (failure,) = smoke(api.url, tmp_path, ready_s=2.5).failures
+    words = r"the API is not ready after \d+ s: `{}` was not answered well 5 times.*: \d+ {}"
+    last = re.escape(YOUNG.decode())
+    assert re.fullmatch(words.format("the API answers", last), failure.message)
+    assert {path for _, path, _ in api.seen} == {"/items?limit=1"}
+    api.seen.clear()
+    with pytest.raises(StepError, match=words.format("list items", last)):
+        load(api.url, tmp_path, ready_s=2.5)
+    # what only reads is asked, though the collection begins with what makes an item
+    assert {path for _, path, _ in api.seen} == {"/items?limit=10"}
+    assert not drivers()
+
+
+def test_a_load_test_waits_as_well(api: AskedServer, tmp_path: Path) -> None:
+    """What was answered before is in no figure."""
+    begin(api, 403, 200, 0)
+    seen: list[newman.NotReady] = []
+    result = load(api.url, tmp_path, on_wait=seen.append, ready_s=30.0)
+    assert len(seen) == 2
+    assert result.errors == 0
+    assert result.requests == len(api.seen) - 8
+    assert 0 < result.round_trip_ms < 100  # of those answers' connections
+    assert load(api.url, tmp_path).round_trip_ms is None  # when nobody waited
+
+
+def test_any_collection_is_waited_for(api: AskedServer, tmp_path: Path) -> None:
+    """Its first request is asked if none only reads, with the scripts and the folder it is in.
+
+    A refusal is a good answer where the collection's own assertions want one.
+    """
+    collection = tmp_path / "mine.postman_collection.json"
+
+    def test_of(status: int) -> list[dict[str, Any]]:
+        lines = [f"pm.test('status', () => pm.response.to.have.status({status}))"]
+        return [{"listen": "test", "script": {"exec": lines}}]
+
+    request = {"method": "POST", "url": "{{baseUrl}}/orders/{{$guid}}"}
+    read = {"method": "GET", "url": "{{baseUrl}}/orders/{{order}}"}  # needs one of before
+    items = [{"name": "order", "request": request}, {"name": "read", "request": read}]
+    folder = {"name": "orders", "item": items, "event": test_of(404)}
+    collection.write_text(json.dumps({"info": {"name": "mine"}, "item": [folder]}))
+    api.behaviour = lambda number: (0.0, 404 if number != 2 else 403)
+    seen: list[newman.NotReady] = []
+    assert smoke(api.url, tmp_path, collection=collection, on_wait=seen.append, ready_s=30.0).passed
+    assert [one.last for one in seen] == ["403 {}"]
+    assert [path.split("/")[1] for _, path, _ in api.seen] == ["orders"] * 9
 
 
 INTERRUPTED = """

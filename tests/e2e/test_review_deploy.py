@@ -27,10 +27,10 @@ pytestmark = pytest.mark.e2e
 PROJECT = Path(__file__).parents[2]
 FUNCTION, ALIAS = "dyno-local-crud-api", "live"
 QUICK = {
-    "load.duration_s": 3.0,
-    "load.ramp_up_s": 1.0,
-    "load.virtual_users": 2,
-    "load.warm_up_s": 0.0,
+    "deploy.load.duration_s": 3.0,
+    "deploy.load.pacing_ms": 0,
+    "deploy.load.virtual_users": 2,
+    "deploy.load.warm_up_s": 0.0,
 }
 CANARY = {"deploy.deployment": "canary", "deploy.canary_percent": 20}
 
@@ -91,6 +91,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     """Each version meets its callers only after it has proven itself."""
     # GIVEN an environment that is deployed for the first time, smoke-tested and loaded
     first = deploy(project)
+    assert first.reason == ""
     assert (first.outcome, first.before, first.version.number) == ("deployed", None, "1")
     assert {check.name for check in first.checks} >= {"latency_p95_ms", "error_ratio"}
     assert alias() == ("1", {})

@@ -60,6 +60,7 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "number of a published version",
     ),
     "architecture": ("function", "architecture", '"arm"', "arm64 or x86_64"),
+    "tuner_architecture": ("power_tuner", "architecture", '"x86"', "arm64 or x86_64"),
     "memory_low": ("function", "memory_mb", "100", "128 to 10240"),
     "memory_high": ("function", "memory_mb", "20000", "128 to 10240"),
     "memory_fraction": ("function", "memory_mb", "128.5", "whole number of MB"),

@@ -18,6 +18,7 @@ module "power_tuner" {{
   source = "./modules/power_tuner"
 
   name_prefix              = "team-a"
+  architecture             = "x86_64"
   tunable_function_arns    = ["arn:aws:lambda:eu-central-1:111122223333:function:shop-*"]
   processor_function_arns  = ["arn:aws:lambda:us-east-1:111122223333:function:prepare"]
   default_power_values     = [256, 2048]
@@ -81,3 +82,11 @@ def test_logs_end(resources: dict[str, dict[str, Any]]) -> None:
     """Every log group has the retention."""
     groups = of_type(resources, "aws_cloudwatch_log_group")
     assert [group["retention_in_days"] for group in groups] == [30] * 5
+
+
+def test_the_architecture_is_a_setting(resources: dict[str, dict[str, Any]]) -> None:
+    """Some regions have no arm64; the functions know what they are, for their own cost."""
+    functions = of_type(resources, "aws_lambda_function")
+    assert {tuple(function["architectures"]) for function in functions} == {("x86_64",)}
+    variables = [function["environment"][0]["variables"] for function in functions]
+    assert {each["ARCHITECTURE"] for each in variables} == {"x86_64"}

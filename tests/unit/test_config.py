@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Settings, load_env, with_overrides
+from harness.config import Settings, load_env, parse_settings, with_overrides
 from harness.errors import UserError
 
 
@@ -154,6 +154,24 @@ def test_a_flag_overrides_a_key_and_is_validated_as_one() -> None:
     assert changed.load == Settings().load
     with pytest.raises(UserError, match=r"command line: \[load\] virtual_users: -1"):
         with_overrides(Settings(), {"load.virtual_users": -1})
+
+
+def test_a_deployment_has_a_load_of_its_own(project: Path) -> None:
+    """Small by default, whatever [load] says; the same keys, within the same limits."""
+    write(project, "[load]\nvirtual_users = 50\n[deploy.load]\nduration_s = 60.0")
+    settings = load_env(project, "local").settings
+    load = settings.deploy.load
+    assert (load.virtual_users, load.duration_s, load.pacing_ms, load.ramp_up_s) == (2, 60, 1000, 0)
+    assert settings.load.virtual_users == 50
+    changed = with_overrides(settings, {"deploy.load.virtual_users": 3})
+    assert (changed.deploy.load.virtual_users, changed.load.virtual_users) == (3, 50)
+    assert parse_settings(changed.model_dump(), "lease") == changed
+    write(project, '[deploy.load]\npreset = "forerunners"')
+    assert load_env(project, "local").settings.deploy.load.duration_s == 120.0
+    for mistake in ("[deploy.load]\nvirtual_users = 0", "[deploy.load]\nusers = 2"):
+        write(project, mistake)
+        with pytest.raises(UserError, match=r"\[deploy\] load\.(virtual_)?users"):
+            load_env(project, "local")
 
 
 def test_a_payload_file_is_read_beside_the_settings(project: Path) -> None:

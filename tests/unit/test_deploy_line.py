@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.aws import Account
-from harness.config import DeploySettings, Env, Settings
+from harness.config import DeploySettings, Env, Settings, with_overrides
+from harness.delivery import deploy
 from harness.delivery.deploy import CheckError, Deployment, Version
 from harness.errors import UserError
 from harness.progress import Ui
+from harness.results import Check, Verdict
 from harness.tuning import lock as function_lock
+from tests.unit import report_samples as samples
 
 ONE, TWO = Version("1", 512), Version("2", 1024)
 OUTPUTS = {"function_name": "f", "api_url": "https://x.execute-api.eu-west-1.amazonaws.com/v1"}
@@ -139,3 +144,73 @@ def test_a_first_version_that_does_not_pass_fails_where_it_stands() -> None:
     assert (done.outcome, done.passed) == ("failed", False)
     assert made.steps == ["publish", "check 1"]
     assert done.to_json()["version_before"] is None
+
+
+# --- what a check's verdict means ----------------------------------------------------------
+
+
+def check(outcome: str, measured: float | None = 250.0) -> Check:
+    return Check("latency_p95_ms", 300.0, measured, outcome, f"it is {outcome}")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("inconclusive", "load", "found", "passes"),
+    [
+        ("pass", {}, check("pass"), True),
+        ("pass", {}, check("fail"), False),
+        ("pass", {}, check("inconclusive"), True),  # a small load is not to prove everything
+        ("fail", {}, check("inconclusive"), False),
+        ("pass", {}, check("inconclusive", None), False),  # nothing measured is no evidence
+        ("pass", {"saturated": "this machine was busy"}, check("inconclusive"), False),
+        ("pass", {"requests": 0}, check("inconclusive"), False),
+        ("slo", {"saturated": "this machine was busy"}, check("inconclusive", None), True),
+    ],
+)
+def test_too_little_evidence_is_what_the_settings_say(
+    inconclusive: str,
+    load: dict[str, Any],
+    found: Check,
+    passes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A version loses its calls for what was shown, or for want of any measurement."""
+    made = line("all-at-once", ONE, TWO)
+    section = "slo" if inconclusive == "slo" else "deploy"
+    value = "pass" if inconclusive == "slo" else inconclusive
+    settings = with_overrides(Settings(), {f"{section}.inconclusive": value})
+    made.env = Env("dev", Path("envs/dev"), settings)
+    measured = replace(samples.load("current", 512, [250.0]), samples_path="", **load)
+    monkeypatch.setattr(made, "_smoke", lambda *_: None)
+    monkeypatch.setattr(made, "_load", lambda *_: measured)
+    verdict = Verdict(found.outcome, (found,))
+    monkeypatch.setattr(deploy.slo, "evaluate", lambda *_, **__: verdict)
+    with nullcontext() if passes else pytest.raises(CheckError, match=found.reason):
+        Deployment._check(made, OUTPUTS, TWO)
+    assert made.checks == (found,)
+
+
+# --- the roles that are made ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "variable", "given"),
+    [
+        ("", "permissions_boundary_arn", {"TF_VAR_permissions_boundary_arn": "of-the-bootstrap"}),
+        ("mine", "permissions_boundary_arn", {}),  # the workflow's, for example
+        ("", "another", {}),  # a root that bounds nothing
+    ],
+)
+def test_a_local_deployment_bounds_roles_as_the_workflow_does(
+    said: str,
+    variable: str,
+    given: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By what the bootstrap made, unless somebody says another."""
+    (tmp_path / "variables.tf").write_text(f'variable "{variable}" {{}}\n')
+    monkeypatch.setenv("TF_VAR_permissions_boundary_arn", said)
+    monkeypatch.setattr(deploy.deployed, "boundary_arn", lambda *_: "of-the-bootstrap")
+    env = Env("dev", Path("envs/dev"), Settings())
+    account = Account("123456789012", "eu-west-1", "", {})
+    assert deploy._boundary(env, account, {}, tmp_path) == given

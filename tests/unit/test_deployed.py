@@ -11,6 +11,7 @@ from harness.aws import Account
 from harness.config import Env, EnvironmentSettings, Settings
 from harness.delivery import deployed
 from harness.errors import UserError
+from tests.aws_answers import Recorded
 
 ENV = Env("local", Path("envs/local"), Settings(environment=EnvironmentSettings(emulated=True)))
 ACCOUNT = Account("123456789012", "eu-west-1", "", {})
@@ -45,3 +46,26 @@ def test_a_broken_state_is_named(tmp_path: Path, state: str) -> None:
     write(tmp_path, state)
     with pytest.raises(UserError, match=r"terraform.tfstate: not a state of Terraform"):
         deployed.read_outputs(tmp_path, ENV, ACCOUNT)
+
+
+def test_without_a_bucket_no_boundary_is_known() -> None:
+    """The embedded AWS's states are files, and nobody bootstraps it for a deployment."""
+    assert deployed.boundary_arn(ENV, ACCOUNT, {"path": "terraform.tfstate"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("answers", "arn"),
+    [
+        ("bootstrapped", "arn:aws:iam::123456789012:policy/github-dyno-local-deploy-boundary"),
+        ("bootstrapped-without-roles", ""),
+        ("no-bootstrap", ""),
+        ("bootstrap-denied", ""),
+    ],
+)
+def test_the_boundary_is_the_bootstraps(answers: str, arn: str) -> None:
+    """Where there is none, or it may not be read, the deployment goes on without."""
+    recorded = Recorded(answers)
+    account = Account("123456789012", "eu-west-1", "", {})
+    vars(account)["session"] = recorded.session
+    assert deployed.boundary_arn(ENV, account, {"bucket": "states", "key": "k"}) == arn
+    assert recorded.asked == ["s3.GetObject"]

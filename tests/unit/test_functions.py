@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness import assets
 from harness.errors import UserError
+from harness.tuning.function_tuning import tuner_architecture
 from harness.tuning.functions import FunctionName, parse_name
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
@@ -48,3 +50,18 @@ def test_anything_else_is_refused(text: str) -> None:
     """With an example of what is wanted."""
     with pytest.raises(UserError, match="neither the name of a Lambda function nor its ARN"):
         parse_name(text)
+
+
+@pytest.mark.parametrize(
+    ("region", "architecture"),
+    [
+        ("eu-west-1", "arm64"),
+        ("af-south-1", "arm64"),  # with a price of its own
+        ("il-central-1", "x86_64"),
+        ("cn-north-1", "x86_64"),
+        ("eusc-de-east-1", "x86_64"),  # beyond the price list
+    ],
+)
+def test_the_tuner_is_deployed_where_there_is_no_arm64(region: str, architecture: str) -> None:
+    """The price list says where arm64 is published."""
+    assert tuner_architecture(assets.root(), region) == architecture

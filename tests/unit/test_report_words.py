@@ -243,6 +243,25 @@ def test_load_facts_name_the_loop_and_what_is_left_out() -> None:
     assert words.load_facts(()) == ()
 
 
+def test_the_way_to_the_api_is_told_beside_its_limits() -> None:
+    """A limit on latency judges the distance, too; next door it is not worth a word."""
+    far = replace(samples.load("current", 512, [300.0]), round_trip_ms=205.4)
+    assert words.load_facts((far,), 1000.0)[1:] == (
+        "The way to the API and back took 205 ms by itself, which is in every latency.",
+    )
+    (told,) = words.load_facts((far,), 300.0)[1:]
+    assert "more than a quarter of the limit of 300 ms" in told
+    assert "in its region" in told
+    assert len(words.load_facts((replace(far, round_trip_ms=0.2),), 300.0)) == 1
+    run = samples.run()
+    assert words.latency_limit_ms(run) == min(
+        limit
+        for limit in (samples.SLO.latency_p95_ms, samples.SLO.latency_p99_ms)
+        if limit is not None
+    )
+    assert words.latency_limit_ms(replace(run, settings={})) is None
+
+
 def test_load_facts_of_several_tests_say_whose_they_are() -> None:
     """And what each was, when they were not the same."""
     one = replace(samples.load("current", 512, [1.0]), profile="closed loop, 1 user")

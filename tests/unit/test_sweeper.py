@@ -160,7 +160,7 @@ def test_listing_is_an_array_with_where_everything_is(project: Path) -> None:
 @pytest.mark.parametrize("hours", [-1.0, float("nan"), float("inf"), 1e300])
 def test_an_age_that_is_none_is_refused(project: Path, hours: float) -> None:
     """Before anything is looked at."""
-    with pytest.raises(UserError, match="--older-than .*: give hours, 0 to 100000"):
+    with pytest.raises(UserError, match=r"--older-than .*: give hours, 0 to 100000"):
         sweeper.sweep(project, Ui(), older_than_h=hours)
 
 

@@ -140,6 +140,19 @@ def test_china() -> None:
     assert result["stateMachine"]["visualization"].startswith("https://example.com/?currency=CNY#")
 
 
+def test_a_price_that_nobody_published_is_a_warning() -> None:
+    """A region beyond the price list, such as Europe's own partition, which pays in EUR."""
+    arn = "arn:aws-eusc:lambda:eusc-de-east-1:123456789012:function:shop"
+    result = output({128: [8] * 5}, lambdaARN=arn)
+    (warning,) = [text for text in result["warnings"] if "price" in text]
+    assert warning == (
+        "the price is no published one: that of most regions, in USD, since the price list has "
+        "no eusc-de-east-1"
+    )
+    assert result["prices"]["checked"] < "2024"  # the oldest source's month
+    assert not any("price" in text for text in output({128: [8] * 5})["warnings"])
+
+
 def test_strategy_ties() -> None:
     """Of equally cheap power values the faster one is taken, of equally fast ones the cheaper."""
     # 80 ms of an eighth of a GB is 10 ms of a whole one

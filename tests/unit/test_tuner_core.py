@@ -147,7 +147,13 @@ def test_price_file_is_whole() -> None:
     assert x86.keys() == arm.keys()
     # Arm costs four fifths everywhere, up to rounding
     assert all(arm[region] / x86[region] == pytest.approx(0.8, rel=0.005) for region in x86)
-    assert table["checked"]
+    named = set(x86) - {"default"}
+    assert not named & set(table["default_in"])
+    for kind in ("request", "state_transition", "currency"):
+        # but GovCloud, of which only Step Functions' price was to be had
+        others = {region for region in table[kind] if not region.startswith("us-gov-")}
+        assert others <= named | set(table["default_in"]) | {"default"}
+    assert prices.checked_on() == min(source["as_of"] for source in table["sources"])
     assert all(source["source"] and source["as_of"] for source in table["sources"])
     for kind in ("request", "state_transition", "currency"):
         assert "default" in table[kind]
@@ -157,6 +163,15 @@ def test_assumed_prices_are_told() -> None:
     """A price that is no published one says on what it rests."""
     assert "four fifths" in lookup("cn-north-1", "arm64").assumed
     assert lookup("eu-west-1", "arm64").assumed == ""
+    assert lookup("af-south-1", "x86_64").assumed == ""
+
+
+@pytest.mark.parametrize(
+    "region", ["mx-central-1", "ap-southeast-7", "ap-east-2", "eusc-de-east-1", "us-gov-west-1"]
+)
+def test_a_region_beyond_the_price_list_is_told(region: str) -> None:
+    """Its price is the usual one, and a wrong figure for it is not put out without a word."""
+    assert f"the price list has no {region}" in lookup(region, "arm64").assumed
 
 
 # --- visualization ------------------------------------------------------------------------

@@ -7,6 +7,7 @@ function itself.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,11 +15,21 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from power_tuner.errors import FunctionChanged, FunctionGone, FunctionNotReady, StillWaiting
+from power_tuner.errors import (
+    AwsCallFailed,
+    FunctionChanged,
+    FunctionGone,
+    FunctionNotReady,
+    StillWaiting,
+)
 from power_tuner.request import FunctionArn
 
 _FIRST_PAUSE_S = 0.15
 _LONGEST_PAUSE_S = 3.0
+_STALE_PAUSE_S = 1.0
+
+# What Lambda answers where a quota that no API tells is lower than the 10,240 MB of others.
+_MEMORY_LIMIT = re.compile(r"(?i)memorysize.*less than or equal to (?P<mb>\d+)", re.DOTALL)
 # Images are optimised and snapshots taken within minutes.
 _LONGEST_WAIT_S = 600.0
 
@@ -164,22 +175,24 @@ class Function:
 
         Raises:
             FunctionChanged: Somebody else changed the function.
+            AwsCallFailed: The account may not have so much memory.
         """
-        pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                self._client.update_function_configuration(
-                    FunctionName=self.arn.text,
-                    MemorySize=memory_mb,
-                    RevisionId=config["RevisionId"],
-                )
-                break
-            except ClientError as error:
-                if error_code(error) != "ResourceConflictException":
-                    raise self._changed(error) from error
-                # another update is being applied; whether it was ours shows after it
-                self._deadline.pause(pause, "an update in progress")
-                pause = min(pause * 1.2, _LONGEST_PAUSE_S)
+        try:
+            self._when_free(
+                self._client.update_function_configuration,
+                FunctionName=self.arn.text,
+                MemorySize=memory_mb,
+                RevisionId=config["RevisionId"],
+            )
+        except ClientError as error:
+            limit = _MEMORY_LIMIT.search(str(error))
+            if limit is None:
+                raise
+            raise AwsCallFailed(
+                f"{self.arn.text} cannot have {memory_mb} MB: AWS allows {limit['mb']} MB at most "
+                "here, as it does in new accounts (3008). Leave out larger power values, or ask "
+                "for a higher quota of Lambda in the Service Quotas console"
+            ) from error
         updated = self.ready()
         check_unchanged(config, updated)
         return updated
@@ -189,17 +202,42 @@ class Function:
 
         Lambda publishes nothing when code and configuration are those of the newest version:
         it answers with that version, whose description is another then.
+
+        Args:
+            description: The version's.
+            config: What $LATEST has now; if it has changed since, nothing is published.
+
+        Raises:
+            FunctionChanged: Somebody else changed the function, or `config` was read too early.
         """
-        try:
-            answer = self._client.publish_version(
-                FunctionName=self.arn.text,
-                Description=description,
-                CodeSha256=config["CodeSha256"],
-                RevisionId=config["RevisionId"],
-            )
-        except ClientError as error:
-            raise self._changed(error) from error
+        answer = self._when_free(
+            self._client.publish_version,
+            FunctionName=self.arn.text,
+            Description=description,
+            CodeSha256=config["CodeSha256"],
+            RevisionId=config["RevisionId"],
+        )
         return Version(number=answer["Version"], description=answer.get("Description", ""))
+
+    def read_again(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return $LATEST's configuration a moment later, if but its RevisionId is another.
+
+        A read may be older than the newest write, Lambda's own included.
+
+        Args:
+            config: What was read before.
+
+        Raises:
+            FunctionChanged: More differs: somebody else changed the function.
+        """
+        self._deadline.pause(_STALE_PAUSE_S, "a newer RevisionId")
+        newer = self.ready()
+        check_unchanged(config, newer)
+        if newer["MemorySize"] != config["MemorySize"]:
+            raise FunctionChanged(
+                f"somebody else changed the memory size of {self.arn.text} while it was being tuned"
+            )
+        return newer
 
     def versions(self) -> Iterator[Version]:
         """Yield all published versions."""
@@ -263,6 +301,19 @@ class Function:
     def delete_alias(self, name: str) -> None:
         """Delete an alias; one that is gone already is fine."""
         _unless_gone(self._client.delete_alias, FunctionName=self.arn.text, Name=name)
+
+    def _when_free(self, call: Callable[..., Any], **arguments: str | int) -> Any:
+        """Change $LATEST, waiting for updates that are being applied."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return call(**arguments)
+            except ClientError as error:
+                if error_code(error) != "ResourceConflictException":
+                    raise self._changed(error) from error
+                # another update is being applied; whether it was ours shows after it
+                self._deadline.pause(pause, "an update in progress")
+                pause = min(pause * 1.2, _LONGEST_PAUSE_S)
 
     def _qualified(self, version: str) -> str:
         return f"{self.arn.text}:{version}" if version else self.arn.text

@@ -23,7 +23,7 @@ class Prices:
     request: float
     state_transition: float
     currency: str
-    assumed: str  # on what the GB-second price rests if it is not a published one
+    assumed: str  # on what the prices rest if they are no published ones
 
     def per_ms(self, memory_mb: int) -> float:
         """Return what a millisecond of a function of this memory size costs."""
@@ -38,7 +38,8 @@ def lookup(region: str, architecture: str) -> Prices:
     """Return the prices of a region.
 
     Args:
-        region: Such as eu-west-1. One that the file does not name has the default prices.
+        region: Such as eu-west-1. One that the file does not name has the default prices, in USD,
+            and `assumed` says so.
         architecture: x86_64 or arm64.
     """
     table = _table()
@@ -48,13 +49,19 @@ def lookup(region: str, architecture: str) -> Prices:
         request=_of(table["request"], region),
         state_transition=_of(table["state_transition"], region),
         currency=table["currency"].get(region, table["currency"]["default"]),
-        assumed=table["assumed"].get(f"{architecture} in {region}", ""),
+        assumed=_assumed(table, region, architecture),
     )
 
 
 def checked_on() -> str:
-    """Return the day on which the prices were last compared with their sources."""
-    return str(_table()["checked"])
+    """Return how old the prices may be: the month of their oldest source, such as 2023-12."""
+    return str(min(source["as_of"] for source in _table()["sources"]))
+
+
+def _assumed(table: Mapping[str, Any], region: str, architecture: str) -> str:
+    if region not in table["default_in"] and region not in table["gb_second"]["x86_64"]:
+        return f"that of most regions, in USD, since the price list has no {region}"
+    return str(table["assumed"].get(f"{architecture} in {region}", ""))
 
 
 def _of(prices: Mapping[str, float], region: str) -> float:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+from power_tuner.errors import FunctionChanged
 from power_tuner.function import Function, Version, check_unchanged
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import measured_mark
 from power_tuner.request import POWER_MAX_MB
 
 Configuration = Mapping[str, Any]
+T = TypeVar("T")
+
+_STALE_READS = 3  # how often a change may be refused although nobody else made one
 
 
 class Publisher:
@@ -40,7 +44,7 @@ class Publisher:
         if config["MemorySize"] == memory_mb:
             return config
         self._lock.held()
-        return self._function.set_memory(memory_mb, config)
+        return self._change(config, lambda newest: self._function.set_memory(memory_mb, newest))
 
     def publish(self, config: Configuration, mark: str) -> tuple[Configuration, str]:
         """Publish $LATEST as a version of the tuning's own.
@@ -67,8 +71,22 @@ class Publisher:
         return config, version.number
 
     def _publish(self, config: Configuration, mark: str) -> tuple[Configuration, Version]:
-        version = self._function.publish(mark, config)
+        version = self._change(config, lambda newest: self._function.publish(mark, newest))
         self._lock.held()
         after = self._function.ready()  # publishing may have given $LATEST another RevisionId
         check_unchanged(config, after)
         return after, version
+
+    def _change(self, config: Configuration, change: Callable[[Configuration], T]) -> T:
+        """Change $LATEST; read it again if that is refused for a RevisionId that was too old.
+
+        The lock is looked at after each read: who cleans up ends the lock first and changes
+        $LATEST then, so either is noticed, and never taken for a stale read.
+        """
+        for _ in range(_STALE_READS):
+            try:
+                return change(config)
+            except FunctionChanged:
+                config = self._function.read_again(config)
+                self._lock.held()
+        return change(config)
