@@ -67,7 +67,7 @@ def test_the_version_needs_no_command(tmp_path: Path) -> None:
         pytest.param(["up", "--env", "x"], "no such environment", id="up"),
         pytest.param(["tune", "--run", "x"], "RUN=x: no such run", id="run"),
         pytest.param(["down"], "no run with a standing environment", id="nothing-stands"),
-        pytest.param(["sweep", "--older-than", "-1"], "0 or more", id="sweep"),
+        pytest.param(["sweep", "--older-than", "-1"], "0 to 100000", id="sweep"),
         pytest.param(["local", "env"], "dyno local start", id="local-env"),
         pytest.param(["local", "start", "--region", "mars"], "us-east-1", id="local-region"),
         pytest.param(["local", "start", "--concurrency", "0"], "1 to 1000", id="local-limit"),
