@@ -18,6 +18,7 @@ _OF_THE_SERVER = (
     "BIND_HOST",
     "DOCKER_HOST",
     "DYNO_METER",
+    "DYNO_METER_KEY",
     "DYNO_METER_PATH",
     "DYNO_NODE",
     "DYNO_NODE_METER",
