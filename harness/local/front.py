@@ -4,10 +4,11 @@
 DYNO_SECRET. It is run as a file and imports nothing of the harness but the file beside it:
 MiniStack's dependencies are all that it needs.
 
-Added is a guard (`guard.py`), and patience. MiniStack's server writes an answer's header and body apart, within a
-millisecond of the request. A client that is still busy with its own write then closes the
-connection between the two, although it has read the header (AWS's SDK for Go does, in one of 500
-requests), and asks again for what is done already: "already exists". AWS never answers that fast.
+Added is a guard (`guard.py`), and patience. MiniStack's server writes an answer's header and body
+apart, within a millisecond of the request. A client that is still busy with its own write then
+closes the connection between the two, although it has read the header (AWS's SDK for Go does, in
+one of 500 requests), and asks again for what is done already: "already exists". AWS never answers
+that fast.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _guard() -> ModuleType:
     """Return the module beside this file; with -P its folder is not where Python looks."""
     path = Path(__file__).with_name("guard.py")
     spec = importlib.util.spec_from_file_location("dyno_guard", path)
-    assert spec is not None and spec.loader is not None  # noqa: PT018 - of a file there is one
+    assert spec is not None and spec.loader is not None  # of a file
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look there
     spec.loader.exec_module(module)
@@ -85,7 +86,8 @@ def main() -> None:
 
     guard = _guard()
     # Out of the environment before anything is started: Lambda workers inherit what is left.
-    secret = os.environ.pop(guard.SECRET_VARIABLE)
+    secret = os.environ.pop("DYNO_SECRET")
+    os.environ["DYNO_METER_KEY"] = guard.token(secret, guard.METER_HEADER)
     guard.close_gaps(secret)
     from ministack.app import app
 

@@ -33,9 +33,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# Of the server's environment; `front.py` takes the first one out, Lambda workers inherit the other.
-SECRET_VARIABLE = "DYNO_SECRET"  # noqa: S105 - a name
-METER_VARIABLE = "DYNO_METER_KEY"
 METER_HEADER = "x-dyno-meter"
 
 _OPEN = frozenset({"/_ministack/health", "/_ministack/ready"})
@@ -147,10 +144,7 @@ def of_a_page(request: Request, port: int) -> Refusal | None:
     to all. A name that was rebound to 127.0.0.1 has neither, and is another host.
     """
     host = request.headers.get("host", "")
-    names = {f"127.0.0.1:{port}", f"localhost:{port}"} | (
-        {"127.0.0.1", "localhost"} if port == 80 else set()  # noqa: PLR2004 - HTTP's
-    )
-    if host.lower() not in names:
+    if host.lower() not in (f"127.0.0.1:{port}", f"localhost:{port}"):
         return Refusal(
             "AccessDenied", f"Host {host!r}: this server is 127.0.0.1:{port} or localhost:{port}."
         )
@@ -423,7 +417,7 @@ class Guard:
             given is not None
             and request.method == "GET"
             and _METERED.match(request.path) is not None
-            and _same(given, token(self._secret, METER_VARIABLE))
+            and _same(given, token(self._secret, METER_HEADER))
         )
 
 
@@ -541,8 +535,9 @@ def close_gaps(secret: str) -> None:
 
     def unguessable(config: dict[str, Any]) -> dict[str, str]:
         role = str(config.get("Role", ""))
-        # only the role's name, its last part, is looked at but for the keys that are made of it
-        return credentials({**config, "Role": f"{token(secret, role)}/{role.rpartition('/')[2]}"})
+        # of the role only its name, the last part, is looked at; the keys are made of all of it
+        secret_role = f"{token(secret, role)}/{role.rpartition('/')[2]}"
+        return dict(credentials({**config, "Role": secret_role}))
 
     def enforced(access_key_id: str, iam_action: str, *others: Any, **named: Any) -> Any:
         context = named.get("service_context") or {}

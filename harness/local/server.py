@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StepError, UserError
-from harness.local import guard, meter, supervisor
+from harness.local import meter, supervisor
 from harness.local.identity import identity, is_alive
 from harness.local.ports import HOST, check_port, free_port, port_in_use
 from harness.local.shims import node_environment, python_environment
@@ -289,7 +289,7 @@ def _launch(
         "owner_pid": owner_pid,
         "owner_identity": identity(owner_pid) if owner_pid is not None else None,
         "account_concurrency": int(environment["LAMBDA_ACCOUNT_CONCURRENCY"]),
-        "secret": environment[guard.SECRET_VARIABLE],
+        "secret": environment["DYNO_SECRET"],
     }
     orders: dict[str, Any] = {
         "command": [sys.executable, *program],
@@ -330,7 +330,6 @@ def _server_environment(
     Nothing of the caller's AWS_* or PYTHON* gets in: the server must not find real credentials.
     """
     temp = str(home / "tmp")
-    secret = secrets.token_hex(32)
     return (
         _safe_environment()
         | node_environment(home)
@@ -353,8 +352,7 @@ def _server_environment(
             "LANG": "en_US.UTF-8",  # as in AWS Lambda
             "PYTHONUNBUFFERED": "1",
             "DYNO_METER": str(home / "meter.json"),
-            guard.METER_VARIABLE: guard.token(secret, guard.METER_VARIABLE),
-            guard.SECRET_VARIABLE: secret,
+            "DYNO_SECRET": secrets.token_hex(32),
         }
     )
 
