@@ -38,7 +38,8 @@ METER_HEADER = "x-dyno-meter"
 _OPEN = frozenset({"/_ministack/health", "/_ministack/ready"})
 # What people deploy, by path: who may call it is for them to say, as on AWS.
 _DATA_PLANE = re.compile(
-    r"/_aws/(execute-api|lambda-url)/[^/]+|/_alb/|/restapis/[^/]+/[^/]+/_user_request_(/|$)"
+    r"/_aws/execute-api/[^/]+/|/_aws/lambda-url/[^/]+|/_alb/[^/]+"
+    r"|/restapis/[^/]+/[^/]+/_user_request_(/|$)"
 )
 # Answers to a random name that only a stack's own resources were told.
 _OF_A_STACK = re.compile(r"/_ministack/cfn-(response|signal)/[0-9a-f-]{32,}$")
@@ -47,9 +48,11 @@ _CODE_ADDRESS = re.compile(rb'(/_ministack/lambda-(?:code|layers)/[^"?\s]*)(?:\?
 _TELLS_ADDRESSES = re.compile(r"/\d{4}-\d{2}-\d{2}/(functions/[^/]+$|layers(/|$))")
 _METERED = re.compile(r"/2015-03-31/functions/[^/]+/configuration$")
 _REGISTRY = re.compile(r"/v2/?$|/v2/_catalog$|/v2/.*(/blobs/|/manifests/|/tags/list$)")
+# Cognito's pages and tokens; they know their callers by what is in the request.
 _LOGIN = re.compile(
-    r"/(oauth2/(authorize|login|token|userInfo|userinfo)|login|logout)$"
-    r"|/[^/]+/\.well-known/(jwks\.json|openid-configuration)$"
+    r"GET /(oauth2/authorize|oauth2/user[Ii]nfo|logout)$"
+    r"|POST /(oauth2/login|oauth2/token|oauth2/user[Ii]nfo|login)$"
+    r"|GET /[^/]+/\.well-known/(jwks\.json|openid-configuration)$"
 )
 _BUCKETS = re.compile(r"/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.")
 _NOT_BUCKETS = ("/v20180820/", "/iceberg")  # S3's management and tables
@@ -214,12 +217,10 @@ def is_public(request: Request, body: bytes) -> bool:
         request: Without a key.
         body: Whole if it is a form; anything otherwise.
     """
-    if _DATA_PLANE.match(request.path):
-        return True
-    if _LOGIN.match(request.path):
-        return True  # with an authorization of its own, as for /oauth2/userInfo
+    if _DATA_PLANE.match(request.path) or _LOGIN.match(f"{request.method} {request.path}"):
+        return True  # with an authorization of its own, if any
     if request.authorization:
-        return False  # MiniStack would take it for root's
+        return False
     if request.path.startswith("/_"):
         return True  # `of_the_server` let it pass
     if request.path == "/" and request.method == "POST" and not request.query:
@@ -375,11 +376,12 @@ class Guard:
             await self._application(scope, receive, send)
             return
         request = Request.of(scope)
-        body = Body(receive) if scope["type"] == "http" else Body.none(receive)
+        body = Body(receive, there=scope["type"] == "http")
         refusal = await self._refusal(request, body)
         if body.gone:
             return
         if refusal is not None:
+            await body.pass_over()  # a client that still writes would not read the answer
             await _refuse(scope, request, refusal, send)
             return
         _other_authorization.set(bool(request.authorization) and not request.signed_in_header)
@@ -424,33 +426,32 @@ class Guard:
 class Body:
     """A request's body: read here if it is needed, and again by the application."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, *, there: bool = True) -> None:
         self._receive = receive
         self._read: list[Message] = []
+        self._ended = not there
         self.gone = False  # the client, before it sent all of it
-
-    @classmethod
-    def none(cls, receive: Receive) -> Body:
-        """Return the body of what has none, such as a WebSocket's beginning."""
-        found = cls(receive)
-        found.whole = _nothing  # type: ignore[method-assign]
-        return found
 
     async def whole(self) -> bytes:
         """Return all of it."""
-        while not self.gone and (not self._read or self._read[-1].get("more_body", False)):
-            message = await self._receive()
-            self.gone = message["type"] != "http.request"
-            self._read.append(message)
+        while not self._ended:
+            self._read.append(await self._next())
         return b"".join(message.get("body", b"") for message in self._read)
+
+    async def pass_over(self) -> None:
+        """Read what is left of it, and keep nothing."""
+        while not self._ended:
+            await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self.gone = message["type"] != "http.request"
+        self._ended = self.gone or not message.get("more_body", False)
+        return message
 
     async def receive(self) -> Message:
         """Return the next message as it arrived."""
         return self._read.pop(0) if self._read else await self._receive()
-
-
-async def _nothing() -> bytes:
-    return b""
 
 
 def _telling(send: Send, secret: str) -> Send:
@@ -495,7 +496,6 @@ async def _refuse(scope: Message, request: Request, refusal: Refusal, send: Send
         (b"content-type", kind.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"x-amzn-errortype", refusal.code.encode()),
-        (b"connection", b"close"),  # the rest of its body is not read
     ]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     content = b"" if request.method == "HEAD" else body
@@ -521,11 +521,16 @@ def close_gaps(secret: str) -> None:
 
     - Presigned addresses of root are checked by S3 itself, with the word "test".
     - A function's session has keys that follow from the names of function and role alone.
-    - What needs a signature is served to any other authorization, as root's.
+    - Whoever has no key is root: behind an authorization that is no signature, and where a request
+      is for no action that MiniStack knows.
     """
     resolve = iam_evaluator.resolve_credential
     credentials = lambda_runtime.execution_credentials
     enforce = iam_evaluator.enforce
+    check = iam_evaluator.check_credentials
+
+    def unsigned() -> iam_evaluator.AuthError:
+        return iam_evaluator.AuthError("MissingAuthenticationToken", _unsigned().message)
 
     def resolved(*arguments: Any, **named: Any) -> Any:
         found = resolve(*arguments, **named)
@@ -541,13 +546,15 @@ def close_gaps(secret: str) -> None:
 
     def enforced(access_key_id: str, iam_action: str, *others: Any, **named: Any) -> Any:
         context = named.get("service_context") or {}
-        signed_only = iam_action == "execute-api:Invoke" or (
-            context.get("lambda:FunctionUrlAuthType") == "AWS_IAM"
-        )
-        if signed_only and not access_key_id and _other_authorization.get():
-            return iam_evaluator.AuthError("MissingAuthenticationToken", _unsigned().message)
+        open_to_all = context.get("lambda:FunctionUrlAuthType") == "NONE"
+        if not access_key_id and _other_authorization.get() and not open_to_all:
+            return unsigned()
         return enforce(access_key_id, iam_action, *others, **named)
+
+    def checked(access_key_id: str, *others: Any, **named: Any) -> Any:
+        return check(access_key_id, *others, **named) if access_key_id else unsigned()
 
     iam_evaluator.resolve_credential = resolved
     lambda_runtime.execution_credentials = unguessable
     iam_evaluator.enforce = enforced
+    iam_evaluator.check_credentials = checked
