@@ -23,7 +23,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 from xml.sax.saxutils import escape
 
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router, sigv4
@@ -90,6 +90,7 @@ class Request:
     method: str
     path: str
     raw_path: str
+    raw_query: str
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
     repeated: frozenset[str] = frozenset()
@@ -110,6 +111,7 @@ class Request:
             scope.get("method", "GET"),
             scope["path"],
             (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1"),
+            query,
             parse_qs(query, keep_blank_values=True),
             headers,
             frozenset(repeated),
@@ -338,8 +340,7 @@ def wrong_old_presign(request: Request, secret: str) -> Refusal | None:
     headers = HTTPHeaders()
     for name, value in request.headers.items():
         headers[name] = value
-    pairs = [(name, value) for name, values in request.query.items() for value in values]
-    address = urlsplit(f"http://host{request.raw_path}?{urlencode(pairs)}")
+    address = urlsplit(f"http://host{request.raw_path}?{request.raw_query}")
     signer = Signer(Credentials(request.one("AWSAccessKeyId"), secret))
     expected = signer.get_signature(request.method, address, headers)
     return None if _same(expected, request.one("Signature")) else _mismatch()
