@@ -172,7 +172,7 @@ def of_the_server(request: Request, secret: str) -> Refusal | None:
         return None
     if request.method == "PUT" and _OF_A_STACK.match(path):
         return None
-    if _CODE.match(path) and read and _same(request.one("X-Amz-Signature"), token(secret, path)):
+    if _CODE.match(path) and read and _same(request.one("token"), token(secret, path)):
         return None
     return Refusal("AccessDenied", f"{path} is closed.")
 
@@ -187,7 +187,7 @@ def with_tokens(body: bytes, secret: str) -> bytes:
 
     def signed(found: re.Match[bytes]) -> bytes:
         path = found[1]
-        return path + b"?X-Amz-Signature=" + token(secret, path.decode("latin-1")).encode()
+        return path + b"?token=" + token(secret, path.decode("latin-1")).encode()
 
     return _CODE_ADDRESS.sub(signed, body)
 
@@ -489,7 +489,7 @@ async def _refuse(scope: Message, request: Request, refusal: Refusal, send: Send
         await send({"type": "websocket.close", "code": 1008, "reason": refusal.message})
         return
     scope_parts = (request.authorization + request.one("X-Amz-Credential")).split("/")
-    if "s3" in scope_parts or request.is_form:
+    if "s3" in scope_parts or request.is_form or request.authorization.startswith("AWS "):
         kind, body = "application/xml", as_xml(refusal)
     else:
         kind, body = "application/json", as_json(refusal)

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -220,13 +219,15 @@ def test_presigned_addresses_are_good_as_they_are(
 ) -> None:
     """In both forms that boto3 makes; none is good for another object, or another method."""
     config = botocore.config.Config(signature_version=signature_version)
-    s3 = aws_session.client("s3", config=config)
+    s3, presigning = aws_session.client("s3"), aws_session.client("s3", config=config)
     bucket = f"presigned-{signature_version}"
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="a/key +é", Body=b"content")
     s3.put_object(Bucket=bucket, Key="other", Body=b"other")
 
-    url = urlsplit(s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a/key +é"}))
+    url = urlsplit(
+        presigning.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a/key +é"})
+    )
     address = f"{url.path}?{url.query}"
     assert ask(embedded_aws, "GET", address) == (200, "content")
     tampered = address.replace("ignature=", "ignature=0")
@@ -238,7 +239,9 @@ def test_presigned_addresses_are_good_as_they_are(
     ):
         assert ask(embedded_aws, method, path)[0] == 403, path
 
-    upload = urlsplit(s3.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "new"}))
+    upload = urlsplit(
+        presigning.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "new"})
+    )
     assert ask(embedded_aws, "PUT", f"{upload.path}?{upload.query}", b"up")[0] == 200
     assert s3.get_object(Bucket=bucket, Key="new")["Body"].read() == b"up"
 
@@ -251,7 +254,9 @@ def test_public_objects_stay_public(
     s3.create_bucket(Bucket="public")
     s3.put_object(Bucket="public", Key="key", Body=b"content")
     assert ask(embedded_aws, "GET", "/public/key")[0] == 403
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    s3.delete_public_access_block(Bucket="public")
+    resource = "arn:aws:s3:::public/*"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resource}
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     s3.put_bucket_policy(Bucket="public", Policy=json.dumps(policy))
     assert ask(embedded_aws, "GET", "/public/key") == (200, "content")
@@ -346,11 +351,12 @@ def test_functions_work_and_do_not_get_the_secret(
     told = json.load(answer["Payload"])
     assert told["item"] == {"id": "1"}, told
     assert embedded_aws.secret not in json.dumps(told)
-    assert not [name for name in told["environment"] if name.startswith("DYNO_")]
+    assert not {"DYNO_SECRET", "DYNO_METER_KEY"} & set(told["environment"])
 
     # MiniStack makes these keys of the two names alone
     account = aws_session.account_id
-    names = f"arn:aws:lambda:us-east-1:{account}:function:writer:arn:aws:iam::{account}:role/test-may-all"
+    function = f"arn:aws:lambda:us-east-1:{account}:function:writer"
+    names = f"{function}:arn:aws:iam::{account}:role/test-may-all"
     digest = hashlib.sha256(names.encode()).hexdigest()
     guessed = boto3.client(
         "sts",
@@ -392,7 +398,7 @@ def test_function_urls_are_called_by_whom_they_let(
 ) -> None:
     """With AWS_IAM by nobody unsigned, whatever else the authorization says."""
     session = LocalSession(embedded_aws)
-    name = f"url-{auth_type.lower().replace('_', '-')}"
+    name = f"address-{auth_type.lower().replace('_', '-')}"
     deploy_function(session, name, "def handler(event, context): return 'served'")
     functions = session.client("lambda")
     functions.add_permission(
@@ -491,10 +497,9 @@ def test_another_user_of_this_machine_gets_nowhere(open_home: Path, deploy_funct
     if python is None:
         pytest.skip("no Python that another user may run")
     state = open_home / "server.json"
-    body = create_role("neighbours")
+    query, body = junk_query(running.account_id, "iam"), create_role("neighbours")
     done = subprocess.run(
-        [python, "-c", NEIGHBOUR, str(state), str(running.pid), running.endpoint]
-        + [junk_query(running.account_id, "iam"), body],
+        [python, "-c", NEIGHBOUR, str(state), str(running.pid), running.endpoint, query, body],
         user=NOBODY,
         group=NOBODY,
         extra_groups=[],
@@ -548,7 +553,8 @@ window.onload = async () => {
   await attempt("unsigned", "/", { method: "POST", mode: "no-cors", body: body("unsigned") });
   await attempt("reset", "/_ministack/reset", { method: "POST", mode: "no-cors" });
   await attempt("look", "/_ministack/health", {});
-  await attempt("bearer", "/", { method: "POST", body: body("bearer"), headers: { Authorization: "x" } });
+  const other = { Authorization: "Bearer x" };
+  await attempt("bearer", "/", { method: "POST", body: body("bearer"), headers: other });
   await submit("/?" + query, role.replace("NAME", "form"));
   await new Promise((resolve) => {
     const image = new Image();
@@ -575,7 +581,7 @@ class Pages(ThreadingHTTPServer):
 class _PagesHandler(BaseHTTPRequestHandler):
     server: Pages
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         content = self.server.page.encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
@@ -583,7 +589,7 @@ class _PagesHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         self.server.told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(204)
         self.end_headers()

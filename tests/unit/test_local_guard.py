@@ -233,9 +233,9 @@ CODE = "/_ministack/lambda-code/000000000000/us-east-1/demo"
         (plain(path="/_ministack/health/../reset"), True),
         (plain(path=CODE), True),
         (plain(path=CODE, query="X-Amz-Signature=ministack-local-presigned"), True),
-        (plain(path=CODE, query=f"X-Amz-Signature={guard.token(SECRET, CODE)}"), False),
-        (plain(path=CODE + "2", query=f"X-Amz-Signature={guard.token(SECRET, CODE)}"), True),
-        (plain(path=CODE, query=f"X-Amz-Signature={guard.token(OTHER, CODE)}"), True),
+        (plain(path=CODE, query=f"token={guard.token(SECRET, CODE)}"), False),
+        (plain(path=CODE + "2", query=f"token={guard.token(SECRET, CODE)}"), True),
+        (plain(path=CODE, query=f"token={guard.token(OTHER, CODE)}"), True),
         (plain("PUT", "/_ministack/cfn-response/" + "0" * 8), True),
         (plain("PUT", "/_ministack/cfn-response/9b1f5a0e-3c1b-4a51-9f9b-0a6a2f4f8a11"), False),
         (plain(path="/_aws/execute-api/a1b2/stage/items"), False),
@@ -343,9 +343,9 @@ def test_addresses_in_answers_get_their_token() -> None:
         f'"Other": "http://{HOST}/_ministack/lambda-layers/0/r/name/1/content"}}'
     ).encode()
     told = guard.with_tokens(answer, SECRET).decode()
-    assert f"{CODE}?X-Amz-Signature={guard.token(SECRET, CODE)}" in told
+    assert f"{CODE}?token={guard.token(SECRET, CODE)}" in told
     layer = "/_ministack/lambda-layers/0/r/name/1/content"
-    assert f'{layer}?X-Amz-Signature={guard.token(SECRET, layer)}"' in told
+    assert f'{layer}?token={guard.token(SECRET, layer)}"' in told
     assert guard.with_tokens(b'{"FunctionName": "x"}', SECRET) == b'{"FunctionName": "x"}'
 
 
