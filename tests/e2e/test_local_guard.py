@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -174,7 +173,7 @@ def test_clients_tell_a_wrong_secret_in_aws_words(
         endpoint_url=embedded_aws.endpoint,
         region_name="us-east-1",
         aws_access_key_id="000000000000",
-        aws_secret_access_key="wrong",
+        aws_secret_access_key="x" * 40,
     )
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         getattr(client, call)(**arguments)
@@ -674,14 +673,3 @@ def test_a_page_in_a_browser_gets_nowhere(tmp_path: Path) -> None:
         assert "services" not in dom
     finally:
         server.stop(tmp_path / "home")
-
-
-def test_a_check_costs_little(embedded_aws: server.LocalServer, aws_session: LocalSession) -> None:
-    """The least answer, 3 ms after its request, has room for it."""
-    dynamodb = aws_session.client("dynamodb")
-    took = []
-    for _ in range(50):
-        started = time.perf_counter()
-        dynamodb.list_tables()
-        took.append(time.perf_counter() - started)
-    assert sorted(took)[5] < 0.02, "of a client, a server and a busy machine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 import time
@@ -14,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from harness.local import guard
-from harness.local.guard import Refusal, Request
+from harness.local.guard import Message, Receive, Refusal, Request, Send
 
 PORT = 4566
 HOST = f"127.0.0.1:{PORT}"
@@ -29,23 +30,27 @@ SIGNERS = {
 LETTERS = "abzABZ019-._~ +&=%/:@!$'()*,;éß漢\N{GRINNING FACE}"
 
 
-def arrived(request: AWSRequest, **changes: Any) -> Request:
-    """Return a signed request as the server sees it; `changes` are of its ASGI scope."""
+def scope_of(request: AWSRequest) -> dict[str, Any]:
+    """Return the ASGI scope of a signed request."""
     prepared = request.prepare()
     address = urlsplit(prepared.url)
-    headers = {
-        name.lower(): value if isinstance(value, bytes) else str(value).encode()
+    headers = [
+        (name.lower().encode(), value if isinstance(value, bytes) else str(value).encode())
         for name, value in prepared.headers.items()
-    }
-    scope = {
+    ]
+    return {
         "type": "http",
         "method": prepared.method,
         "path": unquote(address.path),
         "raw_path": address.path.encode(),
         "query_string": address.query.encode(),
-        "headers": [(b"host", HOST.encode()), *((n.encode(), v) for n, v in headers.items())],
+        "headers": [(b"host", HOST.encode()), *headers],
     }
-    return Request.of({**scope, **changes})
+
+
+def arrived(request: AWSRequest, **changes: Any) -> Request:
+    """Return a signed request as the server sees it; `changes` are of its ASGI scope."""
+    return Request.of({**scope_of(request), **changes})
 
 
 def signed(
@@ -349,36 +354,73 @@ def test_addresses_in_answers_get_their_token() -> None:
     assert guard.with_tokens(b'{"FunctionName": "x"}', SECRET) == b'{"FunctionName": "x"}'
 
 
+async def serves(_: Message, receive: Receive, send: Send) -> None:
+    """Read all of the request and answer with it."""
+    content = []
+    while True:
+        message = await receive()
+        content.append(message["body"])
+        if not message["more_body"]:
+            break
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"".join(content)})
+
+
+def talk(scope: dict[str, Any], parts: list[bytes]) -> tuple[int, bytes]:
+    """Send a request in parts to a guarded application, and return status and body."""
+    messages = [
+        {"type": "http.request", "body": part, "more_body": index < len(parts) - 1}
+        for index, part in enumerate(parts)
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(guard.Guard(serves, SECRET, PORT)(scope, receive, send))
+    if not sent:
+        return 0, b""
+    assert not messages, "a client that still writes does not read"
+    start, body = sent
+    return start["status"], body["body"]
+
+
+def test_a_body_that_was_read_for_its_signature_is_there_again() -> None:
+    """In the parts that it came in; of a refused request it is read, too."""
+    request = signed("dynamodb", "header", body=b"abcdef")
+    assert talk(scope_of(request), [b"ab", b"cd", b"ef"]) == (200, b"abcdef")
+    status, body = talk(scope_of(request), [b"ab", b"cd", b"eg"])
+    assert (status, b"SignatureDoesNotMatch" in body) == (403, True)
+    assert talk({**scope_of(request), "headers": []}, [b"ab", b"cd"])[0] == 403
+
+
+def test_a_client_that_goes_away_gets_nothing() -> None:
+    """Half of a request is none."""
+    scope = scope_of(signed("dynamodb", "header", body=b"abcdef"))
+    messages = [{"type": "http.request", "body": b"ab", "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(guard.Guard(serves, SECRET, PORT)(scope, receive, send))
+    assert sent == []
+
+
 def test_a_check_takes_well_under_a_millisecond() -> None:
     """Median of 300, of a usual request."""
     body = b'{"TableName": "items", "Key": {"id": {"S": "1"}}}'
     headers = {"X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "x-amz-json-1.0"}
-    request = signed("dynamodb", "header", body=body, headers=headers)
+    scope = scope_of(signed("dynamodb", "header", body=body, headers=headers))
     took = []
     for _ in range(300):
         started = time.perf_counter()
-        assert verdict(arrived_again(request), body) is None
+        assert verdict(Request.of(scope), body) is None
         took.append(time.perf_counter() - started)
     assert sorted(took)[150] < 0.0005
-
-
-_SCOPES: dict[int, dict[str, Any]] = {}
-
-
-def arrived_again(request: AWSRequest) -> Request:
-    """Return the request anew, of a scope that was made once."""
-    scope = _SCOPES.get(id(request))
-    if scope is None:
-        prepared = request.prepare()
-        scope = _SCOPES[id(request)] = {
-            "method": prepared.method,
-            "path": "/",
-            "raw_path": b"/",
-            "query_string": b"",
-            "headers": [(b"host", HOST.encode())]
-            + [
-                (name.lower().encode(), value if isinstance(value, bytes) else value.encode())
-                for name, value in prepared.headers.items()
-            ],
-        }
-    return Request.of(scope)
