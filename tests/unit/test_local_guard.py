@@ -157,6 +157,23 @@ def test_objects_are_not_read_for_their_signature(promise: str) -> None:
     assert guard.wrong_signature(found, signature, SECRET, b"") is None
 
 
+@pytest.mark.parametrize("service", ["s3", "sts"])
+@pytest.mark.parametrize(
+    "more",
+    [{"X-Amz-Target": "DynamoDB_20120810.ListTables"}, {"Content-Type": guard.FORM}],
+    ids=lambda more: next(iter(more)),
+)
+def test_a_presigned_address_is_good_for_nothing_else(service: str, more: dict[str, str]) -> None:
+    """A header that was not signed does not turn it into a request to another service."""
+    request = signed(service, "query", method="GET", path="/bucket/key", body=b"")
+    assert verdict(arrived(request), b"") is None
+    headers = [(b"host", HOST.encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in more.items()]
+    assert verdict(arrived(request, headers=headers), b"") is not None
+    request = signed(service, "query", method="GET", path="/bucket/key", body=b"", headers=more)
+    assert verdict(arrived(request), b"") is None, "signed, it is what was meant"
+
+
 def old_presign(path: str = "/bucket/key", secret: str = SECRET, expires: int = 60) -> AWSRequest:
     request = AWSRequest("GET", f"http://{HOST}{path}")
     HmacV1QueryAuth(Credentials(KEY, secret), expires).add_auth(request)
@@ -257,7 +274,7 @@ def test_what_manages_the_server_is_closed(request_: Request, closed: bool) -> N
     assert (guard.of_the_server(request_, SECRET) is not None) == closed
 
 
-FORM = "application/x-www-form-urlencoded"
+FORM = guard.FORM
 WEB_IDENTITY = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
 
 
