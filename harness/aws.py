@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,7 +74,7 @@ class Account:
     account_id: str
     region: str
     endpoint: str
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)  # keys are in it
     unset: tuple[str, ...] = ()
 
     @cached_property

@@ -2,7 +2,7 @@
 
 Everything about one server lives in a folder that the caller gives, its `home`:
 
-- `server.json`: where it listens and which processes it is;
+- `server.json`: where it listens, which processes it is, and its secret; for its user only;
 - `server.log`: what it printed;
 - `tmp/`: its temporary files, the code of its Lambda workers included; removed by `stop`;
 - `meter.json`: settings of the Lambda meter (see `harness.local.meter`).
@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ from harness.local.shims import node_environment, python_environment
 from harness.private import make_folder
 
 DEFAULT_ACCOUNT = "000000000000"
-# pragma: allowlist nextline secret: the embedded AWS's, same for everybody
-SECRET_KEY = "test"  # noqa: S105 - not checked for root, and never leaves this machine
+# pragma: allowlist nextline secret: of servers that older versions started, which check none
+UNCHECKED = "test"
 ACCOUNT_CONCURRENCY = 10  # a new AWS account's; each environment is a process here
 MOST_CONCURRENCY = 1000  # AWS's own default quota
 STATE_FILE = "server.json"
@@ -57,6 +58,7 @@ class LocalServer:
     region: str
     home: Path
     account_concurrency: int = ACCOUNT_CONCURRENCY  # Lambda invocations at once
+    secret: str = field(default=UNCHECKED, repr=False)  # every account's secret access key
 
     def environment(self, account_id: str | None = None) -> dict[str, str]:
         """Return the variables that point any AWS tool here, and keep it from looking elsewhere.
@@ -69,7 +71,7 @@ class LocalServer:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -103,6 +105,7 @@ class _State:
     owner_identity: str | None
     # From here on with defaults: a server that an older version started must be found, and ended.
     account_concurrency: int = ACCOUNT_CONCURRENCY
+    secret: str = field(default=UNCHECKED, repr=False)
 
     @property
     def running(self) -> bool:
@@ -287,6 +290,7 @@ def _launch(
         "owner_pid": owner_pid,
         "owner_identity": identity(owner_pid) if owner_pid is not None else None,
         "account_concurrency": int(environment["LAMBDA_ACCOUNT_CONCURRENCY"]),
+        "secret": environment["DYNO_SECRET"],
     }
     orders: dict[str, Any] = {
         "command": [sys.executable, *program],
@@ -322,7 +326,7 @@ def _launch(
 def _server_environment(
     home: Path, port: int, region: str, account_id: str, account_concurrency: int
 ) -> dict[str, str]:
-    """Return the server's whole environment; its Lambda workers inherit it.
+    """Return the server's whole environment; its Lambda workers inherit it, but for the secret.
 
     Nothing of the caller's AWS_* or PYTHON* gets in: the server must not find real credentials.
     """
@@ -349,6 +353,7 @@ def _server_environment(
             "LANG": "en_US.UTF-8",  # as in AWS Lambda
             "PYTHONUNBUFFERED": "1",
             "DYNO_METER": str(home / "meter.json"),
+            "DYNO_SECRET": secrets.token_hex(32),
         }
     )
 
@@ -426,6 +431,7 @@ def _server(state: _State, home: Path) -> LocalServer:
         region=state.region,
         home=home,
         account_concurrency=state.account_concurrency,
+        secret=state.secret,
     )
 
 
@@ -452,7 +458,7 @@ def _write_state(home: Path, state: _State) -> None:
 def _read_state(home: Path) -> _State | None:
     try:
         content = json.loads((home / STATE_FILE).read_text())
-        known = {field.name for field in fields(_State)}
+        known = {each.name for each in fields(_State)}
         return _State(**{name: value for name, value in content.items() if name in known})
     except (FileNotFoundError, NotADirectoryError):
         return None

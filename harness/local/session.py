@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 
-from harness.local.server import SECRET_KEY, LocalServer, check_account
+from harness.local.server import LocalServer, check_account
 
 
 class LocalSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
@@ -21,7 +21,7 @@ class LocalSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
         self.endpoint = server.endpoint
         super().__init__(
             aws_access_key_id=self.account_id,
-            aws_secret_access_key=SECRET_KEY,
+            aws_secret_access_key=server.secret,
             region_name=server.region,
         )
 

@@ -10,20 +10,22 @@ import requests
 
 from harness.load import ceiling, newman
 from harness.load.newman import ApiCredentials
-from harness.local.server import SECRET_KEY
+from harness.local.server import LocalServer
 from harness.local.session import LocalSession
 from tests.e2e import crud_stack
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_signature_says_whose_api_is_meant(aws_session: LocalSession, tmp_path: Path) -> None:
+def test_a_signature_says_whose_api_is_meant(
+    embedded_aws: LocalServer, aws_session: LocalSession, tmp_path: Path
+) -> None:
     """Unsigned requests only reach the server's own account; signed ones the worker's."""
     stack = crud_stack.deploy(aws_session, tmp_path, authorization="NONE")
 
     result = newman.run_smoke(
         base_url=stack.base_url,
-        credentials=ApiCredentials(aws_session.account_id, SECRET_KEY),
+        credentials=ApiCredentials(aws_session.account_id, embedded_aws.secret),
         region="us-east-1",
         log=tmp_path / "smoke.log",
         timeout_s=90,

@@ -149,8 +149,7 @@ class World:
         """Return a session of an account."""
         return boto3.Session(
             aws_access_key_id=account,
-            # pragma: allowlist nextline secret: the embedded AWS's
-            aws_secret_access_key="test",
+            aws_secret_access_key=self.aws.secret,
             region_name=self.aws.region,
         )
 

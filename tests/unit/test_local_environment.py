@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_server_of_another_version_has_a_status(tmp_path: Path) -> None:
     found = server.status(tmp_path)
     assert found is not None
     assert (found.pid, found.account_concurrency) == (me["pid"], server.ACCOUNT_CONCURRENCY)
+    assert found.environment()["AWS_SECRET_ACCESS_KEY"] == server.UNCHECKED, "it checks none"
+
+
+def test_the_secret_is_told_where_it_is_asked_for_and_nowhere_else() -> None:
+    """In the environment of whoever is to use the server; not in what may be printed."""
+    word = "of-this-server"
+    local = replace(LOCAL, secret=word)
+    assert local.environment("123456789012")["AWS_SECRET_ACCESS_KEY"] == word
+    assert word not in repr(local) + json.dumps(local.to_json())
 
 
 def test_log_tail_gives_the_last_lines(tmp_path: Path) -> None:

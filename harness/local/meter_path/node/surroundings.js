@@ -7,8 +7,8 @@ const os = require("os");
 const { vcpus } = require("./cfs.js");
 
 const OF_THE_SERVER = [
-  "AUTH", "BIND_HOST", "DOCKER_HOST", "DYNO_METER", "DYNO_METER_PATH", "DYNO_NODE", "DYNO_NODE_METER",
-  "DYNO_PYTHON", "GATEWAY_PORT", "IOT_MTLS_ENABLED", "LAMBDA_ACCOUNT_CONCURRENCY", "MINISTACK_ACCOUNT_ID", "MINISTACK_HOST",
+  "AUTH", "BIND_HOST", "DOCKER_HOST", "DYNO_METER", "DYNO_METER_KEY", "DYNO_METER_PATH", "DYNO_NODE",
+  "DYNO_NODE_METER", "DYNO_OWNER", "DYNO_PYTHON", "GATEWAY_PORT", "IOT_MTLS_ENABLED", "LAMBDA_ACCOUNT_CONCURRENCY", "MINISTACK_ACCOUNT_ID", "MINISTACK_HOST",
   "MINISTACK_REGION", "PYTHONPATH", "PYTHONUNBUFFERED", "SFTP_ENABLED",
 ];
 
@@ -21,7 +21,10 @@ function functionConfiguration(arn, version, port) {
     host: "127.0.0.1",
     port,
     path: `/2015-03-31/functions/${name}/configuration?Qualifier=${encodeURIComponent(version)}`,
-    headers: { authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=0` },
+    headers: {
+      authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=0`,
+      "x-dyno-meter": process.env.DYNO_METER_KEY || "", // good for this question, and no other
+    },
     agent: false,
     timeout: 2000,
   };
