@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.config import LoadSettings
+from harness.errors import StepError
 from harness.load import newman
 from harness.load.newman import ApiCredentials
 from harness.load.samples import read_samples
@@ -134,14 +135,23 @@ def test_load_without_permission_is_all_errors(
 ) -> None:
     """Keys that may not invoke the API: refused with 403, which is no good answer."""
     stack = deploy("AWS_IAM")
-    result = newman.run_load(
-        LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=0.5, pacing_ms=200),
-        label="current",
-        memory_mb=1024,
-        base_url=stack.base_url,
-        credentials=keys(aws_session, stack, "stranger", "s3:ListAllMyBuckets"),
-        region="us-east-1",
-        folder=tmp_path / "load",
-    )
+    stranger = keys(aws_session, stack, "stranger", "s3:ListAllMyBuckets")
+
+    def load(**arguments: Any) -> Any:
+        return newman.run_load(
+            LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=0.5, pacing_ms=200),
+            label="current",
+            memory_mb=1024,
+            base_url=stack.base_url,
+            credentials=stranger,
+            region="us-east-1",
+            folder=tmp_path / "load",
+            **arguments,
+        )
+
+    # who waits until the API is ready is told what it says
+    with pytest.raises(StepError, match=r"not ready .* 403 .*not authorized to perform"):
+        load(ready_s=1.5)
+    result = load(ready_s=0.0)
     assert result.error_ratio == 1
     assert set(result.errors_by_kind) == {"http_403"}

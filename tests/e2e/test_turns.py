@@ -65,6 +65,19 @@ def test_a_driver_that_dies_is_a_sentence(servers: dict[str, AskedServer], tmp_p
         pass
 
 
+def test_a_version_that_does_not_become_ready_is_named(
+    servers: dict[str, AskedServer], tmp_path: Path
+) -> None:
+    """Neither version is loaded before both answer."""
+    servers["candidate"].behaviour = lambda _: (0.0, 403)
+    with (
+        pytest.raises(StepError, match=r"the API is not ready after .* bad answer: 403"),
+        running(servers, tmp_path),
+    ):
+        pass
+    assert len(servers["baseline"].seen) == 5
+
+
 def running(servers: dict[str, AskedServer], folder: Path, collection: Path | None = None) -> Any:
     """Start the driver."""
     return TurnDriver.running(

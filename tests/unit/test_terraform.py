@@ -170,7 +170,7 @@ def test_a_plan_that_is_handed_on_has_no_secret_and_neither_has_a_log(
 def test_a_show_that_is_killed_tells_nothing_of_what_it_had_printed(tmp_path: Path) -> None:
     """Half of a plan is one long line with every value in it."""
     program = tmp_path / "terraform"
-    program.write_text('#!/bin/sh\necho \'{"password": "hunter2"\'\nkill -9 $$\n')
+    program.write_text('#!/bin/sh\necho \'{"login": "hunter2"\'\nkill -9 $$\n')
     program.chmod(0o755)
     tools = Toolchain(program, {}, (), (), tmp_path / "lock")
     broken = Terraform(tmp_path, tools, dict(os.environ), tmp_path)
