@@ -70,7 +70,8 @@ def test_a_person_sees_the_whole_line(project: Path, columns: int) -> None:
         assert not window.cursor_hidden
         table = [line for line in window.lines if re.match(r" +(128|512) ", line)]
         assert len(table) == 2, window.text
-        assert re.search(r"^Report: \S+/report\.html$", window.text.replace("/\n", "/"), re.M)
+        report = window.text.partition("\nReport: ")[2].splitlines()
+        assert "".join(report).endswith("/report.html")  # the terminal has broken it, not we
         assert max(len(line) for line in window.lines) <= columns
     assert leases(project) == ["down"]
 
