@@ -11,7 +11,7 @@ import typer
 
 from harness.errors import UserError
 from harness.progress import Ui
-from harness.terminal import is_screen
+from harness.terminal import is_screen, short_path
 
 EXIT_STATUS_HELP = """
 Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, tools,
@@ -111,4 +111,4 @@ def summary(opened: Any, parts: tuple[str, ...] | None = None) -> None:
     out = Console(highlight=False)
     if parts is None and is_screen(out):
         out.print()  # the steps are right above it
-    console.print_summary(opened.result, out, opened.report_path, parts=parts)
+    console.print_summary(opened.result, out, short_path(opened.report_path), parts=parts)

@@ -39,6 +39,7 @@ from harness.programs import interrupts
 from harness.progress import Step, Ui
 from harness.pytest_gates import shared as gate_shared
 from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
+from harness.terminal import short_path
 from harness.tuning.tuner import FinishedExecution
 
 STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
@@ -527,7 +528,7 @@ class Run:
 
         with self._step("report", "writing the evidence") as step:
             rendered = render.render(self.result, self.folder.path)
-            step.update(_short(rendered.html))
+            step.update(str(short_path(rendered.html)))
         return rendered.html
 
     def refresh_report(self) -> None:
@@ -686,11 +687,3 @@ class Run:
             return None
         keys = self.account.session.get_credentials().get_frozen_credentials()
         return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
-
-
-def _short(path: Path) -> str:
-    """Return a path relative to the working folder, if it is below it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
