@@ -204,7 +204,8 @@ def up(
             }
         )
         return
-    typer.echo(f"{result.name_prefix} is up: {result.outputs['api_url']}")
+    where = result.outputs.get("api_url") or result.outputs["function_arn"]
+    typer.echo(f"{result.name_prefix} is up: {where}")
     typer.echo(f"go on:     dyno smoke|tune|load|gate|report --run {result.run_id}")
     typer.echo(f"take down: make down RUN={result.run_id}")
 

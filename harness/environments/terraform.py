@@ -150,6 +150,8 @@ class Terraform:
     def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
         """Create or change what the root describes, and return its outputs by name.
 
+        Sensitive outputs are left out: Terraform does not tell them here, and no report needs them.
+
         Raises:
             TerraformError: Something could not be made; what was made is in the state.
         """
@@ -157,7 +159,8 @@ class Terraform:
         done = self._run("apply", APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
-        return {name: output["value"] for name, output in outputs[-1].items()} if outputs else {}
+        told = outputs[-1] if outputs else {}
+        return {name: output["value"] for name, output in told.items() if "value" in output}
 
     def destroy(self, on_change: OnChange | None = None) -> None:
         """Remove everything in the state.

@@ -44,6 +44,13 @@ def terraform(tmp_path: Path) -> Terraform:
     return made
 
 
+def test_a_sensitive_output_is_no_reason_to_fail(terraform: Terraform, tmp_path: Path) -> None:
+    """Many roots have one; what it holds is nobody's business here."""
+    with (tmp_path / "root" / "main.tf").open("a") as root:
+        root.write('output "secret" {\n  value     = "hidden"\n  sensitive = true\n}\n')
+    assert terraform.apply() == {"value": "x"}
+
+
 def test_a_roots_whole_life(terraform: Terraform, tmp_path: Path) -> None:
     """Apply, an empty plan, outputs, destroy; every change is told while it happens."""
     changes: list[Change] = []
