@@ -190,13 +190,14 @@ class StateBucket:
     def _said(self, stem: str, kinds: Collection[str], run_id: str) -> dict[str, str]:
         """Return what is read of a lease, or else of a state: texts of a known form."""
         problem = "it cannot be read"
-        if _LEASE in kinds:
+        readers = {_LEASE: (_parsed_lease, _MOST_LEASE), _STATE: (_parsed_state, _MOST_STATE)}
+        for kind, (parsed, most_bytes) in readers.items():
+            if kind not in kinds:
+                continue
             try:
-                return _parsed_lease(self._read(stem + _LEASE, _MOST_LEASE) or b"", run_id)
+                return parsed(self._read(stem + kind, most_bytes) or b"", run_id)
             except (ValueError, RecursionError) as error:
-                problem = f"it is no lease of a run: {_brief(error)}"
-        if _STATE in kinds:
-            return _parsed_state(self._read(stem + _STATE, _MOST_STATE) or b"", run_id)
+                problem = f"it is no {kind.strip('.')} of a run: {_brief(error)}"
         raise _NoLeaseError(problem)
 
     def state(self, lease: Lease) -> bytes | None:
