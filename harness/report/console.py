@@ -59,7 +59,7 @@ def print_summary(
     if "load" in wanted:
         _print_load(console, result)
     if "regression" in wanted and result.regression is not None:
-        _print_table(console, regression_table(result.regression))
+        print_table(console, regression_table(result.regression))
         _say(console, Text(words.regression_sentence(result.regression), style="dim"))
         console.print()
     if "smoke" in wanted:
@@ -81,17 +81,19 @@ def print_dry_run(tuning: TuningResult, console: Console) -> None:
     """
     table = memory_table(tuning)
     if table is not None:
-        _print_table(console, replace(table, caption="Dry run, one invocation each"))
+        print_table(console, replace(table, caption="Dry run, one invocation each"))
     for warning in tuning.warnings:
         _say(console, Text(f"Note: {warning}", style="dim"))
 
 
-def print_table(console: Console, table: Table) -> None:
-    """Print a table, its detail columns left out, and its notes.
+def print_table(console: Console, table: Table | None) -> None:
+    """Print a table, its detail columns left out, and its notes; without one, nothing.
 
     No cell is cut or wrapped. Where a window is narrower than the table, rows become columns;
     where that is too wide as well, the columns are spread over several tables.
     """
+    if table is None:
+        return
     brief = table.brief()
     _say(console, Text(brief.caption, style="bold"))
     for rich in _fitting(console, brief):
@@ -185,15 +187,10 @@ def _width(console: Console, rich: RichTable) -> int:
     return Measurement.get(console, unbounded, rich).maximum
 
 
-def _print_table(console: Console, table: Table | None) -> None:
-    if table is not None:
-        print_table(console, table)
-
-
 def _print_tuning(console: Console, result: RunResult) -> None:
     if result.tuning is None:
         return
-    _print_table(console, memory_table(result.tuning))
+    print_table(console, memory_table(result.tuning))
     _say(console, Text(advice.recommendation(result.tuning), style="bold"))
     for caveat in advice.caveats(result):
         _say(console, Text(f"Note: {caveat}", style="dim"))
@@ -203,7 +200,7 @@ def _print_tuning(console: Console, result: RunResult) -> None:
 def _print_load(console: Console, result: RunResult) -> None:
     if not result.load:
         return
-    _print_table(console, load_table(result.load))
+    print_table(console, load_table(result.load))
     _say(console, Text(words.load_sentence(result.load)))
     for fact in words.load_facts(result.load, words.latency_limit_ms(result)):
         _say(console, Text(fact, style="dim"))
