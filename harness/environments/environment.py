@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from harness.environments import (
     leftovers,
     provider,
     root_module,
+    root_override,
     state_files,
     toolchain,
 )
@@ -54,20 +56,17 @@ REQUIRED_OUTPUTS = (
     "table_name",
 )
 
-NEEDED_OUTPUTS = ("function_arn",)
-
 # The same for a power tuner alone.
 TUNER_OUTPUTS = ("account_id", "name_prefix", "region", "state_machine_arn")
 
 DESTROY_ATTEMPTS = 5
 _RETRY_AFTER_S = (2.0, 5.0, 10.0, 20.0)
 
-# The root of a power tuner alone has a local backend; an override file is Terraform's own way
-# to put another in its place.
-_S3_BACKEND = {"terraform": {"backend": {"s3": {"use_lockfile": True}}}}
-
 # The copy of what is taken of a state from the bucket.
 _ADOPTED = "adopted.tfstate"
+
+# What Terraform advises somebody who calls it by hand.
+_BY_FLAG = "Use a -var or -var-file command line argument to provide a value for this variable."
 
 # A mark that `init` ran to its end in a root.
 _INITIALISED = Path(".terraform", "dyno-initialised")
@@ -105,7 +104,7 @@ class Environment:
         packages: dict[str, Package],
         variables: Mapping[str, Any] | None = None,
         folders: Sequence[str] = ("modules",),
-    ) -> None:
+    ) -> list[str]:
         """Copy the root and what it refers to into the run's folder; write its variables.
 
         Args:
@@ -114,8 +113,12 @@ class Environment:
             variables: Further variables of the root.
             folders: Folders of the project that the root refers to; modules may be missing.
 
+        Returns:
+            A sentence on each setting and variable of the root that is not used.
+
         Raises:
-            UserError: Another of these folders is missing.
+            UserError: Another of these folders is missing, or something cannot be copied or is no
+                Terraform.
         """
         lease = self.folder.read_lease()
         # a lock file comes along: whoever commits one wants those providers
@@ -129,10 +132,17 @@ class Environment:
                     "not a folder"
                 )
             target = self.folder.terraform / source
-            shutil.copytree(project / source, target, ignore=ignore, dirs_exist_ok=True)
+            try:
+                shutil.copytree(project / source, target, ignore=ignore, dirs_exist_ok=True)
+            except shutil.Error as error:
+                raise UserError(f"{source}: {_first_problem(error)}") from error
         (self.root / _INITIALISED).unlink(missing_ok=True)
-        if lease.tuner_only and lease.backend:
-            self._write_variables("backend_override.tf.json", _S3_BACKEND)
+        notes = root_override.write(
+            self.folder.terraform,
+            self.root,
+            in_bucket=bool(lease.backend),
+            stand_in=bool(self.account.endpoint),
+        )
         written = {
             "name_prefix": lease.name_prefix,
             "tags": dict(runs.tags(lease)),
@@ -145,32 +155,70 @@ class Environment:
             },
             **(variables or {}),
         }
-        # a root of another project may do without some of them
-        declared = root_module.variables(self.root)
-        taken = {name: value for name, value in written.items() if name in declared}
-        self._write_variables("dyno.auto.tfvars.json", taken)
+        # a root of another project may do without some of them, or mean something else by them
+        taken, misfits = root_module.given(self.root, written)
+        self._write_variables(state_files.VARIABLES, taken)
+        return notes + [f"envs/{lease.env}: {misfit}" for misfit in misfits]
 
-    def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
+    def apply(self, on_change: OnChange | None = None, *, say: Say = _silent) -> dict[str, Any]:
         """Create the environment and return its outputs.
 
+        Args:
+            on_change: Told about each resource.
+            say: Told what of the root is not used.
+
         Raises:
-            UserError: The root's provider cannot work here; nothing was made.
+            UserError: The root cannot be used as it is; nothing was made.
             TerraformError: Something could not be made; `destroy` removes the rest.
             StepError: The root lacks an output.
         """
-        terraform = self._initialised()
-        lease = self.folder.update_lease(state="creating")
+        lease = self.folder.read_lease()
+        where = f"envs/{lease.env}"
+        with _mistakes_of_the_root(where):
+            terraform = self._initialised()
+            if not lease.tuner_only:  # that root is this project's own
+                self._check_plan(terraform, where, say)
+        self.folder.update_lease(state="creating")
         self.publish()
-        outputs = terraform.apply(on_change)
-        required = TUNER_OUTPUTS if lease.tuner_only else NEEDED_OUTPUTS
-        missing = [name for name in required if name not in outputs]
-        if missing:
-            raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
-        self.folder.update_lease(state="up", memory_mb=int(outputs.get("memory_mb", 0)))
+        try:
+            outputs = terraform.apply(on_change)
+        except TerraformError:
+            with _mistakes_of_the_root(where, only_if=self._made_nothing(lease)):
+                raise
+        if lease.tuner_only:
+            missing = [name for name in TUNER_OUTPUTS if name not in outputs]
+            if missing:
+                raise StepError("up", f"{where} has no output {', '.join(missing)}")
+        else:
+            outputs = root_module.checked(outputs, self.account.region, where)
+        self.folder.update_lease(state="up")
         self.publish()
         if not outputs.get("api_url"):
             return outputs
         return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
+
+    def _check_plan(self, terraform: Terraform, where: str, say: Say) -> None:
+        """Make sure that a root can be used, by what Terraform would make of it.
+
+        A plan takes the AWS provider seconds, so the same files are planned once.
+
+        Raises:
+            UserError: The root cannot be used.
+            TerraformError: There is no plan.
+        """
+        region = self.account.region
+        key = state_files.hash_of_root(
+            self.folder.terraform, f"{region} {bool(self.account.endpoint)}"
+        )
+        known = self.toolchain.lock.with_name("planned-roots") / key
+        if known.exists():
+            return
+        notes = root_module.check_plan(terraform.plan_json(), region, where)
+        for note in notes:
+            say(f"{where}: {note}")
+        if not notes:
+            known.parent.mkdir(exist_ok=True)
+            known.touch()
 
     def publish(self) -> None:
         """Put the lease beside a state that is in S3, for those who have not the run's folder.
@@ -195,8 +243,13 @@ class Environment:
         self.folder.update_lease(memory_mb=memory_mb)
 
     def plan(self) -> list[str]:
-        """Return what an apply would change now; nothing right after one."""
-        return self._initialised().plan()
+        """Return what an apply would change now; nothing right after one.
+
+        Raises:
+            UserError: The root cannot be planned.
+        """
+        with _mistakes_of_the_root(f"envs/{self.folder.read_lease().env}"):
+            return self._initialised().plan()
 
     def destroy(
         self,
@@ -223,19 +276,32 @@ class Environment:
         has_root = state_files.has_root(self.root)
         if lease.backend and (lease.adopted_at or not has_root):
             return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
+        if self._made_nothing(lease, say):
+            return self.verify(say=say, sleep=sleep)
         try:
             root, backend = (
                 (self.root, dict(lease.backend)) if has_root else self._bare_root(self.root)
             )
             self._destroy_in_tries(root, backend, on_change, say, sleep)
-        except TerraformError as error:
-            if not error.is_of_the_root or not has_root:
-                raise
+        except _UnusableRootError:
             say("Terraform cannot use the root any more; going by the state alone")
             if lease.backend:
                 return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
             self._destroy_in_tries(*self._bare_root(self.root), on_change, say, sleep)
         return self.verify(say=say, sleep=sleep)
+
+    def _made_nothing(self, lease: Lease, say: Say = _silent) -> bool:
+        """Whether the state proves that Terraform has nothing to take down.
+
+        What was made and is not in it, `verify` finds.
+        """
+        if bucket := StateBucket.of(self.account.session, lease):
+            text = bucket.state(lease)
+        else:
+            state = self.root / "terraform.tfstate"
+            state_files.mend(state, say)
+            text = state.read_bytes() if state.is_file() else None
+        return state_files.is_empty(text) and not (self.root / state_files.ERRORED).is_file()
 
     def _destroy_from_bucket(
         self,
@@ -292,17 +358,26 @@ class Environment:
 
         Raises:
             TerraformError: Something could not be removed.
+            _UnusableRootError: Terraform can make no sense of the run's root any more.
         """
         for attempt in range(1, DESTROY_ATTEMPTS + 1):
             try:
                 self._destroy_once(root, backend, on_change, say)
                 return
             except TerraformError as error:
+                if root == self.root and self._is_unusable(root, error):
+                    raise _UnusableRootError from error
                 if attempt == DESTROY_ATTEMPTS or not error.may_pass:
                     self.folder.update_lease(state="left")
                     raise
                 say(f"taking down again, since this may pass: {_first_line(error)}")
                 sleep(_RETRY_AFTER_S[attempt - 1])
+
+    def _is_unusable(self, root: Path, error: TerraformError) -> bool:
+        """Whether it is the root that keeps Terraform from destroying, by its own judgement."""
+        if error.is_of_aws or not state_files.has_root(root):
+            return False
+        return error.command == "init" or not self._terraform(root).is_valid()
 
     def verify(
         self,
@@ -394,6 +469,7 @@ class Environment:
         lease = self.folder.read_lease()
         terraform = self._terraform(self.root)
         self._init(terraform, self.root, lease.backend)
+        root_override.require_own_backend(self.root, lease.backend)
         if self.account.endpoint:
             provider.check_embedded(terraform.providers(), lease.env)
         return terraform
@@ -415,6 +491,39 @@ class Environment:
 
     def _write_variables(self, name: str, values: dict[str, Any]) -> None:
         runs.write_atomically(self.root / name, json.dumps(values, indent=2) + "\n")
+
+
+class _UnusableRootError(Exception):
+    """Terraform can make no sense of the run's root."""
+
+
+@contextmanager
+def _mistakes_of_the_root(where: str, *, only_if: bool = True) -> Iterator[None]:
+    """Tell a mistake in the root, found before anything is made, as the user's.
+
+    Args:
+        where: The root, for the message.
+        only_if: Whether nothing is made.
+
+    Raises:
+        UserError: There is one.
+        TerraformError: AWS refused something, or Terraform was ended.
+    """
+    try:
+        yield
+    except TerraformError as error:
+        if not (only_if and error.diagnostics) or error.is_of_aws:
+            raise
+        line = error.line.replace(
+            _BY_FLAG, f"Give it a default, or a value in {where}/terraform.tfvars."
+        )
+        raise UserError(f"{where}: {line}") from error
+
+
+def _first_problem(error: shutil.Error) -> str:
+    """Return what could not be copied, and why, in one line."""
+    problem = error.args[0][0]
+    return f"{problem[0]} cannot be copied: {problem[2]}" if len(problem) == 3 else str(problem)
 
 
 def _first_line(error: Exception) -> str:

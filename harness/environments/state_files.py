@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -23,6 +24,10 @@ LONGEST_LOCK = timedelta(seconds=APPLY_TIMEOUT_S + GRACE_S + 600)
 # Terraform puts this where it could not write the state.
 ERRORED = "errored.tfstate"
 _BARE = "bare"
+
+# The variables that a run gives, by this name: each run's own.
+VARIABLES = "dyno.auto.tfvars.json"
+_NOT_OF_ROOT = frozenset({".terraform", VARIABLES})
 
 
 def has_root(root: Path) -> bool:
@@ -53,6 +58,38 @@ def bare_root(terraform: Path, state: Path, *, version: str) -> tuple[Path, dict
     }
     (root / "main.tf.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return root, {"path": str(state.resolve())}
+
+
+def hash_of_root(copies: Path, place: str) -> str:
+    """Return a hash of what a root makes, whatever the run is called.
+
+    Args:
+        copies: Folder of a run's copies of the root and of what it refers to.
+        place: Where it is made.
+    """
+    digest = hashlib.sha256(place.encode())
+    for path in sorted(copies.rglob("*")):
+        if path.is_file() and not _NOT_OF_ROOT & {path.name, *path.relative_to(copies).parts}:
+            digest.update(f"\0{path.relative_to(copies).as_posix()}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def is_empty(text: str | bytes | None) -> bool:
+    """Whether a state says for certain that nothing was made, or there is none.
+
+    Args:
+        text: The state; None: there is none.
+    """
+    if text is None:
+        return True
+    try:
+        content = json.loads(text)
+        return bool(content["version"]) and not [
+            resource for resource in content["resources"] if resource.get("mode") != "data"
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
 
 
 def mend(state: Path, say: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,21 @@ class TerraformError(StepError):
     Attributes:
         command: The command, such as "apply".
         log: The file that holds its whole output.
+        diagnostics: What Terraform said of the mistake, in the order of importance; none if it
+            was ended, or did not say it in JSON.
     """
 
-    def __init__(self, command: str, message: str, log: Path) -> None:
+    def __init__(
+        self,
+        command: str,
+        message: str,
+        log: Path,
+        diagnostics: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         super().__init__("terraform", f"terraform {command}: {message}", f"the whole output: {log}")
         self.command = command
         self.log = log
+        self.diagnostics = tuple(diagnostics)
 
     @property
     def may_pass(self) -> bool:
@@ -71,22 +80,26 @@ class TerraformError(StepError):
         return "Error acquiring the state lock" in str(self)
 
     @property
-    def is_of_the_root(self) -> bool:
-        """Whether the root cannot be understood, whatever is in the state."""
-        return _OF_THE_ROOT.search(str(self)) is not None
+    def is_of_aws(self) -> bool:
+        """Whether AWS refused something, or did not answer: the root may be right."""
+        return _OF_AWS.search(str(self)) is not None
 
+    @property
+    def line(self) -> str:
+        """The first mistake in one line: the file and line, and what is wrong."""
+        if not self.diagnostics:
+            return " ".join(str(self).split())
+        first = self.diagnostics[0]
+        more = len(self.diagnostics) - 1
+        also = f" (and {more} more: {self.log})" if more else ""
+        return f"{_place(first)}{_said(first)}{also}"
+
+
+# How the AWS provider and the S3 backend quote an answer of AWS's, and what goes before it.
+_OF_AWS = re.compile(r"api error|https? response error|operation error|StatusCode|RequestID")
 
 # What does not pass by waiting, in the words of AWS and of Terraform's diagnostics.
-_OF_THE_ROOT = re.compile(
-    r"Argument or block definition required|Conflicting configuration|Duplicate \w+|"
-    r"Failed to (load|read) (module|variables)|Invalid (attribute|block|character|expression|"
-    r"function argument|index|module|provider|reference|resource|template|value)|"
-    r"Missing (attribute|item|name|newline|required)|Module (not installed|source)|"
-    r"No configuration files|Reference to undeclared|Unclosed|"
-    r"Unreadable module|Unsupported (argument|attribute|block)|Call to (unknown )?function"
-)
 _STAYS = re.compile(
-    rf"{_OF_THE_ROOT.pattern}|"
     r"AccessDenied|AuthFailure|ExpiredToken|InvalidClientTokenId|InvalidAccessKeyId|"
     r"is not authorized to perform|No valid credential|NoSuchBucket|OptInRequired|"
     r"RequestExpired|SignatureDoesNotMatch|UnauthorizedOperation|UnrecognizedClient|"
@@ -135,7 +148,7 @@ class Terraform:
             TerraformError: The provider or the backend cannot be had.
         """
         with exclusive(self._toolchain.lock):  # the provider cache takes one writer at a time
-            self._run("init", INIT_TIMEOUT_S, backend_config=dict(backend or {}))
+            self._run("init", INIT_TIMEOUT_S, backend_config=dict(backend or {}), json=True)
 
     def providers(self) -> dict[str, str]:
         """Return the versions that `init` chose, by the provider's address.
@@ -146,6 +159,14 @@ class Terraform:
         told = json.loads(self._run("version", PLAN_TIMEOUT_S, json=True).stdout)
         selected: dict[str, str] = told.get("provider_selections") or {}
         return selected
+
+    def is_valid(self) -> bool:
+        """Whether Terraform can make sense of the root, whatever is in its state."""
+        completed = self._run("validate", PLAN_TIMEOUT_S, allowed=(0, 1), json=True)
+        try:
+            return json.loads(completed.stdout)["valid"] is True
+        except (ValueError, KeyError):
+            return False
 
     def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
         """Create or change what the root describes, and return its outputs by name.
@@ -197,7 +218,7 @@ class Terraform:
         """
         file = self._root / _PLAN  # the same every time, so that a killed one leaves no heap
         try:
-            self._run("plan", PLAN_TIMEOUT_S, out=str(file.resolve()))
+            self._run("plan", PLAN_TIMEOUT_S, out=str(file.resolve()), json=True)
             shown = self._run("show", PLAN_TIMEOUT_S, arguments=(str(file.resolve()),), json=True)
         finally:
             file.unlink(missing_ok=True)
@@ -241,7 +262,9 @@ class Terraform:
             name: python_terraform.IsFlagged if value is True else value
             for name, value in options.items()
         }
-        if command not in ("output", "show", "state list", "state push", "version"):
+        if command == "validate":
+            flags |= {"no_color": python_terraform.IsFlagged}
+        elif command not in ("output", "show", "state list", "state push", "version"):
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, *arguments, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
@@ -260,7 +283,8 @@ class Terraform:
             raise TerraformError(command, str(error), log) from error
         if completed.returncode not in allowed:
             told = replace(completed, stdout="") if command in _SECRET else completed
-            raise TerraformError(command, _reason(told), log)
+            mistakes = _mistakes(told.stdout)
+            raise TerraformError(command, _reason(told, mistakes), log, mistakes)
         return completed
 
 
@@ -301,16 +325,19 @@ def _events(text: str) -> list[dict[str, Any]]:
     return events
 
 
-def _reason(completed: process.Completed) -> str:
+def _mistakes(stdout: str) -> list[dict[str, Any]]:
+    """Return the errors among the diagnostics of a command that tells them in JSON."""
+    found = (e["diagnostic"] for e in _events(stdout) if e.get("type") == "diagnostic")
+    return [diagnostic for diagnostic in found if diagnostic["severity"] == "error"]
+
+
+def _reason(completed: process.Completed, mistakes: Sequence[Mapping[str, Any]]) -> str:
     """Return why a command failed: Terraform's own diagnostics, or the end of its output."""
-    diagnostics = [
-        f"{_where(event['diagnostic'])}{event['diagnostic']['summary']}"
-        f": {event['diagnostic'].get('detail', '')}".rstrip(": \n")
-        for event in _events(completed.stdout)
-        if event.get("type") == "diagnostic" and event["diagnostic"]["severity"] == "error"
-    ]
-    if diagnostics:
-        return "\n".join(diagnostics)
+    if mistakes:
+        return "\n".join(
+            f"{_where(mistake)}{mistake['summary']}: {mistake.get('detail', '')}".rstrip(": \n")
+            for mistake in mistakes
+        )
     tail = (completed.stderr.strip() or completed.stdout.strip()).splitlines()[-15:]
     ended = (
         f"ended by signal {-completed.returncode}"
@@ -323,3 +350,15 @@ def _reason(completed: process.Completed) -> str:
 def _where(diagnostic: Mapping[str, Any]) -> str:
     place = diagnostic.get("address") or ""
     return f"{place}: " if place else ""
+
+
+def _place(diagnostic: Mapping[str, Any]) -> str:
+    """Return a diagnostic's file and line, or its address."""
+    found = diagnostic.get("range")
+    return f"{found['filename']}:{found['start']['line']}: " if found else _where(diagnostic)
+
+
+def _said(diagnostic: Mapping[str, Any]) -> str:
+    """Return a diagnostic in one line."""
+    text = f"{diagnostic['summary']}: {diagnostic.get('detail', '')}"
+    return " ".join(text.split()).rstrip(":")

@@ -40,6 +40,7 @@ from harness.progress import Step, Ui
 from harness.pytest_gates import shared as gate_shared
 from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
 from harness.terminal import short_path
+from harness.tuning import functions
 from harness.tuning.tuner import FinishedExecution
 
 STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
@@ -215,7 +216,11 @@ class Run:
         with self._step("build", "packing the functions") as step:
             packages = self._packages()
             size_kb = sum(package.size_bytes for package in packages.values()) / 1000
-            step.update(f"{len(packages)} packages, {size_kb:.0f} kB")
+            noun = "package" if len(packages) == 1 else "packages"
+            step.update(f"{len(packages)} {noun}, {size_kb:.0f} kB")
+        for name, package in packages.items():
+            if package.left_out:
+                self.ui.note(f"lambda/{name}: left out of the package: {package.left_out}")
         return packages
 
     def up(self, packages: dict[str, Package]) -> None:
@@ -224,15 +229,16 @@ class Run:
 
         settings = self.env.settings.environment
         with self._step("up", f"deploying {self.result.name_prefix}") as step:
-            self.environment.stage(self.sources, packages, folders=settings.folders)
+            self._stage(packages)
             self.folder.note_inputs(
                 inputs.of(self.env, self.sources, self.project, packages), self.finished
             )
             outputs = root_module.completed(
-                self.environment.apply(following.resources(step, "deploying")),
+                self.environment.apply(following.resources(step, "deploying"), say=self.ui.note),
                 self.account,
                 self.result.name_prefix,
             )
+            self.folder.update_lease(memory_mb=outputs["memory_mb"])
             self._add(outputs=outputs)
             if settings.seed_items:
                 if not outputs.get("table_name"):
@@ -491,12 +497,13 @@ class Run:
         sizes = {slo.DEPLOYED: current}
         tuning = self.result.tuning
         if tuning and tuning.power != current:
-            if "memory_mb" in root_module.variables(self.environment.root):
+            declared = root_module.variables(self.environment.root)
+            if root_module.takes(declared, "memory_mb"):
                 sizes["recommended"] = tuning.power
             else:
                 self.ui.note(
                     f"not loaded at {tuning.power} MB: envs/{self.env.name} has no variable "
-                    "memory_mb"
+                    "memory_mb that is a number"
                 )
         return sizes
 
@@ -561,9 +568,7 @@ class Run:
     def plan(self) -> list[str]:
         """Return what the environment would consist of."""
         with self._step("plan", "asking Terraform") as step:
-            packages = self._packages()
-            folders = self.env.settings.environment.folders
-            self.environment.stage(self.sources, packages, folders=folders)
+            self._stage(self._packages())
             changes = self.environment.plan()
             step.update(f"{len(changes)} resources")
         return changes
@@ -614,6 +619,12 @@ class Run:
             if load.label == slo.DEPLOYED and load.samples_path
         ]
         return read_samples(path for path in paths if path.exists())
+
+    def _stage(self, packages: dict[str, Package]) -> None:
+        """Copy what is deployed into the run's folder, and say what of it is not used."""
+        folders = self.env.settings.environment.folders
+        for note in self.environment.stage(self.sources, packages, folders=folders):
+            self.ui.note(note)
 
     def _packages(self) -> dict[str, Package]:
         return {
@@ -672,6 +683,22 @@ class Run:
             step.update(f"deploying {memory_mb} MB")
             self.environment.set_memory(
                 memory_mb, following.resources(step, f"deploying {memory_mb} MB")
+            )
+            self._require_memory(memory_mb)
+
+    def _require_memory(self, memory_mb: int) -> None:
+        """Make sure that the root's variable memory_mb is the function's memory size.
+
+        Raises:
+            StepError: It is something else, so that what is measured would be told of another size.
+        """
+        name = functions.parse_name(str(self.result.outputs["function_arn"]))
+        found = functions.look_up(name, self.account).memory_mb
+        if found != memory_mb:
+            raise StepError(
+                "load",
+                f"envs/{self.env.name}: the variable memory_mb does not set the function's memory "
+                f"size: with {memory_mb} it has {found} MB. Use it there, or name it otherwise.",
             )
 
     def api_credentials(self) -> Any:

@@ -16,6 +16,7 @@ from harness.environments.toolchain import Toolchain
 from harness.results import Leftover
 
 LOG = Path("terraform-destroy.log")
+STATE = '{"version": 4, "resources": [{"mode": "managed", "type": "aws_sqs_queue"}]}'
 ROOT_ERROR = "Unsupported argument: An argument named x is not expected here"
 DENIED = "deleting Lambda Function: AccessDeniedException: not authorized to perform"
 CONFLICT = "deleting IAM Role: DeleteConflict: must delete policies first"
@@ -31,9 +32,15 @@ class FakeTerraform:
         self._calls.append(f"init {self._root.name}")
         (self._root / ".terraform").mkdir(exist_ok=True)
 
+    def is_valid(self) -> bool:
+        self._calls.append(f"validate {self._root.name}")
+        return ROOT_ERROR not in self._calls
+
     def destroy(self, on_change: object) -> None:
         self._calls.append(f"destroy {self._root.name}")
         error = next(self._errors, "")
+        if error == ROOT_ERROR:
+            self._calls.append(error)
         if error:
             raise TerraformError("destroy", error, LOG)
 
@@ -60,6 +67,7 @@ def environment(tmp_path: Path) -> FakeEnvironment:
     root = folder.terraform / "envs" / "local"
     root.mkdir(parents=True)
     (root / "main.tf").touch()
+    (root / "terraform.tfstate").write_text(STATE)
     account = aws.Account("000000000000", "us-east-1", "", {})
     tools = Toolchain(Path("terraform"), {}, (), (), tmp_path / "lock")
     return FakeEnvironment(folder, account, tools).fail()
@@ -70,7 +78,8 @@ def destroy(
 ) -> list[str]:
     """Take it down and return what Terraform was asked."""
     environment.fail(*errors).destroy(sleep=sleep)
-    return environment.calls  # type: ignore[attr-defined,no-any-return]
+    calls: list[str] = environment.calls  # type: ignore[attr-defined]
+    return [call for call in calls if call.startswith(("init", "destroy"))]
 
 
 def test_what_passes_is_tried_again_a_little_later(environment: FakeEnvironment) -> None:
@@ -112,6 +121,44 @@ def test_a_root_that_is_no_good_any_more_is_done_without(environment: FakeEnviro
     """The state alone says what is to go."""
     calls = destroy(environment, ROOT_ERROR)
     assert calls == ["init local", "destroy local", "init bare", "destroy bare"]
+
+
+def test_a_mistake_in_the_root_is_not_waited_for(environment: FakeEnvironment) -> None:
+    """By Terraform's judgement of the root, not by what the mistake is called."""
+    destroy(environment, ROOT_ERROR, sleep=lambda _: pytest.fail("waited"))
+    assert environment.folder.read_lease().state == "down"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, '{"version": 4, "resources": []}', '{"version": 4, "resources": [{"mode": "data"}]}'],
+)
+def test_where_nothing_was_made_terraform_is_not_asked(
+    environment: FakeEnvironment, state: str | None
+) -> None:
+    """Whatever is wrong with the root; what no state knows of is looked for all the same."""
+    (environment.root / "terraform.tfstate").unlink()
+    if state is not None:
+        (environment.root / "terraform.tfstate").write_text(state)
+    assert destroy(environment, *[CONFLICT] * 9, sleep=lambda _: pytest.fail("waited")) == []
+    assert environment.folder.read_lease().state == "down"
+
+
+@pytest.mark.parametrize("state", ["", "{", "[]", '{"version": 4}', STATE])
+def test_a_state_that_proves_nothing_is_destroyed(environment: FakeEnvironment, state: str) -> None:
+    """So that nothing is forgotten."""
+    (environment.root / "terraform.tfstate").write_text(state)
+    (environment.root / "terraform.tfstate.backup").write_text(STATE)
+    assert destroy(environment) == ["init local", "destroy local"]
+
+
+def test_a_state_that_could_not_be_saved_is_destroyed(environment: FakeEnvironment) -> None:
+    """Terraform put it beside the one that says nothing."""
+    (environment.root / "terraform.tfstate").unlink()
+    (environment.root / "errored.tfstate").write_text(STATE)
+    environment.fail()
+    with pytest.raises(AttributeError, match="push_state"):  # of the fake
+        environment.destroy()
 
 
 def test_a_root_that_is_not_there_any_more_is_done_without(environment: FakeEnvironment) -> None:

@@ -101,8 +101,6 @@ def test_a_root_that_is_no_terraform_fails_with_the_file(
         ("api error AccessDenied: User is not authorized to perform: iam:DeleteRole", False),
         ("No valid credential sources found", False),
         ("ExpiredToken: The provided token has expired", False),
-        ("Unsupported block type: Blocks of type x are not expected here", False),
-        ("Reference to undeclared input variable", False),
         ("state snapshot was created by Terraform v2", False),
     ],
 )
@@ -113,11 +111,31 @@ def test_an_error_that_may_pass_is_told_from_one_that_stays(message: str, passes
 
 def test_a_real_mistake_in_a_root_is_one_of_the_root(terraform: Terraform, tmp_path: Path) -> None:
     """So that teardown goes on without the root."""
+    assert terraform.is_valid()
     (tmp_path / "root" / "broken.tf").write_text('output "x" { value = var.no_such }')
+    assert not terraform.is_valid()
     with pytest.raises(TerraformError) as caught:
         terraform.destroy()
-    assert caught.value.is_of_the_root
-    assert not caught.value.may_pass
+    assert not caught.value.is_of_aws
+
+
+def test_a_mistake_is_told_in_a_line_with_its_place(terraform: Terraform, tmp_path: Path) -> None:
+    """The first of several; where the others are."""
+    root = tmp_path / "root"
+    (root / "wrong.tf").write_text('output "x" { value = var.no_such }\noutput "y" { value = u.v }')
+    with pytest.raises(TerraformError) as caught:
+        terraform.plan()
+    assert caught.value.line.startswith("wrong.tf:1: Reference to undeclared input variable: An ")
+    assert caught.value.line.endswith(f"(and 1 more: {tmp_path / 'terraform-plan.log'})")
+    assert "\n" not in caught.value.line
+
+
+def test_a_mistake_that_init_finds_has_its_place_too(terraform: Terraform, tmp_path: Path) -> None:
+    """It is told in JSON as well."""
+    (tmp_path / "root" / "wrong.tf").write_text('module "x" {\n  source = "../nowhere"\n}')
+    with pytest.raises(TerraformError) as caught:
+        terraform.init()
+    assert "Unreadable module directory" in caught.value.line
 
 
 def test_terraform_is_killed_when_there_is_nobody_to_ask(tmp_path: Path) -> None:
