@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.config
 import botocore.exceptions
+import botocore.session
 
 from harness.errors import StepError, UserError
 
@@ -85,6 +86,7 @@ class Account:
         return Session(
             region_name=self.region,
             endpoint_url=self.endpoint,
+            botocore_session=_without_profile() if "AWS_PROFILE" in self.unset else None,
             **_keys(self.environment),
         )
 
@@ -227,6 +229,14 @@ def embedded(environment: Mapping[str, str], account_id: str, region: str) -> Ac
         environment=dict(environment),
         # A profile or a CA bundle of the user's would send programs elsewhere or slow them.
         unset=("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"),
+    )
+
+
+def _without_profile() -> botocore.session.Session:
+    """Return a session of the SDK that reads no profile, whether AWS_PROFILE names one or not."""
+    nothing, no_file = (None, None, None, None), (None, None, os.devnull, None)
+    return botocore.session.Session(
+        {"profile": nothing, "config_file": no_file, "credentials_file": no_file}
     )
 
 

@@ -23,7 +23,14 @@ from harness import aws, runs
 from harness.build import Package
 from harness.build import build as build_package
 from harness.comparing import baseline
-from harness.config import Env, LoadSettings, load_env, parse_settings, with_overrides
+from harness.config import (
+    Env,
+    LoadSettings,
+    TuningSettings,
+    load_env,
+    parse_settings,
+    with_overrides,
+)
 from harness.environments import accounts, environment, root_module, sweeper, teardown
 from harness.environments.environment import Environment
 from harness.environments.toolchain import Toolchain
@@ -306,7 +313,7 @@ class Run:
 
         if not self.result.outputs.get("state_machine_arn"):
             return self._tune_beside()
-        settings = self.env.settings.tuning
+        settings = self.tuning_settings()
         request = tuning_input.from_settings(
             settings, self.result.outputs["function_arn"], self.env.tuning_payload()
         )
@@ -324,6 +331,15 @@ class Run:
             step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
         self.folder.mark("tune")
         return tuning
+
+    def tuning_settings(self) -> TuningSettings:
+        """Return `[tuning]` with the deployed memory size among the power values.
+
+        Whoever asks how much worse than the best it is needs it measured.
+        """
+        settings = self.env.settings.tuning
+        sizes = sorted({*settings.power_values, int(self.result.outputs["memory_mb"])})
+        return settings.model_copy(update={"power_values": sizes})
 
     def _run_tuner(
         self,

@@ -27,7 +27,7 @@ def tune(run: Run) -> TuningResult:
         StepError: It failed, or something of the tuner is left.
     """
     arn = str(run.result.outputs["function_arn"])
-    request = tuning_input.from_settings(run.env.settings.tuning, arn, run.env.tuning_payload())
+    request = tuning_input.from_settings(run.tuning_settings(), arn, run.env.tuning_payload())
     request.pop("lambdaARN", None)
     tuning_checks.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
     order = Order(

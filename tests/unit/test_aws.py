@@ -125,6 +125,16 @@ def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         aws.connect("eu-west-1")
 
 
+def test_an_embedded_aws_needs_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever AWS_PROFILE says: it is neither asked nor missed."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    keys = {"AWS_ACCESS_KEY_ID": "1", "AWS_SECRET_ACCESS_KEY": "2"}
+    with sts(200, IDENTITY) as endpoint:
+        account = aws.embedded({"AWS_ENDPOINT_URL": endpoint, **keys}, "1", "eu-west-1")
+        assert account.session.client("sts").get_caller_identity()["Account"]
+        assert account.session.get_credentials().access_key == "1"
+
+
 def test_an_api_of_a_stand_in_is_reached_at_its_endpoint() -> None:
     """AWS's own host names mean nothing there."""
     url = "https://abcd1234.execute-api.eu-west-1.amazonaws.com/v1"

@@ -1,0 +1,1 @@
+db_password = "not-a-real-one" # pragma: allowlist secret

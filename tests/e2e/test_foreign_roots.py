@@ -1,0 +1,130 @@
+"""Terraform roots of the shapes that people have: they work as they are, or get one clear line.
+
+tests/data/roots has them, written after public ones (serverless-patterns, terraform-aws-modules,
+HashiCorp's tutorials) with the AWS provider alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.user_project import PROJECT, processes_of
+
+pytestmark = pytest.mark.e2e
+
+ROOTS = PROJECT / "tests" / "data" / "roots"
+WORKING = sorted(path.name for path in ROOTS.iterdir() if path.name != "refused")
+
+FUNCTION = """\
+def handler(event, context):
+    return {"sum": sum(number * number for number in range(event.get("n", 1)))}
+"""
+SETTINGS = """\
+environment.emulated = true
+
+[tuning]
+power_values = [128, 512]
+num = 5
+payload = { n = 1000 }
+
+[slo]
+distance_from_best = 100.0
+"""
+
+
+def project(folder: Path, root: Path) -> Path:
+    """Make a repository around a root: its settings and a function are all that is added."""
+    shutil.copytree(root, folder)
+    settings = folder / "envs" / "local" / "dyno.toml"
+    own = settings.read_text() if settings.exists() else ""
+    settings.write_text(own + SETTINGS)
+    (folder / "lambda" / "hello").mkdir(parents=True)
+    (folder / "lambda" / "hello" / "app.py").write_text(FUNCTION)
+    return folder
+
+
+def dyno(folder: Path, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run a command there, with a profile and a workspace set that no root may ever use."""
+    inherited = {
+        k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_CLI", "TF_W"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli", *arguments],
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(PROJECT), "AWS_PROFILE": "nobody", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+
+
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the line that a command ended with; there is one, and no traceback."""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return errors[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORKING)
+def test_a_root_of_a_shape_that_people_have_is_deployed_tuned_and_gone(
+    tmp_path: Path, name: str
+) -> None:
+    """The deployed size is measured, whether it was asked for or not; nothing is left behind."""
+    folder = project(tmp_path / name, ROOTS / name)
+    done = dyno(folder, "run", "--json", timeout_s=550)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["verdict"]["outcome"] == "pass"
+    assert result["outputs"]["memory_mb"] in {row["power"] for row in result["tuning"]["details"]}
+    assert result["leftovers"] == []
+    assert processes_of(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fixed_names", "no variable name_prefix. Declare it (a string)"),
+        ("map_of_arns", "envs/local: the output function_arn is a map; it must be the ARN of one"),
+        (
+            "variable_without_a_value",
+            (
+                "envs/local: main.tf:8: No value for required variable: The root module input "
+                'variable "vpc_id" is not set, and has no default value. Give it a default, or a '
+                "value in envs/local/terraform.tfvars."
+            ),
+        ),
+        pytest.param(
+            "another_region",
+            'Set region = "eu-central-1" under [environment] in envs/local',
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "import_of_a_queue",
+            "envs/local: Cannot import non-existent remote object",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_root_that_cannot_be_used_gets_one_line_before_anything_is_made(
+    tmp_path: Path, name: str, message: str
+) -> None:
+    """Status 2; no lease is left, and nothing is tried for half a minute."""
+    folder = project(tmp_path / name, ROOTS / "refused" / name)
+    done = dyno(folder, "up")
+    assert done.returncode == 2, done.stderr
+    assert message in error_of(done)
+    assert "taking down again" not in done.stderr
+    assert "teardown is not done" not in done.stderr
+    leases = [json.loads(path.read_text()) for path in folder.glob("runs/*/lease.json")]
+    assert [lease["state"] for lease in leases] in ([], ["down"])
+    assert not list(folder.glob("runs/*/terraform/envs/local/*.tfstate"))
+    assert processes_of(folder) == []
