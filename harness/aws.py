@@ -227,16 +227,32 @@ def embedded(environment: Mapping[str, str], account_id: str, region: str) -> Ac
         region=region,
         endpoint=environment["AWS_ENDPOINT_URL"],
         environment=dict(environment),
-        # A profile or a CA bundle of the user's would send programs elsewhere or slow them.
-        unset=("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"),
+        # With these of the user's, programs would go elsewhere, or be slower.
+        unset=(
+            "AWS_CA_BUNDLE",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            "AWS_PROFILE",
+            "AWS_ROLE_ARN",
+            "AWS_SESSION_TOKEN",
+            "AWS_USE_DUALSTACK_ENDPOINT",
+            "AWS_USE_FIPS_ENDPOINT",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            *(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")),
+        ),
     )
 
 
 def _without_profile() -> botocore.session.Session:
-    """Return a session of the SDK that reads no profile, whether AWS_PROFILE names one or not."""
+    """Return a session of the SDK that no profile, and no variable beside, sends elsewhere."""
     nothing, no_file = (None, None, None, None), (None, None, os.devnull, None)
     return botocore.session.Session(
-        {"profile": nothing, "config_file": no_file, "credentials_file": no_file}
+        {
+            "config_file": no_file,
+            "credentials_file": no_file,
+            "profile": nothing,
+            "use_dualstack_endpoint": nothing,
+            "use_fips_endpoint": nothing,
+        }
     )
 
 

@@ -38,6 +38,8 @@ TERRAFORM_SHA256 = {
 
 PROVIDER_HOST = "registry.terraform.io"
 _AWS_PROVIDER = Path(PROVIDER_HOST, "hashicorp", "aws")
+# Variables of Terraform that could send a run's state, or its commands, elsewhere.
+_ELSEWHERE = ("TF_CLI_ARGS", "TF_DATA_DIR", "TF_WORKSPACE")
 # Where packages and images of machines without the registry put provider mirrors.
 _MIRROR_PLACES = ("/usr/share/terraform", "/usr/local/share/terraform", "/opt")
 
@@ -89,6 +91,10 @@ def prepare(cache: Path, environ: Mapping[str, str] = os.environ) -> Toolchain:
         )
         unset.append("TF_CLI_CONFIG_FILE")
         config_file = None
+
+    for name in sorted(name for name in environ if name.startswith(_ELSEWHERE)):
+        warnings.append(f"{name} is ignored: where a state is, and what is done, says the run")
+        unset.append(name)
 
     own_config = config_file or _home_config(environ)
     cache = cache.resolve()

@@ -125,14 +125,26 @@ def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         aws.connect("eu-west-1")
 
 
-def test_an_embedded_aws_needs_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever AWS_PROFILE says: it is neither asked nor missed."""
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+def test_nothing_of_the_users_leads_away_from_an_embedded_aws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A profile is neither asked nor missed; nor are endpoints of single services."""
+    elsewhere = {
+        "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "AWS_PROFILE": "nobody",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/ci",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere",
+    }
+    for name, value in elsewhere.items():
+        monkeypatch.setenv(name, value)
     keys = {"AWS_ACCESS_KEY_ID": "1", "AWS_SECRET_ACCESS_KEY": "2"}
     with sts(200, IDENTITY) as endpoint:
         account = aws.embedded({"AWS_ENDPOINT_URL": endpoint, **keys}, "1", "eu-west-1")
         assert account.session.client("sts").get_caller_identity()["Account"]
-        assert account.session.get_credentials().access_key == "1"
+    assert not elsewhere.keys() & account.program_environment().keys()
+    assert account.program_environment()["AWS_ENDPOINT_URL"] == endpoint
 
 
 def test_an_api_of_a_stand_in_is_reached_at_its_endpoint() -> None:

@@ -141,6 +141,21 @@ def test_a_config_file_that_is_missing_is_dropped_with_a_warning(
     assert str(tmp_path / "m") in written
 
 
+def test_what_would_send_a_state_elsewhere_is_dropped_with_a_warning(tmp_path: Path) -> None:
+    """`-backend-config`, `-state` and workspaces can name production's."""
+    environ = {
+        "PATH": str(program(tmp_path / "bin", "1.11.4").parent),
+        "TF_CLI_ARGS_init": "-backend-config=prod.hcl",
+        "TF_CLI_ARGS": "-state=prod.tfstate",
+        "TF_DATA_DIR": "/elsewhere",
+        "TF_WORKSPACE": "prod",
+        "TF_VAR_vpc_id": "vpc-1",
+    }
+    tools = toolchain.prepare(tmp_path / "cache", environ)
+    assert set(tools.unset) == environ.keys() - {"PATH", "TF_VAR_vpc_id"}
+    assert len([text for text in tools.warnings if "is ignored: where a state is" in text]) == 4
+
+
 def test_the_users_own_configuration_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
