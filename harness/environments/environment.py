@@ -207,13 +207,15 @@ class Environment:
             TerraformError: There is no plan.
         """
         region = self.account.region
-        key = state_files.hash_of_root(
-            self.folder.terraform, f"{region} {bool(self.account.endpoint)}"
-        )
+        # in an embedded AWS of its own a run meets nobody
+        name_prefix = "" if self.folder.embedded_home else self.folder.read_lease().name_prefix
+        place = f"{region} {bool(self.account.endpoint)} {bool(name_prefix)}"
+        key = state_files.hash_of_root(self.folder.terraform, place)
         known = self.toolchain.lock.with_name("planned-roots") / key
         if known.exists():
             return
-        notes = root_module.check_plan(terraform.plan_json(), region, where)
+        plan = terraform.plan_json()
+        notes = root_module.check_plan(plan, region, where, name_prefix=name_prefix)
         for note in notes:
             say(f"{where}: {note}")
         if not notes:

@@ -17,7 +17,7 @@ the names are common ones:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,17 @@ _DECISIVE = {
     "api_url": "one URL that begins with http:// or https://, or null",
 }
 _FUNCTION = "aws_lambda_function"
+
+# Attributes with the names of what AWS "creates" by giving one that is there already; of an S3
+# bucket in us-east-1 alone.
+_GIVEN_IF_THERE = {
+    "aws_cloudwatch_dashboard": "dashboard_name",
+    "aws_cloudwatch_event_rule": "name",
+    "aws_cloudwatch_metric_alarm": "alarm_name",
+    "aws_s3_bucket": "bucket",
+    "aws_sns_topic": "name",
+    "aws_sqs_queue": "name",
+}
 
 
 def variables(root: Path) -> dict[str, str]:
@@ -125,13 +136,16 @@ def check(root: Path) -> None:
             raise UserError(_misfit(str(root), name, "sensitive"))
 
 
-def check_plan(plan: Mapping[str, Any], region: str, where: str) -> list[str]:
+def check_plan(
+    plan: Mapping[str, Any], region: str, where: str, *, name_prefix: str = ""
+) -> list[str]:
     """Make sure that an environment can be used once it is made, as far as its plan tells.
 
     Args:
         plan: As `terraform show -json` tells it.
         region: The run's.
         where: The root, for messages.
+        name_prefix: Of the environment, in an account that others use too; empty: nobody does.
 
     Returns:
         A sentence on each output that is not used.
@@ -139,16 +153,7 @@ def check_plan(plan: Mapping[str, Any], region: str, where: str) -> list[str]:
     Raises:
         UserError: It cannot, or it would take over what it did not make.
     """
-    imported = [
-        change["address"]
-        for change in plan.get("resource_changes", ())
-        if change["change"].get("importing")
-    ]
-    if imported:
-        raise UserError(
-            f"{where}: import blocks take over {', '.join(imported)}, and the run's teardown would "
-            "destroy it. Remove them, or move them to a root of their own."
-        )
+    _check_ownership(plan.get("resource_changes", ()), where, name_prefix)
     regions = function_regions(plan)
     if regions and region not in regions:
         raise UserError(_other_region(where, "the function's provider", min(regions), region))
@@ -164,6 +169,29 @@ def check_plan(plan: Mapping[str, Any], region: str, where: str) -> list[str]:
         for name in _TEXTS
         if name not in _DECISIVE and kinds.get(name, "null") not in ("text", "unknown", "null")
     ]
+
+
+def _check_ownership(changes: Iterable[Mapping[str, Any]], where: str, name_prefix: str) -> None:
+    """Make sure that a plan takes over nothing that is there: teardown would destroy it.
+
+    Raises:
+        UserError: It does, or may.
+    """
+    for resource in changes:
+        address, change = resource["address"], resource["change"]
+        if change.get("importing"):
+            raise UserError(
+                f"{where}: an import block takes over {address}, and the run's teardown would "
+                "destroy it. Remove it, or move it to a root of its own."
+            )
+        attribute = _GIVEN_IF_THERE.get(resource.get("type", ""), "")
+        name = (change.get("after") or {}).get(attribute)
+        if name and name_prefix not in name and change.get("actions") == ["create"]:
+            raise UserError(
+                f"{where}: {address} is named {name}. Begin the name with var.name_prefix: AWS "
+                "gives one of that name that is there already, and the run's teardown would "
+                "destroy it."
+            )
 
 
 def function_regions(plan: Mapping[str, Any]) -> set[str]:

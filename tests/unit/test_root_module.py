@@ -230,8 +230,55 @@ def test_an_optional_output_that_is_something_else_is_said_not_to_be_used() -> N
 def test_a_plan_that_takes_over_what_is_there_is_refused() -> None:
     """Teardown would destroy it."""
     change = {"address": "aws_sqs_queue.jobs", "change": {"importing": {"id": "jobs"}}}
-    with pytest.raises(UserError, match=r"import blocks take over aws_sqs_queue\.jobs"):
+    with pytest.raises(UserError, match=r"an import block takes over aws_sqs_queue\.jobs"):
         root_module.check_plan({**plan(), "resource_changes": [change]}, "eu-west-1", "envs/x")
+
+
+def created(kind: str, after: dict[str, Any], *actions: str) -> dict[str, Any]:
+    change = {"actions": list(actions) or ["create"], "after": after}
+    return {
+        **plan(),
+        "resource_changes": [{"address": f"{kind}.x", "type": kind, "change": change}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute"),
+    [
+        ("aws_cloudwatch_dashboard", "dashboard_name"),
+        ("aws_cloudwatch_event_rule", "name"),
+        ("aws_cloudwatch_metric_alarm", "alarm_name"),
+        ("aws_s3_bucket", "bucket"),
+        ("aws_sns_topic", "name"),
+        ("aws_sqs_queue", "name"),
+    ],
+)
+def test_what_aws_would_give_instead_of_making_it_must_have_the_runs_name(
+    kind: str, attribute: str
+) -> None:
+    """A queue named jobs is production's; in an embedded AWS of its own a run meets nobody."""
+    found = created(kind, {attribute: "jobs"})
+    with pytest.raises(
+        UserError, match=rf"{kind}\.x is named jobs\. Begin the name with var\.name"
+    ):
+        root_module.check_plan(found, "eu-west-1", "envs/x", name_prefix="dyno-1")
+    root_module.check_plan(found, "eu-west-1", "envs/x")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        created("aws_sqs_queue", {"name": "dyno-1-jobs"}),
+        created("aws_sqs_queue", {"name": None}),
+        created("aws_sqs_queue", {}),
+        created("aws_sqs_queue", {"name": "jobs"}, "update"),
+        created("aws_lambda_alias", {"name": "live"}),
+        created("aws_cloudwatch_log_group", {"name": "/aws/lambda/x"}),
+    ],
+)
+def test_names_that_take_nothing_over_pass(found: dict[str, Any]) -> None:
+    """With the run's name, with one that AWS chooses, or of what AWS refuses to make twice."""
+    root_module.check_plan(found, "eu-west-1", "envs/x", name_prefix="dyno-1")
 
 
 def function(provider: str) -> dict[str, Any]:
