@@ -26,6 +26,23 @@ FUNCTION = """\
 def handler(event, context):
     return {"sum": sum(number * number for number in range(event.get("n", 1)))}
 """
+HALF_WAY = """\
+variable "name_prefix" { type = string }
+
+resource "aws_sqs_queue" "jobs" { name = "${var.name_prefix}-jobs" }
+
+resource "terraform_data" "broken" {
+  input = aws_sqs_queue.jobs.url
+  lifecycle {
+    postcondition {
+      condition     = self.output == "never"
+      error_message = "told to fail"
+    }
+  }
+}
+
+output "function_arn" { value = "hello" }
+"""
 SETTINGS = """\
 environment.emulated = true
 
@@ -98,7 +115,7 @@ def test_a_root_of_a_shape_that_people_have_is_deployed_tuned_and_gone(
         (
             "variable_without_a_value",
             (
-                "envs/local: main.tf:8: No value for required variable: The root module input "
+                "envs/local: main.tf:9: No value for required variable: The root module input "
                 'variable "vpc_id" is not set, and has no default value. Give it a default, or a '
                 "value in envs/local/terraform.tfvars."
             ),
@@ -129,3 +146,22 @@ def test_a_root_that_cannot_be_used_gets_one_line_before_anything_is_made(
     assert [lease["state"] for lease in leases] in ([], ["down"])
     assert not list(folder.glob("runs/*/terraform/envs/local/*.tfstate"))
     assert processes_of(folder) == []
+
+
+@pytest.mark.slow
+def test_what_a_root_made_before_it_failed_is_taken_down(tmp_path: Path) -> None:
+    """The state has it, so Terraform is asked; then the account is looked through."""
+    folder = tmp_path / "half"
+    (folder / "envs" / "local").mkdir(parents=True)
+    (folder / "envs" / "local" / "main.tf").write_text(HALF_WAY)
+    (folder / "envs" / "local" / "dyno.toml").write_text(SETTINGS)
+    done = dyno(folder, "up", timeout_s=300)
+    assert done.returncode == 3, done.stderr
+    assert "told to fail" in error_of(done)
+    assert "nothing left behind" in done.stderr
+    (run,) = folder.glob("runs/*")
+    assert json.loads((run / "lease.json").read_text())["state"] == "down"
+    assert (
+        "aws_sqs_queue.jobs: Destruction complete"
+        in (run / "logs/terraform-destroy.log").read_text()
+    )
