@@ -39,7 +39,7 @@ from harness.results import Leftover
 from harness.runs import Lease, RunFolder
 
 # What the harness reads of a root's outputs; a contract test holds this project's roots to it.
-# Another project's root may have fewer: what is measured is the function, so that one is needed.
+# Another project's root may have fewer: `root_module.checked` says which it needs.
 REQUIRED_OUTPUTS = (
     "account_id",
     "api_authorization",
@@ -182,9 +182,10 @@ class Environment:
         self.publish()
         try:
             outputs = terraform.apply(on_change)
-        except TerraformError:
-            with _mistakes_of_the_root(where, only_if=self._made_nothing(lease)):
-                raise
+        except TerraformError as error:
+            if _is_mistake(error) and self._made_nothing(lease):
+                raise _mistake(where, error) from error
+            raise
         if lease.tuner_only:
             missing = [name for name in TUNER_OUTPUTS if name not in outputs]
             if missing:
@@ -200,25 +201,25 @@ class Environment:
     def _check_plan(self, terraform: Terraform, where: str, say: Say) -> None:
         """Make sure that a root can be used, by what Terraform would make of it.
 
-        A plan takes the AWS provider seconds, so the same files are planned once.
+        A plan takes the AWS provider seconds, so on an embedded AWS of its own, where a run meets
+        nobody, the same files are planned once.
 
         Raises:
             UserError: The root cannot be used.
             TerraformError: There is no plan.
         """
         region = self.account.region
-        # in an embedded AWS of its own a run meets nobody
-        name_prefix = "" if self.folder.embedded_home else self.folder.read_lease().name_prefix
-        place = f"{region} {bool(self.account.endpoint)} {bool(name_prefix)}"
-        key = state_files.hash_of_root(self.folder.terraform, place)
+        alone = self.folder.embedded_home is not None
+        name_prefix = "" if alone else self.folder.read_lease().name_prefix
+        key = state_files.hash_of_root(self.folder.terraform, region)
         known = self.toolchain.lock.with_name("planned-roots") / key
-        if known.exists():
+        if alone and known.exists():
             return
         plan = terraform.plan_json()
         notes = root_module.check_plan(plan, region, where, name_prefix=name_prefix)
         for note in notes:
             say(f"{where}: {note}")
-        if not notes:
+        if alone and not notes:
             known.parent.mkdir(exist_ok=True)
             known.touch()
 
@@ -500,12 +501,11 @@ class _UnusableRootError(Exception):
 
 
 @contextmanager
-def _mistakes_of_the_root(where: str, *, only_if: bool = True) -> Iterator[None]:
+def _mistakes_of_the_root(where: str) -> Iterator[None]:
     """Tell a mistake in the root, found before anything is made, as the user's.
 
     Args:
         where: The root, for the message.
-        only_if: Whether nothing is made.
 
     Raises:
         UserError: There is one.
@@ -514,12 +514,19 @@ def _mistakes_of_the_root(where: str, *, only_if: bool = True) -> Iterator[None]
     try:
         yield
     except TerraformError as error:
-        if not (only_if and error.diagnostics) or error.is_of_aws:
-            raise
-        line = error.line.replace(
-            _BY_FLAG, f"Give it a default, or a value in {where}/terraform.tfvars."
-        )
-        raise UserError(f"{where}: {line}") from error
+        if _is_mistake(error):
+            raise _mistake(where, error) from error
+        raise
+
+
+def _is_mistake(error: TerraformError) -> bool:
+    """Whether a root is wrong: AWS did not refuse anything, and Terraform was not ended."""
+    return bool(error.diagnostics) and not error.is_of_aws
+
+
+def _mistake(where: str, error: TerraformError) -> UserError:
+    advice = f"Give it a default, or a value in {where}/terraform.tfvars."
+    return UserError(f"{where}: {error.line.replace(_BY_FLAG, advice)}")
 
 
 def _first_problem(error: shutil.Error) -> str:

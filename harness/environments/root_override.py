@@ -65,12 +65,18 @@ def write(copies: Path, root: Path, *, in_bucket: bool, stand_in: bool) -> list[
         A sentence on each setting of a provider that is not used.
 
     Raises:
-        UserError: A file is no Terraform.
+        UserError: A file of the root is no Terraform.
     """
     notes = []
+    removed = _CREDENTIALS | _PLACE if stand_in else _CREDENTIALS
     for folder in _modules(copies):
-        removed = _CREDENTIALS | _PLACE if stand_in else _CREDENTIALS
-        providers, not_used = _providers(hcl.read(folder), removed)
+        try:
+            module = hcl.read(folder)
+        except UserError:
+            if folder == root:
+                raise
+            continue  # nobody may use it, and if the root does, Terraform says so
+        providers, not_used = _providers(module, removed)
         content: dict[str, Any] = {"provider": providers} if providers else {}
         if folder == root:
             backend = {"s3": {"use_lockfile": True}} if in_bucket else {"local": {}}

@@ -172,3 +172,15 @@ def test_a_provider_in_a_module_is_laid_over_there(root: Path) -> None:
     assert written(module) == {"provider": {"aws": [{"profile": None}]}}
     assert written(root) == {"terraform": {"backend": {"local": {}}}}
     assert not (fetched / root_override.NAME).exists()
+
+
+def test_a_module_that_is_no_terraform_is_no_hindrance(root: Path) -> None:
+    """A template, say: nobody may use it, and of what the root uses Terraform speaks."""
+    template = root.parents[1] / "modules" / "template"
+    template.mkdir(parents=True)
+    (template / "main.tf").write_text("{{ cookiecutter.name }}")
+    (root / "main.tf").write_text("")
+    assert lay_over(root) == []
+    (root / "main.tf").write_text("{{ }}")
+    with pytest.raises(UserError, match=r"main\.tf:1"):
+        lay_over(root)
