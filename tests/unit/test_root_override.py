@@ -25,7 +25,7 @@ PROVIDERS = """
 terraform {
   required_providers {
     amazon = { source = "hashicorp/aws", version = "~> 5.100" }
-    aws    = { source = "hashicorp/aws" }
+    aws    = { source = "hashicorp/aws", version = "~> 5.100" }
     google = { source = "hashicorp/google" }
   }
 }

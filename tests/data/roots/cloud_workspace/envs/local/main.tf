@@ -4,7 +4,7 @@ terraform {
   }
   required_version = "~> 1.2"
   required_providers {
-    aws = { source = "hashicorp/aws", version = "~> 5.38" }
+    aws = { source = "hashicorp/aws", version = "~> 5.100" }
   }
 }
 variable "aws_region" {

@@ -8,7 +8,7 @@ terraform {
     workspace_key_prefix = "shop"
   }
   required_providers {
-    aws = { source = "hashicorp/aws", version = ">= 5.0, < 6.0" }
+    aws = { source = "hashicorp/aws", version = "~> 5.100" }
   }
 }
 locals {
