@@ -314,9 +314,14 @@ def _check_text(name: str, value: str, region: str, where: str, what: str) -> No
             raise UserError(f"{where}: the output api_url is {value!r}; it must be {what}.")
         return
     try:
-        functions.parse_name(value)
+        qualifier = functions.parse_name(value).qualifier
     except UserError as error:
         raise UserError(f"{where}: the output function_arn: {error}") from error
+    if qualifier:
+        raise UserError(
+            f"{where}: the output function_arn names the version or alias {qualifier}, whose "
+            "memory size is fixed. Leave that out, as aws_lambda_function.NAME.arn does."
+        )
     arn = FUNCTION_ARN.fullmatch(value)
     if arn and arn["region"] != region:
         raise UserError(_other_region(where, "the output function_arn", arn["region"], region))

@@ -651,7 +651,9 @@ class Run:
     def _package_names(self) -> tuple[str, ...]:
         if self.packages is not None:
             return self.packages
-        folders = (path for path in (self.sources / "lambda").glob("[!._]*") if path.is_dir())
+        found = (self.sources / "lambda").glob("[!._]*")
+        # a link that leads nowhere is a function, too: `build` says what is wrong with it
+        folders = (path for path in found if path.is_dir() or not path.exists())
         return tuple(sorted(path.name for path in folders))
 
     def collection(self, step: str) -> Path:

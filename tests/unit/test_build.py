@@ -278,6 +278,8 @@ def test_a_change_gives_another_hash(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_the_users_mistake(tmp_path: Path) -> None:
-    """The message names the folder."""
-    with pytest.raises(UserError, match="nowhere"):
-        build(tmp_path / "nowhere", tmp_path / "crud.zip")
+    """The message names the folder, or the link that leads to none."""
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("nowhere", "link"):
+        with pytest.raises(UserError, match=f"{name}: cannot be packed: No such file"):
+            build(tmp_path / name, tmp_path / "crud.zip")

@@ -163,6 +163,7 @@ def plan(**outputs: Any) -> dict[str, Any]:
         {},
         {"function_arn": output(ARN)},
         {"function_arn": output("hello")},
+        {"function_arn": output(f"{ARN}:$LATEST")},
         {"api_url": UNKNOWN},
         {"api_url": output(None)},
         {"api_url": output("")},
@@ -190,6 +191,8 @@ def test_what_is_no_hindrance_passes(outputs: dict[str, Any]) -> None:
         ({"function_arn": output(5)}, "function_arn is a number"),
         ({"function_arn": output(True)}, "function_arn is true or false"),
         ({"function_arn": output(unknown=True, sensitive=True)}, "function_arn is sensitive"),
+        ({"function_arn": output(f"{ARN}:live")}, "names the version or alias live, whose memory"),
+        ({"function_arn": output(f"{ARN}:7")}, "names the version or alias 7"),
         ({"function_arn": output("arn:aws:s3:::bucket")}, "the output function_arn: 'arn:aws:s3"),
         (
             {"function_arn": output(ARN.replace("eu-west-1", "us-east-1"))},
