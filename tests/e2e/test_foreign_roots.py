@@ -64,6 +64,7 @@ def project(folder: Path, root: Path) -> Path:
     settings.write_text(own + SETTINGS)
     (folder / "lambda" / "hello").mkdir(parents=True)
     (folder / "lambda" / "hello" / "app.py").write_text(FUNCTION)
+    (folder / "lambda" / "hello" / ".env").write_text("STAGE=dev")
     return folder
 
 
@@ -99,6 +100,7 @@ def test_a_root_of_a_shape_that_people_have_is_deployed_tuned_and_gone(
     folder = project(tmp_path / name, ROOTS / name)
     done = dyno(folder, "run", "--json", timeout_s=550)
     assert done.returncode == 0, done.stderr
+    assert "lambda/hello: left out of the package: .env (secrets; " in done.stderr
     result = json.loads(done.stdout)
     assert result["verdict"]["outcome"] == "pass"
     measured = {detail["power"] for detail in result["tuning"]["details"]}
