@@ -224,7 +224,7 @@ class Run:
             packages = self._packages()
             size_kb = sum(package.size_bytes for package in packages.values()) / 1000
             noun = "package" if len(packages) == 1 else "packages"
-            step.update(f"{len(packages)} {noun}, {size_kb:.0f} kB")
+            step.update(f"{len(packages)} {noun}, {size_kb:.{0 if size_kb >= 10 else 1}f} kB")
         for name, package in packages.items():
             if package.left_out:
                 self.ui.note(f"lambda/{name}: left out of the package: {package.left_out}")
