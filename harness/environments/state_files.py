@@ -85,9 +85,8 @@ def is_empty(text: str | bytes | None) -> bool:
         return True
     try:
         content = json.loads(text)
-        return bool(content["version"]) and not [
-            resource for resource in content["resources"] if resource.get("mode") != "data"
-        ]
+        made = [r for r in content["resources"] if r["mode"] != "data" and r["instances"]]
+        return bool(content["version"]) and not made
     except (ValueError, TypeError, KeyError, AttributeError):
         return False
 

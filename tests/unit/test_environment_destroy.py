@@ -16,7 +16,9 @@ from harness.environments.toolchain import Toolchain
 from harness.results import Leftover
 
 LOG = Path("terraform-destroy.log")
-STATE = '{"version": 4, "resources": [{"mode": "managed", "type": "aws_sqs_queue"}]}'
+STATE = (
+    '{"version": 4, "resources": [{"mode": "managed", "type": "aws_iam_role", "instances": [{}]}]}'
+)
 ROOT_ERROR = "Unsupported argument: An argument named x is not expected here"
 DENIED = "deleting Lambda Function: AccessDeniedException: not authorized to perform"
 CONFLICT = "deleting IAM Role: DeleteConflict: must delete policies first"
@@ -131,7 +133,12 @@ def test_a_mistake_in_the_root_is_not_waited_for(environment: FakeEnvironment) -
 
 @pytest.mark.parametrize(
     "state",
-    [None, '{"version": 4, "resources": []}', '{"version": 4, "resources": [{"mode": "data"}]}'],
+    [
+        None,
+        '{"version": 4, "resources": []}',
+        '{"version": 4, "resources": [{"mode": "data", "instances": [{}]}]}',
+        '{"version": 4, "resources": [{"mode": "managed", "instances": []}]}',
+    ],
 )
 def test_where_nothing_was_made_terraform_is_not_asked(
     environment: FakeEnvironment, state: str | None
