@@ -30,16 +30,18 @@ _LEVEL = 6  # zlib's default, named so that it stays
 # What Lambda takes at most, unzipped: https://docs.aws.amazon.com/lambda/latest/dg/limits.html
 _UNZIPPED_BYTES_MAX = 250 * 1024 * 1024
 
-_SECRETS = "secrets; give a function its settings by environment variables"
+_CONFIDENTIAL = "secrets; give a function its settings by environment variables"
 _TOOLS = "caches and tools of whoever builds"
 _LEFT_OUT = {
     "__pycache__": "",  # nothing is missed without it, so nothing is said
-    **dict.fromkeys((".aws", ".env", ".gnupg", ".netrc", ".npmrc", ".pypirc", ".ssh"), _SECRETS),
+    **dict.fromkeys(
+        (".aws", ".env", ".gnupg", ".netrc", ".npmrc", ".pypirc", ".ssh"), _CONFIDENTIAL
+    ),
     **dict.fromkeys((".git", ".hg", ".svn"), "history"),
     **dict.fromkeys((".coverage", ".DS_Store", ".idea", ".mypy_cache", ".pytest_cache"), _TOOLS),
     **dict.fromkeys((".ruff_cache", ".terraform", ".tox", ".venv", "Thumbs.db"), _TOOLS),
 }
-_NO_SECRETS = (".dist", ".example", ".sample", ".template")  # .env.example and the like
+_NOT_CONFIDENTIAL = (".dist", ".example", ".sample", ".template")  # .env.example and the like
 _BYTE_CODE = (".pyc", ".pyo")
 
 
@@ -152,8 +154,8 @@ def _why_not(path: Path) -> str | None:
     """Return why something is left out, empty for byte code; None: it is not."""
     if path.suffix in _BYTE_CODE and path.with_suffix(".py").exists():
         return ""  # without its source it is all that there is of a module
-    if path.name.startswith(".env.") and not path.name.endswith(_NO_SECRETS):
-        return _SECRETS
+    if path.name.startswith(".env.") and not path.name.endswith(_NOT_CONFIDENTIAL):
+        return _CONFIDENTIAL
     return _LEFT_OUT.get(path.name)
 
 

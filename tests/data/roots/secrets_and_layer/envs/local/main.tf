@@ -12,7 +12,7 @@ variable "db_password" {
 }
 provider "aws" {
   access_key = "test"
-  secret_key = "test"
+  secret_key = "test" # pragma: allowlist secret
   region     = "us-east-1"
   endpoints {
     lambda = "http://localhost:4566"
