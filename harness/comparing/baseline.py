@@ -20,11 +20,12 @@ from pathlib import Path
 
 from harness.build import Package
 from harness.config import Env
+from harness.environments import root_override
 from harness.errors import UserError
 from harness.runs import RUN_ID, RunFolder
 
 _INSTEAD = "give a branch, a tag, a commit or a run id"
-_GENERATED = ("*.auto.tfvars.json", "backend_override.tf.json")
+_GENERATED = ("*.auto.tfvars.json", "backend_override.tf.json", root_override.NAME)
 _STATE = (".terraform*", "*.tfstate*", "__pycache__")
 _GIT_S = 60
 

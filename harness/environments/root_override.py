@@ -70,6 +70,7 @@ def write(copies: Path, root: Path, *, in_bucket: bool, stand_in: bool) -> list[
     notes = []
     removed = _CREDENTIALS | _PLACE if stand_in else _CREDENTIALS
     for folder in _modules(copies):
+        (folder / NAME).unlink(missing_ok=True)  # of a run that goes on: what it says is no root's
         try:
             module = hcl.read(folder)
         except UserError:

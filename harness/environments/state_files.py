@@ -25,8 +25,9 @@ LONGEST_LOCK = timedelta(seconds=APPLY_TIMEOUT_S + GRACE_S + 600)
 ERRORED = "errored.tfstate"
 _BARE = "bare"
 
-# The variables that a run gives, by this name: each run's own.
-VARIABLES = "dyno.auto.tfvars.json"
+# The variables that a run gives: each run's own. The last file in the order of names wins, and a
+# root's own prod.auto.tfvars must not give a run production's name_prefix.
+VARIABLES = "zz-dyno.auto.tfvars.json"
 _NOT_OF_ROOT = frozenset({".terraform", VARIABLES})
 
 

@@ -70,7 +70,12 @@ def write_run(project: Path, **result: Any) -> Path:
     write(project, f"runs/{RUN_ID}/lease.json", json.dumps(lease))
     write(project, f"runs/{RUN_ID}/result.json", json.dumps({"run_id": RUN_ID, **result}))
     root = f"runs/{RUN_ID}/terraform/envs/local"
-    for name in ("main.tf", "dyno.auto.tfvars.json", "zz-memory.auto.tfvars.json"):
+    for name in (
+        "main.tf",
+        "zz-dyno.auto.tfvars.json",
+        "zz-memory.auto.tfvars.json",
+        "zz_dyno_override.tf.json",
+    ):
         write(project, f"{root}/{name}", f"{name}\n")
     write(project, f"{root}/terraform.tfstate", "{}")
     write(project, f"{root}/.terraform/dyno-initialised", "")

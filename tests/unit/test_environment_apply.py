@@ -71,6 +71,15 @@ def test_a_root_that_can_be_used_is_up(make: Make) -> None:
     assert state_of(environment) == "up"
 
 
+def test_the_runs_own_name_wins_over_the_roots_files(make: Make, tmp_path: Path) -> None:
+    """Else two environments, or one and production, would meet."""
+    make(BASE)
+    for name in ("terraform.tfvars", "prod.auto.tfvars"):
+        (tmp_path / "envs" / "local" / name).write_text('name_prefix = "prod"\n')
+    environment = make(f'{BASE}output "name" {{ value = var.name_prefix }}\n')
+    assert environment.apply()["name"] == environment.folder.read_lease().name_prefix
+
+
 @pytest.mark.parametrize(
     ("root", "message"),
     [

@@ -184,3 +184,11 @@ def test_a_module_that_is_no_terraform_is_no_hindrance(root: Path) -> None:
     (root / "main.tf").write_text("{{ }}")
     with pytest.raises(UserError, match=r"main\.tf:1"):
         lay_over(root)
+
+
+def test_laying_over_again_says_and_writes_the_same(root: Path) -> None:
+    """As when a run goes on that was stopped."""
+    (root / "main.tf").write_text(PROVIDERS)
+    notes, first = lay_over(root), written(root)
+    assert lay_over(root) == notes
+    assert written(root) == first
