@@ -88,6 +88,7 @@ class Lease:
     function_memory_mb: int = 0  # that it had before
     beside: str = ""  # run that this is the baseline of, and that has the evidence
     adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
+    state_sha256: str = ""  # of the state in the bucket as this run wrote it last; empty: none yet
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Lease:

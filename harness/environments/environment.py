@@ -21,13 +21,13 @@ from harness import runs
 from harness.aws import Account
 from harness.build import Package
 from harness.environments import (
-    adopted_state,
     leftovers,
     provider,
     root_module,
     state_files,
     toolchain,
 )
+from harness.environments.own_state import OwnState
 from harness.environments.state_bucket import StateBucket
 from harness.environments.terraform import Change, Terraform, TerraformError
 from harness.environments.toolchain import Toolchain
@@ -99,6 +99,10 @@ class Environment:
         """The run's copy of the root module."""
         return self.folder.terraform / "envs" / self.folder.read_lease().env
 
+    @property
+    def _state(self) -> OwnState:
+        return OwnState(self.folder, self.account)
+
     def stage(
         self,
         project: Path,
@@ -156,12 +160,14 @@ class Environment:
         Raises:
             UserError: The root's provider cannot work here; nothing was made.
             TerraformError: Something could not be made; `destroy` removes the rest.
-            StepError: The root lacks an output.
+            StepError: The root lacks an output, or somebody else has written its state.
         """
         terraform = self._initialised()
+        self._state.require_own("up")
         lease = self.folder.update_lease(state="creating")
         self.publish()
-        outputs = terraform.apply(on_change)
+        with self._state.noting():
+            outputs = terraform.apply(on_change)
         required = TUNER_OUTPUTS if lease.tuner_only else NEEDED_OUTPUTS
         missing = [name for name in required if name not in outputs]
         if missing:
@@ -187,11 +193,14 @@ class Environment:
 
         Raises:
             TerraformError: It could not be changed.
+            StepError: Somebody else has written the state; nothing was changed.
         """
+        self._state.require_own("load")
         self.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
         # The last file in the order of names wins, over the environment's own too.
         self._write_variables("zz-memory.auto.tfvars.json", {"memory_mb": memory_mb})
-        self._terraform(self.root).apply(on_change)
+        with self._state.noting():
+            self._terraform(self.root).apply(on_change)
         self.folder.update_lease(memory_mb=memory_mb)
 
     def plan(self) -> list[str]:
@@ -221,7 +230,7 @@ class Environment:
         lease = self.folder.update_lease(state="destroying", kept=False)
         self.folder.release_reserve("reserve")
         has_root = state_files.has_root(self.root)
-        if lease.backend and (lease.adopted_at or not has_root):
+        if lease.backend and (lease.adopted_at or not has_root or self._is_foreign(say)):
             return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
         try:
             root, backend = (
@@ -255,7 +264,7 @@ class Environment:
         self._release_dead_lock(say)
         lock = bucket.take_lock(lease)
         try:
-            taken = self._taken(bucket, lease)
+            taken = self._state.taken(bucket, lease)
             for foreign in taken.foreign:
                 say(f"{foreign.kind} {foreign.name}: {foreign.remove}")
             if taken.state is not None:
@@ -265,13 +274,6 @@ class Environment:
         finally:
             bucket.release(lock)
 
-    def _taken(self, bucket: StateBucket, lease: Lease) -> adopted_state.Taken:
-        state = bucket.state(lease)
-        if state is None:
-            return adopted_state.Taken(None, ())
-        known = leftovers.ids(self.account.session, lease.name_prefix, lease.run_id)
-        return adopted_state.take(state, bucket.address(lease), lease.name_prefix, known)
-
     def _root_of_copy(self, state: str) -> tuple[Path, dict[str, str]]:
         """Return a root and its backend for a state that was taken from the bucket."""
         self.folder.terraform.mkdir(parents=True, exist_ok=True)
@@ -279,6 +281,12 @@ class Environment:
         copy.touch(mode=0o600)
         copy.write_text(state, encoding="utf-8")
         return state_files.bare_root(self.folder.terraform, copy, version=provider.RANGE)
+
+    def _is_foreign(self, say: Say) -> bool:
+        if self._state.is_own():
+            return False
+        say("the state in the bucket is not as this run wrote it; taking what is surely the run's")
+        return True
 
     def _destroy_in_tries(
         self,
@@ -349,7 +357,8 @@ class Environment:
             say("putting the state where it belongs that Terraform could not save")
             terraform.push_state(errored.resolve())
             errored.unlink()
-        terraform.destroy(on_change)
+        with self._state.noting():
+            terraform.destroy(on_change)
 
     def _bare_root(self, root: Path) -> tuple[Path, dict[str, str]]:
         """Return a root and its backend for the local state of a root that cannot be used."""
