@@ -50,6 +50,8 @@ _SUFFIX_CHARS = 4
 
 # A run's id: its minute (UTC) and four characters; modules/github_oidc counts on the shape.
 RUN_ID = re.compile(rf"\d{{6}}-\d{{4}}-[{_ALPHABET}]{{{_SUFFIX_CHARS}}}")
+# A run's id in a resource's name, such as dyno-251120-0915-k3f9-crud-api.
+OF_A_RUN = re.compile(rf"(?:^|[-/])({RUN_ID.pattern})(?=$|[-/])")
 
 # What a teardown with its evidence needs on a full disk: a Terraform state and its backup, the
 # report and the logs come to 1 MB. Somebody else may take what is given free, so a little more

@@ -15,6 +15,8 @@ terraform {
 }
 
 provider "aws" {
+  skip_region_validation = true # its list ends with the regions of spring 2025
+
   default_tags {
     tags = var.tags
   }

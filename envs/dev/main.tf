@@ -3,7 +3,8 @@ terraform {
 
   # bucket, key and region come from the harness: a key per run, locked by a file beside it
   backend "s3" {
-    use_lockfile = true
+    use_lockfile           = true
+    skip_region_validation = true # Terraform's list is as old as Terraform
   }
 
   required_providers {
@@ -15,6 +16,8 @@ terraform {
 }
 
 provider "aws" {
+  skip_region_validation = true # its list ends with the regions of spring 2025
+
   default_tags {
     tags = var.tags
   }
@@ -67,6 +70,7 @@ module "power_tuner" {
   source = "../../modules/power_tuner"
 
   name_prefix              = var.name_prefix
+  architecture             = var.architecture
   package                  = module.packages.packages["power_tuner"]
   permissions_boundary_arn = var.permissions_boundary_arn
   log_retention_days       = 7

@@ -12,6 +12,8 @@ terraform {
 }
 
 provider "aws" {
+  skip_region_validation = true # its list ends with the regions of spring 2025
+
   default_tags {
     tags = var.tags
   }
@@ -64,6 +66,7 @@ module "power_tuner" {
   source = "../../modules/power_tuner"
 
   name_prefix              = var.name_prefix
+  architecture             = var.architecture
   package                  = module.packages.packages["power_tuner"]
   permissions_boundary_arn = var.permissions_boundary_arn
   log_retention_days       = 1

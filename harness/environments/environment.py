@@ -64,7 +64,9 @@ _RETRY_AFTER_S = (2.0, 5.0, 10.0, 20.0)
 
 # The root of a power tuner alone has a local backend; an override file is Terraform's own way
 # to put another in its place.
-_S3_BACKEND = {"terraform": {"backend": {"s3": {"use_lockfile": True}}}}
+_S3_BACKEND = {
+    "terraform": {"backend": {"s3": {"use_lockfile": True, "skip_region_validation": True}}}
+}
 
 # The copy of what is taken of a state from the bucket.
 _ADOPTED = "adopted.tfstate"

@@ -6,7 +6,7 @@ One that is missing here is found by its tag only, and is then named and left.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -142,16 +142,30 @@ def _delete_bucket(client: Any, name: str) -> None:
 
 
 def _log_groups(session: Any) -> Iterator[Found]:
+    return _listed_log_groups(session, [{"logGroupNamePrefix": home} for home in _LOG_HOMES])
+
+
+def log_groups_with(session: Any, parts: Iterable[str]) -> Iterator[Found]:
+    """Yield the log groups whose names have one of these parts.
+
+    Accounts have thousands of log groups, and CloudWatch lists 50 at a time, ten times a second.
+    """
+    return _listed_log_groups(session, [{"logGroupNamePattern": part} for part in parts])
+
+
+def _listed_log_groups(session: Any, questions: Iterable[dict[str, str]]) -> Iterator[Found]:
     client = session.client("logs")
-    for home in _LOG_HOMES:
-        for row in _rows(client, "describe_log_groups", "logGroups", logGroupNamePrefix=home):
-            name = row["logGroupName"]
-            command = f"aws logs delete-log-group --log-group-name {name}"
-            yield Found(
-                Leftover("log group", name, command),
-                name,
-                partial(client.delete_log_group, logGroupName=name),
-            )
+    names: set[str] = set()
+    for question in questions:
+        rows = _rows(client, "describe_log_groups", "logGroups", **question)
+        names |= {row["logGroupName"] for row in rows}
+    for name in sorted(names):
+        command = f"aws logs delete-log-group --log-group-name {name}"
+        yield Found(
+            Leftover("log group", name, command),
+            name,
+            partial(client.delete_log_group, logGroupName=name),
+        )
 
 
 # In the order in which they can go: what makes others make something comes first, log groups

@@ -49,7 +49,7 @@ def bare_root(terraform: Path, state: Path, *, version: str) -> tuple[Path, dict
             "backend": {"local": {}},
             "required_providers": {"aws": {"source": "hashicorp/aws", "version": version}},
         },
-        "provider": {"aws": {}},
+        "provider": {"aws": {"skip_region_validation": True}},
     }
     (root / "main.tf.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return root, {"path": str(state.resolve())}

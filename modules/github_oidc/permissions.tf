@@ -383,8 +383,13 @@ data "aws_iam_policy_document" "environment" {
   }
 
   statement {
-    sid       = "Tables"
-    actions   = concat(["dynamodb:TagResource"], each.value.ephemeral ? ["dynamodb:BatchWriteItem", "dynamodb:DeleteTable"] : [])
+    sid = "Tables"
+    actions = concat(
+      ["dynamodb:TagResource"],
+      each.value.ephemeral
+      ? ["dynamodb:BatchWriteItem", "dynamodb:DeleteTable"]
+      : ["dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"], # modules/table: protection
+    )
     resources = [local.resources[each.key].tables]
   }
 
@@ -479,19 +484,21 @@ data "aws_iam_policy_document" "environment" {
 data "aws_iam_policy_document" "ephemeral" {
   for_each = { for role, environment in local.environments : role => environment if environment.ephemeral }
 
-  # Teardown is proven by looking: what begins with the environment's name is left behind.
+  # Teardown is proven by looking: what begins with the environment's name is left behind. The
+  # account's concurrency is looked at before a run is throttled by it.
   statement {
     sid = "LookForAll"
     actions = [
       "dynamodb:ListTables",
       "events:ListRules",
       "iam:ListRoles",
+      "lambda:GetAccountSettings",
       "lambda:ListFunctions",
       "s3:ListAllMyBuckets",
       "states:ListStateMachines",
       "tag:GetResources",
     ]
-    resources = ["*"] # lists know no resource
+    resources = ["*"] # lists and settings know no resource
   }
 
   statement {

@@ -6,6 +6,7 @@ import pytest
 
 from harness.environments import leftovers
 from harness.environments.resource_kinds import KINDS, listed_as
+from harness.tuning import marks
 from tests.aws_answers import Recorded
 
 RUN = "251120-0915-k3f9"
@@ -42,6 +43,13 @@ def test_what_cannot_be_listed_is_not_called_gone() -> None:
     assert unknown.kind == "unknown rest api"
     assert "AccessDeniedException" in unknown.remove
     assert tagged.name.endswith("/restapis/f6g7h8i9j0")
+
+
+def test_one_denial_tells_that_functions_of_others_are_denied() -> None:
+    """Each denial stands in the account's trail; the functions of runs are asked all the same."""
+    recorded = Recorded("empty-account", "functions-denied")
+    assert marks.on_functions(recorded.session, lambda _machine: True) == []
+    assert recorded.asked.count("lambda.GetAlias") == 2
 
 
 @pytest.mark.parametrize(
