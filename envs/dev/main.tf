@@ -27,13 +27,16 @@ data "aws_caller_identity" "this" {}
 
 data "aws_partition" "this" {}
 
-data "aws_region" "this" {}
+# aws_region fails in regions that are newer than the provider; this one knows them, too
+data "aws_service" "lambda" {
+  service_id = "lambda"
+}
 
 locals {
   # By name, not by the function's attribute, so that both modules are made at the same time.
   function_arn = join(":", [
     "arn:${data.aws_partition.this.partition}:lambda",
-    data.aws_region.this.id,
+    data.aws_service.lambda.region,
     data.aws_caller_identity.this.account_id,
     "function:${module.service.function_name}",
   ])

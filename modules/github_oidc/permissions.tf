@@ -4,7 +4,7 @@
 locals {
   _account   = data.aws_caller_identity.this.account_id
   _partition = data.aws_partition.this.partition
-  _region    = data.aws_region.this.id
+  _region    = data.aws_service.lambda.region
   _home      = "${local._region}:${local._account}"
 
   # ARNs up to the resource's name
