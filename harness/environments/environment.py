@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,8 +59,8 @@ NEEDED_OUTPUTS = ("function_arn",)
 # The same for a power tuner alone.
 TUNER_OUTPUTS = ("account_id", "name_prefix", "region", "state_machine_arn")
 
-DESTROY_ATTEMPTS = 5
 _RETRY_AFTER_S = (2.0, 5.0, 10.0, 20.0)
+DESTROY_ATTEMPTS = len(_RETRY_AFTER_S) + 1
 
 # The root of a power tuner alone has a local backend; an override file is Terraform's own way
 # to put another in its place.
@@ -238,15 +238,15 @@ class Environment:
             root, backend = (
                 (self.root, dict(lease.backend)) if has_root else self._bare_root(self.root)
             )
-            self._destroy_in_tries(root, backend, on_change, say, sleep)
+            gone = self._destroy_in_tries(root, backend, on_change, say, sleep)
         except TerraformError as error:
             if not error.is_of_the_root or not has_root:
                 raise
             say("Terraform cannot use the root any more; going by the state alone")
             if lease.backend:
                 return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
-            self._destroy_in_tries(*self._bare_root(self.root), on_change, say, sleep)
-        return self.verify(say=say, sleep=sleep)
+            gone = self._destroy_in_tries(*self._bare_root(self.root), on_change, say, sleep)
+        return self.verify(say=say, sleep=sleep, gone=gone)
 
     def _destroy_from_bucket(
         self,
@@ -269,10 +269,11 @@ class Environment:
             taken = self._state.taken(bucket, lease)
             for foreign in taken.foreign:
                 say(f"{foreign.kind} {foreign.name}: {foreign.remove}")
+            gone: set[str] = set()
             if taken.state is not None:
                 root, backend = self._root_of_copy(taken.state)
-                self._destroy_in_tries(root, backend, on_change, say, sleep)
-            return self.verify(say=say, sleep=sleep, besides=taken.foreign)
+                gone = self._destroy_in_tries(root, backend, on_change, say, sleep)
+            return self.verify(say=say, sleep=sleep, besides=taken.foreign, gone=gone)
         finally:
             bucket.release(lock)
 
@@ -297,22 +298,32 @@ class Environment:
         on_change: OnChange | None,
         say: Say,
         sleep: Callable[[float], None],
-    ) -> None:
-        """Destroy, in `DESTROY_ATTEMPTS` tries if what fails may pass.
+    ) -> set[str]:
+        """Destroy, in `DESTROY_ATTEMPTS` tries if what fails may pass; return the ARNs that went.
 
         Raises:
             TerraformError: Something could not be removed.
         """
-        for attempt in range(1, DESTROY_ATTEMPTS + 1):
+        gone: set[str] = set()
+        for wait_s in (*_RETRY_AFTER_S, None):
             try:
+                gone |= state_files.arns(self._content_of_state(root, backend))
                 self._destroy_once(root, backend, on_change, say)
-                return
+                break
             except TerraformError as error:
-                if attempt == DESTROY_ATTEMPTS or not error.may_pass:
+                if wait_s is None or not error.may_pass:
                     self.folder.update_lease(state="left")
                     raise
                 say(f"taking down again, since this may pass: {_first_line(error)}")
-                sleep(_RETRY_AFTER_S[attempt - 1])
+                sleep(wait_s)
+        return gone
+
+    def _content_of_state(self, root: Path, backend: Mapping[str, str]) -> bytes:
+        if backend.get("bucket"):
+            lease = self.folder.read_lease()
+            return StateBucket(self.account.session, backend["bucket"]).state(lease) or b""
+        path = Path(backend.get("path") or root / "terraform.tfstate")
+        return path.read_bytes() if path.is_file() else b""
 
     def verify(
         self,
@@ -320,6 +331,7 @@ class Environment:
         say: Say = _silent,
         sleep: Callable[[float], None] = time.sleep,
         besides: Sequence[Leftover] = (),
+        gone: Collection[str] = (),
     ) -> list[Leftover]:
         """Look for what is left and remove what has the run's name; close the lease if all is gone.
 
@@ -327,15 +339,18 @@ class Environment:
             say: Told what no state knew.
             sleep: Waits so many seconds.
             besides: What is left as well, whatever is found: the lease stays open then.
+            gone: ARNs of what Terraform has destroyed: AWS's index of tags names them for long.
         """
         lease = self.folder.read_lease()
         session = self.account.session
-        left = leftovers.find(session, lease.name_prefix, lease.run_id)
+        left = leftovers.find(session, lease.name_prefix, lease.run_id, gone=gone)
         if left:
-            removed, left = leftovers.remove(session, lease.name_prefix, lease.run_id, sleep=sleep)
-            for gone in removed:
-                if gone.kind != "log group":  # a late log line makes its own again, always
-                    say(f"removed what no state knew of: {gone.kind} {gone.name}")
+            removed, left = leftovers.remove(
+                session, lease.name_prefix, lease.run_id, gone=gone, sleep=sleep
+            )
+            for one in removed:
+                if one.kind != "log group":  # a late log line makes its own again, always
+                    say(f"removed what no state knew of: {one.kind} {one.name}")
         left += besides
         if left:
             self.folder.update_lease(state="left")

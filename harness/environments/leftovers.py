@@ -45,17 +45,20 @@ class Stray:
     expires_at: str
 
 
-def find(session: Any, name_prefix: str, run_id: str) -> list[Leftover]:
+def find(
+    session: Any, name_prefix: str, run_id: str, *, gone: Collection[str] = ()
+) -> list[Leftover]:
     """Return all resources of a run that exist.
 
     Args:
         session: A boto3 session.
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
+        gone: ARNs of what has been destroyed, whatever the index of tags says.
 
     A service that cannot be asked is a leftover too: nobody knows.
     """
-    tagged = [arn for arn, _ in _tagged(session, RUN_TAG, run_id)]
+    tagged = [arn for arn, _ in _tagged(session, RUN_TAG, run_id) if arn not in gone]
     listed = [listed_as(arn) for arn in tagged if name_prefix not in arn]
     groups = {one[1] for one in listed if one and one[0] == "log group"}
     account = _look(session, {name_prefix, *groups})
@@ -73,6 +76,7 @@ def remove(
     name_prefix: str,
     run_id: str,
     *,
+    gone: Collection[str] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[list[Leftover], list[Leftover]]:
     """Remove what has a run's name, and return what was removed and what is left.
@@ -84,6 +88,7 @@ def remove(
         session: A boto3 session.
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
+        gone: ARNs of what has been destroyed, whatever the index of tags says.
         sleep: Waits so many seconds.
 
     Raises:
@@ -103,7 +108,7 @@ def remove(
                 removed[one.leftover.kind, one.leftover.name] = one.leftover
             except botocore.exceptions.ClientError as error:
                 refused = refused or error.response["Error"]["Code"] in _NEVER
-        left = find(session, name_prefix, run_id)
+        left = find(session, name_prefix, run_id, gone=gone)
         if not left or refused:
             break
     names = {(leftover.kind, leftover.name) for leftover in left}

@@ -82,6 +82,17 @@ def _rest_apis(session: Any) -> Iterator[Found]:
         )
 
 
+def _http_apis(session: Any) -> Iterator[Found]:
+    """Yield HTTP and WebSocket APIs."""
+    client = session.client("apigatewayv2")
+    for row in _rows(client, "get_apis", "Items"):
+        name, api_id = row["Name"], row["ApiId"]
+        command = f"aws apigatewayv2 delete-api --api-id {api_id}"
+        yield Found(
+            Leftover("http api", name, command), api_id, partial(client.delete_api, ApiId=api_id)
+        )
+
+
 def _functions(session: Any) -> Iterator[Found]:
     client = session.client("lambda")
     for row in _rows(client, "list_functions", "Functions"):
@@ -174,6 +185,7 @@ KINDS: dict[str, Look] = {
     "event rule": _event_rules,
     "state machine": _state_machines,
     "rest api": _rest_apis,
+    "http api": _http_apis,
     "lambda function": _functions,
     "iam role": _roles,
     "dynamodb table": _tables,
@@ -187,6 +199,7 @@ _LISTED = {
     "event rule": r"events:[^:]*:\d*:rule/([^/]+)",
     "state machine": r"states:[^:]*:\d*:stateMachine:([^:]+).*",
     "rest api": r"apigateway:[^:]*:\d*:/restapis/([^/]+).*",
+    "http api": r"apigateway:[^:]*:\d*:/apis/([^/]+).*",
     "lambda function": r"lambda:[^:]*:\d*:function:([^:]+).*",
     "iam role": r"iam::\d*:role/(?:.*/)?([^/]+)",
     "dynamodb table": r"dynamodb:[^:]*:\d*:table/([^/]+).*",

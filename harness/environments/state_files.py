@@ -55,6 +55,25 @@ def bare_root(terraform: Path, state: Path, *, version: str) -> tuple[Path, dict
     return root, {"path": str(state.resolve())}
 
 
+def arns(content: bytes) -> set[str]:
+    """Return the ARNs of what a state manages; none of one that cannot be read.
+
+    Args:
+        content: A state, version 4.
+    """
+    try:
+        resources = json.loads(content)["resources"]
+        return {
+            instance["attributes"]["arn"]
+            for resource in resources
+            if resource["mode"] == "managed"
+            for instance in resource["instances"]
+            if isinstance(instance["attributes"].get("arn"), str)
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set()
+
+
 def mend(state: Path, say: Callable[[str], None]) -> None:
     """Put the backup in the place of a local state that was cut off while it was written.
 

@@ -504,7 +504,7 @@ data "aws_iam_policy_document" "ephemeral" {
   statement {
     sid       = "LookForApis"
     actions   = ["apigateway:GET"]
-    resources = ["${local.apis}:/restapis"]
+    resources = ["${local.apis}:/restapis", "${local.apis}:/apis"]
   }
 
   statement {
