@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from harness.errors import UserError
 
 SCHEMA_VERSION = 1
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -84,6 +86,8 @@ class TuningResult:
     state_machine: StateMachineCost
     warnings: tuple[str, ...] = ()
     raw: dict[str, Any] = field(default_factory=dict)  # the state machine's output as it came
+    # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
+    kept_over: int = 0
 
     def detail(self, power: int) -> PowerDetail | None:
         """Return what was measured at a power value, or None if it was not."""
@@ -261,6 +265,15 @@ class RunResult:
     regression: RegressionResult | None = None  # against a baseline, if one was named
     leftovers: tuple[Leftover, ...] | None = None  # None until teardown looked
     error: str = ""
+    endpoint: str = ""  # of the embedded AWS that it measured; empty: AWS, or an older release
+
+    @property
+    def on_embedded_aws(self) -> bool:
+        """Whether it measured an embedded AWS, whatever its environment is called."""
+        host = urlsplit(str(self.outputs.get("api_url") or "")).hostname or ""
+        environment = self.settings.get("environment")
+        emulated = isinstance(environment, Mapping) and environment.get("emulated") is True
+        return bool(self.endpoint) or emulated or host in _THIS_MACHINE
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json."""
@@ -271,7 +284,11 @@ class RunResult:
             "git_sha": self.git_sha,
             "started_at": self.started_at,
             "timings": self.timings,
-            "environment": {"name_prefix": self.name_prefix, "outputs": self.outputs},
+            "environment": {
+                "name_prefix": self.name_prefix,
+                "outputs": self.outputs,
+                "endpoint": self.endpoint,
+            },
             "settings": self.settings,
             "smoke": _plain(self.smoke),
             "tuning": _plain(self.tuning),

@@ -76,7 +76,6 @@ def apply(
             found.result,
             file,
             now=datetime.now(UTC),
-            endpoint=found.endpoint,
             settings=settings if tuned_function(found.result) else None,
             force=force,
         )

@@ -59,5 +59,4 @@ def review_of(
         baseline_samples=main.samples() if main else {},
         plan=sources.plan_of_file(plan_json) if plan_json else None,
         artefact_url=artefact_url,
-        endpoint=found.endpoint,
     )

@@ -27,6 +27,7 @@ def begun(lease: Lease, *, git_sha: str = "") -> RunResult:
         name_prefix=lease.name_prefix,
         outputs={},
         settings=lease.settings,
+        endpoint=lease.endpoint,
     )
 
 

@@ -24,7 +24,7 @@ from markupsafe import Markup
 from harness import __version__
 from harness.errors import StepError
 from harness.load.samples import read_samples
-from harness.report import advice, charts, junit, numbers, tables, templating, words
+from harness.report import advice, charts, junit, numbers, objections, tables, templating, words
 from harness.report.charts import NARROW, WIDE, Size, Spec
 from harness.report.latency_chart import latency_spec
 from harness.report.meanings import meanings
@@ -200,7 +200,7 @@ def _context(
         "latency_chart": drawn.get("latency"),
         "regression": tables.regression_table(result.regression),
         "regression_sentence": words.regression_sentence(result.regression),
-        "steps": advice.how_to_apply(result),
+        "steps": objections.steps(result),
         "timings": _timings(result.timings),
         "timings_table": tables.timings_table(result.timings),
         "total_time": numbers.seconds(sum(result.timings.values())),

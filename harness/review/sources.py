@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,10 @@ class Source:
     Attributes:
         result: The run.
         folder: Where its result.json is.
-        endpoint: Of the embedded AWS that it measured; empty for AWS, or if nobody knows.
     """
 
     result: RunResult
     folder: Path
-    endpoint: str = ""
 
     def samples(self) -> Samples:
         """Return the latencies that its load tests left, as far as they are at hand."""
@@ -68,9 +66,7 @@ def find(project: Path, name: str | None, *, of_functions: bool = False) -> Sour
         path = Path(name)
         return of_file(_in_folder(path) if path.is_dir() else path)
     folder = runs.find(project / "runs", name, standing=False, tuner_only=of_functions)
-    endpoint = folder.read_lease().endpoint
-    source = of_file(folder.result)
-    return Source(source.result, source.folder, endpoint)
+    return of_file(folder.result)
 
 
 def _in_folder(folder: Path) -> Path:
@@ -99,12 +95,11 @@ def of_file(path: Path) -> Source:
     for key, value, form in (("run_id", result.run_id, RUN_ID), ("env", result.env, _ENV)):
         if not form.fullmatch(value):
             raise UserError(f"{path}: {key}: {json.dumps(value)} is none")
-    lease = path.parent / "lease.json"
-    endpoint = ""
-    if lease.is_file():
+    if not result.endpoint and (path.parent / "lease.json").is_file():  # of an older release
         with contextlib.suppress(UserError):
-            endpoint = runs.RunFolder(path.parent).read_lease().endpoint
-    return Source(result, path.parent, endpoint)
+            lease = runs.RunFolder(path.parent).read_lease()
+            result = replace(result, endpoint=lease.endpoint)
+    return Source(result, path.parent)
 
 
 def plan_of_file(path: Path) -> Plan:
