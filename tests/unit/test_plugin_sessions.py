@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,36 @@ def test_the_baseline_is_what_the_option_names(
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.OK
     project.runpytest_inprocess("--env", "mine").assert_outcomes(skipped=1)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "xdist"])
+def test_a_gate_that_decided_nothing_has_not_passed(
+    project: pytest.Pytester, workers: list[str]
+) -> None:
+    """Neither in the closing line nor in JUnit, however lenient the settings are."""
+    project.makepyfile(
+        """
+        from harness.pytest_gates import fixtures
+
+        def test_open(request):
+            fixtures.leave_open(request.node, ["p95 cannot be judged: saturated"])
+
+        def test_open_and_wrong(request):
+            fixtures.leave_open(request.node, ["p95 cannot be judged: saturated"])
+            assert 1 == 2
+
+        def test_decided(): pass
+        """
+    )
+    result = project.runpytest_inprocess("--env", "mine", "-v", "--junitxml=j.xml", *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*UNDECIDED*"])
+    result.stdout.fnmatch_lines(["*= 1 failed, 1 passed, 1 undecided in *"])
+    result.stdout.fnmatch_lines(["*not decided: p95 cannot be judged: saturated*"])
+    suite = ET.parse(project.path / "j.xml").find("testsuite")
+    assert suite is not None
+    counts = [suite.attrib[name] for name in ("tests", "failures", "skipped")]
+    assert counts == ["3", "1", "1"]
+    skipped = suite.find("testcase[@name='test_open']/skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == "not decided: p95 cannot be judged: saturated"
