@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from harness.errors import UserError
+from harness.errors import UserError, brief
 
 SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
@@ -283,7 +283,7 @@ class RunResult:
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], source: str = "result.json") -> RunResult:
+    def from_json(cls, content: Any, source: str = "result.json") -> RunResult:
         """Return the run that `to_json` wrote: `from_json(to_json(run)) == run`.
 
         Args:
@@ -296,10 +296,13 @@ class RunResult:
         # Imported here: most commands make results and never read one back.
         from pydantic import TypeAdapter, ValidationError
 
+        if not isinstance(content, Mapping):
+            raise UserError(f"{source}: not the result of a run: it is {brief(repr(content))}")
         version = content.get("schema_version")
         if version != SCHEMA_VERSION:
             raise UserError(
-                f"{source}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}"
+                f"{source}: schema_version is {brief(repr(version))}, this release reads "
+                f"{SCHEMA_VERSION}"
             )
         environment = content.get("environment")
         flat = {key: value for key, value in content.items() if key in cls.__slots__}
@@ -309,7 +312,7 @@ class RunResult:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"{source}: {key}: {first['msg']}") from error
+            raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
 
 
 def _plain(record: Any) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import shutil
 import subprocess
 import tarfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from harness.build import Package
 from harness.config import Env
 from harness.errors import UserError
+from harness.reading import read_json
 from harness.runs import RUN_ID, RunFolder
 
 _INSTEAD = "give a branch, a tag, a commit or a run id"
@@ -212,11 +212,6 @@ def _field(path: Path, key: str) -> object:
     Raises:
         UserError: It cannot be read.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"baseline {path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"baseline {path}: not JSON: {error}") from error
+    content = read_json(path, where=f"baseline {path}")
     value = content.get(key) if isinstance(content, dict) else None
     return value if isinstance(value, str) else ""

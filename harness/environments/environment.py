@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,20 @@ _S3_BACKEND = {"terraform": {"backend": {"s3": {"use_lockfile": True}}}}
 # The copy of what is taken of a state from the bucket.
 _ADOPTED = "adopted.tfstate"
 
+# What the copies of a root and of its folders go without. A lock file comes along: whoever commits
+# one wants those providers.
+_LEFT_BEHIND = (".terraform", "*.tfstate*", "__pycache__")
+
 # A mark that `init` ran to its end in a root.
 _INITIALISED = Path(".terraform", "dyno-initialised")
 
 OnChange = Callable[[Change], None]
 Say = Callable[[str], None]
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether the copies of a root and of its folders go without what has this name."""
+    return any(fnmatchcase(name, pattern) for pattern in _LEFT_BEHIND)
 
 
 def _silent(_text: str) -> None:
@@ -118,8 +128,7 @@ class Environment:
             UserError: Another of these folders is missing.
         """
         lease = self.folder.read_lease()
-        # a lock file comes along: whoever commits one wants those providers
-        ignore = shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__")
+        ignore = shutil.ignore_patterns(*_LEFT_BEHIND)
         for source in (*map(Path, folders), Path("envs", lease.env)):
             if source == Path("modules") and not (project / source).is_dir():
                 continue

@@ -7,11 +7,11 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness import runs
-from harness.errors import UserError
+from harness.errors import UserError, brief
 from harness.load.samples import read_samples
+from harness.reading import read_json
 from harness.results import RunResult
 from harness.review import plan_table
 from harness.review.figures import Samples
@@ -91,14 +91,11 @@ def of_file(path: Path) -> Source:
     Raises:
         UserError: It cannot be read, or is not the result of a run.
     """
-    content = _json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not the result of a run")
-    result = RunResult.from_json(content, str(path))
+    result = RunResult.from_json(read_json(path), str(path))
     # It becomes part of a path, a branch and a commit's trailer.
     for key, value, form in (("run_id", result.run_id, RUN_ID), ("env", result.env, _ENV)):
         if not form.fullmatch(value):
-            raise UserError(f"{path}: {key}: {json.dumps(value)} is none")
+            raise UserError(f"{path}: {key}: {brief(json.dumps(value))} is none")
     lease = path.parent / "lease.json"
     endpoint = ""
     if lease.is_file():
@@ -113,13 +110,4 @@ def plan_of_file(path: Path) -> Plan:
     Raises:
         UserError: It cannot be read, or is no plan.
     """
-    return plan_table.parse(_json(path), str(path))
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON: {error}") from error
+    return plan_table.parse(read_json(path), str(path))
