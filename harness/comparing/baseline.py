@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -88,10 +89,11 @@ def resolve(project: Path, env: Env, runs_folder: Path, what: str) -> Baseline:
     Raises:
         UserError: There is no such thing, or nothing of it that could be deployed.
     """
-    if RUN_ID.fullmatch(what) or (runs_folder / what / "lease.json").is_file():
+    # os.path: what is too long for a path, or has a NUL, is no file
+    if RUN_ID.fullmatch(what) or os.path.isfile(runs_folder / what / "lease.json"):  # noqa: PTH113
         return _of_run(runs_folder / what, env, what)
     path = Path(what)
-    if path.suffix == ".json" or (path / "result.json").is_file():
+    if path.suffix == ".json" or os.path.isfile(path / "result.json"):  # noqa: PTH113
         return _of_result(path, project, env, what)
     return _of_commit(project, env, what, what)
 

@@ -127,7 +127,11 @@ def check_node() -> str:
         answer = subprocess.run(
             [node, "--version"], capture_output=True, text=True, timeout=20, check=True
         ).stdout.strip()
-    except (OSError, subprocess.SubprocessError) as error:
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"{wanted}; {node} does not answer: 20 s for --version") from error
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"{wanted}; {node} ends with status {error.returncode}") from error
+    except (OSError, ValueError) as error:
         raise UserError(f"{wanted}; {node} does not run: {error}") from error
     found = re.fullmatch(r"v(\d+)\.\d+\.\d+.*", answer)
     if found is None or int(found[1]) < NODE_MIN:

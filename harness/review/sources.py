@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def find(project: Path, name: str | None, *, of_functions: bool = False) -> Sour
     """
     if name is not None and ("/" in name or name.endswith(".json")):
         path = Path(name)
-        return of_file(_in_folder(path) if path.is_dir() else path)
+        return of_file(_in_folder(path) if os.path.isdir(path) else path)  # noqa: PTH112 - too long
     folder = runs.find(project / "runs", name, standing=False, tuner_only=of_functions)
     endpoint = folder.read_lease().endpoint
     source = of_file(folder.result)
