@@ -44,12 +44,11 @@ class Source:
         """Return the latencies that its load tests left, as far as they are at hand."""
         found = {}
         for load in self.result.load:
-            path = (self.folder / load.samples_path).resolve()
-            inside = load.samples_path and path.is_relative_to(self.folder.resolve())
-            if not inside or not path.is_file() or path.stat().st_size > _MOST_BYTES:
-                continue
-            with contextlib.suppress(OSError, ValueError):
-                found[load.label] = read_samples([path])
+            with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+                path = (self.folder / load.samples_path).resolve()
+                inside = load.samples_path and path.is_relative_to(self.folder.resolve())
+                if inside and path.is_file() and path.stat().st_size <= _MOST_BYTES:
+                    found[load.label] = read_samples([path])
         return found
 
 
