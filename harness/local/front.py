@@ -4,10 +4,10 @@
 DYNO_SECRET. It is run as a file and imports nothing of the harness but the files beside it:
 MiniStack's dependencies are all that it needs.
 
-Added are a guard (`guard.py`), an end of old logs (`logs.py`), and patience. MiniStack's server
-writes an answer's header and body apart, within a millisecond of the request. A client that is
-still busy with its own write then closes the connection between the two, although it has read the
-header (AWS's SDK for Go does, in one of 500 requests), and asks again for what is done already:
+Added are a guard (`guard.py`), an end of old logs (`retention.py`), and patience. MiniStack's
+server writes an answer's header and body apart, within a millisecond of the request. A client that
+is still busy with its own write then closes the connection between the two, although it has read
+the header (AWS's SDK for Go does, in one of 500 requests), and asks again for what is done already:
 "already exists". AWS never answers that fast.
 """
 
@@ -89,7 +89,7 @@ def main() -> None:
     secret = os.environ.pop("DYNO_SECRET")
     os.environ["DYNO_METER_KEY"] = guard.token(secret, guard.METER_HEADER)
     guard.close_gaps(secret)
-    _beside("logs").bound()
+    _beside("retention").bound()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.
