@@ -126,7 +126,7 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         session = Session(region_name=wanted or None, endpoint_url=endpoint or None)
     except botocore.exceptions.ProfileNotFound as error:
         raise UserError(
-            f"AWS_PROFILE: {error}. `aws configure list-profiles` lists them."
+            f"AWS_PROFILE: {_on_a_line(error)}. `aws configure list-profiles` lists them."
         ) from error
     except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
         raise UserError(f"the AWS configuration cannot be read: {_on_a_line(error)}") from error
@@ -221,7 +221,8 @@ def errors_of(step: str) -> Iterator[None]:
 
 
 def _on_a_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Return what an error says; there may be all sorts of things from the environment in it."""
+    return brief(" ".join(str(error).split()), most=300)
 
 
 def _no_credentials(error: Exception) -> UserError:

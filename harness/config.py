@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -57,9 +59,10 @@ class _Section(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _can_be_shown(cls, value: Any) -> Any:
+    def _can_be_shown(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what no name, path or title has: it would end up in a file name, or a terminal."""
-        for text in value if isinstance(value, list) else [value]:
+        texts = value if isinstance(value, list) else [value]
+        for text in texts if info.field_name != "payload" else ():
             if isinstance(text, str) and (len(text) > TEXT_CHARS_MAX or not text.isprintable()):
                 raise ValueError(
                     f'"{brief(text)}": must be up to {TEXT_CHARS_MAX} printable characters'
@@ -463,7 +466,9 @@ class Env:
 
 def known_envs(project: Path) -> list[str]:
     """Return the names of the environments of a project, sorted."""
-    return sorted(path.parent.name for path in (project / "envs").glob(f"*/{SETTINGS_FILE}"))
+    # with what is a link to nothing: whoever asks for that environment is told so
+    folders = (project / "envs").glob("*")
+    return sorted(path.name for path in folders if os.path.lexists(path / SETTINGS_FILE))
 
 
 def load_env(project: Path, name: str, overrides: Mapping[str, Any] | None = None) -> Env:

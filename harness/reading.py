@@ -60,16 +60,19 @@ def read_bytes(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> 
         # without waiting for the other end, should it be a pipe
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if is_given else os.O_NONBLOCK))
     except FileNotFoundError as error:
-        what = "it is a link to nothing" if path.is_symlink() else error.strerror
-        raise MissingError(where, f"cannot be read: {what}") from error
+        if path.is_symlink():
+            problem = "cannot be read: it is a link to nothing"
+            raise UnreadableError(where, problem) from error
+        raise MissingError(where, f"cannot be read: {error.strerror}") from error
     except OSError as error:
         raise UnreadableError(where, f"cannot be read: {error.strerror}") from error
     except ValueError as error:  # a NUL in it
         raise UnreadableError(where, "cannot be read: no file has such a name") from error
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode) and not (is_given and stat.S_ISFIFO(mode)):
+        os.close(handle)
+        raise UnreadableError(where, f"cannot be read: it is {_kind(mode)}, not a file")
     with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode) and not (is_given and stat.S_ISFIFO(mode)):
-            raise UnreadableError(where, f"cannot be read: it is {_kind(mode)}, not a file")
         try:
             content = file.read(most_bytes + 1)
         except OSError as error:

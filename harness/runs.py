@@ -472,7 +472,7 @@ def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = T
     """
     if run_id is not None:
         folder = RunFolder(runs / run_id)
-        if not _is_name(run_id) or not (folder.path / "lease.json").exists():
+        if not _is_name(run_id) or not _has_lease(folder.path):
             known = ", ".join(run.run_id for run in all_runs(runs)[-5:]) or "none"
             raise UserError(f"RUN={brief(run_id)}: no such run. The newest: {known}.")
         return folder
@@ -498,19 +498,27 @@ def _is_name(text: str) -> bool:
 def unreadable(runs: Path) -> list[str]:
     """Return why a lease cannot be read, for each that cannot."""
     found = []
-    for path in sorted(runs.glob("*/lease.json")):
+    for folder in _with_lease(runs):
         try:
-            RunFolder(path.parent).read_lease()
+            folder.read_lease()
         except UserError as error:
             found.append(str(error))
     return found
 
 
+def _with_lease(runs: Path) -> list[RunFolder]:
+    """Return the folders that have a lease, be it a link to nothing."""
+    return [RunFolder(path) for path in sorted(runs.glob("*")) if _has_lease(path)]
+
+
+def _has_lease(folder: Path) -> bool:
+    return os.path.lexists(folder / "lease.json")
+
+
 def all_runs(runs: Path) -> list[RunFolder]:
     """Return all runs, oldest first; folders without a readable lease are left out."""
     found: list[tuple[str, RunFolder]] = []
-    for path in runs.glob("*/lease.json"):
-        folder = RunFolder(path.parent)
+    for folder in _with_lease(runs):
         try:
             found.append((folder.read_lease().started_at + folder.run_id, folder))
         except UserError:

@@ -25,8 +25,8 @@ def require_copyable(folder: Path, where: str, is_left_out: Callable[[str], bool
         UserError: Something in it cannot be: a link to nothing or to a folder around it, a pipe,
             a name that is not UTF-8, or what may not be read.
     """
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "is not there"
+    if not os.path.isdir(folder):  # noqa: PTH112 - what is too long for a path is none, either
+        what = "is not a folder" if os.path.lexists(folder) else "is not there"
         raise UserError(f"{where}: {brief(folder, most=300)} {what}")
     count = 0
     waiting: list[tuple[Path, tuple[Path, ...]]] = [(folder, (folder.resolve(),))]

@@ -45,14 +45,12 @@ def tell(error: Exception, ui: Ui) -> int:
     if isinstance(cause, OSError) and cause.strerror:  # the machine's doing, not ours
         where = f"{brief(os.fsdecode(cause.filename), most=300)}: " if _has_path(cause) else ""
         kept = _kept(cause)
-        ui.error(f"{where}{cause.strerror}", f"the traceback is in {kept}" if kept else "")
+        ui.error(f"{where}{cause.strerror}{f' (traceback: {kept})' if kept else ''}")
         return EXIT_STEP_FAILED
     what = brief(" ".join(str(cause).split()), most=1000)
     kept = _kept(cause)
-    ui.error(
-        f"{type(cause).__name__}: {what}" if what else type(cause).__name__,
-        f"nobody foresaw this; please report it with {kept}" if kept else "",
-    )
+    report = f" (nobody foresaw this; please report it with {kept})" if kept else ""
+    ui.error(f"{type(cause).__name__}{f': {what}' if what else ''}{report}")
     return EXIT_STEP_FAILED
 
 

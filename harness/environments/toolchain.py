@@ -71,7 +71,10 @@ def prepare(cache: Path, environ: Mapping[str, str] = os.environ) -> Toolchain:
     Raises:
         UserError: No Terraform here and none to be had, or `TF_PLUGIN_MIRROR` is wrong.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{cache}: downloads cannot be kept there: {error.strerror}") from error
     warnings: list[str] = []
     unset: list[str] = []
     environment = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
     trees.require_copyable(env.folder, f"envs/{env.name}", environment.is_left_behind)
     root_module.check(env.folder)
     for folder in env.settings.environment.folders:
-        if folder != "modules" or (sources / folder).exists():
+        if folder != "modules" or os.path.lexists(sources / folder):
             trees.require_copyable(
                 sources / folder, f"{where}: [environment] folders", environment.is_left_behind
             )

@@ -161,13 +161,17 @@ def start(
     limit = check_concurrency(
         ACCOUNT_CONCURRENCY if account_concurrency is None else account_concurrency
     )
-    home = home.resolve()
-    running = status(home)
-    if running is not None:
-        return _as_asked(running, port, account_concurrency)
-    if port is not None:
-        check_port(port)
-    make_folder(home)
+    try:
+        home = home.resolve()
+        running = status(home)
+        if running is not None:
+            return _as_asked(running, port, account_concurrency)
+        if port is not None:
+            check_port(port)
+        make_folder(home)
+    except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError
+        why = getattr(error, "strerror", None) or "it is a link to itself"
+        raise UserError(f"{home}: no embedded AWS can be kept there: {why}") from error
     with _locked(home):
         running = status(home)
         if running is not None:
