@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import trees
 from harness.errors import UserError
+from harness.writing import named
 
 # The oldest time that a zip can hold; a real one would change the hash at every check-out.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
@@ -109,5 +110,6 @@ def _replace(target: Path, content: bytes) -> None:
     """Write the zip in one step, so that a reader never sees half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(target)
+    with named(target):
+        draft.write_bytes(content)
+        draft.replace(target)

@@ -25,6 +25,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,6 +39,7 @@ from harness.errors import StepError, UserError, brief
 from harness.private import make_folder
 from harness.programs.owner import Owner, this_host, this_user
 from harness.reading import UnreadableError, parse_json, read_object
+from harness.writing import named
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"
@@ -418,8 +420,12 @@ def create(
     now = datetime.now(UTC).replace(microsecond=0)
     try:
         folder = _new_folder(runs, now, worker)
+    except OSError as error:
+        raise UserError(f"{runs}: a run cannot be kept there: {error.strerror}") from error
+    try:
         folder.make_reserve()
     except OSError as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
         raise UserError(f"{runs}: a run cannot be kept there: {error.strerror}") from error
     folder.write_lease(
         Lease(
@@ -536,7 +542,7 @@ def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("w", encoding="utf-8") as file:
+        with named(path), partial.open("w", encoding="utf-8") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)  # before there is anything in it to read
             file.write(text)

@@ -209,6 +209,7 @@ def local_fidelity(
     from harness.local import fidelity, fidelity_meter
 
     ui, readings = Ui(), []
+    folder.mkdir(parents=True, exist_ok=True)  # before a minute's work, should it be impossible
     with ui.step("local", "comparing the model with AWS's own measurements") as step:
         comparisons = fidelity.compare_all()
         written = fidelity.write(comparisons, folder)

@@ -23,6 +23,7 @@ from harness.config import Env
 from harness.errors import UserError
 from harness.reading import read_json
 from harness.runs import RUN_ID, RunFolder
+from harness.writing import named
 
 _INSTEAD = "give a branch, a tag, a commit or a run id"
 _GENERATED = ("*.auto.tfvars.json", "backend_override.tf.json")
@@ -203,7 +204,8 @@ def _copied(path: Path, folder: Path) -> Package:
     folder.mkdir(parents=True, exist_ok=True)
     content = path.read_bytes()
     target = folder / path.name
-    target.write_bytes(content)
+    with named(target):
+        target.write_bytes(content)
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
     return Package(target, digest, len(content))
 

@@ -36,6 +36,7 @@ from harness.errors import StepError, UserError
 from harness.local import server
 from harness.results import Leftover
 from harness.runs import Lease, RunFolder
+from harness.writing import named
 
 # What the harness reads of a root's outputs; a contract test holds this project's roots to it.
 # Another project's root may have fewer: what is measured is the function, so that one is needed.
@@ -286,7 +287,8 @@ class Environment:
         self.folder.terraform.mkdir(parents=True, exist_ok=True)
         copy = self.folder.terraform / _ADOPTED
         copy.touch(mode=0o600)
-        copy.write_text(state, encoding="utf-8")
+        with named(copy):
+            copy.write_text(state, encoding="utf-8")
         return state_files.bare_root(self.folder.terraform, copy, version=provider.RANGE)
 
     def _destroy_in_tries(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.reading import UnreadableError, read_object
+from harness.writing import named
 
 Mode = Literal["felt", "reported"]
 """`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
@@ -79,5 +80,6 @@ def _read(home: Path) -> dict[str, Any]:
 
 def _update(home: Path, changes: dict[str, Any]) -> None:
     draft = home / "meter.json.new"
-    draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
+    with named(home / "meter.json"):
+        draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
     draft.replace(home / "meter.json")  # workers read the old or the new one, never a half

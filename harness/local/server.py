@@ -328,9 +328,8 @@ def _launch(
     try:
         processes = json.loads(completed.stdout)
     except json.JSONDecodeError:
-        raise StepError(
-            "local", f"The embedded AWS could not be started: {completed.stderr.strip()}"
-        ) from None
+        said = completed.stderr.strip().splitlines() or ["its supervisor says nothing"]
+        raise StepError("local", f"The embedded AWS could not be started: {said[-1]}") from None
     return _State(**known, **processes)
 
 
