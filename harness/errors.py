@@ -17,8 +17,18 @@ def brief(value: object, *, most: int = 80) -> str:
         most: Longest text, in characters.
     """
     text = str(value)
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: most + 1])
+    shown = printable(text[: most + 1])
     return shown if len(text) <= most else f"{shown[: most - 3]}..."
+
+
+def printable(text: str, besides: str = "") -> str:
+    """Return a text whose characters all show, as Python would write the others.
+
+    Args:
+        text: The text.
+        besides: Characters that stay as they are, such as the end of a line.
+    """
+    return "".join(c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
 
 
 class DynoError(Exception):

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from harness.errors import printable
 from harness.terminal import StandardError, is_screen, paragraph
 
 # In a log file, a line about a step's progress at most this often.
@@ -82,7 +83,8 @@ class Ui:
 
     def note(self, text: str, style: str = "") -> None:
         """Write a line between steps."""
-        line = paragraph(self._prefix + text, self.console)
+        # what comes from elsewhere must not colour, move or hide anything here
+        line = paragraph(self._prefix + printable(text, besides="\n\t"), self.console)
         self.console.print(Text(line, style=style), soft_wrap=True)
 
     def warn(self, text: str) -> None:
