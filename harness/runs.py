@@ -39,7 +39,7 @@ from harness.errors import StepError, UserError, brief
 from harness.private import make_folder
 from harness.programs.owner import Owner, this_host, this_user
 from harness.reading import UnreadableError, parse_json, read_object
-from harness.writing import named
+from harness.writing import lock_file, named
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"
@@ -366,7 +366,7 @@ class RunFolder:
             UserError: Another command works on it.
         """
         make_folder(self.path)
-        with (self.path / "lock").open("a+") as handle:
+        with lock_file(self.path / "lock") as handle:
             if not _flock(handle):
                 holder = f"run {self.run_id} is in use by {_holder(handle)}"
                 if waiting is None:
@@ -375,9 +375,9 @@ class RunFolder:
                 while not _flock(handle):
                     time.sleep(_LOCK_POLL_S)
             with contextlib.suppress(OSError):  # a full disk: it is locked all the same
-                handle.truncate(0)
-                handle.write(json.dumps(_this_command()))
-                handle.flush()
+                # not by the buffer, which would try again when it is closed
+                os.ftruncate(handle.fileno(), 0)
+                os.pwrite(handle.fileno(), json.dumps(_this_command()).encode(), 0)
             yield
 
 

@@ -1,10 +1,14 @@
-"""What writing files has in common: an error that says which file it is about."""
+"""What writing files has in common: an error that says which file it is about, and no waiting."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 @contextmanager
@@ -22,3 +26,18 @@ def named(path: Path) -> Iterator[None]:
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[TextIO]:
+    """Open a file that is locked, and hold it; made if it is missing, and never emptied.
+
+    Raises:
+        OSError: It cannot be opened, or is no file: a pipe would be waited for.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a file, which a lock is", str(path))
+    with os.fdopen(handle, "r+", encoding="utf-8") as file:
+        yield file

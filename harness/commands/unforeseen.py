@@ -81,6 +81,7 @@ def _kept(error: BaseException) -> str:
     try:
         path = project() / ".dyno" / "traceback.txt"
         make_folder(path.parent)
+        path.unlink(missing_ok=True)  # should it be a pipe, or a link
         path.touch(mode=0o600)
         path.write_text("".join(traceback.format_exception(error)), errors="backslashreplace")
     except (OSError, UserError):

@@ -25,7 +25,7 @@ from harness.reading import read_object, read_text
 from harness.tuning import functions
 
 _PACKAGE = re.compile(r'\bvar\.packages\["([^"\\]+)"\]')
-_COMMENT = re.compile(r"^\s*(#|//).*$", re.M)
+_COMMENT = re.compile(r"^\s*(#|//).*?$|/\*.*?\*/", re.M | re.S)
 _VARIABLE = re.compile(r'^[ \t]*variable[ \t]+"?([A-Za-z_][\w-]*)"?[ \t]*\{', re.M)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.reading import UnreadableError, read_text
+from harness.writing import lock_file
 
 TERRAFORM_MIN = (1, 11)
 TERRAFORM_BELOW = (2, 0)
@@ -180,7 +181,7 @@ def find_mirror(environ: Mapping[str, str] = os.environ) -> Path | None:
 def exclusive(path: Path) -> Iterator[None]:
     """Hold an advisory lock on a file; other processes wait. It ends with the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    with lock_file(path) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -35,6 +35,7 @@ from harness.local.shims import node_environment, python_environment
 from harness.private import make_folder
 from harness.reading import UnreadableError, read_object
 from harness.regions import is_region
+from harness.writing import lock_file
 
 DEFAULT_ACCOUNT = "000000000000"
 # pragma: allowlist nextline secret: of servers that older versions started, which check none
@@ -485,6 +486,6 @@ def _read_state(home: Path) -> _State | None:
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
     """Keep two starts or stops in one home apart."""
-    with (home / "lock").open("w") as lock:
+    with lock_file(home / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -34,6 +34,7 @@ from harness.results import (
     Verdict,
 )
 from harness.runs import write_atomically
+from harness.writing import lock_file
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ class GateSession:
             yield
             return
         shared.mkdir(parents=True, exist_ok=True)
-        with (shared / "turn.lock").open("a") as handle:
+        with lock_file(shared / "turn.lock") as handle:
             fcntl.flock(handle, kind)
             yield
 

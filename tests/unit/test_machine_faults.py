@@ -23,7 +23,7 @@ from harness.environments import toolchain
 from harness.errors import UserError
 from harness.load import newman
 from tests.unit import report_samples as samples
-from tests.unit.bad_inputs import dyno
+from tests.unit.bad_inputs import NO_FILE, Made, dyno, in_place_of
 
 PROJECT = Path(__file__).parents[2]
 ROOT = 'variable "name_prefix" {}\nvariable "memory_mb" {}\noutput "function_arn" { value = "" }\n'
@@ -57,6 +57,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.result.write_text(json.dumps(result.to_json()))
     toolchain.prepare(folder / ".cache")
     return folder
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
 
 
 def in_namespace(
@@ -121,6 +125,48 @@ def test_a_disk_that_takes_nothing(
     assert place in lines[0]
     if place.startswith("/"):
         assert reason in lines[0] or "Permission denied" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "command"),
+    [
+        ("runs/RUN/lock", ("down", "--run", "RUN")),
+        (".dyno/local/lock", ("local", "start")),
+        (".dyno/local/lock", ("local", "stop")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("made", [NO_FILE["pipe"], NO_FILE["folder"], NO_FILE["device"]])
+def test_something_in_the_place_of_a_lock(
+    project: Path, place: str, command: tuple[str, ...], made: Made
+) -> None:
+    """Nobody waits for the other end of a pipe."""
+    run = runs.all_runs(project / "runs")[-1]
+    run.update_lease(state="up")
+    try:
+        with in_place_of(project / place.replace("RUN", run.run_id), made):
+            ended = dyno(project, *(word.replace("RUN", run.run_id) for word in command))
+    finally:
+        run.update_lease(state="down")
+        shutil.rmtree(project / ".dyno", ignore_errors=True)
+    assert ended.status == 3, ended
+    (line,) = ended.lines
+    assert place.rpartition("RUN")[2] in line
+
+
+def test_a_traceback_is_kept_whatever_is_in_its_place(project: Path) -> None:
+    """Nobody waits for a reader of it."""
+    kept = project / ".dyno" / "traceback.txt"
+    with (
+        in_place_of(
+            project / "runs" / runs.all_runs(project / "runs")[-1].run_id / "lock", _folder
+        ),
+        in_place_of(kept, NO_FILE["pipe"]),
+    ):
+        ended = dyno(project, "run", "--resume", runs.all_runs(project / "runs")[-1].run_id)
+        assert kept.read_text().startswith("Traceback")
+    assert ended.status == 3
+    assert str(kept) in ended.err
 
 
 @needs_namespaces
