@@ -22,6 +22,7 @@ from harness.terminal import StandardError, is_screen, paragraph
 
 # In a log file, a line about a step's progress at most this often.
 _QUIET_S = 10.0
+_USUAL_COLUMNS = 80
 _NARROW = 20  # columns that are too few for a text beside a step's name
 
 
@@ -64,6 +65,8 @@ class Ui:
     def __init__(self, console: Console | None = None, *, prefix: str = "") -> None:
         self._prefix = prefix
         self.console = console or Console(file=cast("TextIO", StandardError()), highlight=False)
+        if self.console.width < 1:  # COLUMNS=0: no line at all would be shown
+            self.console.width = _USUAL_COLUMNS
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[Step]:

@@ -33,7 +33,7 @@ from harness.results import (
     TuningResult,
     Verdict,
 )
-from harness.runs import write_atomically
+from harness.runs import check_place, write_atomically
 from harness.writing import lock_file
 
 
@@ -91,6 +91,7 @@ class GateSession:
     def __init__(self, options: GateOptions, ui: Ui | None = None) -> None:
         self.options = options
         self.env: Env = load_env(options.project, options.env, options.overrides)
+        check_place(options.runs_folder)
         baseline.of_settings(options.project, self.env, options.runs_folder)
         self._ui = ui or Ui()
         self._stack = ExitStack()

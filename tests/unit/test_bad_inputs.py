@@ -634,6 +634,48 @@ def test_a_wrong_token(project: Path, run_id: str, token: str) -> None:
     assert strict.status == 3
 
 
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(
+    "environ",
+    [
+        *({"COLUMNS": value} for value in ("0", "abc", "-5", "1", "9" * 50)),
+        *({"LINES": value} for value in ("0", "x")),
+        *({"TERM": value} for value in ("", "nope", "dumb")),
+        *({"TMPDIR": value} for value in ("/nowhere", "/dev/null")),
+        *({"HOME": value} for value in ("", "/nowhere", "/dev/null")),
+        *({"PATH": value} for value in ("", "/nowhere")),
+    ],
+    ids=str,
+)
+def test_a_wrong_variable_of_the_machine(project: Path, environ: dict[str, str]) -> None:
+    """It is of no matter to what is told."""
+    line = require_one_line(dyno(project, "run", "--num", "4", **environ))
+    assert line == (
+        "error: command line: [tuning] num: 4 is not allowed: must be greater than or equal to 5"
+    )
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        pytest.param(bad.NO_FILE["pipe"], "is not a file", id="pipe"),
+        pytest.param(bad.NO_FILE["folder"], "is not a file", id="folder"),
+        pytest.param(bad.NO_FILE["device"], "is not a file", id="device"),
+        pytest.param(bad.NO_FILE["link to itself"], "symbolic links", id="link"),
+    ],
+)
+def test_a_wrong_place_of_the_summary(project: Path, run_id: str, made: Made, said: str) -> None:
+    """A warning, as all that the forge does not take; nobody waits for its reader."""
+    with bad.in_place_of(project / "summary", made):
+        job = {"GITHUB_STEP_SUMMARY": str(project / "summary"), "CODEBUILD_BUILD_ID": "x"}
+        ended = dyno(project, "comment", run_id, **job)
+    assert ended.status == 0
+    (line,) = ended.lines
+    assert line.startswith("warning: no comment: no job summary: ")
+    assert said in line
+
+
 # --- folders ----------------------------------------------------------------------------------
 
 PLACES = {
