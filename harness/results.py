@@ -16,6 +16,10 @@ from harness.errors import UserError, brief
 SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
+_LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
+# What somebody else's program said, a payload among it, as it came.
+_NO_FIGURES = ("settings", "outputs", "tuning.raw")
+
 Outcome = Literal["pass", "fail", "inconclusive"]
 Strategy = Literal["cost", "speed", "balanced"]
 Loop = Literal["closed", "open"]
@@ -307,12 +311,38 @@ class RunResult:
         environment = content.get("environment")
         flat = {key: value for key, value in content.items() if key in cls.__slots__}
         flat |= dict(environment) if isinstance(environment, Mapping) else {}
+        _require_figures(flat, source)
         try:
             return TypeAdapter(cls).validate_python(flat)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             key = ".".join(str(part) for part in first["loc"])
             raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
+
+
+def _require_figures(content: Mapping[str, Any], source: str) -> None:
+    """Make sure that figures can be reckoned with, and that settings are in sections.
+
+    Raises:
+        UserError: One is beyond all that is measured, or a section is none.
+    """
+    settings = content.get("settings")
+    for section, keys in settings.items() if isinstance(settings, Mapping) else ():
+        if not isinstance(keys, Mapping):
+            raise UserError(
+                f"{source}: settings.{brief(section)}: must be an object, not {brief(repr(keys))}"
+            )
+    waiting: list[tuple[str, Any]] = list(content.items())
+    while waiting:
+        key, value = waiting.pop()
+        if key in _NO_FIGURES:
+            continue
+        if isinstance(value, Mapping):
+            waiting += [(f"{key}.{brief(inner)}", part) for inner, part in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}.{index}", part) for index, part in enumerate(value)]
+        elif isinstance(value, int | float) and abs(value) > _LARGEST_FIGURE:
+            raise UserError(f"{source}: {key}: {brief(value)} is too large a number")
 
 
 def _plain(record: Any) -> Any:

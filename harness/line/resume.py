@@ -113,7 +113,8 @@ class Resumed(Run):
         if lease.holds_resources and not lease.own_server:
             self.down()
         packages = self.build()
-        before = self.folder.progress().get("inputs") or {}
+        known = self.folder.progress().get("inputs")
+        before = known if isinstance(known, dict) else {}
         now = inputs.of(self.env, self.sources, self.project, packages)
         kept: set[str] = set()
         for step in _MEASURED:

@@ -328,6 +328,54 @@ def test_a_wrong_value_in_a_result(
 
 
 @pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("value", [1e300, 10**300, -1e16, 2**63], ids="{:.3g}".format)
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("timings", "tune"),
+        ("tuning", "cost"),
+        ("tuning", "details", 0, "cost_usd"),
+        ("tuning", "details", 0, "duration_ms", "trimmed_mean"),
+        ("load", 0, "requests"),
+        ("load", 0, "latency_ms", "p95"),
+        ("verdict", "checks", 0, "measured"),
+        ("smoke", "requests"),
+    ],
+    ids=str,
+)
+def test_a_figure_that_nobody_measures(
+    project: Path, run_id: str, path: tuple[str | int, ...], value: float
+) -> None:
+    """Charts and tables could not be made of it."""
+    file = project / "runs" / run_id / "result.json"
+    content = part = bad.as_json(file)
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    text = json.dumps(content)
+    with bad.in_place_of(file, lambda place: _void(place.write_text(text))):
+        line = require_one_line(dyno(project, "comment", "--dry-run"))
+    assert f"{run_id}/result.json: {'.'.join(map(str, path))}: " in line
+    assert "is too large a number" in line
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("value", ["x", 5, True, [1]], ids=str)
+@pytest.mark.parametrize("section", ["environment", "tuning", "load", "slo", "report"])
+def test_a_section_of_a_results_settings_that_is_none(
+    project: Path, run_id: str, section: str, value: Any
+) -> None:
+    """The line names it."""
+    file = project / "runs" / run_id / "result.json"
+    content = bad.as_json(file)
+    content["settings"][section] = value
+    text = json.dumps(content)
+    with bad.in_place_of(file, lambda place: _void(place.write_text(text))):
+        line = require_one_line(dyno(project, "comment", "--dry-run"))
+    assert f"{run_id}/result.json: settings.{section}: must be an object" in line
+
+
+@pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     "event",
     [
