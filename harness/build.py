@@ -10,7 +10,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import trees
 from harness.errors import UserError
+from harness.writing import named
 
 # The oldest time that a zip can hold; a real one would change the hash at every check-out.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
@@ -51,14 +53,28 @@ def build(source: Path, target_zip: Path) -> Package:
     Raises:
         UserError: The folder is missing or holds nothing to zip.
     """
-    files = _files(source)
-    if not files:
-        raise UserError(f"{source}: no files to put into the function's package")
-    content = _zip_bytes(source, files)
+    content = _zip_bytes(source, _required_files(source))
     if not target_zip.is_file() or target_zip.read_bytes() != content:
         _replace(target_zip, content)
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
     return Package(path=target_zip, sha256_base64=digest, size_bytes=len(content))
+
+
+def require_packable(source: Path) -> None:
+    """Make sure that a function's folder can be zipped.
+
+    Raises:
+        UserError: It is missing, holds nothing to zip, or something that cannot be.
+    """
+    trees.require_copyable(source, "the function's package", lambda name: not _wanted(Path(name)))
+    _required_files(source)
+
+
+def _required_files(source: Path) -> list[Path]:
+    files = _files(source)
+    if not files:
+        raise UserError(f"{source}: no files to put into the function's package")
+    return files
 
 
 def _files(source: Path) -> list[Path]:
@@ -94,5 +110,6 @@ def _replace(target: Path, content: bytes) -> None:
     """Write the zip in one step, so that a reader never sees half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(target)
+    with named(target):
+        draft.write_bytes(content)
+        draft.replace(target)

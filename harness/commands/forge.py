@@ -26,7 +26,8 @@ RepoOption = Annotated[
     str, typer.Option("--repo", help="OWNER/NAME; $GITHUB_REPOSITORY if left out.")
 ]
 WaitOption = Annotated[
-    float, typer.Option("--max-wait-s", min=0, help="Seconds to wait, at most, to try again.")
+    float,
+    typer.Option("--max-wait-s", min=0, max=3600, help="Seconds to wait, at most, to try again."),
 ]
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from harness.errors import StepError, UserError
 from harness.local import server
 from harness.results import Leftover
 from harness.runs import Lease, RunFolder
+from harness.writing import named
 
 # What the harness reads of a root's outputs; a contract test holds this project's roots to it.
 # Another project's root may have fewer: what is measured is the function, so that one is needed.
@@ -71,11 +73,20 @@ _S3_BACKEND = {
 # The copy of what is taken of a state from the bucket.
 _ADOPTED = "adopted.tfstate"
 
+# What the copies of a root and of its folders go without. A lock file comes along: whoever commits
+# one wants those providers.
+_LEFT_BEHIND = (".terraform", "*.tfstate*", "__pycache__")
+
 # A mark that `init` ran to its end in a root.
 _INITIALISED = Path(".terraform", "dyno-initialised")
 
 OnChange = Callable[[Change], None]
 Say = Callable[[str], None]
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether the copies of a root and of its folders go without what has this name."""
+    return any(fnmatchcase(name, pattern) for pattern in _LEFT_BEHIND)
 
 
 def _silent(_text: str) -> None:
@@ -124,8 +135,7 @@ class Environment:
             UserError: Another of these folders is missing.
         """
         lease = self.folder.read_lease()
-        # a lock file comes along: whoever commits one wants those providers
-        ignore = shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__")
+        ignore = shutil.ignore_patterns(*_LEFT_BEHIND)
         for source in (*map(Path, folders), Path("envs", lease.env)):
             if source == Path("modules") and not (project / source).is_dir():
                 continue
@@ -282,7 +292,8 @@ class Environment:
         self.folder.terraform.mkdir(parents=True, exist_ok=True)
         copy = self.folder.terraform / _ADOPTED
         copy.touch(mode=0o600)
-        copy.write_text(state, encoding="utf-8")
+        with named(copy):
+            copy.write_text(state, encoding="utf-8")
         return state_files.bare_root(self.folder.terraform, copy, version=provider.RANGE)
 
     def _is_foreign(self, say: Say) -> bool:

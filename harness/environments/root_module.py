@@ -14,7 +14,6 @@ never meet, and has the output `function_arn`. Whatever else it has is used:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,8 +21,11 @@ from typing import Any
 
 from harness.aws import Account
 from harness.errors import StepError, UserError
+from harness.reading import read_object, read_text
 from harness.tuning import functions
 
+_PACKAGE = re.compile(r'\bvar\.packages\["([^"\\]+)"\]')
+_COMMENT = re.compile(r"^\s*(#|//).*?$|/\*.*?\*/", re.M | re.S)
 _VARIABLE = re.compile(r'^[ \t]*variable[ \t]+"?([A-Za-z_][\w-]*)"?[ \t]*\{', re.M)
 
 
@@ -31,10 +33,21 @@ def variables(root: Path) -> set[str]:
     """Return the names of the variables that a root module declares."""
     found: set[str] = set()
     for path in root.glob("*.tf"):
-        found |= set(_VARIABLE.findall(path.read_text(encoding="utf-8")))
+        found |= set(_VARIABLE.findall(read_text(path)))
     for path in root.glob("*.tf.json"):
         found |= _in_json(path)
     return found
+
+
+def packages(root: Path) -> set[str]:
+    """Return the folders of lambda/ that a root module takes packages of, by their names."""
+    return {
+        name for path in root.glob("*.tf") for name in _PACKAGE.findall(_without_comments(path))
+    }
+
+
+def _without_comments(path: Path) -> str:
+    return _COMMENT.sub("", read_text(path))
 
 
 def check(root: Path) -> None:
@@ -83,10 +96,6 @@ def completed(outputs: Mapping[str, Any], account: Account, name_prefix: str) ->
 
 
 def _in_json(path: Path) -> set[str]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return set()  # Terraform says what is wrong with it
-    declared = content.get("variable") if isinstance(content, dict) else None
+    declared = read_object(path).get("variable")
     blocks = declared if isinstance(declared, list) else [declared]
     return {name for block in blocks if isinstance(block, dict) for name in block}

@@ -14,6 +14,7 @@ from harness.environments.state_bucket import StateLock
 from harness.environments.terraform import APPLY_TIMEOUT_S
 from harness.programs.owner import pid_namespace
 from harness.programs.process import GRACE_S
+from harness.reading import UnreadableError, read_bytes
 from harness.runs import Lease
 
 # A guard ends its program this long after the command's own deadline; nothing of ours holds a
@@ -22,6 +23,7 @@ LONGEST_LOCK = timedelta(seconds=APPLY_TIMEOUT_S + GRACE_S + 600)
 
 # Terraform puts this where it could not write the state.
 ERRORED = "errored.tfstate"
+_MOST_STATE_BYTES = 1_000_000_000
 _BARE = "bare"
 
 
@@ -113,9 +115,9 @@ def is_dead(lock: StateLock, lease: Lease, terraform: Path, now: datetime) -> bo
 
 
 def _is_state(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    try:  # what Terraform can read is a state, whatever else it holds
+        content = json.loads(read_bytes(path, most_bytes=_MOST_STATE_BYTES))
+    except (UnreadableError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and "version" in content
 

@@ -51,6 +51,12 @@ PACKAGES: tuple[str, ...] = ("crud_api", "power_tuner")
 Beside = Callable[[], AbstractContextManager[None]]  # entered to do something beside others
 
 
+def package_names(sources: Path) -> tuple[str, ...]:
+    """Return the folders of lambda/ that become packages."""
+    folders = (path for path in (sources / "lambda").glob("[!._]*") if path.is_dir())
+    return tuple(sorted(path.name for path in folders))
+
+
 class Run:
     """One run, from settings to evidence.
 
@@ -121,9 +127,12 @@ class Run:
             UserError: Something is missing or wrong; nothing was made.
         """
         env = load_env(project, env_name, overrides)
-        env.tuning_payload()
-        root_module.check(env.folder)
+        if port is not None:
+            check_port(port)
+        packages = cls.packages if cls.packages is not None else package_names(project)
+        premises.check_sources(project, env, packages)
         all_runs = runs_folder or project / "runs"
+        runs.check_place(all_runs)
         compared_with = baseline.of_settings(project, env, all_runs)
         tools = premises.tools_of(project, ui, node=(project / "postman").is_dir())
         settings = env.settings.environment
@@ -131,8 +140,6 @@ class Run:
         emulated = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
         own_server = emulated and server_home is None
         if own_server:
-            if port is not None:
-                check_port(port)
             account = None
         elif emulated and server_home is not None:
             account = accounts.in_embedded(server_home, account_id)
@@ -622,10 +629,7 @@ class Run:
         }
 
     def _package_names(self) -> tuple[str, ...]:
-        if self.packages is not None:
-            return self.packages
-        folders = (path for path in (self.sources / "lambda").glob("[!._]*") if path.is_dir())
-        return tuple(sorted(path.name for path in folders))
+        return self.packages if self.packages is not None else package_names(self.sources)
 
     def collection(self, step: str) -> Path:
         """Return the file of what a "smoke" or a "load" test asks."""

@@ -30,6 +30,7 @@ from harness.report.latency_chart import latency_spec
 from harness.report.meanings import meanings
 from harness.report.power_chart import interval, power_spec
 from harness.results import RunResult
+from harness.writing import named
 
 # Above, reading takes longer than all the rest, for a line that hardly looks different.
 _MOST_BYTES = 24_000_000
@@ -263,5 +264,6 @@ def _write(path: Path, content: str | bytes) -> None:
     # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with named(path):
+        partial.write_bytes(data)
+        partial.replace(path)

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness.delivery import apply
+from harness.errors import brief
 from harness.report import advice, markdown, numbers, tables, words
 from harness.report.meanings import meanings
 from harness.report.objections import objections as objections_of
@@ -110,7 +111,9 @@ def marker(flavour: Flavour, key: str) -> str:
         ValueError: The key could end the marker early.
     """
     if not _KEY.fullmatch(key):
-        raise ValueError(f"{key!r}: use up to 40 letters, digits, hyphens and underscores")
+        raise ValueError(
+            f"{brief(repr(key))}: use up to 40 letters, digits, hyphens and underscores"
+        )
     return flavour.marker.format(key=key)
 
 

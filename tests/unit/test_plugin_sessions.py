@@ -123,8 +123,34 @@ def test_a_baseline_that_is_not_there_is_one_clear_error(project: pytest.Pyteste
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run-dir", "file"], "*file: runs cannot be kept there: it is not a folder"),
+        (["--run-dir", "file/runs"], "*file: runs cannot be kept there: it is not a folder"),
+        (["--baseline", "x" * 3000], '*?regression? baseline: "xxx*must be up to 2048*'),
+        (["--baseline", "a\x1bb"], "*?regression? baseline: *must be up to 2048 printable*"),
+        (["--env", "a\nb"], r"*ENV=a\nb: no such environment*"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_of_an_option_is_one_clear_error(
+    project: pytest.Pytester, arguments: list[str], message: str
+) -> None:
+    """Before any test, and in a line."""
+    (project.path / "file").touch()
+    project.makepyfile("def test(): raise SystemError")
+    result = project.runpytest_inprocess("--env", "mine", *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+@pytest.mark.parametrize(
     ("marker", "message"),
     [
+        ("slo(latency_p95_ms=float('nan'))", "*latency_p95_ms: NaN is not allowed*"),
+        ("slo(latency_p95_ms=float('inf'))", "*latency_p95_ms: Infinity is not allowed*"),
+        ("load(pacing_ms=2**31)", "*pacing_ms: 2147483648 is not allowed*"),
+        ("tuning(payload=float('inf'))", "*payload: inf is no number that JSON has*"),
         ("slo(p95=3)", "*markers of *::test_gate: ?slo? p95: unknown key; allowed:*"),
         ("tuning(num=1)", "*?tuning? num: 1 is not allowed: must be greater than or equal to 5"),
         ("load(duration_s=5.0)", "*?load?: ramp_up_s (10) must be less than duration_s (5)"),
