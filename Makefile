@@ -19,7 +19,11 @@ N ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
-DYNO := $(BIN)/dyno
+# Not .venv/bin/dyno and the like: pip's launchers name their interpreter by its whole path, and a
+# shell reads that, with whatever quotes and dollars there are in it.
+PYTHON_OF_VENV := $(BIN)/python
+DYNO := $(PYTHON_OF_VENV) -m harness.start
+PYTEST := $(PYTHON_OF_VENV) -m pytest
 OF_RUN := $(if $(RUN),--run '$(RUN)')
 
 # Stamps: each part of the set-up is done once, and again only when its input changed.
@@ -58,7 +62,7 @@ load: $(READY) ## Load the API of a standing environment
 
 .PHONY: gate
 gate: $(READY) ## The gates (tests/gates), each worker in an environment of its own
-	@$(BIN)/pytest tests/gates --env '$(ENV)' -v -n '$(WORKERS)' --dist loadfile -o timeout=0 \
+	@$(PYTEST) tests/gates --env '$(ENV)' -v -n '$(WORKERS)' --dist loadfile -o timeout=0 \
 	  $(if $(KEEP),--keep) $(if $(BASELINE),--baseline '$(BASELINE)') $(ARGS)
 
 .PHONY: report
@@ -82,15 +86,15 @@ test test-all: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 
 .PHONY: test
 test: $(READY) ## All tests but the slowest, on the embedded AWS: no account needed
-	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal -m 'not slow' $(ARGS)
+	@$(PYTEST) -n '$(WORKERS)' --dist worksteal -m 'not slow' $(ARGS)
 
 .PHONY: test-all
 test-all: $(READY) ## All tests, the slowest too
-	@$(BIN)/pytest -n '$(WORKERS)' --dist worksteal $(ARGS)
+	@$(PYTEST) -n '$(WORKERS)' --dist worksteal $(ARGS)
 
 .PHONY: bench-gate
 bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--runs 50")
-	@$(BIN)/python -m harness.bench.report $(ARGS)
+	@$(PYTHON_OF_VENV) -m harness.bench.report $(ARGS)
 
 .PHONY: fidelity
 fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
@@ -98,11 +102,11 @@ fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
 
 .PHONY: faults
 faults: $(READY) ## Kill N runs at random moments, and look what a sweep leaves
-	@$(BIN)/python -m tests.faults --runs '$(N)' $(ARGS)
+	@$(PYTHON_OF_VENV) -m tests.faults --runs '$(N)' $(ARGS)
 
 .PHONY: trials
 trials: $(READY) ## Compare a function with itself and a slower one, N times each
-	@$(BIN)/python -m tests.trials --runs '$(N)' $(ARGS)
+	@$(PYTHON_OF_VENV) -m tests.trials --runs '$(N)' $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types, Terraform, state machine, shell, workflows
@@ -120,11 +124,11 @@ checkov: $(READY) ## Look for insecure settings in the Terraform (fetches checko
 fmt: $(READY) ## Format Python and Terraform
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/python -m harness.environments.toolchain fmt -recursive -list=false .
+	@$(PYTHON_OF_VENV) -m harness.environments.toolchain fmt -recursive -list=false .
 
 .PHONY: docs
 docs: $(READY) ## Write the generated tables of the modules' READMEs
-	@$(BIN)/python -m harness.docs
+	@$(PYTHON_OF_VENV) -m harness.docs
 
 .PHONY: lock
 lock: $(READY) ## Renew requirements.lock from pyproject.toml

@@ -7,6 +7,7 @@ the environment are all the difference.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ import botocore.config
 import botocore.exceptions
 import botocore.session
 
-from harness.errors import StepError, UserError
+from harness.errors import StepError, UserError, brief
+from harness.regions import is_region
 
 _CREDENTIAL_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
@@ -126,18 +128,25 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         session = Session(region_name=wanted or None, endpoint_url=endpoint or None)
     except botocore.exceptions.ProfileNotFound as error:
         raise UserError(
-            f"AWS_PROFILE: {error}. `aws configure list-profiles` lists them."
+            f"AWS_PROFILE: {_on_a_line(error)}. `aws configure list-profiles` lists them."
         ) from error
+    except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
+        raise UserError(f"the AWS configuration cannot be read: {_on_a_line(error)}") from error
     try:
         if session.get_credentials() is None:
             raise botocore.exceptions.NoCredentialsError
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
         raise _no_credentials(error) from error
     found_region = session.region_name
     if not found_region:
         raise UserError(
             "no AWS region: set AWS_REGION, or region under [environment] in the "
             "environment's dyno.toml."
+        )
+    if not is_region(found_region):
+        raise UserError(
+            f"AWS region {brief(repr(found_region))} (AWS_REGION, AWS_DEFAULT_REGION or the "
+            "profile): must look like us-east-1"
         )
     config = botocore.config.Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 2})
     try:
@@ -161,7 +170,9 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         raise _no_credentials(error) from error
     except botocore.exceptions.BotoCoreError as error:
         where = f" at AWS_ENDPOINT_URL={endpoint}" if endpoint else ""
-        raise UserError(f"AWS does not answer{where}: {error}") from error
+        raise UserError(f"AWS does not answer{where}: {_on_a_line(error)}") from error
+    except (OSError, ValueError) as error:  # such as a CA bundle that is none, a key with a newline
+        raise UserError(f"AWS cannot be asked: {_on_a_line(error)}") from error
     environment = {"AWS_REGION": found_region, "AWS_DEFAULT_REGION": found_region}
     if endpoint:
         environment |= {"AWS_ENDPOINT_URL": endpoint}
@@ -183,13 +194,17 @@ def _endpoint(environ: Mapping[str, str]) -> str:
     endpoint = environ.get("AWS_ENDPOINT_URL", "")
     try:
         parts = urlsplit(endpoint)
-        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        known = (
+            parts.scheme in ("http", "https")
+            and re.fullmatch(r"[A-Za-z0-9._:-]+", parts.hostname or "")
+            and parts.port != 0
+        )
     except ValueError:  # such as a port that is no number
         known = False
     if endpoint and not known:
         raise UserError(
-            f"AWS_ENDPOINT_URL={endpoint}: must be an address such as http://127.0.0.1:4566, "
-            "or unset for AWS itself"
+            f"AWS_ENDPOINT_URL={brief(endpoint)}: must be an address such as "
+            "http://127.0.0.1:4566, or unset for AWS itself"
         )
     return endpoint
 
@@ -207,9 +222,14 @@ def errors_of(step: str) -> Iterator[None]:
         raise StepError(step, f"AWS refused, or did not answer: {error}") from error
 
 
+def _on_a_line(error: Exception) -> str:
+    """Return what an error says; there may be all sorts of things from the environment in it."""
+    return brief(" ".join(str(error).split()), most=300)
+
+
 def _no_credentials(error: Exception) -> UserError:
     return UserError(
-        f"no AWS credentials ({error}). Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+        f"no AWS credentials ({_on_a_line(error)}). Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY; or run without an account: make tune ENV=local."
     )
 

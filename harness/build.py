@@ -15,10 +15,12 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.writing import named
 
 # The oldest time that a zip can hold; a real one would change the hash at every check-out.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
@@ -27,6 +29,7 @@ _PLAIN, _EXECUTABLE = (0o100644 << 16, 0o100755 << 16)
 _UNIX = 3  # zipfile would name the system that builds
 _LEVEL = 6  # zlib's default, named so that it stays
 
+_MOST_ENTRIES = 100_000  # more would be a home folder, or links that lead in ever more ways
 # What Lambda takes at most, unzipped: https://docs.aws.amazon.com/lambda/latest/dg/limits.html
 _UNZIPPED_BYTES_MAX = 250 * 1024 * 1024
 
@@ -87,26 +90,49 @@ def build(source: Path, target_zip: Path) -> Package:
         UserError: The folder is missing, holds nothing to zip, or something that cannot be zipped.
     """
     left_out: list[tuple[str, str]] = []
-    try:
-        entries = sorted(_entries(source, left_out), key=lambda entry: entry.name)
-        if not entries:
-            raise UserError(f"{source}: no files to put into the function's package")
-        _check_size(source, entries)
+    entries = _required_entries(source, left_out)
+    with _readable(source):
         content = _zip_bytes(entries)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or source}: cannot be packed: {error.strerror}"
-        ) from error
     if not target_zip.is_file() or target_zip.read_bytes() != content:
         _replace(target_zip, content)
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
     return Package(target_zip, digest, len(content), _in_words(left_out))
 
 
+def require_packable(source: Path) -> None:
+    """Make sure that a function's folder can be zipped.
+
+    Raises:
+        UserError: It is missing, holds nothing to zip, or something that cannot be.
+    """
+    _required_entries(source, [])
+
+
+def _required_entries(source: Path, left_out: list[tuple[str, str]]) -> list[_Entry]:
+    """Return what belongs into the package, sorted; see `_entries`."""
+    with _readable(source):
+        entries = sorted(_entries(source, left_out), key=lambda entry: entry.name)
+        if not entries:
+            raise UserError(f"{source}: no files to put into the function's package")
+        _check_size(source, entries)
+    return entries
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    """Tell what of a folder cannot be read as the user's mistake."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or source
+        raise UserError(f"{where}: cannot be packed: {error.strerror}") from error
+
+
 def _entries(source: Path, left_out: list[tuple[str, str]]) -> Iterator[_Entry]:
     """Yield what belongs into the package; append what does not, and why, to `left_out`."""
     top = source.resolve()
     waiting: list[tuple[str, Path, tuple[Path, ...]]] = [("", source, (top,))]
+    count = 0
     while waiting:
         prefix, folder, above = waiting.pop()
         for path in folder.iterdir():
@@ -115,6 +141,9 @@ def _entries(source: Path, left_out: list[tuple[str, str]]) -> Iterator[_Entry]:
             if why is not None:
                 left_out.append((name, why))
                 continue
+            count += 1
+            if count > _MOST_ENTRIES:
+                raise UserError(f"{source}: more than {_MOST_ENTRIES:,} files; is it a function?")
             real = _followed(path, top)
             mode = real.stat().st_mode
             if stat.S_ISDIR(mode):
@@ -219,5 +248,6 @@ def _replace(target: Path, content: bytes) -> None:
     """Write the zip in one step, so that a reader never sees half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(target)
+    with named(target):
+        draft.write_bytes(content)
+        draft.replace(target)

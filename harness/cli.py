@@ -10,6 +10,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from harness import __version__
 from harness.commands import apply as cli_apply
@@ -19,6 +20,7 @@ from harness.commands import deploy as cli_deploy
 from harness.commands import tune as cli_tune
 from harness.commands import unforeseen
 from harness.commands.local import local_app
+from harness.commands.numbers import strict_numbers
 from harness.commands.support import (
     EXIT_STATUS_HELP,
     EnvOption,
@@ -366,15 +368,18 @@ def sweep(
 
 for commands in (app, local_app):
     unwrap_help(commands)
+    strict_numbers(commands)
 
 
 def main() -> None:
     """Run the command line: whatever goes wrong ends in one line and an exit status."""
     outlive_readers()
     try:
-        app()
+        status: Any = app(prog_name="dyno", standalone_mode=False)
     except SystemExit as end:
-        status: Any = end.code
+        status = end.code
+    except TyperException as error:
+        status = unforeseen.tell_misuse(error, Ui())
     except Exception as error:
         status = _tell(error)
     try:

@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from harness.errors import UserError
+from harness.errors import UserError, brief
 from harness.gates import plan
+from harness.reading import problem_of_json, read_json, read_toml
+from harness.regions import is_region
 
 SETTINGS_FILE = "dyno.toml"
+_SETTINGS_BYTES_MAX = 1_000_000
+_COMPLAINTS_MAX = 10
 
 MEMORY_MB_MIN = 128
 MEMORY_MB_MAX = 10_240
@@ -41,12 +47,38 @@ FUNCTION_ARN = re.compile(
 )
 
 
+TEXT_CHARS_MAX = 2048
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # What no bucket's name may begin with.
 _RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_shown(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what no name, path or title has: it would end up in a file name, or a terminal."""
+        texts = value if isinstance(value, list) else [value]
+        for text in texts if info.field_name != "payload" else ():
+            if isinstance(text, str) and (len(text) > TEXT_CHARS_MAX or not text.isprintable()):
+                raise ValueError(
+                    f'"{brief(text)}": must be up to {TEXT_CHARS_MAX} printable characters'
+                )
+        return value
+
+
+def _zero_or_more_than(least: float) -> AfterValidator:
+    """Refuse what is so little that nothing could be divided by it; 0 stays 0."""
+
+    def check(value: float) -> float:
+        if 0 < value < least:
+            raise ValueError(f"must be 0, or at least {least:g}")
+        return value
+
+    return AfterValidator(check)
 
 
 class EnvironmentSettings(_Section):
@@ -58,10 +90,10 @@ class EnvironmentSettings(_Section):
     # of the embedded AWS: invocations at once before callers get a 429; 10 as in a new account
     account_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
     region: str = ""  # empty: what the AWS SDK finds (AWS_REGION, the profile)
-    lifetime_hours: Annotated[float, Field(gt=0, le=72)] = 4.0  # until `dyno sweep` may take it
+    lifetime_hours: Annotated[float, Field(ge=0.01, le=72)] = 4.0  # until `dyno sweep` may take it
     state_bucket: str = ""  # empty: dyno-state-ACCOUNT-REGION
     # folders beside envs/ that the root refers to, as ../../NAME: a run works on a copy
-    folders: list[str] = ["modules"]
+    folders: Annotated[list[str], Field(max_length=100)] = ["modules"]
     seed_items: Annotated[int, Field(ge=0, le=100_000)] = 0  # put into the table before measuring
 
     @field_validator("name")
@@ -71,28 +103,53 @@ class EnvironmentSettings(_Section):
             raise ValueError(f"{value!r}: S3 keeps names that begin with {', '.join(_RESERVED)}")
         return value
 
+    @field_validator("region")
+    @classmethod
+    def _region(cls, value: str) -> str:
+        if value and not is_region(value):
+            raise ValueError(f'"{brief(value)}" is no AWS region, such as eu-west-1')
+        return value
+
+    @field_validator("state_bucket")
+    @classmethod
+    def _bucket(cls, value: str) -> str:
+        if value and not _BUCKET.fullmatch(value):
+            raise ValueError(
+                f'"{brief(value)}" is not the name of an S3 bucket: 3 to 63 small letters, '
+                "digits, dots and dashes"
+            )
+        return value
+
     @field_validator("folders")
     @classmethod
     def _below_the_project(cls, values: list[str]) -> list[str]:
         for value in values:
             parts = PurePosixPath(value).parts
             if not parts or value.startswith("/") or ".." in parts:
-                raise ValueError(f"{value!r} is not a folder below the project, such as modules")
+                raise ValueError(
+                    f"{brief(repr(value))} is not a folder below the project, such as modules"
+                )
             if parts[0] in ("envs", "runs"):
-                raise ValueError(f"{value!r} is not for the root to refer to")
+                raise ValueError(f"{brief(repr(value))} is not for the root to refer to")
         return values
 
 
 class TuningSettings(_Section):
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
-    power_values: Annotated[list[int], Field(min_length=1)] = [128, 256, 512, 1024]  # or "ALL"
+    power_values: Annotated[list[int], Field(min_length=1, max_length=100)] = [
+        128,
+        256,
+        512,
+        1024,
+    ]  # or "ALL"
     num: Annotated[int, Field(ge=5, le=10_000)] = 10
     strategy: Literal["cost", "speed", "balanced"] = "balanced"
     balanced_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     parallel_invocation: bool = False
     sequential: bool = False  # one power value after the other, not side by side
-    sleep_between_runs_ms: Annotated[int, Field(ge=0)] = 0
+    # a value is measured by one invocation of the tuner, which ends after 15 minutes
+    sleep_between_runs_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
     discard_top_bottom: Annotated[float, Field(ge=0, le=0.4)] = 0.2
     only_cold_starts: bool = False
     payload: Any = None  # the event; or payload_file, or payload_s3
@@ -102,10 +159,20 @@ class TuningSettings(_Section):
     post_processor_arn: str = ""  # a function that gets what the function returned
     disable_payload_logs: bool = False
     include_output_results: bool = False
-    allowed_exceptions: list[str] = []  # error types that count as measured
+    allowed_exceptions: Annotated[
+        list[str], Field(max_length=100)
+    ] = []  # error types that count as measured
     allow_failures: bool = True  # a power value that fails is left out instead of failing all
     on_conflict: Literal["fail", "wait"] = "fail"  # when the function is being tuned already
-    timeout_minutes: Annotated[float, Field(gt=0)] = 60.0
+    timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
+
+    @field_validator("payload")
+    @classmethod
+    def _is_json(cls, value: Any) -> Any:
+        problem = problem_of_json(value)
+        if problem:
+            raise ValueError(f"{problem}; a payload is JSON")
+        return value
 
     @model_validator(mode="after")
     def _one_payload(self) -> TuningSettings:
@@ -130,7 +197,7 @@ class TuningSettings(_Section):
         wrong = [value for value in values if not MEMORY_MB_MIN <= value <= MEMORY_MB_MAX]
         if wrong:
             raise ValueError(
-                f"{', '.join(map(str, wrong))} MB is not allowed: "
+                f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
                 f"a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
             )
         return sorted(set(values))
@@ -139,7 +206,9 @@ class TuningSettings(_Section):
     @classmethod
     def _s3_uri(cls, value: str) -> str:
         if value and not S3_URI.fullmatch(value):
-            raise ValueError(f"{value} is not an S3 URI, such as s3://bucket/folder/payload.json")
+            raise ValueError(
+                f"{brief(value)} is not an S3 URI, such as s3://bucket/folder/payload.json"
+            )
         return value
 
     @field_validator("pre_processor_arn", "post_processor_arn")
@@ -147,7 +216,7 @@ class TuningSettings(_Section):
     def _function_arn(cls, value: str) -> str:
         if value and not FUNCTION_ARN.fullmatch(value):
             raise ValueError(
-                f"{value} is not the ARN of a Lambda function, such as "
+                f"{brief(value)} is not the ARN of a Lambda function, such as "
                 "arn:aws:lambda:eu-west-1:123456789012:function:my-function"
             )
         return value
@@ -156,12 +225,15 @@ class TuningSettings(_Section):
 class LoadStage(_Section):
     """Part of a load test, in which the level goes in a straight line to `level`."""
 
-    level: Annotated[float, Field(ge=0, le=1000)]  # users; in an open loop iterations per second
-    duration_s: Annotated[float, Field(ge=0, le=3600)]  # 0: a jump
+    # users; in an open loop iterations per second
+    level: Annotated[float, Field(ge=0, le=1000), _zero_or_more_than(0.01)]
+    duration_s: Annotated[float, Field(ge=0, le=3600), _zero_or_more_than(0.01)]  # 0: a jump
 
 
 LOAD_SECONDS_MAX = 3600.0
 LOAD_USERS_MAX = 200
+PACING_MS_MAX = 3_600_000  # Node takes a timer of 2^31 ms for one of 1 ms
+LATENCY_MS_MAX = 900_000  # an invocation ends after 15 minutes
 
 # Load tests by name. A key that is given beside the name comes before the preset's.
 LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -186,13 +258,18 @@ class LoadSettings(_Section):
     loop: Literal["closed", "open"] = "closed"
     # in an open loop the most iterations that are under way at once
     virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 10
-    arrivals_per_s: Annotated[float | None, Field(gt=0, le=1000)] = None  # iterations, open loop
+    arrivals_per_s: Annotated[float | None, Field(ge=0.01, le=1000)] = None  # iterations, open loop
     spacing: Literal["even", "poisson"] = "even"  # of the arrivals in an open loop
-    ramp_up_s: Annotated[float, Field(ge=0)] = 10.0
-    duration_s: Annotated[float, Field(gt=0, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
-    stages: list[LoadStage] = []  # in the place of ramp-up and duration
-    warm_up_s: Annotated[float, Field(ge=0)] = 0.0  # requests that begin before are left out
-    pacing_ms: Annotated[int, Field(ge=0)] = 0  # least time of one user's iteration, closed loop
+    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0
+    duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
+    stages: Annotated[
+        list[LoadStage], Field(max_length=100)
+    ] = []  # in the place of ramp-up and duration
+    warm_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = (
+        0.0  # requests that begin before are left out
+    )
+    # least time of one user's iteration, closed loop
+    pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 0
     request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
 
     @model_validator(mode="before")
@@ -263,15 +340,15 @@ def _stages(given: Any) -> list[LoadStage]:
 class SloSettings(_Section):
     """Limits of the gate, inclusive; a key that is left out is not checked."""
 
-    latency_p95_ms: Annotated[float | None, Field(gt=0)] = None
-    latency_p99_ms: Annotated[float | None, Field(gt=0)] = None
+    latency_p95_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
+    latency_p99_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
     error_ratio: Annotated[float | None, Field(ge=0, le=1)] = None
-    cost_per_million_usd: Annotated[float | None, Field(gt=0)] = None
+    cost_per_million_usd: Annotated[float | None, Field(ge=1e-6, le=1e9)] = None
     # how much worse (by the strategy's own measure) the deployed memory may be than the best:
     # 0.1 allows ten per cent
-    distance_from_best: Annotated[float | None, Field(ge=0)] = None
+    distance_from_best: Annotated[float | None, Field(ge=0, le=1e6)] = None
     # of the intervals that latencies and errors are judged by; 0 compares what was measured
-    confidence: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    confidence: Annotated[float, Field(ge=0, le=0.999999)] = 0.95
     # load tests at most, one after the other, until latencies and errors can be judged
     max_rounds: Annotated[int, Field(ge=1, le=20)] = 3
     # what a verdict without enough evidence, after the last round, means for the exit status
@@ -287,13 +364,17 @@ class RegressionSettings(_Section):
         "p95",
         "cost",
     ]
-    margin: Annotated[float, Field(gt=0, le=1)] = plan.MARGIN  # how much worse each may be
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = plan.ALPHA  # most runs that fail although equal
-    risk: Annotated[float, Field(gt=0, lt=0.5)] = plan.RISK  # most runs that pass although worse
+    margin: Annotated[float, Field(ge=0.001, le=1)] = plan.MARGIN  # how much worse each may be
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = (
+        plan.ALPHA
+    )  # most runs that fail although equal
+    risk: Annotated[float, Field(ge=1e-6, lt=0.5)] = plan.RISK  # most runs that pass although worse
     pairs: Annotated[int, Field(ge=1, le=1000)] = plan.PAIRS_PER_LOOK  # of blocks, until each look
     looks: Annotated[int, Field(ge=1, le=10)] = plan.MOST_LOOKS  # at most, while it cannot be told
-    turn_s: Annotated[float, Field(gt=0, le=600)] = plan.TURN_S  # of a block, warm-up included
-    warm_up_s: Annotated[float, Field(ge=0)] = plan.WARM_UP_S  # of each: its sandboxes are new
+    turn_s: Annotated[float, Field(ge=0.1, le=600)] = plan.TURN_S  # of a block, warm-up included
+    warm_up_s: Annotated[float, Field(ge=0, le=600)] = (
+        plan.WARM_UP_S
+    )  # of each: its sandboxes are new
     invocations: Annotated[int, Field(ge=1, le=1000)] = 20  # per block, for its cost
 
     @model_validator(mode="after")
@@ -325,9 +406,9 @@ class DeployLoadSettings(LoadSettings):
     """The load of a deployment's check: about 20 requests/s, since others use that API."""
 
     virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 2
-    ramp_up_s: Annotated[float, Field(ge=0)] = 0.0
-    duration_s: Annotated[float, Field(gt=0, le=LOAD_SECONDS_MAX)] = 30.0
-    pacing_ms: Annotated[int, Field(ge=0)] = 1000
+    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
+    duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 30.0
+    pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 1000
 
 
 class DeploySettings(_Section):
@@ -373,24 +454,21 @@ class Env:
         """Return the event that the function is tuned with.
 
         Raises:
-            UserError: `payload_file` is not there or is not JSON.
+            UserError: `payload_file` cannot be read, or is not JSON.
         """
         tuning = self.settings.tuning
         if not tuning.payload_file:
             return {} if tuning.payload is None else tuning.payload
         path = self.folder / tuning.payload_file
         where = f"{self.folder / SETTINGS_FILE}: [tuning] payload_file"
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{where}: cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise UserError(f"{where}: {path} is not JSON: {error}") from error
+        return read_json(path, where=f"{where}: {brief(tuning.payload_file)}")
 
 
 def known_envs(project: Path) -> list[str]:
     """Return the names of the environments of a project, sorted."""
-    return sorted(path.parent.name for path in (project / "envs").glob(f"*/{SETTINGS_FILE}"))
+    # with what is a link to nothing: whoever asks for that environment is told so
+    folders = (project / "envs").glob("*")
+    return sorted(path.name for path in folders if os.path.lexists(path / SETTINGS_FILE))
 
 
 def load_env(project: Path, name: str, overrides: Mapping[str, Any] | None = None) -> Env:
@@ -407,16 +485,13 @@ def load_env(project: Path, name: str, overrides: Mapping[str, Any] | None = Non
     """
     known = known_envs(project)
     if name not in known:
-        raise UserError(f"ENV={name}: no such environment. Known: {', '.join(known) or 'none'}.")
+        raise UserError(
+            f"ENV={brief(name)}: no such environment. Known: {', '.join(known) or 'none'}."
+        )
     folder = project / "envs" / name
-    path = folder / SETTINGS_FILE
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{_shown(path, project)}: not TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{_shown(path, project)}: cannot be read: {error}") from error
-    settings = parse_settings(content, _shown(path, project))
+    where = str((folder / SETTINGS_FILE).relative_to(project))
+    content = read_toml(folder / SETTINGS_FILE, most_bytes=_SETTINGS_BYTES_MAX, where=where)
+    settings = parse_settings(content, where)
     return Env(name=name, folder=folder, settings=with_overrides(settings, overrides or {}))
 
 
@@ -479,20 +554,18 @@ def _make_way(load: dict[str, Any], given: Mapping[str, Any]) -> None:
         load.pop("arrivals_per_s", None)
 
 
-def _shown(path: Path, project: Path) -> str:
-    return str(path.relative_to(project))
-
-
 def _complaints(error: ValidationError) -> list[str]:
     """Turn pydantic's findings into lines that name the key and what is allowed."""
-    return [_complaint(finding) for finding in error.errors()]
+    complaints = [_complaint(finding) for finding in error.errors()]
+    more = len(complaints) - _COMPLAINTS_MAX
+    return complaints[:_COMPLAINTS_MAX] + ([f"and {more} more"] if more > 0 else [])
 
 
 def _complaint(finding: Any) -> str:
     path = [str(part) for part in finding["loc"]]
     section, key = (path[0] if path else ""), ".".join(path[1:])
-    value = json.dumps(finding["input"], default=str)
-    label = f"[{section}] {key}".strip() if section else "file"
+    value = brief(json.dumps(finding["input"], default=str))
+    label = brief(f"[{section}] {key}".strip(), most=160) if section else "file"
     match finding["type"]:
         case "extra_forbidden":
             return f"{label}: unknown key; allowed: {_allowed_keys(section if key else None)}"

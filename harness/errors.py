@@ -9,6 +9,28 @@ EXIT_STEP_FAILED = 3
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
+def brief(value: object, *, most: int = 80) -> str:
+    """Return a value as a message may show it: on one line, short, and harmless to a terminal.
+
+    Args:
+        value: What somebody gave; a text is shown without quotes.
+        most: Longest text, in characters.
+    """
+    text = str(value)
+    shown = printable(text[: most + 1])
+    return shown if len(text) <= most else f"{shown[: most - 3]}..."
+
+
+def printable(text: str, besides: str = "") -> str:
+    """Return a text whose characters all show, as Python would write the others.
+
+    Args:
+        text: The text.
+        besides: Characters that stay as they are, such as the end of a line.
+    """
+    return "".join(c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
+
+
 class DynoError(Exception):
     """Base of all errors that are reported without a traceback.
 

@@ -29,6 +29,7 @@ from harness.pytest_gates.fixtures import (
     FIXTURES,
     SECTIONS,
     SESSION,
+    UNDECIDED,
     as_sentence,
     settings_of_test,
     text_of,
@@ -281,6 +282,9 @@ class _Last:
         """Show the tables of all runs of the session."""
         from harness.pytest_gates import summary as gate_summary
 
+        for report in terminalreporter.stats.get("undecided", ()):
+            reasons = dict(report.user_properties)[UNDECIDED]
+            terminalreporter.write_line(f"{report.nodeid}: not decided: {reasons}", yellow=True)
         for title, text in gate_summary.tables(config.stash[_WORKERS].runs()):
             terminalreporter.section(title)
             for line in text.splitlines():

@@ -17,10 +17,12 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from harness.errors import printable
 from harness.terminal import StandardError, is_screen, paragraph
 
 # In a log file, a line about a step's progress at most this often.
 _QUIET_S = 10.0
+_USUAL_COLUMNS = 80
 _NARROW = 20  # columns that are too few for a text beside a step's name
 
 
@@ -63,6 +65,8 @@ class Ui:
     def __init__(self, console: Console | None = None, *, prefix: str = "") -> None:
         self._prefix = prefix
         self.console = console or Console(file=cast("TextIO", StandardError()), highlight=False)
+        if self.console.width < 1:  # COLUMNS=0: no line at all would be shown
+            self.console.width = _USUAL_COLUMNS
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[Step]:
@@ -82,7 +86,8 @@ class Ui:
 
     def note(self, text: str, style: str = "") -> None:
         """Write a line between steps."""
-        line = paragraph(self._prefix + text, self.console)
+        # what comes from elsewhere must not colour, move or hide anything here
+        line = paragraph(self._prefix + printable(text, besides="\n\t"), self.console)
         self.console.print(Text(line, style=style), soft_wrap=True)
 
     def warn(self, text: str) -> None:

@@ -10,11 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from harness.errors import UserError
+from harness.errors import UserError, brief
 
 SCHEMA_VERSION = 1
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
+
+_LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
+# What somebody else's program said, a payload among it, as it came.
+_NO_FIGURES = ("settings", "outputs", "tuning.raw")
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 Strategy = Literal["cost", "speed", "balanced"]
@@ -84,6 +90,8 @@ class TuningResult:
     state_machine: StateMachineCost
     warnings: tuple[str, ...] = ()
     raw: dict[str, Any] = field(default_factory=dict)  # the state machine's output as it came
+    # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
+    kept_over: int = 0
 
     def detail(self, power: int) -> PowerDetail | None:
         """Return what was measured at a power value, or None if it was not."""
@@ -261,6 +269,15 @@ class RunResult:
     regression: RegressionResult | None = None  # against a baseline, if one was named
     leftovers: tuple[Leftover, ...] | None = None  # None until teardown looked
     error: str = ""
+    endpoint: str = ""  # of the embedded AWS that it measured; empty: AWS, or an older release
+
+    @property
+    def on_embedded_aws(self) -> bool:
+        """Whether it measured an embedded AWS, whatever its environment is called."""
+        host = urlsplit(str(self.outputs.get("api_url") or "")).hostname or ""
+        environment = self.settings.get("environment")
+        emulated = isinstance(environment, Mapping) and environment.get("emulated") is True
+        return bool(self.endpoint) or emulated or host in _THIS_MACHINE
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json."""
@@ -271,7 +288,11 @@ class RunResult:
             "git_sha": self.git_sha,
             "started_at": self.started_at,
             "timings": self.timings,
-            "environment": {"name_prefix": self.name_prefix, "outputs": self.outputs},
+            "environment": {
+                "name_prefix": self.name_prefix,
+                "outputs": self.outputs,
+                "endpoint": self.endpoint,
+            },
             "settings": self.settings,
             "smoke": _plain(self.smoke),
             "tuning": _plain(self.tuning),
@@ -283,7 +304,7 @@ class RunResult:
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], source: str = "result.json") -> RunResult:
+    def from_json(cls, content: Any, source: str = "result.json") -> RunResult:
         """Return the run that `to_json` wrote: `from_json(to_json(run)) == run`.
 
         Args:
@@ -296,20 +317,49 @@ class RunResult:
         # Imported here: most commands make results and never read one back.
         from pydantic import TypeAdapter, ValidationError
 
+        if not isinstance(content, Mapping):
+            raise UserError(f"{source}: not the result of a run: it is {brief(repr(content))}")
         version = content.get("schema_version")
         if version != SCHEMA_VERSION:
             raise UserError(
-                f"{source}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}"
+                f"{source}: schema_version is {brief(repr(version))}, this release reads "
+                f"{SCHEMA_VERSION}"
             )
         environment = content.get("environment")
         flat = {key: value for key, value in content.items() if key in cls.__slots__}
         flat |= dict(environment) if isinstance(environment, Mapping) else {}
+        _require_figures(flat, source)
         try:
             return TypeAdapter(cls).validate_python(flat)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"{source}: {key}: {first['msg']}") from error
+            raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
+
+
+def _require_figures(content: Mapping[str, Any], source: str) -> None:
+    """Make sure that figures can be reckoned with, and that settings are in sections.
+
+    Raises:
+        UserError: One is beyond all that is measured, or a section is none.
+    """
+    settings = content.get("settings")
+    for section, keys in settings.items() if isinstance(settings, Mapping) else ():
+        if not isinstance(keys, Mapping):
+            raise UserError(
+                f"{source}: settings.{brief(section)}: must be an object, not {brief(repr(keys))}"
+            )
+    waiting: list[tuple[str, Any]] = list(content.items())
+    while waiting:
+        key, value = waiting.pop()
+        if key in _NO_FIGURES:
+            continue
+        if isinstance(value, Mapping):
+            waiting += [(f"{key}.{brief(inner)}", part) for inner, part in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}.{index}", part) for index, part in enumerate(value)]
+        elif isinstance(value, int | float) and abs(value) > _LARGEST_FIGURE:
+            raise UserError(f"{source}: {key}: {brief(value)} is too large a number")
 
 
 def _plain(record: Any) -> Any:

@@ -25,6 +25,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,9 +35,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
-from harness.errors import StepError, UserError
+from harness.errors import StepError, UserError, brief
 from harness.private import make_folder
 from harness.programs.owner import Owner, this_host, this_user
+from harness.reading import UnreadableError, parse_json, read_object
+from harness.writing import lock_file, named
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"
@@ -50,6 +53,8 @@ _SUFFIX_CHARS = 4
 
 # A run's id: its minute (UTC) and four characters; modules/github_oidc counts on the shape.
 RUN_ID = re.compile(rf"\d{{6}}-\d{{4}}-[{_ALPHABET}]{{{_SUFFIX_CHARS}}}")
+# A run's id in a resource's name, such as dyno-251120-0915-k3f9-crud-api.
+OF_A_RUN = re.compile(rf"(?:^|[-/])({RUN_ID.pattern})(?=$|[-/])")
 
 # What a teardown with its evidence needs on a full disk: a Terraform state and its backup, the
 # report and the logs come to 1 MB. Somebody else may take what is given free, so a little more
@@ -57,6 +62,8 @@ RUN_ID = re.compile(rf"\d{{6}}-\d{{4}}-[{_ALPHABET}]{{{_SUFFIX_CHARS}}}")
 RESERVES = {"reserve": 4_000_000, "reserve-last": 250_000}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOCK_POLL_S = 0.2
+_LARGEST = 2**31 - 1  # process id, or megabytes
+_LONGEST_NAME = 255  # bytes, of all file systems that matter here
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,7 @@ class Lease:
     function_memory_mb: int = 0  # that it had before
     beside: str = ""  # run that this is the baseline of, and that has the evidence
     adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
+    state_sha256: str = ""  # of the state in the bucket as this run wrote it last; empty: none yet
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Lease:
@@ -106,13 +114,14 @@ class Lease:
             raise UserError(f"not the lease of a run: it has no {', '.join(missing)}")
         for name, entry in known.items():
             if name in content and not _fits(str(entry.type), content[name]):
-                raise UserError(f"not the lease of a run: {name} is {_brief(content[name])}")
+                raise UserError(f"not the lease of a run: {name} is {brief(repr(content[name]))}")
         lease = cls(**{name: value for name, value in content.items() if name in known})
         for name in ("started_at", "expires_at"):
-            if parse_time(getattr(lease, name)) is None:
+            text = getattr(lease, name)
+            if parse_time(text) is None:
                 raise UserError(
-                    f"not the lease of a run: {name} is {_brief(getattr(lease, name))}, which is "
-                    "no time with its zone"
+                    f"not the lease of a run: {name} is {brief(repr(text))}, which is no time with "
+                    "its zone"
                 )
         return lease
 
@@ -148,7 +157,7 @@ def _fits(kind: str, value: Any) -> bool:
         case "str":
             return isinstance(value, str)
         case "int":
-            return type(value) is int
+            return type(value) is int and 0 <= value <= _LARGEST
         case "bool":
             return isinstance(value, bool)
         case "LeaseState":
@@ -157,12 +166,6 @@ def _fits(kind: str, value: Any) -> bool:
             return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
         case _:
             return isinstance(value, dict)
-
-
-def _brief(value: Any) -> str:
-    """Return a value as a message may show it: short, and of printable characters."""
-    text = ascii(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def parse_time(text: str) -> datetime | None:
@@ -238,10 +241,9 @@ class RunFolder:
     def progress(self) -> dict[str, Any]:
         """Return the finished steps as keys, and what they worked on as "inputs"."""
         try:
-            content = json.loads((self.path / "progress.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_object(self.path / "progress.json")
+        except UnreadableError:
             return {}
-        return content if isinstance(content, dict) else {}
 
     def _write_progress(self, content: Mapping[str, Any]) -> None:
         self.write("progress.json", json.dumps(content, indent=2) + "\n")
@@ -267,13 +269,9 @@ class RunFolder:
         """
         path = self.path / "lease.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{path}: not the lease of a run: {error}") from error
-        if not isinstance(content, dict):
-            raise UserError(f"{path}: not the lease of a run")
-        try:
-            return Lease.from_json(content)
+            return Lease.from_json(read_object(path))
+        except UnreadableError as error:
+            raise UserError(f"{path}: not the lease of a run: {error.problem}") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
@@ -371,7 +369,7 @@ class RunFolder:
             UserError: Another command works on it.
         """
         make_folder(self.path)
-        with (self.path / "lock").open("a+") as handle:
+        with lock_file(self.path / "lock") as handle:
             if not _flock(handle):
                 holder = f"run {self.run_id} is in use by {_holder(handle)}"
                 if waiting is None:
@@ -380,14 +378,30 @@ class RunFolder:
                 while not _flock(handle):
                     time.sleep(_LOCK_POLL_S)
             with contextlib.suppress(OSError):  # a full disk: it is locked all the same
-                handle.truncate(0)
-                handle.write(json.dumps(_this_command()))
-                handle.flush()
+                # not by the buffer, which would try again when it is closed
+                os.ftruncate(handle.fileno(), 0)
+                os.pwrite(handle.fileno(), json.dumps(_this_command()).encode(), 0)
             yield
 
 
 class InUseError(UserError):
     """Another command works on the environment."""
+
+
+def check_place(runs: Path) -> None:
+    """Make sure that a run's folder can be made.
+
+    Args:
+        runs: Folder of all runs; it need not be there yet.
+
+    Raises:
+        UserError: It cannot.
+    """
+    there = next(place for place in (runs, *runs.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise UserError(f"{there}: runs cannot be kept there: it is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there}: runs cannot be kept there: {os.strerror(errno.EACCES)}")
 
 
 def create(
@@ -409,8 +423,12 @@ def create(
     now = datetime.now(UTC).replace(microsecond=0)
     try:
         folder = _new_folder(runs, now, worker)
+    except OSError as error:
+        raise UserError(f"{runs}: a run cannot be kept there: {error.strerror}") from error
+    try:
         folder.make_reserve()
     except OSError as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
         raise UserError(f"{runs}: a run cannot be kept there: {error.strerror}") from error
     folder.write_lease(
         Lease(
@@ -463,9 +481,9 @@ def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = T
     """
     if run_id is not None:
         folder = RunFolder(runs / run_id)
-        if Path(run_id).name != run_id or not (folder.path / "lease.json").is_file():
+        if not _is_name(run_id) or not _has_lease(folder.path):
             known = ", ".join(run.run_id for run in all_runs(runs)[-5:]) or "none"
-            raise UserError(f"RUN={run_id}: no such run. The newest: {known}.")
+            raise UserError(f"RUN={brief(run_id)}: no such run. The newest: {known}.")
         return folder
     candidates = [
         run
@@ -481,22 +499,35 @@ def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = T
     return candidates[-1]
 
 
+def _is_name(text: str) -> bool:
+    """Whether a text can be the name of something in a folder."""
+    return Path(text).name == text and "\0" not in text and len(os.fsencode(text)) <= _LONGEST_NAME
+
+
 def unreadable(runs: Path) -> list[str]:
     """Return why a lease cannot be read, for each that cannot."""
     found = []
-    for path in sorted(runs.glob("*/lease.json")):
+    for folder in _with_lease(runs):
         try:
-            RunFolder(path.parent).read_lease()
+            folder.read_lease()
         except UserError as error:
             found.append(str(error))
     return found
 
 
+def _with_lease(runs: Path) -> list[RunFolder]:
+    """Return the folders that have a lease, be it a link to nothing."""
+    return [RunFolder(path) for path in sorted(runs.glob("*")) if _has_lease(path)]
+
+
+def _has_lease(folder: Path) -> bool:
+    return os.path.lexists(folder / "lease.json")
+
+
 def all_runs(runs: Path) -> list[RunFolder]:
     """Return all runs, oldest first; folders without a readable lease are left out."""
     found: list[tuple[str, RunFolder]] = []
-    for path in runs.glob("*/lease.json"):
-        folder = RunFolder(path.parent)
+    for folder in _with_lease(runs):
         try:
             found.append((folder.read_lease().started_at + folder.run_id, folder))
         except UserError:
@@ -514,7 +545,7 @@ def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("w", encoding="utf-8") as file:
+        with named(path), partial.open("w", encoding="utf-8") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)  # before there is anything in it to read
             file.write(text)
@@ -604,10 +635,10 @@ def _holder(handle: TextIO) -> str:
     """Return who holds a lock, in words."""
     handle.seek(0)
     try:
-        held = json.loads(handle.read())
+        held = parse_json(handle.read(10_000), "lock")
         return (
             f"process {held['pid']} of {held['owner']} on {held['host']} since {held['since']} "
             f"({held['command']})"
         )
-    except (ValueError, KeyError, TypeError):
+    except (UnreadableError, ValueError, KeyError, TypeError):
         return "another command"

@@ -7,7 +7,8 @@ terraform {
 
   # bucket, key and region come from the harness
   backend "s3" {
-    use_lockfile = true
+    use_lockfile           = true
+    skip_region_validation = true # Terraform's list is as old as Terraform
   }
 
   required_providers {
@@ -19,6 +20,8 @@ terraform {
 }
 
 provider "aws" {
+  skip_region_validation = true # its list ends with the regions of spring 2025
+
   default_tags {
     tags = var.tags
   }

@@ -50,7 +50,7 @@ output "name_prefix" {
 
 output "region" {
   description = "Region that everything is in."
-  value       = data.aws_region.this.id
+  value       = data.aws_service.lambda.region
 }
 
 output "state_machine_arn" {

@@ -18,7 +18,7 @@ from harness.commands.forge import (
     review_of,
 )
 from harness.commands.support import JsonOption, print_json, project
-from harness.errors import UserError
+from harness.errors import UserError, brief
 
 if TYPE_CHECKING:
     from harness.delivery.apply import Proposal
@@ -76,7 +76,6 @@ def apply(
             found.result,
             file,
             now=datetime.now(UTC),
-            endpoint=found.endpoint,
             settings=settings if tuned_function(found.result) else None,
             force=force,
         )
@@ -161,7 +160,7 @@ def _for_env(found: Source, env: str | None) -> Source:
             )
         result = replace(result, env=own)
     if env is not None and env != result.env:
-        raise UserError(f"not applied: {run} was made for {result.env}, not for {env}")
+        raise UserError(f"not applied: {run} was made for {result.env}, not for {brief(env)}")
     if result.env not in known:
         raise UserError(
             f"not applied: {run} was made for {result.env}, and there is no such environment. "
@@ -196,7 +195,9 @@ def _tuned_env(env: str | None) -> str:
     known = known_envs(project())
     if env is not None:
         if env not in known:
-            raise UserError(f"ENV={env}: no such environment. Known: {', '.join(known) or 'none'}.")
+            raise UserError(
+                f"ENV={brief(env)}: no such environment. Known: {', '.join(known) or 'none'}."
+            )
         return env
     tuned = [name for name in known if (project() / "envs" / name / tuned_file.NAME).is_file()]
     if len(tuned) == 1:

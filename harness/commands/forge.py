@@ -26,7 +26,8 @@ RepoOption = Annotated[
     str, typer.Option("--repo", help="OWNER/NAME; $GITHUB_REPOSITORY if left out.")
 ]
 WaitOption = Annotated[
-    float, typer.Option("--max-wait-s", min=0, help="Seconds to wait, at most, to try again.")
+    float,
+    typer.Option("--max-wait-s", min=0, max=3600, help="Seconds to wait, at most, to try again."),
 ]
 
 
@@ -59,5 +60,4 @@ def review_of(
         baseline_samples=main.samples() if main else {},
         plan=sources.plan_of_file(plan_json) if plan_json else None,
         artefact_url=artefact_url,
-        endpoint=found.endpoint,
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from harness.commands.numbers import whole
 from harness.commands.support import JsonOption, PortOption, RegionOption, print_json, project
-from harness.errors import EXIT_PASS, EXIT_SLO_MISSED, UserError
+from harness.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError, brief
 from harness.progress import Ui
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def local_stop(as_json: JsonOption = False) -> None:
 
 @local_app.command("status")
 def local_status(as_json: JsonOption = False) -> None:
-    """Say whether the embedded AWS runs, and where; exit status 1 if it does not."""
+    """Say whether the embedded AWS runs, and where; exit status 3 if it does not."""
     from harness.local import server
 
     running = server.status(_local_home())
@@ -79,12 +80,13 @@ def local_status(as_json: JsonOption = False) -> None:
             if running
             else f"none runs in {_local_home()}"
         )
-    raise typer.Exit(EXIT_PASS if running else EXIT_SLO_MISSED)
+    # 3 as in `systemctl status`; 1 is a missed SLO's alone
+    raise typer.Exit(EXIT_PASS if running else EXIT_STEP_FAILED)
 
 
 @local_app.command("logs")
 def local_logs(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 50,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Print the end of the embedded AWS's log."""
@@ -176,10 +178,10 @@ def local_model(
     from harness.local.model import predict
 
     try:
-        sizes = [int(part) for part in memory_mb.split(",")]
+        sizes = [whole(part) for part in memory_mb.split(",")]
     except ValueError:
         raise UserError(
-            f"--memory-mb {memory_mb}: give MB with commas between, such as 128,752,1024"
+            f"--memory-mb {brief(memory_mb)}: give MB with commas between, such as 128,752,1024"
         ) from None
     predictions = predict(cpu_ms, sizes, threads=threads, blocked_ms=blocked_ms)
     if as_json:
@@ -207,6 +209,7 @@ def local_fidelity(
     from harness.local import fidelity, fidelity_meter
 
     ui, readings = Ui(), []
+    folder.mkdir(parents=True, exist_ok=True)  # before a minute's work, should it be impossible
     with ui.step("local", "comparing the model with AWS's own measurements") as step:
         comparisons = fidelity.compare_all()
         written = fidelity.write(comparisons, folder)
@@ -252,4 +255,9 @@ def _local_home() -> Path:
     try:
         return server.project_home(project())
     except UserError:
-        return server.project_home(Path.home())
+        try:
+            return server.project_home(Path.home())
+        except RuntimeError as error:  # no HOME, and a user id that nobody knows
+            raise UserError(
+                "there is no home folder: set HOME, or change into a project"
+            ) from error

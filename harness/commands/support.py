@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.errors import UserError
+from harness.commands.numbers import whole
+from harness.errors import UserError, brief
 from harness.progress import Ui
 from harness.terminal import is_screen, short_path
 
@@ -62,7 +63,10 @@ def project() -> Path:
     Raises:
         UserError: There is none.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise UserError(f"the working folder cannot be found: {error.strerror}") from error
     for folder in (here, *here.parents):
         if any(folder.glob("envs/*/dyno.toml")):
             return folder
@@ -89,10 +93,10 @@ def power_values(text: str) -> list[int] | str:
     if text.strip().upper() == "ALL":
         return "ALL"
     try:
-        return [int(part) for part in text.split(",")]
+        return [whole(part) for part in text.split(",")]
     except ValueError:
         raise UserError(
-            f"--power {text}: give memory sizes in MB with commas between, such as "
+            f"--power {brief(text)}: give memory sizes in MB with commas between, such as "
             "128,512,1024, or ALL"
         ) from None
 

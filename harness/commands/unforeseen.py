@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from typing import Any
 
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from harness.commands.support import project
-from harness.errors import EXIT_STEP_FAILED, UserError
+from harness.errors import EXIT_STEP_FAILED, UserError, brief
 from harness.private import make_folder
 from harness.progress import Ui
 
@@ -40,18 +42,48 @@ def tell(error: Exception, ui: Ui) -> int:
         ui: Where to say it.
     """
     cause = error.__cause__ if isinstance(error, UnforeseenError) and error.__cause__ else error
-    what = " ".join(str(cause).split())
-    ui.error(f"{type(cause).__name__}: {what}" if what else type(cause).__name__, _kept(cause))
+    if isinstance(cause, OSError) and cause.strerror:  # the machine's doing, not ours
+        where = f"{brief(os.fsdecode(cause.filename), most=300)}: " if _has_path(cause) else ""
+        kept = _kept(cause)
+        ui.error(f"{where}{cause.strerror}{f' (traceback: {kept})' if kept else ''}")
+        return EXIT_STEP_FAILED
+    what = brief(" ".join(str(cause).split()), most=1000)
+    kept = _kept(cause)
+    report = f" (nobody foresaw this; please report it with {kept})" if kept else ""
+    ui.error(f"{type(cause).__name__}{f': {what}' if what else ''}{report}")
     return EXIT_STEP_FAILED
 
 
+def tell_misuse(error: TyperException, ui: Ui) -> int:
+    """Say in one line what is wrong with a command line, and return the exit status.
+
+    Args:
+        error: What typer says. Without any command it says nothing, and has shown the help.
+        ui: Where to say it.
+    """
+    parameter = getattr(error, "param", None)
+    flags = [name for name in getattr(parameter, "opts", ()) if name.startswith("-")]
+    said = error.message.removeprefix("Value error, ")
+    text = f"{max(flags, key=len)}: {said or 'missing'}" if flags else error.format_message()
+    context = getattr(error, "ctx", None)
+    if text:
+        command = context.command_path if context else "dyno"
+        ui.error(f"{brief(' '.join(text.split()), most=300)} (see {command} --help)")
+    return error.exit_code
+
+
+def _has_path(error: OSError) -> bool:
+    return isinstance(error.filename, str | bytes | os.PathLike)
+
+
 def _kept(error: BaseException) -> str:
-    """Write the traceback down, and say where; it may hold what is nobody else's business."""
+    """Write the traceback down, and return where; it may hold what is nobody else's business."""
     try:
         path = project() / ".dyno" / "traceback.txt"
         make_folder(path.parent)
+        path.unlink(missing_ok=True)  # should it be a pipe, or a link
         path.touch(mode=0o600)
-        path.write_text("".join(traceback.format_exception(error)))
+        path.write_text("".join(traceback.format_exception(error)), errors="backslashreplace")
     except (OSError, UserError):
         return ""
-    return f"nobody foresaw this; please report it with {path}"
+    return str(path)

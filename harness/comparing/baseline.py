@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -22,7 +22,9 @@ from harness.build import Package
 from harness.config import Env
 from harness.environments import root_override
 from harness.errors import UserError
+from harness.reading import read_json
 from harness.runs import RUN_ID, RunFolder
+from harness.writing import named
 
 _INSTEAD = "give a branch, a tag, a commit or a run id"
 _GENERATED = ("*.auto.tfvars.json", "backend_override.tf.json", root_override.NAME)
@@ -89,10 +91,11 @@ def resolve(project: Path, env: Env, runs_folder: Path, what: str) -> Baseline:
     Raises:
         UserError: There is no such thing, or nothing of it that could be deployed.
     """
-    if RUN_ID.fullmatch(what) or (runs_folder / what / "lease.json").is_file():
+    # os.path: what is too long for a path, or has a NUL, is no file
+    if RUN_ID.fullmatch(what) or os.path.isfile(runs_folder / what / "lease.json"):  # noqa: PTH113
         return _of_run(runs_folder / what, env, what)
     path = Path(what)
-    if path.suffix == ".json" or (path / "result.json").is_file():
+    if path.suffix == ".json" or os.path.isfile(path / "result.json"):  # noqa: PTH113
         return _of_result(path, project, env, what)
     return _of_commit(project, env, what, what)
 
@@ -202,7 +205,8 @@ def _copied(path: Path, folder: Path) -> Package:
     folder.mkdir(parents=True, exist_ok=True)
     content = path.read_bytes()
     target = folder / path.name
-    target.write_bytes(content)
+    with named(target):
+        target.write_bytes(content)
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
     return Package(target, digest, len(content))
 
@@ -213,11 +217,6 @@ def _field(path: Path, key: str) -> object:
     Raises:
         UserError: It cannot be read.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"baseline {path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"baseline {path}: not JSON: {error}") from error
+    content = read_json(path, where=f"baseline {path}")
     value = content.get(key) if isinstance(content, dict) else None
     return value if isinstance(value, str) else ""

@@ -13,25 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
-from harness.config import Settings, parse_settings
+from harness.config import Settings
 from harness.errors import UserError
-from harness.gates import slo
 from harness.report import advice, numbers, words
-from harness.results import Check, RunResult, TuningResult
+from harness.report.objections import Objection, objections
+from harness.results import RunResult, TuningResult
 from harness.review import tuned_file
 from harness.review.tuned_file import Former, Tuned
 
 _WIDTH = 72
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """A reason against applying a run's recommendation."""
-
-    text: str
-    absolute: bool = False  # --force does not help: there is nothing to apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,95 +87,6 @@ def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
     return max(found, key=lambda env: len(prefixes[env]), default="")
 
 
-def objections(
-    result: RunResult, *, endpoint: str = "", settings: Settings | None = None
-) -> tuple[Objection, ...]:
-    """Return what speaks against applying a run's recommendation, by the run alone.
-
-    Args:
-        result: The run.
-        endpoint: Of the embedded AWS that it measured; empty for AWS, or if it is not known.
-        settings: Of the environment that it is for; None takes those of the run.
-    """
-    run = f"run {result.run_id}"
-    if result.error:
-        first = (result.error.strip().splitlines() or [""])[0]
-        return (Objection(f"{run} failed: {first}", absolute=True),)
-    if result.tuning is None:
-        return (Objection(f"{run} has no tuning, so it recommends nothing", absolute=True),)
-    if not tuned_file.is_size(result.tuning.power):
-        return (
-            Objection(f"{run} recommends {result.tuning.power} MB, which Lambda has not", True),
-        )
-    settings = settings or _settings(result)
-    # A function that was tuned where it stands was not loaded there: the deployment's own check
-    # judges the size, and puts the calls back if it does not pass.
-    found = [] if advice.tuned_function(result) else _verdict_objections(result, settings)
-    found += _objections_to_size(result, result.tuning, settings)
-    if not settings.environment.emulated and _is_embedded(result, endpoint):
-        found.append(
-            Objection(
-                f"{run} measured the embedded AWS, which is no evidence for {result.env}: "
-                f"make tune ENV={result.env}, with the account's credentials"
-            )
-        )
-    return tuple(found)
-
-
-def _settings(result: RunResult) -> Settings:
-    try:
-        return parse_settings(result.settings, f"run {result.run_id}")
-    except UserError:
-        return Settings()  # of another release; its verdict still counts
-
-
-def _verdict_objections(result: RunResult, settings: Settings) -> list[Objection]:
-    run, verdict = f"run {result.run_id}", result.verdict
-    if verdict is None:
-        return [Objection(f"{run} was not held against the SLOs: dyno gate --run {result.run_id}")]
-    if verdict.outcome == "fail":
-        return [Objection(f"{run} misses its SLOs: {_reasons(verdict.checks, 'fail')}")]
-    if verdict.outcome == "inconclusive" and settings.slo.inconclusive == "fail":
-        why = _reasons(verdict.checks, "inconclusive") or "no SLO is set"
-        return [Objection(f"{run} could not decide its SLOs: {why}")]
-    return []
-
-
-def _objections_to_size(
-    result: RunResult, tuning: TuningResult, settings: Settings
-) -> list[Objection]:
-    """Return the SLOs that the recommended size itself misses.
-
-    The run's verdict is on the size that was deployed. The cheapest size may well be slower
-    than the SLO allows, and the load test at that size tells.
-    """
-    if tuning.power == tuning.current_power:
-        return []
-    at_size = [
-        replace(load, label=slo.DEPLOYED)
-        for load in result.load
-        if load.memory_mb == tuning.power and not load.saturated
-    ]
-    verdict = slo.evaluate(
-        settings.slo,
-        load=at_size,
-        tuning=replace(tuning, current_power=tuning.power),
-        balanced_weight=settings.tuning.balanced_weight,
-    )
-    missed = _reasons(verdict.checks, "fail")
-    return [Objection(f"the recommended size misses the SLOs: {missed}")] if missed else []
-
-
-def _reasons(checks: Sequence[Check], outcome: str) -> str:
-    return "; ".join(check.reason for check in checks if check.outcome == outcome)
-
-
-def _is_embedded(result: RunResult, endpoint: str) -> bool:
-    """Whether a run measured an embedded AWS, by its lease or by the address of its API."""
-    host = urlsplit(str(result.outputs.get("api_url") or "")).hostname or ""
-    return bool(endpoint) or host in ("127.0.0.1", "localhost", "::1")
-
-
 # --- proposals ------------------------------------------------------------------------------
 
 
@@ -193,7 +95,6 @@ def propose(
     file: str | None,
     *,
     now: datetime,
-    endpoint: str = "",
     settings: Settings | None = None,
     force: bool = False,
 ) -> Proposal:
@@ -203,7 +104,6 @@ def propose(
         result: The run.
         file: The environment's file as it is; None if there is none.
         now: The time, for the evidence.
-        endpoint: Of the embedded AWS that the run measured; empty for AWS.
         settings: Of the environment; None takes those of the run.
         force: Whether to go against objections that are not absolute.
 
@@ -213,7 +113,7 @@ def propose(
     """
     path = tuned_path(result.env)
     former = tuned_file.parse(file, path.as_posix())
-    found = list(objections(result, endpoint=endpoint, settings=settings))
+    found = list(objections(result, settings=settings))
     if not any(objection.absolute for objection in found):
         assert result.tuning is not None
         current = former.memory_mb or result.tuning.current_power

@@ -35,7 +35,7 @@ from harness.environments import environment, provider, root_module, toolchain
 from harness.environments.terraform import Terraform
 from harness.errors import StepError, UserError
 from harness.gates import slo
-from harness.line import following, pipeline
+from harness.line import following, pipeline, premises
 from harness.line.run import PACKAGES
 from harness.load import newman
 from harness.load.samples import read_samples
@@ -157,7 +157,7 @@ class Deployment:
             UserError: Something is missing or wrong; nothing was made.
         """
         env = load_env(project, env_name, overrides)
-        env.tuning_payload()
+        premises.check_sources(project, env, PACKAGES)
         newman.check_node()
         tools = toolchain.prepare(project / ".cache")
         for warning in tools.warnings:

@@ -6,7 +6,6 @@ Terraform nor more permissions than to read one object.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.delivery.bootstrap import bootstrap_state_key, deployed_state_key
 from harness.environments import environment
 from harness.errors import UserError
 from harness.local import server
+from harness.reading import UnreadableError, parse_json, read_text
 
 
 def account_of(project: Path, env: Env) -> aws.Account:
@@ -107,15 +107,15 @@ def boundary_arn(env: Env, account: aws.Account, backend: Mapping[str, str]) -> 
 def _outputs(text: str, backend: Mapping[str, str]) -> dict[str, Any]:
     """Return the outputs in a state's text; none if it is empty."""
     try:
-        state = json.loads(text or "{}")
+        state = parse_json(text or "{}", "state")
         return {name: row["value"] for name, row in (state.get("outputs") or {}).items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, UnreadableError) as error:
         where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
         raise UserError(f"{where}: not a state of Terraform: {error}") from error
 
 
 def _file(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return read_text(path) if path.exists() else ""
 
 
 def _object(account: aws.Account, backend: dict[str, str]) -> str:

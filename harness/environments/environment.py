@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from harness import runs
 from harness.aws import Account
 from harness.build import Package
 from harness.environments import (
-    adopted_state,
     leftovers,
     provider,
     root_module,
@@ -30,6 +30,7 @@ from harness.environments import (
     state_files,
     toolchain,
 )
+from harness.environments.own_state import OwnState
 from harness.environments.state_bucket import StateBucket
 from harness.environments.terraform import Change, Terraform, TerraformError
 from harness.environments.toolchain import Toolchain
@@ -37,6 +38,7 @@ from harness.errors import StepError, UserError
 from harness.local import server
 from harness.results import Leftover
 from harness.runs import Lease, RunFolder
+from harness.writing import named
 
 # What the harness reads of a root's outputs; a contract test holds this project's roots to it.
 # Another project's root may have fewer: `root_module.checked` says which it needs.
@@ -59,11 +61,15 @@ REQUIRED_OUTPUTS = (
 # The same for a power tuner alone.
 TUNER_OUTPUTS = ("account_id", "name_prefix", "region", "state_machine_arn")
 
-DESTROY_ATTEMPTS = 5
 _RETRY_AFTER_S = (2.0, 5.0, 10.0, 20.0)
+DESTROY_ATTEMPTS = len(_RETRY_AFTER_S) + 1
 
 # The copy of what is taken of a state from the bucket.
 _ADOPTED = "adopted.tfstate"
+
+# What the copies of a root and of its folders go without. A lock file comes along: whoever commits
+# one wants those providers.
+_LEFT_BEHIND = (".terraform", "*.tfstate*", "__pycache__")
 
 # What Terraform advises somebody who calls it by hand.
 _BY_FLAG = "Use a -var or -var-file command line argument to provide a value for this variable."
@@ -73,6 +79,11 @@ _INITIALISED = Path(".terraform", "dyno-initialised")
 
 OnChange = Callable[[Change], None]
 Say = Callable[[str], None]
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether the copies of a root and of its folders go without what has this name."""
+    return any(fnmatchcase(name, pattern) for pattern in _LEFT_BEHIND)
 
 
 def _silent(_text: str) -> None:
@@ -98,6 +109,10 @@ class Environment:
         """The run's copy of the root module."""
         return self.folder.terraform / "envs" / self.folder.read_lease().env
 
+    @property
+    def _state(self) -> OwnState:
+        return OwnState(self.folder, self.account)
+
     def stage(
         self,
         project: Path,
@@ -121,8 +136,7 @@ class Environment:
                 Terraform.
         """
         lease = self.folder.read_lease()
-        # a lock file comes along: whoever commits one wants those providers
-        ignore = shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__")
+        ignore = shutil.ignore_patterns(*_LEFT_BEHIND)
         for source in (*map(Path, folders), Path("envs", lease.env)):
             if source == Path("modules") and not (project / source).is_dir():
                 continue
@@ -170,7 +184,7 @@ class Environment:
         Raises:
             UserError: The root cannot be used as it is; nothing was made.
             TerraformError: Something could not be made; `destroy` removes the rest.
-            StepError: The root lacks an output.
+            StepError: The root lacks an output, or somebody else has written its state.
         """
         lease = self.folder.read_lease()
         where = f"envs/{lease.env}"
@@ -178,10 +192,12 @@ class Environment:
             terraform = self._initialised()
             if not lease.tuner_only:  # that root is this project's own
                 self._check_plan(terraform, where, say)
-        self.folder.update_lease(state="creating")
+        self._state.require_own("up")
+        lease = self.folder.update_lease(state="creating")
         self.publish()
         try:
-            outputs = terraform.apply(on_change)
+            with self._state.noting():
+                outputs = terraform.apply(on_change)
         except TerraformError as error:
             if _is_mistake(error) and self._made_nothing(lease):
                 raise _mistake(where, error) from error
@@ -238,11 +254,14 @@ class Environment:
 
         Raises:
             TerraformError: It could not be changed.
+            StepError: Somebody else has written the state; nothing was changed.
         """
+        self._state.require_own("load")
         self.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
         # The last file in the order of names wins, over the environment's own too.
         self._write_variables("zz-memory.auto.tfvars.json", {"memory_mb": memory_mb})
-        self._terraform(self.root).apply(on_change)
+        with self._state.noting():
+            self._terraform(self.root).apply(on_change)
         self.folder.update_lease(memory_mb=memory_mb)
 
     def plan(self) -> list[str]:
@@ -277,7 +296,7 @@ class Environment:
         lease = self.folder.update_lease(state="destroying", kept=False)
         self.folder.release_reserve("reserve")
         has_root = state_files.has_root(self.root)
-        if lease.backend and (lease.adopted_at or not has_root):
+        if lease.backend and (lease.adopted_at or not has_root or self._is_foreign(say)):
             return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
         if self._made_nothing(lease, say):
             return self.verify(say=say, sleep=sleep)
@@ -285,13 +304,13 @@ class Environment:
             root, backend = (
                 (self.root, dict(lease.backend)) if has_root else self._bare_root(self.root)
             )
-            self._destroy_in_tries(root, backend, on_change, say, sleep)
+            gone = self._destroy_in_tries(root, backend, on_change, say, sleep)
         except _UnusableRootError:
             say("Terraform cannot use the root any more; going by the state alone")
             if lease.backend:
                 return self._destroy_from_bucket(lease, on_change, say=say, sleep=sleep)
-            self._destroy_in_tries(*self._bare_root(self.root), on_change, say, sleep)
-        return self.verify(say=say, sleep=sleep)
+            gone = self._destroy_in_tries(*self._bare_root(self.root), on_change, say, sleep)
+        return self.verify(say=say, sleep=sleep, gone=gone)
 
     def _made_nothing(self, lease: Lease, say: Say = _silent) -> bool:
         """Whether the state proves that Terraform has nothing to take down.
@@ -324,30 +343,31 @@ class Environment:
         self._release_dead_lock(say)
         lock = bucket.take_lock(lease)
         try:
-            taken = self._taken(bucket, lease)
+            taken = self._state.taken(bucket, lease)
             for foreign in taken.foreign:
                 say(f"{foreign.kind} {foreign.name}: {foreign.remove}")
+            gone: set[str] = set()
             if taken.state is not None:
                 root, backend = self._root_of_copy(taken.state)
-                self._destroy_in_tries(root, backend, on_change, say, sleep)
-            return self.verify(say=say, sleep=sleep, besides=taken.foreign)
+                gone = self._destroy_in_tries(root, backend, on_change, say, sleep)
+            return self.verify(say=say, sleep=sleep, besides=taken.foreign, gone=gone)
         finally:
             bucket.release(lock)
-
-    def _taken(self, bucket: StateBucket, lease: Lease) -> adopted_state.Taken:
-        state = bucket.state(lease)
-        if state is None:
-            return adopted_state.Taken(None, ())
-        known = leftovers.ids(self.account.session, lease.name_prefix, lease.run_id)
-        return adopted_state.take(state, bucket.address(lease), lease.name_prefix, known)
 
     def _root_of_copy(self, state: str) -> tuple[Path, dict[str, str]]:
         """Return a root and its backend for a state that was taken from the bucket."""
         self.folder.terraform.mkdir(parents=True, exist_ok=True)
         copy = self.folder.terraform / _ADOPTED
         copy.touch(mode=0o600)
-        copy.write_text(state, encoding="utf-8")
+        with named(copy):
+            copy.write_text(state, encoding="utf-8")
         return state_files.bare_root(self.folder.terraform, copy, version=provider.RANGE)
+
+    def _is_foreign(self, say: Say) -> bool:
+        if self._state.is_own():
+            return False
+        say("the state in the bucket is not as this run wrote it; taking what is surely the run's")
+        return True
 
     def _destroy_in_tries(
         self,
@@ -356,25 +376,35 @@ class Environment:
         on_change: OnChange | None,
         say: Say,
         sleep: Callable[[float], None],
-    ) -> None:
-        """Destroy, in `DESTROY_ATTEMPTS` tries if what fails may pass.
+    ) -> set[str]:
+        """Destroy, in `DESTROY_ATTEMPTS` tries if what fails may pass; return the ARNs that went.
 
         Raises:
             TerraformError: Something could not be removed.
             _UnusableRootError: Terraform can make no sense of the run's root any more.
         """
-        for attempt in range(1, DESTROY_ATTEMPTS + 1):
+        gone: set[str] = set()
+        for wait_s in (*_RETRY_AFTER_S, None):
             try:
+                gone |= state_files.arns(self._content_of_state(root, backend))
                 self._destroy_once(root, backend, on_change, say)
-                return
+                break
             except TerraformError as error:
                 if root == self.root and self._is_unusable(root, error):
                     raise _UnusableRootError from error
-                if attempt == DESTROY_ATTEMPTS or not error.may_pass:
+                if wait_s is None or not error.may_pass:
                     self.folder.update_lease(state="left")
                     raise
                 say(f"taking down again, since this may pass: {_first_line(error)}")
-                sleep(_RETRY_AFTER_S[attempt - 1])
+                sleep(wait_s)
+        return gone
+
+    def _content_of_state(self, root: Path, backend: Mapping[str, str]) -> bytes:
+        if backend.get("bucket"):
+            lease = self.folder.read_lease()
+            return StateBucket(self.account.session, backend["bucket"]).state(lease) or b""
+        path = Path(backend.get("path") or root / "terraform.tfstate")
+        return path.read_bytes() if path.is_file() else b""
 
     def _is_unusable(self, root: Path, error: TerraformError) -> bool:
         """Whether it is the root that keeps Terraform from destroying, by its own judgement."""
@@ -388,6 +418,7 @@ class Environment:
         say: Say = _silent,
         sleep: Callable[[float], None] = time.sleep,
         besides: Sequence[Leftover] = (),
+        gone: Collection[str] = (),
     ) -> list[Leftover]:
         """Look for what is left and remove what has the run's name; close the lease if all is gone.
 
@@ -395,15 +426,18 @@ class Environment:
             say: Told what no state knew.
             sleep: Waits so many seconds.
             besides: What is left as well, whatever is found: the lease stays open then.
+            gone: ARNs of what Terraform has destroyed: AWS's index of tags names them for long.
         """
         lease = self.folder.read_lease()
         session = self.account.session
-        left = leftovers.find(session, lease.name_prefix, lease.run_id)
+        left = leftovers.find(session, lease.name_prefix, lease.run_id, gone=gone)
         if left:
-            removed, left = leftovers.remove(session, lease.name_prefix, lease.run_id, sleep=sleep)
-            for gone in removed:
-                if gone.kind != "log group":  # a late log line makes its own again, always
-                    say(f"removed what no state knew of: {gone.kind} {gone.name}")
+            removed, left = leftovers.remove(
+                session, lease.name_prefix, lease.run_id, gone=gone, sleep=sleep
+            )
+            for one in removed:
+                if one.kind != "log group":  # a late log line makes its own again, always
+                    say(f"removed what no state knew of: {one.kind} {one.name}")
         left += besides
         if left:
             self.folder.update_lease(state="left")
@@ -427,7 +461,8 @@ class Environment:
             say("putting the state where it belongs that Terraform could not save")
             terraform.push_state(errored.resolve())
             errored.unlink()
-        terraform.destroy(on_change)
+        with self._state.noting():
+            terraform.destroy(on_change)
 
     def _bare_root(self, root: Path) -> tuple[Path, dict[str, str]]:
         """Return a root and its backend for the local state of a root that cannot be used."""

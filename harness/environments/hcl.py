@@ -5,7 +5,6 @@ Only what is written there is known: an expression is its text, such as "var.reg
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 import pygohcl
 
 from harness.errors import UserError
+from harness.reading import read_object, read_text
 
 _PLACE = re.compile(r"^invalid HCL: [^:]*:(\d+),[^:]*: ")
 _NEXT = ", tmp.hcl:"  # the parser's name for its input, before a second mistake
@@ -73,15 +73,16 @@ def bodies(block: Any) -> list[dict[str, Any]]:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    if path.suffix == ".json":
+        return read_object(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if path.suffix == ".json" else pygohcl.loads(text)
+        content = pygohcl.loads(read_text(path))
     except pygohcl.HCLParseError as error:
         place = _PLACE.match(str(error))
         line = f":{place[1]}" if place else ""
         said = " ".join(_PLACE.sub("", str(error)).partition(_NEXT)[0].split())
         raise UserError(f"{path}{line}: {said}") from error
-    except (OSError, ValueError, pygohcl.HCLInternalError) as error:
+    except pygohcl.HCLInternalError as error:
         raise UserError(f"{path}: cannot be read as Terraform: {error}") from error
     return content if isinstance(content, dict) else {}
 

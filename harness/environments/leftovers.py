@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import botocore.exceptions
 
-from harness.environments.resource_kinds import KINDS, Found, listed_as
+from harness import runs
+from harness.environments.resource_kinds import KINDS, Found, listed_as, log_groups_with
 from harness.errors import StepError
 from harness.results import Leftover
 from harness.runs import RUN_ID
 
 EXPIRES_TAG = "dyno:expires"
 RUN_TAG = "dyno:run"
-
-# A run's id in a resource's name, such as dyno-251120-0915-k3f9-crud-api.
-_OF_A_RUN = re.compile(rf"(?:^|[-/])({RUN_ID.pattern})(?=$|[-/])")
 
 # Some things go only after others, or take a while; API Gateway deletes one API in 30 seconds.
 _LOOK_AFTER_S = (0.0, 1.0, 2.0, 5.0, 10.0, 31.0)
@@ -46,19 +45,24 @@ class Stray:
     expires_at: str
 
 
-def find(session: Any, name_prefix: str, run_id: str) -> list[Leftover]:
+def find(
+    session: Any, name_prefix: str, run_id: str, *, gone: Collection[str] = ()
+) -> list[Leftover]:
     """Return all resources of a run that exist.
 
     Args:
         session: A boto3 session.
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
+        gone: ARNs of what has been destroyed, whatever the index of tags says.
 
     A service that cannot be asked is a leftover too: nobody knows.
     """
-    account = _look(session)
+    tagged = [arn for arn, _ in _tagged(session, RUN_TAG, run_id) if arn not in gone]
+    listed = [listed_as(arn) for arn in tagged if name_prefix not in arn]
+    groups = {one[1] for one in listed if one and one[0] == "log group"}
+    account = _look(session, {name_prefix, *groups})
     named = [one for one in account.found if _has_prefix(one.leftover.name, name_prefix)]
-    tagged = (arn for arn, _ in _tagged(session, RUN_TAG, run_id))
     return [
         *(one.leftover for one in named),
         *account.unknown,
@@ -72,6 +76,7 @@ def remove(
     name_prefix: str,
     run_id: str,
     *,
+    gone: Collection[str] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[list[Leftover], list[Leftover]]:
     """Remove what has a run's name, and return what was removed and what is left.
@@ -83,6 +88,7 @@ def remove(
         session: A boto3 session.
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
+        gone: ARNs of what has been destroyed, whatever the index of tags says.
         sleep: Waits so many seconds.
 
     Raises:
@@ -94,7 +100,7 @@ def remove(
     for wait_s in _LOOK_AFTER_S:
         sleep(wait_s)
         refused = False
-        for one in _look(session).found:
+        for one in _look(session, {name_prefix}).found:
             if not _has_prefix(one.leftover.name, name_prefix):
                 continue
             try:
@@ -102,7 +108,7 @@ def remove(
                 removed[one.leftover.kind, one.leftover.name] = one.leftover
             except botocore.exceptions.ClientError as error:
                 refused = refused or error.response["Error"]["Code"] in _NEVER
-        left = find(session, name_prefix, run_id)
+        left = find(session, name_prefix, run_id, gone=gone)
         if not left or refused:
             break
     names = {(leftover.kind, leftover.name) for leftover in left}
@@ -117,7 +123,7 @@ def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
     """
-    found = _look(session).found
+    found = _look(session, {name_prefix}).found
     known = {one.id for one in found if _has_prefix(one.leftover.name, name_prefix)}
     for arn, _tags in _tagged(session, RUN_TAG, run_id):
         known.add(arn)
@@ -132,7 +138,7 @@ def survey(session: Any) -> list[Stray]:
     rows: dict[str, list[Leftover]] = {}
     named: list[Found] = []
     for one in account.found:
-        match = _OF_A_RUN.search(one.leftover.name)
+        match = runs.OF_A_RUN.search(one.leftover.name)
         if match is not None:
             named.append(one)
             rows.setdefault(match[1], []).append(one.leftover)
@@ -175,11 +181,15 @@ class _Account:
     listed: frozenset[str]
 
 
-def _look(session: Any) -> _Account:
+def _look(session: Any, log_groups: Collection[str] | None = None) -> _Account:
+    """List everything; of the log groups only those with one of these parts in their names."""
+    looks = dict(KINDS)
+    if log_groups is not None:
+        looks["log group"] = partial(log_groups_with, parts=log_groups)
     found: list[Found] = []
     unknown: list[Leftover] = []
     listed: set[str] = set()
-    for kind, look in KINDS.items():
+    for kind, look in looks.items():
         try:
             found += look(session)
             listed.add(kind)

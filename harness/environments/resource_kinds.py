@@ -6,7 +6,7 @@ One that is missing here is found by its tag only, and is then named and left.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -82,6 +82,17 @@ def _rest_apis(session: Any) -> Iterator[Found]:
         )
 
 
+def _http_apis(session: Any) -> Iterator[Found]:
+    """Yield HTTP and WebSocket APIs."""
+    client = session.client("apigatewayv2")
+    for row in _rows(client, "get_apis", "Items"):
+        name, api_id = row["Name"], row["ApiId"]
+        command = f"aws apigatewayv2 delete-api --api-id {api_id}"
+        yield Found(
+            Leftover("http api", name, command), api_id, partial(client.delete_api, ApiId=api_id)
+        )
+
+
 def _functions(session: Any) -> Iterator[Found]:
     client = session.client("lambda")
     for row in _rows(client, "list_functions", "Functions"):
@@ -142,16 +153,30 @@ def _delete_bucket(client: Any, name: str) -> None:
 
 
 def _log_groups(session: Any) -> Iterator[Found]:
+    return _listed_log_groups(session, [{"logGroupNamePrefix": home} for home in _LOG_HOMES])
+
+
+def log_groups_with(session: Any, parts: Iterable[str]) -> Iterator[Found]:
+    """Yield the log groups whose names have one of these parts.
+
+    Accounts have thousands of log groups, and CloudWatch lists 50 at a time, ten times a second.
+    """
+    return _listed_log_groups(session, [{"logGroupNamePattern": part} for part in parts])
+
+
+def _listed_log_groups(session: Any, questions: Iterable[dict[str, str]]) -> Iterator[Found]:
     client = session.client("logs")
-    for home in _LOG_HOMES:
-        for row in _rows(client, "describe_log_groups", "logGroups", logGroupNamePrefix=home):
-            name = row["logGroupName"]
-            command = f"aws logs delete-log-group --log-group-name {name}"
-            yield Found(
-                Leftover("log group", name, command),
-                name,
-                partial(client.delete_log_group, logGroupName=name),
-            )
+    names: set[str] = set()
+    for question in questions:
+        rows = _rows(client, "describe_log_groups", "logGroups", **question)
+        names |= {row["logGroupName"] for row in rows}
+    for name in sorted(names):
+        command = f"aws logs delete-log-group --log-group-name {name}"
+        yield Found(
+            Leftover("log group", name, command),
+            name,
+            partial(client.delete_log_group, logGroupName=name),
+        )
 
 
 # In the order in which they can go: what makes others make something comes first, log groups
@@ -160,6 +185,7 @@ KINDS: dict[str, Look] = {
     "event rule": _event_rules,
     "state machine": _state_machines,
     "rest api": _rest_apis,
+    "http api": _http_apis,
     "lambda function": _functions,
     "iam role": _roles,
     "dynamodb table": _tables,
@@ -173,6 +199,7 @@ _LISTED = {
     "event rule": r"events:[^:]*:\d*:rule/([^/]+)",
     "state machine": r"states:[^:]*:\d*:stateMachine:([^:]+).*",
     "rest api": r"apigateway:[^:]*:\d*:/restapis/([^/]+).*",
+    "http api": r"apigateway:[^:]*:\d*:/apis/([^/]+).*",
     "lambda function": r"lambda:[^:]*:\d*:function:([^:]+).*",
     "iam role": r"iam::\d*:role/(?:.*/)?([^/]+)",
     "dynamodb table": r"dynamodb:[^:]*:\d*:table/([^/]+).*",

@@ -25,6 +25,7 @@ from harness.aws import Account
 from harness.config import FUNCTION_ARN
 from harness.environments import hcl
 from harness.errors import StepError, UserError
+from harness.reading import read_text
 from harness.tuning import functions
 
 # Types of variables, without white space, that take what is given to them.
@@ -69,6 +70,10 @@ _GIVEN_IF_THERE = {
 }
 
 
+_PACKAGE = re.compile(r'\bvar\.packages\["([^"\\]+)"\]')
+_COMMENT = re.compile(r"^\s*(#|//).*?$|/\*.*?\*/", re.M | re.S)
+
+
 def variables(root: Path) -> dict[str, str]:
     """Return the types of the variables that a root module declares, by name; empty: any type.
 
@@ -102,6 +107,17 @@ def given(root: Path, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[s
         if name in declared
     ]
     return taken, notes
+
+
+def packages(root: Path) -> set[str]:
+    """Return the folders of lambda/ that a root module takes packages of, by their names.
+
+    None if its variable of that name is something else.
+    """
+    if not takes(variables(root), "packages"):
+        return set()
+    texts = (_COMMENT.sub("", read_text(path)) for path in root.glob("*.tf"))
+    return {name for text in texts for name in _PACKAGE.findall(text)}
 
 
 def check(root: Path) -> None:

@@ -49,6 +49,8 @@ _PLACE = frozenset(
         "use_fips_endpoint",
     }
 )
+# Bucket, key and region come with `init`; the harness knows regions that Terraform does not.
+_S3 = {"use_lockfile": True, "skip_region_validation": True}
 _BLOCKS = frozenset({"assume_role", "assume_role_with_web_identity", "endpoints"})
 
 
@@ -80,7 +82,7 @@ def write(copies: Path, root: Path, *, in_bucket: bool, stand_in: bool) -> list[
         providers, not_used = _providers(module, removed)
         content: dict[str, Any] = {"provider": providers} if providers else {}
         if folder == root:
-            backend = {"s3": {"use_lockfile": True}} if in_bucket else {"local": {}}
+            backend = {"s3": _S3} if in_bucket else {"local": {}}
             content["terraform"] = {"backend": backend}
         if content:
             write_atomically(folder / NAME, json.dumps(content, indent=2) + "\n")

@@ -15,6 +15,7 @@ from harness.environments.state_bucket import StateLock
 from harness.environments.terraform import APPLY_TIMEOUT_S
 from harness.programs.owner import pid_namespace
 from harness.programs.process import GRACE_S
+from harness.reading import UnreadableError, read_bytes
 from harness.runs import Lease
 
 # A guard ends its program this long after the command's own deadline; nothing of ours holds a
@@ -23,6 +24,7 @@ LONGEST_LOCK = timedelta(seconds=APPLY_TIMEOUT_S + GRACE_S + 600)
 
 # Terraform puts this where it could not write the state.
 ERRORED = "errored.tfstate"
+_MOST_STATE_BYTES = 1_000_000_000
 _BARE = "bare"
 
 # The variables that a run gives: each run's own. The last file in the order of names wins, and a
@@ -55,7 +57,7 @@ def bare_root(terraform: Path, state: Path, *, version: str) -> tuple[Path, dict
             "backend": {"local": {}},
             "required_providers": {"aws": {"source": "hashicorp/aws", "version": version}},
         },
-        "provider": {"aws": {}},
+        "provider": {"aws": {"skip_region_validation": True}},
     }
     (root / "main.tf.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return root, {"path": str(state.resolve())}
@@ -90,6 +92,25 @@ def is_empty(text: str | bytes | None) -> bool:
         return bool(content["version"]) and not made
     except (ValueError, TypeError, KeyError, AttributeError):
         return False
+
+
+def arns(content: bytes) -> set[str]:
+    """Return the ARNs of what a state manages; none of one that cannot be read.
+
+    Args:
+        content: A state, version 4.
+    """
+    try:
+        resources = json.loads(content)["resources"]
+        return {
+            instance["attributes"]["arn"]
+            for resource in resources
+            if resource["mode"] == "managed"
+            for instance in resource["instances"]
+            if isinstance(instance["attributes"].get("arn"), str)
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set()
 
 
 def mend(state: Path, say: Callable[[str], None]) -> None:
@@ -131,9 +152,9 @@ def is_dead(lock: StateLock, lease: Lease, terraform: Path, now: datetime) -> bo
 
 
 def _is_state(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    try:  # what Terraform can read is a state, whatever else it holds
+        content = json.loads(read_bytes(path, most_bytes=_MOST_STATE_BYTES))
+    except (UnreadableError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and "version" in content
 

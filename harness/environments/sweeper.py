@@ -85,7 +85,10 @@ def listing(project: Path, ui: Ui, runs_folder: Path | None = None) -> list[dict
         ui: Where warnings go.
         runs_folder: Folder of all runs; None is the project's `runs/`.
     """
-    folders = runs.all_runs(runs_folder or project / "runs")
+    where = runs_folder or project / "runs"
+    for problem in runs.unreadable(where):
+        ui.warn(f"left out: {problem}")
+    folders = runs.all_runs(where)
     rows = [_row(folder.read_lease(), str(folder.path)) for folder in folders]
     here = {row["run_id"] for row in rows}
     for bucket in Accounts(project, ui, quiet=True).state_buckets():

@@ -22,6 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.reading import UnreadableError, read_text
+from harness.writing import lock_file
 
 TERRAFORM_MIN = (1, 11)
 TERRAFORM_BELOW = (2, 0)
@@ -73,7 +75,8 @@ def prepare(cache: Path, environ: Mapping[str, str] = os.environ) -> Toolchain:
     Raises:
         UserError: No Terraform here and none to be had, or `TF_PLUGIN_MIRROR` is wrong.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    with _kept_in(cache):
+        cache.mkdir(parents=True, exist_ok=True)
     warnings: list[str] = []
     unset: list[str] = []
     environment = {
@@ -100,10 +103,12 @@ def prepare(cache: Path, environ: Mapping[str, str] = os.environ) -> Toolchain:
     cache = cache.resolve()
     mirror = find_mirror(environ)
     if mirror and (environ.get("TF_PLUGIN_MIRROR") or not own_config):
-        environment["TF_CLI_CONFIG_FILE"] = str(_write_mirror_config(cache, mirror))
+        with _kept_in(cache):
+            environment["TF_CLI_CONFIG_FILE"] = str(_write_mirror_config(cache, mirror))
     elif "TF_PLUGIN_CACHE_DIR" not in environ:
         plugins = cache / "terraform-plugins"
-        plugins.mkdir(exist_ok=True)
+        with _kept_in(cache):
+            plugins.mkdir(exist_ok=True)
         environment["TF_PLUGIN_CACHE_DIR"] = str(plugins)
         # Without this, Terraform downloads the provider again for every new root, because a
         # run's copy of a root has no lock file yet.
@@ -116,6 +121,19 @@ def prepare(cache: Path, environ: Mapping[str, str] = os.environ) -> Toolchain:
         warnings=tuple(warnings),
         lock=cache / "terraform-init.lock",
     )
+
+
+@contextmanager
+def _kept_in(cache: Path) -> Iterator[None]:
+    """Tell that the folder of downloads takes nothing as the user's mistake.
+
+    Raises:
+        UserError: It does not.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{cache}: downloads cannot be kept there: {error.strerror}") from error
 
 
 def find_terraform(cache: Path, environ: Mapping[str, str] = os.environ) -> Path:
@@ -169,7 +187,7 @@ def find_mirror(environ: Mapping[str, str] = os.environ) -> Path | None:
 def exclusive(path: Path) -> Iterator[None]:
     """Hold an advisory lock on a file; other processes wait. It ends with the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    with lock_file(path) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -220,11 +238,18 @@ def _write_mirror_config(cache: Path, mirror: Path) -> Path:
     """Write a CLI configuration that takes providers from a folder, and return its path."""
     path = cache / "terraform.rc"
     content = _installation(mirror, only=False)
-    if not path.exists() or path.read_text(encoding="utf-8") != content:
+    if not _is(path, content):
         partial = path.with_suffix(f".{os.getpid()}")
         partial.write_text(content, encoding="utf-8")
         partial.replace(path)
     return path
+
+
+def _is(path: Path, content: str) -> bool:
+    try:
+        return read_text(path) == content
+    except UnreadableError:
+        return False
 
 
 def _installation(mirror: Path | None, *, only: bool) -> str:

@@ -215,15 +215,22 @@ def _distance(limit: float, tuning: TuningResult | None, weight: float) -> Check
     deployed, reason = _deployed_detail(tuning)
     if tuning is None or deployed is None:
         return draft.inconclusive(f"the distance from the best was not measured: {reason}")
-    best = tuning.detail(tuning.power)
+    best_mb = tuning.kept_over or tuning.power
+    best = tuning.detail(best_mb)
     score = _Score.of(tuning, weight)
     if best is None or (best_score := score(best)) is None or (own := score(deployed)) is None:
         return draft.inconclusive(
             f"the distance from the best was not measured: no {score.word} at "
-            f"{tuning.power if best is None or score(best) is None else deployed.power:,} MB"
+            f"{best_mb if best is None or score(best) is None else deployed.power:,} MB"
         )
     # A best score of zero is a measuring fault, not an infinitely good memory size.
     draft = replace(draft, measured=_finite(own / best_score - 1) if best_score > 0 else None)
+    if tuning.kept_over and draft.measured is not None and draft.measured > limit:
+        return draft.inconclusive(
+            f"{deployed.power:,} MB measured {number(draft.measured * 100)} % worse than "
+            f"{best.power:,} MB, by {score.word}, limit {number(limit * 100)} %: no more than "
+            "chance may do, too few invocations"
+        )
     return draft.compare(
         f"{deployed.power:,} MB is {{}} worse{{}} than the best, {best.power:,} MB, "
         f"by {score.word}, limit {{}}",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import DynoError, UserError
+from harness.reading import MissingError, UnreadableError, read_json
 from harness.results import Leftover, RunResult
 from harness.runs import Lease, RunFolder
 
@@ -27,6 +28,7 @@ def begun(lease: Lease, *, git_sha: str = "") -> RunResult:
         name_prefix=lease.name_prefix,
         outputs={},
         settings=lease.settings,
+        endpoint=lease.endpoint,
     )
 
 
@@ -37,13 +39,12 @@ def read(folder: RunFolder) -> RunResult:
         UserError: Its result.json cannot be read.
     """
     try:
-        text = folder.result.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        content = read_json(folder.result)
+    except MissingError:
         return begun(folder.read_lease())
-    try:
-        return RunResult.from_json(json.loads(text))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder.result}: not the result of a run: {error}") from error
+    except UnreadableError as error:
+        raise UserError(f"{folder.result}: not the result of a run: {error.problem}") from error
+    return RunResult.from_json(content, str(folder.result))
 
 
 def note_end(folder: RunFolder, reason: str, left: Sequence[Leftover]) -> None:

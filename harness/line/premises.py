@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import botocore.exceptions
 
-from harness import aws
-from harness.environments import toolchain
+from harness import aws, build, trees
+from harness.config import SETTINGS_FILE, Env
+from harness.environments import environment, root_module, toolchain
 from harness.environments.toolchain import Toolchain
+from harness.errors import UserError
 from harness.progress import Ui
 
 # A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
 # and some callers of other functions fit into this.
 _ENOUGH_CONCURRENCY = 50
+
+
+def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
+    """Make sure that an environment can be made of what is there, as far as that can be seen.
+
+    Args:
+        sources: Folder that holds `envs/`, `modules/` and `lambda/`.
+        env: The environment.
+        packages: Folders of lambda/ that become packages.
+
+    Raises:
+        UserError: A folder is missing or cannot be copied, a package is empty, the root is none,
+            or the tuner would not take the payload.
+    """
+    from harness.tuning import checks as tuning_checks
+    from harness.tuning import input as tuning_input
+
+    where = f"envs/{env.name}/{SETTINGS_FILE}"
+    payload = env.tuning_payload()
+    request = tuning_input.from_settings(env.settings.tuning, "", payload)
+    tuning_checks.require_allowed(request, f"{where}: [tuning]")
+    trees.require_copyable(env.folder, f"envs/{env.name}", environment.is_left_behind)
+    root_module.check(env.folder)
+    for folder in env.settings.environment.folders:
+        if folder != "modules" or os.path.lexists(sources / folder):
+            trees.require_copyable(
+                sources / folder, f"{where}: [environment] folders", environment.is_left_behind
+            )
+    for name in packages:
+        build.require_packable(sources / "lambda" / name)
+    for name in sorted(root_module.packages(env.folder) - set(packages)):
+        raise UserError(
+            f"envs/{env.name}: var.packages[{json.dumps(name)}] is the folder lambda/{name}, and "
+            f"{'that is a file' if (sources / 'lambda' / name).exists() else 'there is none'}"
+        )
 
 
 def warn_of_quotas(account: aws.Account, ui: Ui) -> None:

@@ -18,7 +18,7 @@ from harness.config import Env, parse_settings
 from harness.environments import accounts
 from harness.errors import UserError
 from harness.line import evidence, inputs, pipeline, premises
-from harness.line.run import Run
+from harness.line.run import Run, package_names
 from harness.local import server
 from harness.programs import orphans
 from harness.progress import Ui
@@ -66,7 +66,7 @@ class Resumed(Run):
             _require_resumable(lease, result.verdict is not None and not result.error)
             settings = parse_settings(lease.settings, f"runs/{run_id}/lease.json")
             env = Env(lease.env, project / "envs" / lease.env, settings)
-            env.tuning_payload()
+            premises.check_sources(project, env, package_names(project))
             compared_with = baseline.of_settings(project, env, folder.path.parent)
             tools = premises.tools_of(project, ui, node=(project / "postman").is_dir())
             orphans.end(orphans.find(), ui.note)
@@ -113,7 +113,8 @@ class Resumed(Run):
         if lease.holds_resources and not lease.own_server:
             self.down()
         packages = self.build()
-        before = self.folder.progress().get("inputs") or {}
+        known = self.folder.progress().get("inputs")
+        before = known if isinstance(known, dict) else {}
         now = inputs.of(self.env, self.sources, self.project, packages)
         kept: set[str] = set()
         for step in _MEASURED:

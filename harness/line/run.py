@@ -59,6 +59,14 @@ PACKAGES: tuple[str, ...] = ("crud_api", "power_tuner")
 Beside = Callable[[], AbstractContextManager[None]]  # entered to do something beside others
 
 
+def package_names(sources: Path) -> tuple[str, ...]:
+    """Return the folders of lambda/ that become packages."""
+    found = (sources / "lambda").glob("[!._]*")
+    # a link that leads nowhere is a function, too: `build` says what is wrong with it
+    folders = (path for path in found if path.is_dir() or not path.exists())
+    return tuple(sorted(path.name for path in folders))
+
+
 class Run:
     """One run, from settings to evidence.
 
@@ -129,9 +137,12 @@ class Run:
             UserError: Something is missing or wrong; nothing was made.
         """
         env = load_env(project, env_name, overrides)
-        env.tuning_payload()
-        root_module.check(env.folder)
+        if port is not None:
+            check_port(port)
+        packages = cls.packages if cls.packages is not None else package_names(project)
+        premises.check_sources(project, env, packages)
         all_runs = runs_folder or project / "runs"
+        runs.check_place(all_runs)
         compared_with = baseline.of_settings(project, env, all_runs)
         tools = premises.tools_of(project, ui, node=(project / "postman").is_dir())
         settings = env.settings.environment
@@ -139,8 +150,6 @@ class Run:
         emulated = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
         own_server = emulated and server_home is None
         if own_server:
-            if port is not None:
-                check_port(port)
             account = None
         elif emulated and server_home is not None:
             account = accounts.in_embedded(server_home, account_id)
@@ -649,12 +658,7 @@ class Run:
         }
 
     def _package_names(self) -> tuple[str, ...]:
-        if self.packages is not None:
-            return self.packages
-        found = (self.sources / "lambda").glob("[!._]*")
-        # a link that leads nowhere is a function, too: `build` says what is wrong with it
-        folders = (path for path in found if path.is_dir() or not path.exists())
-        return tuple(sorted(path.name for path in folders))
+        return self.packages if self.packages is not None else package_names(self.sources)
 
     def collection(self, step: str) -> Path:
         """Return the file of what a "smoke" or a "load" test asks."""

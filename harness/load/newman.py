@@ -38,6 +38,7 @@ from harness.programs import process
 from harness.results import LoadResult, SmokeFailure, SmokeResult
 
 NODE_MIN = 20
+NODE_ANSWER_S = 20.0  # it takes 0.05 s
 
 _ROOT = assets.root()
 _POSTMAN = _ROOT / "postman"
@@ -125,9 +126,15 @@ def check_node() -> str:
         raise UserError(f"{wanted}, and there is no `node` on PATH.")
     try:
         answer = subprocess.run(
-            [node, "--version"], capture_output=True, text=True, timeout=20, check=True
+            [node, "--version"], capture_output=True, text=True, timeout=NODE_ANSWER_S, check=True
         ).stdout.strip()
-    except (OSError, subprocess.SubprocessError) as error:
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"{wanted}; {node} does not answer: {NODE_ANSWER_S:g} s for --version"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"{wanted}; {node} ends with status {error.returncode}") from error
+    except (OSError, ValueError) as error:
         raise UserError(f"{wanted}; {node} does not run: {error}") from error
     found = re.fullmatch(r"v(\d+)\.\d+\.\d+.*", answer)
     if found is None or int(found[1]) < NODE_MIN:

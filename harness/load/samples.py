@@ -25,6 +25,7 @@ from harness.config import LoadSettings
 from harness.load.profile import in_words
 from harness.results import LoadResult
 from harness.statistics.stats import latency_stats
+from harness.writing import named
 
 # Above these, figures measure this machine. postman/README.md has the measurements behind them.
 DRIVER_CPU_LIMIT = 0.8
@@ -231,5 +232,5 @@ def _samples_of(path: Path) -> Iterator[Sample]:
 
 def write_samples(samples: Iterable[Sample], path: Path) -> None:
     """Write samples, a JSON object a line."""
-    with path.open("w", encoding="utf-8") as file:
+    with named(path), path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)

@@ -1,14 +1,14 @@
 """The program of the embedded AWS: MiniStack's application behind what this project adds.
 
 `python -P front.py`, with MiniStack's own variables (GATEWAY_PORT, BIND_HOST, LOG_LEVEL) and
-DYNO_SECRET. It is run as a file and imports nothing of the harness but the file beside it:
+DYNO_SECRET. It is run as a file and imports nothing of the harness but the files beside it:
 MiniStack's dependencies are all that it needs.
 
-Added is a guard (`guard.py`), and patience. MiniStack's server writes an answer's header and body
-apart, within a millisecond of the request. A client that is still busy with its own write then
-closes the connection between the two, although it has read the header (AWS's SDK for Go does, in
-one of 500 requests), and asks again for what is done already: "already exists". AWS never answers
-that fast.
+Added are a guard (`guard.py`), an end of old logs (`retention.py`), and patience. MiniStack's
+server writes an answer's header and body apart, within a millisecond of the request. A client that
+is still busy with its own write then closes the connection between the two, although it has read
+the header (AWS's SDK for Go does, in one of 500 requests), and asks again for what is done already:
+"already exists". AWS never answers that fast.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def patient(application: Application, least_s: float = LEAST_ANSWER_S) -> Applic
     return answered
 
 
-def _guard() -> ModuleType:
-    """Return the module beside this file; with -P its folder is not where Python looks."""
-    path = Path(__file__).with_name("guard.py")
-    spec = importlib.util.spec_from_file_location("dyno_guard", path)
+def _beside(name: str) -> ModuleType:
+    """Return a module beside this file; with -P its folder is not where Python looks."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"dyno_{name}", path)
     assert spec is not None and spec.loader is not None  # of a file
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look there
@@ -84,11 +84,12 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    guard = _guard()
+    guard = _beside("guard")
     # Out of the environment before anything is started: Lambda workers inherit what is left.
     secret = os.environ.pop("DYNO_SECRET")
     os.environ["DYNO_METER_KEY"] = guard.token(secret, guard.METER_HEADER)
     guard.close_gaps(secret)
+    _beside("retention").bound()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

@@ -14,6 +14,7 @@ can only be closed inside of it; tests/contract/test_guard_seams.py holds what a
 
 from __future__ import annotations
 
+import base64
 import contextvars
 import hashlib
 import hmac
@@ -60,7 +61,6 @@ _LOGIN_SERVICES = {
     "AWSCognitoIdentityProviderService": "cognito-idp",
     "AWSCognitoIdentityService": "cognito-identity",
 }
-_LOGIN_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _QUERY_SIGNATURE = frozenset(
     {"x-amz-algorithm", "x-amz-credential", "x-amz-signature", "awsaccesskeyid"}
 )
@@ -212,12 +212,13 @@ def key_of(request: Request) -> str | Refusal:
     return str(key)
 
 
-def is_public(request: Request, body: bytes) -> bool:
+def is_public(request: Request, body: bytes, secret: str) -> bool:
     """Tell whether AWS serves such a request without a signature.
 
     Args:
         request: Without a key.
         body: Whole if it is a form; anything otherwise.
+        secret: The server's.
     """
     if _DATA_PLANE.match(request.path) or _LOGIN.match(f"{request.method} {request.path}"):
         return True  # with an authorization of its own, if any
@@ -226,12 +227,17 @@ def is_public(request: Request, body: bytes) -> bool:
     if request.path.startswith("/_"):
         return True  # `of_the_server` let it pass
     if request.path == "/" and request.method == "POST" and not request.query:
-        return _is_login(request, body)
+        return _is_login(request, body, secret)
     return _is_object(request)
 
 
-def _is_login(request: Request, body: bytes) -> bool:
-    """Tell whether it asks for the credentials that it cannot have yet."""
+def _is_login(request: Request, body: bytes, secret: str) -> bool:
+    """Tell whether it asks for the credentials that it cannot have yet.
+
+    AWS asks the issuer of a web identity for the keys of its tokens. MiniStack checks none, so
+    here a token must be signed with the server's secret. Assertions of SAML, which it checks as
+    little, are served to nobody.
+    """
     target = request.headers.get("x-amz-target")
     if target is not None:
         service, _, operation = target.partition(".")
@@ -240,8 +246,38 @@ def _is_login(request: Request, body: bytes) -> bool:
         )
     if not request.is_form:
         return False
-    actions = parse_qs(body.decode(errors="replace"), keep_blank_values=True).get("Action", [])
-    return len(actions) == 1 and actions[0] in _LOGIN_ACTIONS
+    form = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
+    tokens = form.get("WebIdentityToken", [])
+    return (
+        form.get("Action") == ["AssumeRoleWithWebIdentity"]
+        and len(tokens) == 1
+        and is_web_identity(tokens[0], secret)
+    )
+
+
+def web_identity(claims: Mapping[str, Any], secret: str) -> str:
+    """Return a JSON web token (RFC 7519) with these claims that this server takes."""
+    signed = ".".join(
+        _base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
+    )
+    return f"{signed}.{_base64url(_hs256(signed, secret))}"
+
+
+def is_web_identity(token: str, secret: str) -> bool:
+    """Tell whether a JSON web token is signed with the secret (HS256), whatever it claims.
+
+    The algorithm that it names is not looked at: there is one.
+    """
+    signed, _, signature = token.rpartition(".")
+    return _same(_base64url(_hs256(signed, secret)), signature)
+
+
+def _hs256(text: str, secret: str) -> bytes:
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def _is_object(request: Request) -> bool:
@@ -413,7 +449,7 @@ class Guard:
             return key
         if not key:
             whole = await body.whole() if request.is_form and request.path == "/" else b""
-            return None if is_public(request, whole) else _unsigned()
+            return None if is_public(request, whole, self._secret) else _unsigned()
         if not iam_evaluator.is_root_access_key(key):
             return None  # MiniStack checks it
         return await self._wrong_root(request, key, body)

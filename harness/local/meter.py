@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.reading import UnreadableError, read_object
+from harness.writing import named
+
 Mode = Literal["felt", "reported"]
 """`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
 
@@ -70,13 +73,13 @@ def aws_latency(home: Path) -> AwsLatency:
 
 def _read(home: Path) -> dict[str, Any]:
     try:
-        content = json.loads((home / "meter.json").read_text())
-    except (FileNotFoundError, ValueError):
+        return read_object(home / "meter.json")
+    except UnreadableError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _update(home: Path, changes: dict[str, Any]) -> None:
     draft = home / "meter.json.new"
-    draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
+    with named(home / "meter.json"):
+        draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
     draft.replace(home / "meter.json")  # workers read the old or the new one, never a half

@@ -10,6 +10,9 @@ from harness.config import MEMORY_MB_MAX, MEMORY_MB_MIN
 from harness.errors import UserError
 from harness.local.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 
+_LONGEST_MS = 86_400_000  # a day; AWS ends an invocation after 15 minutes
+_MOST_THREADS = 1024  # as many processes and threads a function may have
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -52,12 +55,12 @@ def predict(
 
 
 def _check(cpu_ms: float, sizes: tuple[int, ...], threads: int, blocked_ms: float) -> None:
-    if not 0 <= cpu_ms < float("inf"):
-        raise UserError(f"CPU time {cpu_ms:g} ms: must be 0 or more")
-    if not 0 <= blocked_ms < float("inf"):
-        raise UserError(f"blocked time {blocked_ms:g} ms: must be 0 or more")
-    if threads < 1:
-        raise UserError(f"threads {threads}: must be 1 or more")
+    if not 0 <= cpu_ms <= _LONGEST_MS:
+        raise UserError(f"CPU time {cpu_ms:g} ms: must be 0 to {_LONGEST_MS:,}")
+    if not 0 <= blocked_ms <= _LONGEST_MS:
+        raise UserError(f"blocked time {blocked_ms:g} ms: must be 0 to {_LONGEST_MS:,}")
+    if not 1 <= threads <= _MOST_THREADS:
+        raise UserError(f"threads {threads}: must be 1 to {_MOST_THREADS}")
     if not sizes:
         raise UserError("no memory size given")
     for size in sizes:

@@ -27,12 +27,15 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StepError, UserError
+from harness.errors import StepError, UserError, brief
 from harness.local import meter, supervisor
 from harness.local.identity import identity, is_alive
 from harness.local.ports import HOST, check_port, free_port, port_in_use
 from harness.local.shims import node_environment, python_environment
 from harness.private import make_folder
+from harness.reading import UnreadableError, read_object
+from harness.regions import is_region
+from harness.writing import lock_file
 
 DEFAULT_ACCOUNT = "000000000000"
 # pragma: allowlist nextline secret: of servers that older versions started, which check none
@@ -159,8 +162,17 @@ def start(
     limit = check_concurrency(
         ACCOUNT_CONCURRENCY if account_concurrency is None else account_concurrency
     )
-    home = home.resolve()
-    make_folder(home)
+    try:
+        home = home.resolve()
+        running = status(home)
+        if running is not None:
+            return _as_asked(running, port, account_concurrency)
+        if port is not None:
+            check_port(port)
+        make_folder(home)
+    except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError
+        why = getattr(error, "strerror", None) or "it is a link to itself"
+        raise UserError(f"{home}: no embedded AWS can be kept there: {why}") from error
     with _locked(home):
         running = status(home)
         if running is not None:
@@ -244,7 +256,7 @@ def check_account(account_id: str) -> str:
         UserError: It is not 12 digits.
     """
     if not re.fullmatch(r"[0-9]{12}", account_id):
-        raise UserError(f"account id {account_id!r}: must be 12 digits, as 000000000000")
+        raise UserError(f"account id {brief(repr(account_id))}: must be 12 digits, as 000000000000")
     return account_id
 
 
@@ -254,8 +266,8 @@ def check_region(region: str) -> str:
     Raises:
         UserError: It does not.
     """
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", region):
-        raise UserError(f"region {region!r}: must look like us-east-1")
+    if not is_region(region):
+        raise UserError(f"region {brief(repr(region))}: must look like us-east-1")
     return region
 
 
@@ -317,9 +329,8 @@ def _launch(
     try:
         processes = json.loads(completed.stdout)
     except json.JSONDecodeError:
-        raise StepError(
-            "local", f"The embedded AWS could not be started: {completed.stderr.strip()}"
-        ) from None
+        said = completed.stderr.strip().splitlines() or ["its supervisor says nothing"]
+        raise StepError("local", f"The embedded AWS could not be started: {said[-1]}") from None
     return _State(**known, **processes)
 
 
@@ -457,18 +468,24 @@ def _write_state(home: Path, state: _State) -> None:
 
 def _read_state(home: Path) -> _State | None:
     try:
-        content = json.loads((home / STATE_FILE).read_text())
-        known = {each.name for each in fields(_State)}
-        return _State(**{name: value for name, value in content.items() if name in known})
-    except (FileNotFoundError, NotADirectoryError):
+        content = read_object(home / STATE_FILE)
+    except UnreadableError:
         return None
-    except (ValueError, TypeError, AttributeError):
+    # Imported here: most often there is no server to read of.
+    from pydantic import TypeAdapter, ValidationError
+
+    known = {each.name for each in fields(_State)}
+    try:
+        return TypeAdapter(_State).validate_python(
+            {name: value for name, value in content.items() if name in known}
+        )
+    except ValidationError:
         return None  # not ours
 
 
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
     """Keep two starts or stops in one home apart."""
-    with (home / "lock").open("w") as lock:
+    with lock_file(home / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

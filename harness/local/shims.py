@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from harness.writing import named
+
 METER_PATH = Path(__file__).parent / "meter_path"
 NODE_METER = METER_PATH / "node" / "meter.js"
 
@@ -86,6 +88,7 @@ def _write(home: Path, name: str, script: str) -> Path:
     folder = home / "bin"
     folder.mkdir(exist_ok=True)
     shim = folder / name
-    shim.write_text(script)
+    with named(shim):
+        shim.write_text(script)
     shim.chmod(0o755)
     return shim

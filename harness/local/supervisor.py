@@ -30,6 +30,7 @@ import psutil
 
 from harness.local.identity import identity, is_alive, processes_with
 from harness.programs.owner import VARIABLE, Owner
+from harness.writing import named
 
 POLL_S = 0.5  # how often the owner is looked at
 TERM_GRACE_S = 3.0  # what the server gets to end by itself
@@ -154,8 +155,9 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(content, indent=2) + "\n")
-    draft.replace(path)
+    with named(path):
+        draft.write_text(json.dumps(content, indent=2) + "\n")
+        draft.replace(path)
 
 
 def main() -> None:

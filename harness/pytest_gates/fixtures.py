@@ -33,6 +33,8 @@ FIXTURES = frozenset(
     }
 )
 BASELINE_USED = "dyno.baseline"
+UNDECIDED = "dyno.undecided"
+_OPEN: pytest.StashKey[list[str]] = pytest.StashKey()  # what a test's limits left open
 _SENTENCE = "_is_a_sentence_of_dyno"
 
 
@@ -136,7 +138,10 @@ def slo(request: pytest.FixtureRequest, dyno_environment: DynoEnvironment) -> Sl
 
         def check(self, *measured: Any) -> Any:
             with as_sentence():
-                return super().check(*measured)
+                verdict = super().check(*measured)
+            checks = verdict.checks
+            leave_open(request.node, [one.reason for one in checks if one.outcome != "pass"])
+            return verdict
 
         def verdict(self, *measured: Any) -> Any:
             with as_sentence():
@@ -216,15 +221,39 @@ def sentence(message: str) -> BaseException:
     return error
 
 
+def leave_open(node: pytest.Item, reasons: Sequence[str]) -> None:
+    """Note why limits of a test were not decided; then it counts as undecided, not as passed."""
+    node.stash.setdefault(_OPEN, []).extend(reasons)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    call: pytest.CallInfo[None],
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show a sentence as it is, also in the summary's line."""
+    """Show a sentence as it is, also in the summary's line; what was not decided has not passed.
+
+    To the rest of pytest, to its JUnit file too, such a test is a skipped one with its reasons.
+    """
     report = yield
+    left_open = item.stash.get(_OPEN, [])
+    if left_open and report.when == "call" and report.passed:
+        path, line, _ = item.location
+        reasons = "; ".join(dict.fromkeys(left_open))
+        report.outcome = "skipped"
+        report.longrepr = (path, (line or 0) + 1, f"Skipped: not decided: {reasons}")
+        report.user_properties.append((UNDECIDED, reasons))
     if call.excinfo is not None and getattr(call.excinfo.value, _SENTENCE, False):
         report.longrepr = str(call.excinfo.value)
     return report
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport | pytest.CollectReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Count tests whose limits were not decided by themselves: they are no passes."""
+    if any(name == UNDECIDED for name, _ in getattr(report, "user_properties", ())):
+        return ("undecided", "u", ("UNDECIDED", {"yellow": True})) if report.skipped else None
+    return None
 
 
 def text_of(error: Exception) -> str:

@@ -33,7 +33,8 @@ from harness.results import (
     TuningResult,
     Verdict,
 )
-from harness.runs import write_atomically
+from harness.runs import check_place, write_atomically
+from harness.writing import lock_file
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class GateSession:
     def __init__(self, options: GateOptions, ui: Ui | None = None) -> None:
         self.options = options
         self.env: Env = load_env(options.project, options.env, options.overrides)
+        check_place(options.runs_folder)
         baseline.of_settings(options.project, self.env, options.runs_folder)
         self._ui = ui or Ui()
         self._stack = ExitStack()
@@ -260,7 +262,7 @@ class GateSession:
             yield
             return
         shared.mkdir(parents=True, exist_ok=True)
-        with (shared / "turn.lock").open("a") as handle:
+        with lock_file(shared / "turn.lock") as handle:
             fcntl.flock(handle, kind)
             yield
 

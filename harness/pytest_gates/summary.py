@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from harness.config import RegressionSettings, Settings, SloSettings
 from harness.errors import DynoError
 from harness.line import evidence
 from harness.load import profile
+from harness.reading import UnreadableError, read_json
 from harness.report import words
 from harness.results import RunResult, TuningResult
 from harness.runs import RunFolder
@@ -97,7 +97,7 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     plain = Console(file=out, width=100, force_terminal=False, highlight=False, no_color=True)
     page = folder.path / "report.html"
     console.print_summary(result, plain, page, parts=("tuning",))
-    for tuning in _further(folder):
+    for tuning in _further(folder, out.write):
         console.print_summary(replace(result, tuning=tuning), plain, page, parts=("tuning",))
     console.print_summary(result, plain, page, parts=("load", "regression"))
     if result.error:
@@ -113,9 +113,14 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _further(folder: RunFolder) -> Iterator[TuningResult]:
-    """Yield the tunings with other settings than the run's own."""
-    from pydantic import TypeAdapter
+def _further(folder: RunFolder, say: Callable[[str], object]) -> Iterator[TuningResult]:
+    """Yield the tunings with other settings than the run's own; say which cannot be read."""
+    from pydantic import TypeAdapter, ValidationError
 
     for path in sorted(folder.path.glob("tuning-*.json")):
-        yield TypeAdapter(TuningResult).validate_python(json.loads(path.read_text("utf-8")))
+        try:
+            yield TypeAdapter(TuningResult).validate_python(read_json(path))
+        except UnreadableError as error:
+            say(f"{error}\n")
+        except ValidationError:
+            say(f"{path}: not a tuning\n")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.report import numbers
 from harness.results import LoadResult, PowerDetail, RunResult, TuningResult
+from harness.tuning import separation
 
 _NO_DIFFERENCE = 0.01
 _COST_UNIT = "USD per million invocations"
@@ -61,10 +62,11 @@ def recommendation(tuning: TuningResult | None) -> str:
     best = best_point(tuning)
     if tuning.power == tuning.current_power:
         return _keep(tuning, best)
-    current = tuning.detail(tuning.current_power)
+    current, chosen = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
     now = Point.of(current)
     if now is not None:
-        changes = _joined(speed_change(now, best), cost_change(now, best))
+        told = current is None or chosen is None or separation.are_apart(current, chosen)
+        changes = _joined(speed_change(now, best, told=told), cost_change(now, best))
         return f"Set memory_mb from {now.power} to {best.power}: {changes}."
     figures = _figures(best)
     if current is not None and current.excluded:
@@ -86,6 +88,13 @@ def best_point(tuning: TuningResult) -> Point:
 
 def _keep(tuning: TuningResult, best: Point) -> str:
     measured = sum(Point.of(detail) is not None for detail in tuning.details)
+    over = Point.of(tuning.detail(tuning.kept_over))
+    if over is not None:
+        return (
+            f"Keep memory_mb at {best.power}: {over.power} measured better for strategy "
+            f"{tuning.strategy}, but by no more than chance may do ({_figures(best)}; at "
+            f"{over.power} MB {_figures(over)}). A larger num would tell."
+        )
     if measured <= 1:
         return f"Keep memory_mb at {best.power}, the only size measured: {_figures(best)}."
     return (
@@ -101,9 +110,17 @@ def _figures(point: Point) -> str:
     )
 
 
-def speed_change(now: Point, best: Point) -> Change:
-    """Return how the duration changes, in words with both figures."""
+def speed_change(now: Point, best: Point, *, told: bool = True) -> Change:
+    """Return how the duration changes, in words with both figures.
+
+    Args:
+        now: The deployed size.
+        best: The recommended one.
+        told: Whether the durations can be told apart.
+    """
     words, better = _speed_words(now.duration_ms, best.duration_ms)
+    if not told and better is not None:
+        words, better = "about as fast, as far as can be told", None
     before, after = (numbers.milliseconds(point.duration_ms) for point in (now, best))
     figures = f"{after} ms" if after == before else f"{after} ms instead of {before} ms"
     return Change(f"{words} ({figures})", better)
@@ -135,7 +152,7 @@ def _cost_words(now: float, best: float) -> tuple[str, bool | None]:
     if best < now:
         return f"{(now - best) / now:.0%} cheaper".replace("%", " %"), True
     if now <= 0 or best / now < 2:
-        return f"{_ratio(best - now, now):.0%} dearer".replace("%", " %"), False
+        return f"{_ratio(best - now, now):.0%} more expensive".replace("%", " %"), False
     return f"at {best / now:.1f} times the cost", False
 
 
@@ -169,7 +186,7 @@ def key_figures(result: RunResult) -> tuple[Figure, ...]:
         now = Point.of(result.tuning.detail(result.tuning.current_power))
         if now is not None and now.power == best.power:
             now = None
-        figures.append(_duration_figure(now, best))
+        figures.append(_duration_figure(result.tuning, now, best))
         figures.append(_cost_figure(now, best))
     latency = _latency_figure(result.load)
     if latency is not None:
@@ -177,11 +194,14 @@ def key_figures(result: RunResult) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
-def _duration_figure(now: Point | None, best: Point) -> Figure:
+def _duration_figure(tuning: TuningResult, now: Point | None, best: Point) -> Figure:
     after = numbers.milliseconds(best.duration_ms)
     if now is None:
         return Figure("Duration", "", after, "ms", "", None)
     words, better = _speed_words(now.duration_ms, best.duration_ms)
+    details = tuning.detail(now.power), tuning.detail(best.power)
+    if details[0] and details[1] and not separation.are_apart(details[0], details[1]):
+        words, better = "cannot be told apart", None
     return Figure("Duration", numbers.milliseconds(now.duration_ms), after, "ms", words, better)
 
 
@@ -220,7 +240,7 @@ def _latency_figure(loads: tuple[LoadResult, ...]) -> Figure | None:
 def caveats(result: RunResult) -> tuple[str, ...]:
     """Return what a reader must know before acting on the figures."""
     found = []
-    if result.settings.get("environment", {}).get("emulated") is True:
+    if result.on_embedded_aws:
         there = "the same command with an account's credentials"
         found.append(
             "Measured on the embedded AWS, which models how Lambda's CPU follows memory. "
@@ -228,33 +248,8 @@ def caveats(result: RunResult) -> tuple[str, ...]:
             f"{there if tuned_function(result) else 'make tune ENV=dev'}."
         )
     if result.tuning is not None:
-        noise = _noise(result.tuning)
-        found += [noise] if noise else []
         found += result.tuning.warnings
     return tuple(found)
-
-
-def _noise(tuning: TuningResult) -> str:
-    now, best = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
-    if now is None or best is None or now.power == best.power:
-        return ""
-    if now.duration_ms is None or best.duration_ms is None or _separated(now, best):
-        return ""
-    return (
-        f"The durations at {now.power} MB and {best.power} MB overlap so much that their "
-        f"difference may be noise; raise num (now {min(now.count, best.count)}) to tell."
-    )
-
-
-def _separated(one: PowerDetail, other: PowerDetail) -> bool:
-    """Whether two sizes differ beyond their noise.
-
-    Either the intervals of the means are apart, or, as a cold start widens those a lot, half
-    of the faster size's invocations beat every one of the slower's.
-    """
-    assert one.duration_ms is not None and other.duration_ms is not None
-    fast, slow = sorted((one.duration_ms, other.duration_ms), key=lambda stats: stats.p50)
-    return fast.ci95[1] < slow.ci95[0] or fast.p50 < slow.min
 
 
 # --- how to apply ---------------------------------------------------------------------------

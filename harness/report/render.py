@@ -24,12 +24,13 @@ from markupsafe import Markup
 from harness import __version__
 from harness.errors import StepError
 from harness.load.samples import read_samples
-from harness.report import advice, charts, junit, numbers, tables, templating, words
+from harness.report import advice, charts, junit, numbers, objections, tables, templating, words
 from harness.report.charts import NARROW, WIDE, Size, Spec
 from harness.report.latency_chart import latency_spec
 from harness.report.meanings import meanings
 from harness.report.power_chart import interval, power_spec
 from harness.results import RunResult
+from harness.writing import named
 
 # Above, reading takes longer than all the rest, for a line that hardly looks different.
 _MOST_BYTES = 24_000_000
@@ -200,7 +201,7 @@ def _context(
         "latency_chart": drawn.get("latency"),
         "regression": tables.regression_table(result.regression),
         "regression_sentence": words.regression_sentence(result.regression),
-        "steps": advice.how_to_apply(result),
+        "steps": objections.steps(result),
         "timings": _timings(result.timings),
         "timings_table": tables.timings_table(result.timings),
         "total_time": numbers.seconds(sum(result.timings.values())),
@@ -263,5 +264,6 @@ def _write(path: Path, content: str | bytes) -> None:
     # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with named(path):
+        partial.write_bytes(data)
+        partial.replace(path)

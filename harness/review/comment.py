@@ -13,8 +13,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness.delivery import apply
+from harness.errors import brief
 from harness.report import advice, markdown, numbers, tables, words
 from harness.report.meanings import meanings
+from harness.report.objections import objections as objections_of
 from harness.report.templating import markdown_table
 from harness.results import RunResult
 from harness.review import curve, figures, plan_table
@@ -66,7 +68,6 @@ class Review:
     baseline_samples: Samples = field(default_factory=dict)
     plan: Plan | None = None  # Terraform's, of what a merge changes
     artefact_url: str = ""  # where the whole evidence is
-    endpoint: str = ""  # of the embedded AWS that was measured; empty for AWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,9 @@ def marker(flavour: Flavour, key: str) -> str:
         ValueError: The key could end the marker early.
     """
     if not _KEY.fullmatch(key):
-        raise ValueError(f"{key!r}: use up to 40 letters, digits, hyphens and underscores")
+        raise ValueError(
+            f"{brief(repr(key))}: use up to 40 letters, digits, hyphens and underscores"
+        )
     return flavour.marker.format(key=key)
 
 
@@ -371,7 +374,7 @@ def _apply(review: Review) -> Section:
         return Section("How to apply", "", 7)
     if advice.tuned_function(result):  # a function that others deploy, in a way that we cannot know
         return Section("How to apply", _titled("How to apply it", _steps(result)), 7)
-    objections = apply.objections(result, endpoint=review.endpoint)
+    objections = objections_of(result)
     if objections:
         lines = ["Not to be applied as it is:"]
         lines += [f"- {_line(objection.text)}" for objection in objections]

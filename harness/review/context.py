@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.errors import UserError
+from harness.errors import UserError, brief
+from harness.reading import read_object
 from harness.review.github import DEFAULT_API_URL
 
 # It becomes part of an address: no name is "." or "..".
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")
-_MERGE_REF = re.compile(r"refs/pull/(\d+)/(?:merge|head)")
+_MERGE_REF = re.compile(r"refs/pull/([0-9]{1,18})/(?:merge|head)")
 # git@github.com:owner/name.git, ssh://git@github.com/owner/name, https://github.com/owner/name
 _REMOTE = re.compile(r"(?:^[^/]*?@?[^/:]+:|^[a-z+]+://[^/]+/)([^/:]+/[^/]+?)(?:\.git)?/?$")
 _BUILD_ARN = re.compile(
@@ -73,7 +73,7 @@ def github(
         named = found[1]
     if named and not _REPOSITORY.fullmatch(named):
         told = "--repo " if repository else "GITHUB_REPOSITORY="
-        raise UserError(f"{told}{named}: must be OWNER/NAME, such as acme/shop")
+        raise UserError(f"{told}{brief(named)}: must be OWNER/NAME, such as acme/shop")
     number = _pull(event, environ) if pull is None else pull
     if number is not None and number < 1:
         raise UserError(f"--pull {number}: must be the number of a pull request")
@@ -116,28 +116,33 @@ def _event(environ: Mapping[str, str]) -> Mapping[str, Any]:
     path = environ.get("GITHUB_EVENT_PATH", "")
     if not path:
         return {}
-    try:
-        event = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"GITHUB_EVENT_PATH={path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"GITHUB_EVENT_PATH={path}: not JSON: {error}") from error
-    return event if isinstance(event, dict) else {}
+    return read_object(Path(path), where=f"GITHUB_EVENT_PATH={brief(path, most=300)}")
 
 
 def _pull(event: Mapping[str, Any], environ: Mapping[str, str]) -> int | None:
     """Return the number of the event's pull request."""
-    issue = event.get("issue") or {}
-    of_run = (event.get("workflow_run") or {}).get("pull_requests") or [{}]
-    for holder in (event.get("pull_request"), issue if "pull_request" in issue else {}, of_run[0]):
-        number = (holder or {}).get("number")
-        if isinstance(number, int):
+    issue = _part(event, "issue")
+    of_run = _part(event, "workflow_run").get("pull_requests")
+    first = of_run[0] if isinstance(of_run, list) and of_run else {}
+    for holder in (
+        _part(event, "pull_request"),
+        issue if "pull_request" in issue else {},
+        first if isinstance(first, dict) else {},
+    ):
+        number = holder.get("number")
+        if type(number) is int:
             return number
     found = _MERGE_REF.fullmatch(environ.get("GITHUB_REF", ""))
     return int(found[1]) if found else None
 
 
 def _is_from_fork(event: Mapping[str, Any]) -> bool:
-    pull = event.get("pull_request") or {}
-    head, base = (((pull.get(side) or {}).get("repo") or {}) for side in ("head", "base"))
+    pull = _part(event, "pull_request")
+    head, base = (_part(_part(pull, side), "repo") for side in ("head", "base"))
     return bool(head and base) and head.get("full_name") != base.get("full_name")
+
+
+def _part(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return an object in an object; an empty one if there is something else, or nothing."""
+    found = holder.get(key)
+    return found if isinstance(found, dict) else {}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from harness.delivery.apply import Proposal, tuned_path
 from harness.errors import UserError
+from harness.reading import MissingError, read_text
 from harness.review.git import GitError, Repository
 from harness.review.github import GitHubPulls
 from harness.review.place import ForgeError
@@ -191,11 +192,9 @@ def _refuse_changes(repository: Repository, proposal: Proposal) -> None:
 
 def _read(project: Path, env: str) -> str | None:
     try:
-        return (project / tuned_path(env)).read_text(encoding="utf-8")
-    except FileNotFoundError:
+        return read_text(project / tuned_path(env), where=str(tuned_path(env)))
+    except MissingError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{tuned_path(env)}: cannot be read: {error}") from error
 
 
 def _restore(path: Path, content: str | None) -> None:

@@ -159,7 +159,7 @@ def comparison_note(result: RunResult, baseline: RunResult) -> str:
         "environment": lambda run: run.env,
         "region": lambda run: run.tuning and run.tuning.region,
         "processor": lambda run: run.tuning and run.tuning.architecture,
-        "kind of AWS": lambda run: run.settings.get("environment", {}).get("emulated"),
+        "kind of AWS": lambda run: run.on_embedded_aws,
     }
     apart = [name for name, read in pairs.items() if read(result) != read(baseline)]
     text = f"Compared with run {baseline.run_id} of main"

@@ -24,7 +24,7 @@ import requests
 from requests.auth import AuthBase
 
 from harness import __version__
-from harness.errors import UserError
+from harness.errors import UserError, brief
 from harness.review.patience import Patience
 from harness.review.place import ForgeError
 
@@ -32,6 +32,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _MOST_REDIRECTS = 3
 # A secondary rate limit that names no time: GitHub asks for a minute, and more each time.
 _UNNAMED_WAIT_S = 60.0
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _TOKEN = re.compile(r"[!-~]*")  # a header takes no more
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -100,7 +101,16 @@ class JsonClient:
     read_timeout_s: float = 20.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
+        try:
+            parts = urlsplit(self.base_url)
+            known = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+        except ValueError:  # such as half an IPv6 address, or a port that is no number
+            known = False
+        if not known or not self.base_url.isprintable() or " " in self.base_url:
+            raise UserError(
+                f"{brief(self.base_url)}: the address of {self.name}'s API must be one, such as "
+                "https://api.github.com"
+            )
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise UserError(
                 f"{self.base_url}: the address of {self.name}'s API must begin with https://, "

@@ -6,6 +6,7 @@ warning; the same text is in the job's summary then.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def publish(
     if summary_path:
         try:
             summary = _summarise(review, key, Path(summary_path))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             warnings.append(f"no job summary: {error}")
     posted = None
     try:
@@ -89,6 +90,8 @@ def publish(
 
 def _summarise(review: Review, key: str, path: Path) -> bool:
     """Add the text to the job's summary, within what is left of its limit."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, f"{path} is not a file")  # such as a pipe that nobody reads
     used = path.stat().st_size if path.exists() else 0
     room = SUMMARY.most_bytes - used - 1
     if room < 1_000:

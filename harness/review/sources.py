@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness import runs
-from harness.errors import UserError
+from harness.errors import UserError, brief
 from harness.load.samples import read_samples
+from harness.reading import read_json
 from harness.results import RunResult
 from harness.review import plan_table
 from harness.review.figures import Samples
@@ -32,23 +33,20 @@ class Source:
     Attributes:
         result: The run.
         folder: Where its result.json is.
-        endpoint: Of the embedded AWS that it measured; empty for AWS, or if nobody knows.
     """
 
     result: RunResult
     folder: Path
-    endpoint: str = ""
 
     def samples(self) -> Samples:
         """Return the latencies that its load tests left, as far as they are at hand."""
         found = {}
         for load in self.result.load:
-            path = (self.folder / load.samples_path).resolve()
-            inside = load.samples_path and path.is_relative_to(self.folder.resolve())
-            if not inside or not path.is_file() or path.stat().st_size > _MOST_BYTES:
-                continue
-            with contextlib.suppress(OSError, ValueError):
-                found[load.label] = read_samples([path])
+            with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+                path = (self.folder / load.samples_path).resolve()
+                inside = load.samples_path and path.is_relative_to(self.folder.resolve())
+                if inside and path.is_file() and path.stat().st_size <= _MOST_BYTES:
+                    found[load.label] = read_samples([path])
         return found
 
 
@@ -66,11 +64,9 @@ def find(project: Path, name: str | None, *, of_functions: bool = False) -> Sour
     """
     if name is not None and ("/" in name or name.endswith(".json")):
         path = Path(name)
-        return of_file(_in_folder(path) if path.is_dir() else path)
+        return of_file(_in_folder(path) if os.path.isdir(path) else path)  # noqa: PTH112 - too long
     folder = runs.find(project / "runs", name, standing=False, tuner_only=of_functions)
-    endpoint = folder.read_lease().endpoint
-    source = of_file(folder.result)
-    return Source(source.result, source.folder, endpoint)
+    return of_file(folder.result)
 
 
 def _in_folder(folder: Path) -> Path:
@@ -91,20 +87,16 @@ def of_file(path: Path) -> Source:
     Raises:
         UserError: It cannot be read, or is not the result of a run.
     """
-    content = _json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not the result of a run")
-    result = RunResult.from_json(content, str(path))
+    result = RunResult.from_json(read_json(path), str(path))
     # It becomes part of a path, a branch and a commit's trailer.
     for key, value, form in (("run_id", result.run_id, RUN_ID), ("env", result.env, _ENV)):
         if not form.fullmatch(value):
-            raise UserError(f"{path}: {key}: {json.dumps(value)} is none")
-    lease = path.parent / "lease.json"
-    endpoint = ""
-    if lease.is_file():
+            raise UserError(f"{path}: {key}: {brief(json.dumps(value))} is none")
+    if not result.endpoint and (path.parent / "lease.json").is_file():  # of an older release
         with contextlib.suppress(UserError):
-            endpoint = runs.RunFolder(path.parent).read_lease().endpoint
-    return Source(result, path.parent, endpoint)
+            lease = runs.RunFolder(path.parent).read_lease()
+            result = replace(result, endpoint=lease.endpoint)
+    return Source(result, path.parent)
 
 
 def plan_of_file(path: Path) -> Plan:
@@ -113,13 +105,4 @@ def plan_of_file(path: Path) -> Plan:
     Raises:
         UserError: It cannot be read, or is no plan.
     """
-    return plan_table.parse(_json(path), str(path))
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON: {error}") from error
+    return plan_table.parse(read_json(path), str(path))

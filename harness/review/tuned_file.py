@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import MEMORY_MB_MAX, MEMORY_MB_MIN
-from harness.errors import UserError
+from harness.errors import UserError, brief
+from harness.reading import parse_json, read_object, read_text
 
 NAME = "tuned.auto.tfvars.json"
 KEY = "memory_mb"
@@ -70,16 +71,13 @@ def parse(text: str | None, where: str) -> Tuned:
     """
     if text is None:
         return Tuned()
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{where}: not JSON: {error}") from error
+    content = parse_json(text, where)
     if not isinstance(content, dict):
         raise UserError(f"{where}: must be a JSON object of variables, such as {{}}")
     evidence = content.pop(_EVIDENCE, None)
     memory_mb = content.pop(KEY, None)
     if memory_mb is not None and not is_size(memory_mb):
-        raise UserError(f"{where}: {KEY}: {json.dumps(memory_mb)} is not {_SIZES}")
+        raise UserError(f"{where}: {KEY}: {brief(json.dumps(memory_mb))} is not {_SIZES}")
     evidence = evidence if isinstance(evidence, dict) else {}
     listed = evidence.get("former")
     former = [
@@ -98,7 +96,7 @@ def _run_id(holder: Mapping[str, Any], where: str) -> str:
     """
     found = holder.get("run_id") or ""
     if found and not (isinstance(found, str) and RUN_ID.fullmatch(found)):
-        raise UserError(f"{where}: run_id: {json.dumps(found)} is no run's id; take it out")
+        raise UserError(f"{where}: run_id: {brief(json.dumps(found))} is no run's id; take it out")
     return str(found)
 
 
@@ -132,7 +130,7 @@ def is_size(value: Any) -> bool:
 
 def declares_memory(folder: Path) -> bool:
     """Whether a root has the variable that the file sets."""
-    return any(_DECLARED.search(path.read_text(encoding="utf-8")) for path in folder.glob("*.tf"))
+    return any(_DECLARED.search(read_text(path)) for path in folder.glob("*.tf"))
 
 
 def overriding(folder: Path) -> list[str]:
@@ -142,13 +140,9 @@ def overriding(folder: Path) -> list[str]:
 
 
 def _sets_memory(path: Path) -> bool:
-    text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix != ".json":
-        return bool(_ASSIGNED.search(text))
-    try:
-        return KEY in json.loads(text)
-    except (ValueError, TypeError):
-        return False
+        return bool(_ASSIGNED.search(read_text(path)))
+    return KEY in read_object(path)
 
 
 _SIZES = f"a whole number of MB from {MEMORY_MB_MIN} to {MEMORY_MB_MAX}"

@@ -9,7 +9,7 @@ from typing import Any
 import botocore.exceptions
 
 from harness.aws import Account
-from harness.errors import UserError
+from harness.errors import UserError, brief
 
 # All forms that Lambda itself takes: NAME, ACCOUNT:function:NAME and the ARN, each with a
 # version or an alias behind it.
@@ -57,8 +57,8 @@ def parse_name(text: str) -> FunctionName:
     match = _NAME.fullmatch(text)
     if match is None:
         raise UserError(
-            f"{text!r} is neither the name of a Lambda function nor its ARN, such as my-function "
-            "or arn:aws:lambda:eu-west-1:123456789012:function:my-function"
+            f"{brief(repr(text))} is neither the name of a Lambda function nor its ARN, such as "
+            "my-function or arn:aws:lambda:eu-west-1:123456789012:function:my-function"
         )
     qualifier = match["qualifier"] or ""
     return FunctionName(

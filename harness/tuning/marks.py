@@ -8,6 +8,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from harness import runs
 from harness.results import Leftover
 from harness.tuning import executions, functions
 from harness.tuning import lock as function_lock
@@ -50,14 +51,16 @@ def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]
     """Return what tuners that are gone left on any function of the account.
 
     A tuning takes the lock first and gives it back last, so one question for each function
-    tells; those that may not be looked at are left out.
+    tells. Whoever may look at some functions only is denied the others one by one, and each denial
+    stands in the account's trail and may sound an alarm: after the first, nothing but functions
+    with a run's name are asked.
 
     Args:
         session: A boto3 session.
         is_gone: Whether a state machine of this name works no more.
     """
     left = []
-    for arn, lock in _locked(session):
+    for arn, lock in _locked(session, discreet=True):
         if is_gone(lock.machine):
             left += executions.left_on(session, _function(arn), lock.machine, lock.memory_mb)
     return left
@@ -73,14 +76,24 @@ def functions_of(session: Any, machine: str) -> list[str]:
     return [arn for arn, lock in _locked(session) if lock.machine == machine]
 
 
-def _locked(session: Any) -> Iterator[tuple[str, function_lock.Lock]]:
-    """Yield the functions of the account that a tuner has locked, with the lock."""
+def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, function_lock.Lock]]:
+    """Yield the functions of the account that a tuner has locked, with the lock.
+
+    Args:
+        session: A boto3 session.
+        discreet: Whether the first denial is enough.
+    """
     client = session.client("lambda")
+    denied = False
     for page in client.get_paginator("list_functions").paginate():
         for row in page["Functions"]:
+            if denied and not runs.OF_A_RUN.search(row["FunctionName"]):
+                continue
             try:
                 alias = client.get_alias(FunctionName=row["FunctionName"], Name=LOCK_ALIAS)
-            except botocore.exceptions.ClientError:
+            except botocore.exceptions.ClientError as error:
+                code = error.response["Error"]["Code"]
+                denied = denied or (discreet and code.startswith("AccessDenied"))
                 continue
             lock = function_lock.parse(alias.get("Description", ""))
             if lock is not None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import reading
 from harness.config import SETTINGS_FILE, Env, Settings, load_env, with_overrides
-from harness.errors import UserError
+from harness.errors import UserError, brief
 from harness.tuning import checks as tuning_checks
 from harness.tuning import functions
 from harness.tuning import input as tuning_input
@@ -133,17 +133,11 @@ def read_json(path: str, flag: str) -> Any:
     Raises:
         UserError: It cannot be read, or is not JSON.
     """
+    where = f"{flag} {brief(path, most=300)}"
+    if path != "-":
+        return reading.read_json(Path(path), where=where)
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{flag} {path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{flag} {path}: not JSON: {error}") from error
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except ValueError as error:
-        raise UserError(f"{flag} {path}: not JSON: {error}") from error
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
+        text = sys.stdin.read(reading.MOST_BYTES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{where}: cannot be read: {error}") from error
+    return reading.parse_json(text, where)

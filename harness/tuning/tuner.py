@@ -21,6 +21,7 @@ from harness.results import (
     Strategy,
     TuningResult,
 )
+from harness.tuning.separation import settled
 
 LOCK_ALIAS = "dyno-tuner-lock"  # on the function while it is tuned, see modules/power_tuner
 MARK = "dyno-tuner "  # starts the description of every version that the tuner publishes
@@ -193,7 +194,7 @@ def stop(
 
 
 def parse_output(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
-    """Return the state machine's output as a record.
+    """Return the state machine's output as a record, its choice held against its evidence.
 
     Args:
         raw: The output, as JSON gave it.
@@ -212,7 +213,7 @@ def parse_output(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningRe
             f"the power tuner's output cannot be read: {where}: {problem['msg']}",
             "Deploy the power tuner of the same version as this command.",
         ) from error
-    return TuningResult(
+    found = TuningResult(
         function_arn=output.lambda_arn,
         power=output.power,
         cost=output.cost,
@@ -231,6 +232,7 @@ def parse_output(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningRe
         warnings=tuple(output.warnings),
         raw=dict(raw),
     )
+    return settled(found)
 
 
 class _Model(BaseModel):

@@ -2,7 +2,10 @@ data "aws_caller_identity" "this" {}
 
 data "aws_partition" "this" {}
 
-data "aws_region" "this" {}
+# aws_region fails in regions that are newer than the provider; this one knows them, too
+data "aws_service" "lambda" {
+  service_id = "lambda"
+}
 
 locals {
   issuer = "token.actions.githubusercontent.com"

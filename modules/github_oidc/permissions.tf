@@ -4,7 +4,7 @@
 locals {
   _account   = data.aws_caller_identity.this.account_id
   _partition = data.aws_partition.this.partition
-  _region    = data.aws_region.this.id
+  _region    = data.aws_service.lambda.region
   _home      = "${local._region}:${local._account}"
 
   # ARNs up to the resource's name
@@ -383,8 +383,13 @@ data "aws_iam_policy_document" "environment" {
   }
 
   statement {
-    sid       = "Tables"
-    actions   = concat(["dynamodb:TagResource"], each.value.ephemeral ? ["dynamodb:BatchWriteItem", "dynamodb:DeleteTable"] : [])
+    sid = "Tables"
+    actions = concat(
+      ["dynamodb:TagResource"],
+      each.value.ephemeral
+      ? ["dynamodb:BatchWriteItem", "dynamodb:DeleteTable"]
+      : ["dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"], # modules/table: protection
+    )
     resources = [local.resources[each.key].tables]
   }
 
@@ -479,25 +484,27 @@ data "aws_iam_policy_document" "environment" {
 data "aws_iam_policy_document" "ephemeral" {
   for_each = { for role, environment in local.environments : role => environment if environment.ephemeral }
 
-  # Teardown is proven by looking: what begins with the environment's name is left behind.
+  # Teardown is proven by looking: what begins with the environment's name is left behind. The
+  # account's concurrency is looked at before a run is throttled by it.
   statement {
     sid = "LookForAll"
     actions = [
       "dynamodb:ListTables",
       "events:ListRules",
       "iam:ListRoles",
+      "lambda:GetAccountSettings",
       "lambda:ListFunctions",
       "s3:ListAllMyBuckets",
       "states:ListStateMachines",
       "tag:GetResources",
     ]
-    resources = ["*"] # lists know no resource
+    resources = ["*"] # lists and settings know no resource
   }
 
   statement {
     sid       = "LookForApis"
     actions   = ["apigateway:GET"]
-    resources = ["${local.apis}:/restapis"]
+    resources = ["${local.apis}:/restapis", "${local.apis}:/apis"]
   }
 
   statement {

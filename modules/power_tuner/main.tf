@@ -2,12 +2,15 @@ data "aws_caller_identity" "this" {}
 
 data "aws_partition" "this" {}
 
-data "aws_region" "this" {}
+# aws_region fails in regions that are newer than the provider; this one knows them, too
+data "aws_service" "lambda" {
+  service_id = "lambda"
+}
 
 locals {
   name = "${var.name_prefix}-tuner"
 
-  _arn_end   = "${data.aws_region.this.id}:${data.aws_caller_identity.this.account_id}"
+  _arn_end   = "${data.aws_service.lambda.region}:${data.aws_caller_identity.this.account_id}"
   _functions = "arn:${data.aws_partition.this.partition}:lambda:${local._arn_end}:function"
 
   execution_arns        = "arn:${data.aws_partition.this.partition}:states:${local._arn_end}:execution:${local.name}:*"

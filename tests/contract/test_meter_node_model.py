@@ -94,3 +94,24 @@ def test_reports_are_written_alike() -> None:
             assert json.loads(theirs)["record"] == json.loads(ours)["record"]
         else:
             assert theirs == ours
+
+
+@pytest.mark.parametrize(("queued_ms", "wait_ms"), [(0, 79.95), (20, 99.95)])
+def test_what_the_meters_own_look_queued_for_does_not_shorten_a_wait(
+    queued_ms: float, wait_ms: float
+) -> None:
+    """A wait of 100 ms on a busy machine; a look in its middle waited 20 ms for a core."""
+    program = """(() => {
+      const { Timeline } = require("./timeline.js");
+      const reading = (wallMs, queueMs) =>
+        ({ wallMs, cpuMs: 0, queueMs, helpersQueueMs: 0, processMs: Infinity });
+      const readings = [reading(0, 0), reading(100, 20)];
+      const timeline = new Timeline(() => readings.shift());
+      timeline.begin();
+      timeline.forgive(process.cpuUsage(), input);
+      timeline.end();
+      return timeline.steps();
+    })()"""
+    (kind, found_ms) = in_node(program, queued_ms)[-1]
+    assert kind == cfs.WAIT
+    assert found_ms == pytest.approx(wait_ms, abs=0.2)

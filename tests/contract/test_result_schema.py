@@ -120,7 +120,7 @@ def test_every_key_that_the_issue_names_is_there() -> None:
         "verdict",
         "leftovers",
     }
-    assert set(content["environment"]) == {"name_prefix", "outputs"}
+    assert set(content["environment"]) == {"name_prefix", "outputs", "endpoint"}
     detail = content["tuning"]["details"][0]
     assert set(detail) >= {
         "power",

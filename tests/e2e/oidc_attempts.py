@@ -13,6 +13,7 @@ ASKED = Path(__file__).with_name("oidc_asked.json")
 # Granted, and not asked in these runs: why, each.
 NOT_ASKED = {
     "gate": {
+        "lambda:GetAccountSettings": "a run in an account of AWS; an embedded one has no quotas",
         "lambda:InvokeFunction": "a run with a baseline invokes both versions for their cost",
         "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
         "s3:DeleteObjectVersion": "a bucket in which an object is left is emptied by versions",
@@ -20,6 +21,8 @@ NOT_ASKED = {
         "states:StopExecution": "a run that is interrupted while it tunes stops that",
     },
     "deploy": {
+        "dynamodb:UpdateContinuousBackups": "a release that protects the table",
+        "dynamodb:UpdateTable": "a release that protects the table",
         "states:UpdateStateMachine": "a release with another tuner; here the tuner goes",
     },
     "plan": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import botocore
 import botocore.config
 
 from harness.delivery.bootstrap import AUDIENCE, ISSUER
-from harness.local import server
+from harness.local import guard, server
 from harness.local.session import LocalSession
 
 if TYPE_CHECKING:
@@ -64,7 +63,9 @@ class StrictAws:
             config=anonymous,
         )
         keys = sts.assume_role_with_web_identity(
-            RoleArn=role_arn, RoleSessionName="workflow", WebIdentityToken=token(claims)
+            RoleArn=role_arn,
+            RoleSessionName="workflow",
+            WebIdentityToken=guard.web_identity(claims, self.local.secret),
         )["Credentials"]
         return {
             **self.local.environment(self.session.account_id),
@@ -90,15 +91,6 @@ def stop(aws: StrictAws) -> None:
 def claims(subject: str) -> dict[str, str]:
     """Return the claims of a workflow's token that AWS looks at."""
     return {"iss": f"https://{ISSUER}", "aud": AUDIENCE, "sub": subject}
-
-
-def token(content: Mapping[str, Any]) -> str:
-    """Return a JSON web token; its signature is none: the embedded AWS does not check it."""
-    parts = ({"alg": "RS256", "typ": "JWT"}, content)
-    encoded = [
-        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts
-    ]
-    return ".".join([*encoded, "c2lnbmF0dXJl"])
 
 
 def client(environment: Mapping[str, str], service: str) -> Any:

@@ -291,6 +291,7 @@ def make_all_kinds(session: LocalSession, prefix: str) -> None:
     s3.create_bucket(Bucket=f"{prefix}-packages-1")
     s3.put_object(Bucket=f"{prefix}-packages-1", Key="x.zip", Body=b"x")
     session.client("apigateway").create_rest_api(name=f"{prefix}-api")
+    session.client("apigatewayv2").create_api(Name=f"{prefix}-http", ProtocolType="HTTP")
     session.client("logs").create_log_group(logGroupName=f"/aws/lambda/{prefix}-crud-api")
     session.client("stepfunctions").create_state_machine(
         name=f"{prefix}-tuner",

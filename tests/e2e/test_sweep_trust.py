@@ -19,6 +19,7 @@ import pytest
 from harness import runs
 from harness.environments import toolchain
 from harness.environments.sweeper import Swept
+from harness.errors import StepError
 from tests.e2e.test_leaks import Place, expired
 from tests.e2e.test_leaks import place as place_of_leaks
 from tests.e2e.test_leaks import sweep as sweep_all
@@ -314,3 +315,46 @@ def test_a_lease_here_that_cannot_be_read_stops_nothing(elsewhere: Place) -> Non
     assert [row.outcome for row in sweep(elsewhere) if row.run_id] == ["swept"]
     assert name not in elsewhere.buckets()
     shutil.rmtree(elsewhere.project / "runs")
+
+
+def forge(place: Place, run_id: str, *added: dict[str, Any]) -> None:
+    """Add resources to a run's state in the bucket, as a pull request may."""
+    s3 = place.session.client("s3")
+    key = f"lambda-dyno/tiny/{run_id}.tfstate"
+    state = json.loads(s3.get_object(Bucket=place.bucket, Key=key)["Body"].read())
+    state["resources"] += added
+    state["serial"] += 1
+    s3.put_object(Bucket=place.bucket, Key=key, Body=json.dumps(state).encode())
+
+
+def test_ones_own_run_does_not_believe_its_state_either(place: Place, tables: Any) -> None:
+    """Between `up` and `down`, and between two applies, somebody else may write it."""
+    place.write_root(0)
+    environment = place.environment()
+    environment.apply()
+    forge(place, environment.folder.run_id, table("customers"))
+
+    with pytest.raises(StepError, match="is not as this run wrote it"):
+        environment.set_memory(256)
+    said: list[str] = []
+    left = environment.destroy(say=said.append, sleep=lambda _: None)
+
+    assert [(one.kind, one.name) for one in left] == [
+        ("in the state", "aws_dynamodb_table.this"),
+    ]
+    assert any("not as this run wrote it" in text for text in said)
+    assert place.buckets() == []
+
+
+def test_a_resource_of_any_type_goes_with_a_state_that_is_ones_own(place: Place) -> None:
+    """What no sweep could tell apart, and a state that was written again since by oneself."""
+    place.write_root(0)
+    root = place.project / "envs" / "tiny" / "main.tf"
+    other = 'resource "aws_iam_user" "other" { name = "anybodys" }'
+    root.write_text(f"{root.read_text()}\n{other}\n")
+    environment = place.environment()
+    environment.apply()
+    environment.set_memory(256)
+
+    assert environment.destroy(sleep=lambda _: None) == []
+    assert place.session.client("iam").list_users()["Users"] == []

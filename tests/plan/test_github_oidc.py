@@ -104,7 +104,10 @@ def test_a_policy_is_exact_and_fits(planned: dict[str, dict[str, Any]], role: st
         assert not [action for action in as_list(statement["Action"]) if "*" in action]
         if "*" in as_list(statement["Resource"]):
             verbs = {action.split(":")[1] for action in as_list(statement["Action"])}
-            assert all(re.match("List|Describe|Validate|GetResources", verb) for verb in verbs)
+            assert all(
+                re.match("List|Describe|Validate|GetResources|GetAccountSettings", verb)
+                for verb in verbs
+            )
     assert len(json.dumps(found, separators=(",", ":"))) < ROLE_POLICIES_MAX
 
 

@@ -116,9 +116,23 @@ def strict_slo(**limits: float) -> dict[str, Any]:
         ),
         pytest.param({"tuning": None}, "has no tuning", False, id="no-tuning"),
         pytest.param({"verdict": None}, "was not held against the SLOs", True, id="no-verdict"),
-        pytest.param({"verdict": fails()}, "misses its SLOs: p95 is too slow", True, id="fail"),
         pytest.param(
-            {"verdict": undecided()}, "could not decide its SLOs: too few", True, id="undecided"
+            {"verdict": fails(), "load": good_run().load[:1]},
+            "misses its SLOs: p95 is too slow",
+            True,
+            id="fail-and-only-the-deployed-size-was-loaded",
+        ),
+        pytest.param(
+            {"verdict": undecided(), "load": good_run().load[:1]},
+            "could not decide its SLOs: too few",
+            True,
+            id="undecided-and-only-the-deployed-size-was-loaded",
+        ),
+        pytest.param(
+            {"load": (good_run().load[0], replace(good_run().load[1], saturated="no CPU left"))},
+            "could not be decided at the recommended size: p95 at 512 MB cannot be judged: no CPU",
+            True,
+            id="undecided-at-the-size",
         ),
         pytest.param(
             {"settings": strict_slo(latency_p95_ms=50.0)},
@@ -157,6 +171,15 @@ def test_what_speaks_against_it_is_one_line(
     if forceable:
         evidence = json.loads(project.tuned().read_text())["//"]
         assert complaint in evidence["forced_against"][0]
+
+
+def test_a_run_whose_recommended_size_mends_what_the_deployed_one_misses_is_applied(
+    project: Project,
+) -> None:
+    """It proves the mend: the size that is judged is the one that would be applied."""
+    run_id = project.add_run(replace(good_run(), verdict=fails()))
+    assert project.dyno("apply", run_id).status == 0
+    assert "forced_against" not in json.loads(project.tuned().read_text())["//"]
 
 
 def test_an_inconclusive_run_is_applied_where_the_policy_says_so(project: Project) -> None:

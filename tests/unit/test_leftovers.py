@@ -6,6 +6,7 @@ import pytest
 
 from harness.environments import leftovers
 from harness.environments.resource_kinds import KINDS, listed_as
+from harness.tuning import marks
 from tests.aws_answers import Recorded
 
 RUN = "251120-0915-k3f9"
@@ -44,12 +45,33 @@ def test_what_cannot_be_listed_is_not_called_gone() -> None:
     assert tagged.name.endswith("/restapis/f6g7h8i9j0")
 
 
+def test_what_terraform_has_destroyed_is_gone_although_its_tag_is_found() -> None:
+    """No list decides about a queue, but the provider has seen it go."""
+    recorded = Recorded("empty-account", "stale-tag-of-a-queue")
+    queue = f"arn:aws:sqs:{ACCOUNT}:orders"
+    (left,) = leftovers.find(recorded.session, PREFIX, RUN)
+    assert left.name == queue
+    assert leftovers.find(recorded.session, PREFIX, RUN, gone={queue}) == []
+    removed, left_over = leftovers.remove(
+        recorded.session, PREFIX, RUN, gone={queue}, sleep=lambda _: None
+    )
+    assert (removed, left_over) == ([], [])
+
+
+def test_one_denial_tells_that_functions_of_others_are_denied() -> None:
+    """Each denial stands in the account's trail; the functions of runs are asked all the same."""
+    recorded = Recorded("empty-account", "functions-denied")
+    assert marks.on_functions(recorded.session, lambda _machine: True) == []
+    assert recorded.asked.count("lambda.GetAlias") == 2
+
+
 @pytest.mark.parametrize(
     ("arn", "listed"),
     [
         (f"arn:aws:events:{ACCOUNT}:rule/hourly", ("event rule", "hourly")),
         (f"arn:aws:states:{ACCOUNT}:stateMachine:m:3", ("state machine", "m")),
         ("arn:aws-cn:apigateway:cn-north-1::/restapis/a1/stages/v1", ("rest api", "a1")),
+        ("arn:aws:apigateway:eu-west-1::/apis/b2/stages/v1", ("http api", "b2")),
         (f"arn:aws:lambda:{ACCOUNT}:function:f:live", ("lambda function", "f")),
         ("arn:aws:iam::123456789012:role/ci/dyno", ("iam role", "dyno")),
         (f"arn:aws:dynamodb:{ACCOUNT}:table/t/index/i", ("dynamodb table", "t")),
@@ -68,7 +90,6 @@ def test_an_arn_is_decided_by_its_list(arn: str, listed: tuple[str, str]) -> Non
     [
         f"arn:aws:events:{ACCOUNT}:rule/orders-bus/hourly",  # of another bus
         f"arn:aws:logs:{ACCOUNT}:log-group:/shop/orders",  # outside of the homes that are listed
-        "arn:aws:apigateway:eu-west-1::/apis/a1",  # an HTTP API
         f"arn:aws:sqs:{ACCOUNT}:q",
     ],
 )

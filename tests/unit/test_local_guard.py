@@ -275,7 +275,12 @@ def test_what_manages_the_server_is_closed(request_: Request, closed: bool) -> N
 
 
 FORM = guard.FORM
-WEB_IDENTITY = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
+LOGIN = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&WebIdentityToken="
+CLAIMS = {"iss": "https://issuer.example", "sub": "repo:owner/name"}
+WEB_IDENTITY = LOGIN + guard.web_identity(CLAIMS, SECRET).encode()
+FORGED = LOGIN + guard.web_identity(CLAIMS, OTHER).encode()
+# header, claims and no signature, by an algorithm that says that there is none
+UNSIGNED = LOGIN + b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXBvOm93bmVyL25hbWUifQ."
 
 
 @pytest.mark.parametrize(
@@ -299,6 +304,16 @@ WEB_IDENTITY = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
         (plain(path="/bucket/key", x_amz_target="DynamoDB_20120810.ListTables"), b"", False),
         (plain("POST", content_type=FORM), WEB_IDENTITY, True),
         (plain("POST", content_type=FORM), WEB_IDENTITY + b"&Action=CreateRole", False),
+        (plain("POST", content_type=FORM), FORGED, False),
+        (plain("POST", content_type=FORM), UNSIGNED, False),
+        (plain("POST", content_type=FORM), LOGIN, False),
+        (
+            plain("POST", content_type=FORM),
+            FORGED + WEB_IDENTITY.replace(LOGIN, b"&WebIdentityToken="),
+            False,
+        ),
+        (plain("POST", content_type=FORM), WEB_IDENTITY[:-2] + b"xx", False),
+        (plain("POST", content_type=FORM), b"Action=AssumeRoleWithSAML&SAMLAssertion=x", False),
         (plain("POST", content_type=FORM), b"Action=CreateRole", False),
         (plain("POST", content_type=FORM, authorization="Bearer x"), WEB_IDENTITY, False),
         (plain("POST", query="Action=CreateRole", content_type=FORM), WEB_IDENTITY, False),
@@ -315,7 +330,7 @@ WEB_IDENTITY = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
 def test_few_requests_need_no_signature(request_: Request, body: bytes, public: bool) -> None:
     """Those that AWS serves unsigned, too; an authorization of another kind makes nobody root."""
     assert guard.key_of(request_) == ""
-    assert guard.is_public(request_, body) == public
+    assert guard.is_public(request_, body, SECRET) == public
 
 
 CREDENTIAL = f"{KEY}/20260101/us-east-1/iam/aws4_request"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -122,8 +123,34 @@ def test_a_baseline_that_is_not_there_is_one_clear_error(project: pytest.Pyteste
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run-dir", "file"], "*file: runs cannot be kept there: it is not a folder"),
+        (["--run-dir", "file/runs"], "*file: runs cannot be kept there: it is not a folder"),
+        (["--baseline", "x" * 3000], '*?regression? baseline: "xxx*must be up to 2048*'),
+        (["--baseline", "a\x1bb"], "*?regression? baseline: *must be up to 2048 printable*"),
+        (["--env", "a\nb"], r"*ENV=a\nb: no such environment*"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_of_an_option_is_one_clear_error(
+    project: pytest.Pytester, arguments: list[str], message: str
+) -> None:
+    """Before any test, and in a line."""
+    (project.path / "file").touch()
+    project.makepyfile("def test(): raise SystemError")
+    result = project.runpytest_inprocess("--env", "mine", *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+@pytest.mark.parametrize(
     ("marker", "message"),
     [
+        ("slo(latency_p95_ms=float('nan'))", "*latency_p95_ms: NaN is not allowed*"),
+        ("slo(latency_p95_ms=float('inf'))", "*latency_p95_ms: Infinity is not allowed*"),
+        ("load(pacing_ms=2**31)", "*pacing_ms: 2147483648 is not allowed*"),
+        ("tuning(payload=float('inf'))", "*payload: inf is no number that JSON has*"),
         ("slo(p95=3)", "*markers of *::test_gate: ?slo? p95: unknown key; allowed:*"),
         ("tuning(num=1)", "*?tuning? num: 1 is not allowed: must be greater than or equal to 5"),
         ("load(duration_s=5.0)", "*?load?: ramp_up_s (10) must be less than duration_s (5)"),
@@ -196,3 +223,36 @@ def test_the_baseline_is_what_the_option_names(
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.OK
     project.runpytest_inprocess("--env", "mine").assert_outcomes(skipped=1)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "xdist"])
+def test_a_gate_that_decided_nothing_has_not_passed(
+    project: pytest.Pytester, workers: list[str]
+) -> None:
+    """Neither in the closing line nor in JUnit, however lenient the settings are."""
+    project.makepyfile(
+        """
+        from harness.pytest_gates import fixtures
+
+        def test_open(request):
+            fixtures.leave_open(request.node, ["p95 cannot be judged: saturated"])
+
+        def test_open_and_wrong(request):
+            fixtures.leave_open(request.node, ["p95 cannot be judged: saturated"])
+            assert 1 == 2
+
+        def test_decided(): pass
+        """
+    )
+    result = project.runpytest_inprocess("--env", "mine", "-v", "--junitxml=j.xml", *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*UNDECIDED*"])
+    result.stdout.fnmatch_lines(["*= 1 failed, 1 passed, 1 undecided in *"])
+    result.stdout.fnmatch_lines(["*not decided: p95 cannot be judged: saturated*"])
+    suite = ET.parse(project.path / "j.xml").find("testsuite")
+    assert suite is not None
+    counts = [suite.attrib[name] for name in ("tests", "failures", "skipped")]
+    assert counts == ["3", "1", "1"]
+    skipped = suite.find("testcase[@name='test_open']/skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == "not decided: p95 cannot be judged: saturated"

@@ -9,6 +9,7 @@ import pytest
 
 from harness.report import advice, words
 from harness.results import Check, Leftover, TuningResult, Verdict
+from harness.tuning.separation import settled
 from tests.unit import report_samples as samples
 
 
@@ -32,9 +33,9 @@ RECOMMENDATIONS = {
         "(0.194 instead of 0.220 USD per million invocations).",
     ),
     # 1 - 80 / 100 = 0.2; 0.3 / 0.2 = 1.5
-    "a little faster but dearer": (
+    "a little faster but more expensive": (
         two_sizes((100, 0.2), (80, 0.3)),
-        SET + "20 % faster (80.0 ms instead of 100 ms) but 50 % dearer "
+        SET + "20 % faster (80.0 ms instead of 100 ms) but 50 % more expensive "
         "(0.300 instead of 0.200 USD per million invocations).",
     ),
     "much faster at a multiple of the cost": (
@@ -63,15 +64,26 @@ RECOMMENDATIONS = {
         SET + "2.0 times as fast (100 ms instead of 200 ms) and at about the same cost "
         "(1.00 USD per million invocations).",
     ),
-    "no difference": (
-        two_sizes((100, 1), (100, 1)),
-        SET + "about as fast (100 ms) and at about the same cost "
-        "(1.00 USD per million invocations).",
+    "cheaper, and the durations overlap": (
+        two_sizes((100, 2), (97, 1)),
+        SET + "50 % cheaper (1.00 instead of 2.00 USD per million invocations) and about as "
+        "fast, as far as can be told (97.0 ms instead of 100 ms).",
     ),
-    "as fast but dearer": (
-        two_sizes((100, 1), (100, 1.5)),
-        SET + "about as fast (100 ms) but 50 % dearer "
-        "(1.50 instead of 1.00 USD per million invocations).",
+    "no difference": (
+        settled(two_sizes((100, 1), (100, 1))),
+        (
+            "Keep memory_mb at 128: 512 measured better for strategy balanced, but by no more than "
+            "chance may do (100 ms and 1.00 USD per million invocations; at 512 MB 100 ms and 1.00 "
+            "USD per million invocations). A larger num would tell."
+        ),
+    ),
+    "a little faster, as chance may do, and more expensive": (
+        settled(two_sizes((100, 1), (97, 1.5))),
+        (
+            "Keep memory_mb at 128: 512 measured better for strategy balanced, but by no more than "
+            "chance may do (100 ms and 1.00 USD per million invocations; at 512 MB 97.0 ms and "
+            "1.50 USD per million invocations). A larger num would tell."
+        ),
     ),
     "current size is the best": (
         samples.tuning(
@@ -272,16 +284,6 @@ def test_load_facts_of_several_tests_say_whose_they_are() -> None:
     )
 
 
-def test_overlapping_durations_are_called_noise() -> None:
-    """A gain within the noise of both sizes carries a caveat, a clear one does not."""
-    near = samples.run(tuning=two_sizes((100, 1), (97, 1)))
-    clear = samples.run(tuning=two_sizes((100, 1), (50, 1)))
-    assert [caveat.split(" so much")[0] for caveat in advice.caveats(near)] == [
-        "The durations at 128 MB and 512 MB overlap"
-    ]
-    assert advice.caveats(clear) == ()
-
-
 def test_figures_from_the_embedded_aws_say_so() -> None:
     """A run on the emulator warns before anybody acts on it, and passes warnings on."""
     emulated = samples.run(
@@ -291,6 +293,21 @@ def test_figures_from_the_embedded_aws_say_so() -> None:
     first, second = advice.caveats(emulated)
     assert first.startswith("Measured on the embedded AWS")
     assert second == "unknown key foo"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"endpoint": "http://127.0.0.1:4566"},
+        {"outputs": {"api_url": "http://127.0.0.1:4566/_aws/execute-api/a/dev"}},
+    ],
+)
+def test_figures_from_the_embedded_aws_say_so_whatever_the_env_is_called(
+    more: dict[str, Any],
+) -> None:
+    """A run of `dev` with AWS_ENDPOINT_URL measures no account."""
+    dev = samples.run(env="dev", settings={"environment": {"emulated": False}}, **more)
+    assert advice.caveats(dev)[0].startswith("Measured on the embedded AWS")
 
 
 def test_how_to_apply_names_variable_file_and_value() -> None:

@@ -131,3 +131,21 @@ def test_what_was_locked_before_a_run_was_adopted_is_not_ours(lease: Lease, tmp_
     before, after = (lock(this_host(), timedelta(minutes=minutes)) for minutes in (9, 1))
     assert not state_files.is_dead(before, adopted, tmp_path, NOW)
     assert state_files.is_dead(after, adopted, tmp_path, NOW)
+
+
+def test_the_arns_of_a_state_are_those_of_what_it_manages() -> None:
+    """A data source is read, never destroyed."""
+    state = {
+        "version": 4,
+        "resources": [
+            {"mode": "managed", "instances": [{"attributes": {"arn": "arn:a"}}]},
+            {"mode": "managed", "instances": [{"attributes": {"arn": None}}, {"attributes": {}}]},
+            {"mode": "data", "instances": [{"attributes": {"arn": "arn:b"}}]},
+        ],
+    }
+    assert state_files.arns(json.dumps(state).encode()) == {"arn:a"}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"resources": [1]}', b"[" * 100_000])
+def test_a_state_that_cannot_be_read_has_no_arns(content: bytes) -> None:
+    assert state_files.arns(content) == set()

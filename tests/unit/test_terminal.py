@@ -236,7 +236,8 @@ def test_what_nobody_foresaw_is_one_line_and_never_a_missed_slo(tmp_path: Path) 
     done = subprocess.run(python(broken), cwd=tmp_path, capture_output=True, timeout=60, text=True)
     kept = tmp_path / ".dyno" / "traceback.txt"
     assert done.returncode == 3
-    assert done.stderr.startswith("error: ZeroDivisionError: division by zero\n")
+    assert done.stderr.startswith("error: ZeroDivisionError: division by zero (nobody foresaw")
+    assert done.stderr.count("\n") == 1
     assert str(kept) in done.stderr
     assert "Traceback" not in done.stderr
     assert kept.read_text().startswith("Traceback")

@@ -38,10 +38,12 @@ class Timeline {
     return performance.now() - this.last.wallMs;
   }
 
-  // Leaves out what the meter itself has used since `before`.
-  forgive(before) {
+  // Leaves out what the meter itself has used since `before`, and what it has queued for a core
+  // to do so: the function's own wait went on meanwhile.
+  forgive(before, queuedMs) {
     const used = process.cpuUsage(before);
     this.last.cpuMs += Math.min(OWN_MS, (used.user + used.system) / 1000) + WAKE_MS;
+    this.last.queueMs += queuedMs;
   }
 
   mark() {

@@ -51,7 +51,7 @@ class Probe {
     return this.childrenAlive.size > 0 || this.tasks.size > this.helpers.size + 1;
   }
 
-  // Counters now, in ms.
+  // Counters now, in ms; `last` keeps them.
   read() {
     const wallMs = performance.now();
     const cpu = process.cpuUsage();
@@ -66,7 +66,8 @@ class Probe {
       queueMs = queues.function / 1e6 + children.queueMs;
       helpersQueueMs = queues.helpers / 1e6;
     }
-    return { wallMs, cpuMs, queueMs, helpersQueueMs, processMs };
+    this.last = { wallMs, cpuMs, queueMs, helpersQueueMs, processMs };
+    return this.last;
   }
 
   queuesNs() {

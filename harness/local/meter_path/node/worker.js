@@ -21,6 +21,9 @@ const cancel = clearTimeout;
 
 const FULL_CPU_MB = 10240; // Init is not throttled
 const EARLIER_MS = 25; // the embedded AWS starts its own clock before it writes the invocation
+// A loop that was active for less than this between two looks has done nothing of the function's:
+// if it queued for a core, that was for the second look.
+const IDLE_MS = 2;
 const LOOK_EVERY_MS = 50;
 const READ_EVERY_MS = 10; // while threads or processes run that may end unseen
 
@@ -257,18 +260,21 @@ class Meter {
 
   lookAgain() {
     const pauseMs = this.probe.sideBySide ? READ_EVERY_MS : LOOK_EVERY_MS;
-    this.sampler = later(() => this.look(), pauseMs);
+    const since = { queueMs: this.probe.last.queueMs, loop: performance.eventLoopUtilization() };
+    this.sampler = later(() => this.look(since), pauseMs);
   }
 
   // The main thread is idle while its timers fire: there is a wait to be kept in one piece, unless
   // other threads or processes work.
-  look() {
+  look(since) {
     const before = process.cpuUsage();
+    const idle = performance.eventLoopUtilization(since.loop).active < IDLE_MS;
     if (this.probe.sideBySide && this.timeline.ageMs() >= LOOK_EVERY_MS - 1) {
       this.timeline.mark();
     } else {
-      this.probe.read();
-      this.timeline.forgive(before);
+      const known = Math.max(since.queueMs, this.timeline.last.queueMs);
+      const queuedMs = Math.max(0, this.probe.read().queueMs - known);
+      this.timeline.forgive(before, idle ? queuedMs : 0);
     }
     if (this.memoryLimit && process.memoryUsage.rss() > this.memoryMb * 1024 * 1024) {
       this.timeline.end();
