@@ -126,6 +126,8 @@ def _readable(source: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or source
         raise UserError(f"{where}: cannot be packed: {error.strerror}") from error
+    except RuntimeError as error:  # before Python 3.13
+        raise UserError(f"{source}: cannot be packed: a link to itself") from error
 
 
 def _entries(source: Path, left_out: list[tuple[str, str]]) -> Iterator[_Entry]:

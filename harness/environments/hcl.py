@@ -41,9 +41,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.name.endswith((".tf", ".tf.json"))
-        and not path.name.startswith((".", "#"))
-        and path.is_file()
+        if path.name.endswith((".tf", ".tf.json")) and not path.name.startswith((".", "#"))
     )
 
 

@@ -283,3 +283,6 @@ def test_a_missing_folder_is_the_users_mistake(tmp_path: Path) -> None:
     for name in ("nowhere", "link"):
         with pytest.raises(UserError, match=f"{name}: cannot be packed: No such file"):
             build(tmp_path / name, tmp_path / "crud.zip")
+    (tmp_path / "itself").symlink_to("itself")
+    with pytest.raises(UserError, match="itself: cannot be packed: "):
+        build(tmp_path / "itself", tmp_path / "crud.zip")
