@@ -792,6 +792,16 @@ def test_what_cannot_be_copied(
     assert f"{folder}/there" in line
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "up"])
+def test_a_project_whose_path_is_no_text(project: Path, tmp_path: Path, command: str) -> None:
+    """Terraform takes paths as JSON, which has no such bytes."""
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    shutil.copytree(project, odd, ignore=shutil.ignore_patterns("runs", ".cache"))
+    line = require_one_line(dyno(odd, command))
+    assert "the project's path is not UTF-8" in line
+    assert not (odd / "runs").exists()
+
+
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     "folders",
