@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 EXIT_PASS = 0
 EXIT_SLO_MISSED = 1
 EXIT_USER_ERROR = 2
@@ -29,6 +31,15 @@ def printable(text: str, besides: str = "") -> str:
         besides: Characters that stay as they are, such as the end of a line.
     """
     return "".join(c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
+
+
+def told(error: OSError) -> str:
+    """Return what the system refused, and where, on one line."""
+    if not error.strerror:
+        return brief(" ".join(str(error).split()) or type(error).__name__, most=300)
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return error.strerror
+    return f"{brief(os.fsdecode(error.filename), most=300)}: {error.strerror}"
 
 
 class DynoError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from typing import Any
 
@@ -10,7 +9,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from harness.commands.support import project
-from harness.errors import EXIT_STEP_FAILED, UserError, brief
+from harness.errors import EXIT_STEP_FAILED, UserError, brief, told
 from harness.private import make_folder
 from harness.progress import Ui
 
@@ -43,9 +42,8 @@ def tell(error: Exception, ui: Ui) -> int:
     """
     cause = error.__cause__ if isinstance(error, UnforeseenError) and error.__cause__ else error
     if isinstance(cause, OSError) and cause.strerror:  # the machine's doing, not ours
-        where = f"{brief(os.fsdecode(cause.filename), most=300)}: " if _has_path(cause) else ""
         kept = _kept(cause)
-        ui.error(f"{where}{cause.strerror}{f' (traceback: {kept})' if kept else ''}")
+        ui.error(f"{told(cause)}{f' (traceback: {kept})' if kept else ''}")
         return EXIT_STEP_FAILED
     what = brief(" ".join(str(cause).split()), most=1000)
     kept = _kept(cause)
@@ -70,10 +68,6 @@ def tell_misuse(error: TyperException, ui: Ui) -> int:
         command = context.command_path if context else "dyno"
         ui.error(f"{brief(' '.join(text.split()), most=300)} (see {command} --help)")
     return error.exit_code
-
-
-def _has_path(error: OSError) -> bool:
-    return isinstance(error.filename, str | bytes | os.PathLike)
 
 
 def _kept(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from harness.errors import (
     DynoError,
     StepError,
     UserError,
+    told,
 )
 from harness.line.run import Run
 from harness.programs import interrupts, orphans
@@ -42,6 +43,8 @@ def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> i
                 status = work() if work else whole_line(run)
             except (DynoError, KeyboardInterrupt) as error:
                 status = _note(run, error)
+            except OSError as error:  # a full disk, a program that is gone: the machine's doing
+                status = _note(run, StepError("run", told(error)))
             except BaseException as error:
                 with suppress(DynoError):
                     run.fail(error)

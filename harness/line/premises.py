@@ -14,7 +14,7 @@ from harness import aws, build, trees
 from harness.config import SETTINGS_FILE, Env
 from harness.environments import environment, root_module, toolchain
 from harness.environments.toolchain import Toolchain
-from harness.errors import UserError
+from harness.errors import UserError, brief
 from harness.progress import Ui
 
 # A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
@@ -37,6 +37,13 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
     from harness.tuning import checks as tuning_checks
     from harness.tuning import input as tuning_input
 
+    try:
+        str(sources.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{brief(sources.resolve(), most=300)}: the project's path is not UTF-8, and Terraform "
+            "cannot be told of it: move it"
+        ) from error
     where = f"envs/{env.name}/{SETTINGS_FILE}"
     payload = env.tuning_payload()
     request = tuning_input.from_settings(env.settings.tuning, "", payload)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -125,7 +126,8 @@ def test_workers_are_isolated_and_nothing_of_them_is_left_however_they_end(tmp_p
     assert len({lease["account_id"] for lease in found}) == 2
     assert len({lease["endpoint"] for lease in found}) == 1
     assert {lease["worker"] for lease in found} == {"gw0", "gw1"}
-    assert "dyno: taking down what gw0 left" in output
+    # whichever of the two was ready first got the test that crashes
+    assert re.search("dyno: taking down what gw[01] left", output)
     assert {"gw0 ✓ up", "gw1 ✓ up"} <= {line[:8] for line in output.splitlines()}
     assert "no tests ran" in output or "1 failed" in output
     assert list((project / "runs").glob(".gate-*")) == []

@@ -203,6 +203,25 @@ def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
     assert "broken on purpose" in (project / "stderr").read_text()
 
 
+@pytest.mark.slow
+def test_a_disk_that_refuses_in_the_middle_is_named_and_all_is_taken_down(project: Path) -> None:
+    """What the system refuses is told with its path; nothing stays, and it is no missed SLO."""
+    process = start(project, "run", *QUICK, "--json")
+    deadline = time.monotonic() + 120
+    while not (found := list((project / "runs").glob("*/terraform"))):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    in_the_way = found[0].parent / "load"
+    in_the_way.touch()
+    result = json.loads(finish(process))
+    told = (project / "stderr").read_text()
+    assert process.returncode == 3
+    assert f"{in_the_way}: File exists" in told
+    assert "Traceback" not in told
+    assert result["leftovers"] == []
+    assert result["tuning"] is not None, "what was measured is kept"
+
+
 def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
     project: Path, embedded_aws: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
