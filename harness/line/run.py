@@ -30,7 +30,8 @@ from harness.environments.toolchain import Toolchain
 from harness.errors import StepError, UserError
 from harness.gates import slo
 from harness.line import evidence, following, premises
-from harness.load import rounds
+from harness.load import collection_files, rounds
+from harness.load.collection_files import CollectionFiles
 from harness.load.profile import in_words
 from harness.load.samples import Sample, read_samples
 from harness.local import modes, server
@@ -122,6 +123,7 @@ class Run:
         """
         env = load_env(project, env_name, overrides)
         env.tuning_payload()
+        collection_files.check(project, env)
         root_module.check(env.folder)
         all_runs = runs_folder or project / "runs"
         compared_with = baseline.of_settings(project, env, all_runs)
@@ -254,9 +256,10 @@ class Run:
         """
         if not self.result.outputs.get("api_url"):
             return f"envs/{self.env.name} has no output api_url"
-        collection = self.collection(step)
-        if not collection.is_file():
-            return f"there is no {collection.relative_to(self.project)}"
+        path = self.collection(step).collection
+        if not path.is_file():
+            where = path.relative_to(self.project) if path.is_relative_to(self.project) else path
+            return f"there is no {where}"
         return ""
 
     def smoke(self) -> SmokeResult:
@@ -288,9 +291,7 @@ class Run:
                 collection=self.collection("smoke"),
             )
             self._add(smoke=smoke)
-            held = smoke.assertions - len(smoke.failures)
-            of_all = "" if smoke.passed else f" of {smoke.assertions}"
-            step.update(f"{smoke.requests} requests, {held}{of_all} assertions hold")
+            step.update(smoke.counts)
         return smoke
 
     def tune(self) -> TuningResult:
@@ -627,9 +628,9 @@ class Run:
         folders = (path for path in (self.sources / "lambda").glob("[!._]*") if path.is_dir())
         return tuple(sorted(path.name for path in folders))
 
-    def collection(self, step: str) -> Path:
-        """Return the file of what a "smoke" or a "load" test asks."""
-        return self.project / "postman" / f"{step}.postman_collection.json"
+    def collection(self, step: str) -> CollectionFiles:
+        """Return the files of what a "smoke" or a "load" test asks."""
+        return collection_files.of_settings(self.project, self.env, step)
 
     def _require_api(self, step: str) -> None:
         """Make sure that the API can be asked.
