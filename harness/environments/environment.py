@@ -168,9 +168,10 @@ class Environment:
             raise StepError("up", f"envs/{lease.env} has no output {', '.join(missing)}")
         self.folder.update_lease(state="up", memory_mb=int(outputs.get("memory_mb", 0)))
         self.publish()
-        if not outputs.get("api_url"):
-            return outputs
-        return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
+        return {
+            name: self.account.reachable(value) if isinstance(value, str) else value
+            for name, value in outputs.items()
+        }
 
     def publish(self) -> None:
         """Put the lease beside a state that is in S3, for those who have not the run's folder.
