@@ -9,8 +9,8 @@ export const newman = require('newman');
 // Newman's own loader: a byte order mark, UTF-16, {"collection": ...}, v1, CSV, as on its command line.
 const loadOptions = require('newman/lib/run/options');
 
-/** Longest time that a script may take, what it waits for included. */
-export const SCRIPT_TIMEOUT_MS = 60_000;
+/** Longest time that a script may take, what it waits for included. It may stop its process. */
+const SCRIPT_TIMEOUT_MS = 60_000;
 
 const CREDENTIALS = {
   accessKey: 'AWS_ACCESS_KEY_ID',
@@ -70,8 +70,14 @@ export function withAddress(inputs, baseUrl) {
   };
 }
 
-/** Options of newman.run for inputs: everything that could go on for ever has its bound. */
-export function runOptions(inputs, { requestTimeoutMs, connection, ...others }) {
+/**
+ * Options of newman.run: everything that could go on for ever has its bound.
+ *
+ * @param inputs of `loadInputs`
+ * @param limits requestTimeoutMs; longestMs of a script, if the run is shorter than that; the
+ *   connection; and further options of Newman's
+ */
+export function runOptions(inputs, { requestTimeoutMs, longestMs = Infinity, connection, ...others }) {
   const { collection, environment, globals, iterationData } = inputs;
   return {
     collection,
@@ -79,7 +85,7 @@ export function runOptions(inputs, { requestTimeoutMs, connection, ...others }) 
     globals,
     ...(iterationData ? { iterationData } : {}),
     timeoutRequest: requestTimeoutMs,
-    timeoutScript: SCRIPT_TIMEOUT_MS,
+    timeoutScript: Math.min(SCRIPT_TIMEOUT_MS, longestMs),
     requestAgents: connection,
     verbose: true, // fine timings
     reporters: [],

@@ -42,8 +42,8 @@ async function ask(config, inputs) {
   let run;
   let events;
   const ended = new Promise((resolve) => {
-    const requestTimeoutMs = config.request_timeout_ms;
-    events = newman.run(runOptions(inputs, { requestTimeoutMs, connection }), resolve);
+    const { request_timeout_ms: requestTimeoutMs, limit_ms: longestMs } = config;
+    events = newman.run(runOptions(inputs, { requestTimeoutMs, longestMs, connection }), resolve);
   });
   events.on('start', (_error, start) => {
     run = start.run;
@@ -65,10 +65,11 @@ async function ask(config, inputs) {
     if (error) fail(outcome, 'script', NAMES.script, error.message);
   });
 
-  const limit = bound(config.limit_ms, () => run);
-  const problem = await Promise.race([ended, limit.over]);
+  const limit = bound(config.limit_ms, () => run?.abort());
+  const error = await Promise.race([ended, limit.over]);
   limit.cancel();
   connection.close();
+  const problem = limit.reached ?? error;
   if (problem) fail(last, 'run', 'the collection comes to its end', problem.message);
   const { requests, assertions } = events.summary?.run.stats ?? NOTHING;
   return { requests: requests.total, assertions: assertions.total, skipped, failures };
@@ -76,18 +77,20 @@ async function ask(config, inputs) {
 
 const NOTHING = { requests: { total: 0 }, assertions: { total: 0 } };
 
-/** A collection may ask for ever (`setNextRequest`): `over` tells when that was long enough. */
-function bound(limitMs, run) {
+/**
+ * A collection may ask for ever (`setNextRequest`): after its time it is aborted, and a little
+ * later it is `over`, whatever is under way: that may be a script that does not end.
+ */
+function bound(limitMs, abort) {
+  const limit = {};
   let timer;
-  const over = new Promise((resolve) => {
+  limit.over = new Promise((resolve) => {
     timer = setTimeout(() => {
-      run()?.abort();
-      // what is under way may be a script that goes on, so nobody waits for the end of the run
-      timer = setTimeout(
-        () => resolve(new Error(`it still asks after ${limitMs / 1000} s`)),
-        ABORT_MS,
-      );
+      limit.reached = new Error(`it still asks after ${limitMs / 1000} s`);
+      abort();
+      timer = setTimeout(resolve, ABORT_MS);
     }, limitMs);
   });
-  return { over, cancel: () => clearTimeout(timer) };
+  limit.cancel = () => clearTimeout(timer);
+  return limit;
 }

@@ -16,7 +16,8 @@ export class User {
   #report;
   #connection;
   #run;
-  #answer; // of the item that is being asked
+  #item; // that is being asked
+  #answer; // to it
   #sample; // of its request, once there is an answer or none will come
   #underWay; // the outcome to be of a request that has no answer yet
   #waitMs = 0;
@@ -32,8 +33,8 @@ export class User {
 
   /**
    * @param index number of the user, from 0
-   * @param settings inputs (of `loadInputs`), requestTimeoutMs, clock, and onlyPort (or nothing):
-   *   the port of this machine where all connections go
+   * @param settings inputs (of `loadInputs`), requestTimeoutMs, longestMs (of a script, or
+   *   nothing), clock, and onlyPort (or nothing): the port of this machine where all connections go
    * @param loop says when the next iteration is due
    * @param report called with each finished request
    */
@@ -52,11 +53,14 @@ export class User {
           this.#reportCutOff();
           this.#connection.close();
           if (!error) return end();
-          reject(error);
-          return fail(error);
+          const problem = new Error(`${nameOf({ item: this.#item })}: ${error.message}`);
+          reject(problem);
+          return fail(problem);
         });
         events.on('start', (_error, { run }) => {
           this.#run = run;
+          const rows = this.#settings.inputs.iterationData;
+          if (rows) run.state.data = this.#endless(rows); // Newman itself would copy them all
           this.#halt(resolve);
         });
         this.#listen(events);
@@ -66,24 +70,21 @@ export class User {
   }
 
   #options() {
-    const { inputs, requestTimeoutMs, onlyPort } = this.#settings;
+    const { inputs, requestTimeoutMs, longestMs, onlyPort } = this.#settings;
     this.#connection = ownConnection({ limitMs: requestTimeoutMs, only: onlyPort });
-    const { iterationData } = inputs;
-    return runOptions(iterationData ? { ...inputs, iterationData: this.#rows(iterationData) } : inputs, {
+    return runOptions({ ...inputs, iterationData: undefined }, {
       requestTimeoutMs,
+      longestMs,
       connection: this.#connection,
       iterationCount: Number.MAX_SAFE_INTEGER,
     });
   }
 
-  /** The rows of a data file without an end: user i begins with row i, and after the last at the first. */
-  #rows(rows) {
+  /** The rows of a data file, again and again: user i begins with row i. */
+  #endless(rows) {
     return new Proxy(rows, {
-      get: (target, name) => {
-        if (name === 'length') return Number.MAX_SAFE_INTEGER;
-        const row = typeof name === 'string' && /^\d+$/.test(name) ? Number(name) : undefined;
-        return row === undefined ? target[name] : target[(row + this.#index) % target.length];
-      },
+      get: (_target, name) =>
+        name === 'length' ? Infinity : rows[(Number(name) + this.#index) % rows.length],
     });
   }
 
@@ -124,6 +125,7 @@ export class User {
 
   #listen(events) {
     events.on('beforeItem', (_error, { item }) => {
+      this.#item = item;
       this.#answer = new Answer(item);
     });
     events.on('beforeRequest', (_error, outcome) => {

@@ -46,7 +46,8 @@ async function prepare({ config, plan, number, processes, samplesPath }) {
   requestTimeoutMs = config.request_timeout_ms;
   const inputs = await loadInputs(config);
   if (config.only_port) leaveProxies();
-  const settings = { inputs, requestTimeoutMs, clock, onlyPort: config.only_port };
+  const longestMs = durationMs + requestTimeoutMs;
+  const settings = { inputs, requestTimeoutMs, longestMs, clock, onlyPort: config.only_port };
   for (let position = 0; position < loop.users; position += 1) {
     const user = new User(number + position * processes, settings, loop, keep);
     await user.prepare();
