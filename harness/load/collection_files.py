@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.config import SETTINGS_FILE, CollectionSettings, Env
@@ -59,11 +60,11 @@ class CollectionFiles:
         paths = {name: str(path.resolve()) for name, path in self.paths().items()}
         return {**paths, "api_variable": self.api_variable}
 
-    def check(self, where: str = "") -> None:
+    def check(self, named: Mapping[str, str] = MappingProxyType({})) -> None:
         """Make sure that Newman can run them.
 
         Args:
-            where: What names them, such as "envs/dev/dyno.toml: [load]"; empty: nothing does.
+            named: Where a file is named, such as {"data": "envs/dev/dyno.toml: [load] data"}.
 
         Raises:
             UserError: A file cannot be read, or is not what it is to be; the message names it.
@@ -72,7 +73,9 @@ class CollectionFiles:
             try:
                 _CHECKS[name](path)
             except UserError as error:
-                raise (UserError(f"{where} {name}: {error}") if where else error) from error
+                if name not in named:
+                    raise
+                raise UserError(f"{named[name]}: {error}") from error
 
 
 def of_settings(project: Path, env: Env, step: str) -> CollectionFiles:
@@ -116,11 +119,20 @@ def check(project: Path, env: Env) -> None:
     Raises:
         UserError: One cannot be run.
     """
-    for step in STEPS:
-        for files in (of_settings(project, env, step), of_deployment(project, env, step)):
-            if getattr(env.settings, step).collection or files.collection.exists():
-                is_named = len(files.paths()) > 1 or files.collection.parent != project / "postman"
-                files.check(f"envs/{env.name}/{SETTINGS_FILE}: [{step}]" if is_named else "")
+    smoke, load, deploy = env.settings.smoke, env.settings.load, env.settings.deploy.load
+    for files, sections in (
+        (of_settings(project, env, "smoke"), {"smoke": smoke}),
+        (of_settings(project, env, "load"), {"load": load}),
+        (of_deployment(project, env, "load"), {"load": load, "deploy.load": deploy}),
+    ):
+        named = {
+            key: f"envs/{env.name}/{SETTINGS_FILE}: [{section}] {key}"
+            for section, settings in sections.items()
+            for key in CollectionSettings.model_fields
+            if getattr(settings, key)
+        }
+        if "collection" in named or files.collection.exists():
+            files.check(named)
 
 
 def _check_collection(path: Path) -> None:
