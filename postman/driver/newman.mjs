@@ -18,7 +18,8 @@ const CREDENTIALS = {
   secretKey: 'AWS_SECRET_ACCESS_KEY',
   sessionToken: 'AWS_SESSION_TOKEN',
 };
-const ADDRESS_NAMES = new Set(['baseurl', 'apiurl']); // of variables, without case and underscores
+const ADDRESS_NAMES = ['baseurl', 'apiurl']; // the second if nothing is called like the first
+const ADDRESS_NAME = /\b(?:base|api)[ _.-]?url\b/gi;
 const VARIABLE = /{{([^{}]+)}}/g;
 
 /**
@@ -38,8 +39,8 @@ export async function loadInputs(config) {
   const scopes = [environment.values, globals.values, collection.variables];
   const addressNames = addressNamesOf(config, collection, scopes);
   for (const name of addressNames) {
-    environment.set(name, config.variables.baseUrl);
-    for (const scope of scopes) scope.one(name)?.set(config.variables.baseUrl);
+    for (const scope of scopes) scope.one(name)?.update({ value: config.variables.baseUrl });
+    environment.values.upsert({ key: name, value: config.variables.baseUrl });
   }
   for (const [name, value] of Object.entries(signingValues(config))) {
     if (config.signed || !scopes.some((scope) => scope.has(name))) environment.set(name, value);
@@ -100,7 +101,7 @@ export function isOfScript({ cursor }) {
 
 /** What to call an item: not all have a name, and what a script sends is none. */
 export function nameOf({ item, request }) {
-  if (item?.name) return item.name;
+  if (item?.name) return String(item.name);
   const asked = request ?? item?.request;
   return asked ? `${asked.method ?? 'GET'} ${asked.url?.getPath?.() ?? ''}`.trim() : 'a request';
 }
@@ -120,15 +121,18 @@ function load(options) {
   });
 }
 
-/** The variables that hold the API's address: the one of the settings, or the usual names. */
+/** The variables that hold the API's address: the one of the settings, or those of a usual name. */
 function addressNamesOf(config, collection, scopes) {
   if (config.api_variable) return [config.api_variable];
-  const used = [...JSON.stringify(collection.toJSON()).matchAll(VARIABLE)].map(([, name]) => name);
-  const declared = scopes.flatMap((scope) => scope.map((variable) => variable.key));
-  const usual = [...used, ...declared].filter((name) =>
-    ADDRESS_NAMES.has(String(name).toLowerCase().replaceAll(/[_-]/g, '')),
-  );
-  return [...new Set(['baseUrl', ...usual])];
+  const used = JSON.stringify(collection.toJSON()).match(ADDRESS_NAME) ?? [];
+  const declared = scopes.flatMap((scope) => scope.map((variable) => String(variable.key)));
+  for (const usual of ADDRESS_NAMES) {
+    const found = [...used, ...declared].filter(
+      (name) => name.toLowerCase().replaceAll(/[ _.-]/g, '') === usual,
+    );
+    if (found.length) return [...new Set(['baseUrl', ...found])];
+  }
+  return ['baseUrl'];
 }
 
 function signingValues(config) {

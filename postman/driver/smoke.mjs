@@ -3,7 +3,7 @@
 
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
-import { isOfScript, latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
+import { latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
 import { Readiness } from './ready.mjs';
 
 const LONGEST_MESSAGE = 600;
@@ -55,7 +55,7 @@ async function ask(config, inputs) {
     const request = nameOf(outcome);
     if (error) return fail(outcome, 'request', NAMES.request, error.message);
     const facts = { status: outcome.response.code, latency_ms: latencyMs(outcome) };
-    return emit({ event: 'request', request, of_script: isOfScript(outcome), ...facts });
+    return emit({ event: 'request', request, ...facts });
   });
   events.on('assertion', (error, outcome) => {
     if (outcome.skipped) skipped += 1;

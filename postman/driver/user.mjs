@@ -19,7 +19,7 @@ export class User {
   #item; // that is being asked
   #answer; // to it
   #sample; // of its request, once there is an answer or none will come
-  #underWay; // the outcome to be of a request that has no answer yet
+  #underWay = false; // whether its request has no answer yet
   #waitMs = 0;
   #startedAt = 0;
   #timer;
@@ -131,12 +131,12 @@ export class User {
     events.on('beforeRequest', (_error, outcome) => {
       this.sentAny = true;
       if (isOfScript(outcome)) return;
-      this.#underWay = outcome;
+      this.#underWay = true;
       this.#startedAt = this.#settings.clock.now();
     });
     events.on('request', (error, outcome) => {
       if (isOfScript(outcome)) return; // nobody's item: the script says what it means
-      this.#underWay = undefined;
+      this.#underWay = false;
       this.#answer.arrived(outcome.response?.code ?? 0);
       this.#sample = this.#sampleOf(error, outcome);
     });
@@ -153,15 +153,15 @@ export class User {
   }
 
   #sampleOf(error, outcome) {
-    if (error) return this.#unanswered(outcome, unansweredKind(error));
-    return this.#sampleFor(outcome, latencyMs(outcome), outcome.response.code, '');
+    if (error) return this.#unanswered(unansweredKind(error));
+    return this.#sampleFor(latencyMs(outcome), outcome.response.code, '');
   }
 
-  #unanswered(outcome, kind) {
-    return this.#sampleFor(outcome, this.#settings.clock.now() - this.#startedAt, 0, kind);
+  #unanswered(kind) {
+    return this.#sampleFor(this.#settings.clock.now() - this.#startedAt, 0, kind);
   }
 
-  #sampleFor(outcome, elapsedMs, status, error) {
+  #sampleFor(elapsedMs, status, error) {
     // only an iteration's first request waited for its user
     const waitMs = this.#waitMs;
     this.#waitMs = 0;
@@ -171,7 +171,7 @@ export class User {
       wait_ms: round(waitMs),
       user: this.#index,
       iteration: this.iterations,
-      request: nameOf(outcome),
+      request: nameOf({ item: this.#item }), // with its variables, so that all of it have one name
       status,
       error,
     };
@@ -185,8 +185,8 @@ export class User {
 
   /** Counts a request that had no answer yet, or an unread one, when the test was cut off. */
   #reportCutOff() {
-    if (this.#underWay) this.#sample = this.#unanswered(this.#underWay, 'cut_off');
-    this.#underWay = undefined;
+    if (this.#underWay) this.#sample = this.#unanswered('cut_off');
+    this.#underWay = false;
     this.#reportSample();
   }
 
