@@ -168,8 +168,8 @@ class LatencyStats:
 class LoadResult:
     """One load test at one memory size.
 
-    Latencies are of all requests that got an answer; `errors` counts requests without an
-    answer and those whose assertions failed. What began during the warm-up is in neither.
+    Latencies are of all requests that got an answer; `errors` counts requests without one, with
+    a status of 400 or more that no assertion wants, and whose assertions failed. What began during the warm-up is in neither.
     """
 
     label: str  # "current" or "recommended"

@@ -93,7 +93,9 @@ def reached(embedded_aws: LocalServer, addresses: dict[str, str], kind: str) -> 
     return account.reachable(addresses[kind])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
+)
 def test_an_address_is_reached(embedded_aws: LocalServer, reached: str, tmp_path: Path) -> None:
     """By plain requests, and by the smoke test, which waits until it is ready."""
     assert reached.startswith(f"{embedded_aws.endpoint}/_aws/")
@@ -111,7 +113,7 @@ def test_an_address_is_reached(embedded_aws: LocalServer, reached: str, tmp_path
     assert result.requests == 2
 
 
-@pytest.mark.parametrize("kind", ["HTTP API", "function URL"])
+@pytest.mark.parametrize("kind", [pytest.param("HTTP API", marks=pytest.mark.slow), "function URL"])
 def test_an_address_is_loaded(reached: str, tmp_path: Path) -> None:
     """With the time there and back."""
     result = newman.run_load(

@@ -140,6 +140,7 @@ def test_what_scripts_send_is_no_sample(api: EchoServer, tmp_path: Path) -> None
     assert asked["GET /auth/bearer"] == asked["GET /token"] == result.requests > 1
 
 
+@pytest.mark.slow
 def test_every_user_goes_through_the_rows(api: EchoServer, tmp_path: Path) -> None:
     """User i begins with row i; after the last row comes the first again."""
     files = CollectionFiles(
@@ -153,6 +154,7 @@ def test_every_user_goes_through_the_rows(api: EchoServer, tmp_path: Path) -> No
     assert max(asked.values()) <= min(asked.values()) + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "errors"),
     [
@@ -171,6 +173,7 @@ def test_a_test_ends_on_time(api: EchoServer, tmp_path: Path, end: str, errors: 
     assert len(api.seen) == result.requests
 
 
+@pytest.mark.slow
 def test_a_script_that_stops_its_process_is_named(api: EchoServer, tmp_path: Path) -> None:
     """Nothing can be measured beside it."""
     loop = request("counts", "{{baseUrl}}/echo", script("test", "while (true) {}"))
@@ -179,6 +182,7 @@ def test_a_script_that_stops_its_process_is_named(api: EchoServer, tmp_path: Pat
         load(api.url, files, tmp_path, request_timeout_ms=500)
 
 
+@pytest.mark.slow
 def test_answers_that_do_not_end_are_time_outs(api: EchoServer, tmp_path: Path) -> None:
     """Nor does a file that nobody reads keep the next request from being sent."""
     (tmp_path / "up.bin").write_bytes(b"x" * 100_000)

@@ -20,6 +20,7 @@ from tests.e2e.postman_files import auth, collection, is_status, request, script
 
 pytestmark = pytest.mark.e2e
 
+SLOW = pytest.mark.slow
 NEWMAN = Path(newman.__file__).parents[2] / "node_modules" / "newman" / "bin" / "newman.js"
 
 
@@ -169,7 +170,9 @@ def test_scripts_and_auth_of_every_kind(api: EchoServer, tmp_path: Path) -> None
     assert result.held == result.assertions - 2
 
 
-@pytest.mark.parametrize("form", ["v1", "v2.0", "v2.1 in a wrapper"])
+@pytest.mark.parametrize(
+    "form", [*(pytest.param(form, marks=SLOW) for form in ("v1", "v2.0")), "v2.1 in a wrapper"]
+)
 def test_files_as_they_are_exported(api: EchoServer, tmp_path: Path, form: str) -> None:
     """Every format, byte order marks and UTF-16, with the values of all four files.
 
@@ -254,8 +257,13 @@ def test_no_answer_is_one_failure_and_the_rest_is_asked(api: EchoServer, tmp_pat
         assert counted(result) == counted_by_newman(api.url, files, tmp_path)
 
 
-def test_the_address_is_told_and_no_keys_are_made_up(api: EchoServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["base", pytest.param("api", marks=SLOW)])
+def test_the_address_is_told_and_no_keys_are_made_up(
+    api: EchoServer, tmp_path: Path, word: str
+) -> None:
     """Variables spelled like baseUrl hold the API's address in every scope; keys stay theirs.
+
+    So do those spelled like apiUrl, but not beside one that is spelled like baseUrl.
 
     Where nothing is signed, a signature without a key is left out, whichever level has it, and one
     with a key of their own is not.
@@ -263,6 +271,9 @@ def test_the_address_is_told_and_no_keys_are_made_up(api: EchoServer, tmp_path: 
     empty = auth("awsv4", accessKey="{{accessKey}}", secretKey="{{secretKey}}", region="{{region}}")
     theirs = auth("awsv4", accessKey="{{AccessKey}}", secretKey="s", region="r", service="s")
     says = "pm.test('region', () => pm.expect(pm.variables.get('region')).to.equal('north'));"
+    upper = f"{word.upper()}_URL"
+    others = [{"key": "apiUrl", "value": "http://third.invalid"}] if word == "base" else []
+    kept = "pm.test('third', () => pm.expect(pm.variables.get('apiUrl')).to.include('third'));"
     own = "pm.test('own', () => pm.expect(pm.{}.get('{}')).to.include('127.0.0.1'));"
     files = CollectionFiles(
         write(
@@ -270,14 +281,19 @@ def test_the_address_is_told_and_no_keys_are_made_up(api: EchoServer, tmp_path: 
             collection(
                 request(
                     "none",
-                    "{{API_URL}}/auth/none",
+                    f"{{{{{upper}}}}}/auth/none",
                     is_status(200),
-                    script("test", says, own.format("collectionVariables", "API_URL")),
+                    script(
+                        "test",
+                        says,
+                        own.format("collectionVariables", upper),
+                        *(kept for _ in others),
+                    ),
                 ),
-                request("none", "{{base-url}}/auth/none", is_status(200), auth=empty),
-                request("theirs", "{{baseURL}}/auth/sigv4", is_status(200), auth=theirs),
+                request("none", f"{{{{{word}-url}}}}/auth/none", is_status(200), auth=empty),
+                request("theirs", f"{{{{{word}URL}}}}/auth/sigv4", is_status(200), auth=theirs),
                 auth=empty,
-                variable=[{"key": "API_URL", "value": "http://stale.invalid"}],
+                variable=[{"key": upper, "value": "http://stale.invalid"}, *others],
             ),
         ),
         write(
@@ -286,16 +302,17 @@ def test_the_address_is_told_and_no_keys_are_made_up(api: EchoServer, tmp_path: 
                 "values": [
                     {"key": "region", "value": "north"},
                     {"key": "AccessKey", "value": "AKIDOFTHEIRS"},
-                    {"key": "base-url", "value": "http://stale.invalid"},
+                    {"key": f"{word}-url", "value": "http://stale.invalid"},
                 ]
             },
         ),
     )
     result = smoke(api.url, files, tmp_path)
     assert result.failures == ()
-    assert counted(result) == (3, 5, 0)
+    assert counted(result) == (3, 5 + len(others), 0)
 
 
+@SLOW
 @pytest.mark.parametrize(
     ("end", "said"),
     [
