@@ -169,7 +169,8 @@ class LoadResult:
     """One load test at one memory size.
 
     Latencies are of all requests that got an answer; `errors` counts requests without one, with
-    a status of 400 or more that no assertion wants, and whose assertions failed. What began during the warm-up is in neither.
+    a status of 400 or more that no assertion wants, and whose assertions failed. What began
+    during the warm-up is in neither.
     """
 
     label: str  # "current" or "recommended"
