@@ -30,6 +30,14 @@ _CREDENTIAL_VARIABLES = (
     "AWS_PROFILE",
 )
 
+# An API by API Gateway, or a function URL: "https://ID.execute-api.REGION.amazonaws.com/v1".
+_BY_HOST = re.compile(
+    r"(?P<scheme>https?|wss?)://(?P<id>[^./?#]+)\.(?P<plane>execute-api|lambda-url)\.[^/?#]+"
+    r"(?P<path>/?[^?#]*)(?P<rest>.*)",
+    re.IGNORECASE,
+)
+_DEFAULT_STAGE = "$default"
+
 # Error codes of STS for keys that are wrong or no longer good.
 _BAD_CREDENTIALS = {
     "ExpiredToken",
@@ -93,16 +101,22 @@ class Account:
         )
 
     def reachable(self, url: str) -> str:
-        """Return a URL of API Gateway as it is to be reached from here.
+        """Return the URL of an API or of a function as it is to be reached from here.
 
-        AWS names an API by its host; a stand-in on this machine answers for all hosts at
-        its endpoint and takes the API's id from the path.
+        AWS names REST, HTTP and WebSocket APIs and function URLs by their hosts; a stand-in on
+        this machine answers for all hosts at its endpoint and takes the id from the path. Any
+        other URL stays as it is.
         """
-        host, _, path = url.removeprefix("https://").partition("/")
-        api_id, _, rest = host.partition(".")
-        if not self.endpoint or not rest.startswith("execute-api."):
+        found = _BY_HOST.match(url)
+        if not self.endpoint or found is None:
             return url
-        return f"{self.endpoint}/_aws/execute-api/{api_id}/{path}"
+        plane, path = found["plane"].lower(), found["path"]
+        if plane == "execute-api" and path.strip("/") == "":
+            path = f"/{_DEFAULT_STAGE}{path}"  # which an HTTP API answers for without a path
+        endpoint = self.endpoint.rstrip("/")
+        if found["scheme"].lower() in ("ws", "wss"):
+            endpoint = f"ws{endpoint.removeprefix('http')}"
+        return f"{endpoint}/_aws/{plane}/{found['id']}{path}{found['rest']}"
 
     def program_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the whole environment for a program that works in this account."""

@@ -220,7 +220,7 @@ def smoke(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOptio
     if as_json:
         print_json(opened.result.to_json()["smoke"])
     else:
-        typer.echo(f"{result.requests} requests, {result.assertions} assertions hold")
+        typer.echo(result.counts)
 
 
 app.command(help=cli_tune.HELP, epilog=EXIT_STATUS_HELP)(cli_tune.tune)

@@ -249,7 +249,21 @@ LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class LoadSettings(_Section):
+class CollectionSettings(_Section):
+    """What a test asks; files are relative to the folder of dyno.toml."""
+
+    collection: str = ""  # empty: postman/smoke.postman_collection.json, or load....
+    environment: str = ""  # as Newman's -e, -g and -d
+    globals: str = ""
+    data: str = ""  # rows of iterations, JSON or CSV
+    api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl
+
+
+class SmokeSettings(CollectionSettings):
+    """The smoke test."""
+
+
+class LoadSettings(CollectionSettings):
     """A load test: so many users, or so many arrivals, for so long."""
 
     preset: Literal["", "forerunners"] = ""
@@ -435,6 +449,7 @@ class Settings(_Section):
 
     environment: EnvironmentSettings = EnvironmentSettings()
     tuning: TuningSettings = TuningSettings()
+    smoke: SmokeSettings = SmokeSettings()
     load: LoadSettings = LoadSettings()
     slo: SloSettings = SloSettings()
     regression: RegressionSettings = RegressionSettings()
@@ -542,9 +557,9 @@ def with_overrides(
 def _make_way(load: dict[str, Any], given: Mapping[str, Any]) -> None:
     """Forget what a preset or stages that are given now replace."""
     if "load.preset" in given:
-        kept = load["request_timeout_ms"]
-        load.clear()
-        load["request_timeout_ms"] = kept
+        kept = {"request_timeout_ms", *CollectionSettings.model_fields}
+        for name in load.keys() - kept:
+            load.pop(name)
     elif given.get("load.stages"):
         loop = given.get("load.loop", load["loop"])
         replaced = {"preset", "duration_s", "ramp_up_s", "arrivals_per_s"}

@@ -100,25 +100,55 @@ class TuningResult:
 
 @dataclass(frozen=True, slots=True)
 class SmokeFailure:
-    """One assertion of the smoke collection that did not hold."""
+    """What is wrong with a request of the smoke collection.
+
+    Attributes:
+        request: Its name.
+        assertion: What should have been.
+        message: What was.
+        kind: "assertion" if one of the collection does not hold; "request" (no answer), "script"
+            (of the collection, with an error) or "run" (which came to no end).
+    """
 
     request: str
     assertion: str
     message: str
+    kind: str = "assertion"
 
 
 @dataclass(frozen=True, slots=True)
 class SmokeResult:
-    """Outcome of the smoke collection."""
+    """Outcome of the smoke collection, counted as Newman's command line counts.
+
+    Attributes:
+        requests: With those that scripts send.
+        assertions: With those that are skipped.
+        failures: What Newman counts as failed.
+        skipped: Assertions that the collection leaves out (`pm.test.skip`).
+    """
 
     requests: int
     assertions: int
     failures: tuple[SmokeFailure, ...]
+    skipped: int = 0
 
     @property
     def passed(self) -> bool:
         """Whether every assertion held, and there were some."""
-        return self.assertions > 0 and not self.failures
+        return self.assertions > self.skipped and not self.failures
+
+    @property
+    def held(self) -> int:
+        """How many assertions held."""
+        failed = sum(failure.kind == "assertion" for failure in self.failures)
+        return max(0, self.assertions - self.skipped - failed)
+
+    @property
+    def counts(self) -> str:
+        """What was counted, such as "55 requests, 110 of 112 assertions hold"."""
+        of_all = "" if self.held == self.assertions else f" of {self.assertions}"
+        noun = "request" if self.requests == 1 else "requests"
+        return f"{self.requests} {noun}, {self.held}{of_all} assertions hold"
 
     @property
     def first_failure(self) -> str:
@@ -146,8 +176,9 @@ class LatencyStats:
 class LoadResult:
     """One load test at one memory size.
 
-    Latencies are of all requests that got an answer; `errors` counts requests without an
-    answer and those whose assertions failed. What began during the warm-up is in neither.
+    Latencies are of all requests that got an answer; `errors` counts requests without one, with
+    a status of 400 or more that no assertion wants, and whose assertions failed. What began
+    during the warm-up is in neither.
     """
 
     label: str  # "current" or "recommended"

@@ -23,6 +23,6 @@ try {
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
-} finally {
-  process.stdin.destroy(); // which may still be open, and would keep this process
 }
+// A script that goes on for ever, or stdin that is still open, would keep this process.
+process.stdout.write('', () => process.exit());

@@ -15,6 +15,7 @@ from typing import Any
 from harness.config import LoadSettings
 from harness.errors import StepError
 from harness.load import newman
+from harness.load.collection_files import CollectionFiles
 from harness.load.samples import Drive, Sample, read_samples, saturation
 from harness.programs import process
 from harness.statistics.stats import percentile
@@ -108,7 +109,7 @@ class TurnDriver:
         region: str,
         folder: Path,
         log: Path,
-        collection: Path,
+        collection: Path | CollectionFiles,
     ) -> Iterator[TurnDriver]:
         """Start the driver: users for each target, who wait for their turns.
 
@@ -122,15 +123,17 @@ class TurnDriver:
             collection: What an iteration asks.
 
         Raises:
-            UserError: Node.js is missing or too old.
+            UserError: Node.js is missing or too old, or the collection cannot be read.
             StepError: It does not start.
         """
+        files = CollectionFiles.of(collection)
+        files.check()
         newman.check_node()
         folder.mkdir(parents=True, exist_ok=True)
         first = next(iter(targets.values()))
         config = {
             "mode": "turns",
-            "collection": str(collection),
+            **files.for_driver(),
             "folder": str(folder),
             "processes": newman.processes(profile.virtual_users),
             "users": profile.virtual_users,

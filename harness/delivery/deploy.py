@@ -37,7 +37,8 @@ from harness.errors import StepError, UserError
 from harness.gates import slo
 from harness.line import following, pipeline, premises
 from harness.line.run import PACKAGES
-from harness.load import newman
+from harness.load import collection_files, newman
+from harness.load.collection_files import CollectionFiles
 from harness.load.samples import read_samples
 from harness.private import make_folder
 from harness.progress import Ui
@@ -158,6 +159,7 @@ class Deployment:
         """
         env = load_env(project, env_name, overrides)
         premises.check_sources(project, env, PACKAGES)
+        collection_files.check(project, env)
         newman.check_node()
         tools = toolchain.prepare(project / ".cache")
         for warning in tools.warnings:
@@ -389,12 +391,13 @@ class Deployment:
                 log=self.folder / "logs" / "smoke.log",
                 timeout_s=120,
                 on_wait=following.readiness(step),
+                collection=self._collection("smoke"),
             )
             if not smoke.passed:
                 first = smoke.failures[0] if smoke.failures else None
                 said = f"{first.request}: {first.message}" if first else "no assertion was made"
                 raise CheckError(f"{where} fails the smoke test: {said}")
-            step.update(f"{smoke.requests} requests, {smoke.assertions} assertions hold")
+            step.update(smoke.counts)
 
     def _load(self, outputs: Mapping[str, Any], version: Version, where: str) -> LoadResult:
         profile = self.env.settings.deploy.load
@@ -408,9 +411,16 @@ class Deployment:
                 region=self.account.region,
                 folder=self.folder / "load",
                 on_wait=following.readiness(step),
+                collection=self._collection("load"),
             )
             step.update(f"{where}: {load.requests:,} requests, {load.errors} errors")
         return load
+
+    def _collection(self, step: str) -> CollectionFiles | None:
+        """Return what a "smoke" or a "load" test asks; None: this project's own."""
+        project = self.env.folder.parents[1]
+        files = collection_files.of_deployment(project, self.env, step)
+        return files if files.collection.is_file() else None
 
     def _api_credentials(self, outputs: Mapping[str, Any]) -> newman.ApiCredentials | None:
         if outputs["api_authorization"] != "AWS_IAM":

@@ -210,9 +210,10 @@ class Environment:
             outputs = root_module.checked(outputs, self.account.region, where)
         self.folder.update_lease(state="up")
         self.publish()
-        if not outputs.get("api_url"):
-            return outputs
-        return {**outputs, "api_url": self.account.reachable(outputs["api_url"])}
+        return {
+            name: self.account.reachable(value) if isinstance(value, str) else value
+            for name, value in outputs.items()
+        }
 
     def _check_plan(self, terraform: Terraform, where: str, say: Say) -> None:
         """Make sure that a root can be used, by what Terraform would make of it.

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from harness.build import Package
 from harness.config import SETTINGS_FILE, Env
+from harness.load import collection_files
 
 PAYLOAD = "the payload"
-_COLLECTIONS = "postman/"
+_TESTS = ("postman/", "the smoke test's", "the load test's")
 _SKIPPED = (".terraform", "__pycache__")
 
 
@@ -27,13 +28,12 @@ def of(env: Env, sources: Path, project: Path, packages: Mapping[str, Package]) 
         packages: What is deployed.
     """
     folders = [f"envs/{env.name}", *env.settings.environment.folders]
-    collections = sorted((project / "postman").glob("*.postman_collection.json"))
     return {
         **{f"lambda/{name}": package.sha256_base64 for name, package in packages.items()},
         **{folder: _hash_of_files(sources / folder) for folder in folders},
         **{
-            f"{_COLLECTIONS}{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in collections
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in _tests(env, project)
         },
         PAYLOAD: hashlib.sha256(
             json.dumps(env.tuning_payload(), sort_keys=True).encode()
@@ -58,8 +58,17 @@ def changed(step: str, before: Mapping[str, str], now: Mapping[str, str]) -> lis
 
 def _matters(name: str, step: str) -> bool:
     if step == "tune":
-        return not name.startswith(_COLLECTIONS)
-    return name != PAYLOAD and (not name.startswith(_COLLECTIONS) or "/load." in name)
+        return not name.startswith(_TESTS)
+    return name != PAYLOAD and (not name.startswith(_TESTS) or " load" in name or "/load." in name)
+
+
+def _tests(env: Env, project: Path) -> Iterable[tuple[str, Path]]:
+    """Yield the files of the smoke and the load test, by what people call them."""
+    for step in collection_files.STEPS:
+        for name, path in collection_files.of_settings(project, env, step).paths().items():
+            if path.is_file():
+                beside = path.parent == project / "postman"
+                yield f"postman/{path.name}" if beside else f"the {step} test's {name}", path
 
 
 def _hash_of_files(folder: Path) -> str:

@@ -37,7 +37,8 @@ from harness.environments.toolchain import Toolchain
 from harness.errors import StepError, UserError
 from harness.gates import slo
 from harness.line import evidence, following, premises
-from harness.load import rounds
+from harness.load import collection_files, rounds
+from harness.load.collection_files import CollectionFiles
 from harness.load.profile import in_words
 from harness.load.samples import Sample, read_samples
 from harness.local import modes, server
@@ -141,6 +142,7 @@ class Run:
             check_port(port)
         packages = cls.packages if cls.packages is not None else package_names(project)
         premises.check_sources(project, env, packages)
+        collection_files.check(project, env)
         all_runs = runs_folder or project / "runs"
         runs.check_place(all_runs)
         compared_with = baseline.of_settings(project, env, all_runs)
@@ -276,9 +278,10 @@ class Run:
         """
         if not self.result.outputs.get("api_url"):
             return f"envs/{self.env.name} has no output api_url"
-        collection = self.collection(step)
-        if not collection.is_file():
-            return f"there is no {collection.relative_to(self.project)}"
+        path = self.collection(step).collection
+        if not path.is_file():
+            where = path.relative_to(self.project) if path.is_relative_to(self.project) else path
+            return f"there is no {where}"
         return ""
 
     def smoke(self) -> SmokeResult:
@@ -310,9 +313,7 @@ class Run:
                 collection=self.collection("smoke"),
             )
             self._add(smoke=smoke)
-            held = smoke.assertions - len(smoke.failures)
-            of_all = "" if smoke.passed else f" of {smoke.assertions}"
-            step.update(f"{smoke.requests} requests, {held}{of_all} assertions hold")
+            step.update(smoke.counts)
         return smoke
 
     def tune(self) -> TuningResult:
@@ -660,9 +661,9 @@ class Run:
     def _package_names(self) -> tuple[str, ...]:
         return self.packages if self.packages is not None else package_names(self.sources)
 
-    def collection(self, step: str) -> Path:
-        """Return the file of what a "smoke" or a "load" test asks."""
-        return self.project / "postman" / f"{step}.postman_collection.json"
+    def collection(self, step: str) -> CollectionFiles:
+        """Return the files of what a "smoke" or a "load" test asks."""
+        return collection_files.of_settings(self.project, self.env, step)
 
     def _require_api(self, step: str) -> None:
         """Make sure that the API can be asked.

@@ -3,7 +3,8 @@
 Newman is a JavaScript program that runs scripts for every request, so it has a limit of some
 hundred requests per second, and a reader of a report must be able to tell it from the API's. It
 is measured once per machine, for some seconds, with the same collection against a server here
-that says yes to everything at once, and kept in `.cache/`.
+that says yes to everything at once, whatever address the collection names, and kept in
+`.cache/`.
 
 What is measured is the CPU time that a request costs the driver: one process has one second of
 it per second. A count of requests would depend on what else the machine does just then.
@@ -26,16 +27,20 @@ from harness.config import LOAD_USERS_MAX, LoadSettings
 from harness.environments.toolchain import exclusive
 from harness.errors import DynoError
 from harness.load import newman
+from harness.load.collection_files import CollectionFiles
 from harness.programs.owner import temporary_folder
 from harness.results import LoadResult
 from harness.runs import write_atomically
 
 _SECONDS = 3.0
+_REQUEST_TIMEOUT_MS = 2000  # also the end of a collection that asks until something is done
 _USERS_PER_CORE = 8  # more do not make more requests, only wait for each other
 _CACHE = "driver-ceiling.json"
 
 
-def requests_per_s(cache: Path, collection: Path, *, signed: bool) -> float | None:
+def requests_per_s(
+    cache: Path, collection: Path | CollectionFiles, *, signed: bool
+) -> float | None:
     """Return the driver's ceiling on this machine; None if it cannot be measured.
 
     Args:
@@ -43,13 +48,14 @@ def requests_per_s(cache: Path, collection: Path, *, signed: bool) -> float | No
         collection: What an iteration asks: scripts cost the driver more than requests.
         signed: Whether requests are signed, which costs the driver, too.
     """
+    files = CollectionFiles.of(collection)
     try:
-        key = _key(collection, signed)
+        key = _key(files, signed)
         with exclusive(cache / f"{_CACHE}.lock"):
             known = _read(cache / _CACHE)
             if key not in known:
                 known[key] = {
-                    "requests_per_s": round(_measure(collection, signed), 1),
+                    "requests_per_s": round(_measure(files, signed), 1),
                     "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
                 write_atomically(cache / _CACHE, json.dumps(known, indent=2) + "\n")
@@ -66,16 +72,23 @@ def at_least(ceiling: float | None, load: LoadResult) -> float | None:
     return None if ceiling is None else max(ceiling, round(load.requests_per_s, 1))
 
 
-def _key(collection: Path, signed: bool) -> str:
+def _key(files: CollectionFiles, signed: bool) -> str:
     """Return what the ceiling depends on: another one is another measurement."""
     parts = (
         newman.check_node(),
         os.cpu_count(),
         _processes(),
-        hashlib.sha256(collection.read_bytes()).hexdigest()[:16],
+        _hash_of(files),
         "signed" if signed else "unsigned",
     )
     return " ".join(map(str, parts))
+
+
+def _hash_of(files: CollectionFiles) -> str:
+    digest = hashlib.sha256()
+    for path in files.paths().values():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _processes() -> int:
@@ -83,10 +96,15 @@ def _processes() -> int:
     return newman.processes(LOAD_USERS_MAX)
 
 
-def _measure(collection: Path, signed: bool) -> float:
+def _measure(files: CollectionFiles, signed: bool) -> float:
     processes = _processes()
     users = min(LOAD_USERS_MAX, _USERS_PER_CORE * processes)
-    profile = LoadSettings(virtual_users=users, ramp_up_s=0.0, duration_s=_SECONDS)
+    profile = LoadSettings(
+        virtual_users=users,
+        ramp_up_s=0.0,
+        duration_s=_SECONDS,
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+    )
     keys = newman.ApiCredentials("0" * 12, "test") if signed else None
     with temporary_folder() as folder, _server() as url:
         found = newman.run_load(
@@ -97,8 +115,9 @@ def _measure(collection: Path, signed: bool) -> float:
             credentials=keys,
             region="us-east-1",
             folder=folder / "load",
-            collection=collection,
+            collection=files,
             ready_s=0.0,
+            only_here=True,
         )
     # The busiest process stands for all of them: rather too low a ceiling than too high a one.
     cpu_s = found.driver_cpu_ratio * found.duration_s * processes
@@ -127,7 +146,7 @@ class _SaysYes(BaseHTTPRequestHandler):
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
         )
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _answer  # noqa: N815
 
     def log_message(self, *_arguments: Any) -> None:
         """Stay quiet."""

@@ -24,6 +24,7 @@ import psutil
 from harness import assets
 from harness.config import LoadSettings
 from harness.errors import StepError, UserError
+from harness.load.collection_files import CollectionFiles
 from harness.load.profile import ClosedPlan, OpenPlan, plan_of
 from harness.load.samples import (
     Drive,
@@ -47,6 +48,7 @@ SMOKE_COLLECTION = _POSTMAN / "smoke.postman_collection.json"
 LOAD_COLLECTION = _POSTMAN / "load.postman_collection.json"
 
 _SMOKE_REQUEST_TIMEOUT_MS = 15_000
+_SMOKE_SLACK_S = 30.0  # the driver's own start and end, on a busy machine too
 # How long a new API may take to reach all hosts of API Gateway; one of this machine has one host.
 _READY_S = 90.0
 _READY_HERE_S = 5.0
@@ -164,13 +166,14 @@ def run_smoke(
     timeout_s: float,
     on_progress: Callable[[SmokeProgress], None] = lambda _: None,
     on_wait: OnWait = lambda _: None,
-    collection: Path | None = None,
+    collection: Path | CollectionFiles | None = None,
     ready_s: float | None = None,
 ) -> SmokeResult:
     """Ask the API every operation and every refusal once, as soon as it is ready.
 
     Ready is an API that answers well five times in a row, each over a new connection. What is
-    asked is the collection's first request that only reads, else its first one.
+    asked is the collection's first request to the API that only reads, else the first one to it.
+    Then requests, assertions and failures are those that Newman's own command line counts.
 
     Args:
         base_url: The API with its stage, such as "https://x.execute-api.../v1".
@@ -182,16 +185,20 @@ def run_smoke(
         on_wait: Called after each bad answer of an API that is not ready, from another thread.
         collection: What is asked; None is this project's own CRUD collection.
         ready_s: How long to wait for the API; None is 90 s (5 s for one of this machine), 0 asks
-            at once. One that is not ready then is a failure in the result.
+            at once. One that is not ready then is a failure in the result, unless it answers and
+            the collection asserts nothing about what was asked: then it is asked all the same.
 
     Raises:
-        UserError: Node.js is missing or too old.
+        UserError: Node.js is missing or too old, or the collection cannot be read.
         StepError: The driver failed. Assertions that do not hold are in the result instead.
     """
+    files = CollectionFiles.of(collection or SMOKE_COLLECTION)
+    files.check()
     config = {
         "mode": "smoke",
-        "collection": str(collection or SMOKE_COLLECTION),
         "request_timeout_ms": _SMOKE_REQUEST_TIMEOUT_MS,
+        "limit_ms": 1000 * timeout_s,
+        **files.for_driver(),
         **target_of(base_url, credentials, region),
     }
     requests = 0
@@ -208,14 +215,17 @@ def run_smoke(
                 SmokeProgress(requests, event["request"], event["status"], event["latency_ms"])
             )
 
-    timeout_s += 2 * wait_s
+    timeout_s += 2 * wait_s + _SMOKE_SLACK_S
     done = _drive("smoke", config, credentials, log=log, timeout_s=timeout_s, follow=follow)
     failures = [SmokeFailure(**failure) for failure in done["failures"]]
     if "not_ready" in done:
         waited = NotReady.of(done["not_ready"])
-        failures = [SmokeFailure(waited.request, "the API is ready", str(waited))]
+        failures = [SmokeFailure(waited.request, "the API is ready", str(waited), "request")]
     return SmokeResult(
-        requests=done["requests"], assertions=done["assertions"], failures=tuple(failures)
+        requests=done["requests"],
+        assertions=done["assertions"],
+        failures=tuple(failures),
+        skipped=done["skipped"],
     )
 
 
@@ -231,8 +241,9 @@ def run_load(
     on_progress: Callable[[LoadProgress], None] = lambda _: None,
     on_wait: OnWait = lambda _: None,
     plan: ClosedPlan | OpenPlan | None = None,
-    collection: Path | None = None,
+    collection: Path | CollectionFiles | None = None,
     ready_s: float | None = None,
+    only_here: bool = False,
 ) -> LoadResult:
     """Load the API with virtual users and keep every latency, as soon as it is ready.
 
@@ -255,12 +266,14 @@ def run_load(
             `pacing_ms`, `warm_up_s` and `request_timeout_ms` still hold.
         collection: What an iteration asks; None is this project's own CRUD collection.
         ready_s: How long to wait for the API, as in `run_smoke`.
+        only_here: Whether all requests go to `base_url`, which is on this machine, even those
+            that the collection sends elsewhere.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`.
 
     Raises:
-        UserError: Node.js is missing or too old.
+        UserError: Node.js is missing or too old, or the collection cannot be read.
         StepError: The API is not ready in time, or the driver failed; what it measured until
             then is in `folder`.
     """
@@ -268,11 +281,14 @@ def run_load(
     plan = asked_for or plan_of(profile)
     if not plan.users:
         raise ValueError("a load test needs at least one user")
+    files = CollectionFiles.of(collection or LOAD_COLLECTION)
+    files.check()
     folder.mkdir(parents=True, exist_ok=True)
     _remove_parts(folder, label)
     config = {
         "mode": "load",
-        "collection": str(collection or LOAD_COLLECTION),
+        "only_port": urlsplit(base_url).port if only_here else None,
+        **files.for_driver(),
         "folder": str(folder),
         "name": label,
         "processes": processes(plan.users),

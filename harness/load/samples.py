@@ -6,7 +6,9 @@ The driver writes a JSON line per request:
      "request": "create", "status": 200, "error": ""}
 
 `start_ms` counts from the beginning of the test. `status` is 0 without an answer, and
-`latency_ms` is then the time until it was given up. `error` is empty when all assertions held.
+`latency_ms` is then the time until it was given up. `error` is empty when all is well:
+docs/collections.md says what is not. A sample is a request of the collection; what its scripts
+send is none.
 `wait_ms` is 0 in a closed loop. In an open loop it is how long the iteration that begins with
 this request was overdue because all users were busy; an iteration that nobody came to is a
 sample with the error "unserved".

@@ -211,7 +211,7 @@ def _print_smoke(console: Console, result: RunResult) -> None:
     if result.smoke is None or result.smoke.passed:
         return
     failures = result.smoke.failures
-    head = f"{len(failures)} of {result.smoke.assertions} smoke assertions failed"
+    head = f"the smoke test failed: {result.smoke.counts}"
     _say(console, Text(f"✗ {head}", style="red"))
     for failure in failures:
         _say(console, Text(f"  {failure.request}: {failure.assertion}: {failure.message}"))

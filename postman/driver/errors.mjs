@@ -1,4 +1,4 @@
-// Kinds of failures: few words that a report can count by.
+// Why there was no answer: few words that a report can count by.
 
 const KINDS = {
   ETIMEDOUT: 'timeout',
@@ -15,9 +15,4 @@ const TLS = /CERT|TLS|SSL|SELF_SIGNED|EPROTO|UNABLE_TO_/;
 export function unansweredKind(error) {
   const code = String(error?.code ?? '');
   return KINDS[code] ?? (TLS.test(code) ? 'tls' : 'network');
-}
-
-/** The kind of an answered request whose assertions failed. */
-export function failedKind(status) {
-  return status >= 400 ? `http_${status}` : 'assertion';
 }

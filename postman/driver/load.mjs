@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
 import { shareOf } from './loops.mjs';
+import { loadInputs } from './newman.mjs';
 import { Readiness } from './ready.mjs';
 import { stopOnSignals, Worker } from './workers.mjs';
 
@@ -17,9 +18,10 @@ const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 };
 
 export async function main(config) {
   const { processes } = config;
+  const inputs = await loadInputs(config);
   const workers = Array.from({ length: processes }, (_, number) => start(config, number));
   const stop = stopOnSignals(workers);
-  const readiness = new Readiness(config);
+  const readiness = new Readiness(config, inputs);
   let notReady;
   try {
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);

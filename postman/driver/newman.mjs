@@ -1,11 +1,16 @@
-// What every run of Newman shares: the collection, its variables, how requests are signed.
+// What every run of Newman shares: the collection and its files, variables, auth, bounds.
 
-import { readFileSync } from 'node:fs';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, isAbsolute, resolve } from 'node:path';
 
-export const newman = createRequire(import.meta.url)('newman');
+const require = createRequire(import.meta.url);
+export const newman = require('newman');
+// Newman's own loader: a byte order mark, UTF-16, {"collection": ...}, v1, CSV, as on its command line.
+const loadOptions = require('newman/lib/run/options');
+
+/** Longest time that a script may take, what it waits for included. It may stop its process. */
+const SCRIPT_TIMEOUT_MS = 60_000;
 
 const CREDENTIALS = {
   accessKey: 'AWS_ACCESS_KEY_ID',
@@ -13,27 +18,92 @@ const CREDENTIALS = {
   secretKey: 'AWS_SECRET_ACCESS_KEY',
   sessionToken: 'AWS_SESSION_TOKEN',
 };
+const ADDRESS_NAMES = ['baseurl', 'apiurl']; // the second if nothing is called like the first
+const ADDRESS_NAME = /\b(?:base|api)[ _.-]?url\b/gi;
+const VARIABLE = /{{([^{}]+)}}/g;
 
-/** Reads a collection. Unsigned, it loses its auth: Postman would sign with empty keys. */
-export function readCollection(config) {
-  const collection = JSON.parse(readFileSync(config.collection, 'utf8'));
-  if (!config.signed) delete collection.auth;
-  return collection;
-}
-
-/** The variables of a run; secrets only live in this process's memory. */
-export function environmentOf(config) {
-  const variables = { ...config.variables };
-  for (const [name, variable] of Object.entries(CREDENTIALS)) {
-    variables[name] = config.signed ? (process.env[variable] ?? '') : '';
+/**
+ * What runs share: `collection`, `environment`, `globals` and `iterationData` as Newman takes
+ * them, and `addressNames`, the variables that hold the API's address.
+ *
+ * The address takes the place of whatever the files say; region and keys only where the harness
+ * signs, or nobody else gives them. Keys only live in this process's memory.
+ */
+export async function loadInputs(config) {
+  const { collection, environment, globals, iterationData } = await load({
+    collection: config.collection,
+    environment: config.environment ?? {},
+    globals: config.globals ?? {},
+    ...(config.data ? { iterationData: config.data } : {}),
+  });
+  const scopes = [environment.values, globals.values, collection.variables];
+  const addressNames = addressNamesOf(config, collection, scopes);
+  for (const name of addressNames) {
+    for (const scope of scopes) scope.one(name)?.update({ value: config.variables.baseUrl });
+    environment.values.upsert({ key: name, value: config.variables.baseUrl });
   }
-  return { values: Object.entries(variables).map(([key, value]) => ({ key, value, enabled: true })) };
+  for (const [name, value] of Object.entries(signingValues(config))) {
+    if (config.signed || !scopes.some((scope) => scope.has(name))) environment.set(name, value);
+  }
+  if (!config.signed) removeEmptySignatures(collection, scopes);
+  findFilesBeside(collection, dirname(config.collection));
+  return {
+    addressNames,
+    collection: collection.toJSON(),
+    environment: environment.toJSON(),
+    globals: globals.toJSON(),
+    iterationData,
+  };
 }
 
-/** One connection that is kept open, as one client has. */
-export function ownConnection() {
-  const options = { keepAlive: true, maxSockets: 1 };
-  return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+/** The same for another address of the API. */
+export function withAddress(inputs, baseUrl) {
+  const names = new Set(inputs.addressNames);
+  const moved = (variables = []) =>
+    variables.map((variable) =>
+      names.has(variable.key) ? { ...variable, value: baseUrl } : variable,
+    );
+  return {
+    ...inputs,
+    collection: { ...inputs.collection, variable: moved(inputs.collection.variable) },
+    environment: { ...inputs.environment, values: moved(inputs.environment.values) },
+    globals: { ...inputs.globals, values: moved(inputs.globals.values) },
+  };
+}
+
+/**
+ * Options of newman.run: everything that could go on for ever has its bound.
+ *
+ * @param inputs of `loadInputs`
+ * @param limits requestTimeoutMs; longestMs of a script, if the run is shorter than that; the
+ *   connection; and further options of Newman's
+ */
+export function runOptions(inputs, { requestTimeoutMs, longestMs = Infinity, connection, ...others }) {
+  const { collection, environment, globals, iterationData } = inputs;
+  return {
+    collection,
+    environment,
+    globals,
+    ...(iterationData ? { iterationData } : {}),
+    timeoutRequest: requestTimeoutMs,
+    timeoutScript: Math.min(SCRIPT_TIMEOUT_MS, longestMs),
+    requestAgents: connection,
+    verbose: true, // fine timings
+    reporters: [],
+    ...others,
+  };
+}
+
+/** Whether an event is of a request that a script sends (pm.sendRequest): no item asked for it. */
+export function isOfScript({ cursor }) {
+  return Boolean(cursor?.scriptId);
+}
+
+/** What to call an item: not all have a name, and what a script sends is none. */
+export function nameOf({ item, request }) {
+  if (item?.name) return String(item.name);
+  const asked = request ?? item?.request;
+  return asked ? `${asked.method ?? 'GET'} ${asked.url?.getPath?.() ?? ''}`.trim() : 'a request';
 }
 
 /**
@@ -43,4 +113,64 @@ export function ownConnection() {
 export function latencyMs(outcome) {
   const offset = outcome.history?.execution?.data?.at(-1)?.timings?.offset;
   return offset?.end === undefined ? outcome.response.responseTime : offset.end - offset.request;
+}
+
+function load(options) {
+  return new Promise((done, fail) => {
+    loadOptions(options, (error, loaded) => (error ? fail(error) : done(loaded)));
+  });
+}
+
+/** The variables that hold the API's address: the one of the settings, or those of a usual name. */
+function addressNamesOf(config, collection, scopes) {
+  if (config.api_variable) return [config.api_variable];
+  const used = JSON.stringify(collection.toJSON()).match(ADDRESS_NAME) ?? [];
+  const declared = scopes.flatMap((scope) => scope.map((variable) => String(variable.key)));
+  for (const usual of ADDRESS_NAMES) {
+    const found = [...used, ...declared].filter(
+      (name) => name.toLowerCase().replaceAll(/[ _.-]/g, '') === usual,
+    );
+    if (found.length) return [...new Set(['baseUrl', ...found])];
+  }
+  return ['baseUrl'];
+}
+
+function signingValues(config) {
+  const keys = Object.entries(CREDENTIALS).map(([name, variable]) => [
+    name,
+    config.signed ? (process.env[variable] ?? '') : '',
+  ]);
+  return { region: config.variables.region, ...Object.fromEntries(keys) };
+}
+
+/** Where nothing is signed, takes away signatures with no key: Postman would sign all the same. */
+function removeEmptySignatures(collection, scopes) {
+  const valueOf = (text) =>
+    String(text ?? '').replaceAll(VARIABLE, (_, name) => {
+      const scope = scopes.find((one) => one.has(name));
+      return scope?.get(name) ?? '';
+    });
+  const holders = [collection];
+  collection.forEachItemGroup((group) => holders.push(group));
+  collection.forEachItem(({ request }) => holders.push(request));
+  for (const auth of holders.map((holder) => holder?.auth)) {
+    if (auth?.type !== 'awsv4') continue;
+    if (!valueOf(auth.parameters().get('accessKey')).trim()) auth.use('noauth');
+  }
+}
+
+/** A file that a request sends is looked for here, as Newman does, and then beside the collection. */
+function findFilesBeside(collection, folder) {
+  const found = (path) => {
+    if (typeof path !== 'string' || isAbsolute(path) || existsSync(path)) return path;
+    const beside = resolve(folder, path);
+    return existsSync(beside) ? beside : path;
+  };
+  collection.forEachItem(({ request }) => {
+    const body = request?.body;
+    const sources = [body?.file, ...(body?.formdata?.all() ?? [])].filter((one) => one?.src);
+    for (const source of sources) {
+      source.src = Array.isArray(source.src) ? source.src.map(found) : found(source.src);
+    }
+  });
 }

@@ -1,15 +1,15 @@
 // Whether an API is there for all who ask: one that was just deployed reaches the hosts of
 // API Gateway one after the other, so that after a first good answer others may still be bad.
 //
-// What is asked is the collection's first request that only reads and needs nothing of those
-// before it; if there is none, its first one.
+// What is asked is the collection's first request to the API that only reads and needs nothing of
+// those before it; if there is none, the first one to the API. Other hosts are not waited for.
 
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { performance } from 'node:perf_hooks';
 
+import { Answer } from './answer.mjs';
+import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
-import { environmentOf, newman, readCollection } from './newman.mjs';
+import { isOfScript, nameOf, newman, runOptions } from './newman.mjs';
 
 const GOOD_IN_A_ROW = 5;
 const PAUSE_MS = 1000;
@@ -17,19 +17,29 @@ const LONGEST_ANSWER = 200;
 
 export class Readiness {
   #config;
-  #variables;
+  #inputs;
   #began = performance.now();
   #roundTrips = [];
   #run;
   #wake = () => {};
   #stopped = false;
+  #asserted = false; // whether what is asked has assertions
+  #answered = false; // the last time
   requests = 0;
   item; // the name of what is asked
 
-  /** @param config as the driver gets it; ready_timeout_ms 0 asks nothing */
-  constructor(config) {
+  /**
+   * @param config as the driver gets it; ready_timeout_ms 0 asks nothing
+   * @param inputs of `loadInputs`
+   */
+  constructor(config, inputs) {
     this.#config = config;
-    this.#variables = environmentOf(config);
+    this.#inputs = inputs;
+  }
+
+  /** Whether nothing but a status speaks against the API, and the collection does not mind it. */
+  get isForTheCollectionToSay() {
+    return this.#answered && !this.#asserted;
   }
 
   /**
@@ -38,10 +48,10 @@ export class Readiness {
    */
   async wait() {
     const { ready_timeout_ms: limitMs } = this.#config;
-    if (!limitMs) return undefined;
-    const collection = this.#collection();
+    const inputs = limitMs ? this.#probe() : undefined;
+    if (!inputs) return undefined;
     for (;;) {
-      const last = await this.#someInARow(collection);
+      const last = await this.#someInARow(inputs);
       if (last === undefined || this.#stopped) return undefined;
       const elapsed_s = this.#elapsedMs() / 1000;
       const seen = { timeout_s: limitMs / 1000, elapsed_s, request: this.item, last };
@@ -73,61 +83,70 @@ export class Readiness {
     return performance.now() - this.#began;
   }
 
-  #collection() {
-    const collection = readCollection(this.#config);
-    const known = [...this.#variables.values, ...(collection.variable ?? [])].map(({ key }) => key);
-    const { item, inFolders } = firstToAsk(collection, new Set(known));
-    this.item = item.name;
-    return { ...collection, item: [inFolders(item)] };
+  /** The inputs with nothing but what is asked; nothing if no request is for the API. */
+  #probe() {
+    const { collection, environment, globals } = this.#inputs;
+    const variables = [environment.values, globals.values, collection.variable ?? []].flat();
+    const found = firstToAsk(this.#inputs, new Set(variables.map(({ key }) => key)));
+    if (!found) return undefined;
+    const { item, inFolders } = found;
+    this.item = nameOf({ item, request: item.request });
+    return { ...this.#inputs, collection: { ...collection, item: [inFolders(item)] } };
   }
 
   /** Returns nothing if all answers are good, else what the first bad one was. */
-  #someInARow(collection) {
-    const agents = { http: new HttpAgent(), https: new HttpsAgent() }; // keep no connection
+  #someInARow(inputs) {
+    const requestTimeoutMs = Math.min(
+      this.#config.request_timeout_ms,
+      Math.max(PAUSE_MS, this.#config.ready_timeout_ms - this.#elapsedMs()),
+    );
+    const connection = ownConnection({ limitMs: requestTimeoutMs, keepAlive: false });
     let bad;
+    let words;
+    let good = 0;
     let answer;
-    let status;
-    let held; // the request's own assertions, if it has any
     const judge = (text) => {
       bad ??= text;
       this.#run?.abort();
     };
     return new Promise((resolve, reject) => {
+      const iterationCount = GOOD_IN_A_ROW;
       const events = newman.run(
-        {
-          collection,
-          environment: this.#variables,
-          iterationCount: GOOD_IN_A_ROW,
-          timeoutRequest: Math.min(
-            this.#config.request_timeout_ms,
-            Math.max(PAUSE_MS, this.#config.ready_timeout_ms - this.#elapsedMs()),
-          ),
-          requestAgents: agents,
-          verbose: true, // fine timings
-          reporters: [],
+        runOptions(inputs, { requestTimeoutMs, connection, iterationCount }),
+        (error) => {
+          connection.close();
+          if (error) reject(error);
+          else resolve(bad);
         },
-        (error) => (error ? reject(error) : resolve(bad)),
       );
       events.on('start', (_error, { run }) => {
         this.#run = run;
         if (this.#stopped) run.abort();
       });
+      events.on('beforeItem', (_error, { item }) => {
+        answer = new Answer(item);
+      });
       events.on('request', (error, outcome) => {
         this.requests += 1;
-        held = undefined;
-        status = outcome.response?.code ?? 0;
+        if (isOfScript(outcome)) return undefined;
+        answer.arrived(outcome.response?.code ?? 0);
+        this.#answered = !error;
         if (error) return judge(`no answer: ${error.message}`);
         this.#keepRoundTrip(outcome);
-        answer = wordsOf(outcome.response);
+        words = wordsOf(outcome.response);
         return undefined;
       });
-      events.on('assertion', (error, { skipped }) => {
-        if (!skipped) held = (held ?? true) && !error;
+      events.on('beforeScript', (_error, { event }) => answer.scriptBegan(event.listen));
+      events.on('assertion', (error, outcome) => {
+        this.#asserted = true;
+        answer.asserted(outcome, !error);
       });
       events.on('item', () => {
         // Some collections begin with a question whose right answer is a refusal: if their own
-        // assertions hold, it is the API that refuses.
-        if (isOfAYoungApi(status) && !held) judge(answer);
+        // assertions want one, it is the API that refuses.
+        if (isOfAYoungApi(answer.status) && !answer.isWanted) judge(words);
+        good += 1;
+        if (good === GOOD_IN_A_ROW) this.#run.abort(); // one may ask itself again and again
       });
     });
   }
@@ -149,16 +168,19 @@ function wordsOf(response) {
 }
 
 /** The item to ask, and what puts it into its folders: they may have its auth and its scripts. */
-function firstToAsk(collection, known) {
-  const items = leaves(collection.item ?? []);
-  const reading = items.find(({ item: { request } }) => {
-    const { method = 'GET', url } = typeof request === 'string' ? { url: request } : request;
-    const names = [...JSON.stringify(url ?? '').matchAll(/{{([^}]+)}}/g)].map((match) => match[1]);
-    return method === 'GET' && names.every((name) => known.has(name) || name.startsWith('$'));
+function firstToAsk({ collection, addressNames }, known) {
+  const items = leaves(collection.item ?? [])
+    .map((leaf) => ({ ...leaf, names: variablesOf(leaf.item.request.url) }))
+    .filter(({ names }) => names.some((name) => addressNames.includes(name)));
+  const reading = items.find(({ item: { request }, names }) => {
+    const isKnown = (name) => known.has(name) || name.startsWith('$');
+    return (request.method ?? 'GET') === 'GET' && names.every(isKnown);
   });
-  const found = reading ?? items[0];
-  if (!found) throw new Error('the collection has no request');
-  return found;
+  return reading ?? items[0];
+}
+
+function variablesOf(url) {
+  return [...JSON.stringify(url ?? '').matchAll(/{{([^}]+)}}/g)].map((match) => match[1]);
 }
 
 function leaves(items, inFolders = (item) => item) {

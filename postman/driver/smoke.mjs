@@ -1,67 +1,96 @@
 // One pass over a collection: which assertions hold, and which do not.
+// Requests, assertions and failures are counted as Newman's command line counts them.
 
+import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
-import { environmentOf, latencyMs, newman, ownConnection, readCollection } from './newman.mjs';
+import { latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
 import { Readiness } from './ready.mjs';
 
 const LONGEST_MESSAGE = 600;
+const ABORT_MS = 2000;
+const NAMES = {
+  request: 'an answer arrives',
+  script: 'its script runs to the end',
+};
 
 export async function main(config) {
-  const readiness = new Readiness(config);
+  const inputs = await loadInputs(config);
+  const readiness = new Readiness(config, inputs);
   const not_ready = await readiness.wait();
-  if (not_ready) {
-    emit({ event: 'done', requests: readiness.requests, assertions: 0, failures: [], not_ready });
+  if (not_ready && !readiness.isForTheCollectionToSay) {
+    const { requests } = readiness;
+    emit({ event: 'done', requests, assertions: 0, skipped: 0, failures: [], not_ready });
     return 0;
   }
-  return ask(config);
+  emit({ event: 'done', ...(await ask(config, inputs)) });
+  return 0;
 }
 
-function ask(config) {
-  const found = { requests: 0, assertions: 0, failures: [] };
-  const fail = (request, assertion, message) =>
-    found.failures.push({ request, assertion, message: String(message).slice(0, LONGEST_MESSAGE) });
-  const agents = ownConnection();
+/** Asks everything once, for as long as there is time. */
+async function ask(config, inputs) {
+  const connection = ownConnection({ limitMs: config.request_timeout_ms });
+  const failures = [];
+  const fail = (outcome, kind, assertion, message) =>
+    failures.push({
+      request: nameOf(outcome),
+      kind,
+      assertion: String(assertion),
+      message: String(message).slice(0, LONGEST_MESSAGE),
+    });
+  let skipped = 0;
+  let last = {};
   let run;
-
-  return new Promise((resolve) => {
-    const events = newman.run(
-      {
-        collection: readCollection(config),
-        environment: environmentOf(config),
-        timeoutRequest: config.request_timeout_ms,
-        requestAgents: agents,
-        verbose: true,
-        reporters: [],
-      },
-      (error) => {
-        agents.http.destroy();
-        agents.https.destroy();
-        if (error) throw error;
-        emit({ event: 'done', ...found });
-        resolve(0);
-      },
-    );
-    events.on('start', (_error, start) => {
-      run = start.run;
-    });
-    events.on('request', (error, outcome) => {
-      found.requests += 1;
-      const name = outcome.item.name;
-      if (error) {
-        fail(name, 'an answer arrives', error.message);
-        run.abort(); // nobody is there: the rest would only wait for the same
-        return;
-      }
-      const { code } = outcome.response;
-      emit({ event: 'request', request: name, status: code, latency_ms: latencyMs(outcome) });
-    });
-    events.on('assertion', (error, outcome) => {
-      if (outcome.skipped) return;
-      found.assertions += 1;
-      if (error) fail(outcome.item.name, outcome.assertion, error.message);
-    });
-    events.on('script', (error, outcome) => {
-      if (error) fail(outcome.item.name, 'its script runs to the end', error.message);
-    });
+  let events;
+  const ended = new Promise((resolve) => {
+    const { request_timeout_ms: requestTimeoutMs, limit_ms: longestMs } = config;
+    events = newman.run(runOptions(inputs, { requestTimeoutMs, longestMs, connection }), resolve);
   });
+  events.on('start', (_error, start) => {
+    run = start.run;
+  });
+  events.on('beforeItem', (_error, outcome) => {
+    last = outcome;
+  });
+  events.on('request', (error, outcome) => {
+    const request = nameOf(outcome);
+    if (error) return fail(outcome, 'request', NAMES.request, error.message);
+    const facts = { status: outcome.response.code, latency_ms: latencyMs(outcome) };
+    return emit({ event: 'request', request, ...facts });
+  });
+  events.on('assertion', (error, outcome) => {
+    if (outcome.skipped) skipped += 1;
+    if (error) fail(outcome, 'assertion', outcome.assertion, error.message);
+  });
+  events.on('script', (error, outcome) => {
+    if (error) fail(outcome, 'script', NAMES.script, error.message);
+  });
+
+  const limit = bound(config.limit_ms, () => run?.abort());
+  const error = await Promise.race([ended, limit.over]);
+  limit.cancel();
+  connection.close();
+  const problem = limit.reached ?? error;
+  if (problem) fail(last, 'run', 'the collection comes to its end', problem.message);
+  const { requests, assertions } = events.summary?.run.stats ?? NOTHING;
+  return { requests: requests.total, assertions: assertions.total, skipped, failures };
+}
+
+const NOTHING = { requests: { total: 0 }, assertions: { total: 0 } };
+
+/**
+ * A collection may ask for ever (`setNextRequest`): after its time it is aborted, and a little
+ * later it is `over`, whatever is under way: that may be a script that does not end.
+ */
+function bound(limitMs, abort) {
+  const limit = {};
+  let timer;
+  limit.over = new Promise((resolve) => {
+    timer = setTimeout(() => {
+      limit.reached = new Error(`it still asks after ${limitMs / 1000} s`);
+      abort();
+      timer = setTimeout(resolve, ABORT_MS);
+    }, limitMs);
+  });
+  limit.cancel = () => clearTimeout(timer);
+  return limit;
 }

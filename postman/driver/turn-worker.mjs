@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks';
 
 import { TurnLoop } from './loops.mjs';
-import { environmentOf, readCollection } from './newman.mjs';
+import { loadInputs, withAddress } from './newman.mjs';
 import { SampleFile } from './samples.mjs';
 import { startUsage } from './usage.mjs';
 import { User } from './user.mjs';
@@ -29,11 +29,9 @@ const clock = {
 async function prepare({ config, number, processes }) {
   loop = new TurnLoop(config.pacing_ms);
   const { users, pacing_ms: pacingMs, targets, request_timeout_ms: requestTimeoutMs } = config;
-  const collection = readCollection(config);
+  const inputs = await loadInputs(config);
   for (const [version, baseUrl] of Object.entries(targets)) {
-    const variables = { ...config.variables, baseUrl };
-    const environment = environmentOf({ ...config, variables });
-    const settings = { collection, environment, requestTimeoutMs, clock };
+    const settings = { inputs: withAddress(inputs, baseUrl), requestTimeoutMs, clock };
     usersOf[version] = [];
     for (let index = number; index < users; index += processes) {
       const user = new User(index, settings, loop, (sample) => samples.add(sample));
@@ -42,8 +40,8 @@ async function prepare({ config, number, processes }) {
       // evenly over the first pace, so that they do not all ask at once
       usersOf[version].push({ user, beginMs: (index * pacingMs) / users });
     }
-    if (version === Object.keys(targets)[0]) await warmUp(settings);
   }
+  await warmUp(config);
   process.send({ type: 'ready' });
 }
 

@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
+import { loadInputs, withAddress } from './newman.mjs';
 import { Readiness } from './ready.mjs';
 import { stopOnSignals, Worker } from './workers.mjs';
 
@@ -18,8 +19,9 @@ export async function main(config, lines) {
   const numbers = Array.from({ length: processes }, (_, number) => number);
   const workers = numbers.map((number) => new Worker(SCRIPT, number, { config, processes }));
   const stop = stopOnSignals(workers);
+  const inputs = await loadInputs(config);
   const waits = Object.values(config.targets).map(
-    (baseUrl) => new Readiness({ ...config, variables: { ...config.variables, baseUrl } }),
+    (baseUrl) => new Readiness(config, withAddress(inputs, baseUrl)),
   );
   try {
     const notReady = await Promise.race([firstNotReady(waits), stop.asked]);

@@ -4,18 +4,22 @@
 // times the iteration itself. So a user has one run for the whole test, made before it starts,
 // and what the run would pile up per request is thrown away.
 
-import { failedKind, unansweredKind } from './errors.mjs';
-import { latencyMs, newman, ownConnection } from './newman.mjs';
+import { Answer } from './answer.mjs';
+import { ownConnection } from './connection.mjs';
+import { unansweredKind } from './errors.mjs';
+import { isOfScript, latencyMs, nameOf, newman, runOptions } from './newman.mjs';
 
 export class User {
   #index;
   #settings;
   #loop;
   #report;
-  #agents = ownConnection();
+  #connection;
   #run;
-  #sample;
-  #underWay; // the item whose request has no answer yet
+  #item; // that is being asked
+  #answer; // to it
+  #sample; // of its request, once there is an answer or none will come
+  #underWay = false; // whether its request has no answer yet
   #waitMs = 0;
   #startedAt = 0;
   #timer;
@@ -29,7 +33,8 @@ export class User {
 
   /**
    * @param index number of the user, from 0
-   * @param settings collection, environment, requestTimeoutMs, clock
+   * @param settings inputs (of `loadInputs`), requestTimeoutMs, longestMs (of a script, or
+   *   nothing), clock, and onlyPort (or nothing): the port of this machine where all connections go
    * @param loop says when the next iteration is due
    * @param report called with each finished request
    */
@@ -46,14 +51,16 @@ export class User {
       this.ended = new Promise((end, fail) => {
         const events = newman.run(this.#options(), (error) => {
           this.#reportCutOff();
-          this.#agents.http.destroy();
-          this.#agents.https.destroy();
+          this.#connection.close();
           if (!error) return end();
-          reject(error);
-          return fail(error);
+          const problem = new Error(`${nameOf({ item: this.#item })}: ${error.message}`);
+          reject(problem);
+          return fail(problem);
         });
         events.on('start', (_error, { run }) => {
           this.#run = run;
+          const rows = this.#settings.inputs.iterationData;
+          if (rows) run.state.data = this.#endless(rows); // Newman itself would copy them all
           this.#halt(resolve);
         });
         this.#listen(events);
@@ -63,16 +70,22 @@ export class User {
   }
 
   #options() {
-    const { collection, environment, requestTimeoutMs } = this.#settings;
-    return {
-      collection,
-      environment,
+    const { inputs, requestTimeoutMs, longestMs, onlyPort } = this.#settings;
+    this.#connection = ownConnection({ limitMs: requestTimeoutMs, only: onlyPort });
+    return runOptions({ ...inputs, iterationData: undefined }, {
+      requestTimeoutMs,
+      longestMs,
+      connection: this.#connection,
       iterationCount: Number.MAX_SAFE_INTEGER,
-      timeoutRequest: requestTimeoutMs,
-      requestAgents: this.#agents,
-      verbose: true, // fine timings
-      reporters: [],
-    };
+    });
+  }
+
+  /** The rows of a data file, again and again: user i begins with row i. */
+  #endless(rows) {
+    return new Proxy(rows, {
+      get: (_target, name) =>
+        name === 'length' ? Infinity : rows[(Number(name) + this.#index) % rows.length],
+    });
   }
 
   /** Goes on with the iteration that was due at a moment, now or in the past. */
@@ -111,22 +124,26 @@ export class User {
   }
 
   #listen(events) {
-    events.on('beforeRequest', (_error, { item }) => {
+    events.on('beforeItem', (_error, { item }) => {
+      this.#item = item;
+      this.#answer = new Answer(item);
+    });
+    events.on('beforeRequest', (_error, outcome) => {
       this.sentAny = true;
-      this.#underWay = item;
+      if (isOfScript(outcome)) return;
+      this.#underWay = true;
       this.#startedAt = this.#settings.clock.now();
     });
     events.on('request', (error, outcome) => {
-      this.#underWay = undefined;
+      if (isOfScript(outcome)) return; // nobody's item: the script says what it means
+      this.#underWay = false;
+      this.#answer.arrived(outcome.response?.code ?? 0);
       this.#sample = this.#sampleOf(error, outcome);
     });
-    events.on('assertion', (error) => {
-      if (error && this.#sample && !this.#sample.error) {
-        this.#sample.error = failedKind(this.#sample.status);
-      }
-    });
+    events.on('beforeScript', (_error, { event }) => this.#answer.scriptBegan(event.listen));
+    events.on('assertion', (error, outcome) => this.#answer.asserted(outcome, !error));
     events.on('script', (error) => {
-      if (error && this.#sample && !this.#sample.error) this.#sample.error = 'script';
+      if (error) this.#answer.scriptFailed();
     });
     events.on('item', () => {
       this.#reportSample();
@@ -136,15 +153,15 @@ export class User {
   }
 
   #sampleOf(error, outcome) {
-    if (error) return this.#unanswered(outcome.item, unansweredKind(error));
-    return this.#sampleFor(outcome.item, latencyMs(outcome), outcome.response.code, '');
+    if (error) return this.#unanswered(unansweredKind(error));
+    return this.#sampleFor(latencyMs(outcome), outcome.response.code, '');
   }
 
-  #unanswered(item, kind) {
-    return this.#sampleFor(item, this.#settings.clock.now() - this.#startedAt, 0, kind);
+  #unanswered(kind) {
+    return this.#sampleFor(this.#settings.clock.now() - this.#startedAt, 0, kind);
   }
 
-  #sampleFor(item, elapsedMs, status, error) {
+  #sampleFor(elapsedMs, status, error) {
     // only an iteration's first request waited for its user
     const waitMs = this.#waitMs;
     this.#waitMs = 0;
@@ -154,22 +171,29 @@ export class User {
       wait_ms: round(waitMs),
       user: this.#index,
       iteration: this.iterations,
-      request: item.name,
+      request: nameOf({ item: this.#item }), // with its variables, so that all of it have one name
       status,
       error,
     };
   }
 
+  /** Ends what does not end by itself: its script went on after everything else. */
+  giveUp() {
+    if (this.#sample) this.#answer.scriptFailed();
+    this.#reportCutOff();
+  }
+
   /** Counts a request that had no answer yet, or an unread one, when the test was cut off. */
   #reportCutOff() {
-    if (this.#underWay) this.#sample = this.#unanswered(this.#underWay, 'cut_off');
-    this.#underWay = undefined;
+    if (this.#underWay) this.#sample = this.#unanswered('cut_off');
+    this.#underWay = false;
     this.#reportSample();
   }
 
   #reportSample() {
-    if (this.#sample) this.#report(this.#sample);
+    const sample = this.#sample;
     this.#sample = undefined;
+    if (sample) this.#report({ ...sample, error: sample.error || this.#answer.error });
   }
 
   #afterIteration() {

@@ -3,13 +3,14 @@
 import { performance } from 'node:perf_hooks';
 
 import { loopOf } from './loops.mjs';
-import { environmentOf, readCollection } from './newman.mjs';
+import { loadInputs } from './newman.mjs';
 import { SampleFile } from './samples.mjs';
 import { startUsage } from './usage.mjs';
 import { User } from './user.mjs';
 import { warmUp } from './warmup.mjs';
 
 const PROGRESS_MS = 1000;
+const GIVE_UP_MS = 5000; // after the end, for scripts that go on
 
 const tell = (message) =>
   new Promise((resolve) => {
@@ -43,19 +44,24 @@ async function prepare({ config, plan, number, processes, samplesPath }) {
   loop = loopOf(plan);
   durationMs = config.duration_ms;
   requestTimeoutMs = config.request_timeout_ms;
-  const settings = {
-    collection: readCollection(config),
-    environment: environmentOf(config),
-    requestTimeoutMs,
-    clock,
-  };
+  const inputs = await loadInputs(config);
+  if (config.only_port) leaveProxies();
+  const longestMs = durationMs + requestTimeoutMs;
+  const settings = { inputs, requestTimeoutMs, longestMs, clock, onlyPort: config.only_port };
   for (let position = 0; position < loop.users; position += 1) {
     const user = new User(number + position * processes, settings, loop, keep);
     await user.prepare();
     users.push(user);
   }
-  await warmUp(settings);
+  await warmUp(config);
   await tell({ type: 'ready' });
+}
+
+/** A proxy would be asked for the address that only the user's own test may reach. */
+function leaveProxies() {
+  for (const name of Object.keys(process.env)) {
+    if (/_proxy$/i.test(name)) delete process.env[name];
+  }
 }
 
 function keep(sample) {
@@ -70,7 +76,7 @@ async function go({ at }) {
   const usage = startUsage();
   const progress = setInterval(() => tell({ type: 'progress', ...counts, ...busy() }), PROGRESS_MS);
   const last = setTimeout(cutOff, durationMs + requestTimeoutMs);
-  await loop.run(users, clock);
+  await Promise.race([loop.run(users, clock), givenUp()]);
   clearInterval(progress);
   clearTimeout(last);
   samples.close();
@@ -88,6 +94,11 @@ function cutOff() {
   const dues = [...about.map((user) => user.dueMs), ...loop.unserved()];
   for (const due of dues) keep(neverSent(due));
   users.forEach((user) => user.stop());
+}
+
+async function givenUp() {
+  await clock.until(durationMs + requestTimeoutMs + GIVE_UP_MS);
+  users.forEach((user) => user.giveUp());
 }
 
 function neverSent(due) {

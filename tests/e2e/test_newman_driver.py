@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from harness.config import LoadSettings
-from harness.errors import StepError
+from harness.errors import StepError, UserError
 from harness.load import newman
 from harness.load.profile import Stage, closed_loop, open_loop
 from harness.load.samples import read_samples
@@ -252,16 +252,14 @@ def test_progress_is_told(api: AskedServer, tmp_path: Path) -> None:
 
 
 def test_smoke_against_nobody_is_one_failure(tmp_path: Path) -> None:
-    """Without an answer the smoke test is one failure that says so, not fifty time-outs."""
+    """An API that does not answer is one failure that says so, not fifty time-outs."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        results = [smoke(url, tmp_path, ready_s=ready_s) for ready_s in (0.0, 2.0)]
-    for result in results:
-        (failure,) = result.failures
-        assert failure.request == "the API answers"
-        assert "ECONNREFUSED" in failure.message
-    assert re.match(r"the API is not ready after \d+ s: .*", results[1].failures[0].message)
+        result = smoke(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path, ready_s=2.0)
+    (failure,) = result.failures
+    assert (failure.request, failure.kind) == ("the API answers", "request")
+    assert re.match(r"the API is not ready after \d+ s: .* ECONNREFUSED", failure.message)
+    assert result.counts == f"{result.requests} requests, 0 assertions hold"
 
 
 # --- an API that is not ready yet ----------------------------------------------------------
@@ -417,13 +415,15 @@ def test_no_process_is_left(api: AskedServer, tmp_path: Path, ending: str) -> No
     assert len(read_samples(kept)) > 10
 
 
-def test_a_broken_collection_is_a_failed_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("test", [smoke, load])
+def test_a_broken_collection_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test: Callable[[str, Path], Any]
 ) -> None:
-    """The driver's own words say what is wrong."""
+    """No driver starts."""
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({"item": "nothing"})[:-3])
-    monkeypatch.setattr(newman, "LOAD_COLLECTION", broken)
-    with pytest.raises(StepError, match="JSON"):
-        load("http://127.0.0.1:9", tmp_path)
+    for name in ("SMOKE_COLLECTION", "LOAD_COLLECTION"):
+        monkeypatch.setattr(newman, name, broken)
+    with pytest.raises(UserError, match=rf"{broken}: not JSON"):
+        test("http://127.0.0.1:9", tmp_path)
     assert not drivers()

@@ -11,9 +11,9 @@ import pytest
 
 from harness.comparing.turn_driver import TurnDriver
 from harness.config import LoadSettings
-from harness.errors import StepError
+from harness.errors import StepError, UserError
 from harness.load import newman
-from tests.e2e import asked_server
+from tests.e2e import asked_server, postman_files
 from tests.e2e.asked_server import AskedServer
 
 pytestmark = pytest.mark.e2e
@@ -56,13 +56,45 @@ def test_each_turn_loads_one_version_and_then_waits(
     assert list((tmp_path / "load").iterdir()) == []
 
 
-def test_a_driver_that_dies_is_a_sentence(servers: dict[str, AskedServer], tmp_path: Path) -> None:
-    """A collection that is not there: the driver ends, and nobody waits for it."""
+def test_a_driver_that_dies_is_a_sentence(
+    servers: dict[str, AskedServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it."""
+    monkeypatch.setattr(newman, "COMMAND", ("node", "-e", "process.exit(1)"))
     with (
         pytest.raises(StepError, match="the Newman driver ended before its time"),
+        running(servers, tmp_path),
+    ):
+        pass
+
+
+def test_a_collection_that_is_not_there_is_named(
+    servers: dict[str, AskedServer], tmp_path: Path
+) -> None:
+    """Before the driver starts."""
+    with (
+        pytest.raises(UserError, match=r"none\.json: cannot be read"),
         running(servers, tmp_path, tmp_path / "none.json"),
     ):
         pass
+
+
+def test_each_version_has_its_own_address(servers: dict[str, AskedServer], tmp_path: Path) -> None:
+    """By whatever name a collection has for it, in every scope."""
+    own = "pm.test('own', () => pm.expect(pm.collectionVariables.get('base_url')).to.equal(at));"
+    at = "const at = pm.variables.replaceIn('{{base_url}}');"
+    path = postman_files.write(
+        tmp_path / "theirs.json",
+        postman_files.collection(
+            postman_files.request("r", "{{base_url}}/r", postman_files.script("test", at, own)),
+            variable=[{"key": "base_url", "value": "http://stale.invalid"}],
+        ),
+    )
+    with running(servers, tmp_path, path) as driver:
+        for name, server in servers.items():
+            turn = driver.turn(name, 0.5, name)
+            assert {sample.error for sample in turn.samples} == {""}
+            assert len(server.seen) == 5 + len(turn.samples)
 
 
 def test_a_version_that_does_not_become_ready_is_named(

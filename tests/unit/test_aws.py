@@ -153,7 +153,37 @@ def test_an_api_of_a_stand_in_is_reached_at_its_endpoint() -> None:
     assert aws.Account("1", "eu-west-1", "", {}).reachable(url) == url
     local = aws.Account("1", "eu-west-1", "http://127.0.0.1:4566", {})
     assert local.reachable(url) == "http://127.0.0.1:4566/_aws/execute-api/abcd1234/v1"
-    assert local.reachable("http://127.0.0.1:4566/x") == "http://127.0.0.1:4566/x"
+
+
+@pytest.mark.parametrize(
+    ("url", "reached"),
+    [
+        ("http://a1.execute-api.127.0.0.1:4566", "http://{}/execute-api/a1/$default"),
+        ("https://a1.execute-api.eu-west-1.amazonaws.com/", "http://{}/execute-api/a1/$default/"),
+        ("https://a1.execute-api.eu-west-1.amazonaws.com/v1/", "http://{}/execute-api/a1/v1/"),
+        ("https://a1.execute-api.cn-north-1.amazonaws.com.cn/v1", "http://{}/execute-api/a1/v1"),
+        ("https://a1.execute-api.localhost/v1/x?y=1#z", "http://{}/execute-api/a1/v1/x?y=1#z"),
+        ("https://a1.execute-api.localhost?y=1", "http://{}/execute-api/a1/$default?y=1"),
+        ("wss://a1.execute-api.eu-west-1.amazonaws.com/v1", "ws://{}/execute-api/a1/v1"),
+        ("https://u1.lambda-url.eu-west-1.on.aws/", "http://{}/lambda-url/u1/"),
+        ("https://u1.lambda-url.eu-west-1.on.aws", "http://{}/lambda-url/u1"),
+        ("HTTPS://A1.Execute-API.localhost/v1", "http://{}/execute-api/A1/v1"),
+        ("http://127.0.0.1:4566/x", "http://127.0.0.1:4566/x"),
+        ("https://shop.example/execute-api.x/v1", "https://shop.example/execute-api.x/v1"),
+        (
+            "https://execute-api.eu-west-1.amazonaws.com/",
+            "https://execute-api.eu-west-1.amazonaws.com/",
+        ),
+        ("arn:aws:execute-api:eu-west-1:1:a1/v1", "arn:aws:execute-api:eu-west-1:1:a1/v1"),
+        ("", ""),
+    ],
+)
+def test_every_address_that_terraform_tells_is_reached(url: str, reached: str) -> None:
+    """REST, HTTP and WebSocket APIs and function URLs; once reached, an address stays."""
+    for endpoint in ("http://127.0.0.1:4566", "http://127.0.0.1:4566/"):
+        account = aws.Account("1", "eu-west-1", endpoint, {})
+        assert account.reachable(url) == reached.format("127.0.0.1:4566/_aws")
+        assert account.reachable(account.reachable(url)) == account.reachable(url)
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,17 @@ def test_a_mistyped_key_names_file_key_and_what_is_allowed(project: Path) -> Non
     assert "envs/local/dyno.toml: [load] virtual_user: unknown key; allowed: " in done.stderr
 
 
+@pytest.mark.parametrize("command", [("run",), ("up",), ("deploy", "--env", "dev")])
+def test_a_collection_that_cannot_run_is_refused(project: Path, command: tuple[str, ...]) -> None:
+    """Before anything is deployed for it."""
+    (project / "postman" / "load.postman_collection.json").write_text('{"item": []}')
+    done = dyno(project, *command)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert line.endswith("postman/load.postman_collection.json: the collection has no request")
+    assert not (project / "runs").exists()
+
+
 def test_a_port_in_use_is_refused(project: Path) -> None:
     """It says so and what to do."""
     with socket.socket() as taken:

@@ -80,6 +80,21 @@ def test_a_measurement_is_true_as_long_as_what_it_measured_is_the_same(
     assert inputs.changed("load", before, now) == load
 
 
+def test_the_files_of_a_load_test_are_among_them(project: Path) -> None:
+    """Wherever settings say that they are."""
+    load = {"collection": "../../mine.json", "data": "../../rows.csv"}
+    smoke = {"globals": "../../globals.json"}
+    settings = Settings.model_validate({"load": load, "smoke": smoke})
+    env = Env("dev", project / "envs" / "dev", settings)
+    before = inputs.of(env, project, project, {})
+    for name in ("mine.json", "rows.csv", "globals.json"):
+        (project / name).write_text("other")
+    now = inputs.of(env, project, project, {})
+    assert inputs.changed("tune", before, now) == []
+    changed = ["the load test's collection", "the load test's data"]
+    assert inputs.changed("load", before, now) == changed
+
+
 def test_nothing_is_true_of_what_is_not_known(project: Path) -> None:
     """A run of a release that noted no inputs is measured again."""
     assert inputs.changed("tune", {}, of(project))

@@ -70,6 +70,13 @@ def test_back_to_a_closed_loop_forgets_the_arrivals() -> None:
     assert with_overrides(file, {"load.loop": "closed"}).load.arrivals_per_s is None
 
 
+def test_a_preset_is_of_the_same_collection() -> None:
+    """A flag that replaces the profile does not replace what is asked."""
+    file = parse_settings({"load": {"data": "rows.csv", "pacing_ms": 7}}, "dyno.toml")
+    found = with_overrides(file, {"load.preset": "forerunners"}).load
+    assert (found.data, found.pacing_ms) == ("rows.csv", 0)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

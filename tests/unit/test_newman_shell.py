@@ -105,11 +105,12 @@ class TestDriverFails:
         assert str(tmp_path / "logs" / "smoke.log") in caught.value.hint
         assert len(str(caught.value)) < 2000
 
-    def test_too_late_is_an_error(self, fake_node, tmp_path):
+    def test_too_late_is_an_error(self, fake_node, tmp_path, monkeypatch):
         """A driver that hangs is stopped at its deadline."""
+        monkeypatch.setattr(newman, "_SMOKE_SLACK_S", 0.0)
         fake_node("v20.0.0", "exec sleep 60")
         with pytest.raises(StepError, match="did not end within"):
-            smoke(tmp_path, timeout_s=0.3)
+            smoke(tmp_path, timeout_s=0.3, ready_s=0.0)
 
     def test_a_broken_listener_does_not_block_the_driver(self, fake_node, tmp_path):
         """An error of the caller's own reaches the caller, after the driver's end."""

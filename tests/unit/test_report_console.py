@@ -115,7 +115,7 @@ def test_problems_are_named() -> None:
     )
     text = printed(run, width=80)
     for line in (
-        "✗ 1 of 9 smoke assertions failed",
+        "✗ the smoke test failed: 2 requests, 8 of 9 assertions hold",
         "  GET /items: status is 200: got 500",
         "  ✗  Latency p95  Too slow by 1 ms.",
         "128 MB was excluded: Runtime.OutOfMemory: signal: killed",
