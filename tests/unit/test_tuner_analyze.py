@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -50,6 +51,22 @@ def test_price_of_the_trimmed_mean() -> None:
     result = output({1024: [10, 20, 21, 22, 900]})
     assert result["duration"] == pytest.approx(21)
     assert result["cost"] == pytest.approx(21 * GB_MS)
+
+
+@pytest.mark.parametrize(
+    ("durations", "strategy"),
+    [
+        # 9 ms of 128 MB are 6 ms of 192 MB
+        ({128: [9] * 5, 192: [6] * 5}, "cost"),
+        # 0.164 + 0.77 and 0.246 + 0.688 are the same, and not in floats
+        ({128: [0.164, 0.77], 256: [0.246, 0.688]}, "speed"),
+    ],
+)
+def test_ties_are_exact(durations: dict[int, list[float]], strategy: str) -> None:
+    """Equal cost gives the faster, equal speed the less expensive; figures stay JSON numbers."""
+    result = output(durations, strategy=strategy, discardTopBottom=0, includeOutputResults=True)
+    assert result["power"] == (192 if strategy == "cost" else 128)
+    assert json.loads(json.dumps(result)) == result
 
 
 def test_output_results() -> None:
