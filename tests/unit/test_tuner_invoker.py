@@ -200,6 +200,34 @@ def test_no_answer_in_time() -> None:
             True,
         ),
         ({"errorType": "Runtime.OutOfMemory", "errorMessage": "x"}, "Runtime.OutOfMemory", True),
+        ({"errorType": "Extension.Crash", "errorMessage": "x"}, "Extension.Crash", True),
+        (
+            {"errorMessage": "RequestId: r-1 Process exited before completing request"},
+            "Runtime.ExitError",
+            True,
+        ),
+        # the embedded AWS has one type for all, and Lambda's message
+        (
+            {
+                "errorType": "Runtime.HandlerError",
+                "errorMessage": "RequestId: r-1 Error: Runtime exited with error: signal: killed",
+            },
+            "Runtime.HandlerError",
+            True,
+        ),
+        # what a function says of something else is an error of its own
+        *(
+            ({"errorType": error_type, "errorMessage": message}, error_type, False)
+            for error_type in ("ChildFailed", "Error", "Runtime.HandlerError")
+            for message in (
+                "child: 2026-05-01T00:00:00Z r-9 Task timed out after 3.00 seconds",
+                "ffmpeg: signal: killed",
+                "CUDA out of memory, falling back",
+                "RequestId: r-9 Error: Runtime exited with error: exit status 1",
+                "Runtime exited",
+            )
+        ),
+        ({"errorMessage": "child: Task timed out after 3.00 seconds"}, "Unknown", False),
         ({"errorMessage": "no type"}, "Unknown", False),
         ("text", "Unknown", False),
     ],

@@ -325,6 +325,38 @@ def test_no_report_is_no_measurement() -> None:
     assert "NoReport" in state.powers[0].excluded
 
 
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        took(1, error="KeyError"),
+        took(1, error="Sandbox.Timedout", killed=True),
+        Outcome(None, b"1", "NoReport", "no line"),
+    ],
+    ids=["failed", "killed", "no-report"],
+)
+@pytest.mark.parametrize("secret", [False, True])
+def test_errors_show_what_was_sent(outcome: Outcome, secret: bool) -> None:
+    """With a pre-processor that is its output, in every message, and in none that is secret."""
+
+    def answer(power: int, _: int) -> Outcome:
+        return outcome if power == 128 else took(1)
+
+    keys = {"payload": {"seed": 1}, "preProcessorARN": f"{ARN}-pre", "disablePayloadLogs": secret}
+    request, state = tuning(128, 256, **keys)
+    pre = Recorder(Outcome(None, b'{"order":"fresh-1"}'))
+    invoke = WithProcessors(FakeFunction(answer), request, lambda _region: pre)
+    measure(request, state, invoke)
+    said = [state.powers[0].excluded, *analyze(request, state, "https://x/")["warnings"]]
+    assert len(said) == 2
+    for words in said:
+        assert ('(sent: {"order":"fresh-1"})' in words) is not secret
+        assert "seed" not in words
+    request, state = tuning(128, 256, allowFailures=False, **keys)
+    with pytest.raises(InvocationFailed) as caught:
+        measure(request, state, WithProcessors(FakeFunction(answer), request, lambda _: pre))
+    assert ("fresh-1" in str(caught.value)) is not secret
+
+
 def test_payloads_can_be_secret() -> None:
     """With disablePayloadLogs neither payload nor message is in an error."""
     request, state = tuning(128, payload={"pin": 4711}, disablePayloadLogs=True)

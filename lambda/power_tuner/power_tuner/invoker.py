@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -46,9 +47,30 @@ _CHUNK_BYTES = 65_536
 _LONGEST_TYPE = 100
 
 # The function's environment was ended from outside: this memory size is no good, whatever
-# the function itself would say to it.
-_KILLED_TYPES = frozenset({"Sandbox.Timedout", "Runtime.OutOfMemory", "Runtime.ExitError"})
-_KILLED_WORDS = ("Task timed out after", "Runtime exited", "signal: killed", "out of memory")
+# the function itself would say to it. Lambda's own failures have types that no runtime gives to
+# an exception; what an exception says, such as that something else was killed, is no evidence.
+_KILLED_TYPES = frozenset(
+    {"Extension.Crash", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"}
+)
+# Lambda's older answers have no type, and the embedded AWS has one for all: there the message
+# must be Lambda's from its first word to its last.
+_KILLED_WORDS = (
+    (
+        "Sandbox.Timedout",
+        re.compile(
+            r"(?:[\dT:.-]+Z )?(?:RequestId: )?(?:(?P<id>[\w-]+) )?(?:Error: )?"
+            r"Task timed out after [\d.]+ seconds"
+        ),
+    ),
+    (
+        "Runtime.ExitError",
+        re.compile(
+            r"RequestId: (?P<id>\S+) "
+            r"(?:Error: Runtime exited.*|Process exited before completing request)"
+        ),
+    ),
+)
+_EMBEDDED_TYPE = "Runtime.HandlerError"
 NO_REPORT = "NoReport"
 
 
@@ -62,6 +84,7 @@ class Outcome:
     error_message: str = ""
     killed: bool = False  # by Lambda: out of memory, out of time
     retries: int = 0
+    sent: bytes | None = None  # by a pre-processor, in the place of the payload
 
     @property
     def failed(self) -> bool:
@@ -186,7 +209,9 @@ def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
     report = reports.find(log, request_id)
     if answer.get("FunctionError"):
         error_type, message = _error(payload)
-        killed = error_type in _KILLED_TYPES or any(word in message for word in _KILLED_WORDS)
+        killed = error_type in _KILLED_TYPES or (
+            error_type == _EMBEDDED_TYPE and _ended_by_lambda(message, request_id) != ""
+        )
         return Outcome(report, payload, error_type, message, killed, retries)
     if report is None:
         return Outcome(
@@ -209,5 +234,20 @@ def _error(payload: bytes) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "Unknown", payload[:500].decode(errors="replace")
     message = str(error.get("errorMessage", ""))
-    default = "Sandbox.Timedout" if "Task timed out after" in message else "Unknown"
-    return str(error.get("errorType") or default)[:_LONGEST_TYPE], message
+    error_type = error.get("errorType") or _ended_by_lambda(message) or "Unknown"
+    return str(error_type)[:_LONGEST_TYPE], message
+
+
+def _ended_by_lambda(message: str, request_id: str = "") -> str:
+    """Return the type of Lambda's own failure whose whole message this is; empty if it is none.
+
+    Args:
+        message: The error's.
+        request_id: The invocation's, if the message must be about this one: a function may pass
+            on what Lambda said of another.
+    """
+    for error_type, pattern in _KILLED_WORDS:
+        match = pattern.fullmatch(message.strip())
+        if match and (not request_id or match["id"] in (None, request_id)):
+            return error_type
+    return ""

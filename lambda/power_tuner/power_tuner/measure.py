@@ -183,7 +183,7 @@ class Measurer:
             power.excluded = power.failure
 
     def _words(self, invocation: Invocation, outcome: Outcome) -> str:
-        """Return what failed, where and how; with the payload, unless that is secret."""
+        """Return what failed, where and how; with what was sent, unless that is secret."""
         index = self._plan.index(invocation.number)
         error_type = outcome.error_type or NO_REPORT
         words = f"power value {invocation.power.power} MB, payload {index}: {error_type}"
@@ -192,7 +192,8 @@ class Measurer:
             return f"{words} (its message is withheld: disablePayloadLogs)"
         if outcome.error_message:
             words = f"{words}: {outcome.error_message[:_SHOWN_CHARS]}"
-        return f"{words} (sent: {self._plan.text(invocation.number)[:_SHOWN_CHARS]})"
+        sent = self._plan.body(invocation.number) if outcome.sent is None else outcome.sent
+        return f"{words} (sent: {sent.decode(errors='replace')[:_SHOWN_CHARS]})"
 
     def _exclude_unanswered(self, powers: Sequence[PowerState]) -> None:
         """Give up what had a whole pass and no answer: the next one would be no better."""

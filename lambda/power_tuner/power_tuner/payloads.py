@@ -33,10 +33,6 @@ class PayloadPlan:
         """Return what an invocation is sent: JSON, encoded once for all of them."""
         return self.bodies[self.index(invocation)]
 
-    def text(self, invocation: int) -> str:
-        """Return what an invocation is sent as text."""
-        return self.body(invocation).decode()
-
 
 def plan(num: int, payload: Any) -> PayloadPlan:
     """Share `num` invocations among the payloads.
