@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness import texts
 from harness.errors import UserError
 from harness.gates import plan
 
@@ -381,7 +382,7 @@ class Env:
         path = self.folder / tuning.payload_file
         where = f"{self.folder / SETTINGS_FILE}: [tuning] payload_file"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return texts.parse_json(path.read_bytes())
         except OSError as error:
             raise UserError(f"{where}: cannot read {path}: {error.strerror}") from error
         except ValueError as error:
@@ -411,10 +412,10 @@ def load_env(project: Path, name: str, overrides: Mapping[str, Any] | None = Non
     folder = project / "envs" / name
     path = folder / SETTINGS_FILE
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(texts.decode(path.read_bytes()))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{_shown(path, project)}: not TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise UserError(f"{_shown(path, project)}: cannot be read: {error}") from error
     settings = parse_settings(content, _shown(path, project))
     return Env(name=name, folder=folder, settings=with_overrides(settings, overrides or {}))

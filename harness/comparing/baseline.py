@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import shutil
 import subprocess
 import tarfile
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import texts
 from harness.build import Package
 from harness.config import Env
 from harness.errors import UserError
@@ -213,7 +213,7 @@ def _field(path: Path, key: str) -> object:
         UserError: It cannot be read.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = texts.parse_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"baseline {path}: cannot be read: {error.strerror}") from error
     except ValueError as error:

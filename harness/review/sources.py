@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import runs
+from harness import runs, texts
 from harness.errors import UserError
 from harness.load.samples import read_samples
 from harness.results import RunResult
@@ -118,7 +118,7 @@ def plan_of_file(path: Path) -> Plan:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return texts.parse_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import texts
 from harness.config import SETTINGS_FILE, Env, Settings, load_env, with_overrides
 from harness.errors import UserError
 from harness.tuning import checks as tuning_checks
@@ -134,16 +134,9 @@ def read_json(path: str, flag: str) -> Any:
         UserError: It cannot be read, or is not JSON.
     """
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return texts.parse_json(content)
     except OSError as error:
         raise UserError(f"{flag} {path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{flag} {path}: not JSON: {error}") from error
-    try:
-        return json.loads(text, parse_constant=_refuse)
     except ValueError as error:
         raise UserError(f"{flag} {path}: not JSON: {error}") from error
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import pytest
@@ -133,7 +134,10 @@ def test_a_function_cannot_be_deleted() -> None:
 
 def test_object_is_read() -> None:
     """An object's text is returned as it is."""
-    assert fetch(FakeS3('{"é": 1}'.encode()), "s3://bucket/key") == '{"é": 1}'
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        assert fetch(FakeS3('{"é": 1}'.encode(encoding)), "s3://bucket/key") == '{"é": 1}'
+    for mark, encoding in ((codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF32_BE, "utf-32-be")):
+        assert fetch(FakeS3(mark + "é".encode(encoding)), "s3://bucket/key") == "é"
 
 
 @pytest.mark.parametrize(
@@ -160,4 +164,4 @@ def test_object_that_is_too_large() -> None:
 def test_object_that_is_no_text() -> None:
     """An object that is not UTF-8 is refused."""
     with pytest.raises(PayloadNotRead, match="cannot be read"):
-        fetch(FakeS3(b"\xff\xfe"), "s3://bucket/key")
+        fetch(FakeS3(b"\xff"), "s3://bucket/key")

@@ -533,6 +533,15 @@ def test_processor_without_report() -> None:
     assert function.sent == [b"2"]
 
 
+def test_a_byte_order_mark_of_a_processor_is_not_sent() -> None:
+    """JSON with a mark in front is JSON still, and Lambda takes it without the mark only."""
+    request, _ = tuning(128, preProcessorARN=f"{ARN}-pre")
+    pre = Recorder(Outcome(None, b'\xef\xbb\xbf{"a":1}'))
+    function = Recorder(took(1))
+    assert WithProcessors(function, request, lambda _: pre)(ARN, b"{}").sent == b'{"a":1}'
+    assert function.sent == [b'{"a":1}']
+
+
 @pytest.mark.parametrize(
     ("output", "empty"), [(b"", True), (b" null ", True), (b'""', True), (b"[]", False)]
 )

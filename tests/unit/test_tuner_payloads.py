@@ -162,6 +162,21 @@ def test_text_of_an_object(text: str, sent: list[str]) -> None:
     assert [shares.body(number).decode() for number in range(5)] == sent
 
 
+@pytest.mark.parametrize("text", [WEIGHTED, '{"a": 1.50}', "[]", '"text"', "plain"])
+def test_a_byte_order_mark_changes_nothing(text: str) -> None:
+    """Windows writes one in front of files: JSON stays JSON, weighted lists stay weighted."""
+    plain, marked = plan(5, from_text(text)), plan(5, from_text(f"\ufeff{text}"))
+    assert marked == plain
+    # and a file that a shell has put into the execution's input as text
+    assert plan(5, '\ufeff{"a": 1}').bodies == (b'{"a": 1}',)
+
+
+def test_nested_too_deeply() -> None:
+    """What Python cannot read is refused in a line."""
+    with pytest.raises(InvalidInput, match="nested too deeply"):
+        from_text("[" * 100_000)
+
+
 def test_large_object_is_not_taken_apart() -> None:
     """A payload of megabytes is sent as it is, and takes little memory on the way."""
     rows = [{"id": i, "name": f"customer {i}", "tags": ["a", "b"]} for i in range(20_000)]

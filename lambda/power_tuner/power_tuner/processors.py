@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -80,9 +81,9 @@ def is_empty(output: bytes) -> bool:
 
 def _as_json(output: bytes) -> bytes:
     """Return an output as Lambda takes it: not every runtime's answer is JSON."""
-    text = output.decode(errors="replace")
+    text = output.decode("utf-8-sig", errors="replace")
     if not text.strip() or is_json(text):
-        return output
+        return output.removeprefix(codecs.BOM_UTF8)
     return json.dumps(text, ensure_ascii=False).encode()
 
 
