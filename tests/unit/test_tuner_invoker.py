@@ -164,6 +164,14 @@ def test_deleted_function() -> None:
     assert len(client.calls) == 1
 
 
+def test_a_snapshot_that_cannot_be_used() -> None:
+    """The version is no good, others may be: it is given up, not retried."""
+    invoke, client, _ = invoker(refusal("SnapStartException", 400))
+    with pytest.raises(GaveUpError, match="SnapStartException") as caught:
+        invoke("arn:1", b"1")
+    assert (caught.value.retries, caught.value.out_of_time, len(client.calls)) == (0, False, 1)
+
+
 def test_denied() -> None:
     """What IAM refuses is not retried."""
     invoke, client, _ = invoker(refusal("AccessDeniedException", 403))

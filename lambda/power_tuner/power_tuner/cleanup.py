@@ -75,7 +75,7 @@ class CleanUp:
         After a failure it is written even if it is there: that changes the RevisionId, and so
         refuses the change that a function of the stopped execution may be about to make.
         """
-        config = self._function.ready()
+        config = self._function.settled()  # an update that failed must be undone as well
         if always or config["MemorySize"] != memory_mb:
             self._function.set_memory(memory_mb, config)
 

@@ -38,6 +38,8 @@ _RETRIED = frozenset(
     }
 )
 # The function's concurrency, or the account's, is taken: whose turn it is shows with time alone.
+# It ran into something that this version meets each time, and others may not.
+_HOPELESS = frozenset({"SnapStartException"})
 _THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException"})
 _MOST_TRIES = 12
 _FIRST_PAUSE_S = 0.25
@@ -184,6 +186,8 @@ class LambdaInvoker:
                 f"{function_arn} does not exist: deleted while it was being tuned"
             ) from error
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _HOPELESS:
+            raise GaveUpError(f"Lambda cannot run it: {error}", 0, out_of_time=False) from error
         if code not in _RETRIED and status < 500:
             raise error
 
