@@ -94,6 +94,8 @@ class FunctionTuning(Run):
             sweeper.tidy(project, ui, runs_folder)
             account = aws.connect(_region(order))
         function = functions.look_up(order.function, account)
+        for words in function.warnings:
+            ui.warn(f"{function.name}: {words}")
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)
         _require_payload(tuning_input, account)
@@ -210,7 +212,7 @@ class FunctionTuning(Run):
             "payload_bucket": location
             and {"name": location[0], "key_pattern": _literally(location[1])},
             "processor_function_arns": sorted(
-                {_unqualified(arn) for arn in _processors(self.tuning_input).values()}
+                {functions.unqualified(arn) for arn in _processors(self.tuning_input).values()}
             ),
             "total_timeout_seconds": int(min(max(seconds, _LIMITS_S[0]), _LIMITS_S[1])),
             "tunable_function_arns": [self.function.arn],
@@ -312,10 +314,6 @@ def _require_payload(tuning_input: Mapping[str, Any], account: aws.Account) -> N
     except botocore.exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             raise UserError(f"payloadS3: there is no object s3://{bucket}/{key}") from error
-
-
-def _unqualified(arn: str) -> str:
-    return ":".join(arn.split(":")[:7])
 
 
 def _literally(key: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ import botocore.exceptions
 
 from harness.aws import Account
 from harness.errors import UserError
+from harness.tuning import kinds
 
 # All forms that Lambda itself takes: NAME, ACCOUNT:function:NAME and the ARN, each with a
 # version or an alias behind it.
@@ -40,6 +43,9 @@ class Function:
     memory_mb: int
     architecture: str
     runtime: str  # empty for a container image
+    timeout_s: int = 3
+    kms_key_arn: str = ""  # of its environment variables; empty: AWS's own
+    warnings: tuple[str, ...] = ()  # what its figures will leave out
 
     @property
     def summary(self) -> str:
@@ -77,7 +83,7 @@ def look_up(name: FunctionName, account: Account) -> Function:
         account: Where it must be; its region is the function's.
 
     Raises:
-        UserError: It is not there, cannot be used, or a version or an alias of it is named.
+        UserError: It is not there, cannot be tuned, or a version or an alias of it is named.
     """
     if name.account_id and name.account_id != account.account_id:
         raise UserError(
@@ -86,12 +92,9 @@ def look_up(name: FunctionName, account: Account) -> Function:
         )
     client = account.session.client("lambda")
     config = _configuration(client, name.name, account)
-    for state, reason in (("State", "StateReason"), ("LastUpdateStatus", "LastUpdateStatusReason")):
-        if config.get(state) == "Failed":
-            raise UserError(
-                f"{name.name} cannot be invoked: its {state} is Failed "
-                f"({config.get(reason) or 'no reason given'}). Deploy it again first."
-            )
+    why = kinds.why_not(config) or _failed_update(config) or _reserved_nothing(client, name.name)
+    if why:
+        raise UserError(f"{name.name} {why}.")
     if name.qualifier:
         raise UserError(_why_no_version(client, name, config, account))
     return Function(
@@ -101,6 +104,9 @@ def look_up(name: FunctionName, account: Account) -> Function:
         memory_mb=int(config["MemorySize"]),
         architecture=(config.get("Architectures") or ["x86_64"])[0],
         runtime=config.get("Runtime", ""),
+        timeout_s=int(config.get("Timeout") or 3),
+        kms_key_arn=config.get("KMSKeyArn") or "",
+        warnings=(*kinds.warnings(config), *_streaming_url(client, name.name)),
     )
 
 
@@ -125,6 +131,37 @@ def require_processor(arn: str, key: str, account: Account) -> None:
     except botocore.exceptions.ClientError as error:
         if error.response["Error"]["Code"] not in _DENIED:
             raise UserError(f"{key}: {arn} cannot be looked up: {error}") from error
+
+
+def unqualified(arn: str) -> str:
+    """Return a function's ARN without version or alias; anything else as it is."""
+    return ":".join(arn.split(":")[:7])
+
+
+def _failed_update(config: Mapping[str, Any]) -> str:
+    if config.get("LastUpdateStatus") != "Failed":
+        return ""
+    reason = config.get("LastUpdateStatusReason") or "no reason given"
+    return f"cannot be invoked: its LastUpdateStatus is Failed ({reason}). Deploy it again first"
+
+
+def _reserved_nothing(client: Any, name: str) -> str:
+    """Return why a function cannot run that may not; empty if it may, or nobody may look."""
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        found = client.get_function_concurrency(FunctionName=name)
+        if found.get("ReservedConcurrentExecutions") == 0:
+            return "has a reserved concurrency of 0: it cannot run"
+    return ""
+
+
+def _streaming_url(client: Any, name: str) -> list[str]:
+    """Return a warning if a function's URL streams; none if it does not, or nobody may look."""
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        pages = client.get_paginator("list_function_url_configs").paginate(FunctionName=name)
+        urls = [url for page in pages for url in page["FunctionUrlConfigs"]]
+        if any(url.get("InvokeMode") == "RESPONSE_STREAM" for url in urls):
+            return [kinds.STREAMS]
+    return []
 
 
 def _configuration(client: Any, name: str, account: Account, qualifier: str = "") -> dict[str, Any]:

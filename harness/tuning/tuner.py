@@ -21,6 +21,7 @@ from harness.results import (
     Strategy,
     TuningResult,
 )
+from harness.tuning import functions
 
 LOCK_ALIAS = "dyno-tuner-lock"  # on the function while it is tuned, see modules/power_tuner
 MARK = "dyno-tuner "  # starts the description of every version that the tuner publishes
@@ -169,7 +170,7 @@ def run(
                 )
             sleep(_POLL_S)
     except (KeyboardInterrupt, StepError):
-        function_arn = str(tuning_input.get("lambdaARN"))
+        function_arn = functions.unqualified(str(tuning_input.get("lambdaARN")))
         stop(arn, function_arn=function_arn, session=session, clock=clock, sleep=sleep)
         raise
     return _finished(execution)

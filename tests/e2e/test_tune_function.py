@@ -285,6 +285,45 @@ def test_what_is_not_there_is_refused_before_anything_is_made(
     assert not (place.project / "runs").exists()
 
 
+def test_kinds_that_cannot_be_tuned_are_refused_before_anything_is_made(
+    place: Place, deploy_function: DeployFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their configuration; what the figures will leave out is said as early."""
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(place.project)
+    functions = place.session.client("lambda")
+    kinds: dict[str, dict[str, Any]] = {
+        "quiet": {"LoggingConfig": {"LogFormat": "JSON", "SystemLogLevel": "WARN"}},
+        "tenants": {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}},
+        "durable": {"DurableConfig": {"ExecutionTimeout": 60}},
+        "streams": {"SnapStart": {"ApplyOn": "PublishedVersions"}},
+        "reserved": {},
+    }
+    for name, config in kinds.items():
+        deploy_function(place.session, name, SLEEPS, **config)
+    functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
+    functions.create_function_url_config(
+        FunctionName="streams", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
+    )
+    for name, complaint in {
+        "quiet": "quiet logs in JSON at the system log level WARN",
+        "tenants": "tenants isolates its tenants",
+        "durable": "durable is a durable function",
+        "reserved": "reserved has a reserved concurrency of 0",
+        "streams:$LATEST": "not the ARN of a state machine",
+    }.items():
+        arguments = ["--function", place.arn(name), "--tuner", "nope"]
+        result = CliRunner().invoke(app, ["tune", *arguments])
+        assert isinstance(result.exception, UserError), arguments
+        assert complaint in str(result.exception)
+    assert "warning: streams: SnapStart: what AWS charges" in result.stderr
+    assert "warning: streams: its responses are streamed" in result.stderr
+    assert not (place.project / "runs").exists()
+    for name in kinds:
+        functions.delete_function(FunctionName=name)
+
+
 @contextmanager
 def others_in_the_account(place: Place, bucket: str) -> Iterator[str]:
     """Make a version with an alias, a lock, a bucket and a state machine; yield the version."""

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from power_tuner.errors import ChangedMeanwhile, CleanUpFailed, Detour, InvalidInput
+from power_tuner.errors import ChangedMeanwhile, CleanUpFailed, Detour, InvalidInput, TunerError
 from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
+from power_tuner.handlers import prepare as prepare_handler
 from power_tuner.handlers.common import errors_of
 from power_tuner.marks import LOCK_ALIAS
 from power_tuner.samples import Sample
@@ -55,6 +56,18 @@ def test_rule_cleans_up(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
     world.prepare()
     assert by_rule(monkeypatch, world, FakeStates(status))["cleaned"] is True
     assert world.api.picture() == before
+
+
+@pytest.mark.parametrize(("event", "name"), [({}, "NotTunable"), ({"retries": 1}, "ChangedMean")])
+def test_an_earlier_attempt_may_have_changed_something(
+    monkeypatch: pytest.MonkeyPatch, event: dict[str, Any], name: str
+) -> None:
+    """Then no error may say that nothing was: CleanUp would do nothing."""
+    world = World()
+    world.api.latest["State"] = "Deactivated"
+    monkeypatch.setattr(prepare_handler, "client", lambda *_: world.api)
+    with pytest.raises(TunerError, match=name):
+        prepare_handler.handler({"input": INPUT, "execution": EXECUTION, **event}, Context())
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])

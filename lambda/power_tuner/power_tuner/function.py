@@ -23,6 +23,7 @@ from power_tuner.errors import (
     PowerRefused,
     StillWaiting,
 )
+from power_tuner.kinds import USABLE_STATES
 from power_tuner.request import FunctionArn
 
 _FIRST_PAUSE_S = 0.15
@@ -36,9 +37,6 @@ _SIZE_WORDS = re.compile(r"(?i)memor|vcpu")
 _KMS_WORDS = re.compile(r"(?i)\bkms\b")
 # Images are optimised and snapshots taken within minutes.
 _LONGEST_WAIT_S = 600.0
-
-# An Inactive function is woken up by being updated or invoked; a Pending one becomes active.
-_BROKEN = frozenset({"ActiveNonInvocable", "Deactivated", "Deactivating", "Deleting", "Failed"})
 
 # What somebody's deployment can change, beside the memory size. All else is Lambda's own, such as
 # ConfigSha256 or State: it changes with the memory size, and there is more of it every year.
@@ -158,8 +156,12 @@ class Function:
 
     def require_usable(self, config: Mapping[str, Any], version: str = "") -> None:
         """Raise `FunctionNotReady` if a settled configuration is of no use."""
-        for status in ("LastUpdateStatus", "State"):
-            if config.get(status) in _BROKEN:
+        broken = {
+            "LastUpdateStatus": config.get("LastUpdateStatus") == "Failed",
+            "State": (config.get("State") or "Active") not in USABLE_STATES,
+        }
+        for status, is_broken in broken.items():
+            if is_broken:
                 raise FunctionNotReady(
                     f"{self._qualified(version)} cannot be used: its {status} is "
                     f"{config[status]} ({config.get(f'{status}Reason') or 'no reason given'})",

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from power_tuner import kinds
 from power_tuner.errors import (
     MAYBE_ENDED,
     AwsCallFailed,
@@ -139,6 +140,9 @@ class Preparation:
             raise
         if _reserved_concurrency(description) == 0:
             raise NotTunable(f"lambdaARN: {arn} has a reserved concurrency of 0: it cannot run")
+        why = kinds.why_not(description["Configuration"])
+        if why:
+            raise NotTunable(f"lambdaARN: {arn} {why}")
         return description
 
     def _take_lock(self) -> None:
@@ -165,7 +169,7 @@ class Preparation:
                 PowerState(power, todo=list(range(self._request.invocations)))
                 for power in self._request.power_values
             ],
-            warnings=list(self._request.warnings),
+            warnings=[*self._request.warnings, *kinds.warnings(config)],
         )
 
     def _publish(self, config: Mapping[str, Any], state: TuningState, original: int) -> None:

@@ -189,7 +189,7 @@ def _function(value: Any) -> FunctionArn:
     if not value:
         raise InvalidInput("lambdaARN: Missing or empty lambdaARN")
     arn = FunctionArn.parse(value, "lambdaARN")
-    if arn.qualifier:
+    if arn.qualifier not in ("", "$LATEST"):
         raise InvalidInput(
             f"lambdaARN: {value} names a version or alias ({arn.qualifier}); a published version "
             f"cannot take another memory size, so give the function's own ARN: {arn.text}"
