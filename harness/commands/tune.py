@@ -197,17 +197,16 @@ def _tune_deployed(call: Call, *, as_json: bool) -> int:
     from harness.config import load_env
     from harness.delivery import deployed
     from harness.tuning import order as tuning_order
+    from harness.tuning import state_machines
 
     assert call.env is not None
     env = load_env(project(), call.env, {"environment.region": call.region})
     tuning_order.require_own_payload(env, call.flags)
     account = deployed.account_of(project(), env)
     outputs = deployed.read_outputs(project(), env, account)
+    machine = state_machines.of_outputs(outputs, call.env, account, Ui().note)
     there = replace(
-        call,
-        function=outputs.get("function_arn"),
-        tuner=outputs.get("state_machine_arn") or None,
-        region=account.region,
+        call, function=outputs.get("function_arn"), tuner=machine or None, region=account.region
     )
     if not there.function:
         raise UserError(f"envs/{call.env} tells no function_arn: deploy it with that output")

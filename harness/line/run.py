@@ -298,7 +298,8 @@ class Run:
         from harness.tuning import input as tuning_input
         from harness.tuning import tuner
 
-        if not self.result.outputs.get("state_machine_arn"):
+        machine = self.own_tuner()
+        if not machine:
             return self._tune_beside()
         settings = self.env.settings.tuning
         request = tuning_input.from_settings(
@@ -310,14 +311,21 @@ class Run:
                 step,
                 f"{sizes} MB, {settings.num} invocations each",
                 request,
-                self.result.outputs["state_machine_arn"],
-                self.account,
+                machine,
+                replace(self.account, region=machine.split(":")[3]),
             )
             tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
         self.folder.mark("tune")
         return tuning
+
+    def own_tuner(self) -> str:
+        """Return the ARN of the environment's own power tuner; empty if it has none."""
+        from harness.tuning import state_machines
+
+        outputs = self.result.outputs
+        return state_machines.of_outputs(outputs, self.env.name, self.account, self.ui.note)
 
     def _run_tuner(
         self,

@@ -94,7 +94,7 @@ class FunctionTuning(Run):
             sweeper.tidy(project, ui, runs_folder)
             account = aws.connect(_region(order))
         function = functions.look_up(order.function, account)
-        for words in function.warnings:
+        for words in functions.require_tunable(function, account):
             ui.warn(f"{function.name}: {words}")
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)

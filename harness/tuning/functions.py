@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +44,7 @@ class Function:
     runtime: str  # empty for a container image
     timeout_s: int = 3
     kms_key_arn: str = ""  # of its environment variables; empty: AWS's own
+    why_not: str = ""  # it cannot be tuned, to be read behind its name; empty if it can
     warnings: tuple[str, ...] = ()  # what its figures will leave out
 
     @property
@@ -76,14 +76,14 @@ def parse_name(text: str) -> FunctionName:
 
 
 def look_up(name: FunctionName, account: Account) -> Function:
-    """Return a function that can be tuned.
+    """Return a function that can be invoked.
 
     Args:
         name: The function.
         account: Where it must be; its region is the function's.
 
     Raises:
-        UserError: It is not there, cannot be tuned, or a version or an alias of it is named.
+        UserError: It is not there, cannot be used, or a version or an alias of it is named.
     """
     if name.account_id and name.account_id != account.account_id:
         raise UserError(
@@ -92,9 +92,12 @@ def look_up(name: FunctionName, account: Account) -> Function:
         )
     client = account.session.client("lambda")
     config = _configuration(client, name.name, account)
-    why = kinds.why_not(config) or _failed_update(config) or _reserved_nothing(client, name.name)
-    if why:
-        raise UserError(f"{name.name} {why}.")
+    for state, reason in (("State", "StateReason"), ("LastUpdateStatus", "LastUpdateStatusReason")):
+        if config.get(state) == "Failed":
+            raise UserError(
+                f"{name.name} cannot be invoked: its {state} is Failed "
+                f"({config.get(reason) or 'no reason given'}). Deploy it again first."
+            )
     if name.qualifier:
         raise UserError(_why_no_version(client, name, config, account))
     return Function(
@@ -106,8 +109,22 @@ def look_up(name: FunctionName, account: Account) -> Function:
         runtime=config.get("Runtime", ""),
         timeout_s=int(config.get("Timeout") or 3),
         kms_key_arn=config.get("KMSKeyArn") or "",
-        warnings=(*kinds.warnings(config), *_streaming_url(client, name.name)),
+        why_not=kinds.why_not(config),
+        warnings=tuple(kinds.warnings(config)),
     )
+
+
+def require_tunable(function: Function, account: Account) -> list[str]:
+    """Make sure that a function is of a kind that can be tuned, and return what to warn of.
+
+    Raises:
+        UserError: It is none.
+    """
+    client = account.session.client("lambda", region_name=function.region)
+    why = function.why_not or _reserved_nothing(client, function.name)
+    if why:
+        raise UserError(f"{function.name} {why}.")
+    return [*function.warnings, *_streaming_url(client, function.name)]
 
 
 def require_processor(arn: str, key: str, account: Account) -> None:
@@ -136,13 +153,6 @@ def require_processor(arn: str, key: str, account: Account) -> None:
 def unqualified(arn: str) -> str:
     """Return a function's ARN without version or alias; anything else as it is."""
     return ":".join(arn.split(":")[:7])
-
-
-def _failed_update(config: Mapping[str, Any]) -> str:
-    if config.get("LastUpdateStatus") != "Failed":
-        return ""
-    reason = config.get("LastUpdateStatusReason") or "no reason given"
-    return f"cannot be invoked: its LastUpdateStatus is Failed ({reason}). Deploy it again first"
 
 
 def _reserved_nothing(client: Any, name: str) -> str:
