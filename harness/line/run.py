@@ -317,6 +317,7 @@ class Run:
             tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
+            tuner.require_whole(finished.output)
         self.folder.mark("tune")
         return tuning
 
@@ -357,7 +358,6 @@ class Run:
         started = time.monotonic()
         try:  # no step around it: it is a run with steps of its own
             tuning = side_tuning.tune(self)
-            self._add(tuning=tuning)
             self.folder.mark("tune")
         finally:
             elapsed = round(time.monotonic() - started, 3)
@@ -419,6 +419,10 @@ class Run:
         """Put a load test's result in the place of the one with its label, or add it."""
         found = {result.label: result for result in self.result.load} | {load.label: load}
         self._add(load=tuple(found.values()))
+
+    def keep_tuning(self, tuning: TuningResult) -> None:
+        """Take what a power tuner beside the environment has measured for the run's."""
+        self._add(tuning=tuning)
 
     def keep_verdict(self, verdict: Verdict) -> None:
         """Take a verdict that was reached elsewhere for the run's."""

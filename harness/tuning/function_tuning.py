@@ -7,7 +7,7 @@ whatever happens. Its environment is a power tuner that may touch exactly one fu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from harness.results import Leftover, TuningResult
 from harness.runs import TUNER_ENV
 from harness.tuning import functions, state_machines, tuner
 from harness.tuning import lock as function_lock
-from harness.tuning.checks import is_true, s3_location
+from harness.tuning.checks import integer, is_true, s3_location
 from harness.tuning.functions import Function
 from harness.tuning.input import as_settings
 from harness.tuning.order import Order
@@ -96,6 +96,8 @@ class FunctionTuning(Run):
         function = functions.look_up(order.function, account)
         for words in functions.require_tunable(function, account):
             ui.warn(f"{function.name}: {words}")
+        for words in _hints(function, order):
+            ui.note(words)
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)
         _require_payload(tuning_input, account)
@@ -173,10 +175,12 @@ class FunctionTuning(Run):
             runs.write_atomically(self.output_path, json.dumps(self.output, indent=2) + "\n")
             if is_true(self.output.get("dryRun")):
                 step.update(f"dry run of {what}")
+                tuner.require_whole(self.output)
                 return self.output
             tuning = tuner.parse_output(self.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{what}; {tuning.strategy}: {tuning.power} MB")
+            tuner.require_whole(self.output)
         return self.output
 
     def down(self) -> tuple[Leftover, ...]:
@@ -231,6 +235,31 @@ def tuner_architecture(sources: Path, region: str) -> str:
     prices = json.loads(file.read_text(encoding="utf-8"))
     known = region in prices["default_in"] or region in prices["gb_second"]["arm64"]
     return "arm64" if known and f"arm64 in {region}" not in prices["assumed"] else "x86_64"
+
+
+def _hints(function: Function, order: Order) -> Iterator[str]:
+    """Yield what is good to know before anything is deployed."""
+    minutes = order.settings.tuning.timeout_minutes
+    longest_s = longest_measuring_s(function.timeout_s, order.tuning_input)
+    if longest_s > minutes * 60:
+        yield (
+            f"measuring may take {longest_s / 60:,.0f} min if each invocation takes the "
+            f"{function.timeout_s} s of the function's Timeout; after {minutes:g} min "
+            "(--timeout-minutes) it ends, and what is not measured is left out"
+        )
+
+
+def longest_measuring_s(timeout_s: int, tuning_input: Mapping[str, Any]) -> float:
+    """Return how long measuring takes, in seconds, if each invocation takes its time-out."""
+    values = tuning_input.get("powerValues")
+    sizes = len(ALL_POWER_VALUES) if values == "ALL" else len(set(map(str, values or ["default"])))
+    one_by_one = 1 if is_true(tuning_input.get("dryRun")) else integer(tuning_input["num"]) or 1
+    if any(is_true(tuning_input.get(key)) for key in ("parallelInvocation", "onlyColdStarts")):
+        return timeout_s
+    # power values side by side, unless they are to come one after the other
+    in_turn = sizes if is_true(tuning_input.get("sequential")) else 1
+    pause_s = (integer(tuning_input.get("sleepBetweenRunsMs")) or 0) / 1000
+    return in_turn * one_by_one * (timeout_s + pause_s)
 
 
 def _region(order: Order) -> str:

@@ -246,6 +246,27 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
     assert folder.read_lease().state == "down"
 
 
+@pytest.mark.slow
+def test_what_was_measured_survives_the_time_limit(place: Place) -> None:
+    """Printed, kept and reported, with a status that says that it is not all; hinted at before."""
+    arguments = ["--function", "sleeps", "--num", "1000", "--power", "128,256", "--json"]
+    status, output = place.dyno("tune", *arguments, "--timeout-minutes", "0.3")
+    assert status == 3, place.stderr
+    result = json.loads(output)
+    assert result["timedOut"] is True
+    assert [5 <= detail["count"] < 1000 for detail in result["details"]] == [True, True]
+    assert "128 MB: " in place.stderr + str(result["warnings"])
+    said = " ".join(place.stderr.split())
+    assert "measuring may take 500 min if each invocation takes the 30 s" in said
+    assert "time was up before all was measured; what was measured is kept" in said
+    [folder] = runs.all_runs(place.project / "runs")
+    evidence = json.loads(folder.result.read_text())
+    assert evidence["tuning"]["raw"] == result
+    assert "time was up" in evidence["error"]
+    assert (folder.path / "report.html").exists()
+    assert folder.read_lease().state == "down"
+
+
 def test_what_is_not_there_is_refused_before_anything_is_made(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness import assets
 from harness.errors import UserError
-from harness.tuning.function_tuning import tuner_architecture
+from harness.tuning.function_tuning import longest_measuring_s, tuner_architecture
 from harness.tuning.functions import FunctionName, parse_name
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
@@ -50,6 +52,23 @@ def test_anything_else_is_refused(text: str) -> None:
     """With an example of what is wanted."""
     with pytest.raises(UserError, match="neither the name of a Lambda function nor its ARN"):
         parse_name(text)
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [
+        ({"num": 10}, 9000),
+        ({"num": " 10 ", "sleepBetweenRunsMs": 1000}, 9010),
+        ({"num": 10, "powerValues": [128, "128", 256], "sequential": True}, 18_000),
+        ({"num": 10, "powerValues": "ALL", "sequential": "true"}, 46 * 9000),
+        ({"num": 10, "parallelInvocation": True}, 900),
+        ({"num": 10, "onlyColdStarts": True, "sequential": True}, 900),
+        ({"num": 10, "dryRun": True}, 900),
+    ],
+)
+def test_how_long_measuring_may_take(keys: dict[str, Any], seconds: float) -> None:
+    """Each invocation as long as the function's time-out, in the order that the input says."""
+    assert longest_measuring_s(900, keys) == seconds
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
 from power_tuner.handlers import prepare as prepare_handler
 from power_tuner.handlers.common import errors_of
+from power_tuner.handlers.measure import left_s
 from power_tuner.marks import LOCK_ALIAS
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
@@ -68,6 +71,15 @@ def test_an_earlier_attempt_may_have_changed_something(
     monkeypatch.setattr(prepare_handler, "client", lambda *_: world.api)
     with pytest.raises(TunerError, match=name):
         prepare_handler.handler({"input": INPUT, "execution": EXECUTION, **event}, Context())
+
+
+@pytest.mark.parametrize("started", ["2026-11-29T20:00:00.123Z", "2026-11-29T20:00:00+00:00"])
+def test_time_counts_from_the_execution_s_start(started: str) -> None:
+    """As Step Functions writes it; an execution that began long ago has none left."""
+    assert left_s(started, 60) < 0
+    just_now = datetime.now(UTC).isoformat()
+    assert 50 < left_s(just_now, 60) <= 60
+    assert left_s(just_now, math.inf) == left_s(None, 60) == math.inf
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])

@@ -75,11 +75,18 @@ def tuning(*powers: int, num: int = 5, **keys: Any) -> tuple[TuningInput, Tuning
 
 
 def measure(
-    request: TuningInput, state: TuningState, function: Any, left_s: float = 60, **more: Any
+    request: TuningInput,
+    state: TuningState,
+    function: Any,
+    left_s: float = 60,
+    *,
+    last: bool = False,
+    **more: Any,
 ) -> None:
     deadline = Deadline(time.monotonic() + left_s)
     shares = plan(request.num, request.payload)
-    Measurer(request, shares, function, deadline, more.pop("most_at_once", 64), **more).run(state)
+    most = more.pop("most_at_once", 64)
+    Measurer(request, shares, function, deadline, most, **more).run(state, last=last)
 
 
 def test_every_power_value_is_invoked_num_times() -> None:
@@ -394,6 +401,59 @@ def test_out_of_time_is_done_later() -> None:
     measure(request, state, FakeFunction(refuse))
     assert state.powers[0].todo == [2, 3, 4]
     assert not state.powers[0].excluded
+
+
+def slow_below(power_mb: int) -> FakeFunction:
+    """Return a function that takes 0.05 s at smaller sizes, and no time at others."""
+
+    def answer(power: int, _: int) -> Outcome:
+        time.sleep(0.05 if power < power_mb else 0)
+        return took(50 if power < power_mb else 1)
+
+    return FakeFunction(answer)
+
+
+def test_what_was_measured_survives_the_end_of_time() -> None:
+    """Finished sizes as they are; others if there is enough of them; the output says so."""
+    request, state = tuning(128, 512, num=40, autoOptimize=True)
+    measure(request, state, slow_below(512), left_s=0.6, last=True)
+    small, large = state.powers
+    assert 5 <= len(small.samples) < 40
+    assert (len(large.samples), small.done, large.done) == (40, True, True)
+    assert state.timed_out
+    assert detour(request, state) == ""  # nothing is changed by half of the figures
+    output = analyze(request, TuningState.from_json(state.to_json(0)), "https://x/")
+    assert output["timedOut"] is True
+    measured = f"128 MB: {len(small.samples)} of 40 invocations were measured in time"
+    assert measured in output["warnings"]
+    assert output["details"][0]["count"] == len(small.samples)
+    assert (output["power"], output["details"][0]["excluded"]) == (512, "")
+
+
+def test_too_little_in_time_is_left_out() -> None:
+    """Less than five, or a part of several payloads, says nothing; it is in the details still."""
+    request, state = tuning(128, 512, num=40)
+    measure(request, state, slow_below(512), left_s=0.12, last=True)
+    assert "of 40 invocations were measured in time" in state.powers[0].excluded
+    assert not state.powers[1].excluded
+    weighted = [{"weight": weight, "payload": {"n": weight}} for weight in (1, 3)]
+    request, state = tuning(128, 512, num=40, payload=weighted)
+    measure(request, state, slow_below(512), left_s=0.6, last=True)
+    assert len(state.powers[0].samples) >= 5
+    assert "of 40 invocations were measured in time" in state.powers[0].excluded
+
+
+def test_nothing_in_time_fails() -> None:
+    """With what there is; and a pass that is not the last leaves the rest to the next."""
+    request, state = tuning(128, 256, num=40)
+    measure(request, state, slow_below(512), left_s=0.12)
+    assert not state.timed_out
+    assert all(power.todo and not power.excluded for power in state.powers)
+    with pytest.raises(NothingMeasured, match=r"time was up .*: . of 40 invocations"):
+        measure(request, state, slow_below(512), left_s=0, last=True)
+    request, state = tuning(128)
+    measure(request, state, slow_below(0), last=True)
+    assert not state.timed_out  # all was done in time
 
 
 def test_cold_starts_only() -> None:

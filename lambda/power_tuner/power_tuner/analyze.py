@@ -24,7 +24,9 @@ def detour(request: TuningInput, state: TuningState) -> str:
     """Return the state that must come before CleanUp; empty if there is none."""
     if not all(power.done for power in state.powers):
         return "Prepare" if request.only_cold_starts else "Measure"
-    return "Optimize" if request.auto_optimize and not request.dry_run else ""
+    # what was not measured in full is reported, and nothing is changed by it
+    optimizes = request.auto_optimize and not request.dry_run and not state.timed_out
+    return "Optimize" if optimizes else ""
 
 
 def analyze(request: TuningInput, state: TuningState, visualization_url: str) -> dict[str, Any]:
@@ -61,6 +63,8 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
             }
             for c in candidates
         ]
+    if state.timed_out:
+        output["timedOut"] = True
     return output | {
         "lambdaARN": request.function.text,
         "region": region,
@@ -69,7 +73,7 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
         "strategy": request.strategy,
         "current": _current(state.original_power, candidates, chosen),
         "details": _with_durations(details, state.powers),
-        "warnings": state.warnings + _warnings(request, state.powers, prices),
+        "warnings": state.warnings + _warnings(request, state, prices),
         "prices": _prices(prices),
     }
 
@@ -154,8 +158,11 @@ def _current(
     }
 
 
-def _warnings(request: TuningInput, powers: list[PowerState], prices: Prices) -> list[str]:
+def _warnings(request: TuningInput, state: TuningState, prices: Prices) -> list[str]:
     warnings = []
+    powers = state.powers
+    if state.timed_out and request.auto_optimize:
+        warnings.append("autoOptimize: nothing was changed, since time was up before the end")
     if prices.assumed:
         warnings.append(f"the price is no published one: {prices.assumed}")
     for power in powers:
