@@ -36,6 +36,7 @@ from harness.tuning.order import Order
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
     "architecture",
+    "kms_key_arns",
     "payload_bucket",
     "processor_function_arns",
     "total_timeout_seconds",
@@ -55,6 +56,7 @@ class FunctionTuning(Run):
     Attributes:
         function: The function, as it was found.
         tuning_input: The state machine's whole input.
+        payload_key_arn: KMS key of the payload in S3; empty: it needs none, or nobody may look.
         output: The state machine's output as it came; None before.
     """
 
@@ -63,6 +65,7 @@ class FunctionTuning(Run):
     function: Function
     tuning_input: dict[str, Any]
     tuner_arn: str
+    payload_key_arn: str = ""
     output: dict[str, Any] | None = None
 
     @classmethod
@@ -98,9 +101,12 @@ class FunctionTuning(Run):
             ui.warn(f"{function.name}: {words}")
         for words in _hints(function, order):
             ui.note(words)
+        price = unlisted_price(assets.tuner_sources(project), function.region)
+        if price:
+            ui.warn(price)
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)
-        _require_payload(tuning_input, account)
+        payload_key_arn = _require_payload(tuning_input, account)
         tools = None
         if order.tuner_arn:
             state_machines.require_tuner(order.tuner_arn, account)
@@ -114,7 +120,9 @@ class FunctionTuning(Run):
         folder = _new_folder(runs_folder or project / "runs", order, account, server_home)
         folder.update_lease(function_arn=function.arn, function_memory_mb=function.memory_mb)
         environment.keep_state_in(bucket, folder, account)
-        return cls._new(project, order, folder, account, tools, ui, function, tuning_input)
+        run = cls._new(project, order, folder, account, tools, ui, function, tuning_input)
+        run.payload_key_arn = payload_key_arn
+        return run
 
     @classmethod
     def _new(
@@ -213,6 +221,9 @@ class FunctionTuning(Run):
         seconds = self.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
             "architecture": tuner_architecture(self.sources, self.account.region),
+            "kms_key_arns": sorted(
+                {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
+            ),
             "payload_bucket": location
             and {"name": location[0], "key_pattern": _literally(location[1])},
             "processor_function_arns": sorted(
@@ -231,10 +242,34 @@ def tuner_architecture(sources: Path, region: str) -> str:
         region: Where it will be. One that is newer than the list may have no arm64; all regions
             have x86_64.
     """
-    file = sources / "lambda" / "power_tuner" / "power_tuner" / "prices.json"
-    prices = json.loads(file.read_text(encoding="utf-8"))
-    known = region in prices["default_in"] or region in prices["gb_second"]["arm64"]
+    prices = _price_list(sources)
+    known = _is_listed(prices, region)
     return "arm64" if known and f"arm64 in {region}" not in prices["assumed"] else "x86_64"
+
+
+def unlisted_price(sources: Path, region: str) -> str:
+    """Return what costs of a region rest on that the price list does not have; empty if it does.
+
+    Args:
+        sources: Folder that the tuner is deployed from.
+        region: The function's.
+    """
+    prices = _price_list(sources)
+    if _is_listed(prices, region):
+        return ""
+    found = (c for prefix, c in prices["billed_in"].items() if region.startswith(prefix))
+    billed_in = next((f", which is billed in {currency}" for currency in found), "")
+    return f"the price list has no {region}{billed_in}: costs are those of most regions, in USD"
+
+
+def _price_list(sources: Path) -> dict[str, Any]:
+    file = sources / "lambda" / "power_tuner" / "power_tuner" / "prices.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _is_listed(prices: Mapping[str, Any], region: str) -> bool:
+    return region in prices["default_in"] or region in prices["gb_second"]["x86_64"]
 
 
 def _hints(function: Function, order: Order) -> Iterator[str]:
@@ -329,20 +364,24 @@ def _require_processors(tuning_input: Mapping[str, Any], account: aws.Account) -
         functions.require_processor(arn, key, account)
 
 
-def _require_payload(tuning_input: Mapping[str, Any], account: aws.Account) -> None:
-    """Make sure that a payload in S3 is there, as far as these credentials can tell.
+def _require_payload(tuning_input: Mapping[str, Any], account: aws.Account) -> str:
+    """Make sure that a payload in S3 is there, and return the ARN of its KMS key, if it has one.
 
-    The tuner reads it with its own role, so a refusal here says nothing.
+    As far as these credentials can tell: the tuner reads it with its own role, so a refusal here
+    says nothing.
     """
     location = s3_location(tuning_input.get("payloadS3") or "")
     if location is None:
-        return
+        return ""
     bucket, key = location
     try:
-        account.session.client("s3").head_object(Bucket=bucket, Key=key)
+        found = account.session.client("s3").head_object(Bucket=bucket, Key=key)
     except botocore.exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             raise UserError(f"payloadS3: there is no object s3://{bucket}/{key}") from error
+        return ""
+    named = str(found.get("SSEKMSKeyId") or "")
+    return named if named.startswith("arn:") else ""
 
 
 def _literally(key: str) -> str:

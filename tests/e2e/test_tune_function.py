@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -244,6 +245,50 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
     evidence = json.loads(folder.result.read_text())
     assert (evidence["error"], evidence["leftovers"]) == ("interrupted", [])
     assert folder.read_lease().state == "down"
+
+
+@pytest.mark.slow
+def test_a_key_of_the_function_s_own_and_how_to_take_a_kept_tuner_down(
+    place: Place, deploy_function: DeployFunction
+) -> None:
+    """The roles may use the key through Lambda alone; the printed command needs nothing else."""
+    key = f"arn:aws:kms:us-east-1:{place.session.account_id}:key/1234abcd-12ab-34cd"
+    deploy_function(place.session, "sealed", CPU, MemorySize=512, KMSKeyArn=key)
+    payload = write(place, "payload.json", {"N": 1})
+    status, output = place.dyno(
+        "tune", "--function", "sealed", "--payload", payload, "--dry-run", "--power=512", "--keep"
+    )
+    assert status == 0, place.stderr
+    iam = place.session.client("iam")
+    [folder] = runs.all_runs(place.project / "runs")
+    policies = {
+        state: iam.get_role_policy(
+            RoleName=f"{folder.read_lease().name_prefix}-tuner-{state}", PolicyName="own-work"
+        )["PolicyDocument"]
+        for state in ("prepare", "measure", "optimize", "clean-up", "analyze")
+    }
+    using = {
+        state: [row for row in policy["Statement"] if key in row["Resource"]]
+        for state, policy in policies.items()
+    }
+    assert {state for state, rows in using.items() if rows} == {"prepare", "optimize", "clean-up"}
+    for rows in filter(None, using.values()):
+        assert rows[0]["Condition"] == {"StringLike": {"kms:ViaService": "lambda.*.amazonaws.com"}}
+    command = re.search(r"Take it down: (.*)", output)
+    assert command is not None, output
+    assert command[1].startswith(f"AWS_ENDPOINT_URL={place.environment['AWS_ENDPOINT_URL']} ")
+    credentials = {k: v for k, v in place.environment.items() if k.startswith(("AWS_A", "AWS_S"))}
+    said = command[1].replace("dyno ", f"{sys.executable} -m harness.cli ")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    subprocess.run(
+        ["bash", "-c", said],
+        cwd=place.project,
+        env={**inherited, **credentials, "PYTHONPATH": str(PROJECT)},
+        check=True,
+        timeout=120,
+    )
+    assert folder.read_lease().state == "down"
+    place.session.client("lambda").delete_function(FunctionName="sealed")
 
 
 @pytest.mark.slow

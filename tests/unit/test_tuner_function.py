@@ -6,7 +6,14 @@ import codecs
 from typing import Any
 
 import pytest
-from power_tuner.errors import FunctionChanged, FunctionNotReady, PayloadNotRead, StillWaiting
+from botocore.exceptions import ClientError
+from power_tuner.errors import (
+    AwsCallFailed,
+    FunctionChanged,
+    FunctionNotReady,
+    PayloadNotRead,
+    StillWaiting,
+)
 from power_tuner.function import Deadline, Function, check_unchanged
 from power_tuner.request import FunctionArn
 from power_tuner.sources import fetch
@@ -153,6 +160,29 @@ def test_object_is_not_read(code: str, status: int, words: str) -> None:
     """Missing permission, missing object and anything else are told apart."""
     with pytest.raises(PayloadNotRead, match=words):
         fetch(FakeS3(code=code, status=status), "s3://bucket/key")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "concerns"),
+    [
+        ("AccessDenied", "not authorized to perform: kms:Decrypt on the resource", True),
+        ("KMS.DisabledException", "key is disabled", True),
+        ("KMSAccessDeniedException", "no", True),
+        ("InvalidParameterValueException", "the KMS key is invalid for CreateGrant", True),
+        ("AccessDenied", "not authorized to perform: s3:GetObject on arn:aws:s3:::kms/k", False),
+        ("AccessDenied", "assumed-role/KMS-Admin is not authorized to perform: x:Y", False),
+    ],
+)
+def test_refusals_of_a_key(code: str, message: str, concerns: bool) -> None:
+    """The key is named as the reason, with what to set, and never for another refusal."""
+    s3 = FakeS3(code=code, status=403, message=message)
+    with pytest.raises(PayloadNotRead, match="kms_key_arns" if concerns else "payload_bucket"):
+        fetch(s3, "s3://bucket/key")
+    tuned, api, _ = function()
+    api.refused[1024] = error(code, "UpdateFunctionConfiguration", message)
+    with pytest.raises(AwsCallFailed if concerns else ClientError, match=code[:3]) as caught:
+        tuned.set_memory(1024, tuned.configuration())
+    assert ("kms_key_arns" in str(caught.value)) is concerns
 
 
 def test_object_that_is_too_large() -> None:

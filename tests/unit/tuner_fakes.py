@@ -226,16 +226,19 @@ class FakeLambda:
 class FakeS3:
     """An S3 that has one object, or answers with an error."""
 
-    def __init__(self, body: bytes = b"", code: str = "", status: int = 200) -> None:
+    def __init__(
+        self, body: bytes = b"", code: str = "", status: int = 200, message: str = "no"
+    ) -> None:
         self._body = body
         self._code = code
         self._status = status
+        self._message = message
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         if self._code:
             raise ClientError(
                 {
-                    "Error": {"Code": self._code, "Message": f"{Bucket}/{Key}"},
+                    "Error": {"Code": self._code, "Message": self._message},
                     "ResponseMetadata": {"HTTPStatusCode": self._status},
                 },
                 "GetObject",

@@ -34,7 +34,8 @@ _STALE_PAUSE_S = 1.0
 _MEMORY_LIMIT = re.compile(r"(?i)memorysize.*less than or equal to (?P<mb>\d+)", re.DOTALL)
 # A refusal that has to do with the size of the memory; a vCPU comes with so much of it.
 _SIZE_WORDS = re.compile(r"(?i)memor|vcpu")
-_KMS_WORDS = re.compile(r"(?i)\bkms\b")
+# One that has to do with a customer managed key: an action, a code, or what Lambda says of it.
+_KMS_WORDS = re.compile(r"kms:[A-Z]|\bKMS(?:\.| key| Exception|[A-Za-z]+Exception)")
 # Images are optimised and snapshots taken within minutes.
 _LONGEST_WAIT_S = 600.0
 
@@ -74,6 +75,11 @@ def error_code(error: Exception) -> str:
 def is_denied(error: Exception) -> bool:
     """Return whether IAM refused the call."""
     return error_code(error) in {"AccessDenied", "AccessDeniedException"}
+
+
+def concerns_kms(error: Exception) -> bool:
+    """Return whether a refusal has to do with a customer managed key."""
+    return _KMS_WORDS.search(f"{error_code(error)} {error}") is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +351,7 @@ class Function:
     def _refused(self, error: Exception, memory_mb: int) -> Exception:
         """Return what a refused change of $LATEST means; the error itself if it is anything."""
         said = str(error).replace(self.arn.text, "").replace(self.arn.name, "")
-        if _KMS_WORDS.search(said) or error_code(error).startswith("KMS"):
+        if concerns_kms(error):
             return AwsCallFailed(
                 f"{self.arn.text} is encrypted with a customer managed KMS key that the tuner may "
                 "not use; the key's ARN must be among the kms_key_arns that the tuner was deployed "

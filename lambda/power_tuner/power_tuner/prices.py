@@ -65,7 +65,9 @@ def checked_on() -> str:
 
 def _assumed(table: Mapping[str, Any], region: str, architecture: str) -> str:
     if region not in table["default_in"] and region not in table["gb_second"]["x86_64"]:
-        return f"that of most regions, in USD, since the price list has no {region}"
+        words = f"that of most regions, in USD, since the price list has no {region}"
+        billed_in = next((c for p, c in table["billed_in"].items() if region.startswith(p)), "")
+        return f"{words}, which is billed in {billed_in}" if billed_in else words
     return str(table["assumed"].get(f"{architecture} in {region}", ""))
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from power_tuner.aws import client
 from power_tuner.errors import PayloadNotRead
+from power_tuner.function import concerns_kms
 from power_tuner.payloads import PayloadPlan, from_text, plan
 from power_tuner.request import TuningInput
 
@@ -83,6 +84,12 @@ def parse_uri(uri: str) -> tuple[str, str]:
 
 
 def _reason(error: ClientError, where: str) -> str:
+    if concerns_kms(error):
+        return (
+            f"payloadS3: {where} is encrypted with a KMS key that the tuner may not use; the key's "
+            "ARN must be among the kms_key_arns that the tuner was deployed with, and the key's "
+            f"policy must let IAM decide: {error}"
+        )
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if status == _FORBIDDEN:
         return (
