@@ -289,6 +289,7 @@ def test_a_key_of_the_function_s_own_and_how_to_take_a_kept_tuner_down(
     )
     assert folder.read_lease().state == "down"
     place.session.client("lambda").delete_function(FunctionName="sealed")
+    place.session.client("logs").delete_log_group(logGroupName="/aws/lambda/sealed")
 
 
 @pytest.mark.slow
