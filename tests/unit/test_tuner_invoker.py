@@ -247,6 +247,22 @@ def test_function_errors(payload: Any, error_type: str, killed: bool) -> None:
     assert (outcome.error_type, outcome.killed, outcome.failed) == (error_type, killed, True)
 
 
+@pytest.mark.parametrize(
+    ("written", "killed"),
+    [
+        ("r-1 Task timed out after 3.00 seconds\n\n", True),
+        ("[ERROR] RuntimeError: Task timed out after 3.00 seconds\nTraceback\n", False),
+        ('{"errorMessage": "Task timed out after 3.00 seconds", "errorType": "X"}\n', False),
+        ('ERROR Invoke Error {"errorMessage":"Task timed out after 3.00 seconds"}\n', False),
+    ],
+)
+def test_a_time_out_of_something_else_is_no_time_out(written: str, killed: bool) -> None:
+    """The embedded AWS types an error by its words; the log tells whether it was raised."""
+    error = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 3.00 seconds"}
+    invoke, _, _ = invoker(answer(error, log=written + REPORT, error="Unhandled"))
+    assert invoke("arn:1", b"1").killed is killed
+
+
 def test_no_report() -> None:
     """An answer without a REPORT is no failure of the function, and no measurement."""
     invoke, _, _ = invoker(answer(1, log="all that was printed"))

@@ -6,7 +6,7 @@ import base64
 import json
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -213,9 +213,8 @@ def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
     report = reports.find(log, request_id)
     if answer.get("FunctionError"):
         error_type, message = _error(payload)
-        killed = error_type in _KILLED_TYPES or (
-            error_type == _EMBEDDED_TYPE and _ended_by_lambda(message, request_id) != ""
-        )
+        ids = {known for known in (request_id, report.request_id if report else "") if known}
+        killed = _was_killed(error_type, message, ids, log)
         return Outcome(report, payload, error_type, message, killed, retries)
     if report is None:
         return Outcome(
@@ -242,16 +241,33 @@ def _error(payload: bytes) -> tuple[str, str]:
     return str(error_type)[:_LONGEST_TYPE], message
 
 
-def _ended_by_lambda(message: str, request_id: str = "") -> str:
+def _was_killed(error_type: str, message: str, request_ids: Collection[str], log: str) -> bool:
+    """Return whether Lambda ended the environment, rather than the function its invocation.
+
+    Args:
+        error_type: The error's.
+        message: The error's.
+        request_ids: Of the invocation: a function may pass on what Lambda said of another.
+        log: The tail, where a runtime writes down what the function raised.
+    """
+    if error_type == _EMBEDDED_TYPE:
+        return _ended_by_lambda(message, request_ids) != ""
+    if message and error_type == "Sandbox.Timedout":
+        # the embedded AWS has this type for an exception with these words as well
+        raised = rf'(?:\[ERROR\] \S+: |"errorMessage": ?"){re.escape(message)}'
+        return re.search(raised, log) is None
+    return error_type in _KILLED_TYPES
+
+
+def _ended_by_lambda(message: str, request_ids: Collection[str] = ()) -> str:
     """Return the type of Lambda's own failure whose whole message this is; empty if it is none.
 
     Args:
         message: The error's.
-        request_id: The invocation's, if the message must be about this one: a function may pass
-            on what Lambda said of another.
+        request_ids: One of them must be in it, if there are any.
     """
     for error_type, pattern in _KILLED_WORDS:
         match = pattern.fullmatch(message.strip())
-        if match and (not request_id or match["id"] in (None, request_id)):
+        if match and (not request_ids or match["id"] in (None, *request_ids)):
             return error_type
     return ""
