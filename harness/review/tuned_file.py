@@ -71,7 +71,7 @@ def parse(text: str | None, where: str) -> Tuned:
     if text is None:
         return Tuned()
     try:
-        content = json.loads(text)
+        content = json.loads(text.removeprefix("\ufeff"))  # of Windows
     except ValueError as error:
         raise UserError(f"{where}: not JSON: {error}") from error
     if not isinstance(content, dict):

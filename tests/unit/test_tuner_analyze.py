@@ -69,6 +69,18 @@ def test_ties_are_exact(durations: dict[int, list[float]], strategy: str) -> Non
     assert json.loads(json.dumps(result)) == result
 
 
+def test_a_cost_without_a_billed_duration_is_pointed_out() -> None:
+    """As of functions that are not paid for by their duration: 0 is no cost."""
+    request = parse({"lambdaARN": ARN, "num": 5, "powerValues": [128, 256]}, ())
+    powers = [
+        PowerState(128, samples=[Sample.of(100, 0)] * 5, attempts=5),
+        PowerState(256, samples=[Sample.of(100, 100)] * 5, attempts=5),
+    ]
+    state = TuningState(128, "x86_64", 3, None, powers)
+    [warning] = analyze(request, state, "https://example.com/")["warnings"]
+    assert warning.startswith("128 MB: a REPORT says nothing of a billed duration")
+
+
 def test_output_results() -> None:
     """includeOutputResults adds LPT's stats per power value."""
     result = output({128: [80] * 5, 1024: [10] * 5}, includeOutputResults=True)
@@ -164,7 +176,7 @@ def test_a_price_that_nobody_published_is_a_warning() -> None:
     (warning,) = [text for text in result["warnings"] if "price" in text]
     assert warning == (
         "the price is no published one: that of most regions, in USD, since the price list has "
-        "no eusc-de-east-1"
+        "no eusc-de-east-1, which is billed in EUR"
     )
     assert result["prices"]["checked"] < "2024"  # the oldest source's month
     assert not any("price" in text for text in output({128: [8] * 5})["warnings"])

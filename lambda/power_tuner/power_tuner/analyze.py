@@ -174,6 +174,11 @@ def _warnings(request: TuningInput, state: TuningState, prices: Prices) -> list[
                 f"{power.power} MB: {failed} of {power.attempts} invocations failed, first: "
                 f"{power.failure}"
             )
+        if any(sample.duration_us and not sample.billed_ms for sample in power.samples):
+            warnings.append(
+                f"{power.power} MB: a REPORT says nothing of a billed duration, so the cost is too "
+                "low, and the choice may be wrong"
+            )
     warnings += _uneven_cold_starts(request, powers)
     if len(powers) == 1 and not request.dry_run:
         warnings.append("only one power value: there is nothing to compare it with")

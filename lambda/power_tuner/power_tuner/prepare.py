@@ -212,11 +212,11 @@ class Preparation:
         """Leave a power value out that cannot be prepared, if others may be.
 
         Raises:
-            PowerRefused, FunctionNotReady: They may not.
+            AwsCallFailed, FunctionNotReady: They may not.
         """
         concerns_all = isinstance(error, FunctionNotReady) and error.reason_code in _ANY_SIZE
         if concerns_all or not self._request.allow_failures:
-            raise error
+            raise _as_failure(error)
         power.excluded = power.failure = f"power value {power.power} MB: {error}"
         self._problem = self._problem or error
 
@@ -230,9 +230,12 @@ class Preparation:
         """Raise why the first power value is excluded, if all are."""
         if self._problem is None or not all(power.excluded for power in state.powers):
             return
-        if isinstance(self._problem, PowerRefused):
-            raise AwsCallFailed(str(self._problem)) from self._problem
-        raise self._problem
+        raise _as_failure(self._problem)
+
+
+def _as_failure(error: PowerRefused | FunctionNotReady) -> AwsCallFailed | FunctionNotReady:
+    """Return what the execution fails with where a power value cannot be left out."""
+    return AwsCallFailed(str(error)) if isinstance(error, PowerRefused) else error
 
 
 def _reserved_concurrency(description: Mapping[str, Any]) -> int | None:
