@@ -165,12 +165,17 @@ def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool)
         raise UserError(f"{', '.join(wrong)}: say which function with --function NAME_OR_ARN")
     overrides = {f"tuning.{name}": value for name, value in call.flags.items()}
     overrides["tuning.timeout_minutes"] = call.timeout_minutes
-    with reopened(run_id, overrides, wait=wait) as opened:
-        opened.tune()
-    if as_json:
-        print_json(opened.result.to_json()["tuning"])
-    else:
-        summary(opened, parts=("tuning",))
+    found = before = None
+    try:
+        with reopened(run_id, overrides, wait=wait) as opened:
+            found, before = opened, opened.result.tuning
+            opened.tune()
+    finally:  # what was measured before time was up is told, too
+        if found is not None and found.result.tuning is not before:
+            if as_json:
+                print_json(found.result.to_json()["tuning"])
+            else:
+                summary(found, parts=("tuning",))
 
 
 def _require_alone(run_id: str | None, call: Call, *, wait: bool) -> None:
