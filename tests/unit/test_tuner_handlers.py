@@ -13,7 +13,7 @@ from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
 from power_tuner.handlers import prepare as prepare_handler
 from power_tuner.handlers.common import errors_of
-from power_tuner.handlers.measure import left_s
+from power_tuner.handlers.measure import left_s, longest_measuring_s
 from power_tuner.marks import LOCK_ALIAS
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
@@ -71,6 +71,16 @@ def test_an_earlier_attempt_may_have_changed_something(
     monkeypatch.setattr(prepare_handler, "client", lambda *_: world.api)
     with pytest.raises(TunerError, match=name):
         prepare_handler.handler({"input": INPUT, "execution": EXECUTION, **event}, Context())
+
+
+@pytest.mark.parametrize(
+    ("total_s", "measuring_s"), [(60, 54), (3600, 3360), (21_600, 21_360), (math.inf, math.inf)]
+)
+def test_measuring_ends_before_the_execution_does(total_s: float, measuring_s: float) -> None:
+    """An execution that times out loses all that was measured, so it is never left to."""
+    assert longest_measuring_s(total_s) == pytest.approx(measuring_s)
+    # the command gives the state machine five minutes more than it has itself
+    assert longest_measuring_s(total_s + 300) >= total_s
 
 
 @pytest.mark.parametrize("started", ["2026-11-29T20:00:00.123Z", "2026-11-29T20:00:00+00:00"])

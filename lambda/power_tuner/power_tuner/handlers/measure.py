@@ -19,7 +19,9 @@ from power_tuner.sources import read_payloads
 from power_tuner.state import TuningState
 
 _MARGIN_S = 15.0
-_MEASURING_SHARE = 0.9  # of the time that an execution has: Analyze and CleanUp come after
+# Analyze and CleanUp come after, within the time that an execution has.
+_CONCLUDING_S = 240.0
+_CONCLUDING_SHARE = 0.1  # if that is less
 # A thread with its connection takes 0.1 MB, and a little CPU, which comes with memory. One
 # process may have 1024 files and threads.
 _MOST_AT_ONCE = 500
@@ -34,7 +36,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         if state.passes:
             state.usage.note_detour()
         pass_ends_at = deadline_at(context, _MARGIN_S)
-        limit_s = min(request.time_limit_s, SETTINGS.total_timeout_s * _MEASURING_SHARE)
+        limit_s = min(request.time_limit_s, longest_measuring_s(SETTINGS.total_timeout_s))
         time_is_up_at = time.monotonic() + left_s(event.get("started"), limit_s)
         deadline = Deadline(min(pass_ends_at, time_is_up_at))
         most_at_once = min(int(context.memory_limit_in_mb), _MOST_AT_ONCE)
@@ -53,6 +55,11 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         last = time_is_up_at <= pass_ends_at
         Measurer(request, plan, invoke, deadline, most_at_once).run(state, last=last)
     return put_out(event, state, meter)
+
+
+def longest_measuring_s(total_timeout_s: float) -> float:
+    """Return how long an execution may measure that has so many seconds for all of it."""
+    return max(total_timeout_s - _CONCLUDING_S, total_timeout_s * (1 - _CONCLUDING_SHARE))
 
 
 def left_s(started: str | None, time_limit_s: float) -> float:
