@@ -421,6 +421,32 @@ def test_clean_up_goes_wrong(number: int, problem: str) -> None:
     assert world.api.picture() == before
 
 
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"refused": {512: error("KMSAccessDeniedException", "X", "kms:CreateGrant")}},
+        {"refused": {512: ABOVE}},
+        {"failing": {512: NO_UPDATE}},
+    ],
+    ids=["kms", "limit", "update"],
+)
+def test_a_size_that_does_not_come_back_is_named(faults: dict[str, Any]) -> None:
+    """Whatever refuses the function's own size, the clean-up has failed, and is tried again."""
+    world = World()
+    before = world.api.picture()
+    world.api.before_call = at(PREPARE_CALLS - 10, raiser(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        world.prepare()
+    assert world.api.latest["MemorySize"] != 512
+    world.api.before_call = lambda *_: None
+    vars(world.api).update(faults)
+    with pytest.raises(CleanUpFailed, match="another memory size may be left"):
+        world.clean_up()
+    world.api.refused, world.api.failing = {}, {}
+    world.end()
+    assert world.api.picture() == before
+
+
 def test_clean_up_of_nothing() -> None:
     """A clean-up that finds nothing changes nothing, and a deleted function is fine."""
     world = World()
