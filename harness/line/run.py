@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, runs
+from harness import assets, aws, runs
 from harness.build import Package
 from harness.build import build as build_package
 from harness.comparing import baseline
@@ -40,6 +40,7 @@ from harness.progress import Step, Ui
 from harness.pytest_gates import shared as gate_shared
 from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
 from harness.terminal import short_path
+from harness.tuning import price_list
 from harness.tuning.tuner import FinishedExecution
 
 STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
@@ -142,6 +143,11 @@ class Run:
         if account and not settings.emulated:
             bucket = environment.require_bucket(account, settings.state_bucket, env_name)
             premises.warn_of_quotas(account, ui)
+        price = (
+            price_list.unlisted(assets.tuner_sources(project), account.region) if account else ""
+        )
+        if price:
+            ui.warn(price)
 
         folder = runs.create(
             all_runs,

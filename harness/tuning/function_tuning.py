@@ -26,7 +26,7 @@ from harness.line.run import Run
 from harness.progress import Ui
 from harness.results import Leftover, TuningResult
 from harness.runs import TUNER_ENV
-from harness.tuning import functions, state_machines, tuner
+from harness.tuning import functions, price_list, state_machines, tuner
 from harness.tuning import lock as function_lock
 from harness.tuning.checks import integer, is_true, s3_location
 from harness.tuning.functions import Function
@@ -101,7 +101,7 @@ class FunctionTuning(Run):
             ui.warn(f"{function.name}: {words}")
         for words in _hints(function, order):
             ui.note(words)
-        price = unlisted_price(assets.tuner_sources(project), function.region)
+        price = price_list.unlisted(assets.tuner_sources(project), function.region)
         if price:
             ui.warn(price)
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
@@ -220,7 +220,7 @@ class FunctionTuning(Run):
         location = s3_location(self.tuning_input.get("payloadS3") or "")
         seconds = self.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
-            "architecture": tuner_architecture(self.sources, self.account.region),
+            "architecture": price_list.tuner_architecture(self.sources, self.account.region),
             "kms_key_arns": sorted(
                 {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
             ),
@@ -232,44 +232,6 @@ class FunctionTuning(Run):
             "total_timeout_seconds": int(min(max(seconds, _LIMITS_S[0]), _LIMITS_S[1])),
             "tunable_function_arns": [self.function.arn],
         }
-
-
-def tuner_architecture(sources: Path, region: str) -> str:
-    """Return the processor of the tuner's own functions: arm64 where the price list has it.
-
-    Args:
-        sources: Folder that the tuner is deployed from.
-        region: Where it will be. One that is newer than the list may have no arm64; all regions
-            have x86_64.
-    """
-    prices = _price_list(sources)
-    known = _is_listed(prices, region)
-    return "arm64" if known and f"arm64 in {region}" not in prices["assumed"] else "x86_64"
-
-
-def unlisted_price(sources: Path, region: str) -> str:
-    """Return what costs of a region rest on that the price list does not have; empty if it does.
-
-    Args:
-        sources: Folder that the tuner is deployed from.
-        region: The function's.
-    """
-    prices = _price_list(sources)
-    if _is_listed(prices, region):
-        return ""
-    found = (c for prefix, c in prices["billed_in"].items() if region.startswith(prefix))
-    billed_in = next((f", which is billed in {currency}" for currency in found), "")
-    return f"the price list has no {region}{billed_in}: costs are those of most regions, in USD"
-
-
-def _price_list(sources: Path) -> dict[str, Any]:
-    file = sources / "lambda" / "power_tuner" / "power_tuner" / "prices.json"
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
-
-
-def _is_listed(prices: Mapping[str, Any], region: str) -> bool:
-    return region in prices["default_in"] or region in prices["gb_second"]["x86_64"]
 
 
 def _hints(function: Function, order: Order) -> Iterator[str]:

@@ -10,8 +10,9 @@ from power_tuner.prices import lookup
 
 from harness import assets
 from harness.errors import UserError
-from harness.tuning.function_tuning import longest_measuring_s, tuner_architecture, unlisted_price
+from harness.tuning.function_tuning import longest_measuring_s
 from harness.tuning.functions import FunctionName, parse_name
+from harness.tuning.price_list import tuner_architecture, unlisted
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
 
@@ -100,7 +101,7 @@ def test_the_tuner_is_deployed_where_there_is_no_arm64(region: str, architecture
 )
 def test_a_price_that_the_list_does_not_have_is_told_first(region: str, words: str) -> None:
     """As the tuner's own output tells it; a currency of its own is named."""
-    said = unlisted_price(assets.root(), region)
+    said = unlisted(assets.root(), region)
     assert re.search(words, said) if words else said == ""
     assumed = lookup(region, "x86_64").assumed
     assert bool(assumed) is bool(words)
