@@ -6,6 +6,7 @@ rest of the harness cannot hold: JSON and TOML are read down to values that can 
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import os
@@ -21,6 +22,13 @@ from harness.errors import UserError, brief
 MOST_BYTES = 64_000_000
 # Terraform's plans go to 20 levels; Python's own limit differs between its parts and releases.
 MOST_LEVELS = 200
+# The mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _SHARED_INTEGER_BITS = 1024  # beyond, no other program's number holds it: a double ends there
 
@@ -82,8 +90,20 @@ def read_bytes(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> 
     return content
 
 
+def decode(content: bytes) -> str:
+    """Return a text without its byte order mark; without one it is UTF-8.
+
+    Windows writes UTF-8 with such a mark, and `>` of its PowerShell UTF-16.
+
+    Raises:
+        UnicodeDecodeError: It is in another encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig")
+    return content.decode(encoding)
+
+
 def read_text(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> str:
-    """Return the content of a UTF-8 file, without the byte order mark that some editors put there.
+    """Return the content of a text file, as `decode` reads it.
 
     Raises:
         MissingError: It is not there.
@@ -91,7 +111,7 @@ def read_text(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> s
     """
     content = read_bytes(path, most_bytes=most_bytes, where=where)
     try:
-        return content.decode("utf-8-sig")
+        return decode(content)
     except UnicodeDecodeError as error:
         raise UnreadableError(
             where or brief(path, most=300), f"not UTF-8: byte {error.start + 1} is none"
@@ -135,6 +155,8 @@ def parse_json(text: str | bytes, where: str) -> Any:
         UnreadableError: It is not JSON, or holds what no other program could read (a number that
             is none, half a character, hundreds of levels).
     """
+    if isinstance(text, str):
+        text = text.removeprefix("\ufeff")  # a byte order mark of Windows
     return _checked(
         lambda: json.loads(text, parse_constant=_refuse, parse_float=_finite), "JSON", where
     )

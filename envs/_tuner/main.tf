@@ -42,6 +42,7 @@ module "power_tuner" {
   name_prefix              = var.name_prefix
   architecture             = var.architecture
   package                  = module.packages.packages["power_tuner"]
+  kms_key_arns             = var.kms_key_arns
   log_retention_days       = 7
   payload_bucket           = var.payload_bucket
   permissions_boundary_arn = var.permissions_boundary_arn

@@ -5,6 +5,13 @@ variable "architecture" {
   nullable    = false
 }
 
+variable "kms_key_arns" {
+  description = "ARNs of the customer managed KMS keys of the function and of the payload."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "name_prefix" {
   description = "Start of all names, e.g. dyno-251120-0915-k3f9."
   type        = string

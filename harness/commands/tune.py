@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -35,8 +37,10 @@ Without --function: the function of a standing environment (`dyno up`, `dyno run
 
 With --function: any function that is there. Nothing is deployed but the power tuner, \
 which may touch that function alone and is taken down afterwards whatever happens. The \
-function stays as it was: its memory size, and no version and no alias more. It works in the \
-account and region that your credentials name (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
+function stays as it was: its memory size, and no version and no alias more. While versions are \
+published, $LATEST runs through all sizes, the smallest first, for whoever calls it without a \
+version or an alias. It works in the account and region that your credentials name \
+(AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
 
 With --deployed --env NAME: the function that `dyno deploy` keeps there, by the power tuner that \
 stands beside it. It is called as often as the tuning says, with real data, so \\[tuning] must \
@@ -161,12 +165,17 @@ def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool)
         raise UserError(f"{', '.join(wrong)}: say which function with --function NAME_OR_ARN")
     overrides = {f"tuning.{name}": value for name, value in call.flags.items()}
     overrides["tuning.timeout_minutes"] = call.timeout_minutes
-    with reopened(run_id, overrides, wait=wait) as opened:
-        opened.tune()
-    if as_json:
-        print_json(opened.result.to_json()["tuning"])
-    else:
-        summary(opened, parts=("tuning",))
+    found = before = None
+    try:
+        with reopened(run_id, overrides, wait=wait) as opened:
+            found, before = opened, opened.result.tuning
+            opened.tune()
+    finally:  # what was measured before time was up is told, too
+        if found is not None and found.result.tuning is not before:
+            if as_json:
+                print_json(found.result.to_json()["tuning"])
+            else:
+                summary(found, parts=("tuning",))
 
 
 def _require_alone(run_id: str | None, call: Call, *, wait: bool) -> None:
@@ -197,17 +206,16 @@ def _tune_deployed(call: Call, *, as_json: bool) -> int:
     from harness.config import load_env
     from harness.delivery import deployed
     from harness.tuning import order as tuning_order
+    from harness.tuning import state_machines
 
     assert call.env is not None
     env = load_env(project(), call.env, {"environment.region": call.region})
     tuning_order.require_own_payload(env, call.flags)
     account = deployed.account_of(project(), env)
     outputs = deployed.read_outputs(project(), env, account)
+    machine = state_machines.of_outputs(outputs, call.env, account, Ui().note)
     there = replace(
-        call,
-        function=outputs.get("function_arn"),
-        tuner=outputs.get("state_machine_arn") or None,
-        region=account.region,
+        call, function=outputs.get("function_arn"), tuner=machine or None, region=account.region
     )
     if not there.function:
         raise UserError(f"envs/{call.env} tells no function_arn: deploy it with that output")
@@ -276,6 +284,21 @@ def _say_how_to_use_again(run: FunctionTuning, stream: Any) -> None:
     lines = (
         f"The power tuner stands until {lease.expires_at}. It may tune {run.function.name} alone:",
         f"  dyno tune --function {run.function.arn} --tuner {machine}",
-        f"take it down: make down RUN={run.folder.run_id}",
+        f"Take it down: {_how_to_take_down(run)}",
     )
     print(*lines, sep="\n", file=stream)
+
+
+def _how_to_take_down(run: FunctionTuning) -> str:
+    """Return a command for another shell, which need not have this one's credentials set."""
+    from harness.local import server
+
+    run_id, endpoint = run.folder.run_id, run.account.endpoint
+    has_makefile = (run.project / "Makefile").is_file()
+    command = f"make down RUN={run_id}" if has_makefile else f"dyno down --run {run_id}"
+    local = server.status(server.project_home(run.project))
+    if endpoint and local is not None and local.endpoint == endpoint:
+        return f'eval "$(dyno local env)" && {command}'
+    names = ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
+    values = [f"{name}={shlex.quote(os.environ[name])}" for name in names if os.environ.get(name)]
+    return " ".join([*values, command])

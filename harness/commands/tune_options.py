@@ -85,7 +85,7 @@ TimeoutMinutes = Annotated[
         _FUNCTION,
         "--timeout-minutes",
         metavar="MIN",
-        help="Longest time to measure; 60 if left out.",
+        help="Longest time to measure, 60 if not given; what is unfinished then is left out.",
     ),
 ]
 Power = Annotated[

@@ -101,7 +101,7 @@ class Resumed(Run):
     def _go_on(self, done: frozenset[str]) -> None:
         """Use the environment that stands."""
         self.finished = done
-        if "tune" not in done and (machine := self.result.outputs.get("state_machine_arn")):
+        if "tune" not in done and (machine := self.own_tuner()):
             with aws.errors_of("tune"):  # the killed run's own tuning has the function's lock
                 executions.end_all(self.account.session, machine)
         # what was measured half is measured again

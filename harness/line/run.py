@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import aws, runs
+from harness import assets, aws, runs
 from harness.build import Package
 from harness.build import build as build_package
 from harness.comparing import baseline
@@ -48,7 +48,7 @@ from harness.progress import Step, Ui
 from harness.pytest_gates import shared as gate_shared
 from harness.results import Leftover, LoadResult, RunResult, SmokeResult, TuningResult, Verdict
 from harness.terminal import short_path
-from harness.tuning import functions
+from harness.tuning import functions, price_list
 from harness.tuning.tuner import FinishedExecution
 
 STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
@@ -161,6 +161,11 @@ class Run:
         if account and not settings.emulated:
             bucket = environment.require_bucket(account, settings.state_bucket, env_name)
             premises.warn_of_quotas(account, ui)
+        price = (
+            price_list.unlisted(assets.tuner_sources(project), account.region) if account else ""
+        )
+        if price:
+            ui.warn(price)
 
         folder = runs.create(
             all_runs,
@@ -321,7 +326,8 @@ class Run:
         from harness.tuning import input as tuning_input
         from harness.tuning import tuner
 
-        if not self.result.outputs.get("state_machine_arn"):
+        machine = self.own_tuner()
+        if not machine:
             return self._tune_beside()
         settings = self.tuning_settings()
         request = tuning_input.from_settings(
@@ -333,12 +339,13 @@ class Run:
                 step,
                 f"{sizes} MB, {settings.num} invocations each",
                 request,
-                self.result.outputs["state_machine_arn"],
-                self.account,
+                machine,
+                replace(self.account, region=machine.split(":")[3]),
             )
             tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
+            tuner.require_whole(finished.output)
         self.folder.mark("tune")
         return tuning
 
@@ -350,6 +357,13 @@ class Run:
         settings = self.env.settings.tuning
         sizes = sorted({*settings.power_values, int(self.result.outputs["memory_mb"])})
         return settings.model_copy(update={"power_values": sizes})
+
+    def own_tuner(self) -> str:
+        """Return the ARN of the environment's own power tuner; empty if it has none."""
+        from harness.tuning import state_machines
+
+        outputs = self.result.outputs
+        return state_machines.of_outputs(outputs, self.env.name, self.account, self.ui.note)
 
     def _run_tuner(
         self,
@@ -381,7 +395,6 @@ class Run:
         started = time.monotonic()
         try:  # no step around it: it is a run with steps of its own
             tuning = side_tuning.tune(self)
-            self._add(tuning=tuning)
             self.folder.mark("tune")
         finally:
             elapsed = round(time.monotonic() - started, 3)
@@ -443,6 +456,10 @@ class Run:
         """Put a load test's result in the place of the one with its label, or add it."""
         found = {result.label: result for result in self.result.load} | {load.label: load}
         self._add(load=tuple(found.values()))
+
+    def keep_tuning(self, tuning: TuningResult) -> None:
+        """Take what a power tuner beside the environment has measured for the run's."""
+        self._add(tuning=tuning)
 
     def keep_verdict(self, verdict: Verdict) -> None:
         """Take a verdict that was reached elsewhere for the run's."""

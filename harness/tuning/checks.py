@@ -74,12 +74,23 @@ def is_true(value: Any) -> bool:
     return value is True or (isinstance(value, str | int) and str(value).lower() in ("true", "1"))
 
 
+def integer(value: Any) -> int | None:
+    """Return an integer, or a string of one; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value):
+        return int(value)
+    return None
+
+
 # --- checks: each yields its complaints -----------------------------------------------------------
 
 
 def _num(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     value = tuning_input.get("num")
-    number = _integer(value)
+    number = integer(value)
     if number is None or number < NUM_MIN:
         said = "missing" if value is None else f"{_shown(value)} is not allowed"
         yield f"num: {said}: invocations per power value, at least {NUM_MIN}"
@@ -117,6 +128,9 @@ def _numbers(tuning_input: Mapping[str, Any]) -> Iterator[str]:
         value = tuning_input.get(key)
         if value is not None and not _is_number(value):
             yield f"{key}: {_shown(value)} is not a number"
+    limit = tuning_input.get("timeLimitSeconds")
+    if limit is not None and not (_is_number(limit) and float(limit) > 0):
+        yield f"timeLimitSeconds: {_shown(limit)} is not a number of seconds above 0"
 
 
 def _processors(tuning_input: Mapping[str, Any]) -> Iterator[str]:
@@ -150,7 +164,7 @@ def _payload_s3(tuning_input: Mapping[str, Any]) -> Iterator[str]:
 
 def _payload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     """A list of payloads with weights must fit into `num` invocations."""
-    num = _integer(tuning_input.get("num"))
+    num = integer(tuning_input.get("num"))
     weights = _weights(tuning_input.get("payload"))
     if tuning_input.get("payloadS3") or num is None or not weights:
         return
@@ -198,7 +212,7 @@ _CHECKS: Sequence[Callable[[Mapping[str, Any]], Iterator[str]]] = (
 
 
 def _is_power_value(value: Any) -> bool:
-    number = _integer(value)
+    number = integer(value)
     return number is not None and MEMORY_MB_MIN <= number <= MEMORY_MB_MAX
 
 
@@ -237,17 +251,6 @@ def _weights(payload: Any) -> list[Any]:
 def _truthy(value: Any) -> bool:
     """JavaScript's idea of it: empty lists and objects count."""
     return isinstance(value, list | dict) or bool(value)
-
-
-def _integer(value: Any) -> int | None:
-    """Return an integer, or a string of one; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
-    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value):
-        return int(value)
-    return None
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,7 @@ import botocore.exceptions
 
 from harness.errors import StepError
 from harness.results import Leftover
-from harness.tuning import tuner
+from harness.tuning import functions, tuner
 from harness.tuning.functions import Function
 
 
@@ -50,7 +50,7 @@ def end_all(
         tuning_input = json.loads(states.describe_execution(executionArn=arn)["input"])
         tuner.stop(
             arn,
-            function_arn=str(tuning_input.get("lambdaARN")),
+            function_arn=functions.unqualified(str(tuning_input.get("lambdaARN"))),
             session=session,
             clock=clock,
             sleep=sleep,

@@ -7,7 +7,7 @@ whatever happens. Its environment is a power tuner that may touch exactly one fu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,9 +26,9 @@ from harness.line.run import Run
 from harness.progress import Ui
 from harness.results import Leftover, TuningResult
 from harness.runs import TUNER_ENV
-from harness.tuning import functions, state_machines, tuner
+from harness.tuning import functions, price_list, state_machines, tuner
 from harness.tuning import lock as function_lock
-from harness.tuning.checks import is_true, s3_location
+from harness.tuning.checks import integer, is_true, s3_location
 from harness.tuning.functions import Function
 from harness.tuning.input import as_settings
 from harness.tuning.order import Order
@@ -36,6 +36,7 @@ from harness.tuning.order import Order
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
     "architecture",
+    "kms_key_arns",
     "payload_bucket",
     "processor_function_arns",
     "total_timeout_seconds",
@@ -55,6 +56,7 @@ class FunctionTuning(Run):
     Attributes:
         function: The function, as it was found.
         tuning_input: The state machine's whole input.
+        payload_key_arn: KMS key of the payload in S3; empty: it needs none, or nobody may look.
         output: The state machine's output as it came; None before.
     """
 
@@ -63,6 +65,7 @@ class FunctionTuning(Run):
     function: Function
     tuning_input: dict[str, Any]
     tuner_arn: str
+    payload_key_arn: str = ""
     output: dict[str, Any] | None = None
 
     @classmethod
@@ -94,9 +97,16 @@ class FunctionTuning(Run):
             sweeper.tidy(project, ui, runs_folder)
             account = aws.connect(_region(order))
         function = functions.look_up(order.function, account)
+        for words in functions.require_tunable(function, account):
+            ui.warn(f"{function.name}: {words}")
+        for words in _hints(function, order):
+            ui.note(words)
+        price = price_list.unlisted(assets.tuner_sources(project), function.region)
+        if price:
+            ui.warn(price)
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
         _require_processors(tuning_input, account)
-        _require_payload(tuning_input, account)
+        payload_key_arn = _require_payload(tuning_input, account)
         tools = None
         if order.tuner_arn:
             state_machines.require_tuner(order.tuner_arn, account)
@@ -110,7 +120,9 @@ class FunctionTuning(Run):
         folder = _new_folder(runs_folder or project / "runs", order, account, server_home)
         folder.update_lease(function_arn=function.arn, function_memory_mb=function.memory_mb)
         environment.keep_state_in(bucket, folder, account)
-        return cls._new(project, order, folder, account, tools, ui, function, tuning_input)
+        run = cls._new(project, order, folder, account, tools, ui, function, tuning_input)
+        run.payload_key_arn = payload_key_arn
+        return run
 
     @classmethod
     def _new(
@@ -171,10 +183,12 @@ class FunctionTuning(Run):
             runs.write_atomically(self.output_path, json.dumps(self.output, indent=2) + "\n")
             if is_true(self.output.get("dryRun")):
                 step.update(f"dry run of {what}")
+                tuner.require_whole(self.output)
                 return self.output
             tuning = tuner.parse_output(self.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{what}; {tuning.strategy}: {tuning.power} MB")
+            tuner.require_whole(self.output)
         return self.output
 
     def down(self) -> tuple[Leftover, ...]:
@@ -206,29 +220,43 @@ class FunctionTuning(Run):
         location = s3_location(self.tuning_input.get("payloadS3") or "")
         seconds = self.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
-            "architecture": tuner_architecture(self.sources, self.account.region),
+            "architecture": price_list.tuner_architecture(self.sources, self.account.region),
+            "kms_key_arns": sorted(
+                {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
+            ),
             "payload_bucket": location
             and {"name": location[0], "key_pattern": _literally(location[1])},
             "processor_function_arns": sorted(
-                {_unqualified(arn) for arn in _processors(self.tuning_input).values()}
+                {functions.unqualified(arn) for arn in _processors(self.tuning_input).values()}
             ),
             "total_timeout_seconds": int(min(max(seconds, _LIMITS_S[0]), _LIMITS_S[1])),
             "tunable_function_arns": [self.function.arn],
         }
 
 
-def tuner_architecture(sources: Path, region: str) -> str:
-    """Return the processor of the tuner's own functions: arm64 where the price list has it.
+def _hints(function: Function, order: Order) -> Iterator[str]:
+    """Yield what is good to know before anything is deployed."""
+    minutes = order.settings.tuning.timeout_minutes
+    longest_s = longest_measuring_s(function.timeout_s, order.tuning_input)
+    if longest_s > minutes * 60:
+        yield (
+            f"measuring may take {longest_s / 60:,.0f} min if each invocation takes the "
+            f"{function.timeout_s} s of the function's Timeout; after {minutes:g} min "
+            "(--timeout-minutes) it ends, and what is not measured is left out"
+        )
 
-    Args:
-        sources: Folder that the tuner is deployed from.
-        region: Where it will be. One that is newer than the list may have no arm64; all regions
-            have x86_64.
-    """
-    file = sources / "lambda" / "power_tuner" / "power_tuner" / "prices.json"
-    prices = json.loads(file.read_text(encoding="utf-8"))
-    known = region in prices["default_in"] or region in prices["gb_second"]["arm64"]
-    return "arm64" if known and f"arm64 in {region}" not in prices["assumed"] else "x86_64"
+
+def longest_measuring_s(timeout_s: int, tuning_input: Mapping[str, Any]) -> float:
+    """Return how long measuring takes, in seconds, if each invocation takes its time-out."""
+    values = tuning_input.get("powerValues")
+    sizes = len(ALL_POWER_VALUES) if values == "ALL" else len(set(map(str, values or ["default"])))
+    one_by_one = 1 if is_true(tuning_input.get("dryRun")) else integer(tuning_input["num"]) or 1
+    if any(is_true(tuning_input.get(key)) for key in ("parallelInvocation", "onlyColdStarts")):
+        return timeout_s
+    # power values side by side, unless they are to come one after the other
+    in_turn = sizes if is_true(tuning_input.get("sequential")) else 1
+    pause_s = (integer(tuning_input.get("sleepBetweenRunsMs")) or 0) / 1000
+    return in_turn * one_by_one * (timeout_s + pause_s)
 
 
 def _region(order: Order) -> str:
@@ -298,24 +326,24 @@ def _require_processors(tuning_input: Mapping[str, Any], account: aws.Account) -
         functions.require_processor(arn, key, account)
 
 
-def _require_payload(tuning_input: Mapping[str, Any], account: aws.Account) -> None:
-    """Make sure that a payload in S3 is there, as far as these credentials can tell.
+def _require_payload(tuning_input: Mapping[str, Any], account: aws.Account) -> str:
+    """Make sure that a payload in S3 is there, and return the ARN of its KMS key, if it has one.
 
-    The tuner reads it with its own role, so a refusal here says nothing.
+    As far as these credentials can tell: the tuner reads it with its own role, so a refusal here
+    says nothing.
     """
     location = s3_location(tuning_input.get("payloadS3") or "")
     if location is None:
-        return
+        return ""
     bucket, key = location
     try:
-        account.session.client("s3").head_object(Bucket=bucket, Key=key)
+        found = account.session.client("s3").head_object(Bucket=bucket, Key=key)
     except botocore.exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             raise UserError(f"payloadS3: there is no object s3://{bucket}/{key}") from error
-
-
-def _unqualified(arn: str) -> str:
-    return ":".join(arn.split(":")[:7])
+        return ""
+    named = str(found.get("SSEKMSKeyId") or "")
+    return named if named.startswith("arn:") else ""
 
 
 def _literally(key: str) -> str:

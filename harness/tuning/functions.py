@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import botocore.exceptions
 
 from harness.aws import Account
 from harness.errors import UserError, brief
+from harness.tuning import kinds
 
 # All forms that Lambda itself takes: NAME, ACCOUNT:function:NAME and the ARN, each with a
 # version or an alias behind it.
@@ -40,6 +42,10 @@ class Function:
     memory_mb: int
     architecture: str
     runtime: str  # empty for a container image
+    timeout_s: int = 3
+    kms_key_arn: str = ""  # of its environment variables; empty: AWS's own
+    why_not: str = ""  # it cannot be tuned, to be read behind its name; empty if it can
+    warnings: tuple[str, ...] = ()  # what its figures will leave out
 
     @property
     def summary(self) -> str:
@@ -70,7 +76,7 @@ def parse_name(text: str) -> FunctionName:
 
 
 def look_up(name: FunctionName, account: Account) -> Function:
-    """Return a function that can be tuned.
+    """Return a function that can be invoked.
 
     Args:
         name: The function.
@@ -101,7 +107,24 @@ def look_up(name: FunctionName, account: Account) -> Function:
         memory_mb=int(config["MemorySize"]),
         architecture=(config.get("Architectures") or ["x86_64"])[0],
         runtime=config.get("Runtime", ""),
+        timeout_s=int(config.get("Timeout") or 3),
+        kms_key_arn=config.get("KMSKeyArn") or "",
+        why_not=kinds.why_not(config),
+        warnings=tuple(kinds.warnings(config)),
     )
+
+
+def require_tunable(function: Function, account: Account) -> list[str]:
+    """Make sure that a function is of a kind that can be tuned, and return what to warn of.
+
+    Raises:
+        UserError: It is none.
+    """
+    client = account.session.client("lambda", region_name=function.region)
+    why = function.why_not or _reserved_nothing(client, function.name)
+    if why:
+        raise UserError(f"{function.name} {why}.")
+    return [*function.warnings, *_streaming_url(client, function.name)]
 
 
 def require_processor(arn: str, key: str, account: Account) -> None:
@@ -125,6 +148,30 @@ def require_processor(arn: str, key: str, account: Account) -> None:
     except botocore.exceptions.ClientError as error:
         if error.response["Error"]["Code"] not in _DENIED:
             raise UserError(f"{key}: {arn} cannot be looked up: {error}") from error
+
+
+def unqualified(arn: str) -> str:
+    """Return a function's ARN without version or alias; anything else as it is."""
+    return ":".join(arn.split(":")[:7])
+
+
+def _reserved_nothing(client: Any, name: str) -> str:
+    """Return why a function cannot run that may not; empty if it may, or nobody may look."""
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        found = client.get_function_concurrency(FunctionName=name)
+        if found.get("ReservedConcurrentExecutions") == 0:
+            return "has a reserved concurrency of 0: it cannot run"
+    return ""
+
+
+def _streaming_url(client: Any, name: str) -> list[str]:
+    """Return a warning if a function's URL streams; none if it does not, or nobody may look."""
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        pages = client.get_paginator("list_function_url_configs").paginate(FunctionName=name)
+        urls = [url for page in pages for url in page["FunctionUrlConfigs"]]
+        if any(url.get("InvokeMode") == "RESPONSE_STREAM" for url in urls):
+            return [kinds.STREAMS]
+    return []
 
 
 def _configuration(client: Any, name: str, account: Account, qualifier: str = "") -> dict[str, Any]:

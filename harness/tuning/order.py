@@ -137,7 +137,7 @@ def read_json(path: str, flag: str) -> Any:
     if path != "-":
         return reading.read_json(Path(path), where=where)
     try:
-        text = sys.stdin.read(reading.MOST_BYTES)
-    except (OSError, UnicodeDecodeError) as error:
+        text = reading.decode(sys.stdin.buffer.read(reading.MOST_BYTES))
+    except (OSError, ValueError) as error:
         raise UserError(f"{where}: cannot be read: {error}") from error
     return reading.parse_json(text, where)

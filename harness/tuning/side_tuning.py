@@ -44,6 +44,8 @@ def tune(run: Run) -> TuningResult:
     status = pipeline.execute(beside, keep=False, work=beside.work)
     if status == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
+    if beside.result.tuning is not None:
+        run.keep_tuning(beside.result.tuning)  # though it may not be all that was asked for
     if beside.result.tuning is None or beside.result.error:
         raise StepError(
             "tune", beside.result.error or "no result", f"see {beside.folder.path / 'logs'}"

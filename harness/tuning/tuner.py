@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from harness.results import (
     Strategy,
     TuningResult,
 )
+from harness.tuning import functions
 from harness.tuning.separation import settled
 
 LOCK_ALIAS = "dyno-tuner-lock"  # on the function while it is tuned, see modules/power_tuner
@@ -28,8 +30,11 @@ MARK = "dyno-tuner "  # starts the description of every version that the tuner p
 _NAME_CHARS = 75
 _HASH_CHARS = 16
 _POLL_S = 0.5
+_CONCLUDING_S = 120.0  # from the end of measuring to that of the execution
 _CLEAN_UP_S = 180.0
 _CLEAN_LOOKS = 2  # in a row: a function that was about to be locked looks clean once
+
+_MORE_TIME = "Give it more time: timeout_minutes under [tuning], or --timeout-minutes."
 
 _HINTS = {
     "InvalidInput": "Correct the input; nothing was changed.",
@@ -111,13 +116,13 @@ def tune(
 ) -> TuningResult:
     """Tune a function and return what was found.
 
-    On Ctrl-C, and when the time is over, the execution is stopped and its clean-up awaited.
+    On Ctrl-C, and when it does not end, the execution is stopped and its clean-up awaited.
 
     Args:
         request: What to measure.
         state_machine_arn: The power tuner's.
         session: A boto3 session that may use the state machine.
-        timeout_s: Longest time to wait for the result.
+        timeout_s: Longest time to measure; what is not finished then is left out.
         on_progress: Told about the state, about twice a second.
         clock: Monotonic seconds.
         sleep: Waits so many seconds.
@@ -157,23 +162,39 @@ def run(
 ) -> FinishedExecution:
     """Run the state machine with a raw input, as `tune` does, and return its raw output."""
     states = session.client("stepfunctions")
-    arn = _start(states, state_machine_arn, tuning_input)
+    arn = _start(states, state_machine_arn, _within(tuning_input, timeout_s))
     follower = _Follower(states, arn, _expected_invocations(tuning_input), clock)
     try:
         while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
             on_progress(follower.progress())
-            if follower.elapsed_s > timeout_s:
+            if follower.elapsed_s > timeout_s + _CONCLUDING_S:
                 raise StepError(
-                    "tune",
-                    f"the tuning is not over after {timeout_s:.0f} s: {arn}",
-                    "Give it more time: timeout_minutes under [tuning], or --timeout-minutes.",
+                    "tune", f"the tuning is not over after {timeout_s:.0f} s: {arn}", _MORE_TIME
                 )
             sleep(_POLL_S)
     except (KeyboardInterrupt, StepError):
-        function_arn = str(tuning_input.get("lambdaARN"))
+        function_arn = functions.unqualified(str(tuning_input.get("lambdaARN")))
         stop(arn, function_arn=function_arn, session=session, clock=clock, sleep=sleep)
         raise
     return _finished(execution)
+
+
+def require_whole(output: Mapping[str, Any]) -> None:
+    """Make sure that all that was asked for was measured.
+
+    Args:
+        output: The state machine's, to be kept before.
+
+    Raises:
+        StepError: Time was up before.
+    """
+    if output.get("timedOut"):
+        raise StepError(
+            "tune",
+            "time was up before all was measured; what was measured is kept, and the warnings say "
+            "what is missing",
+            _MORE_TIME,
+        )
 
 
 def stop(
@@ -357,6 +378,13 @@ def _measured(state_input: str) -> int | None:
     except (ValueError, AttributeError):
         return None
     return measured if isinstance(measured, int) and measured > 0 else None
+
+
+def _within(tuning_input: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
+    """Return an input whose tuning ends measuring before nobody waits for it any more."""
+    limit = tuning_input.get("timeLimitSeconds")
+    limit_s = timeout_s if limit is None else min(float(limit), timeout_s)
+    return {**tuning_input, "timeLimitSeconds": limit_s} if math.isfinite(limit_s) else tuning_input
 
 
 def _expected_invocations(tuning_input: Mapping[str, Any]) -> int | None:

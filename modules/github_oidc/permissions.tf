@@ -222,8 +222,13 @@ data "aws_iam_policy_document" "tune" {
   }
 
   statement {
-    sid       = "SeeFunction"
-    actions   = ["lambda:GetAlias", "lambda:GetFunctionConfiguration"]
+    sid = "SeeFunction" # and whether it can be tuned
+    actions = [
+      "lambda:GetAlias",
+      "lambda:GetFunctionConcurrency",
+      "lambda:GetFunctionConfiguration",
+      "lambda:ListFunctionUrlConfigs",
+    ]
     resources = ["${local.functions}:${var.deployed.name_prefix}-*"]
   }
 

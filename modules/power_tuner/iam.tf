@@ -3,6 +3,26 @@ locals {
   # versions only (invoke, delete) cannot be done to a function.
   _versions = [for arn in var.tunable_function_arns : "${arn}:*"]
 
+  # What the key of a function's environment variables and package is needed for is done by Lambda
+  # in the name of who changes or publishes the function, and by S3 in the name of who reads.
+  _dns_suffixes = distinct(["amazonaws.com", data.aws_partition.this.dns_suffix])
+
+  _with_function_keys = length(var.kms_key_arns) == 0 ? {} : {
+    FunctionKeys = {
+      actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"]
+      resources = var.kms_key_arns
+      via       = [for suffix in local._dns_suffixes : "lambda.*.${suffix}"]
+    }
+  }
+
+  _with_payload_keys = length(var.kms_key_arns) == 0 || var.payload_bucket == null ? {} : {
+    PayloadKeys = {
+      actions   = ["kms:Decrypt"]
+      resources = var.kms_key_arns
+      via       = [for suffix in local._dns_suffixes : "s3.*.${suffix}"]
+    }
+  }
+
   _with_payload_bucket = var.payload_bucket == null ? {} : {
     Payload = {
       actions   = ["s3:GetObject"]
@@ -23,7 +43,7 @@ locals {
   }
 
   permissions = {
-    prepare = merge(local._with_payload_bucket, {
+    prepare = merge(local._with_payload_bucket, local._with_payload_keys, local._with_function_keys, {
       Publish = {
         actions = [
           "lambda:CreateAlias",
@@ -51,7 +71,7 @@ locals {
       }
     })
 
-    measure = merge(local._with_payload_bucket, local._with_processors, {
+    measure = merge(local._with_payload_bucket, local._with_payload_keys, local._with_processors, {
       Invoke = {
         actions   = ["lambda:InvokeFunction"]
         resources = local._versions
@@ -60,7 +80,7 @@ locals {
 
     analyze = {}
 
-    optimize = {
+    optimize = merge(local._with_function_keys, {
       CleanUp = {
         actions   = ["lambda:InvokeFunction"]
         resources = [local.clean_up_function_arn]
@@ -80,9 +100,9 @@ locals {
         actions   = ["lambda:GetFunctionConfiguration"]
         resources = local._versions
       }
-    }
+    })
 
-    clean-up = {
+    clean-up = merge(local._with_function_keys, {
       Restore = {
         actions = [
           "lambda:DeleteAlias",
@@ -102,7 +122,7 @@ locals {
         actions   = ["states:DescribeExecution"]
         resources = [local.execution_arns]
       }
-    }
+    })
   }
 }
 
@@ -133,6 +153,16 @@ data "aws_iam_policy_document" "function" {
       sid       = statement.key
       actions   = statement.value.actions
       resources = statement.value.resources
+
+      dynamic "condition" {
+        for_each = try([statement.value.via], [])
+
+        content {
+          test     = "StringLike"
+          variable = "kms:ViaService"
+          values   = condition.value
+        }
+      }
     }
   }
 

@@ -65,10 +65,11 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = {
-      ARCHITECTURE         = var.architecture
-      CLEAN_UP_FUNCTION    = local.clean_up_function_arn
-      DEFAULT_POWER_VALUES = join(",", var.default_power_values)
-      VISUALIZATION_URL    = var.visualization_url
+      ARCHITECTURE          = var.architecture
+      CLEAN_UP_FUNCTION     = local.clean_up_function_arn
+      DEFAULT_POWER_VALUES  = join(",", var.default_power_values)
+      TOTAL_TIMEOUT_SECONDS = var.total_timeout_seconds
+      VISUALIZATION_URL     = var.visualization_url
     }
   }
 

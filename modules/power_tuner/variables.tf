@@ -24,6 +24,18 @@ variable "default_power_values" {
   }
 }
 
+variable "kms_key_arns" {
+  description = "ARNs of the customer managed KMS keys that encrypt tunable functions or payloads in S3; the keys' policies must leave it to IAM who uses them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "Give ARNs of keys, not of aliases, in kms_key_arns, e.g. arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab."
+  }
+}
+
 variable "log_retention_days" {
   description = "How many days the logs of the tuner's functions are kept."
   type        = number

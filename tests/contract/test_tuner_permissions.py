@@ -82,6 +82,23 @@ def test_measure_may_only_invoke() -> None:
     assert "resources = local._versions" in block
 
 
+def test_keys_are_used_through_their_services_only() -> None:
+    """What changes or publishes a function needs its key by Lambda; what reads, by S3."""
+    text = IAM_TF.read_text()
+    merged = dict(re.findall(r"\n    ([a-z-]+) += merge\(([^{]*)\{", text))
+    with_keys = {role for role, parts in merged.items() if "_with_function_keys" in parts}
+    assert with_keys == {"prepare", "optimize", "clean-up"}
+    readers = {role for role, parts in merged.items() if "_with_payload_keys" in parts}
+    assert readers == {r for r, parts in merged.items() if "_with_payload_bucket" in parts}
+    assert readers == {"prepare", "measure"}
+    statements = re.findall(r'actions   = (\[[^\]]*kms:[^\]]*\])\n.*\n +via +=.*"(\w+)\.\*', text)
+    assert statements == [
+        ('["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"]', "lambda"),
+        ('["kms:Decrypt"]', "s3"),
+    ]
+    assert text.count('"kms:') == 5  # with kms:ViaService
+
+
 def test_functions_cannot_be_deleted() -> None:
     """Deleting is allowed on versions only: no role can delete a function."""
     text = IAM_TF.read_text()

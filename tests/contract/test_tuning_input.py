@@ -40,6 +40,9 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "isolation": {"isolation": "alias", "onConflict": "wait"},
     "s3": {"payloadS3": "s3://bucket/a%20b?c"},
     "s3-none": {"payloadS3": ""},
+    "limit": {"timeLimitSeconds": 0.5},
+    "limit-string": {"timeLimitSeconds": "60"},
+    "limit-none": {"timeLimitSeconds": None},
     "strategy-empty": {"strategy": "", "onConflict": ""},
     "plain-list": {"payload": [{"weight": 1}, {"payload": 2}]},
     "weighted": {"payload": [{"weight": 1, "payload": {}}, {"weight": 9, "payload": []}]},
@@ -68,6 +71,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     "number": {"balancedWeight": "half"},
     "number-bool": {"discardTopBottom": True},
     "number-infinite": {"discardTopBottom": "inf"},
+    "limit-zero": {"timeLimitSeconds": 0},
+    "limit-word": {"timeLimitSeconds": "an hour"},
+    "limit-bool": {"timeLimitSeconds": True},
+    "limit-infinite": {"timeLimitSeconds": "inf"},
     "processor": {"preProcessorARN": "prepare"},
     "processor-number": {"postProcessorARN": 7},
     "alias-digits": {"autoOptimizeAlias": "12"},
@@ -151,8 +158,8 @@ def test_both_leave_the_same_room(values: Any, powers: int) -> None:
 
 
 def test_every_key_of_the_input_is_a_flag_or_a_setting() -> None:
-    """`isolation` has one value so far, and lambdaARN is --function."""
-    read = {key for key in _keys_that_prepare_reads() if key not in ("lambdaARN", "isolation")}
+    """`isolation` has one value so far, lambdaARN is --function, the limit --timeout-minutes."""
+    read = _keys_that_prepare_reads() - {"isolation", "lambdaARN", "timeLimitSeconds"}
     assert read == set(KEYS.values())
 
 

@@ -84,6 +84,54 @@ def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path, whee
     assert (project / "runs" / properties["dyno.run_id"] / "report.html").stat().st_size > 0
 
 
+OWN_WORKFLOW = """
+resource "aws_iam_role" "workflow" {
+  name = "${var.name_prefix}-workflow"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "states.amazonaws.com" }
+    }]
+  })
+}
+
+resource "aws_sfn_state_machine" "orders" {
+  name     = "${var.name_prefix}-orders"
+  role_arn = aws_iam_role.workflow.arn
+  definition = jsonencode({
+    StartAt = "Ship"
+    States  = { Ship = { Type = "Succeed" } }
+  })
+}
+
+output "state_machine_arn" { value = aws_sfn_state_machine.orders.arn }
+"""
+OF_OWN_WORKFLOW = """
+import pytest
+
+
+@pytest.mark.tuning(power_values=[128, 512], num=5, payload={"n": 1000})
+def test_workflow(tuning_result, dyno_environment):
+    states = dyno_environment.session.client("stepfunctions")
+    arn = dyno_environment.outputs["state_machine_arn"]
+    assert states.list_executions(stateMachineArn=arn)["executions"] == []
+"""
+
+
+@pytest.mark.slow
+def test_a_workflow_of_the_users_own_is_not_started(tmp_path: Path) -> None:
+    """An output state_machine_arn that is no power tuner: said, and one is deployed beside it."""
+    project = user_project.write(tmp_path / "mine")
+    (project / "envs" / "local" / "workflow.tf").write_text(OWN_WORKFLOW)
+    (project / "tests" / "test_gate.py").write_text(OF_OWN_WORKFLOW)
+    process = user_project.start(project, "--env", "local", "-rf")
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == pytest.ExitCode.OK, output
+    said = output.replace("\n", " ")
+    assert "state machine of the output state_machine_arn is not started: it is no power" in said
+    assert len(user_project.leases(project)) == 2  # the environment and the tuner beside it
+
+
 WORKERS = """
 import os
 import time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -246,6 +247,72 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
     assert folder.read_lease().state == "down"
 
 
+@pytest.mark.slow
+def test_a_key_of_the_function_s_own_and_how_to_take_a_kept_tuner_down(
+    place: Place, deploy_function: DeployFunction
+) -> None:
+    """The roles may use the key through Lambda alone; the printed command needs nothing else."""
+    key = f"arn:aws:kms:us-east-1:{place.session.account_id}:key/1234abcd-12ab-34cd"
+    deploy_function(place.session, "sealed", CPU, MemorySize=512, KMSKeyArn=key)
+    payload = write(place, "payload.json", {"N": 1})
+    status, output = place.dyno(
+        "tune", "--function", "sealed", "--payload", payload, "--dry-run", "--power=512", "--keep"
+    )
+    assert status == 0, place.stderr
+    iam = place.session.client("iam")
+    [folder] = runs.all_runs(place.project / "runs")
+    policies = {
+        state: iam.get_role_policy(
+            RoleName=f"{folder.read_lease().name_prefix}-tuner-{state}", PolicyName="own-work"
+        )["PolicyDocument"]
+        for state in ("prepare", "measure", "optimize", "clean-up", "analyze")
+    }
+    using = {
+        state: [row for row in policy["Statement"] if key in row["Resource"]]
+        for state, policy in policies.items()
+    }
+    assert {state for state, rows in using.items() if rows} == {"prepare", "optimize", "clean-up"}
+    for rows in filter(None, using.values()):
+        assert rows[0]["Condition"] == {"StringLike": {"kms:ViaService": "lambda.*.amazonaws.com"}}
+    command = re.search(r"Take it down: (.*)", output)
+    assert command is not None, output
+    assert command[1].startswith(f"AWS_ENDPOINT_URL={place.environment['AWS_ENDPOINT_URL']} ")
+    credentials = {k: v for k, v in place.environment.items() if k.startswith(("AWS_A", "AWS_S"))}
+    said = command[1].replace("dyno ", f"{sys.executable} -m harness.cli ")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    subprocess.run(
+        ["bash", "-c", said],
+        cwd=place.project,
+        env={**inherited, **credentials, "PYTHONPATH": str(PROJECT)},
+        check=True,
+        timeout=120,
+    )
+    assert folder.read_lease().state == "down"
+    place.session.client("lambda").delete_function(FunctionName="sealed")
+    place.session.client("logs").delete_log_group(logGroupName="/aws/lambda/sealed")
+
+
+@pytest.mark.slow
+def test_what_was_measured_survives_the_time_limit(place: Place) -> None:
+    """Printed, kept and reported, with a status that says that it is not all; hinted at before."""
+    arguments = ["--function", "sleeps", "--num", "1000", "--power", "128,256", "--json"]
+    status, output = place.dyno("tune", *arguments, "--timeout-minutes", "0.3")
+    assert status == 3, place.stderr
+    result = json.loads(output)
+    assert result["timedOut"] is True
+    assert [5 <= detail["count"] < 1000 for detail in result["details"]] == [True, True]
+    assert "128 MB: " in place.stderr + str(result["warnings"])
+    said = " ".join(place.stderr.split())
+    assert "measuring may take 500 min if each invocation takes the 30 s" in said
+    assert "time was up before all was measured; what was measured is kept" in said
+    [folder] = runs.all_runs(place.project / "runs")
+    evidence = json.loads(folder.result.read_text())
+    assert evidence["tuning"]["raw"] == result
+    assert "time was up" in evidence["error"]
+    assert (folder.path / "report.html").exists()
+    assert folder.read_lease().state == "down"
+
+
 def test_what_is_not_there_is_refused_before_anything_is_made(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +350,45 @@ def test_what_is_not_there_is_refused_before_anything_is_made(
             assert isinstance(result.exception, UserError), arguments
             assert complaint in str(result.exception)
     assert not (place.project / "runs").exists()
+
+
+def test_kinds_that_cannot_be_tuned_are_refused_before_anything_is_made(
+    place: Place, deploy_function: DeployFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their configuration; what the figures will leave out is said as early."""
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(place.project)
+    functions = place.session.client("lambda")
+    kinds: dict[str, dict[str, Any]] = {
+        "quiet": {"LoggingConfig": {"LogFormat": "JSON", "SystemLogLevel": "WARN"}},
+        "tenants": {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}},
+        "durable": {"DurableConfig": {"ExecutionTimeout": 60}},
+        "streams": {"SnapStart": {"ApplyOn": "PublishedVersions"}},
+        "reserved": {},
+    }
+    for name, config in kinds.items():
+        deploy_function(place.session, name, SLEEPS, **config)
+    functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
+    functions.create_function_url_config(
+        FunctionName="streams", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
+    )
+    for name, complaint in {
+        "quiet": "quiet logs in JSON at the system log level WARN",
+        "tenants": "tenants isolates its tenants",
+        "durable": "durable is a durable function",
+        "reserved": "reserved has a reserved concurrency of 0",
+        "streams:$LATEST": "not the ARN of a state machine",
+    }.items():
+        arguments = ["--function", place.arn(name), "--tuner", "nope"]
+        result = CliRunner().invoke(app, ["tune", *arguments])
+        assert isinstance(result.exception, UserError), arguments
+        assert complaint in str(result.exception)
+    assert "warning: streams: SnapStart: what AWS charges" in result.stderr
+    assert "warning: streams: its responses are streamed" in result.stderr
+    assert not (place.project / "runs").exists()
+    for name in kinds:
+        functions.delete_function(FunctionName=name)
 
 
 @contextmanager

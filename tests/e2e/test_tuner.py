@@ -47,6 +47,20 @@ def handler(event, context):
     return len(bytes(range(256)) * 4096 * 200)
 """
 
+RETHROWS = """
+def handler(event, context):
+    if "said" in event:
+        raise RuntimeError(event["said"])
+"""
+
+# What other programs, and other functions, were ended with.
+WORDS = (
+    "Task timed out after 3.00 seconds",
+    "ffmpeg: signal: killed",
+    "RequestId: 53ab7e8c-6a0b-4a0e Error: Runtime exited with error: signal: killed",
+    "CUDA out of memory",
+)
+
 RAISES = """
 def handler(event, context):
     raise KeyError("not today")
@@ -162,6 +176,19 @@ def test_nodejs_with_json_logs(tuner_stack: TunerStack, target: Callable[..., st
     assert done.status == "SUCCEEDED", done
     assert [d["count"] for d in done.output["details"]] == [5, 5]
     assert all(d["maxMemoryUsed"] for d in done.output["details"])
+
+
+def test_words_of_other_programs_kill_no_power_value(
+    tuner_stack: TunerStack, target: Callable[..., str]
+) -> None:
+    """A function that passes on how something else ended has failed, and was not killed."""
+    name = target("target-rethrows", RETHROWS)
+    payload: list[dict[str, Any]] = [{"weight": 1, "payload": {"said": words}} for words in WORDS]
+    payload.append({"weight": 16, "payload": {"fine": 1}})
+    done = tuner_stack.tune(name, powerValues=[256, 512], num=20, payload=payload)
+    assert done.status == "SUCCEEDED", done
+    found = [(row["count"], row["errors"], row["excluded"]) for row in done.output["details"]]
+    assert found == [(16, 4, ""), (16, 4, "")]
 
 
 def test_one_power_value_is_too_small(tuner_stack: TunerStack, target: Callable[..., str]) -> None:

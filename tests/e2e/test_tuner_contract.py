@@ -138,6 +138,19 @@ def test_qualified_function(
     assert done.cause.endswith(tuner_stack.function_arn(name))
 
 
+def test_kinds_that_cannot_be_tuned(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """A state machine that is started directly says so as well; $LATEST is the function itself."""
+    name = target("target-fast", FAST)
+    done = tuner_stack.tune(f"{name}:$LATEST", powerValues=[256], dryRun=True)
+    assert (done.status, done.output["lambdaARN"]) == ("SUCCEEDED", tuner_stack.function_arn(name))
+    quiet = target(
+        "target-quiet", FAST, LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "WARN"}
+    )
+    done = tuner_stack.tune(quiet)
+    assert (done.status, done.error) == ("FAILED", "NotTunable")
+    assert "at the system log level WARN" in done.cause
+
+
 def test_payloads_in_s3_that_cannot_be_read(
     tuner_stack: TunerStack, target: Callable[..., str]
 ) -> None:

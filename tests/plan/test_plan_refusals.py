@@ -94,6 +94,12 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
     "packages_none": ("packages", "packages", "{}", "at least one package"),
     "tuner_powers": ("power_tuner", "default_power_values", "[100]", "128 to 10240"),
     "tuner_arns": ("power_tuner", "tunable_function_arns", '["*"]', "at least one ARN"),
+    "tuner_keys": (
+        "power_tuner",
+        "kms_key_arns",
+        '["arn:aws:kms:eu-west-1:111122223333:alias/a"]',
+        "not of aliases",
+    ),
     "tuner_days": ("power_tuner", "log_retention_days", "2", "CloudWatch Logs knows"),
     "tuner_prefix": ("power_tuner", "name_prefix", '"1"', "2 to 40"),
     "tuner_timeout": ("power_tuner", "total_timeout_seconds", "1", "a week"),

@@ -22,6 +22,7 @@ module "power_tuner" {{
   tunable_function_arns    = ["arn:aws:lambda:eu-central-1:111122223333:function:shop-*"]
   processor_function_arns  = ["arn:aws:lambda:us-east-1:111122223333:function:prepare"]
   default_power_values     = [256, 2048]
+  kms_key_arns             = ["arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd"]
   log_retention_days       = 30
   measure_memory_mb        = 1024
   payload_bucket           = {{ name = "payloads", key_pattern = "tuning/*" }}
@@ -69,6 +70,7 @@ def test_functions(resources: dict[str, dict[str, Any]]) -> None:
         assert sorted(vpc["subnet_ids"]) == ["subnet-1", "subnet-2"]
         (environment,) = function["environment"]
         assert environment["variables"]["DEFAULT_POWER_VALUES"] == "256,2048"
+        assert environment["variables"]["TOTAL_TIMEOUT_SECONDS"] == "3600"
         assert environment["variables"]["VISUALIZATION_URL"] == "https://curves.example.com/"
         assert function["logging_config"][0]["log_group"] == (
             f"/aws/lambda/{function['function_name']}"

@@ -42,7 +42,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def dyno(*arguments: str, stdin: str = "") -> Result:
+def dyno(*arguments: str, stdin: str | bytes = "") -> Result:
     """Run the command in this process."""
     return CliRunner().invoke(app, list(arguments), input=stdin)
 
@@ -119,6 +119,18 @@ def test_input_and_payload_can_come_from_standard_input(project: Path) -> None:
     assert "--input -: num: 1 is not allowed" in str(result.exception)
     result = dyno("tune", "--function", "f", "--payload", "-", stdin="{")
     assert "--payload -: not JSON" in str(result.exception)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_files_of_windows_are_read(project: Path, encoding: str) -> None:
+    """A byte order mark is no mistake, in files and on standard input."""
+    content = (project / "small.json").read_text().encode(encoding)
+    (project / "small.json").write_bytes(content)
+    assert "--input small.json: num: 4" in str(dyno("tune", "--input", "small.json").exception)
+    assert "--input -: num: 4" in str(dyno("tune", "--input", "-", stdin=content).exception)
+    (project / "many.json").write_bytes((project / "many.json").read_text().encode(encoding))
+    result = dyno("tune", "--function", "f", "--payload", "many.json")
+    assert "11 payloads with weights do not fit" in str(result.exception)
 
 
 def test_the_help_teaches_by_examples(project: Path) -> None:

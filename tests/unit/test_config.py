@@ -9,6 +9,9 @@ import pytest
 from harness.config import Settings, load_env, parse_settings, with_overrides
 from harness.errors import UserError
 
+# of files that Windows writes: with a byte order mark
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-32")
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -183,5 +186,21 @@ def test_a_payload_file_is_read_beside_the_settings(project: Path) -> None:
     (env.folder / "event.json").write_text("{")
     with pytest.raises(UserError, match=r"event\.json: not JSON"):
         env.tuning_payload()
-    (env.folder / "event.json").write_text('{"operation": "list"}')
-    assert env.tuning_payload() == {"operation": "list"}
+    for wrong in (b'{"n": NaN}', b"[" * 100_000, "{é".encode("latin-1")):
+        (env.folder / "event.json").write_bytes(wrong)
+        with pytest.raises(UserError, match=r"event\.json is not JSON"):
+            env.tuning_payload()
+    for encoding in ENCODINGS:
+        (env.folder / "event.json").write_bytes('{"operation": "list"}'.encode(encoding))
+        assert env.tuning_payload() == {"operation": "list"}
+
+
+def test_settings_are_read_in_the_encodings_of_windows(project: Path) -> None:
+    """A byte order mark is none of TOML's business; any other encoding is the user's mistake."""
+    path = project / "envs" / "local" / "dyno.toml"
+    for encoding in ENCODINGS:
+        path.write_bytes("[tuning]\nnum = 7".encode(encoding))
+        assert load_env(project, "local").settings.tuning.num == 7
+    path.write_bytes(b"# caf\xe9\n")
+    with pytest.raises(UserError, match=r"dyno\.toml: cannot be read"):
+        load_env(project, "local")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
+from power_tuner.prices import lookup
 
 from harness import assets
 from harness.errors import UserError
-from harness.tuning.function_tuning import tuner_architecture
+from harness.tuning.function_tuning import longest_measuring_s
 from harness.tuning.functions import FunctionName, parse_name
+from harness.tuning.price_list import tuner_architecture, unlisted
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
 
@@ -53,6 +58,23 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [
+        ({"num": 10}, 9000),
+        ({"num": " 10 ", "sleepBetweenRunsMs": 1000}, 9010),
+        ({"num": 10, "powerValues": [128, "128", 256], "sequential": True}, 18_000),
+        ({"num": 10, "powerValues": "ALL", "sequential": "true"}, 46 * 9000),
+        ({"num": 10, "parallelInvocation": True}, 900),
+        ({"num": 10, "onlyColdStarts": True, "sequential": True}, 900),
+        ({"num": 10, "dryRun": True}, 900),
+    ],
+)
+def test_how_long_measuring_may_take(keys: dict[str, Any], seconds: float) -> None:
+    """Each invocation as long as the function's time-out, in the order that the input says."""
+    assert longest_measuring_s(900, keys) == seconds
+
+
+@pytest.mark.parametrize(
     ("region", "architecture"),
     [
         ("eu-west-1", "arm64"),
@@ -65,3 +87,22 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_the_tuner_is_deployed_where_there_is_no_arm64(region: str, architecture: str) -> None:
     """The price list says where arm64 is published."""
     assert tuner_architecture(assets.root(), region) == architecture
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ("eu-west-1", ""),
+        ("af-south-1", ""),
+        ("cn-north-1", ""),
+        ("mx-central-1", "the price list has no mx-central-1: costs are those of most regions"),
+        ("eusc-de-east-1", "no eusc-de-east-1, which is billed in EUR: costs are .*, in USD"),
+    ],
+)
+def test_a_price_that_the_list_does_not_have_is_told_first(region: str, words: str) -> None:
+    """As the tuner's own output tells it; a currency of its own is named."""
+    said = unlisted(assets.root(), region)
+    assert re.search(words, said) if words else said == ""
+    assumed = lookup(region, "x86_64").assumed
+    assert bool(assumed) is bool(words)
+    assert ("EUR" in assumed) is ("EUR" in words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -50,6 +51,34 @@ def test_price_of_the_trimmed_mean() -> None:
     result = output({1024: [10, 20, 21, 22, 900]})
     assert result["duration"] == pytest.approx(21)
     assert result["cost"] == pytest.approx(21 * GB_MS)
+
+
+@pytest.mark.parametrize(
+    ("durations", "strategy"),
+    [
+        # 9 ms of 128 MB are 6 ms of 192 MB
+        ({128: [9] * 5, 192: [6] * 5}, "cost"),
+        # 0.164 + 0.77 and 0.246 + 0.688 are the same, and not in floats
+        ({128: [0.164, 0.77], 256: [0.246, 0.688]}, "speed"),
+    ],
+)
+def test_ties_are_exact(durations: dict[int, list[float]], strategy: str) -> None:
+    """Equal cost gives the faster, equal speed the less expensive; figures stay JSON numbers."""
+    result = output(durations, strategy=strategy, discardTopBottom=0, includeOutputResults=True)
+    assert result["power"] == (192 if strategy == "cost" else 128)
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_a_cost_without_a_billed_duration_is_pointed_out() -> None:
+    """As of functions that are not paid for by their duration: 0 is no cost."""
+    request = parse({"lambdaARN": ARN, "num": 5, "powerValues": [128, 256]}, ())
+    powers = [
+        PowerState(128, samples=[Sample.of(100, 0)] * 5, attempts=5),
+        PowerState(256, samples=[Sample.of(100, 100)] * 5, attempts=5),
+    ]
+    state = TuningState(128, "x86_64", 3, None, powers)
+    [warning] = analyze(request, state, "https://example.com/")["warnings"]
+    assert warning.startswith("128 MB: a REPORT says nothing of a billed duration")
 
 
 def test_output_results() -> None:
@@ -147,7 +176,7 @@ def test_a_price_that_nobody_published_is_a_warning() -> None:
     (warning,) = [text for text in result["warnings"] if "price" in text]
     assert warning == (
         "the price is no published one: that of most regions, in USD, since the price list has "
-        "no eusc-de-east-1"
+        "no eusc-de-east-1, which is billed in EUR"
     )
     assert result["prices"]["checked"] < "2024"  # the oldest source's month
     assert not any("price" in text for text in output({128: [8] * 5})["warnings"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,8 @@ class FakeStates:
     def start_execution(self, stateMachineArn: str, input: str) -> dict[str, str]:  # noqa: A002, N803
         if self._start:
             raise self._start
-        assert json.loads(input)["lambdaARN"] == FUNCTION
+        self.input: dict[str, Any] = json.loads(input)
+        assert self.input["lambdaARN"] == FUNCTION
         return {"executionArn": EXECUTION}
 
     def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803
@@ -190,12 +192,32 @@ def test_interrupted() -> None:
 
 
 def test_too_long() -> None:
-    """A tuning that takes longer than it may is stopped and cleaned up after."""
+    """A tuning that does not end by itself, as it is told to, is stopped and cleaned up after."""
     states, clock = FakeStates({"status": "RUNNING"}), Clock()
     with pytest.raises(StepError, match="not over after 60 s"):
         run(states, clock=clock)
     assert states.stopped
-    assert 60 < clock.now < 70
+    assert 180 < clock.now < 190
+    assert states.input["timeLimitSeconds"] == 60
+
+
+@pytest.mark.parametrize(
+    ("keys", "timeout_s", "sent"),
+    [
+        ({"timeLimitSeconds": "30"}, 60, 30),
+        ({"timeLimitSeconds": 90}, 60, 60),
+        ({}, math.inf, None),
+    ],
+)
+def test_measuring_ends_before_nobody_waits_for_it(
+    keys: dict[str, Any], timeout_s: float, sent: float | None
+) -> None:
+    """The state machine gets the time that the client has, or less if the input says so."""
+    states = FakeStates({"status": "SUCCEEDED", "output": "{}"})
+    tuner.run(
+        INPUT | keys, state_machine_arn=MACHINE, session=FakeSession(states), timeout_s=timeout_s
+    )
+    assert states.input.get("timeLimitSeconds") == sent
 
 
 def test_clean_up_that_never_comes() -> None:

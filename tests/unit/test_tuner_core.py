@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import math
 import random
 import struct
 
@@ -19,7 +21,7 @@ from power_tuner.marks import (
     tuned_mark,
 )
 from power_tuner.prices import lookup
-from power_tuner.request import parse
+from power_tuner.request import Strategy, parse
 from power_tuner.samples import Sample, decode, encode, rounded
 from power_tuner.state import PowerState, TuningState, fits, from_ranges, size, to_ranges
 from power_tuner.stats import percentile, summarise, trimmed_mean
@@ -96,6 +98,43 @@ def test_strategies_and_their_ties() -> None:
     all_of_them = [slow, fast, dearer, dear]
     assert best(all_of_them, "cost", 0.5) is fast
     assert best(all_of_them, "speed", 0.5) is dear
+
+
+@pytest.mark.parametrize("strategy", ["cost", "balanced"])
+@pytest.mark.parametrize("arch", ["x86_64", "arm64"])
+@pytest.mark.parametrize("region", ["us-east-1", "ap-east-1", "cn-north-1"])
+def test_equal_cost_is_equal(region: str, arch: str, strategy: Strategy) -> None:
+    """However the GB-second price divides: twice the memory for half the time costs the same."""
+    priced = lookup(region, arch)
+    sizes = (128, 192, 320, 512, 768, 1769, 3008)
+    wrong = []
+    for slow, fast in itertools.combinations(sizes, 2):
+        shared = math.gcd(slow, fast)
+        for factor in (1, 3, 7, 10, 50, 123):
+            candidates = [
+                Candidate(power, priced.invocation(power, ms), ms)
+                for power, ms in (
+                    (slow, fast // shared * factor),
+                    (fast, slow // shared * factor),
+                )
+            ]
+            if best(candidates, strategy, 1.0).power != fast:
+                wrong.append((slow, fast, factor))
+    assert wrong == []
+
+
+def test_ties_do_not_depend_on_the_order() -> None:
+    """Balanced, a tie is as for what weighs; sizes that are the same in all: the smallest."""
+    slow, fast = Candidate(128, 1, 30), Candidate(256, 1, 20)
+    dear, dearer = Candidate(512, 2, 10), Candidate(1024, 3, 10)
+    for order in itertools.permutations([slow, fast, dear, dearer]):
+        assert best(order, "balanced", 1.0) is fast
+        assert best(order, "balanced", 0.0) is dear
+    # 0.1 × 5/10 + 0.9 × 1 is 0.1 × 1 + 0.9 × 17/18, in tenths as they were written
+    equal = [Candidate(128, 5, 18), Candidate(256, 10, 17)]
+    assert best(equal, "balanced", 0.1).power == best(equal[::-1], "balanced", 0.1).power == 128
+    same = [Candidate(256, 1, 1), Candidate(128, 1, 1)]
+    assert {best(same, strategy, 0.5).power for strategy in ("cost", "speed", "balanced")} == {128}
 
 
 @pytest.mark.parametrize(("weight", "power"), [(1.0, 128), (0.0, 1024), (0.5, 512)])

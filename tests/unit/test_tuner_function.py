@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import pytest
-from power_tuner.errors import FunctionChanged, FunctionNotReady, PayloadNotRead, StillWaiting
+from botocore.exceptions import ClientError
+from power_tuner.errors import (
+    AwsCallFailed,
+    FunctionChanged,
+    FunctionNotReady,
+    PayloadNotRead,
+    StillWaiting,
+)
 from power_tuner.function import Deadline, Function, check_unchanged
 from power_tuner.request import FunctionArn
 from power_tuner.sources import fetch
@@ -133,7 +141,10 @@ def test_a_function_cannot_be_deleted() -> None:
 
 def test_object_is_read() -> None:
     """An object's text is returned as it is."""
-    assert fetch(FakeS3('{"é": 1}'.encode()), "s3://bucket/key") == '{"é": 1}'
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        assert fetch(FakeS3('{"é": 1}'.encode(encoding)), "s3://bucket/key") == '{"é": 1}'
+    for mark, encoding in ((codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF32_BE, "utf-32-be")):
+        assert fetch(FakeS3(mark + "é".encode(encoding)), "s3://bucket/key") == "é"
 
 
 @pytest.mark.parametrize(
@@ -151,6 +162,29 @@ def test_object_is_not_read(code: str, status: int, words: str) -> None:
         fetch(FakeS3(code=code, status=status), "s3://bucket/key")
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "concerns"),
+    [
+        ("AccessDenied", "not authorized to perform: kms:Decrypt on the resource", True),
+        ("KMS.DisabledException", "key is disabled", True),
+        ("KMSAccessDeniedException", "no", True),
+        ("InvalidParameterValueException", "the KMS key is invalid for CreateGrant", True),
+        ("AccessDenied", "not authorized to perform: s3:GetObject on arn:aws:s3:::kms/k", False),
+        ("AccessDenied", "assumed-role/KMS-Admin is not authorized to perform: x:Y", False),
+    ],
+)
+def test_refusals_of_a_key(code: str, message: str, concerns: bool) -> None:
+    """The key is named as the reason, with what to set, and never for another refusal."""
+    s3 = FakeS3(code=code, status=403, message=message)
+    with pytest.raises(PayloadNotRead, match="kms_key_arns" if concerns else "payload_bucket"):
+        fetch(s3, "s3://bucket/key")
+    tuned, api, _ = function()
+    api.refused[1024] = error(code, "UpdateFunctionConfiguration", message)
+    with pytest.raises(AwsCallFailed if concerns else ClientError, match=code[:3]) as caught:
+        tuned.set_memory(1024, tuned.configuration())
+    assert ("kms_key_arns" in str(caught.value)) is concerns
+
+
 def test_object_that_is_too_large() -> None:
     """An object beyond what Lambda takes is refused before it is read."""
     with pytest.raises(PayloadNotRead, match="has 9000000 bytes"):
@@ -160,4 +194,4 @@ def test_object_that_is_too_large() -> None:
 def test_object_that_is_no_text() -> None:
     """An object that is not UTF-8 is refused."""
     with pytest.raises(PayloadNotRead, match="cannot be read"):
-        fetch(FakeS3(b"\xff\xfe"), "s3://bucket/key")
+        fetch(FakeS3(b"\xff"), "s3://bucket/key")

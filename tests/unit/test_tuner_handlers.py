@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from power_tuner.errors import ChangedMeanwhile, CleanUpFailed, Detour, InvalidInput
+from power_tuner.errors import ChangedMeanwhile, CleanUpFailed, Detour, InvalidInput, TunerError
 from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
+from power_tuner.handlers import prepare as prepare_handler
 from power_tuner.handlers.common import errors_of
+from power_tuner.handlers.measure import left_s, longest_measuring_s
 from power_tuner.marks import LOCK_ALIAS
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
@@ -55,6 +59,37 @@ def test_rule_cleans_up(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
     world.prepare()
     assert by_rule(monkeypatch, world, FakeStates(status))["cleaned"] is True
     assert world.api.picture() == before
+
+
+@pytest.mark.parametrize(("event", "name"), [({}, "NotTunable"), ({"retries": 1}, "ChangedMean")])
+def test_an_earlier_attempt_may_have_changed_something(
+    monkeypatch: pytest.MonkeyPatch, event: dict[str, Any], name: str
+) -> None:
+    """Then no error may say that nothing was: CleanUp would do nothing."""
+    world = World()
+    world.api.latest["State"] = "Deactivated"
+    monkeypatch.setattr(prepare_handler, "client", lambda *_: world.api)
+    with pytest.raises(TunerError, match=name):
+        prepare_handler.handler({"input": INPUT, "execution": EXECUTION, **event}, Context())
+
+
+@pytest.mark.parametrize(
+    ("total_s", "measuring_s"), [(60, 54), (3600, 3360), (21_600, 21_360), (math.inf, math.inf)]
+)
+def test_measuring_ends_before_the_execution_does(total_s: float, measuring_s: float) -> None:
+    """An execution that times out loses all that was measured, so it is never left to."""
+    assert longest_measuring_s(total_s) == pytest.approx(measuring_s)
+    # the command gives the state machine five minutes more than it has itself
+    assert longest_measuring_s(total_s + 300) >= total_s
+
+
+@pytest.mark.parametrize("started", ["2026-11-29T20:00:00.123Z", "2026-11-29T20:00:00+00:00"])
+def test_time_counts_from_the_execution_s_start(started: str) -> None:
+    """As Step Functions writes it; an execution that began long ago has none left."""
+    assert left_s(started, 60) < 0
+    just_now = datetime.now(UTC).isoformat()
+    assert 50 < left_s(just_now, 60) <= 60
+    assert left_s(just_now, math.inf) == left_s(None, 60) == math.inf
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])

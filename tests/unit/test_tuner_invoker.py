@@ -164,6 +164,14 @@ def test_deleted_function() -> None:
     assert len(client.calls) == 1
 
 
+def test_a_snapshot_that_cannot_be_used() -> None:
+    """The version is no good, others may be: it is given up, not retried."""
+    invoke, client, _ = invoker(refusal("SnapStartException", 400))
+    with pytest.raises(GaveUpError, match="SnapStartException") as caught:
+        invoke("arn:1", b"1")
+    assert (caught.value.retries, caught.value.out_of_time, len(client.calls)) == (0, False, 1)
+
+
 def test_denied() -> None:
     """What IAM refuses is not retried."""
     invoke, client, _ = invoker(refusal("AccessDeniedException", 403))
@@ -200,6 +208,34 @@ def test_no_answer_in_time() -> None:
             True,
         ),
         ({"errorType": "Runtime.OutOfMemory", "errorMessage": "x"}, "Runtime.OutOfMemory", True),
+        ({"errorType": "Extension.Crash", "errorMessage": "x"}, "Extension.Crash", True),
+        (
+            {"errorMessage": "RequestId: r-1 Process exited before completing request"},
+            "Runtime.ExitError",
+            True,
+        ),
+        # the embedded AWS has one type for all, and Lambda's message
+        (
+            {
+                "errorType": "Runtime.HandlerError",
+                "errorMessage": "RequestId: r-1 Error: Runtime exited with error: signal: killed",
+            },
+            "Runtime.HandlerError",
+            True,
+        ),
+        # what a function says of something else is an error of its own
+        *(
+            ({"errorType": error_type, "errorMessage": message}, error_type, False)
+            for error_type in ("ChildFailed", "Error", "Runtime.HandlerError")
+            for message in (
+                "child: 2026-05-01T00:00:00Z r-9 Task timed out after 3.00 seconds",
+                "ffmpeg: signal: killed",
+                "CUDA out of memory, falling back",
+                "RequestId: r-9 Error: Runtime exited with error: exit status 1",
+                "Runtime exited",
+            )
+        ),
+        ({"errorMessage": "child: Task timed out after 3.00 seconds"}, "Unknown", False),
         ({"errorMessage": "no type"}, "Unknown", False),
         ("text", "Unknown", False),
     ],
@@ -209,6 +245,22 @@ def test_function_errors(payload: Any, error_type: str, killed: bool) -> None:
     invoke, _, _ = invoker(answer(payload, error="Unhandled"))
     outcome = invoke("arn:1", b"1")
     assert (outcome.error_type, outcome.killed, outcome.failed) == (error_type, killed, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "killed"),
+    [
+        ("r-1 Task timed out after 3.00 seconds\n\n", True),
+        ("[ERROR] RuntimeError: Task timed out after 3.00 seconds\nTraceback\n", False),
+        ('{"errorMessage": "Task timed out after 3.00 seconds", "errorType": "X"}\n', False),
+        ('ERROR Invoke Error {"errorMessage":"Task timed out after 3.00 seconds"}\n', False),
+    ],
+)
+def test_a_time_out_of_something_else_is_no_time_out(written: str, killed: bool) -> None:
+    """The embedded AWS types an error by its words; the log tells whether it was raised."""
+    error = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 3.00 seconds"}
+    invoke, _, _ = invoker(answer(error, log=written + REPORT, error="Unhandled"))
+    assert invoke("arn:1", b"1").killed is killed
 
 
 def test_no_report() -> None:

@@ -75,11 +75,18 @@ def tuning(*powers: int, num: int = 5, **keys: Any) -> tuple[TuningInput, Tuning
 
 
 def measure(
-    request: TuningInput, state: TuningState, function: Any, left_s: float = 60, **more: Any
+    request: TuningInput,
+    state: TuningState,
+    function: Any,
+    left_s: float = 60,
+    *,
+    last: bool = False,
+    **more: Any,
 ) -> None:
     deadline = Deadline(time.monotonic() + left_s)
     shares = plan(request.num, request.payload)
-    Measurer(request, shares, function, deadline, more.pop("most_at_once", 64), **more).run(state)
+    most = more.pop("most_at_once", 64)
+    Measurer(request, shares, function, deadline, most, **more).run(state, last=last)
 
 
 def test_every_power_value_is_invoked_num_times() -> None:
@@ -325,6 +332,38 @@ def test_no_report_is_no_measurement() -> None:
     assert "NoReport" in state.powers[0].excluded
 
 
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        took(1, error="KeyError"),
+        took(1, error="Sandbox.Timedout", killed=True),
+        Outcome(None, b"1", "NoReport", "no line"),
+    ],
+    ids=["failed", "killed", "no-report"],
+)
+@pytest.mark.parametrize("secret", [False, True])
+def test_errors_show_what_was_sent(outcome: Outcome, secret: bool) -> None:
+    """With a pre-processor that is its output, in every message, and in none that is secret."""
+
+    def answer(power: int, _: int) -> Outcome:
+        return outcome if power == 128 else took(1)
+
+    keys = {"payload": {"seed": 1}, "preProcessorARN": f"{ARN}-pre", "disablePayloadLogs": secret}
+    request, state = tuning(128, 256, **keys)
+    pre = Recorder(Outcome(None, b'{"order":"fresh-1"}'))
+    invoke = WithProcessors(FakeFunction(answer), request, lambda _region: pre)
+    measure(request, state, invoke)
+    said = [state.powers[0].excluded, *analyze(request, state, "https://x/")["warnings"]]
+    assert len(said) == 2
+    for words in said:
+        assert ('(sent: {"order":"fresh-1"})' in words) is not secret
+        assert "seed" not in words
+    request, state = tuning(128, 256, allowFailures=False, **keys)
+    with pytest.raises(InvocationFailed) as caught:
+        measure(request, state, WithProcessors(FakeFunction(answer), request, lambda _: pre))
+    assert ("fresh-1" in str(caught.value)) is not secret
+
+
 def test_payloads_can_be_secret() -> None:
     """With disablePayloadLogs neither payload nor message is in an error."""
     request, state = tuning(128, payload={"pin": 4711}, disablePayloadLogs=True)
@@ -362,6 +401,59 @@ def test_out_of_time_is_done_later() -> None:
     measure(request, state, FakeFunction(refuse))
     assert state.powers[0].todo == [2, 3, 4]
     assert not state.powers[0].excluded
+
+
+def slow_below(power_mb: int) -> FakeFunction:
+    """Return a function that takes 0.05 s at smaller sizes, and no time at others."""
+
+    def answer(power: int, _: int) -> Outcome:
+        time.sleep(0.05 if power < power_mb else 0)
+        return took(50 if power < power_mb else 1)
+
+    return FakeFunction(answer)
+
+
+def test_what_was_measured_survives_the_end_of_time() -> None:
+    """Finished sizes as they are; others if there is enough of them; the output says so."""
+    request, state = tuning(128, 512, num=40, autoOptimize=True)
+    measure(request, state, slow_below(512), left_s=0.6, last=True)
+    small, large = state.powers
+    assert 5 <= len(small.samples) < 40
+    assert (len(large.samples), small.done, large.done) == (40, True, True)
+    assert state.timed_out
+    assert detour(request, state) == ""  # nothing is changed by half of the figures
+    output = analyze(request, TuningState.from_json(state.to_json(0)), "https://x/")
+    assert output["timedOut"] is True
+    measured = f"128 MB: {len(small.samples)} of 40 invocations were measured in time"
+    assert measured in output["warnings"]
+    assert output["details"][0]["count"] == len(small.samples)
+    assert (output["power"], output["details"][0]["excluded"]) == (512, "")
+
+
+def test_too_little_in_time_is_left_out() -> None:
+    """Less than five, or a part of several payloads, says nothing; it is in the details still."""
+    request, state = tuning(128, 512, num=40)
+    measure(request, state, slow_below(512), left_s=0.12, last=True)
+    assert "of 40 invocations were measured in time" in state.powers[0].excluded
+    assert not state.powers[1].excluded
+    weighted = [{"weight": weight, "payload": {"n": weight}} for weight in (1, 3)]
+    request, state = tuning(128, 512, num=40, payload=weighted)
+    measure(request, state, slow_below(512), left_s=0.6, last=True)
+    assert len(state.powers[0].samples) >= 5
+    assert "of 40 invocations were measured in time" in state.powers[0].excluded
+
+
+def test_nothing_in_time_fails() -> None:
+    """With what there is; and a pass that is not the last leaves the rest to the next."""
+    request, state = tuning(128, 256, num=40)
+    measure(request, state, slow_below(512), left_s=0.12)
+    assert not state.timed_out
+    assert all(power.todo and not power.excluded for power in state.powers)
+    with pytest.raises(NothingMeasured, match=r"time was up .*: . of 40 invocations"):
+        measure(request, state, slow_below(512), left_s=0, last=True)
+    request, state = tuning(128)
+    measure(request, state, slow_below(0), last=True)
+    assert not state.timed_out  # all was done in time
 
 
 def test_cold_starts_only() -> None:
@@ -499,6 +591,15 @@ def test_processor_without_report() -> None:
     pre = Recorder(Outcome(None, b"2", "NoReport", "no line"))
     with_processors(function, {"eu-west-1": pre, "us-east-1": pre})(ARN, b"1")
     assert function.sent == [b"2"]
+
+
+def test_a_byte_order_mark_of_a_processor_is_not_sent() -> None:
+    """JSON with a mark in front is JSON still, and Lambda takes it without the mark only."""
+    request, _ = tuning(128, preProcessorARN=f"{ARN}-pre")
+    pre = Recorder(Outcome(None, b'\xef\xbb\xbf{"a":1}'))
+    function = Recorder(took(1))
+    assert WithProcessors(function, request, lambda _: pre)(ARN, b"{}").sent == b'{"a":1}'
+    assert function.sent == [b'{"a":1}']
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def sent(num: int, *weights: float) -> list[int]:
     """Return how many invocations each payload gets."""
     payloads = [{"weight": weight, "payload": [i]} for i, weight in enumerate(weights)]
     shares = plan(num, payloads)
-    texts = [shares.text(number) for number in range(num)]
+    texts = [shares.body(number).decode() for number in range(num)]
     return [texts.count(f"[{i}]") for i in range(len(weights))]
 
 
@@ -107,7 +107,7 @@ def test_weights_that_do_not_fit(num: int, weights: tuple[Any, ...], words: str)
 def test_one_payload_for_all() -> None:
     """A payload without weights is sent every time, as payload 0."""
     shares = plan(5, {"a": 1})
-    assert {shares.text(number) for number in range(5)} == {'{"a":1}'}
+    assert {shares.body(number).decode() for number in range(5)} == {'{"a":1}'}
     assert shares.index(4) == 0
 
 
@@ -159,7 +159,22 @@ WEIGHTED = '[{"weight": 1, "payload": {"a": [{"b": 1}]}}, {"weight": 4, "payload
 def test_text_of_an_object(text: str, sent: list[str]) -> None:
     """An object in S3 is JSON if it parses, weighted or not; else its text is the payload."""
     shares = plan(5, from_text(text))
-    assert [shares.text(number) for number in range(5)] == sent
+    assert [shares.body(number).decode() for number in range(5)] == sent
+
+
+@pytest.mark.parametrize("text", [WEIGHTED, '{"a": 1.50}', "[]", '"text"', "plain"])
+def test_a_byte_order_mark_changes_nothing(text: str) -> None:
+    """Windows writes one in front of files: JSON stays JSON, weighted lists stay weighted."""
+    plain, marked = plan(5, from_text(text)), plan(5, from_text(f"\ufeff{text}"))
+    assert marked == plain
+    # and a file that a shell has put into the execution's input as text
+    assert plan(5, '\ufeff{"a": 1}').bodies == (b'{"a": 1}',)
+
+
+def test_nested_too_deeply() -> None:
+    """What Python cannot read is refused in a line."""
+    with pytest.raises(InvalidInput, match="nested too deeply"):
+        from_text("[" * 100_000)
 
 
 def test_large_object_is_not_taken_apart() -> None:

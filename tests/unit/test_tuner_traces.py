@@ -14,11 +14,13 @@ import pytest
 from botocore.exceptions import ClientError
 from power_tuner.cleanup import CleanUp
 from power_tuner.errors import (
+    AwsCallFailed,
     CleanUpFailed,
     ExecutionEnded,
     FunctionBusy,
     FunctionChanged,
     FunctionGone,
+    FunctionNotReady,
     NotTunable,
     StillWaiting,
     TunerError,
@@ -151,6 +153,156 @@ def test_versions_that_take_a_while(config: dict[str, Any]) -> None:
     assert world.api.picture() == before
 
 
+ABOVE = error(
+    "ValidationException",
+    "UpdateFunctionConfiguration",
+    "1 validation error detected: Value '10240' at 'memorySize' failed to satisfy constraint: "
+    "Member must have value less than or equal to 3008",
+)
+BELOW = error(
+    "InvalidParameterValueException",
+    "UpdateFunctionConfiguration",
+    "The memory size must be at least 2048 MB for functions with a capacity provider",
+)
+NO_SNAPSHOT = {
+    "State": "Failed",
+    "StateReasonCode": "FunctionError.InitResourceExhausted",
+    "StateReason": "out of memory while its snapshot was made",
+}
+NO_UPDATE = {"LastUpdateStatus": "Failed", "LastUpdateStatusReason": "too small for its init"}
+
+# Each refuses the first size of these, and no other.
+SIZE_REFUSALS: dict[str, tuple[list[int], dict[str, Any], str]] = {
+    "limit": ([10240, 128, 512], {"refused": {10240: ABOVE}}, "AWS allows 3008 MB at most"),
+    "minimum": ([128, 512, 2048], {"refused": {128: BELOW}}, "must be at least 2048 MB"),
+    "snapshot": ([128, 512, 1024], {"broken": {128: NO_SNAPSHOT}}, "its snapshot was made"),
+    "update": ([128, 512, 1024], {"failing": {128: NO_UPDATE}}, "too small for its init"),
+    "largest-update": ([1024, 128, 512], {"failing": {1024: NO_UPDATE}}, "too small for its init"),
+    "own-snapshot": ([512, 128, 1024], {"broken": {512: NO_SNAPSHOT}}, "its snapshot was made"),
+}
+
+
+@pytest.mark.parametrize(
+    ("powers", "faults", "why"), SIZE_REFUSALS.values(), ids=SIZE_REFUSALS.keys()
+)
+def test_one_size_that_cannot_be_had_is_left_out(
+    powers: list[int], faults: dict[str, Any], why: str
+) -> None:
+    """Whatever refuses it before the first invocation; the others are prepared and cleaned up."""
+    world = World()
+    before = world.api.picture()
+    vars(world.api).update(faults)
+    state = world.prepare(powers=powers)
+    excluded = {power.power: power.excluded for power in state.powers}
+    assert f"power value {powers[0]} MB: " in excluded[powers[0]]
+    assert why in excluded[powers[0]]
+    assert [excluded[power] for power in powers[1:]] == ["", ""]
+    ready = [power for power in state.powers if not power.excluded]
+    assert {world.api.versions[p.versions[-1]]["MemorySize"] for p in ready} == {*powers[1:]}
+    assert world.api.picture()["latest"] == before["latest"]
+    CleanUp(world.function(), EXECUTION).after_success(optimized=False)
+    assert world.api.picture()["versions"] == world.api.picture()["aliases"] == {}
+    # the input may say that no power value is to be left out
+    with pytest.raises((AwsCallFailed, FunctionNotReady), match=why):
+        world.prepare(powers=powers, allowFailures=False)
+    world.clean_up()
+    assert world.api.picture()["versions"] == world.api.picture()["aliases"] == {}
+    assert world.api.latest["MemorySize"] == 512
+    # alone, it is all there is to measure
+    with pytest.raises((AwsCallFailed, FunctionNotReady), match=why) as caught:
+        world.prepare(powers=powers[:1])
+    assert type(caught.value) in (AwsCallFailed, FunctionNotReady)
+    world.clean_up()
+    assert world.api.latest["MemorySize"] == 512
+
+
+@pytest.mark.parametrize("name", SIZE_REFUSALS)
+def test_killed_while_leaving_a_size_out(name: str) -> None:
+    """At any point: a second attempt of Prepare finds the same, and a clean-up leaves nothing."""
+    powers, faults, _ = SIZE_REFUSALS[name]
+
+    def with_faults() -> World:
+        world = World()
+        vars(world.api).update(faults)
+        return world
+
+    counted = with_faults()
+    counted.prepare(powers=powers)
+    for number in range(1, len(counted.api.calls) + 1):
+        for again in (False, True):
+            world = with_faults()
+            before = world.api.picture()
+            world.api.before_call = at(number, raiser(StillWaiting("no time left")))
+            with pytest.raises(StillWaiting):
+                world.prepare(powers=powers)
+            world.api.before_call = lambda *_: None
+            if again:
+                state = world.prepare(powers=powers)
+                assert [p.power for p in state.powers if p.excluded] == powers[:1]
+            world.end()
+            assert world.api.picture() == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "why"),
+    [
+        (
+            {"refused": dict.fromkeys(POWERS, error("AccessDeniedException", "X"))},
+            ClientError,
+            "no",
+        ),
+        (
+            {
+                "refused": dict.fromkeys(
+                    POWERS,
+                    error("InvalidParameterValueException", "X", "The role cannot be assumed"),
+                )
+            },
+            ClientError,
+            "role cannot be assumed",
+        ),
+        (
+            {
+                "refused": dict.fromkeys(
+                    POWERS,
+                    error("KMSAccessDeniedException", "X", "not authorized: kms:CreateGrant"),
+                )
+            },
+            AwsCallFailed,
+            "kms_key_arns",
+        ),
+        (
+            {"broken": {128: NO_SNAPSHOT | {"StateReasonCode": "SubnetOutOfIPAddresses"}}},
+            FunctionNotReady,
+            "State is Failed",
+        ),
+    ],
+    ids=["denied", "role", "kms", "subnet"],
+)
+def test_what_concerns_the_function_fails_the_tuning(
+    fault: dict[str, Any], kind: type[Exception], why: str
+) -> None:
+    """One refusal is enough, and nothing is left."""
+    world = World()
+    before = world.api.picture()
+    vars(world.api).update(fault)
+    with pytest.raises(kind, match=why):
+        world.prepare()
+    world.api.refused = {}
+    world.clean_up()
+    assert world.api.picture() == before
+
+
+def test_the_largest_size_of_an_account_is_measured() -> None:
+    """$LATEST has it, and so has the newest version: a new one needs another size in between."""
+    world = World(3008)
+    own = world.function().publish("mine", world.function().configuration())
+    world.api.refused = dict.fromkeys(range(3009, 10_241), ABOVE)
+    state = world.prepare(powers=[128, 3008])
+    assert [power.excluded for power in state.powers] == ["", ""]
+    assert state.powers[1].versions != [own.number]
+
+
 def test_function_that_cannot_run() -> None:
     """A function with a reserved concurrency of 0 is refused before anything is changed."""
     world = World()
@@ -265,6 +417,32 @@ def test_clean_up_goes_wrong(number: int, problem: str) -> None:
     except (KeyboardInterrupt, CleanUpFailed, FunctionChanged):
         assert problem == "twice" or world.api.picture() != before
     world.api.before_call = lambda *_: None
+    world.end()
+    assert world.api.picture() == before
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"refused": {512: error("KMSAccessDeniedException", "X", "kms:CreateGrant")}},
+        {"refused": {512: ABOVE}},
+        {"failing": {512: NO_UPDATE}},
+    ],
+    ids=["kms", "limit", "update"],
+)
+def test_a_size_that_does_not_come_back_is_named(faults: dict[str, Any]) -> None:
+    """Whatever refuses the function's own size, the clean-up has failed, and is tried again."""
+    world = World()
+    before = world.api.picture()
+    world.api.before_call = at(PREPARE_CALLS - 10, raiser(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        world.prepare()
+    assert world.api.latest["MemorySize"] != 512
+    world.api.before_call = lambda *_: None
+    vars(world.api).update(faults)
+    with pytest.raises(CleanUpFailed, match="another memory size may be left"):
+        world.clean_up()
+    world.api.refused, world.api.failing = {}, {}
     world.end()
     assert world.api.picture() == before
 

@@ -31,6 +31,9 @@ class FakeLambda:
         calls: The names of all calls.
         versions_pend: Whether versions take a while to become active: images are optimised,
             snapshots taken.
+        refused: What an update to a memory size is refused with, by size.
+        failing: What the configuration says after an update to a memory size, by size.
+        broken: What the configuration of a version says, by its memory size.
     """
 
     def __init__(self, memory_mb: int = 512) -> None:
@@ -39,6 +42,9 @@ class FakeLambda:
         self.calls: list[str] = []
         self.exists = True
         self.versions_pend = False
+        self.refused: dict[int, ClientError] = {}
+        self.failing: dict[int, dict[str, str]] = {}
+        self.broken: dict[int, dict[str, str]] = {}
         self.latest: dict[str, Any] = {
             "FunctionName": "shop",
             "FunctionArn": ARN,
@@ -84,8 +90,10 @@ class FakeLambda:
         config = dict(self._version(number) if number else self.latest)
         if number:
             self.versions[number]["State"] = "Active"  # by the next look
+            config |= self.broken.get(config["MemorySize"], {})
         if not number and self.latest["LastUpdateStatus"] == "InProgress":
             self.latest["LastUpdateStatus"] = "Successful"  # by the next look
+            self.latest.update(self.failing.get(self.latest["MemorySize"], {}))
             self._touch(self.latest)
         return config
 
@@ -97,8 +105,11 @@ class FakeLambda:
     ) -> dict[str, Any]:
         self._enter("UpdateFunctionConfiguration", FunctionName)
         self._check(self.latest, RevisionId, "UpdateFunctionConfiguration")
+        if MemorySize in self.refused:
+            raise self.refused[MemorySize]
         self.latest["MemorySize"] = MemorySize
         self.latest["LastUpdateStatus"] = "InProgress"
+        self.latest.pop("LastUpdateStatusReason", None)
         self._touch(self.latest)
         return dict(self.latest)
 
@@ -215,16 +226,19 @@ class FakeLambda:
 class FakeS3:
     """An S3 that has one object, or answers with an error."""
 
-    def __init__(self, body: bytes = b"", code: str = "", status: int = 200) -> None:
+    def __init__(
+        self, body: bytes = b"", code: str = "", status: int = 200, message: str = "no"
+    ) -> None:
         self._body = body
         self._code = code
         self._status = status
+        self._message = message
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         if self._code:
             raise ClientError(
                 {
-                    "Error": {"Code": self._code, "Message": f"{Bucket}/{Key}"},
+                    "Error": {"Code": self._code, "Message": self._message},
                     "ResponseMetadata": {"HTTPStatusCode": self._status},
                 },
                 "GetObject",

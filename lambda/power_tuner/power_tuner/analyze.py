@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from power_tuner import visualization
 from power_tuner.prices import Prices, checked_on, lookup
 from power_tuner.request import TuningInput
 from power_tuner.state import PowerState, TuningState
-from power_tuner.stats import Summary, summarise, trimmed_mean
+from power_tuner.stats import Summary, exact_trimmed_mean, summarise
 from power_tuner.strategies import Candidate, best
 
 _MILLION = 1_000_000
+_US_PER_MS = 1000
 # So many samples are put out as they are; more would not fit beside the rest.
 _MOST_DURATIONS = 5_000
 # Means compare if the shares of cold starts in them differ by no more than this.
@@ -22,7 +24,9 @@ def detour(request: TuningInput, state: TuningState) -> str:
     """Return the state that must come before CleanUp; empty if there is none."""
     if not all(power.done for power in state.powers):
         return "Prepare" if request.only_cold_starts else "Measure"
-    return "Optimize" if request.auto_optimize and not request.dry_run else ""
+    # what was not measured in full is reported, and nothing is changed by it
+    optimizes = request.auto_optimize and not request.dry_run and not state.timed_out
+    return "Optimize" if optimizes else ""
 
 
 def analyze(request: TuningInput, state: TuningState, visualization_url: str) -> dict[str, Any]:
@@ -37,11 +41,14 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
     prices = lookup(region, state.architecture)
     details = [_detail(request, power, prices) for power in state.powers]
     candidates = [
-        Candidate(power=d["power"], cost=d["cost"], duration=d["duration"]["trimmedMean"])
-        for d in details
-        if not d["excluded"]
+        _candidate(power, prices, request.discard_top_bottom)
+        for power in state.powers
+        if power.samples and not power.excluded
     ]
-    output: dict[str, Any] = _choice(request, candidates)
+    chosen = (
+        None if request.dry_run else best(candidates, request.strategy, request.balanced_weight)
+    )
+    output: dict[str, Any] = {"dryRun": True} if chosen is None else _outcome(chosen)
     output["stateMachine"] = {
         "executionCost": 0.0,
         "lambdaCost": sum(d["totalCost"] for d in details),
@@ -49,27 +56,38 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
     }
     if request.include_output_results:
         output["stats"] = [
-            {"value": c.power, "averagePrice": c.cost, "averageDuration": c.duration}
+            {
+                "value": c.power,
+                "averagePrice": float(c.cost),
+                "averageDuration": float(c.duration),
+            }
             for c in candidates
         ]
+    if state.timed_out:
+        output["timedOut"] = True
     return output | {
         "lambdaARN": request.function.text,
         "region": region,
         "architecture": state.architecture,
         "originalPower": state.original_power,
         "strategy": request.strategy,
-        "current": _current(state.original_power, candidates, output),
+        "current": _current(state.original_power, candidates, chosen),
         "details": _with_durations(details, state.powers),
-        "warnings": state.warnings + _warnings(request, state.powers, prices),
+        "warnings": state.warnings + _warnings(request, state, prices),
         "prices": _prices(prices),
     }
 
 
-def _choice(request: TuningInput, candidates: list[Candidate]) -> dict[str, Any]:
-    if request.dry_run:
-        return {"dryRun": True}
-    chosen = best(candidates, request.strategy, request.balanced_weight)
-    return {"power": chosen.power, "cost": chosen.cost, "duration": chosen.duration}
+def _candidate(power: PowerState, prices: Prices, trim: float) -> Candidate:
+    """Return a power value that has samples with its trimmed means, exactly."""
+    duration_us = exact_trimmed_mean([sample.duration_us for sample in power.samples], trim)
+    billed_ms = exact_trimmed_mean([sample.billed_ms for sample in power.samples], trim)
+    cost = prices.invocation(power.power, billed_ms)
+    return Candidate(power.power, cost=cost, duration=duration_us / _US_PER_MS)
+
+
+def _outcome(of: Candidate) -> dict[str, Any]:
+    return {"power": of.power, "cost": float(of.cost), "duration": float(of.duration)}
 
 
 def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str, Any]:
@@ -82,7 +100,7 @@ def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str
         "billedMean": None,
         "billedTrimmedMean": None,
         "cost": None,
-        "totalCost": power.billed_ms * prices.per_ms(power.power),
+        "totalCost": float(power.billed_ms * prices.per_ms(power.power)),
         "invocations": power.attempts,
         "coldStarts": _colds(power),
         "errors": sum(power.errors.values()),
@@ -92,19 +110,21 @@ def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str
         "excluded": excluded,
     }
     if samples:
-        billed = [float(sample.billed_ms) for sample in samples]
+        billed_ms = [sample.billed_ms for sample in samples]
         trim = request.discard_top_bottom
-        detail["duration"] = _summary(summarise([s.duration_ms for s in samples], trim))
-        detail["billedMean"] = sum(billed) / len(billed)
-        detail["billedTrimmedMean"] = trimmed_mean(billed, trim)
-        detail["cost"] = prices.invocation(power.power, detail["billedTrimmedMean"])
+        measured = _candidate(power, prices, trim)
+        summary = summarise([s.duration_ms for s in samples], trim)
+        detail["duration"] = _summary(summary, measured.duration)
+        detail["billedMean"] = sum(billed_ms) / len(billed_ms)
+        detail["billedTrimmedMean"] = float(exact_trimmed_mean(billed_ms, trim))
+        detail["cost"] = float(measured.cost)
     return detail
 
 
-def _summary(summary: Summary) -> dict[str, Any]:
+def _summary(summary: Summary, trimmed_mean_ms: Fraction) -> dict[str, Any]:
     return {
         "mean": summary.mean,
-        "trimmedMean": summary.trimmed_mean,
+        "trimmedMean": float(trimmed_mean_ms),
         "p50": summary.p50,
         "p95": summary.p95,
         "p99": summary.p99,
@@ -125,24 +145,24 @@ def _with_durations(
 
 
 def _current(
-    original_power: int, candidates: list[Candidate], output: dict[str, Any]
+    original_power: int, candidates: list[Candidate], chosen: Candidate | None
 ) -> dict[str, Any]:
     """Say where the function stands now, and what changing it would save."""
     now = next((c for c in candidates if c.power == original_power), None)
-    if now is None or "power" not in output:
+    if now is None or chosen is None:
         return {"power": original_power, "measured": now is not None}
-    return {
-        "power": original_power,
+    return _outcome(now) | {
         "measured": True,
-        "cost": now.cost,
-        "duration": now.duration,
-        "savingPerMillion": (now.cost - output["cost"]) * _MILLION,
-        "fasterBy": now.duration - output["duration"],
+        "savingPerMillion": float((now.cost - chosen.cost) * _MILLION),
+        "fasterBy": float(now.duration - chosen.duration),
     }
 
 
-def _warnings(request: TuningInput, powers: list[PowerState], prices: Prices) -> list[str]:
+def _warnings(request: TuningInput, state: TuningState, prices: Prices) -> list[str]:
     warnings = []
+    powers = state.powers
+    if state.timed_out and request.auto_optimize:
+        warnings.append("autoOptimize: nothing was changed, since time was up before the end")
     if prices.assumed:
         warnings.append(f"the price is no published one: {prices.assumed}")
     for power in powers:
@@ -153,6 +173,11 @@ def _warnings(request: TuningInput, powers: list[PowerState], prices: Prices) ->
             warnings.append(
                 f"{power.power} MB: {failed} of {power.attempts} invocations failed, first: "
                 f"{power.failure}"
+            )
+        if any(sample.duration_us and not sample.billed_ms for sample in power.samples):
+            warnings.append(
+                f"{power.power} MB: a REPORT says nothing of a billed duration, so the cost is too "
+                "low, and the choice may be wrong"
             )
     warnings += _uneven_cold_starts(request, powers)
     if len(powers) == 1 and not request.dry_run:
@@ -198,8 +223,8 @@ def _prices(prices: Prices) -> dict[str, Any]:
     """The request fee is the same at every power value, so it is in no `cost`."""
     return {
         "currency": prices.currency,
-        "gbSecond": prices.gb_second,
-        "requestsPerMillion": prices.request * _MILLION,
-        "stateTransition": prices.state_transition,
+        "gbSecond": float(prices.gb_second),
+        "requestsPerMillion": float(prices.request * _MILLION),
+        "stateTransition": float(prices.state_transition),
         "checked": checked_on(),
     }

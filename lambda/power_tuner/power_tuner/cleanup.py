@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from power_tuner.errors import CleanUpFailed, FunctionChanged, FunctionGone
+from power_tuner.errors import (
+    AwsCallFailed,
+    CleanUpFailed,
+    FunctionChanged,
+    FunctionGone,
+    FunctionNotReady,
+)
 from power_tuner.function import Function, error_code
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import LOCK_ALIAS, Lock, is_measured, tuned
@@ -51,6 +57,8 @@ class CleanUp:
                 self._function.delete_alias(LOCK_ALIAS)
         except FunctionGone:
             return
+        except (AwsCallFailed, FunctionNotReady) as error:
+            raise CleanUpFailed(_leftovers(self._function.arn.text, error)) from error
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
                 return  # the function is gone, and its versions and aliases with it
@@ -75,7 +83,7 @@ class CleanUp:
         After a failure it is written even if it is there: that changes the RevisionId, and so
         refuses the change that a function of the stopped execution may be about to make.
         """
-        config = self._function.ready()
+        config = self._function.settled()  # an update that failed must be undone as well
         if always or config["MemorySize"] != memory_mb:
             self._function.set_memory(memory_mb, config)
 
@@ -99,7 +107,7 @@ class CleanUp:
                 self._function.delete_version(version.number)
 
 
-def _leftovers(function_arn: str, error: ClientError) -> str:
+def _leftovers(function_arn: str, error: Exception) -> str:
     return (
         f"{function_arn} could not be cleaned up: {error}. Versions whose description begins "
         'with "dyno-tuner", the alias dyno-tuner-lock or another memory size may be left'

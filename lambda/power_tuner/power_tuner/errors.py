@@ -34,7 +34,15 @@ class FunctionGone(TunerError):
 
 
 class FunctionNotReady(TunerError):
-    """The function did not become usable within the deadline, or its update failed."""
+    """The function did not become usable within the deadline, or its update failed.
+
+    Attributes:
+        reason_code: Lambda's StateReasonCode or LastUpdateStatusReasonCode; may be empty.
+    """
+
+    def __init__(self, message: str, reason_code: str = "") -> None:
+        super().__init__(message)
+        self.reason_code = reason_code
 
 
 class ExecutionEnded(TunerError):
@@ -63,6 +71,10 @@ class ChangedMeanwhile(TunerError):
 
 class AwsCallFailed(TunerError):
     """A call of AWS was refused, for want of a permission for example."""
+
+
+class PowerRefused(AwsCallFailed):
+    """AWS does not give the function one memory size; others may do."""
 
 
 class Detour(TunerError):

@@ -20,8 +20,10 @@ from power_tuner.errors import (
     FunctionChanged,
     FunctionGone,
     FunctionNotReady,
+    PowerRefused,
     StillWaiting,
 )
+from power_tuner.kinds import USABLE_STATES
 from power_tuner.request import FunctionArn
 
 _FIRST_PAUSE_S = 0.15
@@ -30,6 +32,10 @@ _STALE_PAUSE_S = 1.0
 
 # What Lambda answers where a quota that no API tells is lower than the 10,240 MB of others.
 _MEMORY_LIMIT = re.compile(r"(?i)memorysize.*less than or equal to (?P<mb>\d+)", re.DOTALL)
+# A refusal that has to do with the size of the memory; a vCPU comes with so much of it.
+_SIZE_WORDS = re.compile(r"(?i)memor|vcpu")
+# One that has to do with a customer managed key: an action, a code, or what Lambda says of it.
+_KMS_WORDS = re.compile(r"kms:[A-Z]|\bKMS(?:\.| key| Exception|[A-Za-z]+Exception)")
 # Images are optimised and snapshots taken within minutes.
 _LONGEST_WAIT_S = 600.0
 
@@ -69,6 +75,11 @@ def error_code(error: Exception) -> str:
 def is_denied(error: Exception) -> bool:
     """Return whether IAM refused the call."""
     return error_code(error) in {"AccessDenied", "AccessDeniedException"}
+
+
+def concerns_kms(error: Exception) -> bool:
+    """Return whether a refusal has to do with a customer managed key."""
+    return _KMS_WORDS.search(f"{error_code(error)} {error}") is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +156,37 @@ class Function:
             FunctionNotReady: Its creation or last update failed, or takes too long.
             StillWaiting: It takes longer than this Lambda function has time.
         """
+        config = self.settled(version)
+        self.require_usable(config, version)
+        return config
+
+    def require_usable(self, config: Mapping[str, Any], version: str = "") -> None:
+        """Raise `FunctionNotReady` if a settled configuration is of no use."""
+        broken = {
+            "LastUpdateStatus": config.get("LastUpdateStatus") == "Failed",
+            "State": (config.get("State") or "Active") not in USABLE_STATES,
+        }
+        for status, is_broken in broken.items():
+            if is_broken:
+                raise FunctionNotReady(
+                    f"{self._qualified(version)} cannot be used: its {status} is "
+                    f"{config[status]} ({config.get(f'{status}Reason') or 'no reason given'})",
+                    config.get(f"{status}ReasonCode") or "",
+                )
+
+    def settled(self, version: str = "") -> Mapping[str, Any]:
+        """Wait until nothing is being done to $LATEST or a version, whatever comes of it.
+
+        Raises:
+            FunctionNotReady: It takes too long.
+            StillWaiting: It takes longer than this Lambda function has time.
+        """
         pause = _FIRST_PAUSE_S
         waited_s = 0.0
         while True:
             config = self.configuration(version)
             state = config.get("State") or "Active"
             update = config.get("LastUpdateStatus") or "Successful"
-            if "Failed" in (state, update):
-                reason = config.get("LastUpdateStatusReason") or config.get("StateReason") or ""
-                raise FunctionNotReady(f"{self._qualified(version)} failed to update: {reason}")
-            # an Inactive function is woken up by being updated or invoked
             if state != "Pending" and update != "InProgress":
                 return config
             if waited_s > _LONGEST_WAIT_S:
@@ -175,7 +207,8 @@ class Function:
 
         Raises:
             FunctionChanged: Somebody else changed the function.
-            AwsCallFailed: The account may not have so much memory.
+            FunctionNotReady: The update was taken, and failed.
+            PowerRefused: The function may not have this size.
         """
         try:
             self._when_free(
@@ -185,14 +218,7 @@ class Function:
                 RevisionId=config["RevisionId"],
             )
         except ClientError as error:
-            limit = _MEMORY_LIMIT.search(str(error))
-            if limit is None:
-                raise
-            raise AwsCallFailed(
-                f"{self.arn.text} cannot have {memory_mb} MB: AWS allows {limit['mb']} MB at most "
-                "here, as it does in new accounts (3008). Leave out larger power values, or ask "
-                "for a higher quota of Lambda in the Service Quotas console"
-            ) from error
+            raise self._refused(error, memory_mb) from error
         updated = self.ready()
         check_unchanged(config, updated)
         return updated
@@ -209,14 +235,18 @@ class Function:
 
         Raises:
             FunctionChanged: Somebody else changed the function, or `config` was read too early.
+            PowerRefused: There can be no version of this memory size.
         """
-        answer = self._when_free(
-            self._client.publish_version,
-            FunctionName=self.arn.text,
-            Description=description,
-            CodeSha256=config["CodeSha256"],
-            RevisionId=config["RevisionId"],
-        )
+        try:
+            answer = self._when_free(
+                self._client.publish_version,
+                FunctionName=self.arn.text,
+                Description=description,
+                CodeSha256=config["CodeSha256"],
+                RevisionId=config["RevisionId"],
+            )
+        except ClientError as error:
+            raise self._refused(error, config["MemorySize"]) from error
         return Version(number=answer["Version"], description=answer.get("Description", ""))
 
     def read_again(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -317,6 +347,26 @@ class Function:
 
     def _qualified(self, version: str) -> str:
         return f"{self.arn.text}:{version}" if version else self.arn.text
+
+    def _refused(self, error: Exception, memory_mb: int) -> Exception:
+        """Return what a refused change of $LATEST means; the error itself if it is anything."""
+        said = str(error).replace(self.arn.text, "").replace(self.arn.name, "")
+        if concerns_kms(error):
+            return AwsCallFailed(
+                f"{self.arn.text} is encrypted with a customer managed KMS key that the tuner may "
+                "not use; the key's ARN must be among the kms_key_arns that the tuner was deployed "
+                f"with, and the key's policy must let IAM decide: {error}"
+            )
+        limit = _MEMORY_LIMIT.search(said)
+        if limit:
+            return PowerRefused(
+                f"{self.arn.text} cannot have {memory_mb} MB: AWS allows {limit['mb']} MB at most "
+                "here, as it does in new accounts (3008). Leave out larger power values, or ask "
+                "for a higher quota of Lambda in the Service Quotas console"
+            )
+        if _SIZE_WORDS.search(said) and not is_denied(error):
+            return PowerRefused(f"{self.arn.text} cannot have {memory_mb} MB: {error}")
+        return error
 
     def _gone(self, error: Exception) -> Exception:
         if error_code(error) == "ResourceNotFoundException":

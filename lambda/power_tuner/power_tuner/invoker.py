@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,6 +38,8 @@ _RETRIED = frozenset(
     }
 )
 # The function's concurrency, or the account's, is taken: whose turn it is shows with time alone.
+# It ran into something that this version meets each time, and others may not.
+_HOPELESS = frozenset({"SnapStartException"})
 _THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException"})
 _MOST_TRIES = 12
 _FIRST_PAUSE_S = 0.25
@@ -46,9 +49,30 @@ _CHUNK_BYTES = 65_536
 _LONGEST_TYPE = 100
 
 # The function's environment was ended from outside: this memory size is no good, whatever
-# the function itself would say to it.
-_KILLED_TYPES = frozenset({"Sandbox.Timedout", "Runtime.OutOfMemory", "Runtime.ExitError"})
-_KILLED_WORDS = ("Task timed out after", "Runtime exited", "signal: killed", "out of memory")
+# the function itself would say to it. Lambda's own failures have types that no runtime gives to
+# an exception; what an exception says, such as that something else was killed, is no evidence.
+_KILLED_TYPES = frozenset(
+    {"Extension.Crash", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"}
+)
+# Lambda's older answers have no type, and the embedded AWS has one for all: there the message
+# must be Lambda's from its first word to its last.
+_KILLED_WORDS = (
+    (
+        "Sandbox.Timedout",
+        re.compile(
+            r"(?:[\dT:.-]+Z )?(?:RequestId: )?(?:(?P<id>[\w-]+) )?(?:Error: )?"
+            r"Task timed out after [\d.]+ seconds"
+        ),
+    ),
+    (
+        "Runtime.ExitError",
+        re.compile(
+            r"RequestId: (?P<id>\S+) "
+            r"(?:Error: Runtime exited.*|Process exited before completing request)"
+        ),
+    ),
+)
+_EMBEDDED_TYPE = "Runtime.HandlerError"
 NO_REPORT = "NoReport"
 
 
@@ -62,6 +86,7 @@ class Outcome:
     error_message: str = ""
     killed: bool = False  # by Lambda: out of memory, out of time
     retries: int = 0
+    sent: bytes | None = None  # by a pre-processor, in the place of the payload
 
     @property
     def failed(self) -> bool:
@@ -161,6 +186,8 @@ class LambdaInvoker:
                 f"{function_arn} does not exist: deleted while it was being tuned"
             ) from error
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _HOPELESS:
+            raise GaveUpError(f"Lambda cannot run it: {error}", 0, out_of_time=False) from error
         if code not in _RETRIED and status < 500:
             raise error
 
@@ -186,7 +213,8 @@ def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
     report = reports.find(log, request_id)
     if answer.get("FunctionError"):
         error_type, message = _error(payload)
-        killed = error_type in _KILLED_TYPES or any(word in message for word in _KILLED_WORDS)
+        ids = {known for known in (request_id, report.request_id if report else "") if known}
+        killed = _was_killed(error_type, message, ids, log)
         return Outcome(report, payload, error_type, message, killed, retries)
     if report is None:
         return Outcome(
@@ -209,5 +237,37 @@ def _error(payload: bytes) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "Unknown", payload[:500].decode(errors="replace")
     message = str(error.get("errorMessage", ""))
-    default = "Sandbox.Timedout" if "Task timed out after" in message else "Unknown"
-    return str(error.get("errorType") or default)[:_LONGEST_TYPE], message
+    error_type = error.get("errorType") or _ended_by_lambda(message) or "Unknown"
+    return str(error_type)[:_LONGEST_TYPE], message
+
+
+def _was_killed(error_type: str, message: str, request_ids: Collection[str], log: str) -> bool:
+    """Return whether Lambda ended the environment, rather than the function its invocation.
+
+    Args:
+        error_type: The error's.
+        message: The error's.
+        request_ids: Of the invocation: a function may pass on what Lambda said of another.
+        log: The tail, where a runtime writes down what the function raised.
+    """
+    if error_type == _EMBEDDED_TYPE:
+        return _ended_by_lambda(message, request_ids) != ""
+    if message and error_type == "Sandbox.Timedout":
+        # the embedded AWS has this type for an exception with these words as well
+        raised = rf'(?:\[ERROR\] \S+: |"errorMessage": ?"){re.escape(message)}'
+        return re.search(raised, log) is None
+    return error_type in _KILLED_TYPES
+
+
+def _ended_by_lambda(message: str, request_ids: Collection[str] = ()) -> str:
+    """Return the type of Lambda's own failure whose whole message this is; empty if it is none.
+
+    Args:
+        message: The error's.
+        request_ids: One of them must be in it, if there are any.
+    """
+    for error_type, pattern in _KILLED_WORDS:
+        match = pattern.fullmatch(message.strip())
+        if match and (not request_ids or match["id"] in (None, *request_ids)):
+            return error_type
+    return ""

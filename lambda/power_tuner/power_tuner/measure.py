@@ -18,7 +18,7 @@ from power_tuner.function import Deadline
 from power_tuner.invoker import NO_REPORT, GaveUpError, Invoker, Outcome
 from power_tuner.lanes import run_lanes
 from power_tuner.payloads import PayloadPlan
-from power_tuner.request import TuningInput
+from power_tuner.request import NUM_MIN, TuningInput
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 
@@ -74,8 +74,12 @@ class Measurer:
         self._answered = 0
         self._unanswered: dict[int, str] = {}  # why, by power value
 
-    def run(self, state: TuningState) -> None:
+    def run(self, state: TuningState, *, last: bool = False) -> None:
         """Measure into the state until all is done or time is up.
+
+        Args:
+            state: What there is already.
+            last: Whether no other pass comes, since the input's time limit ends this one.
 
         Raises:
             InvocationFailed: The function failed, and may not.
@@ -94,10 +98,14 @@ class Measurer:
             with self._record:
                 self._over = True  # what comes in later is of no use: the state is on its way
         state.passes += 1
+        state.timed_out = last and not all(power.done for power in powers)
         self._exclude_unanswered(powers)
         if self._request.only_cold_starts:
             self._exclude_never_cold(powers, before)
-        self._judge(state.powers)
+        if state.timed_out:
+            for power in powers:
+                self._cut_short(power, state.warnings)
+        self._judge(state)
 
     def _lanes(self, powers: Sequence[PowerState], limit: int) -> list[Lane]:
         work: list[Lane] = [[Invocation(power, n) for n in power.todo] for power in powers]
@@ -183,7 +191,7 @@ class Measurer:
             power.excluded = power.failure
 
     def _words(self, invocation: Invocation, outcome: Outcome) -> str:
-        """Return what failed, where and how; with the payload, unless that is secret."""
+        """Return what failed, where and how; with what was sent, unless that is secret."""
         index = self._plan.index(invocation.number)
         error_type = outcome.error_type or NO_REPORT
         words = f"power value {invocation.power.power} MB, payload {index}: {error_type}"
@@ -192,7 +200,8 @@ class Measurer:
             return f"{words} (its message is withheld: disablePayloadLogs)"
         if outcome.error_message:
             words = f"{words}: {outcome.error_message[:_SHOWN_CHARS]}"
-        return f"{words} (sent: {self._plan.text(invocation.number)[:_SHOWN_CHARS]})"
+        sent = self._plan.body(invocation.number) if outcome.sent is None else outcome.sent
+        return f"{words} (sent: {sent.decode(errors='replace')[:_SHOWN_CHARS]})"
 
     def _exclude_unanswered(self, powers: Sequence[PowerState]) -> None:
         """Give up what had a whole pass and no answer: the next one would be no better."""
@@ -214,12 +223,30 @@ class Measurer:
                     "a fresh version"
                 )
 
-    def _judge(self, powers: Sequence[PowerState]) -> None:
+    def _cut_short(self, power: PowerState, warnings: list[str]) -> None:
+        """Do with what was measured until time was up, if that is enough to go by.
+
+        With several payloads it is not: the first ones come first.
+        """
+        if power.done:
+            return
+        measured = len(power.samples)
+        words = f"{measured} of {self._request.invocations} invocations were measured in time"
+        if measured >= NUM_MIN and len(self._plan.bodies) == 1:
+            power.todo = []
+            warnings.append(f"{power.power} MB: {words}")
+        else:
+            power.excluded = f"power value {power.power} MB: {words}"
+
+    def _judge(self, state: TuningState) -> None:
         """Exclude power values at which the function failed too often to go by the rest."""
+        powers = state.powers
         for power in powers:
             failed = power.attempts - len(power.samples) - power.discarded
             if not power.excluded and failed * 2 > power.attempts:
                 power.excluded = power.failure
         if all(power.excluded for power in powers):
             first = powers[0].excluded
+            if state.timed_out:
+                raise NothingMeasured(f"time was up before enough was measured, first at {first}")
             raise NothingMeasured(f"the function failed at every power value, first at {first}")

@@ -12,6 +12,7 @@ from typing import Any
 from power_tuner.errors import InvalidInput
 
 _MOST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,6 @@ class PayloadPlan:
     def body(self, invocation: int) -> bytes:
         """Return what an invocation is sent: JSON, encoded once for all of them."""
         return self.bodies[self.index(invocation)]
-
-    def text(self, invocation: int) -> str:
-        """Return what an invocation is sent as text."""
-        return self.body(invocation).decode()
 
 
 def plan(num: int, payload: Any) -> PayloadPlan:
@@ -71,8 +68,12 @@ def is_weighted(payload: Any) -> bool:
 
 def as_json(payload: Any) -> str:
     """Return what is sent: a string that is JSON as it is, all else encoded as JSON."""
-    if isinstance(payload, JsonText) or (isinstance(payload, str) and is_json(payload)):
+    if isinstance(payload, JsonText):
         return payload
+    if isinstance(payload, str):
+        text = payload.removeprefix(_BYTE_ORDER_MARK)  # as in a file that a shell has read
+        if is_json(text):
+            return text
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -91,6 +92,7 @@ def from_text(text: str) -> Any:
     JSON is not taken apart unless that is needed: a payload of 6 MB would be ten times as large.
     Left as text it is sent as it is.
     """
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
         outline = _outline(text)
     except ValueError:
@@ -124,7 +126,10 @@ class _Outline:
 
 
 def _outline(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse, object_pairs_hook=_Outline.of)
+    try:
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_Outline.of)
+    except RecursionError as error:
+        raise InvalidInput("payload: it is nested too deeply to be read") from error
 
 
 def _body(payload: Any, index: int) -> bytes:

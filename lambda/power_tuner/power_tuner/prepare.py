@@ -12,15 +12,48 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from power_tuner.errors import MAYBE_ENDED, ExecutionEnded, FunctionBusy, NotTunable
-from power_tuner.function import Deadline, Function, error_code, is_denied
+from power_tuner import kinds
+from power_tuner.errors import (
+    MAYBE_ENDED,
+    AwsCallFailed,
+    ExecutionEnded,
+    FunctionBusy,
+    FunctionNotReady,
+    NotTunable,
+    PowerRefused,
+)
+from power_tuner.function import Deadline, Function, check_unchanged, error_code, is_denied
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import Lock, is_measured, measured_mark
-from power_tuner.publishing import Publisher
+from power_tuner.publishing import Configuration, Publisher
 from power_tuner.request import TuningInput
 from power_tuner.state import PowerState, TuningState
 
 _BUSY_PAUSE_S = 2.0
+
+# Why a function cannot be used at any memory size, by Lambda's reason codes.
+_ANY_SIZE = frozenset(
+    {
+        "DisabledKMSKey",
+        "DisallowedByVpcEncryptionControl",
+        "EFSIOError",
+        "EFSMountConnectivityError",
+        "EFSMountFailure",
+        "EniLimitExceeded",
+        "ImageAccessDenied",
+        "ImageDeleted",
+        "InsufficientRolePermissions",
+        "InvalidImage",
+        "InvalidRuntime",
+        "InvalidSecurityGroup",
+        "InvalidStateKMSKey",
+        "InvalidSubnet",
+        "InvalidZipFileException",
+        "KMSKeyAccessDenied",
+        "KMSKeyNotFound",
+        "SubnetOutOfIPAddresses",
+    }
+)
 _DYING_LOCK_S = 20.0  # how long the rule gets to clean up after an execution that is over
 
 
@@ -51,28 +84,38 @@ class Preparation:
         self._deadline = deadline
         self._is_running = is_running
         self._clean_up_after = clean_up_after
+        self._problem: PowerRefused | FunctionNotReady | None = None  # why one is excluded
         self._lock = FunctionLock(function, execution_arn)
         self._publisher = Publisher(function, execution_arn)
 
     def run(self, state: TuningState | None) -> TuningState:
         """Return the state with a fresh version for each power value that needs one.
 
+        A memory size that AWS does not give the function is excluded.
+
         Args:
             state: What there is already, when versions are published again; None at first.
+
+        Raises:
+            AwsCallFailed: No power value can be had, or a call failed for another reason.
+            FunctionNotReady: The function cannot be used, whatever its memory size.
         """
         description = self._describe()
         self._take_lock()
         try:
             # a stop that came before the lock was cleaned up after before the lock, too
             self._check_running()
-            config = self._function.ready()
+            config = self._function.settled()
             original = self._lock.note_memory(config["MemorySize"])
+            if config["MemorySize"] == original:  # else an earlier attempt has changed it
+                self._function.require_usable(config)
             if state is None:
                 state = self._new_state(description, original)
             self._publish(config, state, original)
             self._lock.forget_memory()
             self._wait_for_versions(state)
             self._check_running()
+            self._require_any(state)
         except MAYBE_ENDED:
             self._clean_up_after(self._execution_arn)
             raise
@@ -97,6 +140,9 @@ class Preparation:
             raise
         if _reserved_concurrency(description) == 0:
             raise NotTunable(f"lambdaARN: {arn} has a reserved concurrency of 0: it cannot run")
+        why = kinds.why_not(description["Configuration"])
+        if why:
+            raise NotTunable(f"lambdaARN: {arn} {why}")
         return description
 
     def _take_lock(self) -> None:
@@ -123,7 +169,7 @@ class Preparation:
                 PowerState(power, todo=list(range(self._request.invocations)))
                 for power in self._request.power_values
             ],
-            warnings=list(self._request.warnings),
+            warnings=[*self._request.warnings, *kinds.warnings(config)],
         )
 
     def _publish(self, config: Mapping[str, Any], state: TuningState, original: int) -> None:
@@ -133,8 +179,13 @@ class Preparation:
             mark = measured_mark(self._execution_arn, power.power, state.batch)
             number = published.get(mark)
             if number is None:
-                config = self._publisher.set_memory(config, power.power)
-                config, number = self._publisher.publish(config, mark)
+                try:
+                    config = self._publisher.set_memory(config, power.power)
+                    config, number = self._publisher.publish(config, mark)
+                except (PowerRefused, FunctionNotReady) as error:
+                    self._exclude(power, error)
+                    config = self._after_refusal(config)
+                    continue
                 published[mark] = number
             power.versions.append(number)
         self._publisher.set_memory(config, original)
@@ -152,7 +203,39 @@ class Preparation:
         """Wait until all can be invoked; with SnapStart their snapshots are made side by side."""
         for power in state.powers:
             if power.versions and not power.done:
-                self._function.ready(power.versions[-1])
+                try:
+                    self._function.ready(power.versions[-1])
+                except FunctionNotReady as error:
+                    self._exclude(power, error)
+
+    def _exclude(self, power: PowerState, error: PowerRefused | FunctionNotReady) -> None:
+        """Leave a power value out that cannot be prepared, if others may be.
+
+        Raises:
+            AwsCallFailed, FunctionNotReady: They may not.
+        """
+        concerns_all = isinstance(error, FunctionNotReady) and error.reason_code in _ANY_SIZE
+        if concerns_all or not self._request.allow_failures:
+            raise _as_failure(error)
+        power.excluded = power.failure = f"power value {power.power} MB: {error}"
+        self._problem = self._problem or error
+
+    def _after_refusal(self, before: Configuration) -> Configuration:
+        """Return $LATEST's configuration, which an update that failed may have changed."""
+        config = self._function.settled()
+        check_unchanged(before, config)
+        return config
+
+    def _require_any(self, state: TuningState) -> None:
+        """Raise why the first power value is excluded, if all are."""
+        if self._problem is None or not all(power.excluded for power in state.powers):
+            return
+        raise _as_failure(self._problem)
+
+
+def _as_failure(error: PowerRefused | FunctionNotReady) -> AwsCallFailed | FunctionNotReady:
+    """Return what the execution fails with where a power value cannot be left out."""
+    return AwsCallFailed(str(error)) if isinstance(error, PowerRefused) else error
 
 
 def _reserved_concurrency(description: Mapping[str, Any]) -> int | None:

@@ -1,4 +1,8 @@
-"""Prices by region and architecture, read from prices.json."""
+"""Prices by region and architecture, read from prices.json.
+
+Money is exact: sizes that cost the same must compare as the same. Floats begin where it is put
+out.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,19 +22,19 @@ _MS_PER_S = 1000
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What things cost in one region, in its currency."""
+    """What things cost in one region, in its currency, exactly as the price list has it."""
 
-    gb_second: float
-    request: float
-    state_transition: float
+    gb_second: Fraction
+    request: Fraction
+    state_transition: Fraction
     currency: str
     assumed: str  # on what the prices rest if they are no published ones
 
-    def per_ms(self, memory_mb: int) -> float:
+    def per_ms(self, memory_mb: int) -> Fraction:
         """Return what a millisecond of a function of this memory size costs."""
         return self.gb_second * memory_mb / _MB_PER_GB / _MS_PER_S
 
-    def invocation(self, memory_mb: int, billed_ms: float) -> float:
+    def invocation(self, memory_mb: int, billed_ms: float | Fraction) -> Fraction:
         """Return what one invocation costs, its duration rounded up to a millisecond."""
         return math.ceil(billed_ms) * self.per_ms(memory_mb)
 
@@ -60,15 +65,17 @@ def checked_on() -> str:
 
 def _assumed(table: Mapping[str, Any], region: str, architecture: str) -> str:
     if region not in table["default_in"] and region not in table["gb_second"]["x86_64"]:
-        return f"that of most regions, in USD, since the price list has no {region}"
+        words = f"that of most regions, in USD, since the price list has no {region}"
+        billed_in = next((c for p, c in table["billed_in"].items() if region.startswith(p)), "")
+        return f"{words}, which is billed in {billed_in}" if billed_in else words
     return str(table["assumed"].get(f"{architecture} in {region}", ""))
 
 
-def _of(prices: Mapping[str, float], region: str) -> float:
+def _of(prices: Mapping[str, Fraction], region: str) -> Fraction:
     return prices.get(region, prices["default"])
 
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    table: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"), parse_float=Fraction)
     return table

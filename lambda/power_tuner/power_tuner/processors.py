@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
@@ -36,7 +38,7 @@ class WithProcessors:
         self._post_invoke = invoker_in(region_of(self._post)) if self._post else None
 
     def __call__(self, function_arn: str, payload: bytes) -> Outcome:
-        """Invoke pre-processor, function and post-processor.
+        """Invoke pre-processor, function and post-processor; the outcome says what was sent.
 
         Raises:
             ProcessorFailed: A processor failed.
@@ -44,7 +46,7 @@ class WithProcessors:
         if self._pre_invoke:
             output = self._process(self._pre_invoke, "preProcessorARN", self._pre, payload)
             payload = payload if is_empty(output) else _as_json(output)
-        outcome = self._invoke(function_arn, payload)
+        outcome = replace(self._invoke(function_arn, payload), sent=payload)
         if self._post_invoke:
             answer = _as_json(outcome.payload)
             self._process(self._post_invoke, "postProcessorARN", self._post, answer)
@@ -79,9 +81,9 @@ def is_empty(output: bytes) -> bool:
 
 def _as_json(output: bytes) -> bytes:
     """Return an output as Lambda takes it: not every runtime's answer is JSON."""
-    text = output.decode(errors="replace")
+    text = output.decode("utf-8-sig", errors="replace")
     if not text.strip() or is_json(text):
-        return output
+        return output.removeprefix(codecs.BOM_UTF8)
     return json.dumps(text, ensure_ascii=False).encode()
 
 

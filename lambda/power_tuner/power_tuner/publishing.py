@@ -9,7 +9,7 @@ from power_tuner.errors import FunctionChanged
 from power_tuner.function import Function, Version, check_unchanged
 from power_tuner.lock import FunctionLock
 from power_tuner.marks import measured_mark
-from power_tuner.request import POWER_MAX_MB
+from power_tuner.request import POWER_MIN_MB
 
 Configuration = Mapping[str, Any]
 T = TypeVar("T")
@@ -63,7 +63,8 @@ class Publisher:
         config, version = self._publish(config, mark)
         if version.description != mark:
             memory_mb = config["MemorySize"]
-            spacer = memory_mb + 1 if memory_mb < POWER_MAX_MB else memory_mb - 1
+            # a smaller one, since a larger one may be more than the account is allowed
+            spacer = memory_mb - 1 if memory_mb > POWER_MIN_MB else memory_mb + 1
             config = self.set_memory(config, spacer)
             config, _ = self._publish(config, measured_mark(self._execution_arn, spacer, 0))
             config = self.set_memory(config, memory_mb)

@@ -81,6 +81,7 @@ class TuningInput:
     allowed_exceptions: tuple[str, ...] = ()
     allow_failures: bool = True
     on_conflict: Literal["fail", "wait"] = "fail"
+    time_limit_s: float = math.inf  # from the execution's start to the end of measuring
     warnings: tuple[str, ...] = field(default=())
 
     @property
@@ -95,7 +96,7 @@ _KEYS = frozenset(
         "sequential", "strategy", "balancedWeight", "discardTopBottom", "sleepBetweenRunsMs",
         "includeOutputResults", "autoOptimize", "autoOptimizeAlias", "dryRun", "onlyColdStarts",
         "preProcessorARN", "postProcessorARN", "disablePayloadLogs", "allowedExceptions",
-        "allowFailures", "onConflict", "isolation",
+        "allowFailures", "onConflict", "isolation", "timeLimitSeconds",
     }
 )  # fmt: skip
 
@@ -144,6 +145,7 @@ def parse(raw: Any, default_power_values: Sequence[int]) -> TuningInput:
         on_conflict=cast(
             'Literal["fail", "wait"]', keys.choice("onConflict", ("fail", "wait"), "fail")
         ),
+        time_limit_s=_time_limit(keys),
     )
     return _with_warnings(parsed, warnings)
 
@@ -189,7 +191,7 @@ def _function(value: Any) -> FunctionArn:
     if not value:
         raise InvalidInput("lambdaARN: Missing or empty lambdaARN")
     arn = FunctionArn.parse(value, "lambdaARN")
-    if arn.qualifier:
+    if arn.qualifier not in ("", "$LATEST"):
         raise InvalidInput(
             f"lambdaARN: {value} names a version or alias ({arn.qualifier}); a published version "
             f"cannot take another memory size, so give the function's own ARN: {arn.text}"
@@ -247,6 +249,15 @@ def _sleep(value: Any, warnings: list[str]) -> int:
     except InvalidInput:
         warnings.append(f"sleepBetweenRunsMs: {_shown(value)} is not a number, taken as 0")
         return 0
+
+
+def _time_limit(keys: _Reader) -> float:
+    if keys.get("timeLimitSeconds") is None:
+        return math.inf
+    seconds = keys.number("timeLimitSeconds", 0.0)
+    if seconds <= 0:
+        raise InvalidInput(f"timeLimitSeconds: {_shown(seconds)} is not more than 0")
+    return seconds
 
 
 def _processor(keys: _Reader, key: str) -> str:

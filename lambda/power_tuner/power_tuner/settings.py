@@ -16,6 +16,7 @@ class Settings:
     visualization_url: str
     architecture: str  # of the tuner's own functions
     clean_up_function: str
+    total_timeout_s: float  # of an execution, which loses all that it has by then
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -29,4 +30,5 @@ class Settings:
             ),
             architecture=environment.get("ARCHITECTURE", "arm64"),
             clean_up_function=environment.get("CLEAN_UP_FUNCTION", ""),
+            total_timeout_s=float(environment.get("TOTAL_TIMEOUT_SECONDS", "inf")),
         )

@@ -125,6 +125,7 @@ class TuningState:
     passes: int = 0  # of Measure
     usage: Usage = field(default_factory=Usage)
     warnings: list[str] = field(default_factory=list)
+    timed_out: bool = False  # the input's time limit came before the end
     output: dict[str, Any] | None = None  # once analysed; what was measured is in it then
 
     def to_json(self, input_bytes: int) -> dict[str, Any]:
@@ -170,6 +171,7 @@ class TuningState:
             "powers": [] if self.output else [p.to_json(digits, words) for p in self.powers],
             "usage": self.usage.to_json(),
             "warnings": warnings,
+            "timedOut": self.timed_out,
             "output": self.output,
         }
 
@@ -186,6 +188,7 @@ class TuningState:
             passes=raw["passes"],
             usage=Usage.from_json(raw["usage"]),
             warnings=list(raw["warnings"]),
+            timed_out=raw["timedOut"],
             output=raw["output"],
         )
 

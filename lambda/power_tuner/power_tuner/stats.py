@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
 
 # Two-sided 95 % quantiles of Student's t by degrees of freedom (any statistics textbook).
 _T95 = (
@@ -13,6 +15,8 @@ _T95 = (
     2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
 _Z95 = 1.959964
+
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,19 @@ def summarise(values: Sequence[float], trim: float) -> Summary:
 
 def trimmed_mean(values: Sequence[float], trim: float) -> float:
     """Return the mean without the lowest and highest int(n × trim) values."""
-    dropped = int(len(values) * trim)
-    kept = sorted(values)[dropped : len(values) - dropped]
+    kept = _trimmed(values, trim)
     return math.fsum(kept) / len(kept)
+
+
+def exact_trimmed_mean(values: Sequence[int], trim: float) -> Fraction:
+    """Return the `trimmed_mean` of whole numbers with nothing lost, so that it compares."""
+    kept = _trimmed(values, trim)
+    return Fraction(sum(kept), len(kept))
+
+
+def _trimmed(values: Sequence[_Number], trim: float) -> list[_Number]:
+    dropped = int(len(values) * trim)
+    return sorted(values)[dropped : len(values) - dropped]
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

@@ -20,8 +20,8 @@ def url(base_url: str, candidates: Sequence[Candidate], region: str) -> str:
     ordered = sorted(candidates, key=lambda c: c.power)
     parts = (
         _packed("h", [c.power for c in ordered]),
-        _packed("f", [c.duration for c in ordered]),
-        _packed("f", [c.cost for c in ordered]),
+        _packed("f", [float(c.duration) for c in ordered]),
+        _packed("f", [float(c.cost) for c in ordered]),
     )
     query = "?currency=CNY" if region.startswith("cn-") else ""
     return f"{base_url}{query}#{';'.join(parts)}"

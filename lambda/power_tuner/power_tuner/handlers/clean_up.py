@@ -80,11 +80,12 @@ def _complete(output: dict[str, Any], state: TuningState) -> dict[str, Any]:
     """Add what the tuner itself cost: known only at the very end."""
     own = prices.lookup(SETTINGS.region, SETTINGS.architecture)
     usage = state.usage
-    output["stateMachine"]["executionCost"] = usage.transitions * own.state_transition
+    transitions_cost = float(usage.transitions * own.state_transition)
+    output["stateMachine"]["executionCost"] = transitions_cost
     output["tuner"] = usage.to_json() | {
-        "cost": usage.gb_seconds * own.gb_second
-        + usage.invocations * own.request
-        + usage.transitions * own.state_transition,
+        "cost": usage.gb_seconds * float(own.gb_second)
+        + float(usage.invocations * own.request)
+        + transitions_cost,
         "passes": state.passes,
     }
     return output

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from power_tuner.aws import invoking_client
@@ -16,6 +19,9 @@ from power_tuner.sources import read_payloads
 from power_tuner.state import TuningState
 
 _MARGIN_S = 15.0
+# Analyze and CleanUp come after, within the time that an execution has.
+_CONCLUDING_S = 240.0
+_CONCLUDING_SHARE = 0.1  # if that is less
 # A thread with its connection takes 0.1 MB, and a little CPU, which comes with memory. One
 # process may have 1024 files and threads.
 _MOST_AT_ONCE = 500
@@ -29,7 +35,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         state = TuningState.from_json(event["state"])
         if state.passes:
             state.usage.note_detour()
-        deadline = Deadline(deadline_at(context, _MARGIN_S))
+        pass_ends_at = deadline_at(context, _MARGIN_S)
+        limit_s = min(request.time_limit_s, longest_measuring_s(SETTINGS.total_timeout_s))
+        time_is_up_at = time.monotonic() + left_s(event.get("started"), limit_s)
+        deadline = Deadline(min(pass_ends_at, time_is_up_at))
         most_at_once = min(int(context.memory_limit_in_mb), _MOST_AT_ONCE)
 
         def invoker_in(region: str, **options: Any) -> Invoker:
@@ -43,5 +52,24 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         )
         invoke = WithProcessors(function, request, invoker_in)
         plan = read_payloads(request, SETTINGS.region)
-        Measurer(request, plan, invoke, deadline, most_at_once).run(state)
+        last = time_is_up_at <= pass_ends_at
+        Measurer(request, plan, invoke, deadline, most_at_once).run(state, last=last)
     return put_out(event, state, meter)
+
+
+def longest_measuring_s(total_timeout_s: float) -> float:
+    """Return how long an execution may measure that has so many seconds for all of it."""
+    return max(total_timeout_s - _CONCLUDING_S, total_timeout_s * (1 - _CONCLUDING_SHARE))
+
+
+def left_s(started: str | None, time_limit_s: float) -> float:
+    """Return how long an execution may still measure, in seconds; negative when time is up.
+
+    Args:
+        started: When it started, as Step Functions writes it; None: not known, so without limit.
+        time_limit_s: From its start on.
+    """
+    if started is None:
+        return math.inf
+    elapsed = datetime.now(UTC) - datetime.fromisoformat(started)
+    return time_limit_s - elapsed.total_seconds()

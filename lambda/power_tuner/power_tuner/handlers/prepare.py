@@ -23,7 +23,9 @@ client("lambda", SETTINGS.region)
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Return the state with a version for each power value."""
     meter = Meter(context)
-    with errors_of("Prepare", nothing_changed="state" not in event):
+    # an earlier attempt may have changed something
+    first = "state" not in event and not event.get("retries")
+    with errors_of("Prepare", nothing_changed=first):
         request = request_of(event)
         # what is no good must not be found out after publishing
         read_payloads(request, SETTINGS.region)

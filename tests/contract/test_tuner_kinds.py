@@ -1,0 +1,100 @@
+"""Which functions can be tuned: the command line and the state machine have one opinion."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import ModuleType
+from typing import Any
+
+import pytest
+from power_tuner import kinds as of_tuner
+from power_tuner.errors import NotTunable
+
+from harness.tuning import kinds as of_command
+from tests.unit.test_tuner_traces import World
+
+pytestmark = pytest.mark.contract
+
+SNAP_START = {"ApplyOn": "PublishedVersions"}
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "managed-instances": (
+        {"CapacityProviderConfig": {"LambdaManagedInstancesCapacityProviderConfig": {}}},
+        "Lambda Managed Instances",
+    ),
+    "tenants": ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "tenant id"),
+    "durable": ({"DurableConfig": {"ExecutionTimeout": 60}}, "durable function"),
+    "no-reports": ({"LoggingConfig": {"LogFormat": "JSON", "SystemLogLevel": "WARN"}}, "INFO"),
+    "edge": ({"MasterArn": "arn:main"}, "tune arn:main"),
+    **{
+        state: ({"State": state, "StateReason": "so it is"}, f"State is {state} (so it is)")
+        for state in (
+            "ActiveNonInvocable", "Deactivated", "Deactivating", "Deleting", "Failed", "New",
+        )
+    },
+}  # fmt: skip
+
+ALLOWED: dict[str, dict[str, Any]] = {
+    "old": {"State": None, "LastUpdateStatus": None, "LoggingConfig": None},
+    "pending": {"State": "Pending", "LastUpdateStatus": "InProgress"},
+    "inactive": {"State": "Inactive"},
+    "empty": {"CapacityProviderConfig": {}, "TenancyConfig": None, "DurableConfig": None},
+    "json": {"LoggingConfig": {"LogFormat": "JSON", "SystemLogLevel": "INFO"}},
+    "text": {"LoggingConfig": {"LogFormat": "Text", "SystemLogLevel": "WARN"}},
+    "application-warn": {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"}},
+    "image": {"PackageType": "Image"},
+    "java": {"Runtime": "java21", "SnapStart": SNAP_START},
+    "snap-start-off": {"Runtime": "python3.13", "SnapStart": {"ApplyOn": "None"}},
+}
+
+WARNED: dict[str, tuple[dict[str, Any], str]] = {
+    "snap-start": ({"Runtime": "python3.13", "SnapStart": SNAP_START}, "for each restore"),
+    "snap-start-image": ({"SnapStart": SNAP_START}, "for keeping a snapshot"),
+    "web-adapter": (
+        {"Environment": {"Variables": {"AWS_LWA_INVOKE_MODE": "RESPONSE_STREAM"}}},
+        "responses are streamed",
+    ),
+    "package": ({"PackageType": "Wasm"}, "PackageType Wasm is not known"),
+}
+
+
+def rules(module: ModuleType) -> str:
+    """Return a module's code without its docstring."""
+    return ast.dump(ast.Module(ast.parse(inspect.getsource(module)).body[1:], []))
+
+
+def test_one_set_of_rules() -> None:
+    """Neither may import the other, so they have a copy each."""
+    assert rules(of_command) == rules(of_tuner)
+
+
+@pytest.mark.parametrize(("config", "why"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_tuned_is_refused_first(config: dict[str, Any], why: str) -> None:
+    """By the state machine too: before it changes anything, with the reason."""
+    assert why in of_command.why_not(config)
+    world = World()
+    world.api.latest |= config
+    before = world.api.picture()
+    with pytest.raises(NotTunable) as caught:
+        world.prepare()
+    assert why in str(caught.value)
+    assert (world.api.picture(), world.api.calls) == (before, ["GetFunction"])
+
+
+@pytest.mark.parametrize("config", ALLOWED.values(), ids=ALLOWED.keys())
+def test_all_else_can_be_tuned(config: dict[str, Any]) -> None:
+    """Without a word."""
+    assert of_command.why_not(config) == ""
+    assert of_command.warnings(config) == []
+
+
+@pytest.mark.parametrize(("config", "words"), WARNED.values(), ids=WARNED.keys())
+def test_what_the_figures_leave_out_is_said(config: dict[str, Any], words: str) -> None:
+    """In the state machine's output as well."""
+    assert of_command.why_not(config) == ""
+    world = World()
+    world.api.latest |= config
+    [warning] = world.prepare().warnings
+    assert words in warning
+    assert of_command.warnings(config) == [warning]
