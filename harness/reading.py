@@ -102,16 +102,24 @@ def decode(content: bytes) -> str:
     return content.decode(encoding)
 
 
-def read_text(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> str:
-    """Return the content of a text file, as `decode` reads it.
+def read_text(
+    path: Path, *, most_bytes: int = MOST_BYTES, where: str = "", of_windows: bool = False
+) -> str:
+    """Return the content of a UTF-8 file, without a byte order mark.
+
+    Args:
+        path: The file.
+        most_bytes: How long it may be.
+        where: What it is called in messages; empty takes the path.
+        of_windows: Whether it may be in UTF-16 too, with the mark that tells.
 
     Raises:
         MissingError: It is not there.
-        UnreadableError: As `read_bytes`, or it is not UTF-8.
+        UnreadableError: As `read_bytes`, or it is in another encoding.
     """
     content = read_bytes(path, most_bytes=most_bytes, where=where)
     try:
-        return decode(content)
+        return decode(content) if of_windows else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableError(
             where or brief(path, most=300), f"not UTF-8: byte {error.start + 1} is none"
@@ -125,7 +133,7 @@ def read_json(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> A
         MissingError: It is not there.
         UnreadableError: As `read_text`, or it is not JSON.
     """
-    text = read_text(path, most_bytes=most_bytes, where=where)
+    text = read_text(path, most_bytes=most_bytes, where=where, of_windows=True)
     return parse_json(text, where or brief(path, most=300))
 
 
@@ -169,7 +177,7 @@ def read_toml(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> d
         MissingError: It is not there.
         UnreadableError: As `read_text`, or it is not TOML.
     """
-    text = read_text(path, most_bytes=most_bytes, where=where)
+    text = read_text(path, most_bytes=most_bytes, where=where, of_windows=True)
     # what TOML has and JSON has not, such as a date or `inf`, is a matter of the key
     content = _checked(
         lambda: tomllib.loads(text), "TOML", where or brief(path, most=300), keep=True

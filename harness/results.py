@@ -7,15 +7,15 @@ memory is MB, ratios run from 0.0 to 1.0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from harness.errors import UserError, brief
 
 SCHEMA_VERSION = 1
-_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+_THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
 _LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
@@ -305,10 +305,10 @@ class RunResult:
     @property
     def on_embedded_aws(self) -> bool:
         """Whether it measured an embedded AWS, whatever its environment is called."""
-        host = urlsplit(str(self.outputs.get("api_url") or "")).hostname or ""
         environment = self.settings.get("environment")
         emulated = isinstance(environment, Mapping) and environment.get("emulated") is True
-        return bool(self.endpoint) or emulated or host in _THIS_MACHINE
+        api = str(self.outputs.get("api_url") or "")
+        return bool(self.endpoint) or emulated or _THIS_MACHINE.match(api) is not None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json."""

@@ -199,7 +199,7 @@ NO_FILE: Mapping[str, Made] = {
 NO_TEXT: Mapping[str, Made] = {
     "not UTF-8": _write(b'{"a": "\xff\xfe"}'),
     "binary": _write(bytes(range(256))),
-    "UTF-16": _write('{"a": 1}'.encode("utf-16")),
+    "UTF-16 without a mark": _write('{"a": "é"}'.encode("utf-16-le")),
 }
 NO_JSON: Mapping[str, Made] = {
     "empty": _write(b""),
