@@ -48,8 +48,8 @@ class TerraformError(StepError):
     Attributes:
         command: The command, such as "apply".
         log: The file that holds its whole output.
-        diagnostics: What Terraform said of the mistake, in the order of importance; none if it
-            was ended, or did not say it in JSON.
+        diagnostics: What Terraform said of its mistakes; none if it was ended, or did not say it
+            in JSON.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class TerraformError(StepError):
         """The first mistake in one line: the file and line, and what is wrong."""
         if not self.diagnostics:
             return " ".join(str(self).split())
-        first = self.diagnostics[0]
+        first = min(self.diagnostics, key=_position)  # Terraform tells them in any order
         more = len(self.diagnostics) - 1
         also = f" (and {more} more: {self.log})" if more else ""
         return f"{_place(first)}{_said(first)}{also}"
@@ -356,6 +356,12 @@ def _place(diagnostic: Mapping[str, Any]) -> str:
     """Return a diagnostic's file and line, or its address."""
     found = diagnostic.get("range")
     return f"{found['filename']}:{found['start']['line']}: " if found else _where(diagnostic)
+
+
+def _position(diagnostic: Mapping[str, Any]) -> tuple[bool, str, int]:
+    """Return where a diagnostic stands, for sorting; what has no place comes last."""
+    found = diagnostic.get("range")
+    return (False, found["filename"], found["start"]["line"]) if found else (True, "", 0)
 
 
 def _said(diagnostic: Mapping[str, Any]) -> str:

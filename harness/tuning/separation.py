@@ -11,9 +11,10 @@ import math
 from dataclasses import replace
 
 from harness.results import DurationStats, PowerDetail, TuningResult
+from harness.statistics.distributions import t_quantile
 
-_LEAST_FOR_ORDER = 10  # invocations from which order and variance without one value say enough
-_T95_OF_9 = 2.262  # Student's t, two-sided, for 10 values; for more of them it is a little less
+_LEAST_FOR_ORDER = 10  # invocations from which their order says enough
+_LEAST_WITHOUT_ONE = 5  # invocations from which the variance without one of them does
 
 
 def settled(tuning: TuningResult) -> TuningResult:
@@ -85,10 +86,10 @@ def _interval(detail: PowerDetail, stats: DurationStats) -> tuple[float, float]:
     their own noise. Mean and variance without one value follow from those with it.
     """
     count = detail.count
-    if detail.cold_starts != 1 or count < _LEAST_FOR_ORDER:
+    if detail.cold_starts != 1 or count < _LEAST_WITHOUT_ONE:
         return stats.ci95
     mean = (count * stats.mean - stats.max) / (count - 1)
     squares = (count - 1) * stats.std_dev**2 + count * stats.mean**2 - stats.max**2
     variance = max(0.0, squares - (count - 1) * mean**2) / (count - 2)
-    half = _T95_OF_9 * math.sqrt(variance / (count - 1))
+    half = t_quantile(0.975, count - 2) * math.sqrt(variance / (count - 1))
     return mean - half, mean + half

@@ -242,6 +242,7 @@ def test_a_step_that_the_disk_refuses_names_its_file(project: Path) -> None:
     """A write has no file name in its error; it gets one on the way."""
     run = runs.all_runs(project / "runs")[-1]
     report = run.path / "report.html"
+    report.unlink(missing_ok=True)  # of another test
     report.mkdir()
     try:
         ended = dyno(project, "report")

@@ -59,14 +59,16 @@ class Probe {
     let cpuMs = processMs;
     let queueMs = 0;
     let helpersQueueMs = 0;
+    let mainQueueMs = 0; // part of queueMs
     if (this.hasSchedstat) {
       const queues = this.queuesNs();
       const children = this.childrenMs();
       cpuMs += children.cpuMs;
       queueMs = queues.function / 1e6 + children.queueMs;
       helpersQueueMs = queues.helpers / 1e6;
+      mainQueueMs = this.tasks.get(process.pid).waitedNs / 1e6;
     }
-    this.last = { wallMs, cpuMs, queueMs, helpersQueueMs, processMs };
+    this.last = { wallMs, cpuMs, queueMs, helpersQueueMs, mainQueueMs, processMs };
     return this.last;
   }
 

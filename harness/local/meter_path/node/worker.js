@@ -260,7 +260,10 @@ class Meter {
 
   lookAgain() {
     const pauseMs = this.probe.sideBySide ? READ_EVERY_MS : LOOK_EVERY_MS;
-    const since = { queueMs: this.probe.last.queueMs, loop: performance.eventLoopUtilization() };
+    const since = {
+      queueMs: this.probe.last.mainQueueMs,
+      loop: performance.eventLoopUtilization(),
+    };
     this.sampler = later(() => this.look(since), pauseMs);
   }
 
@@ -272,8 +275,9 @@ class Meter {
     if (this.probe.sideBySide && this.timeline.ageMs() >= LOOK_EVERY_MS - 1) {
       this.timeline.mark();
     } else {
-      const known = Math.max(since.queueMs, this.timeline.last.queueMs);
-      const queuedMs = Math.max(0, this.probe.read().queueMs - known);
+      // what is in the timeline since the last look has been told already
+      const known = Math.max(since.queueMs, this.timeline.last.mainQueueMs);
+      const queuedMs = Math.max(0, this.probe.read().mainQueueMs - known);
       this.timeline.forgive(before, idle ? queuedMs : 0);
     }
     if (this.memoryLimit && process.memoryUsage.rss() > this.memoryMb * 1024 * 1024) {
