@@ -93,7 +93,7 @@ def wait_for_text(project: Path, text: str, deadline_s: float = 120) -> None:
 
 def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> None:
     """The result follows its schema, the curve falls as on AWS, and teardown is proven."""
-    done = start(project, "run", "--power", "128,1024", *QUICK, "--json")
+    done = start(project, "run", "--power", "128,1024", "--strategy", "speed", *QUICK, "--json")
     output = finish(done)
 
     result = json.loads(output)
@@ -116,11 +116,14 @@ def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> Non
     at = {detail["power"]: detail for detail in result["tuning"]["details"]}
     assert at[128]["duration_ms"]["trimmed_mean"] > 3 * at[1024]["duration_ms"]["trimmed_mean"]
     assert all(detail["count"] == 5 and detail["errors"] == 0 for detail in at.values())
-    assert result["tuning"]["power"] in (128, 1024)
+    assert sorted(at) == [128, 512, 1024]  # the deployed size as well
+    # twice as fast as 512 MB, which a busy machine does not always let five invocations show
+    assert result["tuning"]["power"] in (512, 1024)
     for load in result["load"]:
         assert load["requests"] > 0
         assert load["errors"] == 0
-    assert [load["label"] for load in result["load"]] == ["current", "recommended"]
+    loaded = {512: ["current"], 1024: ["current", "recommended"]}
+    assert [load["label"] for load in result["load"]] == loaded[result["tuning"]["power"]]
 
     folder = project / "runs" / result["run_id"]
     for name in ("result.json", "report.html", "report.md", "junit.xml"):
