@@ -1,4 +1,4 @@
-"""The regression gate: is a candidate slower or dearer than its baseline?
+"""The regression gate: is a candidate slower or more expensive than its baseline?
 
 Both versions are measured in turns, in blocks of some seconds each (A B, B A, A B, ...), so that
 what the machine and the network do in the meantime meets both. Two neighbouring blocks are a pair,
