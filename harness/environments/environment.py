@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -462,7 +462,8 @@ class Environment:
             say("putting the state where it belongs that Terraform could not save")
             terraform.push_state(errored.resolve())
             errored.unlink()
-        with self._state.noting():
+        # of a copy the state in the bucket is not what Terraform writes, and may be anybody's
+        with self._state.noting() if backend.get("bucket") else nullcontext():
             terraform.destroy(on_change)
 
     def _bare_root(self, root: Path) -> tuple[Path, dict[str, str]]:

@@ -344,6 +344,8 @@ def test_ones_own_run_does_not_believe_its_state_either(place: Place, tables: An
     ]
     assert any("not as this run wrote it" in text for text in said)
     assert place.buckets() == []
+    again = environment.destroy(sleep=lambda _: None)  # it is no more the run's for having been met
+    assert [(one.kind, one.name) for one in again] == [(one.kind, one.name) for one in left]
 
 
 def test_a_resource_of_any_type_goes_with_a_state_that_is_ones_own(place: Place) -> None:
