@@ -318,13 +318,10 @@ class Environment:
 
         What was made and is not in it, `verify` finds.
         """
-        if bucket := StateBucket.of(self.account.session, lease):
-            text = bucket.state(lease)
-        else:
-            state = self.root / "terraform.tfstate"
-            state_files.mend(state, say)
-            text = state.read_bytes() if state.is_file() else None
-        return state_files.is_empty(text) and not (self.root / state_files.ERRORED).is_file()
+        if not lease.backend:
+            state_files.mend(self.root / "terraform.tfstate", say)
+        content = self._content_of_state(lease.backend)
+        return state_files.is_empty(content) and not (self.root / state_files.ERRORED).is_file()
 
     def _destroy_from_bucket(
         self,
@@ -344,7 +341,7 @@ class Environment:
         self._release_dead_lock(say)
         lock = bucket.take_lock(lease)
         try:
-            taken = self._state.taken(bucket, lease)
+            taken = self._state.taken(bucket, lease, bucket.state(lease))
             for foreign in taken.foreign:
                 say(f"{foreign.kind} {foreign.name}: {foreign.remove}")
             gone: set[str] = set()
@@ -387,7 +384,7 @@ class Environment:
         gone: set[str] = set()
         for wait_s in (*_RETRY_AFTER_S, None):
             try:
-                gone |= state_files.arns(self._content_of_state(root, backend))
+                gone |= state_files.arns(self._content_of_state(backend) or b"")
                 self._destroy_once(root, backend, on_change, say)
                 break
             except TerraformError as error:
@@ -400,12 +397,13 @@ class Environment:
                 sleep(wait_s)
         return gone
 
-    def _content_of_state(self, root: Path, backend: Mapping[str, str]) -> bytes:
+    def _content_of_state(self, backend: Mapping[str, str]) -> bytes | None:
+        """Return the state that a root with this backend has; None: there is none yet."""
         if backend.get("bucket"):
             lease = self.folder.read_lease()
-            return StateBucket(self.account.session, backend["bucket"]).state(lease) or b""
-        path = Path(backend.get("path") or root / "terraform.tfstate")
-        return path.read_bytes() if path.is_file() else b""
+            return StateBucket(self.account.session, backend["bucket"]).state(lease)
+        path = Path(backend.get("path") or self.root / "terraform.tfstate")
+        return path.read_bytes() if path.is_file() else None
 
     def _is_unusable(self, root: Path, error: TerraformError) -> bool:
         """Whether it is the root that keeps Terraform from destroying, by its own judgement."""

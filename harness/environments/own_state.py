@@ -47,7 +47,7 @@ class OwnState:
         state = bucket.state(lease) if bucket else None
         if bucket is None or state is None or _sha256(state) == lease.state_sha256:
             return True
-        return not self.taken(bucket, lease).foreign
+        return not self.taken(bucket, lease, state).foreign
 
     def require_own(self, step: str) -> None:
         """Refuse to apply over a state that somebody else has written.
@@ -78,9 +78,8 @@ class OwnState:
                 state = bucket.state(lease) if bucket else None
                 self.folder.update_lease(state_sha256=_sha256(state) if state else "")
 
-    def taken(self, bucket: StateBucket, lease: Lease) -> adopted_state.Taken:
-        """Return what of the state in the bucket is surely the run's."""
-        state = bucket.state(lease)
+    def taken(self, bucket: StateBucket, lease: Lease, state: bytes | None) -> adopted_state.Taken:
+        """Return what of a state that was read from the bucket is surely the run's."""
         if state is None:
             return adopted_state.Taken(None, ())
         known = leftovers.ids(self.account.session, lease.name_prefix, lease.run_id)

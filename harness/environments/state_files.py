@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -78,19 +79,15 @@ def hash_of_root(copies: Path, place: str) -> str:
     return digest.hexdigest()
 
 
-def is_empty(text: str | bytes | None) -> bool:
+def is_empty(content: bytes | None) -> bool:
     """Whether a state says for certain that nothing was made, or there is none.
 
     Args:
-        text: The state; None: there is none.
+        content: The state, version 4; None: there is none.
     """
-    if text is None:
-        return True
     try:
-        content = json.loads(text)
-        made = [r for r in content["resources"] if r["mode"] != "data" and r["instances"]]
-        return bool(content["version"]) and not made
-    except (ValueError, TypeError, KeyError, AttributeError):
+        return content is None or not _managed(content)
+    except ValueError:
         return False
 
 
@@ -98,19 +95,29 @@ def arns(content: bytes) -> set[str]:
     """Return the ARNs of what a state manages; none of one that cannot be read.
 
     Args:
-        content: A state, version 4.
+        content: The state, version 4.
     """
     try:
-        resources = json.loads(content)["resources"]
-        return {
-            instance["attributes"]["arn"]
-            for resource in resources
-            if resource["mode"] == "managed"
-            for instance in resource["instances"]
-            if isinstance(instance["attributes"].get("arn"), str)
-        }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = [instance["attributes"].get("arn") for instance in _managed(content)]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return set()
+    return {arn for arn in found if isinstance(arn, str)}
+
+
+def _managed(content: bytes) -> list[Any]:
+    """Return the instances of what a state manages; data sources are read only.
+
+    Raises:
+        ValueError: It is no state.
+    """
+    try:
+        state = json.loads(content)
+        if not state["version"]:
+            raise ValueError("no version")
+        managed = [one for one in state["resources"] if one["mode"] != "data"]
+        return [instance for one in managed for instance in one["instances"]]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("no state of Terraform's") from error
 
 
 def mend(state: Path, say: Callable[[str], None]) -> None:
