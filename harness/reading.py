@@ -7,6 +7,7 @@ rest of the harness cannot hold: JSON and TOML are read down to values that can 
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import math
 import os
@@ -77,6 +78,9 @@ def read_bytes(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> 
     except ValueError as error:  # a NUL in it
         raise UnreadableError(where, "cannot be read: no file has such a name") from error
     mode = os.fstat(handle).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(handle)
+        raise UnreadableError(where, f"cannot be read: {os.strerror(errno.EISDIR)}")
     if not stat.S_ISREG(mode) and not (is_given and stat.S_ISFIFO(mode)):
         os.close(handle)
         raise UnreadableError(where, f"cannot be read: it is {_kind(mode)}, not a file")
@@ -269,7 +273,6 @@ def _finite(digits: str) -> float:
 
 def _kind(mode: int) -> str:
     kinds = {
-        stat.S_IFDIR: "a folder",
         stat.S_IFIFO: "a pipe",
         stat.S_IFSOCK: "a socket",
         stat.S_IFCHR: "a device",

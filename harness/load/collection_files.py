@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.config import SETTINGS_FILE, CollectionSettings, Env
 from harness.errors import UserError
+from harness.reading import read_bytes
 
 STEPS = ("smoke", "load")
 
@@ -204,10 +205,7 @@ def _text(path: Path) -> str:
     Raises:
         UserError: It cannot be read, or is empty.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    raw = read_bytes(path)
     encoding = "utf-16" if raw.startswith(b"\xff\xfe") else "utf-8-sig"
     text = raw.decode(encoding, errors="replace")
     if not text.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,13 @@ def test_a_file_that_cannot_be_read_is_named(path: Path, make: str) -> None:
     if make == "a folder":
         path.mkdir()
     with pytest.raises(UserError, match=rf"{path}: cannot be read: (No such|Is a directory)"):
+        CollectionFiles(path).check()
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_place_of_a_collection_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=rf"{path}: cannot be read: it is a pipe, not a file"):
         CollectionFiles(path).check()
 
 
