@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from harness import assets
 from harness.errors import StepError
+from harness.tuning import price_list
 
 _TEXT = re.compile(r"REPORT RequestId: \S+([^\r\n]*)")
 _BILLED = re.compile(r"Billed (?:Restore )?Duration: (\d+(?:\.\d+)?) ms")
@@ -51,14 +51,6 @@ def reported(log_tail: str, version: str = "") -> Invoked | None:
     return Invoked(version, sum(billed), bool(_COLD.search(said))) if billed else None
 
 
-def gb_second_usd(region: str, architecture: str) -> float:
-    """Return the price of a gigabyte-second, as the power tuner's table has it."""
-    path = assets.root() / "lambda" / "power_tuner" / "power_tuner" / "prices.json"
-    table = json.loads(path.read_text(encoding="utf-8"))["gb_second"]
-    prices = table.get(architecture, table["x86_64"])
-    return float(prices.get(region, prices["default"]))
-
-
 def invoke(client: Any, function: str, payload: Any, times: int) -> list[Invoked]:
     """Invoke a function some times, a few at once.
 
@@ -92,5 +84,5 @@ def costs_usd(
     invoked: Sequence[Invoked], memory_mb: int, region: str, architecture: str
 ) -> list[float]:
     """Return the price of each warm invocation."""
-    per_ms = gb_second_usd(region, architecture) * memory_mb / 1024 / 1000
+    per_ms = price_list.gb_second_usd(region, architecture) * memory_mb / 1024 / 1000
     return [one.billed_ms * per_ms for one in invoked if not one.cold]

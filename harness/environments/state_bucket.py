@@ -23,6 +23,7 @@ import botocore.exceptions
 
 from harness.errors import StepError
 from harness.programs.owner import this_host, this_user
+from harness.regions import REGION
 from harness.runs import RUN_ID, Lease, LeaseState, began, parse_time
 
 HOME = "lambda-dyno/"
@@ -307,7 +308,7 @@ _FORMS = {
     "host": re.compile(r"[\w.-]{1,64}", re.ASCII),
     "owner": re.compile(r"[\w.@+-]{1,64}", re.ASCII),
     "state": re.compile(r"creating|up|destroying|left"),
-    "region": re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}"),
+    "region": REGION,
     "worker": re.compile(r"gw[0-9]{1,4}"),
 }
 _NAME = r"[a-z][a-z0-9-]{0,30}"

@@ -1,4 +1,4 @@
-"""The power tuner's price list, read as data before a tuner is deployed."""
+"""The power tuner's price list, read as data: before a tuner is deployed, and without one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from harness import assets
 
 
 def tuner_architecture(sources: Path, region: str) -> str:
@@ -34,6 +36,13 @@ def unlisted(sources: Path, region: str) -> str:
     found = (c for prefix, c in prices["billed_in"].items() if region.startswith(prefix))
     billed_in = next((f", which is billed in {currency}" for currency in found), "")
     return f"the price list has no {region}{billed_in}: costs are those of most regions, in USD"
+
+
+def gb_second_usd(region: str, architecture: str) -> float:
+    """Return the price of a gigabyte-second by this package's own list."""
+    table = _read(assets.root())["gb_second"]
+    prices = table.get(architecture, table["x86_64"])
+    return float(prices.get(region, prices["default"]))
 
 
 def _read(sources: Path) -> dict[str, Any]:
