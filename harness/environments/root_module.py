@@ -80,7 +80,7 @@ def variables(root: Path) -> dict[str, str]:
     Raises:
         UserError: A file is no Terraform.
     """
-    return {name: _type(body) for name, body in hcl.read(root).variables.items()}
+    return _types(hcl.read(root))
 
 
 def takes(declared: Mapping[str, str], name: str) -> bool:
@@ -130,7 +130,7 @@ def check(root: Path) -> None:
     if not root.is_dir() or not hcl.files(root):
         raise UserError(f"{root}: no Terraform here (*.tf)")
     module = hcl.read(root)
-    declared = {name: _type(body) for name, body in module.variables.items()}
+    declared = _types(module)
     if "name_prefix" not in declared:
         raise UserError(
             f"{root}: no variable name_prefix. Declare it (a string), and begin the names of all "
@@ -283,9 +283,12 @@ def completed(outputs: Mapping[str, Any], account: Account, name_prefix: str) ->
     return {**outputs, **known}
 
 
-def _type(variable: Mapping[str, Any]) -> str:
-    """Return a variable's type without white space, as it is compared here."""
-    return re.sub(r"\s+", "", str(variable.get("type", "")))
+def _types(module: hcl.Module) -> dict[str, str]:
+    """Return the types of a module's variables without white space, as they are compared here."""
+    return {
+        name: re.sub(r"\s+", "", str(body.get("type", "")))
+        for name, body in module.variables.items()
+    }
 
 
 def _kind(change: Mapping[str, Any]) -> str:

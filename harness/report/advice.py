@@ -62,10 +62,10 @@ def recommendation(tuning: TuningResult | None) -> str:
     best = best_point(tuning)
     if tuning.power == tuning.current_power:
         return _keep(tuning, best)
-    current, chosen = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
+    current = tuning.detail(tuning.current_power)
     now = Point.of(current)
     if now is not None:
-        told = current is None or chosen is None or separation.are_apart(current, chosen)
+        told = _durations_told(tuning)
         changes = _joined(speed_change(now, best, told=told), cost_change(now, best))
         return f"Set memory_mb from {now.power} to {best.power}: {changes}."
     figures = _figures(best)
@@ -84,6 +84,12 @@ def best_point(tuning: TuningResult) -> Point:
     """Return the recommended size as it was measured."""
     detail = Point.of(tuning.detail(tuning.power))
     return detail or Point(tuning.power, tuning.duration, tuning.cost)
+
+
+def _durations_told(tuning: TuningResult) -> bool:
+    """Whether the durations of the deployed and the recommended size can be told apart."""
+    now, best = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
+    return now is None or best is None or separation.are_apart(now, best)
 
 
 def _keep(tuning: TuningResult, best: Point) -> str:
@@ -199,8 +205,7 @@ def _duration_figure(tuning: TuningResult, now: Point | None, best: Point) -> Fi
     if now is None:
         return Figure("Duration", "", after, "ms", "", None)
     words, better = _speed_words(now.duration_ms, best.duration_ms)
-    details = tuning.detail(now.power), tuning.detail(best.power)
-    if details[0] and details[1] and not separation.are_apart(details[0], details[1]):
+    if not _durations_told(tuning):
         words, better = "cannot be told apart", None
     return Figure("Duration", numbers.milliseconds(now.duration_ms), after, "ms", words, better)
 

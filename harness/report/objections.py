@@ -73,7 +73,8 @@ def _settings(result: RunResult) -> Settings:
 def _of_measurements(
     result: RunResult, tuning: TuningResult, settings: Settings
 ) -> list[Objection]:
-    at_size = _at_recommended(result, tuning, settings)
+    changes = tuning.power != tuning.current_power
+    at_size = _at_recommended(result, tuning, settings) if changes else Verdict("pass", ())
     if advice.tuned_function(result):
         # It was not loaded where it stands: the deployment's own check judges the size, and puts
         # the calls back if it does not pass. The tuning alone can tell that it is too expensive.
@@ -86,7 +87,7 @@ def _of_measurements(
             )
         ]
     loaded = any(load.memory_mb == tuning.power for load in result.load)
-    if tuning.power == tuning.current_power or not loaded or not at_size.checks:
+    if not loaded or not at_size.checks:
         return [*_of_deployed(result, result.verdict, settings), *_missed_at_size(at_size)]
     if at_size.outcome == "inconclusive" and settings.slo.inconclusive == "fail":
         why = _reasons(at_size.checks, "inconclusive")

@@ -111,8 +111,13 @@ export function nameOf({ item, request }) {
  * rounds up to responseTime. Includes waiting for a connection. Needs `verbose: true`.
  */
 export function latencyMs(outcome) {
-  const offset = outcome.history?.execution?.data?.at(-1)?.timings?.offset;
+  const offset = offsetOf(outcome);
   return offset?.end === undefined ? outcome.response.responseTime : offset.end - offset.request;
+}
+
+/** When what began of a request, in ms; nothing if it was not sent. Needs `verbose: true`. */
+export function offsetOf(outcome) {
+  return outcome.history?.execution?.data?.at(-1)?.timings?.offset;
 }
 
 function load(options) {

@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { Answer } from './answer.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
-import { isOfScript, nameOf, newman, runOptions } from './newman.mjs';
+import { isOfScript, nameOf, newman, offsetOf, runOptions } from './newman.mjs';
 
 const GOOD_IN_A_ROW = 5;
 const PAUSE_MS = 1000;
@@ -152,7 +152,7 @@ export class Readiness {
   }
 
   #keepRoundTrip(outcome) {
-    const offset = outcome.history?.execution?.data?.at(-1)?.timings?.offset;
+    const offset = offsetOf(outcome);
     if (offset?.connect > 0) this.#roundTrips.push(offset.connect - (offset.lookup ?? 0));
   }
 }
