@@ -137,12 +137,8 @@ class EnvironmentSettings(_Section):
 class TuningSettings(_Section):
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
-    power_values: Annotated[list[int], Field(min_length=1, max_length=100)] = [
-        128,
-        256,
-        512,
-        1024,
-    ]  # or "ALL"
+    # or "ALL"
+    power_values: Annotated[list[int], Field(min_length=1, max_length=100)] = [128, 256, 512, 1024]
     num: Annotated[int, Field(ge=5, le=10_000)] = 10
     strategy: Literal["cost", "speed", "balanced"] = "balanced"
     balanced_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -159,9 +155,8 @@ class TuningSettings(_Section):
     post_processor_arn: str = ""  # a function that gets what the function returned
     disable_payload_logs: bool = False
     include_output_results: bool = False
-    allowed_exceptions: Annotated[
-        list[str], Field(max_length=100)
-    ] = []  # error types that count as measured
+    # error types that count as measured
+    allowed_exceptions: Annotated[list[str], Field(max_length=100)] = []
     allow_failures: bool = True  # a power value that fails is left out instead of failing all
     on_conflict: Literal["fail", "wait"] = "fail"  # when the function is being tuned already
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
@@ -276,12 +271,10 @@ class LoadSettings(CollectionSettings):
     spacing: Literal["even", "poisson"] = "even"  # of the arrivals in an open loop
     ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0
     duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
-    stages: Annotated[
-        list[LoadStage], Field(max_length=100)
-    ] = []  # in the place of ramp-up and duration
-    warm_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = (
-        0.0  # requests that begin before are left out
-    )
+    # in the place of ramp-up and duration
+    stages: Annotated[list[LoadStage], Field(max_length=100)] = []
+    # requests that begin before are left out
+    warm_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
     # least time of one user's iteration, closed loop
     pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 0
     request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
@@ -379,16 +372,14 @@ class RegressionSettings(_Section):
         "cost",
     ]
     margin: Annotated[float, Field(ge=0.001, le=1)] = plan.MARGIN  # how much worse each may be
-    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = (
-        plan.ALPHA
-    )  # most runs that fail although equal
+    # most runs that fail although equal
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = plan.ALPHA
     risk: Annotated[float, Field(ge=1e-6, lt=0.5)] = plan.RISK  # most runs that pass although worse
     pairs: Annotated[int, Field(ge=1, le=1000)] = plan.PAIRS_PER_LOOK  # of blocks, until each look
     looks: Annotated[int, Field(ge=1, le=10)] = plan.MOST_LOOKS  # at most, while it cannot be told
     turn_s: Annotated[float, Field(ge=0.1, le=600)] = plan.TURN_S  # of a block, warm-up included
-    warm_up_s: Annotated[float, Field(ge=0, le=600)] = (
-        plan.WARM_UP_S
-    )  # of each: its sandboxes are new
+    # of each: its sandboxes are new
+    warm_up_s: Annotated[float, Field(ge=0, le=600)] = plan.WARM_UP_S
     invocations: Annotated[int, Field(ge=1, le=1000)] = 20  # per block, for its cost
 
     @model_validator(mode="after")
