@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.serving import TestServer
 
 # number of the request: seconds, and a status, or 0 for a connection that is closed
 Behaviour = Callable[[int], tuple[float, int]]
 
 
-class AskedServer(ThreadingHTTPServer):
+class AskedServer(TestServer):
     """Answers each request as `behaviour` says."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = lambda _: (0.0, 200)
         self.bodies: dict[int, bytes] = {}  # by status; {} of all others
         self.seen: list[tuple[int, str, dict[str, str]]] = []  # client's port, path, headers
-        self.closing = threading.Event()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -58,15 +52,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-@contextmanager
-def running() -> Iterator[AskedServer]:
-    """Run a server that says yes to everything at once, unless told otherwise."""
-    with AskedServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.closing.set()
-            server.shutdown()
-            thread.join()
+def running() -> AbstractContextManager[AskedServer]:
+    """Return a context in which a server says yes to everything at once, or as it is told."""
+    return AskedServer().running()

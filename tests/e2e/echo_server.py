@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.serving import TestServer
 
 BASIC = "Basic " + base64.b64encode(b"user:word").decode()
 TRICKLE_S = 30.0
 
 
-class EchoServer(ThreadingHTTPServer):
+class EchoServer(TestServer):
     """Answers by path; `seen` has the method and path of every request."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self.closing = threading.Event()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -140,15 +133,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-@contextmanager
-def running() -> Iterator[EchoServer]:
-    """Run the service."""
-    with EchoServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.closing.set()
-            server.shutdown()
-            thread.join()
+def running() -> AbstractContextManager[EchoServer]:
+    """Return a context in which the service runs."""
+    return EchoServer().running()

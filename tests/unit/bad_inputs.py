@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from unittest import mock
@@ -19,10 +20,36 @@ from unittest import mock
 from pydantic import BaseModel
 from typer.main import get_command
 
-from harness import cli
+from harness import cli, runs
 from harness.config import Settings
+from harness.runs import LeaseState, RunFolder
+from tests.unit import report_samples as samples
 
 _COMMANDS = get_command(cli.app)  # made once: that takes longer than most commands
+
+# --- a project --------------------------------------------------------------------------------
+
+
+def write_project(folder: Path, root: str, state: LeaseState, *, kept: bool = False) -> RunFolder:
+    """Write a small project with the environments local and dev, and a finished run of dev.
+
+    Args:
+        folder: Where.
+        root: What both environments are made of.
+        state: Of the run's environment.
+        kept: Whether that was kept.
+    """
+    for env, text in (("local", "[environment]\nemulated = true\n"), ("dev", "")):
+        (folder / "envs" / env).mkdir(parents=True)
+        (folder / "envs" / env / "main.tf").write_text(root)
+        (folder / "envs" / env / "dyno.toml").write_text(text)
+    run = runs.create(folder / "runs", "dev", "dyno", timedelta(hours=1))
+    run.update_lease(state=state, kept=kept, settings=Settings().model_dump())
+    outputs = {"api_url": "https://x.execute-api.us-east-2.amazonaws.com/v1", "memory_mb": 128}
+    result = replace(samples.run(env="dev", outputs=outputs), run_id=run.run_id)
+    run.result.write_text(json.dumps(result.to_json()))
+    return run
+
 
 # --- running a command ------------------------------------------------------------------------
 

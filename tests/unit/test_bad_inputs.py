@@ -9,8 +9,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -23,7 +21,6 @@ from harness.cli import app
 from harness.commands.local import local_app
 from harness.config import Settings, load_env
 from tests.unit import bad_inputs as bad
-from tests.unit import report_samples as samples
 from tests.unit.bad_inputs import Ended, Made, dyno
 
 ROOT = """
@@ -39,20 +36,12 @@ FUNCTION = ("tune", "--function", "f", "--region", "eu-west-1")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small project with a finished run; each test leaves it as it was."""
     folder = tmp_path_factory.mktemp("project")
-    for env, text in (("local", "[environment]\nemulated = true\n"), ("dev", "")):
-        (folder / "envs" / env).mkdir(parents=True)
-        (folder / "envs" / env / "main.tf").write_text(ROOT)
-        (folder / "envs" / env / "dyno.toml").write_text(text)
+    run = bad.write_project(folder, ROOT, "up", kept=True)
     (folder / "envs" / "dev" / "tuned.auto.tfvars.json").write_text('{"memory_mb": 256}')
     (folder / "modules" / "hello").mkdir(parents=True)
     (folder / "modules" / "hello" / "main.tf").write_text("")
     (folder / "lambda" / "hello").mkdir(parents=True)
     (folder / "lambda" / "hello" / "app.py").write_text("def handler(event, context): ...\n")
-    outputs = {"api_url": "https://x.execute-api.us-east-2.amazonaws.com/v1", "memory_mb": 128}
-    run = runs.create(folder / "runs", "dev", "dyno", timedelta(hours=1))
-    run.update_lease(state="up", kept=True, settings=Settings().model_dump())
-    result = replace(samples.run(env="dev", outputs=outputs), run_id=run.run_id)
-    run.result.write_text(json.dumps(result.to_json()))
     shutil.copy(run.result, folder / "baseline.json")
     (folder / "plan.json").write_text('{"format_version": "1.2", "resource_changes": []}')
     (folder / "event.json").write_text('{"pull_request": {"number": 7}}')

@@ -5,25 +5,21 @@ Disks are file systems of a namespace of our own, so they can be full without be
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from harness import runs
-from harness.config import Settings
 from harness.environments import toolchain
 from harness.errors import UserError
 from harness.load import newman
-from tests.unit import report_samples as samples
-from tests.unit.bad_inputs import NO_FILE, Made, dyno, in_place_of
+from tests.unit.bad_inputs import NO_FILE, Made, dyno, in_place_of, write_project
 
 PROJECT = Path(__file__).parents[2]
 ROOT = 'variable "name_prefix" {}\nvariable "memory_mb" {}\noutput "function_arn" { value = "" }\n'
@@ -46,15 +42,7 @@ needs_namespaces = pytest.mark.skipif(not _namespaces(), reason="user namespaces
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a finished run and what a first command downloads."""
     folder = tmp_path_factory.mktemp("project")
-    for env, text in (("local", "[environment]\nemulated = true\n"), ("dev", "")):
-        (folder / "envs" / env).mkdir(parents=True)
-        (folder / "envs" / env / "main.tf").write_text(ROOT)
-        (folder / "envs" / env / "dyno.toml").write_text(text)
-    run = runs.create(folder / "runs", "dev", "dyno", timedelta(hours=1))
-    run.update_lease(state="down", settings=Settings().model_dump())
-    outputs = {"api_url": "https://x.execute-api.us-east-2.amazonaws.com/v1", "memory_mb": 128}
-    result = replace(samples.run(env="dev", outputs=outputs), run_id=run.run_id)
-    run.result.write_text(json.dumps(result.to_json()))
+    write_project(folder, ROOT, "down")
     toolchain.prepare(folder / ".cache")
     return folder
 
