@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import tftest
 
-from harness.build import build
-from harness.environments import provider, toolchain
+from lambda_dyno.terraform import provider, toolchain
+from lambda_dyno.terraform.packages import build
 
 if TYPE_CHECKING:
-    from harness.local.server import LocalServer
+    from lambda_dyno.emulator.server import LocalServer
 
 PROJECT = Path(__file__).parents[2]
 FUNCTIONS = ("crud_api", "power_tuner")

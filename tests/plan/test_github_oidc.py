@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tftest
 
-from tests.e2e.oidc_attempts import ASKED, NOT_ASKED
+from tests.support.oidc_attempts import ASKED, NOT_ASKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
