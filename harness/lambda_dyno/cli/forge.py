@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lambda_dyno.forge.ci_environment import GitHubContext
     from lambda_dyno.forge.retry import Patience
-    from lambda_dyno.review.comment import Review
+    from lambda_dyno.review.comment_parts import Review
     from lambda_dyno.review.run_source import Source
 
 RunArgument = Annotated[
@@ -50,7 +50,7 @@ def review_of(
 ) -> Review:
     """Return everything that there is to tell of a run."""
     from lambda_dyno.review import run_source
-    from lambda_dyno.review.comment import Review
+    from lambda_dyno.review.comment_parts import Review
 
     main = run_source.of_file(baseline) if baseline else None
     return Review(
