@@ -346,10 +346,14 @@ class RunResult:
     @property
     def on_embedded_aws(self) -> bool:
         """Whether it measured an embedded AWS, whatever its environment is called."""
-        environment = self.settings.get("environment")
-        emulated = isinstance(environment, Mapping) and environment.get("emulated") is True
+        emulated = self.setting("environment", "emulated") is True
         api = str(self.outputs.get("api_url") or "")
         return bool(self.endpoint) or emulated or _THIS_MACHINE.match(api) is not None
+
+    def setting(self, section: str, key: str, default: Any = None) -> Any:
+        """Return a setting that the run was made with; results of other releases may lack it."""
+        keys = self.settings.get(section)
+        return keys.get(key, default) if isinstance(keys, Mapping) else default
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json."""

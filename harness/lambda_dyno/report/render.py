@@ -102,27 +102,19 @@ def render(
 
 def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> RenderedReport:
     folder.mkdir(parents=True, exist_ok=True)
-    report = RenderedReport(
-        result_json=folder / "result.json",
-        html=folder / "report.html",
-        markdown=folder / "report.md",
-        junit=folder / "junit.xml",
-        charts=(),
-    )
-    _write(report.result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
-    _write(report.junit, junit.to_xml(result))
+    names = ("result.json", "report.html", "report.md", "junit.xml")
+    result_json, html, markdown, junit_xml = (folder / name for name in names)
+    _write(result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
+    _write(junit_xml, junit.to_xml(result))
     samples = _samples_of(result, folder) if load_samples is None else load_samples
     shown = _shown(result, samples)
-    pictures = [one.picture for one in shown if one.picture]
-    files = _write_charts(pictures, folder / "charts", png=_setting(result, "png", default=True))
-    context = _context(result, shown, [file.relative_to(folder) for file in files])
+    charts = _write_charts(shown, folder / "charts", png=result.setting("report", "png", True))
+    context = _context(result, shown, [file.relative_to(folder) for file in charts])
     templates = templating.environment()
-    _write(report.html, templates.get_template("report.html.j2").render(context))
+    _write(html, templates.get_template("report.html.j2").render(context))
     page = templates.get_template("report.md.j2").render(context)
-    _write(report.markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
-    return RenderedReport(
-        report.result_json, report.html, report.markdown, report.junit, tuple(files)
-    )
+    _write(markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
+    return RenderedReport(result_json, html, markdown, junit_xml, tuple(charts))
 
 
 def _samples_of(result: RunResult, folder: Path) -> Samples:
@@ -157,10 +149,10 @@ def _picture(chart: Chart | None, result: RunResult, samples: Samples) -> Pictur
     return Picture(chart, wide, *inline)
 
 
-def _write_charts(pictures: Sequence[Picture], folder: Path, *, png: bool) -> list[Path]:
+def _write_charts(shown: Sequence[Shown], folder: Path, *, png: bool) -> list[Path]:
     """Write the pictures as files, and remove those of an earlier rendering."""
     files = []
-    for picture in pictures:
+    for picture in (one.picture for one in shown if one.picture):
         folder.mkdir(exist_ok=True)
         files.append(folder / f"{picture.chart.name}.svg")
         _write(files[-1], drawing.to_svg(picture.spec))
@@ -187,7 +179,7 @@ def _context(
     )
     return {
         "run": result,
-        "title": _setting(result, "title", default="Lambda Dyno"),
+        "title": result.setting("report", "title", "Lambda Dyno"),
         "version": __version__,
         "started": _when(result.started_at),
         "commit": phrases.commit(result.git_sha),
@@ -227,12 +219,6 @@ def _when(started_at: str) -> str:
         return f"{datetime.fromisoformat(started_at):%Y-%m-%d %H:%M} UTC"
     except ValueError:
         return started_at
-
-
-def _setting(result: RunResult, key: str, default: Any) -> Any:
-    """Return a key of [report] as the run was made with."""
-    section = result.settings.get("report")
-    return section.get(key, default) if isinstance(section, dict) else default
 
 
 def _write(path: Path, content: str | bytes) -> None:

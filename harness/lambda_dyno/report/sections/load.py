@@ -191,10 +191,7 @@ def _facts_of(load: LoadResult) -> Iterator[str]:
 
 def latency_limit_ms(result: RunResult) -> float | None:
     """Return a run's smallest latency limit; None if it has none."""
-    slo = result.settings.get("slo")
-    if not isinstance(slo, dict):
-        return None
-    limits = [slo.get(f"latency_{name}_ms") for name in ("p95", "p99")]
+    limits = [result.setting("slo", f"latency_{name}_ms") for name in ("p95", "p99")]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
