@@ -119,6 +119,13 @@ class TuningResult:
     # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
     kept_over: int = 0
 
+    @property
+    def currency(self) -> str:
+        """What its costs are in: USD by name, but in regions of China CNY."""
+        prices = self.raw.get("prices")
+        named = str(prices.get("currency")) if isinstance(prices, Mapping) else ""
+        return named if re.fullmatch("[A-Z]{3}", named) else "USD"
+
     def detail(self, power: int) -> PowerDetail | None:
         """Return what was measured at a power value, or None if it was not."""
         return next((d for d in self.details if d.power == power), None)

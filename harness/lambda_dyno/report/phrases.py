@@ -133,7 +133,7 @@ def check_value(check: Check, value: float | None) -> str:
     if check.name.endswith("_ms"):
         return f"{formatting.milliseconds(value)} ms"
     if check.name.endswith("_usd"):
-        return f"{formatting.usd(value)} USD"
+        return f"{formatting.usd(value)} {check.unit or 'USD'}"
     if check.name.endswith("_ratio") or check.name == "distance_from_best":
         return formatting.percent(value)
     return f"{formatting.rounded(value)} {check.unit}".rstrip()

@@ -13,7 +13,6 @@ from lambda_dyno.gates import separation
 from lambda_dyno.report import formatting
 
 _NO_DIFFERENCE = 0.01
-_COST_UNIT = "USD per million invocations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,13 @@ def recommendation(tuning: TuningResult | None) -> str:
     current = tuning.detail(tuning.current_power)
     now = Point.of(current)
     if now is not None:
-        gain = _joined(_speed_told(tuning, now, best), _cost_told(now, best))
+        gain = _joined(_speed_told(tuning, now, best), _cost_told(tuning, now, best))
     elif current is not None and current.excluded:
         unknown = f"at {tuning.current_power} MB the function could not be measured"
-        gain = f"{_figures(best)}; {unknown}"
+        gain = f"{_figures(tuning, best)}; {unknown}"
     else:
         unknown = f"{tuning.current_power} MB was not measured, so the gain is not known"
-        gain = f"{_figures(best)}; {unknown}"
+        gain = f"{_figures(tuning, best)}; {unknown}"
     return f"Set memory_mb from {tuning.current_power} to {best.power}: {gain}."
 
 
@@ -93,22 +92,26 @@ def _keep(tuning: TuningResult, best: Point) -> str:
     if over is not None:
         return (
             f"Keep memory_mb at {best.power}: {over.power} measured better for strategy "
-            f"{tuning.strategy}, but by no more than chance may do ({_figures(best)}; at "
-            f"{over.power} MB {_figures(over)}). A larger num would tell."
+            f"{tuning.strategy}, but by no more than chance may do ({_figures(tuning, best)}; at "
+            f"{over.power} MB {_figures(tuning, over)}). A larger num would tell."
         )
     if measured <= 1:
-        return f"Keep memory_mb at {best.power}, the only size measured: {_figures(best)}."
+        return f"Keep memory_mb at {best.power}, the only size measured: {_figures(tuning, best)}."
     return (
         f"Keep memory_mb at {best.power}: the best of {measured} sizes for strategy "
-        f"{tuning.strategy}, {_figures(best)}."
+        f"{tuning.strategy}, {_figures(tuning, best)}."
     )
 
 
-def _figures(point: Point) -> str:
+def _figures(tuning: TuningResult, point: Point) -> str:
     return (
         f"{formatting.milliseconds(point.duration_ms)} ms and "
-        f"{formatting.per_million(point.cost_usd)} {_COST_UNIT}"
+        f"{formatting.per_million(point.cost_usd)} {_cost_unit(tuning)}"
     )
+
+
+def _cost_unit(tuning: TuningResult) -> str:
+    return f"{tuning.currency} per million invocations"
 
 
 def _speed_told(tuning: TuningResult, now: Point, best: Point) -> Change:
@@ -121,12 +124,12 @@ def _speed_told(tuning: TuningResult, now: Point, best: Point) -> Change:
     return Change(f"{change.words} ({figures})", change.better)
 
 
-def _cost_told(now: Point, best: Point) -> Change:
+def _cost_told(tuning: TuningResult, now: Point, best: Point) -> Change:
     """Return how the price changes, in words with both figures."""
     change = _cost_change(now.cost_usd, best.cost_usd)
     before, after = (formatting.per_million(point.cost_usd) for point in (now, best))
     figures = after if after == before else f"{after} instead of {before}"
-    return Change(f"{change.words} ({figures} {_COST_UNIT})", change.better)
+    return Change(f"{change.words} ({figures} {_cost_unit(tuning)})", change.better)
 
 
 def _speed_change(now: float, best: float) -> Change:
@@ -186,7 +189,8 @@ def _tuned_figures(tuning: TuningResult) -> tuple[Figure, Figure]:
     titles = ("Duration", "Cost per million invocations")
     now = Point.of(tuning.detail(tuning.current_power))
     if now is None or now.power == best.power:
-        return Figure(titles[0], "", duration, "ms"), Figure(titles[1], "", cost, "USD")
+        unit = tuning.currency
+        return Figure(titles[0], "", duration, "ms"), Figure(titles[1], "", cost, unit)
     speed = _speed_change(now.duration_ms, best.duration_ms)
     if not _durations_told(tuning):
         speed = Change("cannot be told apart", None)
@@ -194,7 +198,7 @@ def _tuned_figures(tuning: TuningResult) -> tuple[Figure, Figure]:
     before = (formatting.milliseconds(now.duration_ms), formatting.per_million(now.cost_usd))
     return (
         Figure(titles[0], before[0], duration, "ms", speed.words, speed.better),
-        Figure(titles[1], before[1], cost, "USD", price.words, price.better),
+        Figure(titles[1], before[1], cost, tuning.currency, price.words, price.better),
     )
 
 

@@ -13,7 +13,7 @@ def brief(tuning: TuningResult) -> str:
     """Return what the state machine and the invocations of the function cost."""
     machine = tuning.state_machine
     spent = formatting.usd(machine.execution_cost_usd + machine.lambda_cost_usd)
-    return f"Tuning itself cost {spent} USD."
+    return f"Tuning itself cost {spent} {tuning.currency}."
 
 
 def sentence(output: Mapping[str, Any]) -> str:

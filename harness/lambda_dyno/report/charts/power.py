@@ -31,7 +31,7 @@ def power_spec(tuning: TuningResult | None, size: Size = WIDE) -> Spec | None:
     names = {tuning.current_power: "current", tuning.power: "recommended"}
     if tuning.current_power == tuning.power:
         names = {tuning.power: "current and recommended"}
-    rows = [_row(detail, names.get(detail.power, "")) for detail in measured]
+    rows = [_row(detail, names.get(detail.power, ""), tuning.currency) for detail in measured]
     crowded = len(rows) > 20
     tops = {
         "duration": _top(row["duration_high"] for row in rows),
@@ -44,6 +44,7 @@ def power_spec(tuning: TuningResult | None, size: Size = WIDE) -> Spec | None:
             "height": size.panel_height,
             "memory_domain": [scale.low, scale.high],
             "memory_ticks": list(scale.ticks),
+            "cost_title": f"Cost ({tuning.currency} per million invocations)",
             "point_size": 22 if crowded else 60,
             "point_border": 0 if crowded else 1.5,
             "sizes": rows,
@@ -91,12 +92,12 @@ def _spread(powers: Sequence[int], distance: float) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def _row(detail: PowerDetail, name: str) -> Spec:
+def _row(detail: PowerDetail, name: str, currency: str) -> Spec:
     point = Point.of(detail)
     assert point is not None
     low, high = interval(detail) or (point.duration_ms, point.duration_ms)
     duration = f"{formatting.milliseconds(point.duration_ms)} ms"
-    cost = f"{formatting.per_million(point.cost_usd)} USD"
+    cost = f"{formatting.per_million(point.cost_usd)} {currency}"
     memory = f"{detail.power} MB" + (f" ({name})" if name else "")
     return {
         "power": detail.power,

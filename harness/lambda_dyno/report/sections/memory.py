@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
 from lambda_dyno.report import formatting, recommendation, tuning_cost
@@ -68,7 +69,7 @@ _COLUMNS: tuple[tuple[Column, Callable[[PowerDetail], str]], ...] = (
     (Column("p50", "ms"), _duration_ms("p50")),
     (Column("p95", "ms"), _duration_ms("p95")),
     (Column("Billed", "ms"), lambda d: formatting.milliseconds(_billed_ms(d))),
-    (Column("Cost", "USD/million"), lambda d: formatting.per_million(d.cost_usd)),
+    (Column("Cost"), lambda d: formatting.per_million(d.cost_usd)),
     (Column("Cold starts"), lambda d: formatting.integer(d.cold_starts)),
     (Column("Errors"), lambda d: formatting.integer(d.errors)),
     (Column("Measured", detail=True), lambda d: formatting.integer(d.count)),
@@ -84,7 +85,10 @@ def memory_table(tuning: TuningResult) -> Table:
     }
     return Table(
         f"Memory sizes, strategy {tuning.strategy}",
-        tuple(column for column, _ in _COLUMNS),
+        tuple(
+            replace(column, unit=f"{tuning.currency}/million") if column.title == "Cost" else column
+            for column, _ in _COLUMNS
+        ),
         tuple(_row(detail, tuning, best) for detail in tuning.details),
         tuple(f"{d.power} MB was excluded: {d.excluded}" for d in tuning.details if d.excluded),
         name="memory-sizes",
