@@ -6,13 +6,13 @@ from lambda_dyno.core.results import RunResult
 from lambda_dyno.report import formatting
 
 
-def meanings(result: RunResult) -> tuple[tuple[str, str], ...]:
+def glossary(result: RunResult) -> tuple[tuple[str, str], ...]:
     """Return a term and its note for each kind of figure."""
     share = formatting.percent(result.setting("tuning", "discard_top_bottom", 0.2))
-    return tuple((term, text.format(share=share)) for term, text in _MEANINGS.items())
+    return tuple((term, text.format(share=share)) for term, text in _TERMS.items())
 
 
-_MEANINGS = {
+_TERMS = {
     "Duration": (
         "As in Lambda's REPORT line, initialisation of cold starts included. The mean without "
         "the fastest and the slowest {share} of the invocations (trimmed mean), so that single "

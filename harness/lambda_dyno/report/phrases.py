@@ -70,10 +70,10 @@ def headline(result: RunResult) -> Headline:
         return Headline("error", "The run failed")
     if result.verdict is None:
         return Headline("none", "Not checked against SLOs")
-    return Headline(result.verdict.outcome, _verdict_words(result.verdict))
+    return Headline(result.verdict.outcome, _describe_verdict(result.verdict))
 
 
-def _verdict_words(verdict: Verdict) -> str:
+def _describe_verdict(verdict: Verdict) -> str:
     total = len(verdict.checks)
     if not total:
         return "No SLO is set"

@@ -47,7 +47,7 @@ class Point:
 class Change:
     """How a figure changes, in words, and whether it is better, worse or (None) neither."""
 
-    words: str
+    text: str
     better: bool | None
 
 
@@ -64,7 +64,7 @@ def recommendation(tuning: TuningResult | None) -> str:
     current = tuning.detail(tuning.current_power)
     now = Point.of(current)
     if now is not None:
-        gain = _joined(_speed_told(tuning, now, best), _cost_told(tuning, now, best))
+        gain = _joined(_describe_speed(tuning, now, best), _describe_cost(tuning, now, best))
     elif current is not None and current.excluded:
         unknown = f"at {tuning.current_power} MB the function could not be measured"
         gain = f"{_figures(tuning, best)}; {unknown}"
@@ -80,7 +80,7 @@ def best_point(tuning: TuningResult) -> Point:
     return detail or Point(tuning.power, tuning.duration, tuning.cost)
 
 
-def _durations_told(tuning: TuningResult) -> bool:
+def _durations_differ(tuning: TuningResult) -> bool:
     """Whether the durations of the deployed and the recommended size can be told apart."""
     now, best = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
     return now is None or best is None or separation.are_apart(now, best)
@@ -114,22 +114,22 @@ def _cost_unit(tuning: TuningResult) -> str:
     return f"{tuning.currency} per million invocations"
 
 
-def _speed_told(tuning: TuningResult, now: Point, best: Point) -> Change:
+def _describe_speed(tuning: TuningResult, now: Point, best: Point) -> Change:
     """Return how the duration changes, in words with both figures."""
     change = _speed_change(now.duration_ms, best.duration_ms)
-    if change.better is not None and not _durations_told(tuning):
+    if change.better is not None and not _durations_differ(tuning):
         change = Change("about as fast, as far as can be told", None)
     before, after = (formatting.milliseconds(point.duration_ms) for point in (now, best))
     figures = f"{after} ms" if after == before else f"{after} ms instead of {before} ms"
-    return Change(f"{change.words} ({figures})", change.better)
+    return Change(f"{change.text} ({figures})", change.better)
 
 
-def _cost_told(tuning: TuningResult, now: Point, best: Point) -> Change:
+def _describe_cost(tuning: TuningResult, now: Point, best: Point) -> Change:
     """Return how the price changes, in words with both figures."""
     change = _cost_change(now.cost_usd, best.cost_usd)
     before, after = (formatting.per_million(point.cost_usd) for point in (now, best))
     figures = after if after == before else f"{after} instead of {before}"
-    return Change(f"{change.words} ({figures} {_cost_unit(tuning)})", change.better)
+    return Change(f"{change.text} ({figures} {_cost_unit(tuning)})", change.better)
 
 
 def _speed_change(now: float, best: float) -> Change:
@@ -166,7 +166,7 @@ def _joined(speed: Change, cost: Change) -> str:
     """Return both changes, the gain first; "but" stands between a gain and what it costs."""
     first, second = (cost, speed) if _rank(cost) > _rank(speed) else (speed, cost)
     contrast = second.better is False and first.better is not False
-    return f"{first.words} {'but' if contrast else 'and'} {second.words}"
+    return f"{first.text} {'but' if contrast else 'and'} {second.text}"
 
 
 def _rank(change: Change) -> int:
@@ -192,13 +192,13 @@ def _tuned_figures(tuning: TuningResult) -> tuple[Figure, Figure]:
         unit = tuning.currency
         return Figure(titles[0], "", duration, "ms"), Figure(titles[1], "", cost, unit)
     speed = _speed_change(now.duration_ms, best.duration_ms)
-    if not _durations_told(tuning):
+    if not _durations_differ(tuning):
         speed = Change("cannot be told apart", None)
     price = _cost_change(now.cost_usd, best.cost_usd)
     before = (formatting.milliseconds(now.duration_ms), formatting.per_million(now.cost_usd))
     return (
-        Figure(titles[0], before[0], duration, "ms", speed.words, speed.better),
-        Figure(titles[1], before[1], cost, tuning.currency, price.words, price.better),
+        Figure(titles[0], before[0], duration, "ms", speed.text, speed.better),
+        Figure(titles[1], before[1], cost, tuning.currency, price.text, price.better),
     )
 
 
@@ -214,7 +214,7 @@ def _latency_figures(loads: tuple[LoadResult, ...]) -> tuple[Figure, ...]:
         before, change = "", Change("saturated" if last.saturated else "", None)
     elif first.saturated or last.saturated:
         change = Change("saturated: not comparable", None)
-    return (Figure("Latency p95 under load", before, after, "ms", change.words, change.better),)
+    return (Figure("Latency p95 under load", before, after, "ms", change.text, change.better),)
 
 
 # --- caveats --------------------------------------------------------------------------------
@@ -222,17 +222,17 @@ def _latency_figures(loads: tuple[LoadResult, ...]) -> tuple[Figure, ...]:
 
 def caveats(result: RunResult) -> tuple[str, ...]:
     """Return what a reader must know before acting on the figures."""
-    found = []
+    notes = []
     if result.on_embedded_aws:
-        there = "the same command with an account's credentials"
-        found.append(
+        again = "the same command with an account's credentials"
+        notes.append(
             "Measured on the embedded AWS, which models how Lambda's CPU follows memory. "
             "Measure on AWS before you change a deployed function: "
-            f"{there if tuned_function(result) else 'make tune ENV=dev'}."
+            f"{again if tuned_function(result) else 'make tune ENV=dev'}."
         )
     if result.tuning is not None:
-        found += result.tuning.warnings
-    return tuple(found)
+        notes += result.tuning.warnings
+    return tuple(notes)
 
 
 # --- how to apply ---------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from lambda_dyno.load.samples import read_samples
 from lambda_dyno.report import junit, phrases, recommendation, tables, templating
 from lambda_dyno.report.charts import drawing
 from lambda_dyno.report.charts.drawing import NARROW, WIDE, Spec
-from lambda_dyno.report.glossary import meanings
+from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.sections import SECTIONS
 
@@ -119,14 +119,14 @@ def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> Re
 
 def _samples_of(result: RunResult, folder: Path) -> Samples:
     """Return the latencies that the load tests left on disk, as far as they can be read."""
-    found = {}
+    samples = {}
     for load in result.load:
         path = folder / load.samples_path
         if not load.samples_path or not path.is_file() or path.stat().st_size > _MOST_BYTES:
             continue
         with contextlib.suppress(OSError, ValueError):
-            found[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
-    return found
+            samples[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
+    return samples
 
 
 def _shown(result: RunResult, samples: Samples) -> list[Shown]:
@@ -191,7 +191,7 @@ def _context(
         "sections": shown,
         "timings": tables.timings_table(result.timings),
         "appendix": [(title, table) for title, table in appendix if table],
-        "meanings": meanings(result),
+        "glossary": glossary(result),
         "files": _files(result, chart_files),
         "css": Markup(style + dark),  # noqa: S704 - our own files
         "js": Markup(script),  # noqa: S704 - our own file

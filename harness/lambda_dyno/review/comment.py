@@ -87,31 +87,31 @@ def describe_proposal(file: str, env: str, review: Review) -> str:
     return fit(head, shown, review.artefact_url, GITHUB.most_bytes).text
 
 
-def fit(head: str, made: Sequence[Part], artefact_url: str, most_bytes: int) -> Composed:
+def fit(head: str, shown: Sequence[Part], artefact_url: str, most_bytes: int) -> Composed:
     """Join whole parts, and name at the end what did not fit.
 
     Args:
         head: What comes first, whatever happens.
-        made: In the order in which they are shown; the first one is cut if need be.
+        shown: In the order in which they are shown; the first one is cut if need be.
         artefact_url: Where the rest is.
         most_bytes: How long the text may become.
     """
-    everything = _joined(head, [part.text for part in made], artefact_url, ())
+    everything = _joined(head, [part.text for part in shown], artefact_url, ())
     if size(everything) <= most_bytes:
         return Composed(everything, ())
-    titles = tuple(part.title for part in made)
+    titles = tuple(part.title for part in shown)
     used = size(_joined(head, [], artefact_url, titles))  # the longest last line there can be
     chosen: dict[int, str] = {}
-    for index in sorted(range(len(made)), key=lambda i: made[i].rank):
-        for text in (made[index].text, made[index].short):
+    for index in sorted(range(len(shown)), key=lambda i: shown[i].rank):
+        for text in (shown[index].text, shown[index].short):
             cost = size(text) + 2
             if text and used + cost <= most_bytes:
                 chosen[index] = text
                 used += cost
                 break
-    if 0 not in chosen and made:
-        chosen[0] = _cut(made[0].text, most_bytes - used - 2)
-    left_out = tuple(part.title for i, part in enumerate(made) if chosen.get(i) != part.text)
+    if 0 not in chosen and shown:
+        chosen[0] = _cut(shown[0].text, most_bytes - used - 2)
+    left_out = tuple(part.title for i, part in enumerate(shown) if chosen.get(i) != part.text)
     texts = [chosen[index] for index in sorted(chosen)]
     return Composed(_joined(head, texts, artefact_url, left_out), left_out)
 

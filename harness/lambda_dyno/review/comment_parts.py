@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.propose import proposal
 from lambda_dyno.report import markdown, phrases, recommendation, tables, tuning_cost
-from lambda_dyno.report.glossary import meanings
+from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.objections import objections as objections_of
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.sections import SECTIONS
@@ -107,15 +107,15 @@ def _all(review: Review, flavour: Flavour) -> Iterator[Part]:
 
 def _of_section(_: Review, section: Section, content: Content) -> Part:
     """Return a section as the report has it; where there is little room, the checks' reasons."""
-    said = [_line(content.sentence)] if content.sentence else []
-    said += [markdown_table(content.table)] if content.table else []
+    blocks = [_line(content.sentence)] if content.sentence else []
+    blocks += [markdown_table(content.table)] if content.table else []
     few = "\n".join(
         f"- {line.symbol} {_line(_clipped(line.reason, 160))}"
         for line in content.checks[:_MOST_OF_THE_CHECKS]
     )
     return Part(
         section.title,
-        _titled(section.title, "\n\n".join(said)),
+        _titled(section.title, "\n\n".join(blocks)),
         section.rank,
         _titled(section.title, few) if few else "",
     )
@@ -140,8 +140,8 @@ def _outcome_lines(review: Review, *, brief: bool) -> str:
     if result.error:
         most = _MOST_OF_AN_ERROR // 10 if brief else _MOST_OF_AN_ERROR
         lines.append(f"What stopped the run:\n\n{markdown.fence(_clipped(result.error, most))}")
-    said = recommendation.recommendation(result.tuning)
-    lines.append(f"**{_line(said)}**" if said else "No recommendation: nothing was tuned.")
+    sentence = recommendation.recommendation(result.tuning)
+    lines.append(f"**{_line(sentence)}**" if sentence else "No recommendation: nothing was tuned.")
     lines += [
         f"> {_line(caveat)}" for caveat in recommendation.caveats(result)[: 1 if brief else 5]
     ]
@@ -249,26 +249,26 @@ def _changes(review: Review, flavour: Flavour) -> Part:
     plan = review.plan
     if plan is None:
         return Part("Terraform's other changes", "", 8)
-    said = plan_summary.summary(plan)
+    summary = plan_summary.summary(plan)
     if not plan.harmless:
-        text = "" if plan.dangerous else _titled("Terraform", said)
+        text = "" if plan.dangerous else _titled("Terraform", summary)
         return Part("Terraform's other changes", text, 8)
-    table = markdown_table(plan_summary.table(plan.harmless, said))
-    text = _folded("Terraform's other changes" if plan.dangerous else said, table, flavour)
-    return Part("Terraform's other changes", text, 8, _titled("Terraform", said))
+    table = markdown_table(plan_summary.table(plan.harmless, summary))
+    text = _folded("Terraform's other changes" if plan.dangerous else summary, table, flavour)
+    return Part("Terraform's other changes", text, 8, _titled("Terraform", summary))
 
 
 def _details(review: Review, flavour: Flavour) -> Part:
     result = review.result
     if not flavour.folding:
         return Part("Settings", "", 9)
-    made = (
+    tables_shown = (
         tables.pairs_table("Settings of the run", _without_payload(result.settings)),
         tables.timings_table(result.timings),
     )
-    parts = [markdown_table(table) for table in made if table]
+    parts = [markdown_table(table) for table in tables_shown if table]
     parts.append(
-        "\n".join(f"- **{markdown.text(t)}**: {markdown.text(m)}" for t, m in meanings(result))
+        "\n".join(f"- **{markdown.text(t)}**: {markdown.text(m)}" for t, m in glossary(result))
     )
     cost = "" if result.tuning is None else tuning_cost.brief(result.tuning)
     text = "\n\n".join(part for part in [cost, *parts] if part)

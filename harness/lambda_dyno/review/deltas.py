@@ -104,18 +104,18 @@ def _intervals(load: LoadResult, samples: Samples) -> dict[str, Interval | None]
 
     None where the samples are not at hand, or are not those that the figures are of.
     """
-    found: dict[str, Interval | None] = dict.fromkeys(SHARES)
+    intervals: dict[str, Interval | None] = dict.fromkeys(SHARES)
     answered = [sample for sample in samples.get(load.label, ()) if sample.answered]
     if not answered or load.latency_ms is None:
-        return found
+        return intervals
     answered.sort(key=lambda sample: sample.start_ms)
     seen = Observations([s.response_ms for s in answered], [s.user for s in answered])
     ordered = sorted(seen.values)
     for name, share in SHARES.items():
         if math.isclose(percentile(ordered, share), getattr(load.latency_ms, name)):
             interval = percentile_interval(seen, share)
-            found[name] = None if math.isinf(interval.low) else interval
-    return found
+            intervals[name] = None if math.isinf(interval.low) else interval
+    return intervals
 
 
 def _same_load(load: LoadResult, others: Sequence[LoadResult]) -> LoadResult | None:

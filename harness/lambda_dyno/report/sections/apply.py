@@ -8,7 +8,7 @@ from lambda_dyno.report.section import Content, Section
 
 
 def _content(result: RunResult) -> Content | None:
-    steps = objections.steps(result)
+    steps = objections.steps_to_apply(result)
     return Content(steps=steps) if steps else None
 
 

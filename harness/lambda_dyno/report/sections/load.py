@@ -161,12 +161,12 @@ def load_facts(
     several = len({load.profile for load in loads}) > 1
     facts = [_LOOPS[loop] for loop in sorted({load.loop for load in loads})]
     for load in loads:
-        found = [f"{load.profile}."] if several and load.profile else []
-        found += [*_facts_of(load), *_way(load, latency_limit_ms)]
+        own = [f"{load.profile}."] if several and load.profile else []
+        own += [*_facts_of(load), *_way(load, latency_limit_ms)]
         if len(loads) > 1:
-            facts += [f"{load.label}: {fact}" for fact in found]
+            facts += [f"{load.label}: {fact}" for fact in own]
         else:
-            facts += [fact[:1].upper() + fact[1:] for fact in found]
+            facts += [fact[:1].upper() + fact[1:] for fact in own]
     return tuple(facts)
 
 
@@ -214,9 +214,9 @@ def latency_limits(verdict: Verdict | None) -> dict[float, float]:
     """Return the latency SLOs in ms by share: latency_p95_ms is the limit at 0.95."""
     limits = {}
     for check in verdict.checks if verdict else ():
-        found = re.fullmatch(r"latency_p(\d{2,4})_ms", check.name)
-        if found:
-            limits[float(f"0.{found.group(1)}")] = check.limit
+        match = re.fullmatch(r"latency_p(\d{2,4})_ms", check.name)
+        if match:
+            limits[float(f"0.{match.group(1)}")] = check.limit
     return limits
 
 

@@ -10,35 +10,37 @@ from lambda_dyno.report.tables import Column, Row, Table, row_of
 
 
 def _content(result: RunResult) -> Content | None:
-    found = result.regression
-    if found is None:
+    regression = result.regression
+    if regression is None:
         return None
-    return Content(sentence=_sentence(found), sentence_style="dim", table=_table(found))
+    return Content(sentence=_sentence(regression), sentence_style="dim", table=_table(regression))
 
 
-def _sentence(found: RegressionResult) -> str:
+def _sentence(regression: RegressionResult) -> str:
     """Return how a candidate was compared with its baseline, in a sentence or two."""
-    made = f"{found.pairs} pairs of blocks of {found.turn_s:g} s, new sandboxes in each"
-    again = f"; {found.redone} pairs were made again" if found.redone else ""
-    looks = f", after {found.looks} looks" if found.looks > 1 else ""
-    failed = ", ".join(f"{count:,} of the {name}" for name, count in found.errors.items())
-    said = f" Requests without a good answer: {failed}." if any(found.errors.values()) else ""
+    pairs = f"{regression.pairs} pairs of blocks of {regression.turn_s:g} s, new sandboxes in each"
+    again = f"; {regression.redone} pairs were made again" if regression.redone else ""
+    looks = f", after {regression.looks} looks" if regression.looks > 1 else ""
+    failed = ", ".join(f"{count:,} of the {name}" for name, count in regression.errors.items())
+    errors = (
+        f" Requests without a good answer: {failed}." if any(regression.errors.values()) else ""
+    )
     return (
-        f"In turns with {found.baseline}: {made}{looks}{again}. At most "
-        f"{formatting.percent(found.margin)} worse is allowed; if nothing got worse, at most "
-        f"{formatting.percent(found.alpha)} of the comparisons fail.{said}"
+        f"In turns with {regression.baseline}: {pairs}{looks}{again}. At most "
+        f"{formatting.percent(regression.margin)} worse is allowed; if nothing got worse, at most "
+        f"{formatting.percent(regression.alpha)} of the comparisons fail.{errors}"
     )
 
 
-def _table(found: RegressionResult) -> Table:
+def _table(regression: RegressionResult) -> Table:
     """Return the figures of a candidate beside its baseline's."""
     columns = (
         Column("Figure", numeric=False),
         *(Column(title) for title in ("Baseline", "Candidate", "Ratio", "From", "To")),
         Column("Outcome", numeric=False),
     )
-    rows = tuple(_row(check) for check in found.checks)
-    return Table(f"Against the baseline {found.baseline}", columns, rows)
+    rows = tuple(_row(check) for check in regression.checks)
+    return Table(f"Against the baseline {regression.baseline}", columns, rows)
 
 
 def _row(check: RegressionCheck) -> Row:
