@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -249,7 +248,7 @@ def _deliver(
 def _tree() -> Repository:
     from lambda_dyno.processes.git import Repository
 
-    return Repository(project(), os.environ)
+    return Repository(project())
 
 
 def _pull_request_text(proposal: Proposal, found: Source) -> str:

@@ -1,10 +1,9 @@
-"""What a run finds: programs of this machine, the commit that it measures, an account's quotas."""
+"""What a run finds: programs of this machine, its sources, an account's quotas."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -100,18 +99,3 @@ def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
     for warning in tools.warnings:
         ui.warn(warning)
     return tools
-
-
-def git_sha(project: Path) -> str:
-    """Return the commit of a working tree, with "+changes" if it differs; empty: no git."""
-    try:
-        sha = _git(project, "rev-parse", "HEAD")
-        return f"{sha}+changes" if _git(project, "status", "--porcelain") else sha
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _git(project: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=project, capture_output=True, text=True, timeout=20, check=True
-    ).stdout.strip()
