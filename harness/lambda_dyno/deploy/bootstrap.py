@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.private import make_folder
@@ -310,7 +310,7 @@ def find_or_make_bucket(account: accounts.Account, env: Env) -> Bucket:
     try:
         s3.head_bucket(Bucket=name, **ours)
     except botocore.exceptions.ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        status = errors.http_status(error)
         if status != 404:
             raise UserError(_refusal(name, status)) from error
         _make_bucket(s3, name, account, env)
@@ -339,8 +339,7 @@ def _make_bucket(s3: Any, name: str, account: accounts.Account, env: Env) -> Non
         s3.get_waiter("bucket_exists").wait(Bucket=name)
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "BucketAlreadyExists":
+        if errors.code(error) == "BucketAlreadyExists":
             raise UserError(
                 f"the state bucket {name}: the name is taken by another account (409). Name "
                 "another one: state_bucket under [environment] in dyno.toml."
@@ -355,8 +354,7 @@ def _bucket_owner(s3: Any, name: str) -> str:
     try:
         found = s3.get_bucket_tagging(Bucket=name)["TagSet"]
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in ("NoSuchTagSet", "AccessDenied"):
+        if errors.is_denied(error) or errors.code(error) == "NoSuchTagSet":
             return ""
         raise UserError(f"the tags of bucket {name} cannot be read: {_told(error)}") from error
     return next((str(tag["Value"]) for tag in found if tag["Key"] == OWNER_TAG), "")
@@ -393,5 +391,4 @@ def _foreign_provider(account: accounts.Account, env: Env) -> str | None:
 
 
 def _told(error: botocore.exceptions.ClientError) -> str:
-    found = error.response["Error"]
-    return f"{found['Code']}: {found['Message']}"
+    return f"{errors.code(error)}: {errors.message(error)}"

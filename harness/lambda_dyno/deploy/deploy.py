@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.files import write_atomically
@@ -343,7 +343,7 @@ class Deployment:
                         said = answer["Payload"].read().decode(errors="replace")[:300]
                         raise CheckError(f"{where} fails when it is invoked: {said}")
             except botocore.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] not in ("AccessDenied", "AccessDeniedException"):
+                if not errors.is_denied(error):
                     raise StepError("invoke", str(error)) from error
                 step.update(f"{where} was not asked: no permission for lambda:InvokeFunction")
                 return

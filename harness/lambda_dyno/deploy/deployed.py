@@ -13,7 +13,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
@@ -128,5 +128,5 @@ def _object(account: accounts.Account, backend: dict[str, str]) -> str:
     except botocore.exceptions.ClientError as error:
         raise UserError(
             f"the state s3://{backend['bucket']}/{backend['key']} cannot be read: "
-            f"{error.response['Error']['Code']}"
+            f"{errors.code(error)}"
         ) from error

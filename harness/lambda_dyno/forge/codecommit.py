@@ -11,6 +11,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.forge.comments import Comment, ForgeError
 from lambda_dyno.forge.retry import ATTEMPTS
 
@@ -19,7 +20,6 @@ _CONFIG = botocore.config.Config(
     read_timeout=20,
     retries={"mode": "standard", "max_attempts": ATTEMPTS},  # throttles and 5xx, with backoff
 )
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnrecognizedClientException"}
 _NOT_OURS = {
     "CommentDeletedException",
     "CommentDoesNotExistException",
@@ -115,11 +115,10 @@ class CodeCommitComments:
         try:
             return getattr(self.client, operation)(**arguments)
         except botocore.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
+            code, said = errors.code(error), errors.message(error)
             if code in _NOT_OURS:
                 raise _NotOursError(code) from error
-            said = error.response["Error"].get("Message", "")
-            if code in _DENIED:
+            if errors.is_denied(error) or code == "UnrecognizedClientException":
                 raise ForgeError(
                     f"cannot comment on pull request {self.pull}: the credentials lack "
                     f"codecommit:{name} ({said})"

@@ -15,7 +15,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts, lambda_function
+from lambda_dyno.aws import accounts, errors, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core import assets
@@ -346,7 +346,7 @@ def _require_payload(tuning_input: Mapping[str, Any], account: accounts.Account)
     try:
         found = account.session.client("s3").head_object(Bucket=bucket, Key=key)
     except botocore.exceptions.ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+        if errors.http_status(error) == 404:
             raise UserError(f"payloadS3: there is no object s3://{bucket}/{key}") from error
         return ""
     named = str(found.get("SSEKMSKeyId") or "")

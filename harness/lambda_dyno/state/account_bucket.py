@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.runs.run_folder import RunFolder
@@ -58,7 +59,7 @@ def require(account: Account, named: str, env: str = "dev") -> str:
     try:
         account.session.client("s3").head_bucket(Bucket=bucket, **owner)
     except botocore.exceptions.ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        status = errors.http_status(error)
         raise UserError(_bucket_refusal(account, bucket, named, env, status)) from error
     return bucket
 

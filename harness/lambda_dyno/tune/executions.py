@@ -9,7 +9,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
@@ -100,8 +100,8 @@ def left_on(
     except client.exceptions.ResourceNotFoundException:
         return []  # somebody deleted the function meanwhile
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        return [Leftover("unknown", function.name, f"cannot be looked at: {code}")]
+        reason = f"cannot be looked at: {errors.code(error)}"
+        return [Leftover("unknown", function.name, reason)]
     return left
 
 

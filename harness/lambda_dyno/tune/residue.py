@@ -8,7 +8,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.runs import run_folder
@@ -92,8 +92,7 @@ def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, func
             try:
                 alias = client.get_alias(FunctionName=row["FunctionName"], Name=LOCK_ALIAS)
             except botocore.exceptions.ClientError as error:
-                code = error.response["Error"]["Code"]
-                denied = denied or (discreet and code.startswith("AccessDenied"))
+                denied = denied or (discreet and errors.is_denied(error))
                 continue
             lock = function_lock.parse(alias.get("Description", ""))
             if lock is not None:
