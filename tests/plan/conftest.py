@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import tftest
 
+from lambda_dyno.core.files import locked
 from lambda_dyno.terraform import provider, toolchain
 from lambda_dyno.terraform.packages import build
 
@@ -89,7 +90,7 @@ def new_root(tmp_path_factory: pytest.TempPathFactory, embedded_aws: LocalServer
         )
         for name in set(tools.unset) - tools.environment.keys():
             root.env.pop(name, None)
-        with toolchain.exclusive(tools.lock):
+        with locked(tools.lock):
             root.setup(backend=False)
         return root
 

@@ -22,6 +22,7 @@ import botocore.exceptions
 from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.files import locked
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy.repository import Repository
@@ -192,7 +193,7 @@ def bootstrap(
     account = accounts.connect(env.settings.environment.region)
     place = f"{env_name}-{account.account_id}-{account.region}"
     folder = make_folder(project / ".dyno") / "bootstrap" / place
-    with toolchain.exclusive(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         if repository:
             _foreign_provider(account, env)  # refuses one that is wrong, before anything is made
         with ui.step("bucket", "looking for the bucket of the states") as step:

@@ -29,7 +29,7 @@ import botocore.exceptions
 from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import locked, write_atomically
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, LoadResult
@@ -171,7 +171,7 @@ class Deployment:
         make_folder(project / ".dyno")
         make_folder(folder)
         backend = deployed.backend_of(env, account, folder)
-        with toolchain.exclusive(folder.with_suffix(".lock")), lifecycle.signals_raise():
+        with locked(folder.with_suffix(".lock")), lifecycle.signals_raise():
             root = _stage(project, folder, env)
             logs = folder / "logs"
             logs.mkdir(exist_ok=True)

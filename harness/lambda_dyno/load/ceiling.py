@@ -25,12 +25,11 @@ from typing import Any
 
 from lambda_dyno.core.config import LOAD_USERS_MAX, LoadSettings
 from lambda_dyno.core.errors import DynoError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import locked, write_atomically
 from lambda_dyno.core.results import LoadResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.drivers import newman
 from lambda_dyno.processes.ownership import temporary_folder
-from lambda_dyno.terraform.toolchain import exclusive
 
 _SECONDS = 3.0
 _REQUEST_TIMEOUT_MS = 2000  # also the end of a collection that asks until something is done
@@ -51,7 +50,7 @@ def requests_per_s(
     files = CollectionFiles.of(collection)
     try:
         key = _key(files, signed)
-        with exclusive(cache / f"{_CACHE}.lock"):
+        with locked(cache / f"{_CACHE}.lock"):
             known = _read(cache / _CACHE)
             if key not in known:
                 known[key] = {

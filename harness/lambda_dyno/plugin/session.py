@@ -6,11 +6,10 @@ settings, and the environment is taken down at the end whatever happened (`close
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from lambda_dyno.core.config import (
     with_overrides,
 )
 from lambda_dyno.core.errors import DynoError, UserError
-from lambda_dyno.core.files import lock_file, write_atomically
+from lambda_dyno.core.files import locked, write_atomically
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import (
     Check,
@@ -250,28 +249,19 @@ class GateSession:
 
     # Side by side with other workers
 
-    @contextmanager
-    def _quietly_side_by_side(self) -> Iterator[None]:
+    def _quietly_side_by_side(self) -> AbstractContextManager[None]:
         """Do something that others may do at the same time, but not while one is measured."""
-        with self._turn(fcntl.LOCK_SH):
-            yield
+        return self._turn(shared=True)
 
-    @contextmanager
-    def _alone_on_this_machine(self) -> Iterator[None]:
+    def _alone_on_this_machine(self) -> AbstractContextManager[None]:
         """Load an API that shares this machine with all other workers, so that they wait."""
-        with self._turn(fcntl.LOCK_EX):
-            yield
+        return self._turn(shared=False)
 
-    @contextmanager
-    def _turn(self, kind: int) -> Iterator[None]:
-        shared = self.options.shared
-        if shared is None or not self.env.settings.environment.emulated:
-            yield
-            return
-        shared.mkdir(parents=True, exist_ok=True)
-        with lock_file(shared / "turn.lock") as handle:
-            fcntl.flock(handle, kind)
-            yield
+    def _turn(self, *, shared: bool) -> AbstractContextManager[None]:
+        folder = self.options.shared
+        if folder is None or not self.env.settings.environment.emulated:
+            return nullcontext()
+        return locked(folder / "turn.lock", shared=shared)
 
 
 def settings_of(settings: Settings, markers: Mapping[str, Mapping[str, Any]], where: str) -> Any:

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from markupsafe import Markup
 
 from lambda_dyno import __version__
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.files import named
+from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.report import (
@@ -269,10 +268,6 @@ def _setting(result: RunResult, key: str, default: Any) -> Any:
 
 
 def _write(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step."""
     # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
     data = content.encode(errors="replace") if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with named(path):
-        partial.write_bytes(data)
-        partial.replace(path)
+    write_atomically(path, data)

@@ -16,8 +16,9 @@ from typing import Any
 import python_terraform
 
 from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.files import locked
 from lambda_dyno.processes import process
-from lambda_dyno.terraform.toolchain import Toolchain, exclusive
+from lambda_dyno.terraform.toolchain import Toolchain
 
 APPLY_TIMEOUT_S = 1800.0
 PLAN_TIMEOUT_S = 300.0
@@ -147,7 +148,7 @@ class Terraform:
         Raises:
             TerraformError: The provider or the backend cannot be had.
         """
-        with exclusive(self._toolchain.lock):  # the provider cache takes one writer at a time
+        with locked(self._toolchain.lock):  # the provider cache takes one writer at a time
             self._run("init", INIT_TIMEOUT_S, backend_config=dict(backend or {}), json=True)
 
     def providers(self) -> dict[str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import stat
 import zipfile
 from collections import Counter
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.files import named
+from lambda_dyno.core.files import write_atomically
 
 # The oldest time that a zip can hold; a real one would change the hash at every check-out.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
@@ -249,7 +248,4 @@ def _zip_bytes(entries: list[_Entry]) -> bytes:
 def _replace(target: Path, content: bytes) -> None:
     """Write the zip in one step, so that a reader never sees half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    with named(target):
-        draft.write_bytes(content)
-        draft.replace(target)
+    write_atomically(target, content)
