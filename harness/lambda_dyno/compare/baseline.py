@@ -21,7 +21,7 @@ from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.files import named
 from lambda_dyno.core.reading import read_json
-from lambda_dyno.processes.git import GitError, Repository
+from lambda_dyno.processes.git import GitError, WorkingTree
 from lambda_dyno.runs.run_folder import RUN_ID, RunFolder
 from lambda_dyno.terraform import root_override
 from lambda_dyno.terraform.packages import Package
@@ -58,16 +58,16 @@ class Baseline:
 
         Args:
             folder: Gets them.
-            project: The repository's folder that holds `envs/`.
+            project: The tree's folder that holds `envs/`.
             env: What is to be deployed.
 
         Returns:
             The packages of a run, as they were deployed then; None: lambda/ is there to be built.
         """
         if self.run is None:
-            repository = Repository(project)
-            paths = _paths(repository, self.git_sha, env)
-            _extract(repository, self.git_sha, paths, folder)
+            tree = WorkingTree(project)
+            paths = _paths(tree, self.git_sha, env)
+            _extract(tree, self.git_sha, paths, folder)
             return None
         ignore = shutil.ignore_patterns(*_GENERATED, *_STATE)
         shutil.copytree(self.run.terraform, folder, ignore=ignore, dirs_exist_ok=True)
@@ -138,38 +138,38 @@ def _of_result(path: Path, project: Path, env: Env, what: str) -> Baseline:
 
 
 def _of_commit(project: Path, env: Env, revision: str, what: str) -> Baseline:
-    repository = Repository(project)
+    tree = WorkingTree(project)
     sha = ""
     for name in (revision, f"origin/{revision}"):  # a CI checkout has no branch but its own
         if not sha and not revision.startswith("-"):
-            sha = repository.commit_named(name)
+            sha = tree.commit_named(name)
     if not sha:
         raise UserError(
             f"baseline {what}: neither a branch, a tag or a commit of {project} (git fetch it?) "
             "nor a run id nor a result.json"
         )
-    _paths(repository, sha, env)
+    _paths(tree, sha, env)
     return Baseline(what, sha)
 
 
-def _paths(repository: Repository, sha: str, env: Env) -> list[str]:
+def _paths(tree: WorkingTree, sha: str, env: Env) -> list[str]:
     """Return the folders of a commit that a deployment needs.
 
     Raises:
         UserError: The environment, or what it refers to, is not in it.
     """
     needed = [f"envs/{env.name}", *env.settings.environment.folders]
-    there = [path for path in ("lambda", *needed) if repository.has_folder(sha, path)]
+    there = [path for path in ("lambda", *needed) if tree.has_folder(sha, path)]
     missing = [path for path in needed if path not in (*there, "modules")]
     if missing:
         raise UserError(f"baseline: commit {sha[:9]} has no {', '.join(missing)} to deploy")
     return there
 
 
-def _extract(repository: Repository, sha: str, paths: Sequence[str], folder: Path) -> None:
+def _extract(tree: WorkingTree, sha: str, paths: Sequence[str], folder: Path) -> None:
     """Write folders of a commit."""
     try:
-        archive = repository.archive(sha, paths)
+        archive = tree.archive(sha, paths)
     except GitError as error:
         raise UserError(f"baseline: git archive {sha[:9]}: {error.reason}") from error
     folder.mkdir(parents=True, exist_ok=True)

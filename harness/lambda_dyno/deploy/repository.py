@@ -22,7 +22,7 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.forge import github
 from lambda_dyno.forge.comments import ForgeError
 from lambda_dyno.forge.http import Answer, JsonClient
-from lambda_dyno.forge.retry import Patience
+from lambda_dyno.forge.retry import RetryBudget
 
 DEFAULT_BRANCH = "main"
 # GitHub environments of the scheduled workflows. Each must be limited to the default branch:
@@ -293,7 +293,7 @@ def _api(environ: Mapping[str, str]) -> JsonClient:
     url = environ.get("GITHUB_API_URL") or github.DEFAULT_API_URL
     token = environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") or _gh_token(url, environ)
     # somebody waits: a few seconds are enough to find out that there is no network
-    return github.client(url, token, Patience(attempts=3, max_wait_s=10.0))
+    return github.client(url, token, RetryBudget(attempts=3, max_wait_s=10.0))
 
 
 def _gh_token(api_url: str, environ: Mapping[str, str]) -> str:

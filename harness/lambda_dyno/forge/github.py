@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from lambda_dyno.forge.comments import Comment, ForgeError
 from lambda_dyno.forge.http import Answer, JsonClient
-from lambda_dyno.forge.retry import Patience
+from lambda_dyno.forge.retry import RetryBudget
 
 DEFAULT_API_URL = "https://api.github.com"
 
@@ -21,20 +21,20 @@ _MOST_PAGES = 50
 _TRUSTED = {"OWNER", "MEMBER", "COLLABORATOR"}
 
 
-def client(api_url: str, token: str, patience: Patience | None = None) -> JsonClient:
+def client(api_url: str, token: str, retry_budget: RetryBudget | None = None) -> JsonClient:
     """Return a client of GitHub's API.
 
     Args:
         api_url: Such as "https://api.github.com".
         token: What authorizes us.
-        patience: How long to try again.
+        retry_budget: How long to try again.
     """
     return JsonClient(
         base_url=api_url,
         token=token,
         headers=_HEADERS,
         name="GitHub",
-        patience=patience or Patience(),
+        retry_budget=retry_budget or RetryBudget(),
     )
 
 

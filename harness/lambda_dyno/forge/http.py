@@ -2,7 +2,7 @@
 
 - 5xx, 408, time-outs and lost connections: tried again with growing waits;
 - rate limits (429, or 403 that says so): tried again after the wait that the server names, and
-  given up at once if that is longer than there is patience;
+  given up at once if that is beyond the budget;
 - everything else is an answer.
 
 A request that is not safe to make twice brings a `recover` that looks for what a lost answer
@@ -14,19 +14,18 @@ from __future__ import annotations
 import email.utils
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.auth import AuthBase
 
 from lambda_dyno import __version__
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.forge.comments import ForgeError
-from lambda_dyno.forge.retry import Patience
+from lambda_dyno.forge.retry import RetryBudget
 
 _CONNECT_TIMEOUT_S = 5.0
 _MOST_REDIRECTS = 3
@@ -35,18 +34,6 @@ _UNNAMED_WAIT_S = 60.0
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _TOKEN = re.compile(r"[!-~]*")  # a header takes no more
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class _Bearer(AuthBase):
-    """Sets the token, if any. Given as auth=, it also keeps requests from reading ~/.netrc."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +74,7 @@ class JsonClient:
         token: The bearer token; empty: none is sent.
         headers: Sent with each request.
         name: What the server is called in messages.
-        patience: How long to try again.
-        now: The time, for rate limits.
+        retry_budget: How long to try again.
         read_timeout_s: Longest silence of the server.
     """
 
@@ -96,8 +82,7 @@ class JsonClient:
     token: str = field(repr=False)
     headers: Mapping[str, str]
     name: str
-    patience: Patience
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    retry_budget: RetryBudget
     read_timeout_s: float = 20.0
 
     def __post_init__(self) -> None:
@@ -123,6 +108,7 @@ class JsonClient:
             )
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": f"lambda-dyno/{__version__}", **self.headers})
+        self._session.auth = self._authorize
 
     def request(
         self,
@@ -151,10 +137,16 @@ class JsonClient:
             outcome = self._once(method, url, body)
             if isinstance(outcome, Answer):
                 return outcome
-            if not self.patience.wait(attempt, outcome.wait_s):
+            if not self.retry_budget.wait(attempt, outcome.wait_s):
                 raise ForgeError(self._given_up(outcome, attempt))
             if recover is not None and (made := recover()) is not None:
                 return Answer(200, made, {})
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the token, if any; without it, requests would look into ~/.netrc."""
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
 
     def _url(self, path: str) -> str:
         is_whole = path.startswith(("http://", "https://"))
@@ -180,8 +172,8 @@ class JsonClient:
             raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
         answer = _answer(response)
         if answer.status >= 500 or answer.status == 408:
-            return _Trouble(f"it answers {answer.status}", _seconds(answer.headers, self.now()))
-        if (wait := _rate_limit(answer, self.now())) is not None:
+            return _Trouble(f"it answers {answer.status}", _retry_after(answer.headers))
+        if (wait := _rate_limit(answer)) is not None:
             return _Trouble(f"its rate limit is reached ({answer.status})", wait)
         if answer.ok and answer.body is None and response.content:
             raise ForgeError(f"{self.name} answers with something that is not JSON: {url}")
@@ -195,7 +187,6 @@ class JsonClient:
                 url,
                 data=None if body is None else json.dumps(body).encode(errors="replace"),
                 headers={} if body is None else {"Content-Type": "application/json"},
-                auth=_Bearer(self.token),
                 timeout=(_CONNECT_TIMEOUT_S, self.read_timeout_s),
                 allow_redirects=False,
             )
@@ -206,9 +197,7 @@ class JsonClient:
 
     def _given_up(self, trouble: _Trouble, attempts: int) -> str:
         tried = f"after {attempts} attempt{'' if attempts == 1 else 's'}"
-        later = ""
-        if trouble.wait_s is not None and trouble.wait_s > 0:
-            later = f"; it asks to wait for {trouble.wait_s:.0f} s"
+        later = f"; it asks to wait for {trouble.wait_s:.0f} s" if trouble.wait_s else ""
         return f"{self.name} cannot be reached {tried}: {trouble.text}{later}"
 
     def _scrubbed(self, error: Exception) -> str:
@@ -244,39 +233,39 @@ def _answer(response: requests.Response) -> Answer:
     return Answer(response.status_code, body, response.headers, url)
 
 
-def _rate_limit(answer: Answer, now: datetime) -> float | None:
+def _rate_limit(answer: Answer) -> float | None:
     """Return the seconds that a rate limit asks for, or None if it is none."""
-    if answer.status not in (403, 429):
-        return None
     headers = answer.headers
+    asked = _retry_after(headers)
     spent = headers.get("X-RateLimit-Remaining") == "0"
-    said = "rate limit" in answer.message.lower()
-    if answer.status == 403 and not ("Retry-After" in headers or spent or said):
+    is_named = spent or "Retry-After" in headers or "rate limit" in answer.message.lower()
+    if answer.status != 429 and not (answer.status == 403 and is_named):
         return None
-    asked = _seconds(headers, now)
     if asked is None and spent:
-        asked = _until_reset(headers, now)
+        asked = _until_reset(headers)
     return _UNNAMED_WAIT_S if asked is None else asked
 
 
-def _seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return what Retry-After asks for: seconds, or a date."""
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that Retry-After asks for, as such or as a date."""
     value = headers.get("Retry-After", "")
     if value.isdigit():
         return float(value)
-    try:
-        return max(0.0, (email.utils.parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError):
-        return None
+    date = _timestamp(value)
+    return None if date is None else max(0.0, date - time.time())
 
 
-def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
+def _until_reset(headers: Mapping[str, str]) -> float | None:
     """Return the seconds until the limit is reset, by the server's own clock if it tells it."""
     reset = headers.get("X-RateLimit-Reset", "")
     if not reset.isdigit():
         return None
+    now = _timestamp(headers.get("Date", "")) or time.time()
+    return max(0.0, float(reset) - now) + 1.0
+
+
+def _timestamp(date: str) -> float | None:
     try:
-        here = email.utils.parsedate_to_datetime(headers.get("Date", ""))
+        return email.utils.parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError):
-        here = now
-    return max(0.0, float(reset) - here.timestamp()) + 1.0
+        return None

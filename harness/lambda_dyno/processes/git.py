@@ -37,7 +37,7 @@ class GitError(StepError):
 
 
 @dataclass(frozen=True)
-class Repository:
+class WorkingTree:
     """A working tree, seen from a folder of it.
 
     Attributes:

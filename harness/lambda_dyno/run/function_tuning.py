@@ -24,7 +24,7 @@ from lambda_dyno.core.errors import EXIT_PASS, StepError, UserError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover, TuningResult
-from lambda_dyno.processes.git import Repository
+from lambda_dyno.processes.git import WorkingTree
 from lambda_dyno.run import preflight, progress_adapters
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import result_store, run_folder
@@ -142,7 +142,7 @@ class FunctionTuning(Run):
     ) -> FunctionTuning:
         env = Env(TUNER_ENV, project / "envs" / TUNER_ENV, order.settings)
         result = replace(
-            result_store.begun(folder.read_lease(), git_sha=Repository(project).version()),
+            result_store.begun(folder.read_lease(), git_sha=WorkingTree(project).version()),
             env=f"function {function.name}",
             settings=_evidence(order.settings, account, tuning_input),
         )

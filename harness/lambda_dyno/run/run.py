@@ -53,7 +53,7 @@ from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.load.schedule import in_words
 from lambda_dyno.processes import interrupts
-from lambda_dyno.processes.git import Repository
+from lambda_dyno.processes.git import WorkingTree
 from lambda_dyno.run import preflight, progress_adapters
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.state import account_bucket
@@ -198,7 +198,7 @@ class Run:
             account_id=account.account_id, region=account.region, endpoint=account.endpoint
         )
         account_bucket.keep_state_in(bucket, folder, account)
-        result = result_store.begun(lease, git_sha=Repository(project).version())
+        result = result_store.begun(lease, git_sha=WorkingTree(project).version())
         run = cls(project, env, folder, account, tools, ui, result)
         run.baseline = compared_with
         run.save()

@@ -293,7 +293,7 @@ def test_a_repository_is_no_path(
 def test_a_repository_of_any_name_is_one() -> None:
     """GitHub's own are called .github."""
     for name in ("acme/.github", "a-b/c_d.e", "acme/-x", "acme/..x", "acme_emu/x"):
-        assert ci_environment.github({"GITHUB_REPOSITORY": name}).repository == name
+        assert ci_environment.github_job({"GITHUB_REPOSITORY": name}).repository == name
 
 
 def test_a_dry_run_prints_and_writes_nothing(
