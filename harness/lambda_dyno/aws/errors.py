@@ -25,6 +25,11 @@ def message(error: ClientError) -> str:
     return str(error.response["Error"].get("Message", ""))
 
 
+def describe(error: ClientError) -> str:
+    """Return code and words, as in "NoSuchBucket: The specified bucket does not exist"."""
+    return f"{code(error)}: {message(error)}"
+
+
 def http_status(error: ClientError) -> int:
     """Return the HTTP status: all that a HEAD request says, whose answer has no body."""
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

@@ -94,7 +94,7 @@ def apply(
         else:
             typer.echo(str(error))
         return
-    _tell_delivered(done, as_json=as_json)
+    _print_delivered(done, as_json=as_json)
 
 
 def rollback(
@@ -123,7 +123,7 @@ def rollback(
     change = ChangeRequest(WorkingTree(project()), name, propose, base)
     mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
     done = _deliver(change, mode, lambda made: f"{made.body}\n", repository, max_wait_s)
-    _tell_delivered(done, as_json=as_json)
+    _print_delivered(done, as_json=as_json)
 
 
 def _mode(*, commit: bool, open_pr: bool, auto: bool) -> str:
@@ -241,7 +241,7 @@ def _pull_request_text(found: Source, proposal: Proposal) -> str:
     return describe_proposal(proposal.path.as_posix(), proposal.env, review)
 
 
-def _tell_delivered(done: Delivered, *, as_json: bool) -> None:
+def _print_delivered(done: Delivered, *, as_json: bool) -> None:
     if as_json:
         print_json(done.to_json())
         return

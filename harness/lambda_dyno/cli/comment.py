@@ -97,10 +97,10 @@ def comment(
         key=key,
         summary_path=job.summary_path,
     )
-    _tell(done, strict=strict, as_json=as_json)
+    _print(done, strict=strict, as_json=as_json)
 
 
-def _tell(done: Published, *, strict: bool, as_json: bool) -> None:
+def _print(done: Published, *, strict: bool, as_json: bool) -> None:
     if as_json:
         print_json(done.to_json())
     elif done.posted:

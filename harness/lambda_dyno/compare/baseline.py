@@ -159,11 +159,11 @@ def _paths(tree: WorkingTree, sha: str, env: Env) -> list[str]:
         UserError: The environment, or what it refers to, is not in it.
     """
     needed = [f"envs/{env.name}", *env.settings.environment.folders]
-    there = [path for path in ("lambda", *needed) if tree.has_folder(sha, path)]
-    missing = [path for path in needed if path not in (*there, "modules")]
+    present = [path for path in ("lambda", *needed) if tree.has_folder(sha, path)]
+    missing = [path for path in needed if path not in (*present, "modules")]
     if missing:
         raise UserError(f"baseline: commit {sha[:9]} has no {', '.join(missing)} to deploy")
-    return there
+    return present
 
 
 def _extract(tree: WorkingTree, sha: str, paths: Sequence[str], folder: Path) -> None:

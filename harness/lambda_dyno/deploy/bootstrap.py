@@ -191,14 +191,14 @@ def bootstrap(
     for warning in tools.warnings:
         ui.warn(warning)
     account = accounts.connect(env.settings.environment.region)
-    place = f"{env_name}-{account.account_id}-{account.region}"
-    folder = make_folder(project / ".dyno") / "bootstrap" / place
+    stem = f"{env_name}-{account.account_id}-{account.region}"
+    folder = make_folder(project / ".dyno") / "bootstrap" / stem
     with locked(folder.with_suffix(".lock")):
         if repository:
             _foreign_provider(account, env)  # refuses one that is wrong, before anything is made
         with ui.step("bucket", "looking for the bucket of the states") as step:
             bucket = find_or_make_bucket(account, env)
-            step.update(f"{bucket.name}: {_words(bucket)}")
+            step.update(f"{bucket.name}: {_describe(bucket)}")
         with ui.step("apply", "asking Terraform") as step:
             root = _stage(project, folder)
             terraform = Terraform(root, tools, account.program_environment(), folder / "logs")
@@ -232,7 +232,7 @@ def bootstrap(
     )
 
 
-def _words(bucket: Bucket) -> str:
+def _describe(bucket: Bucket) -> str:
     if bucket.made:
         return "made"
     return "there" if bucket.managed else "there, and not this environment's: used as it is"
@@ -333,10 +333,10 @@ def _refusal(name: str, status: int) -> str:
 
 
 def _make_bucket(s3: Any, name: str, account: accounts.Account, env: Env) -> None:
-    place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
+    location = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
     tags = [{"Key": OWNER_TAG, "Value": env.name}]
     try:
-        s3.create_bucket(Bucket=name, **({} if account.region == "us-east-1" else place))
+        s3.create_bucket(Bucket=name, **({} if account.region == "us-east-1" else location))
         s3.get_waiter("bucket_exists").wait(Bucket=name)
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
     except botocore.exceptions.ClientError as error:
@@ -345,7 +345,9 @@ def _make_bucket(s3: Any, name: str, account: accounts.Account, env: Env) -> Non
                 f"the state bucket {name}: the name is taken by another account (409). Name "
                 "another one: state_bucket under [environment] in dyno.toml."
             ) from error
-        raise UserError(f"the state bucket {name} cannot be made: {_told(error)}") from error
+        raise UserError(
+            f"the state bucket {name} cannot be made: {errors.describe(error)}"
+        ) from error
     except botocore.exceptions.WaiterError as error:
         raise StepError("bucket", f"{name} was made and does not show up: {error}") from error
 
@@ -357,7 +359,9 @@ def _bucket_owner(s3: Any, name: str) -> str:
     except botocore.exceptions.ClientError as error:
         if errors.is_denied(error) or errors.code(error) == "NoSuchTagSet":
             return ""
-        raise UserError(f"the tags of bucket {name} cannot be read: {_told(error)}") from error
+        raise UserError(
+            f"the tags of bucket {name} cannot be read: {errors.describe(error)}"
+        ) from error
     return next((str(tag["Value"]) for tag in found if tag["Key"] == OWNER_TAG), "")
 
 
@@ -378,7 +382,7 @@ def _foreign_provider(account: accounts.Account, env: Env) -> str | None:
             return None
         found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arns[0])
     except botocore.exceptions.ClientError as error:
-        raise UserError(f"OIDC providers cannot be listed: {_told(error)}") from error
+        raise UserError(f"OIDC providers cannot be listed: {errors.describe(error)}") from error
     tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
     if tags.get(OWNER_TAG) == env.name:
         return None
@@ -389,7 +393,3 @@ def _foreign_provider(account: accounts.Account, env: Env) -> str | None:
             f"--open-id-connect-provider-arn {arns[0]} --client-id {AUDIENCE}"
         )
     return str(arns[0])
-
-
-def _told(error: botocore.exceptions.ClientError) -> str:
-    return f"{errors.code(error)}: {errors.message(error)}"

@@ -138,7 +138,7 @@ def find_repository(
     """Return a repository as GitHub's tokens will name it; nothing is changed anywhere.
 
     Args:
-        text: OWNER/NAME; with both ids it is taken as it is, and nobody is asked.
+        text: OWNER/NAME; with both ids it is taken as it is, and nobody is lookup.
         branch: The branch that is deployed, tuned and swept from; None is the default branch.
         immutable: Whether the tokens have ids, as whoever calls knows it; None: ask GitHub.
         env: The environment that is bootstrapped, for the lines to run.
@@ -158,11 +158,11 @@ def find_repository(
         return named
     if immutable is False:
         return named  # nothing is left to find out
-    asked = _Asked(_api(environ), env)
-    facts = asked.facts(named.slug)
+    lookup = _GitHubLookup(_api(environ), env)
+    facts = lookup.facts(named.slug)
     if facts.slug != named.slug:
         say(f"{named.slug} is {facts.slug} by now, and so it is in its tokens")
-    claim = facts.with_ids if immutable else asked.claim(facts)
+    claim = facts.with_ids if immutable else lookup.claim(facts)
     return parse_repository(claim, facts.branch if branch is None else branch)
 
 
@@ -199,8 +199,8 @@ def _of_template(body: Any, facts: Facts) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """GitHub's API, asked for the bootstrap of an environment."""
+class _GitHubLookup:
+    """What GitHub's API says, for the bootstrap of an environment."""
 
     api: JsonClient
     env: str

@@ -115,15 +115,15 @@ class CodeCommitComments:
         try:
             return getattr(self.client, operation)(**arguments)
         except botocore.exceptions.ClientError as error:
-            code, said = errors.code(error), errors.message(error)
+            code = errors.code(error)
             if code in _NOT_OURS:
                 raise _NotOursError(code) from error
             if errors.is_denied(error) or code == "UnrecognizedClientException":
                 raise ForgeError(
                     f"cannot comment on pull request {self.pull}: the credentials lack "
-                    f"codecommit:{name} ({said})"
+                    f"codecommit:{name} ({errors.message(error)})"
                 ) from error
-            raise ForgeError(f"codecommit:{name}: {code}: {said}") from error
+            raise ForgeError(f"codecommit:{name}: {errors.describe(error)}") from error
         except botocore.exceptions.BotoCoreError as error:
             raise ForgeError(f"CodeCommit cannot be reached: {error}") from error
 

@@ -55,12 +55,12 @@ class Answer:
         """The server's own words on an error, on one line."""
         if not isinstance(self.body, dict):
             return ""
-        words = [self.body.get("message") or ""]
-        words += [
+        parts = [self.body.get("message") or ""]
+        parts += [
             error.get("message") or "" if isinstance(error, dict) else error
             for error in self.body.get("errors") or ()
         ]
-        return "; ".join(" ".join(str(word).split())[:300] for word in words if word)
+        return "; ".join(" ".join(str(part).split())[:300] for part in parts if part)
 
 
 @dataclass
@@ -151,12 +151,12 @@ class JsonClient:
     def _url(self, path: str) -> str:
         is_whole = path.startswith(("http://", "https://"))
         url = path if is_whole else f"{self.base_url.rstrip('/')}/{path}"
-        here, there = urlsplit(self.base_url), urlsplit(url)
-        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-            raise ForgeError(f"{self.name} points to another host, {there.netloc}: not followed")
+        ours, theirs = urlsplit(self.base_url), urlsplit(url)
+        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
+            raise ForgeError(f"{self.name} points to another host, {theirs.netloc}: not followed")
         return url
 
-    def _once(self, method: str, url: str, body: Any) -> Answer | _Trouble:
+    def _once(self, method: str, url: str, body: Any) -> Answer | _TransientFailure:
         try:
             response = self._send(method, url, body)
         except requests.exceptions.SSLError as error:
@@ -167,14 +167,14 @@ class JsonClient:
             requests.exceptions.ChunkedEncodingError,
             requests.exceptions.ContentDecodingError,
         ) as error:
-            return _Trouble(_cause(error))
+            return _TransientFailure(_cause(error))
         except requests.exceptions.RequestException as error:
             raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
         answer = _answer(response)
         if answer.status >= 500 or answer.status == 408:
-            return _Trouble(f"it answers {answer.status}", _retry_after(answer.headers))
+            return _TransientFailure(f"it answers {answer.status}", _retry_after(answer.headers))
         if (wait := _rate_limit(answer)) is not None:
-            return _Trouble(f"its rate limit is reached ({answer.status})", wait)
+            return _TransientFailure(f"its rate limit is reached ({answer.status})", wait)
         if answer.ok and answer.body is None and response.content:
             raise ForgeError(f"{self.name} answers with something that is not JSON: {url}")
         return answer
@@ -195,10 +195,10 @@ class JsonClient:
             url = self._url(urljoin(url, response.headers.get("Location", "")))
         raise ForgeError(f"{self.name}: too many redirects")
 
-    def _given_up(self, trouble: _Trouble, attempts: int) -> str:
+    def _given_up(self, failure: _TransientFailure, attempts: int) -> str:
         tried = f"after {attempts} attempt{'' if attempts == 1 else 's'}"
-        later = f"; it asks to wait for {trouble.wait_s:.0f} s" if trouble.wait_s else ""
-        return f"{self.name} cannot be reached {tried}: {trouble.text}{later}"
+        later = f"; it asks to wait for {failure.wait_s:.0f} s" if failure.wait_s else ""
+        return f"{self.name} cannot be reached {tried}: {failure.text}{later}"
 
     def _scrubbed(self, error: Exception) -> str:
         text = " ".join(str(error).split())
@@ -206,7 +206,7 @@ class JsonClient:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _TransientFailure:
     """Something that may pass."""
 
     text: str
@@ -236,14 +236,14 @@ def _answer(response: requests.Response) -> Answer:
 def _rate_limit(answer: Answer) -> float | None:
     """Return the seconds that a rate limit asks for, or None if it is none."""
     headers = answer.headers
-    asked = _retry_after(headers)
+    wait_s = _retry_after(headers)
     spent = headers.get("X-RateLimit-Remaining") == "0"
     is_named = spent or "Retry-After" in headers or "rate limit" in answer.message.lower()
     if answer.status != 429 and not (answer.status == 403 and is_named):
         return None
-    if asked is None and spent:
-        asked = _until_reset(headers)
-    return _UNNAMED_WAIT_S if asked is None else asked
+    if wait_s is None and spent:
+        wait_s = _until_reset(headers)
+    return _UNNAMED_WAIT_S if wait_s is None else wait_s
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

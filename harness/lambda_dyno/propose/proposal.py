@@ -72,9 +72,6 @@ def tuned_path(env: str) -> PurePosixPath:
     return PurePosixPath("envs") / env / tuned_file.NAME
 
 
-# --- what speaks against it ------------------------------------------------------------------
-
-
 def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
     """Return the environment that a function belongs to; empty if it is of none.
 
@@ -85,9 +82,6 @@ def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
     name = function_arn.rpartition(":")[2]
     found = [env for env, prefix in prefixes.items() if name.startswith(f"{prefix}-")]
     return max(found, key=lambda env: len(prefixes[env]), default="")
-
-
-# --- proposals ------------------------------------------------------------------------------
 
 
 def propose(

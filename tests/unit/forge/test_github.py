@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -303,6 +304,17 @@ def test_the_token_goes_to_no_other_host(server: GitHub, comments: GitHubComment
         with pytest.raises(ForgeError, match="points to another host"):
             comments.client.request("GET", next_page.partition(">")[0].lstrip("<"))
         assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_no_password_is_taken_from_the_home_folder(
+    server: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """What ~/.netrc says of the host is for other programs."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.hosted.append(github_server.Hosted())
+    assert github.client(server.url, token).request("GET", "repos/acme/tuning").status == 200
 
 
 def test_the_token_is_in_no_representation(comments: GitHubComments) -> None:
