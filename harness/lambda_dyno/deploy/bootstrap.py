@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,21 +124,14 @@ class Bootstrapped:
             "env": self.env,
             "account_id": self.account_id,
             "region": self.region,
-            "bucket": {
-                "name": self.bucket.name,
-                "made": self.bucket.made,
-                "managed": self.bucket.managed,
-            },
+            "bucket": asdict(self.bucket),
             "changes": list(self.changes),
             "repository": self.repository.claim if self.repository else None,
             "role_arns": dict(self.role_arns),
             "boundary_arns": dict(self.boundary_arns),
             # to be run before the variables are set
             "limits": list(self.repository.limit_commands()) if self.repository else [],
-            "variables": [
-                {"name": v.name, "value": v.value, "use": v.use, "environment": v.environment}
-                for v in self.variables
-            ],
+            "variables": [asdict(variable) for variable in self.variables],
         }
 
 

@@ -112,7 +112,6 @@ class PullRequest:
 
     number: int
     url: str
-    created: bool
 
 
 @dataclass(frozen=True)
@@ -149,14 +148,14 @@ class GitHubPulls:
             if isinstance(answer.body, int):
                 number = answer.body
             elif answer.ok:
-                return PullRequest(answer.body["number"], answer.body["html_url"], True)
+                return PullRequest(answer.body["number"], answer.body["html_url"])
             else:
                 raise self._refusal(f"open a pull request of {head}", answer)
         path = f"repos/{self.repository}/pulls/{number}"
         answer = self.client.request("PATCH", path, {"title": title, "body": body})
         if not answer.ok:
             raise self._refusal(f"change pull request {number}", answer)
-        return PullRequest(number, answer.body["html_url"], False)
+        return PullRequest(number, answer.body["html_url"])
 
     def _find(self, head: str, base: str) -> int | None:
         owner = self.repository.partition("/")[0]
