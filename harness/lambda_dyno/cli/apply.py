@@ -13,7 +13,7 @@ from lambda_dyno.cli.forge import (
     RepoOption,
     RunArgument,
     WaitOption,
-    github_client,
+    github_api,
     github_job,
     review_of,
 )
@@ -230,7 +230,7 @@ def _deliver(
             "GITHUB_TOKEN is not set: opening a pull request needs a token with contents: write "
             "and pull-requests: write"
         )
-    pulls = GitHubPulls(github_client(job, max_wait_s), job.repository)
+    pulls = GitHubPulls(github_api(job, max_wait_s), job.repository)
     return change.open_pull_request(pulls, describe)
 
 

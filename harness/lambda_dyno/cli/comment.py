@@ -14,7 +14,7 @@ from lambda_dyno.cli.forge import (
     RepoOption,
     RunArgument,
     WaitOption,
-    github_client,
+    github_api,
     github_job,
     review_of,
 )
@@ -148,7 +148,7 @@ def _comment_store(
         raise UserError("no repository: give --repo OWNER/NAME")
     if not job.token:
         raise ForgeError("GITHUB_TOKEN is not set: hand it over, `env: GITHUB_TOKEN: ...`")
-    api = github_client(job, max_wait_s)
+    api = github_api(job, max_wait_s)
     return GitHubComments(api, job.repository, job.pull, job.from_fork)
 
 

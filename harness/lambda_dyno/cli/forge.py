@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambda_dyno.forge.ci_environment import GitHubJob
-    from lambda_dyno.forge.http import JsonClient
+    from lambda_dyno.forge.github_api import GitHubApi
     from lambda_dyno.review.comment import Review
     from lambda_dyno.review.run_source import Source
 
@@ -38,12 +38,12 @@ def github_job(repository: str, pull: int | None, remote: str = "") -> GitHubJob
     return ci_environment.github_job(os.environ, repository=repository, pull=pull, remote=remote)
 
 
-def github_client(job: GitHubJob, max_wait_s: float) -> JsonClient:
-    """Return a client of GitHub's API with the job's token."""
-    from lambda_dyno.forge.github import client
+def github_api(job: GitHubJob, max_wait_s: float) -> GitHubApi:
+    """Return GitHub's API with the job's token."""
+    from lambda_dyno.forge.github_api import GitHubApi
     from lambda_dyno.forge.retry import RetryBudget
 
-    return client(job.api_url, job.token, RetryBudget(max_wait_s=max_wait_s))
+    return GitHubApi(job.api_url, job.token, RetryBudget(max_wait_s=max_wait_s))
 
 
 def review_of(

@@ -19,9 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.forge import github
 from lambda_dyno.forge.comments import ForgeError
-from lambda_dyno.forge.http import Answer, JsonClient
+from lambda_dyno.forge.github_api import DEFAULT_API_URL, Answer, GitHubApi
 from lambda_dyno.forge.retry import RetryBudget
 
 DEFAULT_BRANCH = "main"
@@ -202,7 +201,7 @@ def _of_template(body: Any, facts: Facts) -> str:
 class _GitHubLookup:
     """What GitHub's API says, for the bootstrap of an environment."""
 
-    api: JsonClient
+    api: GitHubApi
     env: str
 
     def facts(self, slug: str) -> Facts:
@@ -289,11 +288,11 @@ def _id(holder: Mapping[str, Any]) -> int:
     return found
 
 
-def _api(environ: Mapping[str, str]) -> JsonClient:
-    url = environ.get("GITHUB_API_URL") or github.DEFAULT_API_URL
+def _api(environ: Mapping[str, str]) -> GitHubApi:
+    url = environ.get("GITHUB_API_URL") or DEFAULT_API_URL
     token = environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") or _gh_token(url, environ)
     # somebody waits: a few seconds are enough to find out that there is no network
-    return github.client(url, token, RetryBudget(attempts=3, max_wait_s=10.0))
+    return GitHubApi(url, token, RetryBudget(attempts=3, max_wait_s=10.0))
 
 
 def _gh_token(api_url: str, environ: Mapping[str, str]) -> str:

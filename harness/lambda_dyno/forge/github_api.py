@@ -1,4 +1,4 @@
-"""A JSON API over HTTP with a token: tried again where that helps, within limits.
+"""GitHub's REST API: each request tried again where that helps, within limits.
 
 - 5xx, 408, time-outs and lost connections: tried again with growing waits;
 - rate limits (429, or 403 that says so): tried again after the wait that the server names, and
@@ -27,6 +27,13 @@ from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.forge.comments import ForgeError
 from lambda_dyno.forge.retry import RetryBudget
 
+DEFAULT_API_URL = "https://api.github.com"
+
+_HEADERS = {
+    "Accept": "application/vnd.github+json",
+    "User-Agent": f"lambda-dyno/{__version__}",
+    "X-GitHub-Api-Version": "2022-11-28",
+}
 _CONNECT_TIMEOUT_S = 5.0
 _MOST_REDIRECTS = 3
 # A secondary rate limit that names no time: GitHub asks for a minute, and more each time.
@@ -64,25 +71,21 @@ class Answer:
 
 
 @dataclass
-class JsonClient:
-    """Talks to one API.
+class GitHubApi:
+    """Talks to the API.
 
     Raises a UserError for an address that is not safe, a ForgeError for a token that is none.
 
     Attributes:
         base_url: Such as "https://api.github.com".
         token: The bearer token; empty: none is sent.
-        headers: Sent with each request.
-        name: What the server is called in messages.
         retry_budget: How long to try again.
         read_timeout_s: Longest silence of the server.
     """
 
     base_url: str
     token: str = field(repr=False)
-    headers: Mapping[str, str]
-    name: str
-    retry_budget: RetryBudget
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
     read_timeout_s: float = 20.0
 
     def __post_init__(self) -> None:
@@ -93,21 +96,21 @@ class JsonClient:
             known = False
         if not known or not self.base_url.isprintable() or " " in self.base_url:
             raise UserError(
-                f"{brief(self.base_url)}: the address of {self.name}'s API must be one, such as "
-                "https://api.github.com"
+                f"{brief(self.base_url)}: the address of GitHub's API must be one, such as "
+                f"{DEFAULT_API_URL}"
             )
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise UserError(
-                f"{self.base_url}: the address of {self.name}'s API must begin with https://, "
+                f"{self.base_url}: the address of GitHub's API must begin with https://, "
                 "or the token could be read on the way"
             )
         if not _TOKEN.fullmatch(self.token):
             raise ForgeError(
-                f"the token for {self.name} has a character that no token has, such as the end of "
-                "a line; set it again, without"
+                "the token for GitHub has a character that no token has, such as the end of a "
+                "line; set it again, without"
             )
         self._session = requests.Session()
-        self._session.headers.update({"User-Agent": f"lambda-dyno/{__version__}", **self.headers})
+        self._session.headers.update(_HEADERS)
         self._session.auth = self._authorize
 
     def request(
@@ -153,14 +156,14 @@ class JsonClient:
         url = path if is_whole else f"{self.base_url.rstrip('/')}/{path}"
         ours, theirs = urlsplit(self.base_url), urlsplit(url)
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
-            raise ForgeError(f"{self.name} points to another host, {theirs.netloc}: not followed")
+            raise ForgeError(f"GitHub points to another host, {theirs.netloc}: not followed")
         return url
 
     def _once(self, method: str, url: str, body: Any) -> Answer | _TransientFailure:
         try:
             response = self._send(method, url, body)
         except requests.exceptions.SSLError as error:
-            raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
+            raise ForgeError(f"GitHub: {self._scrubbed(error)}") from None
         except (
             requests.exceptions.ConnectionError,
             requests.exceptions.Timeout,
@@ -169,14 +172,14 @@ class JsonClient:
         ) as error:
             return _TransientFailure(_cause(error))
         except requests.exceptions.RequestException as error:
-            raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
+            raise ForgeError(f"GitHub: {self._scrubbed(error)}") from None
         answer = _answer(response)
         if answer.status >= 500 or answer.status == 408:
             return _TransientFailure(f"it answers {answer.status}", _retry_after(answer.headers))
         if (wait := _rate_limit(answer)) is not None:
             return _TransientFailure(f"its rate limit is reached ({answer.status})", wait)
         if answer.ok and answer.body is None and response.content:
-            raise ForgeError(f"{self.name} answers with something that is not JSON: {url}")
+            raise ForgeError(f"GitHub answers with something that is not JSON: {url}")
         return answer
 
     def _send(self, method: str, url: str, body: Any) -> requests.Response:
@@ -193,12 +196,12 @@ class JsonClient:
             if response.status_code not in (301, 302, 307, 308):
                 return response
             url = self._url(urljoin(url, response.headers.get("Location", "")))
-        raise ForgeError(f"{self.name}: too many redirects")
+        raise ForgeError("GitHub: too many redirects")
 
     def _given_up(self, failure: _TransientFailure, attempts: int) -> str:
         tried = f"after {attempts} attempt{'' if attempts == 1 else 's'}"
         later = f"; it asks to wait for {failure.wait_s:.0f} s" if failure.wait_s else ""
-        return f"{self.name} cannot be reached {tried}: {failure.text}{later}"
+        return f"GitHub cannot be reached {tried}: {failure.text}{later}"
 
     def _scrubbed(self, error: Exception) -> str:
         text = " ".join(str(error).split())
