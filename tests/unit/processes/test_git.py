@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import tarfile
 from pathlib import Path, PurePosixPath
 
@@ -12,18 +11,9 @@ import pytest
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.processes.git import GitError, WorkingTree
+from tests.support.git_commands import ALONE, commit_all, git
 
 APP = PurePosixPath("lambda/app.py")
-ALONE = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git as somebody, whatever is configured here."""
-    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
-    done = subprocess.run(
-        ["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -31,9 +21,7 @@ def folder(tmp_path: Path) -> Path:
     """A working tree with one commit."""
     (tmp_path / "lambda").mkdir()
     (tmp_path / "lambda" / "app.py").write_text("one\n")
-    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--quiet", "--message", "One")
+    commit_all(tmp_path)
     return tmp_path
 
 
