@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @contextmanager
@@ -97,3 +98,8 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int | None = Non
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
+
+
+def write_json(path: Path, value: Any, *, mode: int | None = None) -> None:
+    """Replace a file's content by a value as JSON; the rest as `write_atomically`."""
+    write_atomically(path, json.dumps(value, indent=2) + "\n", mode=mode)

@@ -10,7 +10,6 @@ it is: a bucket that dyno.toml names, another environment's bucket, the account'
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ import botocore.exceptions
 from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.files import locked
+from lambda_dyno.core.files import locked, write_json
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy.repository import Repository
@@ -207,7 +206,7 @@ def bootstrap(
             if keep_versions_days is None:
                 keep_versions_days = int(before.get("keep_versions_days", KEEP_VERSIONS_DAYS))
             variables = _variables(account, env, bucket, repository, keep_versions_days)
-            (root / "dyno.auto.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
+            write_json(root / "dyno.auto.tfvars.json", variables)
             changes: list[str] = []
             outputs = terraform.apply(progress_adapters.resources(step, "deploying", changes))
             step.update(progress_adapters.counted(changes))

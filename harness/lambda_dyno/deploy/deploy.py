@@ -29,7 +29,7 @@ import botocore.exceptions
 from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.files import locked, write_atomically
+from lambda_dyno.core.files import locked, write_atomically, write_json
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, LoadResult
@@ -478,5 +478,5 @@ def _stage(project: Path, folder: Path, env: Env) -> Path:
             for name, package in packages.items()
         },
     }
-    write_atomically(root / "dyno.auto.tfvars.json", json.dumps(variables, indent=2) + "\n")
+    write_json(root / "dyno.auto.tfvars.json", variables)
     return root

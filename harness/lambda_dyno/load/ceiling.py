@@ -25,7 +25,7 @@ from typing import Any
 
 from lambda_dyno.core.config import LOAD_USERS_MAX, LoadSettings
 from lambda_dyno.core.errors import DynoError
-from lambda_dyno.core.files import locked, write_atomically
+from lambda_dyno.core.files import locked, write_json
 from lambda_dyno.core.results import LoadResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.drivers import newman
@@ -57,7 +57,7 @@ def requests_per_s(
                     "requests_per_s": round(_measure(files, signed), 1),
                     "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
-                write_atomically(cache / _CACHE, json.dumps(known, indent=2) + "\n")
+                write_json(cache / _CACHE, known)
         return float(known[key]["requests_per_s"])
     except (DynoError, OSError, KeyError, TypeError, ValueError):
         return None  # a test without its ceiling is still a test

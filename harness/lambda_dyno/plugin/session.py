@@ -24,7 +24,7 @@ from lambda_dyno.core.config import (
     with_overrides,
 )
 from lambda_dyno.core.errors import DynoError, UserError
-from lambda_dyno.core.files import locked, write_atomically
+from lambda_dyno.core.files import locked, write_json
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import (
     Check,
@@ -206,7 +206,7 @@ class GateSession:
                 run.result = replace(run.result, tuning=first)
                 run.save()
                 name = f"tuning-{len(self._tunings) + 1}.json"
-                write_atomically(run.folder.path / name, json.dumps(asdict(found), indent=2) + "\n")
+                write_json(run.folder.path / name, asdict(found))
             self._tunings[key] = found
         return self._tunings[key]
 
