@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws.target import of_lease
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.boto_session import LocalSession
@@ -126,7 +127,7 @@ class Place:
         if "backend" not in lease:
             keep_state_in(self.bucket, folder, account)
         tools = toolchain.prepare(PROJECT / ".cache")
-        environment = Environment(folder, account, tools)
+        environment = Environment(folder, of_lease(folder.read_lease(), folder), tools)
         environment.stage(self.project, {})
         return environment
 

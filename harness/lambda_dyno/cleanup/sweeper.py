@@ -31,7 +31,6 @@ from lambda_dyno.cleanup.swept_result import note_end
 from lambda_dyno.core.errors import DynoError, StepError, UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.emulator import server
 from lambda_dyno.emulator import shared as gate_shared
 from lambda_dyno.environments.environment import Environment
 from lambda_dyno.processes import orphans
@@ -253,17 +252,17 @@ class _Sweeper:
             return Swept(run_id, reason, f"failed: {error}")
 
     def _locked_take_down(self, folder: RunFolder, lease: Lease, reason: str) -> Swept:
-        home = folder.embedded_home
-        if home is not None and server.is_abandoned(home):
-            server.stop(home)  # whoever should end it was killed, too
-        if home is None and lease.holds_resources and endpoint_is_gone(lease.endpoint):
+        target = self._accounts.target_of(lease, folder)
+        target.clear_if_abandoned()
+        if not target.is_embedded and lease.holds_resources and endpoint_is_gone(lease.endpoint):
             folder.update_lease(state="down", kept=False)
             folder.remove_drafts()
             note_end(folder, reason, ())
             return Swept(lease.run_id, reason, "swept: it ended with its embedded AWS")
         taken = teardown.take_down(
             folder,
-            lambda: Environment(folder, self._accounts.of(lease, folder), self._tools),
+            target,
+            lambda: Environment(folder, target, self._tools),
             say=self.ui.note,
             prove=False,
         )

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.files import named, write_atomically
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.emulator import server
 from lambda_dyno.resources import leftovers
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
@@ -89,13 +89,18 @@ class Environment:
 
     Attributes:
         folder: The run's folder.
-        account: Where it is.
+        target: Where it is.
         toolchain: Terraform to work with.
     """
 
     folder: RunFolder
-    account: Account
+    target: Target
     toolchain: Toolchain
+
+    @property
+    def account(self) -> Account:
+        """The account that it is in."""
+        return self.target.account
 
     @property
     def root(self) -> Path:
@@ -219,7 +224,7 @@ class Environment:
             TerraformError: There is no plan.
         """
         region = self.account.region
-        alone = self.folder.embedded_home is not None
+        alone = self.target.is_embedded
         name_prefix = "" if alone else self.folder.read_lease().name_prefix
         key = state_recovery.hash_of_root(self.folder.terraform, region)
         known = self.toolchain.lock.with_name("planned-roots") / key
@@ -517,10 +522,7 @@ class Environment:
 
     def _why_gone(self) -> str:
         """Return why there is nobody to ask: the embedded AWS has ended. Empty: there is."""
-        home = self.folder.embedded_home
-        if home is None or server.status(home) is not None:
-            return ""
-        return "the embedded AWS has ended, and everything in it"
+        return "" if self.target.alive() else "the embedded AWS has ended, and everything in it"
 
     def _write_variables(self, name: str, values: dict[str, Any]) -> None:
         write_atomically(self.root / name, json.dumps(values, indent=2) + "\n")
