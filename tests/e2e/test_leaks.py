@@ -24,12 +24,12 @@ from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.environments import leftovers
+from lambda_dyno.environments.account_bucket import keep_state_in
 from lambda_dyno.environments.environment import Environment
-from lambda_dyno.resources import leftovers
+from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
-from lambda_dyno.state.account_bucket import keep_state_in
-from lambda_dyno.state.state_bucket import StateBucket
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.tune import residue
 from lambda_dyno.tune.tuner import LOCK_ALIAS, MARK

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, shared_emulator
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, EnvironmentSettings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator import meter, modes, server, shared
+from lambda_dyno.emulator import meter, modes, server
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 
 Connect = Callable[[str], Account]  # from a region to its account
@@ -137,7 +137,7 @@ class SharedEmulator(Target):
 
     def leave(self, runs: Path) -> None:
         """Clear away the folders of pytest's sessions that are over."""
-        shared.clear_away(runs)
+        shared_emulator.clear_away(runs)
 
     def clear_if_abandoned(self) -> None:
         """End it if its supervisor was killed."""

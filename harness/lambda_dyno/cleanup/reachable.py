@@ -10,9 +10,9 @@ from lambda_dyno.aws.target import Target
 from lambda_dyno.core.config import EnvironmentSettings, known_envs, load_env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
+from lambda_dyno.environments import account_bucket
+from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.state import account_bucket
-from lambda_dyno.state.state_bucket import StateBucket
 
 
 class Accounts:

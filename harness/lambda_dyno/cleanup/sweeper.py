@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.aws.target import endpoint_is_gone
 from lambda_dyno.cleanup import teardown
 from lambda_dyno.cleanup.reachable import Accounts
@@ -31,13 +32,12 @@ from lambda_dyno.cleanup.swept_result import note_end
 from lambda_dyno.core.errors import DynoError, StepError, UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.emulator import shared as gate_shared
+from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.environment import Environment
+from lambda_dyno.environments.state_bucket import LONGEST_LIFETIME, StateBucket
 from lambda_dyno.processes import orphans
-from lambda_dyno.resources import leftovers
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import InUseError, Lease, RunFolder
-from lambda_dyno.state.state_bucket import LONGEST_LIFETIME, StateBucket
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.terraform.toolchain import Toolchain
 from lambda_dyno.tune import residue

@@ -25,8 +25,8 @@ from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy.repository import Repository
+from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import progress_adapters
-from lambda_dyno.state import account_bucket
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.terraform.command import Terraform
 

@@ -17,7 +17,7 @@ from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
 from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
-from lambda_dyno.state import account_bucket
+from lambda_dyno.environments import account_bucket
 
 
 def folder_of(project: Path, env: Env, account: accounts.Account) -> Path:

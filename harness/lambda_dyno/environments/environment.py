@@ -22,12 +22,11 @@ from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.files import named, write_atomically
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.resources import leftovers
+from lambda_dyno.environments import leftovers, state_recovery
+from lambda_dyno.environments.own_state import OwnState
+from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.state import state_recovery
-from lambda_dyno.state.own_state import OwnState
-from lambda_dyno.state.state_bucket import StateBucket
 from lambda_dyno.terraform import provider, root_module, root_override, toolchain
 from lambda_dyno.terraform.command import Change, Terraform, TerraformError
 from lambda_dyno.terraform.packages import Package

@@ -149,7 +149,7 @@ def _progress(config: pytest.Config, worker: str) -> Ui | None:
 
 
 def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
-    from lambda_dyno.emulator import shared as gate_shared
+    from lambda_dyno.aws import shared_emulator as gate_shared
     from lambda_dyno.plugin.workers import Workers
 
     gate_shared.clear_away(options.runs_folder)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import SharedEmulator, Target
 from lambda_dyno.compare import baseline
@@ -36,7 +37,6 @@ from lambda_dyno.core.results import (
     Verdict,
 )
 from lambda_dyno.emulator import server
-from lambda_dyno.emulator import shared as gate_shared
 from lambda_dyno.gates.slo import DEPLOYED, overall
 from lambda_dyno.load.rounds import LoadSeries
 from lambda_dyno.plugin.turn_lock import TurnLock

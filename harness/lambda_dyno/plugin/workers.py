@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.emulator import shared as gate_shared
 from lambda_dyno.run import ending, lifecycle
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import Lease, RunFolder, all_runs

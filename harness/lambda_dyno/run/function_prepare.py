@@ -16,12 +16,12 @@ from lambda_dyno.core import assets
 from lambda_dyno.core.config import ALL_POWER_VALUES, Env, Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
+from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
 from lambda_dyno.run.function_tune import FunctionTune, processors
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import TUNER_ENV
-from lambda_dyno.state import account_bucket
 from lambda_dyno.tune import existing_tuner, function_lock, price_list
 from lambda_dyno.tune.request import Order
 from lambda_dyno.tune.tuner_input import as_settings

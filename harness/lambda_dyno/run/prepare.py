@@ -14,12 +14,12 @@ from lambda_dyno.core import assets
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.loopback import check_port
+from lambda_dyno.environments import account_bucket
 from lambda_dyno.load import collection_files
 from lambda_dyno.run import preflight
 from lambda_dyno.run.mode import MachineGuard, NobodyElse, RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
-from lambda_dyno.state import account_bucket
 from lambda_dyno.tune import price_list
 
 

@@ -24,12 +24,12 @@ from lambda_dyno.core.config import Env, parse_settings, with_overrides
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Step, Ui
 from lambda_dyno.core.results import RunResult
+from lambda_dyno.environments import account_bucket
 from lambda_dyno.environments.environment import Environment
 from lambda_dyno.run import preflight
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.state import account_bucket
 from lambda_dyno.terraform.toolchain import Toolchain
 
 # Their figures are of nothing if the AWS that they were measured in ended meanwhile.

@@ -11,7 +11,7 @@ import pytest
 from lambda_dyno.cli import numbers
 from lambda_dyno.core import reading, trees
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.state import state_recovery
+from lambda_dyno.environments import state_recovery
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import botocore.exceptions
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.resources.kinds import KINDS, Found, listed_as, log_groups_with
+from lambda_dyno.environments.resource_kinds import KINDS, Found, listed_as, log_groups_with
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RUN_ID
 

@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 
 from lambda_dyno.core.reading import UnreadableError, read_bytes
+from lambda_dyno.environments.state_bucket import StateLock
 from lambda_dyno.processes.ownership import pid_namespace
 from lambda_dyno.processes.process import GRACE_S
 from lambda_dyno.runs.run_folder import Lease
-from lambda_dyno.state.state_bucket import StateLock
 from lambda_dyno.terraform.command import APPLY_TIMEOUT_S
 
 # A guard ends its program this long after the command's own deadline; nothing of ours holds a

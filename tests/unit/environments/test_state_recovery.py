@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from lambda_dyno.environments import state_recovery
+from lambda_dyno.environments.state_bucket import StateLock
 from lambda_dyno.processes.ownership import this_host
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import Lease
-from lambda_dyno.state import state_recovery
-from lambda_dyno.state.state_bucket import StateLock
 
 STATE = '{"version": 4, "serial": 3}'
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
