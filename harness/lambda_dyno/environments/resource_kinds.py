@@ -1,20 +1,72 @@
-"""The kinds of resources that environments consist of: how to list, remove and name them.
+"""The kinds of resources that environments consist of: how to list, name and remove them.
 
-One that is missing here is found by its tag only, and is then named and left.
+resource_kinds.toml has a row for each. A kind without a listing is found by its tag only, and is
+then named and left, with its command.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import resources
 from typing import Any
 
 from lambda_dyno.core.results import Leftover
 
 _BATCH = 1000  # objects that S3 deletes at once
-_LOG_HOMES = ("/aws/lambda/", "/aws/vendedlogs/", "/aws/apigateway/", "/aws/states/")
+LOG_GROUP = "log group"
+
+Deletion = Callable[[Any, str], object]  # with a client, of the one that is named
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a service lists what it has of a kind.
+
+    Attributes:
+        operation: Of the client.
+        rows: Where its answer has them.
+        delete: The operation that removes one; without an argument a name in `_DELETIONS`, of
+            what does it where that takes several operations.
+        argument: Of that operation.
+        name: Where a row has the name that people gave; empty: the row is the name.
+        id: Where it has what ARNs name it by; empty: by its name.
+        target: Where it has what that takes; empty: the id.
+        questions: Arguments of the operation; with several, it is called so often.
+    """
+
+    operation: str
+    rows: str
+    delete: str
+    argument: str = ""
+    name: str = ""
+    id: str = ""
+    target: str = ""
+    questions: Sequence[Mapping[str, str]] = ({},)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of resource.
+
+    Attributes:
+        name: For people.
+        client: boto3's name of the service.
+        arn: Service and beginning of the last part of its ARNs.
+        command: Removes one by its {id}, or its {arn}.
+        listed: What follows in the ARNs of those that the listing has, the id as a group.
+        listing: None: the service is not asked.
+    """
+
+    name: str
+    client: str
+    arn: tuple[str, str]
+    command: str
+    listed: str = ""
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,85 +84,12 @@ class Found:
     delete: Callable[[], object]
 
 
-Look = Callable[[Any], Iterator[Found]]
-
-
-def _rows(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
-    for page in client.get_paginator(operation).paginate(**arguments):
-        yield from page.get(key, ())
-
-
-def _event_rules(session: Any) -> Iterator[Found]:
-    client = session.client("events")
-    for row in _rows(client, "list_rules", "Rules"):
-        name = row["Name"]
-        command = f"aws events delete-rule --force --name {name}  # its targets first"
-        yield Found(
-            Leftover("event rule", name, command), name, partial(_delete_rule, client, name)
-        )
-
-
 def _delete_rule(client: Any, name: str) -> None:
     rows = _rows(client, "list_targets_by_rule", "Targets", Rule=name)
     targets = [target["Id"] for target in rows]
     if targets:
         client.remove_targets(Rule=name, Ids=targets, Force=True)
     client.delete_rule(Name=name, Force=True)
-
-
-def _state_machines(session: Any) -> Iterator[Found]:
-    client = session.client("stepfunctions")
-    for row in _rows(client, "list_state_machines", "stateMachines"):
-        name, arn = row["name"], row["stateMachineArn"]
-        command = f"aws stepfunctions delete-state-machine --state-machine-arn {arn}"
-        yield Found(
-            Leftover("state machine", name, command),
-            name,
-            partial(client.delete_state_machine, stateMachineArn=arn),
-        )
-
-
-def _rest_apis(session: Any) -> Iterator[Found]:
-    client = session.client("apigateway")
-    for row in _rows(client, "get_rest_apis", "items"):
-        name, api_id = row["name"], row["id"]
-        command = f"aws apigateway delete-rest-api --rest-api-id {api_id}"
-        yield Found(
-            Leftover("rest api", name, command),
-            api_id,
-            partial(client.delete_rest_api, restApiId=api_id),
-        )
-
-
-def _http_apis(session: Any) -> Iterator[Found]:
-    """Yield HTTP and WebSocket APIs."""
-    client = session.client("apigatewayv2")
-    for row in _rows(client, "get_apis", "Items"):
-        name, api_id = row["Name"], row["ApiId"]
-        command = f"aws apigatewayv2 delete-api --api-id {api_id}"
-        yield Found(
-            Leftover("http api", name, command), api_id, partial(client.delete_api, ApiId=api_id)
-        )
-
-
-def _functions(session: Any) -> Iterator[Found]:
-    client = session.client("lambda")
-    for row in _rows(client, "list_functions", "Functions"):
-        name = row["FunctionName"]
-        command = f"aws lambda delete-function --function-name {name}"
-        yield Found(
-            Leftover("lambda function", name, command),
-            name,
-            partial(client.delete_function, FunctionName=name),
-        )
-
-
-def _roles(session: Any) -> Iterator[Found]:
-    client = session.client("iam")
-    for row in _rows(client, "list_roles", "Roles"):
-        name = row["RoleName"]
-        command = f"aws iam delete-role --role-name {name}  # its policies first"
-        yield Found(Leftover("iam role", name, command), name, partial(_delete_role, client, name))
 
 
 def _delete_role(client: Any, name: str) -> None:
@@ -122,27 +101,6 @@ def _delete_role(client: Any, name: str) -> None:
     client.delete_role(RoleName=name)
 
 
-def _tables(session: Any) -> Iterator[Found]:
-    client = session.client("dynamodb")
-    for name in _rows(client, "list_tables", "TableNames"):
-        command = f"aws dynamodb delete-table --table-name {name}"
-        yield Found(
-            Leftover("dynamodb table", name, command),
-            name,
-            partial(client.delete_table, TableName=name),
-        )
-
-
-def _buckets(session: Any) -> Iterator[Found]:
-    client = session.client("s3")
-    for row in client.list_buckets()["Buckets"]:
-        name = row["Name"]
-        command = f"aws s3 rb --force s3://{name}"
-        yield Found(
-            Leftover("s3 bucket", name, command), name, partial(_delete_bucket, client, name)
-        )
-
-
 def _delete_bucket(client: Any, name: str) -> None:
     keys = [
         {"Key": row["Key"]} for row in _rows(client, "list_objects_v2", "Contents", Bucket=name)
@@ -152,71 +110,96 @@ def _delete_bucket(client: Any, name: str) -> None:
     client.delete_bucket(Bucket=name)
 
 
-def _log_groups(session: Any) -> Iterator[Found]:
-    return _listed_log_groups(session, [{"logGroupNamePrefix": home} for home in _LOG_HOMES])
+_DELETIONS: Mapping[str, Deletion] = {
+    "event rule": _delete_rule,
+    "iam role": _delete_role,
+    "s3 bucket": _delete_bucket,
+}
 
 
-def log_groups_with(session: Any, parts: Iterable[str]) -> Iterator[Found]:
-    """Yield the log groups whose names have one of these parts.
+def _kinds() -> Iterator[Kind]:
+    text = resources.files(__package__).joinpath("resource_kinds.toml").read_text("utf-8")
+    for row in tomllib.loads(text)["kind"]:
+        listing = row.pop("list", None)
+        yield Kind(**row, listing=listing and Listing(**listing))
 
-    Accounts have thousands of log groups, and CloudWatch lists 50 at a time, ten times a second.
+
+KINDS = {kind.name: kind for kind in _kinds()}
+
+
+def listed(kind: Kind, session: Any, log_groups: Sequence[str] | None = None) -> list[Found]:
+    """Return what an account has of a kind, in the order of its names.
+
+    Args:
+        kind: One with a listing.
+        session: A boto3 session.
+        log_groups: Parts of the names of the log groups that are wanted; None: all in the usual
+            places. Accounts have thousands, and CloudWatch lists 50 at a time, ten times a second.
+
+    Raises:
+        ClientError: The service cannot be asked.
     """
-    return _listed_log_groups(session, [{"logGroupNamePattern": part} for part in parts])
-
-
-def _listed_log_groups(session: Any, questions: Iterable[dict[str, str]]) -> Iterator[Found]:
-    client = session.client("logs")
-    names: set[str] = set()
+    assert kind.listing is not None
+    listing, client = kind.listing, session.client(kind.client)
+    questions = listing.questions
+    if kind.name == LOG_GROUP and log_groups is not None:
+        questions = [{"logGroupNamePattern": part} for part in log_groups]
+    found: dict[str, Found] = {}
     for question in questions:
-        rows = _rows(client, "describe_log_groups", "logGroups", **question)
-        names |= {row["logGroupName"] for row in rows}
-    for name in sorted(names):
-        command = f"aws logs delete-log-group --log-group-name {name}"
-        yield Found(
-            Leftover("log group", name, command),
-            name,
-            partial(client.delete_log_group, logGroupName=name),
-        )
-
-
-# In the order in which they can go: what makes others make something comes first, log groups
-# come last, because a function that still works makes its own again.
-KINDS: dict[str, Look] = {
-    "event rule": _event_rules,
-    "state machine": _state_machines,
-    "rest api": _rest_apis,
-    "http api": _http_apis,
-    "lambda function": _functions,
-    "iam role": _roles,
-    "dynamodb table": _tables,
-    "s3 bucket": _buckets,
-    "log group": _log_groups,
-}
-
-# What a list of KINDS decides, by an ARN from its service on. Rules of other buses than the
-# default one and log groups outside of the homes above are in no list, so they are not here.
-_LISTED = {
-    "event rule": r"events:[^:]*:\d*:rule/([^/]+)",
-    "state machine": r"states:[^:]*:\d*:stateMachine:([^:]+).*",
-    "rest api": r"apigateway:[^:]*:\d*:/restapis/([^/]+).*",
-    "http api": r"apigateway:[^:]*:\d*:/apis/([^/]+).*",
-    "lambda function": r"lambda:[^:]*:\d*:function:([^:]+).*",
-    "iam role": r"iam::\d*:role/(?:.*/)?([^/]+)",
-    "dynamodb table": r"dynamodb:[^:]*:\d*:table/([^/]+).*",
-    "s3 bucket": r"s3:::([^/]+)",
-    "log group": rf"logs:[^:]*:\d*:log-group:((?:{'|'.join(_LOG_HOMES)})[^:]+).*",
-}
+        for row in _rows(client, listing.operation, listing.rows, **question):
+            name = row[listing.name] if listing.name else row
+            known_as = row[listing.id] if listing.id else name
+            target = row[listing.target] if listing.target else known_as
+            leftover = Leftover(kind.name, name, kind.command.format(id=known_as, arn=target))
+            found[target] = Found(leftover, known_as, _deletion(client, listing, target))
+    return [found[target] for target in sorted(found)]
 
 
 def listed_as(arn: str) -> tuple[str, str] | None:
-    """Return by which of KINDS, and as which `Found.id`, an ARN's resource is listed if it exists.
+    """Return by which kind, and as which `Found.id`, an ARN's resource is listed if it exists.
 
     A part of a resource, such as an API's stage, is there when the resource is. None is a kind
     that no list decides.
     """
-    of_service = arn.split(":", 2)[-1]
-    for kind, pattern in _LISTED.items():
-        match = re.fullmatch(pattern, of_service)
-        if match is not None:
-            return kind, match[1]
+    kind = _kind_of(arn)
+    if kind is None or not kind.listing:
+        return None
+    match = re.fullmatch(kind.listed, _rest_of(arn, kind))
+    return (kind.name, match[1]) if match else None
+
+
+def how_to_remove(arn: str) -> str:
+    """Return the command that removes what an ARN names."""
+    kind = _kind_of(arn)
+    if kind is None:
+        service, resource = arn.split(":", 5)[2::3]
+        return f"no command is known for {service}: look for {resource} in the AWS console"
+    known = listed_as(arn)
+    return kind.command.format(id=known[1] if known else _rest_of(arn, kind), arn=arn)
+
+
+def _kind_of(arn: str) -> Kind | None:
+    parts = arn.split(":", 5)
+    for kind in KINDS.values():
+        service, start = kind.arn
+        if parts[2] == service and parts[-1].startswith(start):
+            return kind
     return None
+
+
+def _rest_of(arn: str, kind: Kind) -> str:
+    return arn.split(":", 5)[-1].removeprefix(kind.arn[1])
+
+
+def _rows(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
+    if not client.can_paginate(operation):  # list_buckets of older SDKs
+        yield from getattr(client, operation)(**arguments).get(key, ())
+        return
+    for page in client.get_paginator(operation).paginate(**arguments):
+        yield from page.get(key, ())
+
+
+def _deletion(client: Any, listing: Listing, target: str) -> Callable[[], object]:
+    if not listing.argument:
+        return partial(_DELETIONS[listing.delete], client, target)
+    return partial(getattr(client, listing.delete), **{listing.argument: target})
