@@ -9,13 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
-from lambda_dyno.aws import shared_emulator as gate_shared
-from lambda_dyno.aws import target as targets
-from lambda_dyno.aws.target import SharedEmulator, Target
 from lambda_dyno.compare import baseline
 from lambda_dyno.core.config import (
     Env,
@@ -26,7 +22,6 @@ from lambda_dyno.core.config import (
     with_overrides,
 )
 from lambda_dyno.core.errors import DynoError, UserError
-from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import (
     Check,
@@ -36,53 +31,15 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
-from lambda_dyno.emulator import server
 from lambda_dyno.gates.slo import DEPLOYED, overall
 from lambda_dyno.load.rounds import LoadSeries
+from lambda_dyno.plugin.options import GateOptions, shared_target
 from lambda_dyno.plugin.turn_lock import TurnLock
 from lambda_dyno.run import api, build, lifecycle, prepare
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, smoke, tune, up
 from lambda_dyno.run.steps import load as load_step
 from lambda_dyno.runs.run_folder import check_place
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """What the command line, and pytest-xdist, say of this process.
-
-    Attributes:
-        project: Folder that holds `envs/`.
-        env: The environment's name.
-        keep: Whether the environment stays.
-        runs_folder: Folder of all runs.
-        worker: Of pytest-xdist, such as "gw1"; empty without it.
-        shared: Folder of what the workers of a session share; None without workers.
-        owner_pid: Process that a shared embedded AWS ends with.
-        workers: How many there are.
-        baseline: What to compare with; empty for what `[regression]` names, if anything.
-    """
-
-    project: Path
-    env: str
-    keep: bool
-    runs_folder: Path
-    worker: str = ""
-    shared: Path | None = None
-    owner_pid: int | None = None
-    workers: int = 1
-    baseline: str = ""
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """Settings from the command line, by "section.key"."""
-        return {"regression.baseline": self.baseline or None}
-
-    @property
-    def account_id(self) -> str:
-        """The account on a shared embedded AWS: one for each worker."""
-        number = "".join(letter for letter in self.worker if letter.isdigit())
-        return f"{int(number or 0) + 1:012d}"
 
 
 class GateSession:
@@ -159,8 +116,6 @@ class GateSession:
 
     def _prepare(self) -> Run:
         options = self.options
-        if options.shared is not None:
-            gate_shared.announce(options.shared)
         return prepare.prepare(
             options.project,
             options.env,
@@ -168,27 +123,9 @@ class GateSession:
             overrides=options.overrides,
             worker=options.worker,
             runs_folder=options.runs_folder,
-            target=self._shared_target(),
+            target=shared_target(options, self.env.settings.environment),
             guard=self._guard,
         )
-
-    def _shared_target(self) -> Target | None:
-        """Return the embedded AWS of all workers, which runs then; None: there is none."""
-        options, settings = self.options, self.env.settings.environment
-        if options.shared is None or not targets.wants_embedded(settings):
-            return None
-        home = gate_shared.home_of(options.shared)
-        server.start(
-            home,
-            region=settings.region or "us-east-1",
-            owner_pid=None if options.keep else options.owner_pid,
-            account_concurrency=self._concurrency(),
-        )
-        return SharedEmulator(home, options.account_id)
-
-    def _concurrency(self) -> int:
-        each = self.env.settings.environment.account_concurrency
-        return min(server.MOST_CONCURRENCY, each * self.options.workers)
 
     # Measurements
 
@@ -213,7 +150,7 @@ class GateSession:
             if first is not None:  # the run's own is the first one; further ones lie beside it
                 run.add(tuning=first)
                 name = f"tuning-{len(self._tunings) + 1}.json"
-                write_atomically(run.folder.path / name, json.dumps(asdict(found), indent=2) + "\n")
+                run.folder.write(name, json.dumps(asdict(found), indent=2) + "\n")
             self._tunings[key] = found
         return self._tunings[key]
 
