@@ -36,7 +36,7 @@ from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, LoadResult
 from lambda_dyno.deploy import deployed
 from lambda_dyno.deploy.bootstrap import deployed_name_prefix
-from lambda_dyno.environments import environment
+from lambda_dyno.environments import environment, progress
 from lambda_dyno.gates import slo
 from lambda_dyno.load import collection_files
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -275,12 +275,12 @@ class Deployment:
         )
         with self.ui.step(name, text) as step:
             changed: list[str] = []
-            outputs = self.terraform.apply(progress_adapters.resources(step, text, changed))
+            outputs = self.terraform.apply(progress.resources(step, text, changed))
             missing = [key for key in environment.REQUIRED_OUTPUTS if key not in outputs]
             if missing:
                 raise StepError(name, f"envs/{self.env.name} has no output {', '.join(missing)}")
             self.changes += changed
-            step.update(f"{text}: {progress_adapters.counted(changed)}")
+            step.update(f"{text}: {progress.counted(changed)}")
         return outputs
 
     # What is deployed

@@ -8,7 +8,8 @@ from pathlib import Path
 from lambda_dyno.cleanup import teardown
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.core.terminal import short_path
-from lambda_dyno.run import memory, progress_adapters
+from lambda_dyno.environments import progress
+from lambda_dyno.run import memory
 from lambda_dyno.run.run import Run
 
 
@@ -44,7 +45,7 @@ def down(run: Run) -> tuple[Leftover, ...]:
             run.target,
             lambda: run.environment,
             say=run.ui.note,
-            on_change=progress_adapters.resources(step, "taking down"),
+            on_change=progress.resources(step, "taking down"),
         )
         if taken.failure is None:
             run.add(leftovers=taken.left)

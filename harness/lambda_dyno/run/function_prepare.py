@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import botocore.exceptions
-
 from lambda_dyno.aws import accounts, lambda_function
-from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.aws.target import Target, of_account
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core import assets
-from lambda_dyno.core.config import ALL_POWER_VALUES, Env, Settings
+from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
-from lambda_dyno.run.function_tune import FunctionTune, processors
+from lambda_dyno.run.function_tune import FunctionTune
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.tune import existing_tuner, function_lock, price_list
+from lambda_dyno.tune import preflight as tuning_preflight
 from lambda_dyno.tune.request import Order
 from lambda_dyno.tune.tuner_input import as_settings
-from lambda_dyno.tune.validation import integer, is_true, s3_location
 
 
 def prepare(
@@ -55,14 +52,15 @@ def prepare(
     function = lambda_function.look_up(order.function, account)
     for words in lambda_function.require_tunable(function, account):
         ui.warn(f"{function.name}: {words}")
-    for words in _hints(function, order):
+    minutes = order.settings.tuning.timeout_minutes
+    for words in tuning_preflight.hints(function, order.tuning_input, minutes):
         ui.note(words)
     price = price_list.unlisted(assets.tuner_sources(project), function.region)
     if price:
         ui.warn(price)
     tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
-    _require_processors(tuning_input, account)
-    payload_key_arn = _require_payload(tuning_input, account)
+    tuning_preflight.require_processors(tuning_input, account)
+    payload_key_arn = tuning_preflight.require_payload(tuning_input, account)
     tools = None
     if order.tuner_arn:
         existing_tuner.require_tuner(order.tuner_arn, account)
@@ -92,31 +90,6 @@ def prepare(
     )
     run.add(env=f"function {function.name}", settings=_evidence(settings, account, tuning_input))
     return FunctionTune(run, function, tuning_input, order.tuner_arn, payload_key_arn)
-
-
-def _hints(function: Function, order: Order) -> Iterator[str]:
-    """Yield what is good to know before anything is deployed."""
-    minutes = order.settings.tuning.timeout_minutes
-    longest_s = longest_measuring_s(function.timeout_s, order.tuning_input)
-    if longest_s > minutes * 60:
-        yield (
-            f"measuring may take {longest_s / 60:,.0f} min if each invocation takes the "
-            f"{function.timeout_s} s of the function's Timeout; after {minutes:g} min "
-            "(--timeout-minutes) it ends, and what is not measured is left out"
-        )
-
-
-def longest_measuring_s(timeout_s: int, tuning_input: Mapping[str, Any]) -> float:
-    """Return how long measuring takes, in seconds, if each invocation takes its time-out."""
-    values = tuning_input.get("powerValues")
-    sizes = len(ALL_POWER_VALUES) if values == "ALL" else len(set(map(str, values or ["default"])))
-    one_by_one = 1 if is_true(tuning_input.get("dryRun")) else integer(tuning_input["num"]) or 1
-    if any(is_true(tuning_input.get(key)) for key in ("parallelInvocation", "onlyColdStarts")):
-        return timeout_s
-    # power values side by side, unless they are to come one after the other
-    in_turn = sizes if is_true(tuning_input.get("sequential")) else 1
-    pause_s = (integer(tuning_input.get("sleepBetweenRunsMs")) or 0) / 1000
-    return in_turn * one_by_one * (timeout_s + pause_s)
 
 
 def _region(order: Order) -> str:
@@ -156,28 +129,3 @@ def _state_bucket(settings: Settings, account: accounts.Account) -> str:
         return account_bucket.require(account, named)
     bucket = account_bucket.name_of(account, named)
     return bucket if account_bucket.exists(account, bucket) else ""
-
-
-def _require_processors(tuning_input: Mapping[str, Any], account: accounts.Account) -> None:
-    for key, arn in processors(tuning_input).items():
-        lambda_function.require_processor(arn, key, account)
-
-
-def _require_payload(tuning_input: Mapping[str, Any], account: accounts.Account) -> str:
-    """Make sure that a payload in S3 is there, and return the ARN of its KMS key, if it has one.
-
-    As far as these credentials can tell: the tuner reads it with its own role, so a refusal here
-    says nothing.
-    """
-    location = s3_location(tuning_input.get("payloadS3") or "")
-    if location is None:
-        return ""
-    bucket, key = location
-    try:
-        found = account.session.client("s3").head_object(Bucket=bucket, Key=key)
-    except botocore.exceptions.ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            raise UserError(f"payloadS3: there is no object s3://{bucket}/{key}") from error
-        return ""
-    named = str(found.get("SSEKMSKeyId") or "")
-    return named if named.startswith("arn:") else ""

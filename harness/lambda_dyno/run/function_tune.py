@@ -20,10 +20,12 @@ from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import EXIT_PASS, StepError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.run import build, progress_adapters, tuner_execution
+from lambda_dyno.environments import progress
+from lambda_dyno.run import build, tuner_execution
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.tune import price_list, tuner
+from lambda_dyno.tune.preflight import processors
 from lambda_dyno.tune.validation import is_true, s3_location
 
 # What this writes into the root's variables, beside what every environment gets.
@@ -73,7 +75,7 @@ class FunctionTune:
         run = self.run
         with run.step("up", f"deploying the power tuner {run.result.name_prefix}") as step:
             run.environment.stage(run.mode.sources, packages, self._variables())
-            outputs = run.environment.apply(progress_adapters.resources(step, "deploying"))
+            outputs = run.environment.apply(progress.resources(step, "deploying"))
             run.add(outputs=outputs)
             step.update(
                 f"power tuner {run.result.name_prefix} in {run.account.region}, for "
@@ -151,9 +153,3 @@ def _sizes(tuning_input: Mapping[str, Any]) -> str:
         sizes = "the tuner's default memory sizes"
     count = 1 if is_true(tuning_input.get("dryRun")) else tuning_input["num"]
     return f"{sizes}, {count} invocation{'s' if count != 1 else ''} each"
-
-
-def processors(tuning_input: Mapping[str, Any]) -> dict[str, str]:
-    """Return the ARNs of the functions that change payloads and answers, by their keys."""
-    keys = ("preProcessorARN", "postProcessorARN")
-    return {key: tuning_input[key] for key in keys if tuning_input.get(key)}

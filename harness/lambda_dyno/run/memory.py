@@ -5,7 +5,7 @@ from __future__ import annotations
 from lambda_dyno.aws import lambda_function
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Step
-from lambda_dyno.run import progress_adapters
+from lambda_dyno.environments import progress
 from lambda_dyno.run.run import Run
 
 
@@ -18,9 +18,7 @@ def deploy(run: Run, memory_mb: int, step: Step) -> None:
     if run.folder.read_lease().memory_mb == memory_mb:
         return
     step.update(f"deploying {memory_mb} MB")
-    run.environment.set_memory(
-        memory_mb, progress_adapters.resources(step, f"deploying {memory_mb} MB")
-    )
+    run.environment.set_memory(memory_mb, progress.resources(step, f"deploying {memory_mb} MB"))
     require(run, memory_mb)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.run import build, fingerprints, progress_adapters, test_data
+from lambda_dyno.environments import progress, test_data
+from lambda_dyno.run import build, fingerprints
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.packages import Package
@@ -22,7 +23,7 @@ def step(run: Run, packages: dict[str, Package]) -> None:
             fingerprints.of(run.env, run.mode.sources, run.project, packages), run.finished
         )
         outputs = root_module.completed(
-            run.environment.apply(progress_adapters.resources(shown, "deploying"), say=run.ui.note),
+            run.environment.apply(progress.resources(shown, "deploying"), say=run.ui.note),
             run.account,
             run.result.name_prefix,
         )
