@@ -198,7 +198,7 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: st
     assert len(place.buckets()) == 1
 
     # the next run's start does it as well as `dyno sweep`
-    swept = sweep(place) if what == "everything" else sweeper.tidy(place.project, Ui())
+    swept = sweep(place) if what == "everything" else sweeper.sweep_dead_owners(place.project, Ui())
     assert swept is None or [row.outcome for row in swept if row.run_id] == ["swept"]
     (folder,) = run_folder.all_runs(place.project / "runs")
     assert folder.read_lease().state == "down"

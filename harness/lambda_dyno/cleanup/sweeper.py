@@ -150,7 +150,7 @@ def sweep(
     return [*sweeper.machine(), *sweeper.here(), *sweeper.in_accounts()]
 
 
-def tidy(project: Path, ui: Ui, runs_folder: Path | None = None) -> None:
+def sweep_dead_owners(project: Path, ui: Ui, runs_folder: Path | None = None) -> None:
     """Take down what owners of this machine left that are dead; a warning if that fails.
 
     A new run begins with it, so that a killed one leaks until the next at most. It takes a
@@ -217,7 +217,7 @@ class _Sweeper:
                 with contextlib.suppress(InUseError), folder.locked():
                     folder.remove_drafts()
         if not self.dry_run:
-            self._remove_unborn()
+            self._remove_uninitialised()
             gate_shared.clear_away(self.runs)
 
     def in_accounts(self) -> Iterator[Swept]:
@@ -344,7 +344,7 @@ class _Sweeper:
             return f"older than {self.older_than}"
         return f"expired at {expires.isoformat()}" if self.now >= expires else ""
 
-    def _remove_unborn(self) -> None:
+    def _remove_uninitialised(self) -> None:
         """Remove folders of runs that were killed before they had a lease, and made nothing."""
         for path in self.runs.glob("[0-9]*"):
             if not path.is_dir() or (path / "lease.json").exists():

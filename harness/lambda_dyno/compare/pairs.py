@@ -16,7 +16,7 @@ from typing import Any
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.compare.baseline import Baseline
-from lambda_dyno.compare.fresh_environments import Sandboxes, renewable
+from lambda_dyno.compare.fresh_environments import FreshEnvironments, renewable
 from lambda_dyno.compare.interleaved_driver import Turn, TurnDriver
 from lambda_dyno.compare.invocations import costs_usd
 from lambda_dyno.core.config import RegressionSettings
@@ -151,7 +151,7 @@ class _Pairs:
     """Measures one pair of blocks after the other."""
 
     versions: Mapping[Version, Deployed]
-    sandboxes: Mapping[Version, Sandboxes]
+    sandboxes: Mapping[Version, FreshEnvironments]
     driver: TurnDriver | None  # None: latencies are not compared
     settings: RegressionSettings
     priced: bool
@@ -182,7 +182,7 @@ class _Pairs:
         text = f"pair {done + 1} of {count}"
         self.step.update(f"{text}: new sandboxes", done, count)
         with ThreadPoolExecutor(len(self.sandboxes)) as pool:
-            list(pool.map(Sandboxes.renew, self.sandboxes.values()))
+            list(pool.map(FreshEnvironments.renew, self.sandboxes.values()))
         pair: dict[Version, Block] = {}
         saturated = ""
         for name in regression.turns(done + 1)[-2:]:
@@ -233,7 +233,7 @@ class _Pairs:
                 )
 
 
-def _sandboxes(version: Deployed) -> AbstractContextManager[Sandboxes]:
+def _sandboxes(version: Deployed) -> AbstractContextManager[FreshEnvironments]:
     return renewable(
         version.account.session.client("lambda"),
         str(version.outputs["function_name"]),

@@ -316,7 +316,7 @@ class Environment:
         What was made and is not in it, `verify` finds.
         """
         if not lease.backend:
-            state_recovery.mend(self.root / "terraform.tfstate", say)
+            state_recovery.restore_from_backup(self.root / "terraform.tfstate", say)
         content = self._content_of_state(lease.backend)
         return (
             state_recovery.is_empty(content) and not (self.root / state_recovery.ERRORED).is_file()
@@ -358,7 +358,7 @@ class Environment:
         copy.touch(mode=0o600)
         with named(copy):
             copy.write_text(state, encoding="utf-8")
-        return state_recovery.bare_root(self.folder.terraform, copy, version=provider.RANGE)
+        return state_recovery.destroy_only_root(self.folder.terraform, copy, version=provider.RANGE)
 
     def _is_foreign(self, say: Say) -> bool:
         if self._state.is_own():
@@ -450,7 +450,7 @@ class Environment:
     ) -> None:
         terraform = self._terraform(root)
         if not backend.get("bucket"):
-            state_recovery.mend(self.root / "terraform.tfstate", say)
+            state_recovery.restore_from_backup(self.root / "terraform.tfstate", say)
         self._init(terraform, root, backend)
         if backend.get("bucket"):  # of a copy of what is there, the lock is ours
             self._release_dead_lock(say)
@@ -465,7 +465,7 @@ class Environment:
 
     def _bare_root(self, root: Path) -> tuple[Path, dict[str, str]]:
         """Return a root and its backend for the local state of a root that cannot be used."""
-        return state_recovery.bare_root(
+        return state_recovery.destroy_only_root(
             self.folder.terraform,
             root / "terraform.tfstate",
             version=provider.of_root(root),
@@ -481,7 +481,7 @@ class Environment:
         lock = bucket.lock(lease) if bucket else None
         if bucket is None or lock is None:
             return
-        if state_recovery.is_dead(lock, lease, self.folder.terraform, datetime.now(UTC)):
+        if state_recovery.owner_is_dead(lock, lease, self.folder.terraform, datetime.now(UTC)):
             say(f"releasing the lock of a dead owner on the state: {lock.text}")
             bucket.release(lock)
 

@@ -37,7 +37,7 @@ _NEVER = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Exp
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
+class UntrackedRun:
     """What an account has of one run.
 
     Attributes:
@@ -73,7 +73,7 @@ def find(
         *(one.leftover for one in named),
         *account.unknown,
         # What the services themselves no longer list (their names carry the prefix) is gone.
-        *_strangers(account, (arn for arn in tagged if name_prefix not in arn), named),
+        *_untracked(account, (arn for arn in tagged if name_prefix not in arn), named),
     ]
 
 
@@ -138,7 +138,7 @@ def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:
     return known
 
 
-def survey(session: Any) -> list[Stray]:
+def survey(session: Any) -> list[UntrackedRun]:
     """Return everything in an account that is some run's, by names and by tags, run by run."""
     account = _look(session)
     rows: dict[str, list[Leftover]] = {}
@@ -157,11 +157,11 @@ def survey(session: Any) -> list[Stray]:
             if run_id not in arn:
                 strangers.setdefault(run_id, []).append(arn)
     for run_id, arns in strangers.items():
-        found_strangers = list(_strangers(account, arns, named))
+        found_strangers = list(_untracked(account, arns, named))
         if found_strangers:
             rows.setdefault(run_id, []).extend(found_strangers)
     return [
-        Stray(run_id, tuple(leftovers), expires.get(run_id, ""))
+        UntrackedRun(run_id, tuple(leftovers), expires.get(run_id, ""))
         for run_id, leftovers in sorted(rows.items())
     ]
 
@@ -218,7 +218,7 @@ def _tagged(
         return  # the look by name has been made
 
 
-def _strangers(
+def _untracked(
     account: _Account, arns: Iterable[str], named: Iterable[Found]
 ) -> Iterator[Leftover]:
     """Yield what exists of the resources that only a tag ties to a run, without those named.

@@ -46,7 +46,7 @@ def prepare(
         UserError: Something is missing or wrong; nothing was made.
     """
     if target is None:
-        sweeper.tidy(project, ui, runs_folder)
+        sweeper.sweep_dead_owners(project, ui, runs_folder)
         target = of_account(accounts.connect(_region(order)))
     account = target.account
     function = lambda_function.look_up(order.function, account)

@@ -64,7 +64,7 @@ def prepare(
     compared_with = baseline.of_settings(project, env, all_runs)
     tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())
     settings = env.settings.environment
-    sweeper.tidy(project, ui, runs_folder)
+    sweeper.sweep_dead_owners(project, ui, runs_folder)
     where = target or targets.of_settings(settings, port)
     bucket = ""
     if isinstance(where, Target):
