@@ -129,3 +129,20 @@ def test_scripts_have_their_run_bit() -> None:
     for path in (*tracked("scripts/*"), PROJECT / ".ci" / "run"):
         first = path.read_bytes()[:2]
         assert (first == b"#!") == bool(path.stat().st_mode & 0o100), path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "module"),
+    [
+        pytest.param(r'response(\[|\.get\()"Error"|HTTPStatusCode', "aws/errors.py", id="refusals"),
+        pytest.param(r"\bflock\(", "core/files.py", id="locks"),
+        pytest.param(r'\["git",', "processes/git.py", id="git"),
+    ],
+)
+def test_what_many_need_is_done_in_one_module(wanted: str, module: str) -> None:
+    """AWS's refusals are read, files are locked, and git is run in one place each."""
+    harness = PROJECT / "harness" / "lambda_dyno"
+    texts = {path.relative_to(harness): path.read_text() for path in harness.rglob("*.py")}
+    found = {str(path) for path, text in texts.items() if re.search(wanted, text)}
+    own = {path for path in found if path.startswith("emulator/")}  # it locks as its server does
+    assert found - own == {module}
