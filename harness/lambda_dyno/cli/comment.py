@@ -71,20 +71,19 @@ def comment(
     never fails a gate, unless --strict asks for it.
     """
     from lambda_dyno.forge.ci_environment import codebuild_url
-    from lambda_dyno.review import comment as text
-    from lambda_dyno.review import post, run_source
+    from lambda_dyno.review import comment, comment_parts, post, run_source
 
     if source and run_id and source != run_id:
         raise UserError(f"{source} and --run {run_id}: give one of them")
     found = run_source.find(project(), source or run_id)
     is_github = provider is Provider.GITHUB
     job = github_job(repository if is_github else "", pull)
-    flavour = {Provider.GITHUB: text.GITHUB, Provider.CODECOMMIT: text.CODECOMMIT}[provider]
+    flavour = comment_parts.GITHUB if is_github else comment_parts.CODECOMMIT
     _check_key(key)
     page = job.run_url if is_github else codebuild_url(os.environ)
     review = review_of(found, baseline, plan_json, artefact_url or page)
     if dry_run:
-        made = text.compose(review, flavour, key=key)
+        made = comment.compose(review, flavour, key=key)
         if as_json:
             print_json(post.Published(made.text, made.left_out).to_json() | {"body": made.text})
         else:
@@ -153,7 +152,8 @@ def _comment_store(
 
 
 def _check_key(key: str) -> None:
-    from lambda_dyno.review.comment import GITHUB, marker
+    from lambda_dyno.review.comment import marker
+    from lambda_dyno.review.comment_parts import GITHUB
 
     try:
         marker(GITHUB, key)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lambda_dyno.forge.ci_environment import GitHubJob
     from lambda_dyno.forge.github_api import GitHubApi
-    from lambda_dyno.review.comment import Review
+    from lambda_dyno.review.comment_parts import Review
     from lambda_dyno.review.run_source import Source
 
 RunArgument = Annotated[
@@ -51,7 +51,7 @@ def review_of(
 ) -> Review:
     """Return everything that there is to tell of a run."""
     from lambda_dyno.review import run_source
-    from lambda_dyno.review.comment import Review
+    from lambda_dyno.review.comment_parts import Review
 
     main = run_source.of_file(baseline) if baseline else None
     return Review(

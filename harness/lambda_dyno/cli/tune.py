@@ -177,7 +177,7 @@ def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool)
             if as_json:
                 print_json(found.result.to_json()["tuning"])
             else:
-                summary(found, parts=("tuning",))
+                summary(found, parts=("memory",))
 
 
 def _require_alone(run_id: str | None, call: Call, *, wait: bool) -> None:
@@ -258,7 +258,7 @@ def _print_result(tuned: FunctionTune) -> None:
     if dry is not None:
         console.print_dry_run(dry, out)
     else:
-        console.print_summary(tuned.run.result, out, tuned.run.report_path, parts=("tuning",))
+        console.print_summary(tuned.run.result, out, tuned.run.report_path, parts=("memory",))
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
         _optimized(tuned),

@@ -119,6 +119,13 @@ class TuningResult:
     # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
     kept_over: int = 0
 
+    @property
+    def currency(self) -> str:
+        """What its costs are in: USD by name, but in regions of China CNY."""
+        prices = self.raw.get("prices")
+        named = str(prices.get("currency")) if isinstance(prices, Mapping) else ""
+        return named if re.fullmatch("[A-Z]{3}", named) else "USD"
+
     def detail(self, power: int) -> PowerDetail | None:
         """Return what was measured at a power value, or None if it was not."""
         return next((d for d in self.details if d.power == power), None)
@@ -346,10 +353,14 @@ class RunResult:
     @property
     def on_embedded_aws(self) -> bool:
         """Whether it measured an embedded AWS, whatever its environment is called."""
-        environment = self.settings.get("environment")
-        emulated = isinstance(environment, Mapping) and environment.get("emulated") is True
+        emulated = self.setting("environment", "emulated") is True
         api = str(self.outputs.get("api_url") or "")
         return bool(self.endpoint) or emulated or _THIS_MACHINE.match(api) is not None
+
+    def setting(self, section: str, key: str, default: Any = None) -> Any:
+        """Return a setting that the run was made with; results of other releases may lack it."""
+        keys = self.settings.get(section)
+        return keys.get(key, default) if isinstance(keys, Mapping) else default
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json."""

@@ -47,8 +47,6 @@ LEAST_REQUESTS_FOR_ERRORS = 100
 # The tuner itself refuses to judge a power value by fewer invocations.
 LEAST_INVOCATIONS = 5
 
-_REQUEST_FEE = "the request fee of 0.20 USD per million is not in it"
-
 
 def evaluate(
     slo: SloSettings,
@@ -202,15 +200,21 @@ def _cost(limit: float, tuning: TuningResult | None) -> Check:
     It is the tuner's price of one invocation times a million. Like the tuner's it leaves the
     request fee out, which is the same at every memory size.
     """
-    draft = Draft("cost_per_million_usd", limit, "USD")
+    currency = tuning.currency if tuning else "USD"
+    draft = Draft("cost_per_million_usd", limit, currency)
     detail, reason = _deployed_detail(tuning)
     if detail is None or detail.cost_usd is None:
         return draft.inconclusive(f"the cost was not measured: {reason or 'no price'}")
     draft = replace(draft, measured=_finite(detail.cost_usd * 1e6))
     return draft.compare(
-        f"a million invocations at {detail.power:,} MB cost {{}} USD{{}}, limit {{}} USD, "
-        f"{detail.count:,} invocations measured; {_REQUEST_FEE}"
+        f"a million invocations at {detail.power:,} MB cost {{}} {currency}{{}}, "
+        f"limit {{}} {currency}, {detail.count:,} invocations measured; {_request_fee(currency)}"
     )
+
+
+def _request_fee(currency: str) -> str:
+    amount = " of 0.20 USD per million" if currency == "USD" else ""
+    return f"the request fee{amount} is not in it"
 
 
 def _distance(limit: float, tuning: TuningResult | None, weight: float) -> Check:

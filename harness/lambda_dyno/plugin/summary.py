@@ -96,9 +96,9 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     out = io.StringIO()
     plain = Console(file=out, width=100, force_terminal=False, highlight=False, no_color=True)
     page = folder.path / "report.html"
-    console.print_summary(result, plain, page, parts=("tuning",))
+    console.print_summary(result, plain, page, parts=("memory",))
     for tuning in _further(folder, out.write):
-        console.print_summary(replace(result, tuning=tuning), plain, page, parts=("tuning",))
+        console.print_summary(replace(result, tuning=tuning), plain, page, parts=("memory",))
     console.print_summary(result, plain, page, parts=("load", "regression"))
     if result.error:
         out.write(f"{result.error.strip()}\n")

@@ -21,6 +21,7 @@ from lambda_dyno.propose import tuned_file
 from lambda_dyno.propose.tuned_file import Former, Tuned
 from lambda_dyno.report import formatting, phrases, recommendation
 from lambda_dyno.report.objections import Objection, objections
+from lambda_dyno.report.sections.load import load_sentence
 
 _WIDTH = 72
 
@@ -212,7 +213,7 @@ def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Obje
     paragraphs = [
         recommendation.recommendation(tuning),
         measured,
-        phrases.load_sentence(result.load),
+        load_sentence(result.load),
         *(f"Forced, although {objection.text}." for objection in against),
     ]
     return _wrapped(paragraphs, result.run_id)

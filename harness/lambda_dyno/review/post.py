@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.forge.comments import CommentStore, ForgeError, Posted, upsert
-from lambda_dyno.review.comment import SUMMARY, Flavour, Review, compose, marker, size
+from lambda_dyno.review.comment import compose, marker, size
+from lambda_dyno.review.comment_parts import SUMMARY, Flavour, Review
 
 
 @dataclass(frozen=True, slots=True)
