@@ -360,9 +360,7 @@ class Deployment:
         where += f" with {share}" if share else ""
         self._smoke(outputs, where)
         load = self._load(outputs, version, where)
-        limits = self.env.settings.slo.model_copy(
-            update={"cost_per_million_usd": None, "distance_from_best": None}
-        )
+        limits = self.env.settings.slo.answered_by("load")
         path = self.folder / load.samples_path
         samples = read_samples([path]) if load.samples_path and path.exists() else []
         verdict = slo.evaluate(limits, load=(load,), samples=samples)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import Check, Outcome
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A check on its way to an outcome."""
+class CheckBuilder:
+    """A check on its way to an outcome; a judge fills in what was measured, and ends it."""
 
     name: str
     limit: float
@@ -19,6 +20,12 @@ class Draft:
     measured: float | None = None
     interval: Interval | None = None
     confidence: float = CONFIDENCE
+
+    @classmethod
+    def of(cls, key: str, limit: float) -> CheckBuilder:
+        """Begin the check of a limit of `[slo]`; a ratio has no unit in a result."""
+        unit = SLO_KEYS[key].unit
+        return cls(key, limit, "" if unit == "ratio" else unit)
 
     def compare(self, sentence: str, *, percent: bool = False) -> Check:
         """Return what the measured value, or its interval, says of the limit.

@@ -35,19 +35,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import Literal
 
 from lambda_dyno.core.regression_defaults import ALPHA, MARGIN, RISK, WARM_UP_S
-from lambda_dyno.core.results import Check, Outcome, RegressionCheck, RegressionResult, Sample
+from lambda_dyno.core.results import (
+    Check,
+    Outcome,
+    RegressionCheck,
+    RegressionResult,
+    Sample,
+    overall,
+)
 from lambda_dyno.gates.checks import number
-from lambda_dyno.statistics.distributions import beta_cdf
+from lambda_dyno.statistics.quantiles import smooth_percentile
 from lambda_dyno.statistics.signed_rank import SignedRank, least_pairs
 from lambda_dyno.statistics.spending import spent
-from lambda_dyno.statistics.stats import Interval, percentile
+from lambda_dyno.statistics.stats import Interval
 
 Version = Literal["baseline", "candidate"]
 
@@ -125,40 +130,6 @@ class Figure:
     factor: float = 1.0
 
 
-def smooth_percentile(ordered: Sequence[float], q: float) -> float:
-    """Return the q-th quantile as an average of the values around it.
-
-    F. E. Harrell and C. E. Davis, "A New Distribution-Free Quantile Estimator", Biometrika 69
-    (1982). Durations on Lambda come in steps of CPU periods; where a step is near the
-    percentile, the nearest rank jumps from one to the other, and this does not. It is the
-    nearest rank when requests without an answer would be in the average.
-    """
-    first, weights = _weights(len(ordered), q)
-    if math.isinf(ordered[first + len(weights) - 1]):
-        return percentile(ordered, q)
-    return math.fsum(
-        weight * value
-        for weight, value in zip(weights, ordered[first : first + len(weights)], strict=True)
-    )
-
-
-@lru_cache(maxsize=4096)
-def _weights(count: int, q: float) -> tuple[int, tuple[float, ...]]:
-    """Return the first position and the weights of those that matter, which sum up to 1.
-
-    Value i has what a beta distribution holds between i / count and (i + 1) / count. Beyond
-    five standard deviations that is nothing.
-    """
-    a, b = (count + 1) * q, (count + 1) * (1 - q)
-    reach = 5 * math.sqrt(q * (1 - q) / (count + 2))
-    first = max(0, math.floor((q - reach) * count))
-    last = min(count, math.ceil((q + reach) * count))
-    below = [beta_cdf(i / count, a, b) for i in range(first, last + 1)]
-    shares = [high - low for low, high in pairwise(below)]
-    total = math.fsum(shares)
-    return first, tuple(share / total for share in shares)
-
-
 def _percentile(q: float) -> Figure:
     return Figure(
         word=f"p{q * 100:g}",
@@ -191,10 +162,8 @@ class RatioCheck:
         candidate: The same of the candidate.
         ratio: Candidate / baseline as estimated from the pairs; None if unknown.
         interval: The ratio's bounds. The low one is wrong with probability `alpha`, the high
-            one with `risk`; an open one is 0 or infinite.
-        p_value: How often so much worse a candidate is seen when nothing changed.
+            one with this look's share of the risk; an open one is 0 or infinite.
         alpha: What Holm's method and this look left to the check.
-        risk: What this look may spend.
         outcome: See the module.
         reason: The same as a sentence.
     """
@@ -204,9 +173,7 @@ class RatioCheck:
     candidate: float | None
     ratio: float | None
     interval: Interval
-    p_value: float
     alpha: float
-    risk: float
     outcome: Outcome
     reason: str
 
@@ -221,11 +188,8 @@ class Comparison:
 
     @property
     def outcome(self) -> Outcome:
-        """`fail` if any check failed, `pass` if all passed, else `inconclusive`."""
-        outcomes = {check.outcome for check in self.checks}
-        if "fail" in outcomes:
-            return "fail"
-        return "pass" if outcomes == {"pass"} else "inconclusive"
+        """As bad as the worst check's."""
+        return overall(check.outcome for check in self.checks)
 
     @property
     def more_would_help(self) -> bool:
@@ -396,9 +360,7 @@ def _judge(name: str, measured: _Measured, alpha: float, rules: _Rules) -> Ratio
         candidate=measured.candidate,
         ratio=ratio,
         interval=interval,
-        p_value=_p_value(measured),
         alpha=alpha,
-        risk=rules.risk,
         outcome=outcome,
         reason=reason,
     )

@@ -37,7 +37,7 @@ from lambda_dyno.core.results import (
 )
 from lambda_dyno.emulator import server
 from lambda_dyno.emulator import shared as gate_shared
-from lambda_dyno.gates.slo import DEPLOYED, overall
+from lambda_dyno.gates.slo import DEPLOYED
 from lambda_dyno.load.rounds import LoadSeries
 from lambda_dyno.run import lifecycle
 from lambda_dyno.run.run import Run
@@ -245,8 +245,7 @@ class GateSession:
     def keep_checks(self, checks: Sequence[Check]) -> None:
         """Add what a test has held against its limits to the run's evidence."""
         before = self.run.result.verdict
-        every = (*(before.checks if before else ()), *checks)
-        self.run.keep_verdict(Verdict(outcome=overall(every), checks=every))
+        self.run.keep_verdict(Verdict.of((*(before.checks if before else ()), *checks)))
 
     # Side by side with other workers
 

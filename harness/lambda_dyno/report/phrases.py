@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import (
     INTERRUPTED,
     Check,
@@ -103,22 +104,14 @@ def verdict_lines(verdict: Verdict | None) -> tuple[VerdictLine, ...]:
     return tuple(_verdict_line(check) for check in checks)
 
 
-_TITLES = {
-    "latency_p95_ms": "Latency p95",
-    "latency_p99_ms": "Latency p99",
-    "error_ratio": "Errors",
-    "cost_per_million_usd": "Cost per million",
-    "distance_from_best": "Distance from best",
-    "cost_ratio": "Cost against the baseline",
-}
-
-
 def check_title(name: str) -> str:
     """Return what a check is called; an unknown one by its key."""
-    found = re.fullmatch(r"(p\d+)_ratio", name)
-    if found:
-        return f"{found[1]} against the baseline"
-    return _TITLES.get(name, name.replace("_", " "))
+    if name in SLO_KEYS:
+        return SLO_KEYS[name].title
+    compared = re.fullmatch(r"(p\d+|cost)_ratio", name)
+    if compared:
+        return f"{compared[1].replace('cost', 'Cost')} against the baseline"
+    return name.replace("_", " ")
 
 
 def _verdict_line(check: Check) -> VerdictLine:
@@ -132,16 +125,22 @@ def _verdict_line(check: Check) -> VerdictLine:
 
 
 def check_value(check: Check, value: float | None) -> str:
-    """Return a limit or a measured value with its unit, which the check's name ends with."""
+    """Return a limit or a measured value with its unit."""
     if value is None:
         return "not measured"
-    if check.name.endswith("_ms"):
-        return f"{formatting.milliseconds(value)} ms"
-    if check.name.endswith("_usd"):
-        return f"{formatting.usd(value)} USD"
-    if check.name.endswith("_ratio") or check.name == "distance_from_best":
-        return formatting.percent(value)
-    return f"{formatting.rounded(value)} {check.unit}".rstrip()
+    if check.name in SLO_KEYS:
+        unit: str = SLO_KEYS[check.name].unit
+    else:
+        unit = "ratio" if check.name.endswith("_ratio") else check.unit
+    match unit:
+        case "ms":
+            return f"{formatting.milliseconds(value)} ms"
+        case "USD":
+            return f"{formatting.usd(value)} USD"
+        case "ratio":
+            return formatting.percent(value)
+        case _:
+            return f"{formatting.rounded(value)} {unit}".rstrip()
 
 
 # --- load -----------------------------------------------------------------------------------
@@ -252,7 +251,7 @@ def latency_limit_ms(result: RunResult) -> float | None:
     slo = result.settings.get("slo")
     if not isinstance(slo, dict):
         return None
-    limits = [slo.get(f"latency_{name}_ms") for name in ("p95", "p99")]
+    limits = [slo.get(key) for key, declared in SLO_KEYS.items() if declared.quantile]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -309,10 +308,9 @@ def commit(git_sha: str) -> str:
 
 
 def latency_limits(verdict: Verdict | None) -> dict[float, float]:
-    """Return the latency SLOs in ms by share: latency_p95_ms is the limit at 0.95."""
-    limits = {}
-    for check in verdict.checks if verdict else ():
-        found = re.fullmatch(r"latency_p(\d{2,4})_ms", check.name)
-        if found:
-            limits[float(f"0.{found.group(1)}")] = check.limit
-    return limits
+    """Return the limits in ms that latencies were held against, by quantile, such as 0.95."""
+    return {
+        quantile: check.limit
+        for check in (verdict.checks if verdict else ())
+        if check.name in SLO_KEYS and (quantile := SLO_KEYS[check.name].quantile)
+    }

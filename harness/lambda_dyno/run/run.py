@@ -580,8 +580,8 @@ class Run:
                 confidence=rounds.confidence_of_a_look(limits),
             )
             if self.result.regression:
-                checks = (*verdict.checks, *regression.slo_checks(self.result.regression))
-                verdict = Verdict(slo.overall(checks), checks)
+                compared = regression.slo_checks(self.result.regression)
+                verdict = Verdict.of((*verdict.checks, *compared))
             self._add(verdict=verdict)
             held = sum(check.outcome == "pass" for check in verdict.checks)
             step.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold")

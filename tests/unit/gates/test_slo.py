@@ -251,6 +251,14 @@ class TestDistance:
         check = only(evaluate(SloSettings(distance_from_best=0.0), tuning=tuning))
         assert (check.outcome, check.measured) == ("pass", 0)
 
+    def test_an_excluded_size_is_no_measure(self):
+        """The tuner leaves it out of its balance, so it does not stretch the scale here either."""
+        failing = detail(4096, 40.0e-6, 5000.0, excluded="more than half of them failed")
+        tuning = replace(TUNING, details=(*TUNING.details, failing))
+        slo = SloSettings(distance_from_best=0.1)
+        found = [only(evaluate(slo, tuning=one)).measured for one in (TUNING, tuning)]
+        assert found[0] == found[1] == pytest.approx(0.525 / 0.3 - 1)
+
     def test_sentence_is_in_per_cent(self):
         """200 % worse, not 2.0."""
         tuning = replace(TUNING, strategy="speed")
