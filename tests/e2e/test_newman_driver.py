@@ -19,6 +19,9 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.load import collection_files, load_test
+from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.driver import Api, NotReady
 from lambda_dyno.load.drivers import newman
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.load.schedule import Stage, closed_loop, open_loop
@@ -49,13 +52,12 @@ def load(
 ) -> Any:
     """Run a short load test."""
     profile = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0} | settings
-    return newman.run_load(
+    return load_test.run(
         LoadSettings(**profile),
+        Api(url, "eu-west-1"),
+        collection_files.own("load"),
         label="current",
         memory_mb=512,
-        base_url=url,
-        credentials=None,
-        region="eu-west-1",
         folder=folder / "load",
         plan=plan,
         on_wait=on_wait,
@@ -63,12 +65,11 @@ def load(
     )
 
 
-def smoke(url: str, folder: Path, **arguments: Any) -> Any:
+def smoke(url: str, folder: Path, collection: Path | None = None, **arguments: Any) -> Any:
     """Run the smoke test."""
-    return newman.run_smoke(
-        base_url=url,
-        credentials=None,
-        region="eu-west-1",
+    return newman.smoke(
+        Api(url, "eu-west-1"),
+        CollectionFiles(collection) if collection else collection_files.own("smoke"),
         log=folder / "smoke.log",
         timeout_s=30,
         **arguments,
@@ -233,13 +234,12 @@ def test_an_iteration_under_way_is_finished(api: AskedServer, tmp_path: Path) ->
 def test_progress_is_told(api: AskedServer, tmp_path: Path) -> None:
     """About every second: how far, how many requests, errors and users."""
     told: list[Any] = []
-    newman.run_load(
+    load_test.run(
         LoadSettings(virtual_users=2, ramp_up_s=0.0, duration_s=2.5, pacing_ms=100),
+        Api(api.url, "eu-west-1"),
+        collection_files.own("load"),
         label="current",
         memory_mb=512,
-        base_url=api.url,
-        credentials=None,
-        region="eu-west-1",
         folder=tmp_path / "load",
         on_progress=told.append,
     )
@@ -282,7 +282,7 @@ def test_smoke_waits_until_a_new_api_is_ready(api: AskedServer, tmp_path: Path) 
     """Ready are five good answers in a row over new connections; one bad one starts them anew."""
     bad = (403, 200, 0, 200, 200, 200, 200, 500, 200, 404, 429)
     begin(api, *bad)
-    seen: list[newman.NotReady] = []
+    seen: list[NotReady] = []
     result = smoke(f"{api.url}/v1/", tmp_path, on_wait=seen.append, ready_s=30.0)
     assert [one.last.split(" ECONN")[0].split(": ")[0] for one in seen] == [
         '403 {"message":"Missing Authentication Token"}',
@@ -335,7 +335,7 @@ def test_an_api_that_never_becomes_ready(
 def test_a_load_test_waits_as_well(api: AskedServer, tmp_path: Path) -> None:
     """What was answered before is in no figure."""
     begin(api, 403, 200, 0)
-    seen: list[newman.NotReady] = []
+    seen: list[NotReady] = []
     result = load(api.url, tmp_path, on_wait=seen.append, ready_s=30.0)
     assert len(seen) == 2
     assert result.errors == 0
@@ -361,7 +361,7 @@ def test_any_collection_is_waited_for(api: AskedServer, tmp_path: Path) -> None:
     folder = {"name": "orders", "item": items, "event": test_of(404)}
     collection.write_text(json.dumps({"info": {"name": "mine"}, "item": [folder]}))
     api.behaviour = lambda number: (0.0, 404 if number != 2 else 403)
-    seen: list[newman.NotReady] = []
+    seen: list[NotReady] = []
     assert smoke(api.url, tmp_path, collection=collection, on_wait=seen.append, ready_s=30.0).passed
     assert [one.last for one in seen] == ["403 {}"]
     assert [path.split("/")[1] for _, path, _ in api.seen] == ["orders"] * 9
@@ -370,12 +370,13 @@ def test_any_collection_is_waited_for(api: AskedServer, tmp_path: Path) -> None:
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from lambda_dyno.load.drivers import newman
 from lambda_dyno.core.config import LoadSettings
-newman.run_load(
+from lambda_dyno.load import collection_files, load_test
+from lambda_dyno.load.driver import Api
+load_test.run(
     LoadSettings(virtual_users=3, ramp_up_s=0.0, duration_s=60.0, pacing_ms=50),
-    label="current", memory_mb=512, base_url=sys.argv[1], credentials=None,
-    region="eu-west-1", folder=Path(sys.argv[2]),
+    Api(sys.argv[1], "eu-west-1"), collection_files.own("load"),
+    label="current", memory_mb=512, folder=Path(sys.argv[2]),
     on_progress=lambda _: print("going", flush=True),
 )
 """
@@ -421,8 +422,7 @@ def test_a_broken_collection_is_named(
     """No driver starts."""
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({"item": "nothing"})[:-3])
-    for name in ("SMOKE_COLLECTION", "LOAD_COLLECTION"):
-        monkeypatch.setattr(newman, name, broken)
+    monkeypatch.setattr(collection_files, "own", lambda _: CollectionFiles(broken))
     with pytest.raises(UserError, match=rf"{broken}: not JSON"):
         test("http://127.0.0.1:9", tmp_path)
     assert not drivers()

@@ -249,7 +249,7 @@ class CollectionSettings(_Section):
     """What a test asks; files are relative to the folder of dyno.toml."""
 
     collection: str = ""  # empty: postman/smoke.postman_collection.json, or load....
-    environment: str = ""  # as Newman's -e, -g and -d
+    environment: str = ""  # of Postman, as are globals
     globals: str = ""
     data: str = ""  # rows of iterations, JSON or CSV
     api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl

@@ -144,12 +144,12 @@ class SmokeFailure:
 
 @dataclass(frozen=True, slots=True)
 class SmokeResult:
-    """Outcome of the smoke collection, counted as Newman's command line counts.
+    """Outcome of the smoke collection, counted as Postman's own command line counts.
 
     Attributes:
         requests: With those that scripts send.
         assertions: With those that are skipped.
-        failures: What Newman counts as failed.
+        failures: What counts as failed.
         skipped: Assertions that the collection leaves out (`pm.test.skip`).
     """
 

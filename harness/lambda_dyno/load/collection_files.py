@@ -1,7 +1,7 @@
 """Postman collections as people export them: which files a test takes, and whether they are some.
 
-Newman reads them, as its command line does (`postman/driver/newman.mjs`). Here they are looked at
-before anything is made, so that a run does not deploy an environment for a broken file.
+A load driver reads them. Here they are looked at before anything is made, so that a run does not
+deploy an environment for a broken file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from lambda_dyno.core import assets
 from lambda_dyno.core.config import SETTINGS_FILE, CollectionSettings, Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import read_bytes
@@ -24,7 +25,7 @@ STEPS = ("smoke", "load")
 
 @dataclass(frozen=True, slots=True)
 class CollectionFiles:
-    """What a test asks, and with which variables: Newman's `-e`, `-g` and `-d`.
+    """What a test asks, and with which variables.
 
     Attributes:
         collection: The collection, of format v1, v2.0 or v2.1.
@@ -40,11 +41,6 @@ class CollectionFiles:
     globals: Path | None = None
     data: Path | None = None
     api_variable: str = ""
-
-    @classmethod
-    def of(cls, collection: Path | CollectionFiles) -> CollectionFiles:
-        """Return the files of a test that names its collection alone, or all of them."""
-        return collection if isinstance(collection, CollectionFiles) else cls(collection)
 
     def paths(self) -> dict[str, Path]:
         """Return the files that there are, by the settings' names."""
@@ -62,7 +58,7 @@ class CollectionFiles:
         return {**paths, "api_variable": self.api_variable}
 
     def check(self, named: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Make sure that Newman can run them.
+        """Make sure that a driver can run them.
 
         Args:
             named: Where a file is named, such as {"data": "envs/dev/dyno.toml: [load] data"}.
@@ -77,6 +73,11 @@ class CollectionFiles:
                 if name not in named:
                     raise
                 raise UserError(f"{named[name]}: {error}") from error
+
+
+def own(step: str) -> CollectionFiles:
+    """Return this project's own collection for the CRUD API: "smoke" or "load"."""
+    return CollectionFiles(assets.root() / "postman" / f"{step}.postman_collection.json")
 
 
 def of_settings(project: Path, env: Env, step: str) -> CollectionFiles:
@@ -200,7 +201,7 @@ def _json(path: Path) -> Any:
 
 
 def _text(path: Path) -> str:
-    """Return the text of a file that may begin with a byte order mark, as Newman reads it.
+    """Return the text of a file that may begin with a byte order mark, as Postman takes it.
 
     Raises:
         UserError: It cannot be read, or is empty.

@@ -89,7 +89,7 @@ def plan_of(load: LoadSettings) -> ClosedPlan | OpenPlan:
     return open_loop(stages or rate, users=load.virtual_users, random_seed=seed)
 
 
-def in_words(load: LoadSettings) -> str:
+def describe(load: LoadSettings) -> str:
     """Return what settings ask for, such as "closed loop, 10 users, ramp-up 2 s, 15 s"."""
     if load.stages:
         steps = ", ".join(f"to {s.level:g} in {s.duration_s:g} s" for s in load.stages)

@@ -35,7 +35,7 @@ def header(env: str, settings: Settings, *, workers: int, keep: bool, runs: Path
     return [
         f"dyno: env {env} on {where}{each}{stays}; evidence in {runs}",
         f"dyno: tuning {sizes} MB, {tuning.num} invocations each, {tuning.strategy}",
-        f"dyno: load {schedule.in_words(settings.load)}",
+        f"dyno: load {schedule.describe(settings.load)}",
         f"dyno: slo {limits(settings.slo)}",
         *([f"dyno: {comparison(settings.regression)}"] if settings.regression.baseline else []),
     ]

@@ -24,6 +24,7 @@ from markupsafe import Markup
 from lambda_dyno import __version__
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import named
+from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.report import (
@@ -133,7 +134,7 @@ def _samples_of(result: RunResult, folder: Path) -> Samples:
         path = folder / load.samples_path
         if not load.samples_path or not path.is_file() or path.stat().st_size > _MOST_BYTES:
             continue
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, UnreadableError):
             found[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
     return found
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lambda_dyno.compare.baseline import Baseline
 from lambda_dyno.compare.fresh_environments import Sandboxes, renewable
-from lambda_dyno.compare.interleaved_driver import Turn, TurnDriver
+from lambda_dyno.compare.interleaved_driver import InterleavedDriver, Turn
 from lambda_dyno.compare.invocations import costs_usd
 from lambda_dyno.core.config import RegressionSettings
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, EXIT_PASS, StepError
@@ -243,7 +243,7 @@ class _Pairs:
 
     versions: Mapping[Version, Run]
     sandboxes: Mapping[Version, Sandboxes]
-    driver: TurnDriver | None  # None: latencies are not compared
+    driver: InterleavedDriver | None  # None: latencies are not compared
     settings: RegressionSettings
     priced: bool
     step: Step
@@ -325,19 +325,19 @@ class _Pairs:
                 )
 
 
-def _driver(candidate: Run, versions: Mapping[Version, Run]) -> AbstractContextManager[TurnDriver]:
+def _driver(
+    candidate: Run, versions: Mapping[Version, Run]
+) -> AbstractContextManager[InterleavedDriver]:
     for run in versions.values():
         for output in ("api_url", "function_alias"):
             if not run.result.outputs.get(output):
                 raise StepError("compare", f"{run.result.name_prefix} has no output {output}")
-    return TurnDriver.running(
+    return InterleavedDriver.running(
         candidate.env.settings.load,
-        {name: run.result.outputs["api_url"] for name, run in versions.items()},
-        credentials=candidate.api_credentials(),
-        region=candidate.account.region,
+        {name: run.api for name, run in versions.items()},
+        candidate.collection("load"),
         folder=candidate.folder.load,
         log=candidate.folder.logs / "compare.log",
-        collection=candidate.collection("load"),
     )
 
 

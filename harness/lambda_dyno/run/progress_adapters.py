@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from lambda_dyno.core.progress import Step
 from lambda_dyno.environments.environment import OnChange
-from lambda_dyno.load.samples import LoadProgress
+from lambda_dyno.load.driver import LoadProgress, NotReady, OnProgress, OnWait
 from lambda_dyno.terraform.command import Change
-
-if TYPE_CHECKING:
-    from lambda_dyno.load.drivers.newman import NotReady
 
 
 def resources(step: Step, text: str, changes: list[str] | None = None) -> OnChange:
@@ -38,7 +34,7 @@ def counted(changes: Sequence[str]) -> str:
     return f"{len(changes)} changes" if changes else "nothing to change"
 
 
-def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
+def load(step: Step, text: str) -> OnProgress:
     """Return what shows how far a load test is."""
 
     def progressed(done: LoadProgress) -> None:
@@ -51,7 +47,7 @@ def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
     return progressed
 
 
-def readiness(step: Step) -> Callable[[NotReady], None]:
+def readiness(step: Step) -> OnWait:
     """Return what shows that an API is waited for, and what it answers."""
 
     def waiting(seen: NotReady) -> None:

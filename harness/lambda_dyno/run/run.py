@@ -50,8 +50,9 @@ from lambda_dyno.environments.environment import Environment
 from lambda_dyno.gates import slo
 from lambda_dyno.load import collection_files, rounds
 from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.samples import read_samples
-from lambda_dyno.load.schedule import in_words
+from lambda_dyno.load.schedule import describe
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run import preflight, progress_adapters
 from lambda_dyno.runs import result_store, run_folder
@@ -318,18 +319,16 @@ class Run:
 
     def try_smoke(self) -> SmokeResult:
         """Ask the API everything once, and return which assertions do not hold."""
-        from lambda_dyno.load.drivers import newman
+        from lambda_dyno.load import drivers
 
         self._require_api("smoke")
         with self._step("smoke", "asking every operation once") as step:
-            smoke = newman.run_smoke(
-                base_url=self.result.outputs["api_url"],
-                credentials=self.api_credentials(),
-                region=self.account.region,
+            smoke = drivers.DRIVER.smoke(
+                self.api,
+                self.collection("smoke"),
                 log=self.folder.logs / "smoke.log",
                 timeout_s=120,
                 on_wait=progress_adapters.readiness(step),
-                collection=self.collection("smoke"),
             )
             self._add(smoke=smoke)
             step.update(smoke.counts)
@@ -424,7 +423,7 @@ class Run:
         self._require_api("load")
         profile = self.env.settings.load
         results: list[LoadResult] = []
-        with self._step("load", in_words(profile)) as step:
+        with self._step("load", describe(profile)) as step:
             for label, memory_mb in self._sizes().items():
                 before = self._loaded(label, memory_mb)
                 if before is not None:
@@ -459,7 +458,7 @@ class Run:
         """
         self._require_api("load")
         memory_mb = int(self.result.outputs["memory_mb"])
-        with self._step("load", in_words(profile)) as step:
+        with self._step("load", describe(profile)) as step:
             self._deploy_memory(memory_mb, step)
             series = self.load_series(profile, label, memory_mb, step)
             self.keep_load(series.result)
@@ -497,29 +496,25 @@ class Run:
             memory_mb: What is deployed.
             step: Where progress goes.
         """
-        from lambda_dyno.load import ceiling
-        from lambda_dyno.load.drivers import newman
+        from lambda_dyno.load import ceiling, load_test
 
-        credentials = self.api_credentials()
-        collection = self.collection("load")
+        api, files = self.api, self.collection("load")
         step.update("measuring what the load driver itself can do (once)")
         most = ceiling.requests_per_s(
-            self.project / ".cache", collection, signed=credentials is not None
+            self.project / ".cache", files, signed=api.credentials is not None
         )
 
         def run_round(name: str) -> LoadResult:
             text = f"{profile.loop} loop at {memory_mb} MB ({name})"
-            found = newman.run_load(
+            found = load_test.run(
                 profile,
+                api,
+                files,
                 label=name,
                 memory_mb=memory_mb,
-                base_url=self.result.outputs["api_url"],
-                credentials=credentials,
-                region=self.account.region,
                 folder=self.folder.load,
                 on_progress=progress_adapters.load(step, text),
                 on_wait=progress_adapters.readiness(step),
-                collection=collection,
             )
             return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
 
@@ -756,16 +751,14 @@ class Run:
                 f"size: with {memory_mb} it has {found} MB. Use it there, or name it otherwise.",
             )
 
-    def api_credentials(self) -> Any:
-        """Return the keys that sign requests, where the API wants them signed.
+    @property
+    def api(self) -> Api:
+        """The API, with keys that sign requests where it wants them signed.
 
         So does an embedded AWS in all accounts but one: whose API is meant is only in the
         signature.
         """
-        from lambda_dyno.load.drivers import newman
-
         elsewhere = self.account.endpoint and self.account.account_id != server.DEFAULT_ACCOUNT
-        if self.result.outputs["api_authorization"] != "AWS_IAM" and not elsewhere:
-            return None
-        keys = self.account.session.get_credentials().get_frozen_credentials()
-        return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
+        signed = self.result.outputs["api_authorization"] == "AWS_IAM" or elsewhere
+        keys = ApiCredentials.of(self.account.session) if signed else None
+        return Api(self.result.outputs["api_url"], self.account.region, keys)

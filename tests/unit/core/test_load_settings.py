@@ -8,7 +8,7 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings, Settings, parse_settings, with_overrides
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.load.schedule import ClosedPlan, OpenPlan, in_words, plan_of
+from lambda_dyno.load.schedule import ClosedPlan, OpenPlan, describe, plan_of
 
 
 def load(**keys: Any) -> LoadSettings:
@@ -126,4 +126,4 @@ def test_what_does_not_fit_together_is_refused(keys: dict[str, Any], message: st
 )
 def test_a_load_in_words(settings: dict[str, Any], words: str) -> None:
     """The header, the report and the run say the same."""
-    assert in_words(load(**settings)) == words
+    assert describe(load(**settings)) == words

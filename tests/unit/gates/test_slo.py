@@ -22,7 +22,8 @@ from lambda_dyno.core.results import (
     TuningResult,
 )
 from lambda_dyno.gates.slo import evaluate
-from lambda_dyno.load.samples import Drive, DriverUsage, summarise
+from lambda_dyno.load.driver import DriverReport, DriverUsage
+from lambda_dyno.load.samples import summarise
 
 LOAD = LoadResult(
     label="current",
@@ -365,9 +366,9 @@ def samples_of(latencies, *, errors=()):
 
 def result_of(samples):
     """Return the load result of samples."""
-    drive = Drive(elapsed_s=10.0, drivers=(DriverUsage(0.2, 2.0),), machine_cpu_ratio=0.4)
+    report = DriverReport(elapsed_s=10.0, drivers=(DriverUsage(0.2, 2.0),), machine_cpu_ratio=0.4)
     profile = LoadSettings(virtual_users=4, ramp_up_s=1.0, duration_s=10.0)
-    return summarise(samples, drive, profile, label="current", memory_mb=512)
+    return summarise(samples, report, profile, label="current", memory_mb=512)
 
 
 def judged(limits, samples, **options):
