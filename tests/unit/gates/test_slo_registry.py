@@ -74,12 +74,9 @@ def test_latency_limits_are_those_with_a_quantile() -> None:
     assert named == {key: one.quantile for key, one in SLO_KEYS.items() if one.quantile}
 
 
-@pytest.mark.parametrize("env", ["local", "dev", "test", "prod"])
-def test_the_settings_that_people_copy_have_every_key(env: str) -> None:
-    """The README shows all keys of [slo], and the environments here have every limit."""
+def test_the_readme_shows_every_key() -> None:
+    """Those of [slo], limits and others."""
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
     (shown,) = [block for block in blocks if "[slo]" in block and "[deploy]" in block]
     assert tomllib.loads(shown)["slo"].keys() == SloSettings.model_fields.keys()
-    settings = (PROJECT / "envs" / env / "dyno.toml").read_text(encoding="utf-8")
-    assert tomllib.loads(settings)["slo"].keys() >= SLO_KEYS.keys()
