@@ -51,12 +51,7 @@ class InterleavedDriver:
     ) -> Iterator[InterleavedDriver]:
         """Start the driver; arguments and errors as of `LoadDriver.turns`.
 
-        Args:
-            profile: Its users, their pace and their time-out hold for each turn.
-            apis: By version, all with the same region and credentials.
-            files: What an iteration asks.
-            folder: For the samples of a turn while it lasts; made if missing.
-            log: File for everything the driver prints.
+        The folder, which is made if it is missing, has a turn's samples while it lasts.
         """
         folder.mkdir(parents=True, exist_ok=True)
         with drivers.DRIVER.turns(profile, apis, files, folder=folder, log=log) as turns:

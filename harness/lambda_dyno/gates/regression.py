@@ -19,9 +19,7 @@ Every check has one of three outcomes:
 
 The rates of error, over all checks and all looks of a run together:
 
-- `alpha`: most runs that fail although nothing got worse. The checks share it by Holm's method
-  (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
-  Statistics 6 (1979));
+- `alpha`: most runs that fail although nothing got worse. The checks share it by Holm's method;
 - `risk`: most runs that pass although a figure is worse by the margin or more. All checks must
   pass, so they need not share it.
 
@@ -51,7 +49,7 @@ from lambda_dyno.core.results import (
 from lambda_dyno.gates.checks import number
 from lambda_dyno.statistics.quantiles import smooth_percentile
 from lambda_dyno.statistics.signed_rank import SignedRank, least_pairs
-from lambda_dyno.statistics.spending import spent
+from lambda_dyno.statistics.spending import holm_levels, spent
 from lambda_dyno.statistics.stats import Interval
 
 Version = Literal["baseline", "candidate"]
@@ -262,7 +260,8 @@ def compare(
     sources = {FIGURES[name].of for name in checks}
     ordered = {of: (_sorted(baseline, of), _sorted(candidate, of)) for of in sources}
     measured = {name: _measure(FIGURES[name], *ordered[FIGURES[name].of]) for name in checks}
-    levels = _holm(measured, rules)
+    p_values = {name: one.ranks.p_value() if one.ranks else 1.0 for name, one in measured.items()}
+    levels = holm_levels(p_values, rules.alpha)
     found = tuple(_judge(name, measured[name], levels[name], rules) for name in checks)
     return Comparison(found, len(baseline), margin)
 
@@ -318,24 +317,6 @@ def _log_ratio(baseline: float, candidate: float) -> float:
     if math.isinf(baseline) or math.isinf(candidate):
         return _BEYOND if math.isinf(candidate) else -_BEYOND
     return math.log(candidate / baseline)
-
-
-def _holm(measured: Mapping[str, _Measured], rules: _Rules) -> dict[str, float]:
-    """Return each check's share of alpha: the smallest p-value against alpha / m, and so on.
-
-    When one is not below its share, those after it have no larger one.
-    """
-    p_values = {name: _p_value(one) for name, one in measured.items()}
-    levels, left = {}, rules.checks
-    for name in sorted(p_values, key=lambda name: p_values[name]):
-        levels[name] = rules.alpha / left
-        if p_values[name] <= levels[name]:
-            left -= 1
-    return levels
-
-
-def _p_value(measured: _Measured) -> float:
-    return 1.0 if measured.ranks is None else measured.ranks.p_value()
 
 
 def _judge(name: str, measured: _Measured, alpha: float, rules: _Rules) -> RatioCheck:

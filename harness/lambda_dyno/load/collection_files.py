@@ -44,13 +44,7 @@ class CollectionFiles:
 
     def paths(self) -> dict[str, Path]:
         """Return the files that there are, by the settings' names."""
-        files = {
-            "collection": self.collection,
-            "environment": self.environment,
-            "globals": self.globals,
-            "data": self.data,
-        }
-        return {name: path for name, path in files.items() if path is not None}
+        return {name: path for name in _CHECKS if (path := getattr(self, name)) is not None}
 
     def for_driver(self) -> dict[str, str]:
         """Return what the driver takes."""
@@ -102,17 +96,9 @@ def of_deployment(project: Path, env: Env, step: str) -> CollectionFiles:
 
 
 def _of(project: Path, env: Env, step: str, settings: CollectionSettings) -> CollectionFiles:
-    def path(value: str) -> Path | None:
-        return env.folder / value if value else None
-
-    default = project / "postman" / f"{step}.postman_collection.json"
-    return CollectionFiles(
-        path(settings.collection) or default,
-        path(settings.environment),
-        path(settings.globals),
-        path(settings.data),
-        settings.api_variable,
-    )
+    paths = {name: env.folder / value for name in _CHECKS if (value := getattr(settings, name))}
+    paths.setdefault("collection", project / "postman" / f"{step}.postman_collection.json")
+    return CollectionFiles(**paths, api_variable=settings.api_variable)
 
 
 def check(project: Path, env: Env) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from lambda_dyno.compare.interleaved_driver import InterleavedDriver
@@ -15,7 +16,7 @@ from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.load import ceiling, drivers, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.driver import Api, LoadDriver
+from lambda_dyno.load.driver import Api, ApiCredentials, LoadDriver
 from lambda_dyno.load.samples import read_samples
 from tests.support import asked_server, plain_driver
 from tests.support.asked_server import AskedServer
@@ -56,6 +57,30 @@ def test_each_driver_has_the_functions_of_the_protocol(name: str) -> None:
     wanted = list(inspect.signature(getattr(LoadDriver, name)).parameters)[1:]
     for driver in (drivers.newman, plain_driver):
         assert list(inspect.signature(getattr(driver, name)).parameters) == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here", "ready_s"),
+    [
+        ("http://127.0.0.1:4566/v1", True, 5.0),
+        ("http://[::1]:4566/v1", True, 5.0),
+        ("http://x.localhost:4566/v1", True, 5.0),
+        ("https://x.execute-api.eu-west-1.amazonaws.com/v1", False, 90.0),
+    ],
+)
+def test_an_api_on_aws_gets_more_time_to_become_ready(
+    url: str, is_here: bool, ready_s: float
+) -> None:
+    """One of this machine has one host, which knows a deployment at once."""
+    api = Api(url, "eu-west-1")
+    assert (api.is_here, api.ready_s) == (is_here, ready_s)
+
+
+@pytest.mark.parametrize("token", ["t", None])
+def test_keys_are_those_that_a_session_has_now(token: str | None) -> None:
+    """With the token of a role, and without one of a user's."""
+    session = boto3.Session("AKIA", "secret", token)
+    assert ApiCredentials.of(session) == ApiCredentials("AKIA", "secret", token or "")
 
 
 def test_another_driver_loads_an_api(

@@ -27,7 +27,6 @@ from lambda_dyno.core.results import SmokeFailure, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import (
     Api,
-    ApiCredentials,
     DriverReport,
     DriverUsage,
     LoadProgress,
@@ -119,8 +118,12 @@ def smoke(
         **_config("smoke", api, files, wait_s, _SMOKE_REQUEST_TIMEOUT_MS),
         "limit_ms": 1000 * timeout_s,
     }
-    limit_s = timeout_s + 2 * wait_s + _SMOKE_SLACK_S
-    done = _drive("smoke", config, api, log, limit_s, _on_waiting(on_wait))
+
+    def follow(event: Event) -> None:
+        if event["event"] == "waiting":
+            on_wait(_not_ready(event))
+
+    done = _drive("smoke", config, api, log, timeout_s + 2 * wait_s + _SMOKE_SLACK_S, follow)
     failures = [SmokeFailure(**failure) for failure in done["failures"]]
     if "not_ready" in done:
         waited = _not_ready(done["not_ready"])
@@ -145,11 +148,11 @@ def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverRepo
         "duration_ms": test.plan.duration_s * 1000,
     }
     machine = MachineMeter()
-    waiting = _on_waiting(on_wait)
 
     def follow(event: Event) -> None:
-        waiting(event)
         match event["event"]:
+            case "waiting":
+                on_wait(_not_ready(event))
             case "go":
                 machine.start()
             case "done":
@@ -269,16 +272,8 @@ def _plan(plan: ClosedPlan | OpenPlan, pacing_ms: int) -> Event:
 
 
 def _processes(users: int) -> int:
-    """Return how many driver processes so many users get: one per core, none without a user."""
+    """Return how many driver processes so many users get: one per core."""
     return min(users, usable_cores())
-
-
-def _on_waiting(on_wait: OnWait) -> Callable[[Event], None]:
-    def follow(event: Event) -> None:
-        if event["event"] == "waiting":
-            on_wait(_not_ready(event))
-
-    return follow
 
 
 def _not_ready(event: Event) -> NotReady:
@@ -363,8 +358,9 @@ class _EventReader:
 def _environment(api: Api) -> dict[str, str]:
     """Return the driver's environment: the user's, with just the keys it is to sign with."""
     result = {k: v for k, v in os.environ.items() if k not in _CREDENTIAL_VARIABLES}
-    if api.credentials is not None:
-        result |= dict(zip(_CREDENTIAL_VARIABLES, _values(api.credentials), strict=True))
+    if (keys := api.credentials) is not None:
+        values = (keys.access_key, keys.secret_key, keys.session_token)
+        result |= dict(zip(_CREDENTIAL_VARIABLES, values, strict=True))
     modules = _node_modules()
     if modules is not None:
         result["NODE_PATH"] = os.pathsep.join(filter(None, (str(modules), result.get("NODE_PATH"))))
@@ -373,7 +369,3 @@ def _environment(api: Api) -> dict[str, str]:
         for name in ("NO_PROXY", "no_proxy"):
             result[name] = ",".join(filter(None, (result.get(name), api.host)))
     return result
-
-
-def _values(keys: ApiCredentials) -> tuple[str, str, str]:
-    return keys.access_key, keys.secret_key, keys.session_token
