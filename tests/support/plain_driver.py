@@ -1,7 +1,7 @@
 """A load driver in plain Python: the smallest that there can be, and the example of docs/recipes.
 
-It sends the requests of a Postman collection with their bodies, but runs no scripts, so what it
-holds an API to are the answers' statuses.
+It sends the requests of a Postman collection with their bodies, but runs no scripts and signs
+nothing, so what it holds an API to are the answers' statuses.
 """
 
 from __future__ import annotations
