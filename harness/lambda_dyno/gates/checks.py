@@ -73,6 +73,11 @@ def _tell_apart(measured: float, limit: float, percent: bool) -> tuple[str, str]
     return texts[0] + sign, texts[1] + sign
 
 
+def finite(value: float | None, factor: float = 1.0) -> float | None:
+    """Return a number as a result has it; what is not known, or infinite, is None there."""
+    return value * factor if value is not None and math.isfinite(value) else None
+
+
 def number(value: float, digits: int = 3) -> str:
     """Write a number plainly: 3 significant digits, all digits before the point."""
     if value == 0:

@@ -46,7 +46,7 @@ from lambda_dyno.core.results import (
     Sample,
     overall,
 )
-from lambda_dyno.gates.checks import number
+from lambda_dyno.gates.checks import finite, number
 from lambda_dyno.statistics.quantiles import smooth_percentile
 from lambda_dyno.statistics.signed_rank import SignedRank, least_pairs
 from lambda_dyno.statistics.spending import holm_levels, spent
@@ -151,38 +151,11 @@ CHECKS = ("p50", "p95", "cost")
 
 
 @dataclass(frozen=True, slots=True)
-class RatioCheck:
-    """What the pairs say of one figure.
-
-    Attributes:
-        name: Its key in `FIGURES`.
-        baseline: The figure in the middle one of the baseline's blocks; None if unknown.
-        candidate: The same of the candidate.
-        ratio: Candidate / baseline as estimated from the pairs; None if unknown.
-        interval: The ratio's bounds. The low one is wrong with probability `alpha`, the high
-            one with this look's share of the risk; an open one is 0 or infinite.
-        alpha: What Holm's method and this look left to the check.
-        outcome: See the module.
-        reason: The same as a sentence.
-    """
-
-    name: str
-    baseline: float | None
-    candidate: float | None
-    ratio: float | None
-    interval: Interval
-    alpha: float
-    outcome: Outcome
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """What all the pairs say of all the figures."""
 
-    checks: tuple[RatioCheck, ...]
+    checks: tuple[RegressionCheck, ...]
     pairs: int
-    margin: float
 
     @property
     def outcome(self) -> Outcome:
@@ -193,10 +166,6 @@ class Comparison:
     def more_would_help(self) -> bool:
         """Whether it is open for want of pairs, and not because something was not measured."""
         return self.outcome == "inconclusive" and all(c.ratio is not None for c in self.checks)
-
-    def records(self) -> tuple[RegressionCheck, ...]:
-        """Return the checks as a run's evidence has them."""
-        return tuple(_record(check) for check in self.checks)
 
 
 def slo_checks(found: RegressionResult) -> tuple[Check, ...]:
@@ -210,25 +179,6 @@ def slo_checks(found: RegressionResult) -> tuple[Check, ...]:
 def undecided(check: RegressionCheck, reason: str) -> RegressionCheck:
     """Return a check of measurements that prove nothing."""
     return replace(check, outcome="inconclusive", reason=f"{FIGURES[check.name].word}: {reason}")
-
-
-def _record(check: RatioCheck) -> RegressionCheck:
-    figure = FIGURES[check.name]
-
-    def finite(value: float | None, factor: float = 1.0) -> float | None:
-        return value * factor if value is not None and math.isfinite(value) else None
-
-    return RegressionCheck(
-        name=check.name,
-        unit=figure.unit,
-        baseline=finite(check.baseline, figure.factor),
-        candidate=finite(check.candidate, figure.factor),
-        ratio=check.ratio,
-        ratio_low=check.interval.low or None,
-        ratio_high=finite(check.interval.high),
-        outcome=check.outcome,
-        reason=check.reason,
-    )
 
 
 def compare(
@@ -263,7 +213,7 @@ def compare(
     p_values = {name: one.ranks.p_value() if one.ranks else 1.0 for name, one in measured.items()}
     levels = holm_levels(p_values, rules.alpha)
     found = tuple(_judge(name, measured[name], levels[name], rules) for name in checks)
-    return Comparison(found, len(baseline), margin)
+    return Comparison(found, len(baseline))
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,31 +269,39 @@ def _log_ratio(baseline: float, candidate: float) -> float:
     return math.log(candidate / baseline)
 
 
-def _judge(name: str, measured: _Measured, alpha: float, rules: _Rules) -> RatioCheck:
-    """Hold one figure's interval against the margin."""
-    ranks = measured.ranks
-    ratio, interval = None, Interval(0.0, math.inf)
-    outcome: Outcome = "inconclusive"
-    reason = measured.missing
-    if ranks is not None:
-        ratio = math.exp(ranks.estimate)
-        interval = Interval(
-            math.exp(ranks.lower_bound(alpha)), math.exp(ranks.upper_bound(rules.risk))
-        )
-        if interval.high <= 1 + rules.margin:
-            outcome = "pass"
-        elif interval.low > 1 and ratio >= 1 + rules.margin:
-            outcome = "fail"
-        reason = _sentence(FIGURES[name], measured, ranks.pairs, interval, outcome, rules)
-    return RatioCheck(
+def _judge(name: str, measured: _Measured, alpha: float, rules: _Rules) -> RegressionCheck:
+    """Hold one figure's ratio against the margin.
+
+    The ratio's low bound is wrong with probability `alpha`, the high one with `rules.risk`.
+    """
+    figure, ranks = FIGURES[name], measured.ranks
+    check = RegressionCheck(
         name=name,
-        baseline=measured.baseline,
-        candidate=measured.candidate,
+        unit=figure.unit,
+        baseline=finite(measured.baseline, figure.factor),
+        candidate=finite(measured.candidate, figure.factor),
+        ratio=None,
+        ratio_low=None,
+        ratio_high=None,
+        outcome="inconclusive",
+        reason=measured.missing,
+    )
+    if ranks is None:
+        return check
+    ratio = math.exp(ranks.estimate)
+    interval = Interval(math.exp(ranks.lower_bound(alpha)), math.exp(ranks.upper_bound(rules.risk)))
+    outcome: Outcome = "inconclusive"
+    if interval.high <= 1 + rules.margin:
+        outcome = "pass"
+    elif interval.low > 1 and ratio >= 1 + rules.margin:
+        outcome = "fail"
+    return replace(
+        check,
         ratio=ratio,
-        interval=interval,
-        alpha=alpha,
+        ratio_low=interval.low or None,
+        ratio_high=finite(interval.high),
         outcome=outcome,
-        reason=reason,
+        reason=_sentence(figure, measured, ranks.pairs, interval, outcome, rules),
     )
 
 

@@ -37,7 +37,7 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
-from lambda_dyno.gates.checks import CheckBuilder, number, requests
+from lambda_dyno.gates.checks import CheckBuilder, finite, number, requests
 from lambda_dyno.statistics.batches import Observations, percentile_interval, rate_interval
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval, least_samples, percentile
 
@@ -104,17 +104,12 @@ class _Loaded:
         """Return a percentile and its interval; None where there is no such number."""
         if self.latencies_ms is not None:
             return (
-                _finite(percentile(sorted(self.latencies_ms.values), q)),
+                finite(percentile(sorted(self.latencies_ms.values), q)),
                 percentile_interval(self.latencies_ms, q, self.confidence),
             )
         # a percentile that is not among those of a result needs the samples
         value = getattr(self.load.latency_ms, f"p{q * 100:g}", None)
-        return (None if value is None else _finite(value)), None
-
-    def error_interval(self) -> Interval | None:
-        if self.latencies_ms is None:
-            return None
-        return rate_interval(self.latencies_ms, math.isinf, self.confidence)
+        return finite(value), None
 
     def missing(self) -> str:
         """Return why the load test proves nothing, or an empty string."""
@@ -172,8 +167,9 @@ def _errors(check: CheckBuilder, evidence: _Evidence) -> Check:
     where = f"the error ratio at {load.memory_mb:,} MB"
     if load.requests:
         check = replace(check, measured=load.error_ratio)
-    if limit > 0:  # no number of requests proves that there is never an error
-        interval = loaded.error_interval()
+    # no number of requests proves that there is never an error
+    if limit > 0 and loaded.latencies_ms is not None:
+        interval = rate_interval(loaded.latencies_ms, math.isinf, loaded.confidence)
         check = replace(check, interval=interval, confidence=loaded.confidence)
     if reason := loaded.missing():
         return check.inconclusive(f"{where} cannot be judged: {reason}")
@@ -199,7 +195,7 @@ def _cost(check: CheckBuilder, evidence: _Evidence) -> Check:
     detail, reason = _deployed_detail(evidence.tuning)
     if detail is None or detail.cost_usd is None:
         return check.inconclusive(f"the cost was not measured: {reason or 'no price'}")
-    check = replace(check, measured=_finite(detail.cost_usd * 1e6))
+    check = replace(check, measured=finite(detail.cost_usd * 1e6))
     return check.compare(
         f"a million invocations at {detail.power:,} MB cost {{}} USD{{}}, limit {{}} USD, "
         f"{detail.count:,} invocations measured; {_REQUEST_FEE}"
@@ -223,7 +219,7 @@ def _distance(check: CheckBuilder, evidence: _Evidence) -> Check:
             f"the distance from the best was not measured: no {word} at {missing[0]:,} MB"
         )
     if scores[best_mb] > 0:  # zero is a measuring fault, not an infinitely good memory size
-        check = replace(check, measured=_finite(scores[own_mb] / scores[best_mb] - 1))
+        check = replace(check, measured=finite(scores[own_mb] / scores[best_mb] - 1))
     if tuning.kept_over and check.measured is not None and check.measured > limit:
         return check.inconclusive(
             f"{own_mb:,} MB measured {number(check.measured * 100)} % worse than {best_mb:,} MB, "
@@ -280,8 +276,3 @@ def _deployed_detail(tuning: TuningResult | None) -> tuple[PowerDetail | None, s
     if detail.count < LEAST_INVOCATIONS:
         return None, f"{detail.count:,} invocations at {where} are too few"
     return detail, ""
-
-
-def _finite(value: float) -> float | None:
-    """Return a number that can be compared and written as JSON, or None."""
-    return value if math.isfinite(value) else None

@@ -211,7 +211,7 @@ class _Measured:
             name: [latency for block in blocks for latency in block.latencies_ms]
             for name, blocks in self.blocks.items()
         }
-        checks = self.comparison.records()
+        checks = self.comparison.checks
         outcome = self.comparison.outcome
         if self.saturated:
             outcome = "inconclusive"
