@@ -10,21 +10,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.config import LoadSettings, LoadStage
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.load import collection_files, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, NotReady
 from lambda_dyno.load.drivers import newman
 from lambda_dyno.load.samples import read_samples
-from lambda_dyno.load.schedule import Stage, closed_loop, open_loop
 from tests.support import asked_server, aws_answers
 from tests.support.asked_server import AskedServer
 
@@ -44,22 +43,23 @@ def api() -> Iterator[AskedServer]:
 def load(
     url: str,
     folder: Path,
-    plan: Any = None,
     *,
+    stages: Sequence[tuple[float, float]] = (),
     on_wait: Any = lambda _: None,
     ready_s: float = 0.0,
     **settings: Any,
 ) -> Any:
     """Run a short load test."""
-    profile = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0} | settings
+    asked: dict[str, Any] = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0}
+    if stages:
+        asked = {"stages": [LoadStage(level=level, duration_s=s) for level, s in stages]}
     return load_test.run(
-        LoadSettings(**profile),
+        LoadSettings(**asked | settings),
         Api(url, "eu-west-1"),
         collection_files.own("load"),
         label="current",
         memory_mb=512,
         folder=folder / "load",
-        plan=plan,
         on_wait=on_wait,
         ready_s=ready_s,
     )
@@ -138,10 +138,8 @@ def test_pacing_spaces_iterations(api: AskedServer, tmp_path: Path) -> None:
 
 def test_stages_bring_users_and_take_them_away(api: AskedServer, tmp_path: Path) -> None:
     """One user, then three, then one again: the two come late and go early."""
-    plan = closed_loop(
-        [Stage(1, 0), Stage(1, 1), Stage(3, 0), Stage(3, 1), Stage(1, 0), Stage(1, 2)]
-    )
-    load(api.url, tmp_path, plan, pacing_ms=200)
+    stages = [(1, 0), (1, 1), (3, 0), (3, 1), (1, 0), (1, 2)]
+    load(api.url, tmp_path, stages=stages, pacing_ms=200)
     starts: dict[int, list[float]] = {}
     for sample in samples_of(tmp_path):
         if sample.request == "create":
@@ -162,12 +160,12 @@ def test_an_open_loop_counts_waits_and_who_never_came(api: AskedServer, tmp_path
     still waiting one request time-out after the end are errors.
     """
     api.behaviour = lambda _: (0.1, 200)
-    plan = open_loop([Stage(4, 0), Stage(4, 2)], users=2)
-    result = load(api.url, tmp_path, plan, request_timeout_ms=1000)
+    asked = {"loop": "open", "virtual_users": 2, "request_timeout_ms": 1000}
+    result = load(api.url, tmp_path, stages=[(4, 0), (4, 2)], **asked)
     samples = samples_of(tmp_path)
     never = [s for s in samples if s.error == "unserved"]
     begun = [s for s in samples if s.request == "create"]
-    assert len(begun) + len(never) == len(plan.arrivals_s) == 8
+    assert len(begun) + len(never) == 8
     assert result.errors_by_kind["unserved"] == len(never)
     assert set(result.errors_by_kind) <= {"unserved", "cut_off"}
     assert never

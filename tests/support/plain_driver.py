@@ -37,7 +37,7 @@ from lambda_dyno.load.driver import (
 )
 from lambda_dyno.load.machine import MachineMeter
 from lambda_dyno.load.samples import write_samples
-from lambda_dyno.load.schedule import ClosedPlan
+from lambda_dyno.load.schedule import ClosedSchedule
 
 _READY_ANSWERS = 5
 _TIMEOUT_S = 15.0
@@ -79,9 +79,9 @@ def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverRepo
     late = _wait_until_ready(test.api, asked[0], test.ready_s, on_wait)
     if late:
         raise StepError("load", str(late))
-    if not isinstance(test.plan, ClosedPlan):
+    if not isinstance(test.schedule, ClosedSchedule):
         raise StepError("load", "the plain driver has closed loops only")
-    lifetimes = test.plan.lifetimes_s
+    lifetimes = test.schedule.lifetimes_s
     path = test.folder / f"{test.name}-0.part.jsonl"
     pace = partial(_user, test.api, asked, test.pacing_ms / 1000, test.request_timeout_ms / 1000)
     samples, report = _measured(
@@ -89,7 +89,7 @@ def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverRepo
     )
     write_samples(samples, path)
     errors = sum(bool(sample.error) for sample in samples)
-    on_progress(LoadProgress(report.elapsed_s, test.plan.duration_s, len(samples), errors, 0))
+    on_progress(LoadProgress(report.elapsed_s, test.schedule.duration_s, len(samples), errors, 0))
     return report
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.results import SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.schedule import ClosedPlan, OpenPlan
+from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 
 # How long a new API may take to reach all hosts of API Gateway; one of this machine has one host.
 _READY_S = 90.0
@@ -146,7 +146,7 @@ class LoadTest:
     Attributes:
         api: What is asked. One that is not ready within `ready_s` is not loaded; 0 loads at once.
         files: What an iteration asks.
-        plan: When users come and go, or when iterations are due.
+        schedule: When users come and go, or when iterations are due.
         pacing_ms: Least time of one user's iteration, in a closed loop.
         request_timeout_ms: After how long a request without an answer is given up.
         folder: Where the driver puts NAME-*.part.jsonl, samples as of `load.samples`, and NAME.log.
@@ -158,7 +158,7 @@ class LoadTest:
 
     api: Api
     files: CollectionFiles
-    plan: ClosedPlan | OpenPlan
+    schedule: ClosedSchedule | OpenSchedule
     pacing_ms: int
     request_timeout_ms: int
     folder: Path

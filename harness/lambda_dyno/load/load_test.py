@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
@@ -18,7 +17,7 @@ from lambda_dyno.load.samples import (
     take_parts,
     write_samples,
 )
-from lambda_dyno.load.schedule import ClosedPlan, OpenPlan, plan_of
+from lambda_dyno.load.schedule import schedule_of
 
 
 def run(
@@ -31,7 +30,6 @@ def run(
     folder: Path,
     on_progress: OnProgress = lambda _: None,
     on_wait: OnWait = lambda _: None,
-    plan: ClosedPlan | OpenPlan | None = None,
     ready_s: float | None = None,
     only_here: bool = False,
 ) -> LoadResult:
@@ -51,8 +49,6 @@ def run(
             and LABEL.log go; made if missing.
         on_progress: As in `LoadDriver.load`.
         on_wait: As in `LoadDriver.load`.
-        plan: In place of the profile's own; of the profile `pacing_ms`, `warm_up_s` and
-            `request_timeout_ms` still hold.
         ready_s: How long the API gets to become ready; None is its own, 0 loads at once.
         only_here: As in `LoadTest`.
 
@@ -67,7 +63,7 @@ def run(
     test = LoadTest(
         api=api,
         files=files,
-        plan=plan or plan_of(profile),
+        schedule=schedule_of(profile),
         pacing_ms=profile.pacing_ms,
         request_timeout_ms=profile.request_timeout_ms,
         folder=folder,
@@ -75,8 +71,6 @@ def run(
         ready_s=api.ready_s if ready_s is None else ready_s,
         only_here=only_here,
     )
-    if not test.plan.users:
-        raise ValueError("a load test needs at least one user")
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder, label)
     samples_file = folder / f"{label}.jsonl"
@@ -90,7 +84,7 @@ def run(
         write_samples(samples, samples_file)
         if left_out:
             write_samples(left_out, folder / f"{label}-warm-up.jsonl")
-    result = summarise(
+    return summarise(
         samples,
         report,
         profile,
@@ -99,6 +93,3 @@ def run(
         samples_path=f"{folder.name}/{samples_file.name}",
         left_out=left_out,
     )
-    if plan is None:
-        return result
-    return replace(result, loop="open" if isinstance(plan, OpenPlan) else "closed", profile="")

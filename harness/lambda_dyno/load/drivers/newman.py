@@ -36,7 +36,7 @@ from lambda_dyno.load.driver import (
     OnWait,
 )
 from lambda_dyno.load.machine import MachineMeter, usable_cores
-from lambda_dyno.load.schedule import ClosedPlan, OpenPlan
+from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 from lambda_dyno.processes import process
 
 NODE_MIN = 20
@@ -143,9 +143,9 @@ def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverRepo
         "only_port": urlsplit(test.api.url).port if test.only_here else None,
         "folder": str(test.folder),
         "name": test.name,
-        "processes": _processes(test.plan.users),
-        "plan": _plan(test.plan, test.pacing_ms),
-        "duration_ms": test.plan.duration_s * 1000,
+        "processes": _processes(test.schedule.users),
+        "plan": _plan(test.schedule, test.pacing_ms),
+        "duration_ms": test.schedule.duration_s * 1000,
     }
     machine = MachineMeter()
 
@@ -159,9 +159,9 @@ def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverRepo
                 machine.stop()
             case "progress":
                 told = {name: value for name, value in event.items() if name != "event"}
-                on_progress(LoadProgress(duration_s=test.plan.duration_s, **told))
+                on_progress(LoadProgress(duration_s=test.schedule.duration_s, **told))
 
-    limit_s = test.plan.duration_s + 2 * (test.request_timeout_ms / 1000 + test.ready_s)
+    limit_s = test.schedule.duration_s + 2 * (test.request_timeout_ms / 1000 + test.ready_s)
     log = test.folder / f"{test.name}.log"
     done = _drive("load", config, test.api, log, limit_s + _LOAD_SLACK_S, follow)
     if "not_ready" in done:
@@ -264,10 +264,10 @@ def _config(
     }
 
 
-def _plan(plan: ClosedPlan | OpenPlan, pacing_ms: int) -> Event:
-    if isinstance(plan, OpenPlan):
-        return {"arrivals_ms": [1000 * at for at in plan.arrivals_s], "users": plan.users}
-    lifetimes = [[1000 * begin, 1000 * end] for begin, end in plan.lifetimes_s]
+def _plan(schedule: ClosedSchedule | OpenSchedule, pacing_ms: int) -> Event:
+    if isinstance(schedule, OpenSchedule):
+        return {"arrivals_ms": [1000 * at for at in schedule.arrivals_s], "users": schedule.users}
+    lifetimes = [[1000 * begin, 1000 * end] for begin, end in schedule.lifetimes_s]
     return {"lifetimes_ms": lifetimes, "pacing_ms": pacing_ms}
 
 
