@@ -16,7 +16,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 from lambda_dyno.core.config import LOAD_USERS_MAX, LoadSettings
 from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.reading import UnreadableError, read_object
 from lambda_dyno.core.results import LoadResult
 from lambda_dyno.load import drivers, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -125,11 +126,9 @@ def _measure(files: CollectionFiles, signed: bool) -> float:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    with suppress(UnreadableError):
+        return read_object(path)
+    return {}
 
 
 class _SaysYes(BaseHTTPRequestHandler):

@@ -10,11 +10,10 @@ from lambda_dyno.load import drivers
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, LoadTest, OnProgress, OnWait
 from lambda_dyno.load.samples import (
-    after_warm_up,
-    during_warm_up,
     remove_parts,
     summarise,
     take_parts,
+    without_warm_up,
     write_samples,
 )
 from lambda_dyno.load.schedule import schedule_of
@@ -78,9 +77,7 @@ def run(
         report = drivers.DRIVER.load(test, on_progress, on_wait)
     finally:
         # Also after a failure or Ctrl-C: what was measured is kept.
-        every = take_parts(folder, label)
-        samples = after_warm_up(every, profile.warm_up_s)
-        left_out = during_warm_up(every, profile.warm_up_s)
+        samples, left_out = without_warm_up(take_parts(folder, label), profile.warm_up_s)
         write_samples(samples, samples_file)
         if left_out:
             write_samples(left_out, folder / f"{label}-warm-up.jsonl")

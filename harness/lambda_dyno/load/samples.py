@@ -25,7 +25,7 @@ from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.files import named
-from lambda_dyno.core.reading import UnreadableError, read_text
+from lambda_dyno.core.reading import UnreadableError, read_bytes
 from lambda_dyno.core.results import LatencyStats, LoadResult, Sample
 from lambda_dyno.load.driver import DriverReport
 from lambda_dyno.load.schedule import describe
@@ -116,14 +116,12 @@ def saturation(report: DriverReport, p50_ms: float) -> str:
     )
 
 
-def after_warm_up(samples: Iterable[Sample], warm_up_s: float) -> list[Sample]:
-    """Return the samples without those of the first seconds, in which everything is cold."""
-    return [sample for sample in samples if sample.start_ms >= warm_up_s * 1000]
-
-
-def during_warm_up(samples: Iterable[Sample], warm_up_s: float) -> list[Sample]:
-    """Return the samples that `after_warm_up` leaves out."""
-    return [sample for sample in samples if sample.start_ms < warm_up_s * 1000]
+def without_warm_up(
+    samples: Sequence[Sample], warm_up_s: float
+) -> tuple[list[Sample], list[Sample]]:
+    """Return the samples that count, and those of the first seconds, when everything is cold."""
+    counted = [sample for sample in samples if sample.start_ms >= warm_up_s * 1000]
+    return counted, [sample for sample in samples if sample.start_ms < warm_up_s * 1000]
 
 
 def appended(first: Sequence[Sample], second: Sequence[Sample]) -> list[Sample]:
@@ -155,8 +153,8 @@ def read_samples(paths: Iterable[Path]) -> list[Sample]:
 
 
 def _samples_of(path: Path) -> Iterator[Sample]:
-    lines = read_text(path, most_bytes=_MOST_BYTES).split("\n")
-    cut_off = lines.pop()  # "" after a complete last line
+    lines = read_bytes(path, most_bytes=_MOST_BYTES).split(b"\n")
+    cut_off = lines.pop()  # empty after a complete last line
     for number, line in enumerate(lines, start=1):
         try:
             yield Sample(**json.loads(line))

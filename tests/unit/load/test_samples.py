@@ -100,7 +100,9 @@ class TestSummarise:
     def test_warm_up_is_left_out(self):
         """Requests that began in the first seconds are not counted, however late they ended."""
         samples = [sample(start_ms=start) for start in (0.0, 1999.9, 2000.0, 5000.0)]
-        assert [s.start_ms for s in load.after_warm_up(samples, 2.0)] == [2000.0, 5000.0]
+        counted, left_out = load.without_warm_up(samples, 2.0)
+        assert [s.start_ms for s in counted] == [2000.0, 5000.0]
+        assert [s.start_ms for s in left_out] == [0.0, 1999.9]
 
 
 class TestSaturation:
@@ -143,8 +145,10 @@ class TestFiles:
     def test_leaves_out_a_cut_off_last_line(self, tmp_path):
         """A driver killed in mid-write loses its last line and no other."""
         path = tmp_path / "0.jsonl"
-        path.write_text(f"{line()}\n{line()[:30]}")
-        assert len(load.read_samples([path])) == 1
+        for whole in (line(), json.dumps({"request": "löschen"}, ensure_ascii=False)):
+            half = whole.encode()[: whole.find("ö") + 1 or 30]  # of a letter of two bytes
+            path.write_bytes(f"{line()}\n".encode() + half)
+            assert len(load.read_samples([path])) == 1
 
     def test_keeps_a_whole_last_line_without_its_end(self, tmp_path):
         """Only the line break is missing: the sample counts."""
@@ -196,13 +200,9 @@ class TestWarmUp:
             sample(10.0, start_ms=2000.0),
             sample(20.0, start_ms=9000.0),
         ]
+        counted, left_out = load.without_warm_up(every, 2.0)
         result = load.summarise(
-            load.after_warm_up(every, 2.0),
-            CALM,
-            profile,
-            label="current",
-            memory_mb=512,
-            left_out=load.during_warm_up(every, 2.0),
+            counted, CALM, profile, label="current", memory_mb=512, left_out=left_out
         )
         assert (result.requests, result.errors, result.latency_ms.max) == (2, 0, 20.0)
         assert (result.warm_up_s, result.warm_up_requests, result.warm_up_errors) == (2.0, 1, 1)
