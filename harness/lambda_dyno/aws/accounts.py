@@ -79,7 +79,7 @@ class Account:
         account_id: Twelve digits.
         region: Such as "eu-west-1".
         endpoint: URL of the embedded AWS (or another stand-in); empty for AWS itself.
-        environment: Variables that point a program (Terraform, Newman's driver) there.
+        environment: Variables that point a program (Terraform, the load driver) there.
         unset: Variables to take away from such a program, so that it cannot look elsewhere.
     """
 

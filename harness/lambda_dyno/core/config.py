@@ -31,6 +31,7 @@ from lambda_dyno.core import regression_defaults as defaults
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import problem_of_json, read_json, read_toml
 from lambda_dyno.core.regions import is_region
+from lambda_dyno.core.slo_keys import Evidence, SloKey
 
 SETTINGS_FILE = "dyno.toml"
 _SETTINGS_BYTES_MAX = 1_000_000
@@ -248,7 +249,7 @@ class CollectionSettings(_Section):
     """What a test asks; files are relative to the folder of dyno.toml."""
 
     collection: str = ""  # empty: postman/smoke.postman_collection.json, or load....
-    environment: str = ""  # as Newman's -e, -g and -d
+    environment: str = ""  # of Postman, as are globals
     globals: str = ""
     data: str = ""  # rows of iterations, JSON or CSV
     api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl
@@ -347,19 +348,58 @@ def _stages(given: Any) -> list[LoadStage]:
 class SloSettings(_Section):
     """Limits of the gate, inclusive; a key that is left out is not checked."""
 
-    latency_p95_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
-    latency_p99_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
-    error_ratio: Annotated[float | None, Field(ge=0, le=1)] = None
-    cost_per_million_usd: Annotated[float | None, Field(ge=1e-6, le=1e9)] = None
+    latency_p95_ms: Annotated[
+        float | None,
+        Field(ge=0.001, le=LATENCY_MS_MAX),
+        SloKey("Latency p95", "ms", needs="load", brief="p95 {:g} ms", quantile=0.95),
+    ] = None
+    latency_p99_ms: Annotated[
+        float | None,
+        Field(ge=0.001, le=LATENCY_MS_MAX),
+        SloKey("Latency p99", "ms", needs="load", brief="p99 {:g} ms", quantile=0.99),
+    ] = None
+    error_ratio: Annotated[
+        float | None,
+        Field(ge=0, le=1),
+        SloKey("Errors", "ratio", needs="load", brief="errors {:.4g}"),
+    ] = None
+    cost_per_million_usd: Annotated[
+        float | None,
+        Field(ge=1e-6, le=1e9),
+        SloKey("Cost per million", "USD", needs="tuning", brief="{:g} USD per million"),
+    ] = None
     # how much worse (by the strategy's own measure) the deployed memory may be than the best:
     # 0.1 allows ten per cent
-    distance_from_best: Annotated[float | None, Field(ge=0, le=1e6)] = None
+    distance_from_best: Annotated[
+        float | None,
+        Field(ge=0, le=1e6),
+        SloKey("Distance from best", "ratio", needs="tuning", brief="{:.0%} from the best"),
+    ] = None
     # of the intervals that latencies and errors are judged by; 0 compares what was measured
     confidence: Annotated[float, Field(ge=0, le=0.999999)] = 0.95
     # load tests at most, one after the other, until latencies and errors can be judged
     max_rounds: Annotated[int, Field(ge=1, le=20)] = 3
     # what a verdict without enough evidence, after the last round, means for the exit status
     inconclusive: Literal["fail", "pass"] = "fail"
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """The limits that are set, by key, in the order of the keys."""
+        values = {key: getattr(self, key) for key in SLO_KEYS}
+        return {key: value for key, value in values.items() if value is not None}
+
+    def answered_by(self, evidence: Evidence) -> SloSettings:
+        """Return these settings without the limits that need another kind of measurement."""
+        others = [key for key, declared in SLO_KEYS.items() if declared.needs != evidence]
+        return self.model_copy(update=dict.fromkeys(others))
+
+
+SLO_KEYS: Mapping[str, SloKey] = {
+    name: declared
+    for name, field in SloSettings.model_fields.items()
+    for declared in field.metadata
+    if isinstance(declared, SloKey)
+}
 
 
 class RegressionSettings(_Section):

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from lambda_dyno import __version__
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.report import junit, phrases, recommendation, tables, templating
@@ -123,7 +124,7 @@ def _samples_of(result: RunResult, folder: Path) -> Samples:
         path = folder / load.samples_path
         if not load.samples_path or not path.is_file() or path.stat().st_size > _MOST_BYTES:
             continue
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, UnreadableError):
             samples[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
     return samples
 

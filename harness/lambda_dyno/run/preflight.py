@@ -90,11 +90,11 @@ def warn_of_quotas(account: accounts.Account, ui: Ui) -> None:
 
 
 def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
-    """Return Terraform, and make sure that Newman can run if it is needed."""
-    from lambda_dyno.load.drivers import newman
+    """Return Terraform, and make sure that the load driver can run if it is needed."""
+    from lambda_dyno.load import drivers
 
     if node:
-        newman.check_node()
+        drivers.DRIVER.check()
     tools = toolchain.prepare(project / ".cache")
     for warning in tools.warnings:
         ui.warn(warning)

@@ -8,7 +8,7 @@
       result.json       what was measured so far, then report.html, report.md, junit.xml, ...
       terraform/        a copy of envs/NAME and modules, with the state of the local backend
       build/            the packages that were deployed
-      logs/             output of Terraform, Newman, the embedded AWS
+      logs/             output of Terraform, the load driver, the embedded AWS
 
 The copy lets `down` work however the sources change meanwhile. The folder is closed to other users
 of the machine, since states hold what is in them in clear.
