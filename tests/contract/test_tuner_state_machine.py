@@ -12,7 +12,8 @@ import pytest
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.tune import tuner
-from power_tuner import errors, marks
+from lambda_dyno.tuner_contract import marks
+from power_tuner import errors
 from power_tuner.analyze import analyze
 from power_tuner.request import parse
 from power_tuner.samples import Sample
@@ -101,10 +102,9 @@ def test_every_handler_exists() -> None:
         assert "\ndef handler(" in (handlers / f"{name.replace('-', '_')}.py").read_text()
 
 
-def test_the_client_knows_the_marks() -> None:
-    """The client looks for the lock and the versions by the names that the tuner gives them."""
+def test_marks_name_the_execution() -> None:
+    """Whoever reads them on a function, a person too, finds it by them."""
     execution = "arn:aws:states:eu-west-1:123456789012:execution:dyno-tuner:run-1"
-    assert tuner.LOCK_ALIAS == marks.LOCK_ALIAS
     assert marks.measured_mark(execution, 128, 0).startswith("dyno-tuner dyno-tuner:run-1 ")
     assert execution in marks.Lock(execution).text
 

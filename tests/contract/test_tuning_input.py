@@ -10,10 +10,10 @@ import pytest
 
 from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune import function_lock, tuner
 from lambda_dyno.tune.tuner_input import KEYS
 from lambda_dyno.tune.validation import require_allowed, s3_location
-from power_tuner import errors, marks, payloads, request, sources, state
+from lambda_dyno.tuner_contract import marks
+from power_tuner import errors, payloads, request, sources, state
 
 pytestmark = pytest.mark.contract
 
@@ -194,8 +194,17 @@ def test_what_the_tuner_writes_on_a_function_is_what_the_command_looks_for(machi
         f"arn:aws:states:eu-west-1:111122223333:execution:{machine}:"
         "0fa3c1de-1111-2222-3333-444455556666"
     )
-    assert marks.LOCK_ALIAS == tuner.LOCK_ALIAS
-    assert marks.measured_mark(execution, 512, 0).startswith(tuner.version_mark(execution))
+    assert marks.is_of(marks.measured_mark(execution, 512, 0), execution)
+    assert marks.is_of(marks.tuned_mark(execution, 512, "live", "7"), execution)
+    assert not marks.is_of(marks.measured_mark(f"{execution}7", 512, 0), execution)
+
+
+def test_versions_of_a_state_machine_are_known_by_its_name() -> None:
+    """But for the one that an alias is at: that stays."""
+    execution = "arn:aws:states:eu-west-1:111122223333:execution:my-tuner:5d8c"
+    assert marks.is_measured_by(marks.measured_mark(execution, 512, 0), "my-tuner")
+    assert not marks.is_measured_by(marks.measured_mark(execution, 512, 0), "my-tune")
+    assert not marks.is_measured_by(marks.tuned_mark(execution, 512, "live", "7"), "my-tuner")
 
 
 @pytest.mark.parametrize("memory_mb", [None, 512])
@@ -204,10 +213,11 @@ def test_the_lock_says_to_the_command_what_it_says_to_the_tuner(memory_mb: int |
     execution = "arn:aws:states:eu-west-1:111122223333:execution:my-tuner:5d8c"
     lock = marks.Lock(execution, memory_mb)
     for text in (lock.text, lock.at_end().text):
-        parsed = function_lock.parse(text)
-        assert parsed == function_lock.Lock(execution, memory_mb)
+        parsed = marks.Lock.parse(text)
+        assert parsed is not None
+        assert (parsed.execution_arn, parsed.memory_mb) == (execution, memory_mb)
         assert parsed.machine == "my-tuner"
-    assert function_lock.parse("somebody's own alias") is None
+    assert marks.Lock.parse("somebody's own alias") is None
 
 
 def test_the_example_of_dyno_toml_has_no_key_that_is_unknown() -> None:

@@ -31,10 +31,11 @@ from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.state import account_bucket
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.terraform.toolchain import Toolchain
-from lambda_dyno.tune import existing_tuner, function_lock, price_list, tuner
+from lambda_dyno.tune import existing_tuner, function_lock, tuner
 from lambda_dyno.tune.request import Order
 from lambda_dyno.tune.tuner_input import as_settings
 from lambda_dyno.tune.validation import integer, is_true, s3_location
+from lambda_dyno.tuner_contract import prices
 
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
@@ -104,7 +105,7 @@ class FunctionTuning(Run):
             ui.warn(f"{function.name}: {words}")
         for words in _hints(function, order):
             ui.note(words)
-        price = price_list.unlisted(assets.tuner_sources(project), function.region)
+        price = prices.unlisted(function.region)
         if price:
             ui.warn(price)
         tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
@@ -223,7 +224,7 @@ class FunctionTuning(Run):
         location = s3_location(self.tuning_input.get("payloadS3") or "")
         seconds = self.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
-            "architecture": price_list.tuner_architecture(self.sources, self.account.region),
+            "architecture": prices.tuner_architecture(self.account.region),
             "kms_key_arns": sorted(
                 {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
             ),

@@ -22,7 +22,6 @@ from typing import Any
 from lambda_dyno.aws import accounts, lambda_function, target
 from lambda_dyno.cleanup import sweeper, teardown
 from lambda_dyno.compare import baseline
-from lambda_dyno.core import assets
 from lambda_dyno.core.config import (
     Env,
     LoadSettings,
@@ -60,8 +59,8 @@ from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.terraform.packages import build as build_package
 from lambda_dyno.terraform.toolchain import Toolchain
-from lambda_dyno.tune import price_list
 from lambda_dyno.tune.tuner import FinishedExecution
+from lambda_dyno.tuner_contract import prices
 
 STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
 
@@ -173,9 +172,7 @@ class Run:
         if account and not settings.emulated:
             bucket = account_bucket.require(account, settings.state_bucket, env_name)
             preflight.warn_of_quotas(account, ui)
-        price = (
-            price_list.unlisted(assets.tuner_sources(project), account.region) if account else ""
-        )
+        price = prices.unlisted(account.region) if account else ""
         if price:
             ui.warn(price)
 

@@ -14,6 +14,7 @@ from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.tune import tuner
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, is_measured_by
 
 
 def end_all(
@@ -82,7 +83,7 @@ def left_on(
                     f"{remove.format(what='alias')} {function.name} --name {alias['Name']}",
                 )
                 for alias in page["Aliases"]
-                if alias["Name"] == tuner.LOCK_ALIAS and f":{machine}:" in alias["Description"]
+                if alias["Name"] == LOCK_ALIAS and f":{machine}:" in alias["Description"]
             ]
         versions = client.get_paginator("list_versions_by_function")
         for page in versions.paginate(FunctionName=function.name):
@@ -93,7 +94,7 @@ def left_on(
                     f"{remove.format(what='function')} {function.name}:{version['Version']}",
                 )
                 for version in page["Versions"]
-                if _is_measured(version.get("Description", ""), machine)
+                if is_measured_by(version.get("Description", ""), machine)
             ]
         if left and memory_mb is not None:
             left += _memory(client, function, memory_mb)
@@ -103,12 +104,6 @@ def left_on(
         code = error.response["Error"]["Code"]
         return [Leftover("unknown", function.name, f"cannot be looked at: {code}")]
     return left
-
-
-def _is_measured(description: str, machine: str) -> bool:
-    """Whether a version was made to be measured; one of autoOptimizeAlias is there to stay."""
-    ours = description.startswith(f"{tuner.MARK}{machine}:")
-    return ours and " tuned to " not in description
 
 
 def _memory(client: Any, function: Function, memory_mb: int) -> list[Leftover]:

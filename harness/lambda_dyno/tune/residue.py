@@ -12,8 +12,8 @@ from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.runs import run_folder
-from lambda_dyno.tune import executions, function_lock
-from lambda_dyno.tune.tuner import LOCK_ALIAS
+from lambda_dyno.tune import executions
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock
 
 Say = Callable[[str], None]
 
@@ -76,7 +76,7 @@ def functions_of(session: Any, machine: str) -> list[str]:
     return [arn for arn, lock in _locked(session) if lock.machine == machine]
 
 
-def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, function_lock.Lock]]:
+def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, Lock]]:
     """Yield the functions of the account that a tuner has locked, with the lock.
 
     Args:
@@ -95,14 +95,14 @@ def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, func
                 code = error.response["Error"]["Code"]
                 denied = denied or (discreet and code.startswith("AccessDenied"))
                 continue
-            lock = function_lock.parse(alias.get("Description", ""))
+            lock = Lock.parse(alias.get("Description", ""))
             if lock is not None:
                 yield row["FunctionArn"], lock
 
 
 def _restore_memory(client: Any, function: Function, say: Say) -> None:
     alias = client.get_alias(FunctionName=function.name, Name=LOCK_ALIAS)
-    lock = function_lock.parse(alias.get("Description", ""))
+    lock = Lock.parse(alias.get("Description", ""))
     if lock is None or lock.memory_mb is None:
         return
     now = client.get_function_configuration(FunctionName=function.name)["MemorySize"]

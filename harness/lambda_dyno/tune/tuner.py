@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -24,11 +23,8 @@ from lambda_dyno.core.results import (
     TuningResult,
 )
 from lambda_dyno.gates.separation import settled
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, is_of
 
-LOCK_ALIAS = "dyno-tuner-lock"  # on the function while it is tuned, see modules/power_tuner
-MARK = "dyno-tuner "  # starts the description of every version that the tuner publishes
-_NAME_CHARS = 75
-_HASH_CHARS = 16
 _POLL_S = 0.5
 _CONCLUDING_S = 120.0  # from the end of measuring to that of the execution
 _CLEAN_UP_S = 180.0
@@ -467,21 +463,8 @@ def _await_clean_up(
         sleep(_POLL_S)
 
 
-def version_mark(execution_arn: str) -> str:
-    """Return how the descriptions of an execution's versions start.
-
-    A name that is too long for a description ends with a hash, as the tuner has it.
-    """
-    name = ":".join(execution_arn.split(":")[-2:])
-    if len(name) > _NAME_CHARS:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_CHARS]
-        name = f"{name[: _NAME_CHARS - _HASH_CHARS - 1]}~{digest}"
-    return f"{MARK}{name} "
-
-
 def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
     """Return whether a function still has the execution's lock or versions."""
-    mark = version_mark(execution_arn)
     try:
         aliases = functions.get_paginator("list_aliases").paginate(FunctionName=function_arn)
         for page in aliases:
@@ -491,7 +474,7 @@ def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
         versions = functions.get_paginator("list_versions_by_function")
         for page in versions.paginate(FunctionName=function_arn):
             for version in page["Versions"]:
-                if version.get("Description", "").startswith(mark):
+                if is_of(version.get("Description", ""), execution_arn):
                     return True
     except functions.exceptions.ResourceNotFoundException:
         return False

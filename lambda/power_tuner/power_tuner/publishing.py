@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from lambda_dyno.tuner_contract.marks import measured_mark
 from power_tuner.errors import FunctionChanged
 from power_tuner.function import Function, Version, check_unchanged
 from power_tuner.lock import FunctionLock
-from power_tuner.marks import measured_mark
 from power_tuner.request import POWER_MIN_MB
 
 Configuration = Mapping[str, Any]

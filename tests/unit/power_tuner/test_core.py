@@ -11,9 +11,8 @@ import struct
 
 import pytest
 
-from power_tuner import prices, visualization
-from power_tuner.analyze import analyze
-from power_tuner.marks import (
+from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.marks import (
     Lock,
     execution_name,
     is_measured,
@@ -21,7 +20,9 @@ from power_tuner.marks import (
     tuned,
     tuned_mark,
 )
-from power_tuner.prices import lookup
+from lambda_dyno.tuner_contract.prices import lookup
+from power_tuner import visualization
+from power_tuner.analyze import analyze
 from power_tuner.request import Strategy, parse
 from power_tuner.samples import Sample, decode, encode, rounded
 from power_tuner.state import PowerState, TuningState, fits, from_ranges, size, to_ranges

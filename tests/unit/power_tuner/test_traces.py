@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock
 from power_tuner.cleanup import CleanUp
 from power_tuner.errors import (
     AwsCallFailed,
@@ -27,7 +28,6 @@ from power_tuner.errors import (
     TunerError,
 )
 from power_tuner.function import Deadline, Function
-from power_tuner.marks import LOCK_ALIAS, Lock
 from power_tuner.optimize import Optimization
 from power_tuner.prepare import Preparation
 from power_tuner.request import FunctionArn, parse

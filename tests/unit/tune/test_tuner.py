@@ -11,6 +11,7 @@ import pytest
 
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.tune import tuner
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:dyno-tuner"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:dyno-tuner:run-1"
@@ -84,7 +85,7 @@ class FakeFunctions:
     def get_paginator(self, name: str) -> FakePages:
         if name == "list_aliases":
             self.looks -= 1
-            lock = {"Name": tuner.LOCK_ALIAS, "Description": f"{EXECUTION} 512 held"}
+            lock = {"Name": LOCK_ALIAS, "Description": f"{EXECUTION} 512 held"}
             return FakePages([{"Aliases": [lock] if self.looks >= 0 else []}])
         return FakePages([{"Versions": [{"Description": "mine"}]}])
 

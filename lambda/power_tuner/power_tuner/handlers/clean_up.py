@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from power_tuner import prices
+from lambda_dyno.tuner_contract import prices
 from power_tuner.aws import client
 from power_tuner.cleanup import CleanUp
 from power_tuner.errors import NOTHING_CHANGED, CleanUpFailed, InvalidInput, split_name
