@@ -19,7 +19,7 @@ from lambda_dyno.aws import accounts, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core import assets
-from lambda_dyno.core.config import ALL_POWER_VALUES, Env, Settings
+from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import EXIT_PASS, StepError, UserError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.progress import Ui
@@ -32,10 +32,10 @@ from lambda_dyno.state import account_bucket
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.terraform.toolchain import Toolchain
 from lambda_dyno.tune import existing_tuner, function_lock, tuner
-from lambda_dyno.tune.request import Order
+from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tune.tuner_input import as_settings
-from lambda_dyno.tune.validation import integer, is_true, s3_location
 from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
 
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
@@ -76,7 +76,7 @@ class FunctionTuning(Run):
     def prepare_order(
         cls,
         project: Path,
-        order: Order,
+        order: TuneRequest,
         ui: Ui,
         *,
         account: accounts.Account | None = None,
@@ -132,7 +132,7 @@ class FunctionTuning(Run):
     def _new(
         cls,
         project: Path,
-        order: Order,
+        order: TuneRequest,
         folder: run_folder.RunFolder,
         account: accounts.Account,
         tools: Toolchain | None,
@@ -241,7 +241,7 @@ class FunctionTuning(Run):
         }
 
 
-def _hints(function: Function, order: Order) -> Iterator[str]:
+def _hints(function: Function, order: TuneRequest) -> Iterator[str]:
     """Yield what is good to know before anything is deployed."""
     minutes = order.settings.tuning.timeout_minutes
     longest_s = longest_measuring_s(function.timeout_s, order.tuning_input)
@@ -266,7 +266,7 @@ def longest_measuring_s(timeout_s: int, tuning_input: Mapping[str, Any]) -> floa
     return in_turn * one_by_one * (timeout_s + pause_s)
 
 
-def _region(order: Order) -> str:
+def _region(order: TuneRequest) -> str:
     """Return where the function is: its ARN says, or the settings."""
     said = order.settings.environment.region
     if said and order.function.region and said != order.function.region:
@@ -278,7 +278,7 @@ def _region(order: Order) -> str:
 
 
 def _new_folder(
-    folder: Path, order: Order, account: accounts.Account, server_home: Path | None
+    folder: Path, order: TuneRequest, account: accounts.Account, server_home: Path | None
 ) -> run_folder.RunFolder:
     settings = order.settings
     hours = max(settings.environment.lifetime_hours, settings.tuning.timeout_minutes / 60 + 1)

@@ -14,7 +14,7 @@ from lambda_dyno.run.function_tuning import FunctionTuning
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune import tuner_input as tuning_input
 from lambda_dyno.tune import validation as tuning_checks
-from lambda_dyno.tune.request import Order
+from lambda_dyno.tune.request import TuneRequest
 
 
 def tune(run: Run) -> TuningResult:
@@ -30,7 +30,7 @@ def tune(run: Run) -> TuningResult:
     request = tuning_input.from_settings(run.tuning_settings(), arn, run.env.tuning_payload())
     request.pop("lambdaARN", None)
     tuning_checks.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
-    order = Order(
+    order = TuneRequest(
         function=lambda_function.parse_name(arn), tuning_input=request, settings=run.env.settings
     )
     beside = FunctionTuning.prepare_order(

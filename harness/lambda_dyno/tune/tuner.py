@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from lambda_dyno.aws import lambda_function
-from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.results import (
     DurationStats,
@@ -24,6 +23,7 @@ from lambda_dyno.core.results import (
 )
 from lambda_dyno.gates.separation import settled
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, is_of
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES
 
 _POLL_S = 0.5
 _CONCLUDING_S = 120.0  # from the end of measuring to that of the execution

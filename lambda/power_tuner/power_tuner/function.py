@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.kinds import USABLE_STATES
 from power_tuner.errors import (
     AwsCallFailed,
@@ -24,7 +25,6 @@ from power_tuner.errors import (
     PowerRefused,
     StillWaiting,
 )
-from power_tuner.request import FunctionArn
 
 _FIRST_PAUSE_S = 0.15
 _LONGEST_PAUSE_S = 3.0
