@@ -31,7 +31,7 @@ from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.state import account_bucket
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.terraform.toolchain import Toolchain
-from lambda_dyno.tune import existing_tuner, function_lock, tuner
+from lambda_dyno.tune import existing_tuner, function_lock, output
 from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tune.tuner_input import as_settings
 from lambda_dyno.tuner_contract import prices
@@ -187,12 +187,12 @@ class FunctionTuning(Run):
             write_atomically(self.output_path, json.dumps(self.output, indent=2) + "\n")
             if is_true(self.output.get("dryRun")):
                 step.update(f"dry run of {what}")
-                tuner.require_whole(self.output)
+                output.require_whole(self.output)
                 return self.output
-            tuning = tuner.parse_output(self.output, execution_arn=finished.arn)
+            tuning = output.parse(self.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{what}; {tuning.strategy}: {tuning.power} MB")
-            tuner.require_whole(self.output)
+            output.require_whole(self.output)
         return self.output
 
     def down(self) -> tuple[Leftover, ...]:
@@ -217,7 +217,7 @@ class FunctionTuning(Run):
         if self.output is None or not is_true(self.output.get("dryRun")):
             return None
         nothing = {"power": self.output["originalPower"], "cost": 0.0, "duration": 0.0}
-        return replace(tuner.parse_output({**self.output, **nothing}), power=0)
+        return replace(output.parse({**self.output, **nothing}), power=0)
 
     def _variables(self) -> dict[str, Any]:
         """Return the root's variables: what this input needs, and nothing more."""

@@ -24,7 +24,7 @@ from lambda_dyno.run import fingerprints, lifecycle, preflight
 from lambda_dyno.run.run import Run, package_names
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import executions
+from lambda_dyno.tune import client
 
 _MEASURED = ("tune", "load")
 _LOAD = "load "
@@ -103,7 +103,7 @@ class Resumed(Run):
         self.finished = done
         if "tune" not in done and (machine := self.own_tuner()):
             with accounts.errors_of("tune"):  # the killed run's own tuning has the function's lock
-                executions.end_all(self.account.session, machine)
+                client.end_all(self.account.session, machine)
         # what was measured half is measured again
         self.result = replace(self.result, load=_finished_loads(self.result.load, done))
 

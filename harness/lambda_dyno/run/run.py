@@ -59,7 +59,7 @@ from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.terraform.packages import build as build_package
 from lambda_dyno.terraform.toolchain import Toolchain
-from lambda_dyno.tune.tuner import FinishedExecution
+from lambda_dyno.tune.client import FinishedExecution
 from lambda_dyno.tuner_contract import prices
 
 STEPS = ("build", "up", "smoke", "tune", "load", "compare", "gate", "report", "down")
@@ -334,7 +334,7 @@ class Run:
 
     def tune(self) -> TuningResult:
         """Measure the function at every power value."""
-        from lambda_dyno.tune import tuner
+        from lambda_dyno.tune import output
         from lambda_dyno.tune import tuner_input as tuning_input
 
         machine = self.own_tuner()
@@ -353,10 +353,10 @@ class Run:
                 machine,
                 replace(self.account, region=machine.split(":")[3]),
             )
-            tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
+            tuning = output.parse(finished.output, execution_arn=finished.arn)
             self._add(tuning=tuning)
             step.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
-            tuner.require_whole(finished.output)
+            output.require_whole(finished.output)
         self.folder.mark("tune")
         return tuning
 
@@ -385,11 +385,11 @@ class Run:
         account: accounts.Account,
     ) -> FinishedExecution:
         """Run the state machine; an interrupt stops it and leaves time for its clean-up."""
-        from lambda_dyno.tune import tuner
+        from lambda_dyno.tune import client
 
         homes = (self.folder.server_home, server.project_home(self.project))
         with interrupts.raised_once(self.ui.warn), modes.reported(account.endpoint, homes):
-            return tuner.run(
+            return client.run(
                 request,
                 state_machine_arn=state_machine_arn,
                 session=account.session,

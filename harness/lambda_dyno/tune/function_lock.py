@@ -15,7 +15,7 @@ import botocore.exceptions
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune import executions
+from lambda_dyno.tune import residue
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock
 
 _CLEANING_S = 20.0  # how long the clean-up of an execution that is over may take
@@ -90,7 +90,7 @@ def _status(lock: Lock, account: Account) -> str:
 
 
 def _left_behind(function: Function, account: Account, lock: Lock) -> str:
-    left = executions.left_on(account.session, function, lock.machine, lock.memory_mb)
+    left = residue.left_on(account.session, function, lock.machine, lock.memory_mb)
     commands = "\n".join(f"  {item.remove}" for item in left)
     return (
         f"{function.name} still has marks of a tuning that is over: {lock.execution_arn}. "
