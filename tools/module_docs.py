@@ -17,9 +17,12 @@ from pathlib import Path
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.toolchain import TERRAFORM_PINNED
+from tools import key_docs
 
 BEGIN = "<!-- tables: begin (make docs) -->"
 END = "<!-- tables: end -->"
+KEYS_BEGIN = "<!-- keys: begin (make docs) -->"
+KEYS_END = "<!-- keys: end -->"
 
 _BLOCK = re.compile(
     r'^(?P<kind>variable|output) "(?P<name>[^"]+)" \{\n(?P<body>.*?)^\}$', re.S | re.M
@@ -92,17 +95,17 @@ def tables(blocks: list[Block]) -> str:
     return "\n".join(lines)
 
 
-def render(readme: str, text: str) -> str:
-    """Return a README with the tables between its markers.
+def render(readme: str, text: str, begin: str = BEGIN, end: str = END) -> str:
+    """Return a README with a text between two markers.
 
     Raises:
         ValueError: The markers are missing.
     """
-    head, found, rest = readme.partition(BEGIN)
-    _, end_found, tail = rest.partition(END)
+    head, found, rest = readme.partition(begin)
+    _, end_found, tail = rest.partition(end)
     if not (found and end_found):
-        raise ValueError(f"needs the two lines {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+        raise ValueError(f"needs the two lines {begin} and {end}")
+    return f"{head}{begin}\n\n{text}\n\n{end}{tail}"
 
 
 def update(modules: Path, *, check: bool) -> list[Path]:
@@ -125,6 +128,8 @@ def update(modules: Path, *, check: bool) -> list[Path]:
             before = readme.read_text()
             text = f"{requirements(folder)}\n\n{tables(read_blocks(folder))}"
             after = render(before, text)
+            if folder.name == "power_tuner":
+                after = render(after, key_docs.table(), KEYS_BEGIN, KEYS_END)
         except (OSError, ValueError) as error:
             problems.append(f"{readme}: {error}")
             continue

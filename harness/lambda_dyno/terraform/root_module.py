@@ -23,10 +23,10 @@ from typing import Any
 
 from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.core.config import FUNCTION_ARN
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.reading import read_text
 from lambda_dyno.terraform import hcl
+from lambda_dyno.tuner_contract.arns import FUNCTION_ARN
 
 # Types of variables, without white space, that take what is given to them.
 _ANY = ("", "any")

@@ -10,9 +10,8 @@ import botocore.exceptions
 from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
-from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune.validation import integer, is_true, s3_location
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
 
 
 def hints(

@@ -1,7 +1,7 @@
 """Kinds of functions that cannot be tuned, or whose figures lack something: by configuration.
 
-The power tuner looks by the same rules (power_tuner/kinds.py), since an execution may be started
-without this command; a contract test holds both together.
+The command line looks before it deploys a tuner, and the power tuner looks again, since an
+execution may be started without the command line.
 """
 
 from __future__ import annotations

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import codecs
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.values import s3_location
 from power_tuner.aws import client
 from power_tuner.errors import PayloadNotRead
 from power_tuner.function import concerns_kms
 from power_tuner.payloads import PayloadPlan, from_text, plan
-from power_tuner.request import TuningInput
 
 _FORBIDDEN = 403
 _ABSENT = 404
@@ -74,13 +74,12 @@ def _decoded(body: bytes) -> str:
 
 def parse_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key."""
-    parts = urlsplit(uri, allow_fragments=False)
-    key = unquote(f"{parts.path}?{parts.query}" if parts.query else parts.path).removeprefix("/")
-    if parts.scheme != "s3" or not parts.netloc or not key:
+    location = s3_location(uri)
+    if location is None:
         raise PayloadNotRead(
             f"payloadS3: Invalid S3 path {uri!r}, not a string in the format s3://BUCKET/KEY"
         )
-    return parts.netloc, key
+    return location
 
 
 def _reason(error: ClientError, where: str) -> str:

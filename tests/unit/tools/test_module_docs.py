@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.tuner_contract.keys import KEYS
+from tools import key_docs
 from tools.module_docs import BEGIN, END, read_blocks, render, tables, update
 
 VARIABLES = """variable "log" {
@@ -109,3 +111,25 @@ def test_a_readme_without_markers_is_refused() -> None:
     """The generator does not guess where its tables go."""
     with pytest.raises(ValueError, match="tables: begin"):
         render("# thing\n", "tables")
+
+
+def test_every_key_of_a_tuning_has_its_row() -> None:
+    """Values and default by its kind, or in words of its own; the flag's help where none are."""
+    rows = [line.strip("| ").split(" | ") for line in key_docs.table().splitlines()[2:]]
+    assert [name for name, _, _ in rows] == [f"`{key.name}`" for key in KEYS]
+    values = {name.strip("`"): value for name, value, _ in rows}
+    assert values["lambdaARN"] == "ARN, required"
+    assert values["num"] == "at least 5, required"
+    assert values["discardTopBottom"] == "0 to 0.4; 0.2"
+    assert values["allowFailures"] == "bool; true"
+    assert values["onConflict"] == "`fail`, `wait`; `fail`"
+    meanings = {name.strip("`"): meaning for name, _, meaning in rows}
+    assert meanings["sequential"] == "one power value after the other, not side by side"
+    assert meanings["strategy"] == "what counts"
+
+
+def test_the_power_tuners_readme_needs_the_keys_markers(module: Path) -> None:
+    """Otherwise a new key would be missing without a word."""
+    module.rename(module.parent / "power_tuner")
+    with pytest.raises(UserError, match="keys: begin"):
+        update(module.parent, check=True)

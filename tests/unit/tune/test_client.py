@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.tune import tuner
+from lambda_dyno.tune import client
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:dyno-tuner"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:dyno-tuner:run-1"
@@ -84,7 +85,7 @@ class FakeFunctions:
     def get_paginator(self, name: str) -> FakePages:
         if name == "list_aliases":
             self.looks -= 1
-            lock = {"Name": tuner.LOCK_ALIAS, "Description": f"{EXECUTION} 512 held"}
+            lock = {"Name": LOCK_ALIAS, "Description": f"{EXECUTION} 512 held"}
             return FakePages([{"Aliases": [lock] if self.looks >= 0 else []}])
         return FakePages([{"Versions": [{"Description": "mine"}]}])
 
@@ -115,10 +116,10 @@ def run(
     functions: FakeFunctions | None = None,
     clock: Clock | None = None,
     timeout_s: float = 60,
-    on_progress: tuner.OnProgress = lambda _progress: None,
-) -> tuner.FinishedExecution:
+    on_progress: client.OnProgress = lambda _progress: None,
+) -> client.FinishedExecution:
     clock = clock or Clock()
-    return tuner.run(
+    return client.run(
         INPUT,
         state_machine_arn=MACHINE,
         session=FakeSession(states, functions),
@@ -132,7 +133,7 @@ def run(
 def test_success() -> None:
     """A finished execution's output is returned."""
     states = FakeStates({"status": "RUNNING"}, {"status": "SUCCEEDED", "output": '{"power": 128}'})
-    assert run(states) == tuner.FinishedExecution(EXECUTION, {"power": 128})
+    assert run(states) == client.FinishedExecution(EXECUTION, {"power": 128})
 
 
 def test_progress() -> None:
@@ -140,7 +141,7 @@ def test_progress() -> None:
     states = FakeStates(*[{"status": "RUNNING"}] * 3, {"status": "SUCCEEDED", "output": "{}"})
     steps = iter([("Measure", {"measured": 0}), ("Measure", {"measured": 7}), ("CleanUp", {})])
 
-    def next_state(progress: tuner.TuningProgress) -> None:
+    def next_state(progress: client.TuningProgress) -> None:
         seen.append((progress.state, progress.done, progress.total))
         states.entered.append(next(steps))
 
@@ -214,7 +215,7 @@ def test_measuring_ends_before_nobody_waits_for_it(
 ) -> None:
     """The state machine gets the time that the client has, or less if the input says so."""
     states = FakeStates({"status": "SUCCEEDED", "output": "{}"})
-    tuner.run(
+    client.run(
         INPUT | keys, state_machine_arn=MACHINE, session=FakeSession(states), timeout_s=timeout_s
     )
     assert states.input.get("timeLimitSeconds") == sent
@@ -239,4 +240,4 @@ def test_clean_up_that_never_comes() -> None:
 )
 def test_expected_invocations(keys: dict[str, Any], expected: int | None) -> None:
     """How many invocations a tuning takes is known from its input, if that names them."""
-    assert tuner._expected_invocations(keys) == expected
+    assert client._expected_invocations(keys) == expected

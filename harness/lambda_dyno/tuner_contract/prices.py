@@ -58,17 +58,38 @@ def lookup(region: str, architecture: str) -> Prices:
     )
 
 
+def unlisted(region: str) -> str:
+    """Return what the costs of a region rest on that the list does not have; empty if it does."""
+    missing = _missing(_table(), region)
+    return f"{missing}: costs are those of most regions, in USD" if missing else ""
+
+
+def tuner_architecture(region: str) -> str:
+    """Return the processor of the tuner's own functions: arm64 where the price list has it.
+
+    A region that is newer than the list may have no arm64; all regions have x86_64.
+    """
+    return "x86_64" if lookup(region, "arm64").assumed else "arm64"
+
+
 def checked_on() -> str:
     """Return how old the prices may be: the month of their oldest source, such as 2023-12."""
     return str(min(source["as_of"] for source in _table()["sources"]))
 
 
 def _assumed(table: Mapping[str, Any], region: str, architecture: str) -> str:
-    if region not in table["default_in"] and region not in table["gb_second"]["x86_64"]:
-        words = f"that of most regions, in USD, since the price list has no {region}"
-        billed_in = next((c for p, c in table["billed_in"].items() if region.startswith(p)), "")
-        return f"{words}, which is billed in {billed_in}" if billed_in else words
+    if missing := _missing(table, region):
+        return f"that of most regions, in USD, since {missing}"
     return str(table["assumed"].get(f"{architecture} in {region}", ""))
+
+
+def _missing(table: Mapping[str, Any], region: str) -> str:
+    """Return that the list has no such region, and its currency if that is known."""
+    if region in table["default_in"] or region in table["gb_second"]["x86_64"]:
+        return ""
+    billed_in = next((c for p, c in table["billed_in"].items() if region.startswith(p)), "")
+    also = f", which is billed in {billed_in}" if billed_in else ""
+    return f"the price list has no {region}{also}"
 
 
 def _of(prices: Mapping[str, Fraction], region: str) -> Fraction:

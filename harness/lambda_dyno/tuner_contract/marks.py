@@ -1,4 +1,4 @@
-"""What the tuner writes on a function, so that everything of it can be found again.
+"""What the power tuner writes on a function, so that everything of it can be found again.
 
 - While a function is tuned it carries an alias, the lock. Creating an alias either works or
   says that there is one, so of two executions just one gets it. Its description says which
@@ -15,12 +15,12 @@ import re
 from dataclasses import dataclass, replace
 
 LOCK_ALIAS = "dyno-tuner-lock"
-_PREFIX = "dyno-tuner"
+VERSION_MARK = "dyno-tuner "  # starts the description of every version that it publishes
 _NAME_CHARS = 75
 _HASH_CHARS = 16
 _LOCK = re.compile(r"(?P<execution>arn:\S+) (?P<memory>\d+|-) (?P<state>held|ended)")
 _TUNED = re.compile(
-    _PREFIX + r" (?P<execution>\S+) tuned to (?P<power>\d+) MB"
+    VERSION_MARK + r"(?P<execution>\S+) tuned to (?P<power>\d+) MB"
     r"(?:, alias (?P<alias>\S+) was at (?P<previous>\S+))?"
 )
 
@@ -32,6 +32,11 @@ class Lock:
     execution_arn: str
     memory_mb: int | None = None  # to go back to; None while the tuner does not change it
     ended: bool = False  # the execution is over: whatever still works for it must stop
+
+    @property
+    def machine(self) -> str:
+        """Name of the state machine."""
+        return self.execution_arn.split(":")[-2]
 
     @property
     def text(self) -> str:
@@ -89,18 +94,31 @@ def measured_mark(execution_arn: str, power: int, batch: int) -> str:
         power: Its memory size in MB.
         batch: Which of several versions of this memory size, from 0.
     """
-    return f"{_PREFIX} {execution_name(execution_arn)} {power} MB {batch}"
+    return f"{VERSION_MARK}{execution_name(execution_arn)} {power} MB {batch}"
 
 
 def is_measured(description: str, execution_arn: str) -> bool:
     """Return whether a version was published by an execution to be measured."""
-    return _is_of(description, execution_arn) and _TUNED.fullmatch(description) is None
+    return is_of(description, execution_arn) and _TUNED.fullmatch(description) is None
+
+
+def is_measured_by(description: str, machine: str) -> bool:
+    """Return whether a version was published by any execution of a state machine, to be measured.
+
+    One of autoOptimizeAlias is there to stay.
+
+    Args:
+        description: Of the version.
+        machine: Name of the state machine.
+    """
+    ours = description.startswith(f"{VERSION_MARK}{machine}:")
+    return ours and " tuned to " not in description
 
 
 def tuned_mark(execution_arn: str, power: int, alias: str, previous_version: str) -> str:
     """Return the description of the version that autoOptimizeAlias keeps."""
     return (
-        f"{_PREFIX} {execution_name(execution_arn)} tuned to {power} MB, "
+        f"{VERSION_MARK}{execution_name(execution_arn)} tuned to {power} MB, "
         f"alias {alias} was at {previous_version or 'nothing'}"
     )
 
@@ -108,11 +126,12 @@ def tuned_mark(execution_arn: str, power: int, alias: str, previous_version: str
 def tuned(description: str, execution_arn: str) -> Tuned | None:
     """Return what an execution's `tuned_mark` says; None for any other description."""
     match = _TUNED.fullmatch(description)
-    if match is None or not _is_of(description, execution_arn):
+    if match is None or not is_of(description, execution_arn):
         return None
     previous = match["previous"] or ""
     return Tuned(match["alias"] or "", "" if previous == "nothing" else previous)
 
 
-def _is_of(description: str, execution_arn: str) -> bool:
-    return description.startswith(f"{_PREFIX} {execution_name(execution_arn)} ")
+def is_of(description: str, execution_arn: str) -> bool:
+    """Return whether a version was published by an execution."""
+    return description.startswith(f"{VERSION_MARK}{execution_name(execution_arn)} ")

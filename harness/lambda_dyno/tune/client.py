@@ -1,40 +1,26 @@
-"""Tuning from the client's side: start an execution, follow it, stop it, read its output."""
+"""Tuning from the client's side: start an execution, follow it, stop it and what else runs."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+import botocore.exceptions
 
 from lambda_dyno.aws import lambda_function
-from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.results import (
-    DurationStats,
-    PowerDetail,
-    StateMachineCost,
-    Strategy,
-    TuningResult,
-)
-from lambda_dyno.gates.separation import settled
+from lambda_dyno.tune.output import MORE_TIME
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, is_of
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES
 
-LOCK_ALIAS = "dyno-tuner-lock"  # on the function while it is tuned, see modules/power_tuner
-MARK = "dyno-tuner "  # starts the description of every version that the tuner publishes
-_NAME_CHARS = 75
-_HASH_CHARS = 16
 _POLL_S = 0.5
 _CONCLUDING_S = 120.0  # from the end of measuring to that of the execution
 _CLEAN_UP_S = 180.0
 _CLEAN_LOOKS = 2  # in a row: a function that was about to be locked looks clean once
-
-_MORE_TIME = "Give it more time: timeout_minutes under [tuning], or --timeout-minutes."
 
 _HINTS = {
     "InvalidInput": "Correct the input; nothing was changed.",
@@ -48,39 +34,6 @@ _HINTS = {
     "PayloadNotRead": "Check the address in payloadS3 and the tuner's payload_bucket.",
     "CleanUpFailed": "Run `dyno sweep`, which finds what a tuning left behind.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class TuningRequest:
-    """What to measure. `extra` has any other key of the state machine's input."""
-
-    function_arn: str
-    power_values: tuple[int, ...] = ()  # MB; none: the tuner's default
-    num: int = 10
-    payload: Any = None
-    strategy: Strategy = "cost"
-    balanced_weight: float = 0.5
-    parallel_invocation: bool = False
-    discard_top_bottom: float = 0.2
-    auto_optimize: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_input(self) -> dict[str, Any]:
-        """Return the state machine's input."""
-        keys: dict[str, Any] = {
-            "lambdaARN": self.function_arn,
-            "num": self.num,
-            "strategy": self.strategy,
-            "balancedWeight": self.balanced_weight,
-            "parallelInvocation": self.parallel_invocation,
-            "discardTopBottom": self.discard_top_bottom,
-            "autoOptimize": self.auto_optimize,
-        }
-        if self.power_values:
-            keys["powerValues"] = list(self.power_values)
-        if self.payload is not None:
-            keys["payload"] = self.payload
-        return keys | dict(self.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,44 +57,6 @@ def _no_progress(_progress: TuningProgress) -> None:
     """Nobody is watching."""
 
 
-def tune(
-    request: TuningRequest,
-    *,
-    state_machine_arn: str,
-    session: Any,
-    timeout_s: float,
-    on_progress: OnProgress = _no_progress,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> TuningResult:
-    """Tune a function and return what was found.
-
-    On Ctrl-C, and when it does not end, the execution is stopped and its clean-up awaited.
-
-    Args:
-        request: What to measure.
-        state_machine_arn: The power tuner's.
-        session: A boto3 session that may use the state machine.
-        timeout_s: Longest time to measure; what is not finished then is left out.
-        on_progress: Told about the state, about twice a second.
-        clock: Monotonic seconds.
-        sleep: Waits so many seconds.
-
-    Raises:
-        StepError: The tuning failed; the message has the state machine's cause.
-    """
-    execution = run(
-        request.to_input(),
-        state_machine_arn=state_machine_arn,
-        session=session,
-        timeout_s=timeout_s,
-        on_progress=on_progress,
-        clock=clock,
-        sleep=sleep,
-    )
-    return parse_output(execution.output, execution_arn=execution.arn)
-
-
 @dataclass(frozen=True, slots=True)
 class FinishedExecution:
     """An execution that succeeded."""
@@ -160,7 +75,23 @@ def run(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> FinishedExecution:
-    """Run the state machine with a raw input, as `tune` does, and return its raw output."""
+    """Run the state machine and return its output as it came.
+
+    On Ctrl-C, and when it does not end, the execution is stopped and its clean-up awaited.
+
+    Args:
+        tuning_input: The whole input.
+        state_machine_arn: The power tuner's.
+        session: A boto3 session that may use the state machine.
+        timeout_s: Longest time to measure; what is not finished then is left out.
+        on_progress: Told about the state, about twice a second.
+        clock: Monotonic seconds.
+        sleep: Waits so many seconds.
+
+    Raises:
+        StepError: The tuning failed; the message has the state machine's cause.
+        UserError: There is no such power tuner, or it does not take the input.
+    """
     states = session.client("stepfunctions")
     arn = _start(states, state_machine_arn, _within(tuning_input, timeout_s))
     follower = _Follower(states, arn, _expected_invocations(tuning_input), clock)
@@ -169,7 +100,7 @@ def run(
             on_progress(follower.progress())
             if follower.elapsed_s > timeout_s + _CONCLUDING_S:
                 raise StepError(
-                    "tune", f"the tuning is not over after {timeout_s:.0f} s: {arn}", _MORE_TIME
+                    "tune", f"the tuning is not over after {timeout_s:.0f} s: {arn}", MORE_TIME
                 )
             sleep(_POLL_S)
     except (KeyboardInterrupt, StepError):
@@ -177,24 +108,6 @@ def run(
         stop(arn, function_arn=function_arn, session=session, clock=clock, sleep=sleep)
         raise
     return _finished(execution)
-
-
-def require_whole(output: Mapping[str, Any]) -> None:
-    """Make sure that all that was asked for was measured.
-
-    Args:
-        output: The state machine's, to be kept before.
-
-    Raises:
-        StepError: Time was up before.
-    """
-    if output.get("timedOut"):
-        raise StepError(
-            "tune",
-            "time was up before all was measured; what was measured is kept, and the warnings say "
-            "what is missing",
-            _MORE_TIME,
-        )
 
 
 def stop(
@@ -214,116 +127,47 @@ def stop(
     _await_clean_up(session, execution_arn, function_arn, clock, sleep)
 
 
-def parse_output(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
-    """Return the state machine's output as a record, its choice held against its evidence.
+def end_all(
+    session: Any,
+    state_machine_arn: str,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """Stop what a state machine runs, wait for the clean-up, and return the executions' ARNs.
+
+    A tuner whose owner was killed goes on measuring; taken down in the middle of it, nobody
+    would put the function back.
 
     Args:
-        raw: The output, as JSON gave it.
-        execution_arn: The execution that gave it.
+        session: A boto3 session.
+        state_machine_arn: The tuner's; one that does not exist (any more) runs nothing.
+        clock: Monotonic seconds.
+        sleep: Waits so many seconds.
 
     Raises:
-        StepError: It is not an output of this project's power tuner, or incomplete.
+        StepError: An execution could not be stopped, or was not cleaned up after.
     """
+    states = session.client("stepfunctions")
     try:
-        output = _Output.model_validate(raw)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise StepError(
-            "tune",
-            f"the power tuner's output cannot be read: {where}: {problem['msg']}",
-            "Deploy the power tuner of the same version as this command.",
-        ) from error
-    found = TuningResult(
-        function_arn=output.lambda_arn,
-        power=output.power,
-        cost=output.cost,
-        duration=output.duration,
-        strategy=output.strategy,
-        current_power=output.original_power,
-        architecture=output.architecture,
-        region=output.region,
-        details=tuple(sorted((d.record() for d in output.details), key=lambda d: d.power)),
-        state_machine=StateMachineCost(
-            execution_arn=execution_arn,
-            execution_cost_usd=output.state_machine.execution_cost,
-            lambda_cost_usd=output.state_machine.lambda_cost,
-            visualization=output.state_machine.visualization,
-        ),
-        warnings=tuple(output.warnings),
-        raw=dict(raw),
-    )
-    return settled(found)
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, allow_inf_nan=False)
-
-
-_Positive = Annotated[float, Field(ge=0)]
-
-
-class _Duration(_Model):
-    mean: _Positive
-    trimmed_mean: _Positive
-    p50: _Positive
-    p95: _Positive
-    p99: _Positive
-    min: _Positive
-    max: _Positive
-    std_dev: _Positive
-    ci95: tuple[float, float]
-
-
-class _Detail(_Model):
-    power: Annotated[int, Field(ge=128, le=10_240)]
-    count: Annotated[int, Field(ge=0)]
-    duration: _Duration | None
-    billed_mean: float | None
-    billed_trimmed_mean: float | None = None  # tuners of before 2026-11-21 do not tell
-    cost: float | None
-    cold_starts: int
-    errors: int
-    errors_by_type: dict[str, int]
-    retries: int
-    max_memory_used: int | None
-    excluded: str
-
-    def record(self) -> PowerDetail:
-        return PowerDetail(
-            power=self.power,
-            count=self.count,
-            duration_ms=None if self.duration is None else DurationStats(**dict(self.duration)),
-            billed_ms_mean=self.billed_mean,
-            billed_ms_trimmed_mean=self.billed_trimmed_mean,
-            cost_usd=self.cost,
-            cold_starts=self.cold_starts,
-            errors=self.errors,
-            max_memory_used_mb=self.max_memory_used,
-            errors_by_type=self.errors_by_type,
-            retries=self.retries,
-            excluded=self.excluded,
+        pages = states.get_paginator("list_executions").paginate(
+            stateMachineArn=state_machine_arn, statusFilter="RUNNING"
         )
-
-
-class _Cost(_Model):
-    execution_cost: _Positive
-    lambda_cost: _Positive
-    visualization: str
-
-
-class _Output(_Model):
-    lambda_arn: Annotated[str, Field(alias="lambdaARN")]
-    power: Annotated[int, Field(ge=128, le=10_240)]
-    cost: _Positive
-    duration: _Positive
-    strategy: Strategy
-    original_power: int
-    architecture: str
-    region: str
-    details: Annotated[list[_Detail], Field(min_length=1)]
-    state_machine: _Cost
-    warnings: list[str]
+        running = [row["executionArn"] for page in pages for row in page["executions"]]
+    except states.exceptions.StateMachineDoesNotExist:
+        return []
+    except botocore.exceptions.ClientError as error:
+        raise StepError("down", f"nobody knows whether a tuning still runs: {error}") from error
+    for arn in running:
+        tuning_input = json.loads(states.describe_execution(executionArn=arn)["input"])
+        stop(
+            arn,
+            function_arn=lambda_function.unqualified(str(tuning_input.get("lambdaARN"))),
+            session=session,
+            clock=clock,
+            sleep=sleep,
+        )
+    return running
 
 
 class _Follower:
@@ -467,21 +311,8 @@ def _await_clean_up(
         sleep(_POLL_S)
 
 
-def version_mark(execution_arn: str) -> str:
-    """Return how the descriptions of an execution's versions start.
-
-    A name that is too long for a description ends with a hash, as the tuner has it.
-    """
-    name = ":".join(execution_arn.split(":")[-2:])
-    if len(name) > _NAME_CHARS:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_CHARS]
-        name = f"{name[: _NAME_CHARS - _HASH_CHARS - 1]}~{digest}"
-    return f"{MARK}{name} "
-
-
 def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
     """Return whether a function still has the execution's lock or versions."""
-    mark = version_mark(execution_arn)
     try:
         aliases = functions.get_paginator("list_aliases").paginate(FunctionName=function_arn)
         for page in aliases:
@@ -491,7 +322,7 @@ def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
         versions = functions.get_paginator("list_versions_by_function")
         for page in versions.paginate(FunctionName=function_arn):
             for version in page["Versions"]:
-                if version.get("Description", "").startswith(mark):
+                if is_of(version.get("Description", ""), execution_arn):
                     return True
     except functions.exceptions.ResourceNotFoundException:
         return False
