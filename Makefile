@@ -130,18 +130,21 @@ fmt: $(READY) ## Format Python and Terraform
 docs: $(READY) ## Write the generated tables of the modules' READMEs
 	@$(PYTHON_OF_VENV) -m tools.module_docs
 
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --quiet
+EMULATOR := harness/lambda_emulator
+
 .PHONY: lock
-lock: $(READY) ## Renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
-	  --output-file requirements.lock
+lock: $(READY) ## Renew the lock files: the harness's, and the embedded AWS's own
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@$(COMPILE) $(EMULATOR)/requirements.in --output-file $(EMULATOR)/requirements.lock
 
 .PHONY: clean
 clean: ## Remove what set-up and tests made; runs/ stays, it may hold state
 	@rm -rf $(VENV) $(VENV).lock node_modules .node.lock .cache .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml
+$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml $(EMULATOR)/requirements.lock
 	@scripts/setup-python '$(PYTHON)' '$(VENV)'
 
 $(NODE_READY): package.json package-lock.json .npmrc

@@ -1,23 +1,21 @@
 """Who may use the embedded AWS: whoever has its secret, and no web page.
 
-Part of the server's program (`front.py`), so it imports nothing of the harness. MiniStack takes a
-12-digit access key as root of that account and looks at no signature of it, serves what manages
-the server itself to everybody, and lets any web page ask. Here a request must
+Part of the server's program (`front.py`). MiniStack takes a 12-digit access key as root of that
+account and looks at no signature of it, serves what manages the server itself to everybody, and
+lets any web page ask. Here a request must
 
 - name this server as its host, and come from no web page (`of_a_page`);
 - carry a signature with the server's secret, if its key is a root key (`Guard`);
 - be one of the few that AWS, too, serves unsigned, if it has no key (`is_public`).
 
 Keys of users, roles and sessions are MiniStack's to check, as it does. `close_gaps` closes what
-can only be closed inside of it; tests/contract/test_guard_seams.py holds what all this relies on.
+can only be closed inside of it; tests/emulator/test_guard_seams.py holds what all this relies on.
 """
 
 from __future__ import annotations
 
-import base64
 import contextvars
 import hashlib
-import hmac
 import json
 import re
 import time
@@ -28,6 +26,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 from xml.sax.saxutils import escape
 
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router, sigv4
+
+from lambda_emulator.tokens import is_web_identity, same, token
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -172,14 +172,9 @@ def of_the_server(request: Request, secret: str) -> Refusal | None:
         return None
     if request.method == "PUT" and _OF_A_STACK.match(path):
         return None
-    if _CODE.match(path) and read and _same(request.one("token"), token(secret, path)):
+    if _CODE.match(path) and read and same(request.one("token"), token(secret, path)):
         return None
     return Refusal("AccessDenied", f"{path} is closed.")
-
-
-def token(secret: str, meaning: str) -> str:
-    """Return what allows one thing only, and tells nothing about the secret: 64 hex digits."""
-    return hmac.new(secret.encode(), meaning.encode(), hashlib.sha256).hexdigest()
 
 
 def with_tokens(body: bytes, secret: str) -> bytes:
@@ -255,31 +250,6 @@ def _is_login(request: Request, body: bytes, secret: str) -> bool:
     )
 
 
-def web_identity(claims: Mapping[str, Any], secret: str) -> str:
-    """Return a JSON web token (RFC 7519) with these claims that this server takes."""
-    signed = ".".join(
-        _base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
-    )
-    return f"{signed}.{_base64url(_hs256(signed, secret))}"
-
-
-def is_web_identity(token: str, secret: str) -> bool:
-    """Tell whether a JSON web token is signed with the secret (HS256), whatever it claims.
-
-    The algorithm that it names is not looked at: there is one.
-    """
-    signed, _, signature = token.rpartition(".")
-    return _same(_base64url(_hs256(signed, secret)), signature)
-
-
-def _hs256(text: str, secret: str) -> bytes:
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
-
-
-def _base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
 def _is_object(request: Request) -> bool:
     """Tell whether it reads an object of a bucket; MiniStack asks whether that is public."""
     return request.method in ("GET", "HEAD") and _names_object(request)
@@ -351,7 +321,7 @@ def wrong_signature(
     promised = request.headers.get("x-amz-content-sha256", "")
     if signature.service != "s3" and _SHA256.fullmatch(promised):
         found = hashlib.sha256(body).hexdigest()
-        if not _same(promised, found):
+        if not same(promised, found):
             return Refusal("SignatureDoesNotMatch", "The body is not the one that was signed.")
     _, to_sign = sigv4.header_signing_documents(
         signature,
@@ -365,7 +335,7 @@ def wrong_signature(
     expected = sigv4.calculate_signature(
         secret, signature.date_stamp, signature.region, signature.service, to_sign
     )
-    return None if _same(expected, signature.signature) else _mismatch()
+    return None if same(expected, signature.signature) else _mismatch()
 
 
 def wrong_old_presign(request: Request, secret: str) -> Refusal | None:
@@ -393,7 +363,7 @@ def wrong_old_presign(request: Request, secret: str) -> Refusal | None:
     address = urlsplit(f"http://host{request.raw_path}?{request.raw_query}")
     signer = Signer(Credentials(request.one("AWSAccessKeyId"), secret))
     expected = signer.get_signature(request.method, address, headers)
-    return None if _same(expected, request.one("Signature")) else _mismatch()
+    return None if same(expected, request.one("Signature")) else _mismatch()
 
 
 def _mismatch() -> Refusal:
@@ -401,10 +371,6 @@ def _mismatch() -> Refusal:
         "SignatureDoesNotMatch",
         "The signature is not made with this server's secret. `dyno local env` tells the keys.",
     )
-
-
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
 
 
 class Guard:
@@ -470,7 +436,7 @@ class Guard:
             given is not None
             and request.method == "GET"
             and _METERED.match(request.path) is not None
-            and _same(given, token(self._secret, METER_HEADER))
+            and same(given, token(self._secret, METER_HEADER))
         )
 
 

@@ -33,7 +33,7 @@ from lambda_dyno.core.files import lock_file
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.reading import UnreadableError, read_object
 from lambda_dyno.core.regions import is_region
-from lambda_dyno.emulator import meter, supervisor
+from lambda_dyno.emulator import installation, meter, supervisor
 from lambda_dyno.emulator.loopback import HOST, check_port, free_port, port_in_use
 from lambda_dyno.emulator.worker_shims import node_environment, python_environment
 from lambda_dyno.processes.identity import identity, is_alive
@@ -170,6 +170,7 @@ def start(
             return _as_asked(running, port, account_concurrency)
         if port is not None:
             check_port(port)
+        python = installation.python()
         make_folder(home)
     except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError
         why = getattr(error, "strerror", None) or "it is a link to itself"
@@ -182,8 +183,9 @@ def start(
         meter.start_afresh(home)
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
-            environment = _server_environment(home, chosen, region, account_id, limit)
-            state = _launch(home, chosen, region, account_id, owner_pid, environment, program)
+            environment = _server_environment(home, python, chosen, region, account_id, limit)
+            command = [str(python), *program]
+            state = _launch(home, chosen, region, account_id, owner_pid, environment, command)
             if _wait_until_healthy(state, deadline_s):
                 return _server(state, home)
             tail = log_tail(home, 20)
@@ -290,7 +292,7 @@ def _launch(
     account_id: str,
     owner_pid: int | None,
     environment: dict[str, str],
-    program: Sequence[str],
+    command: Sequence[str],
 ) -> _State:
     """Start supervisor and server; the supervisor writes down which processes they are."""
     temp = home / "tmp"
@@ -306,7 +308,7 @@ def _launch(
         "secret": environment["DYNO_SECRET"],
     }
     orders: dict[str, Any] = {
-        "command": [sys.executable, *program],
+        "command": command,
         "environment": environment,
         "log": str(home / "server.log"),
         "temp": str(temp),
@@ -336,7 +338,7 @@ def _launch(
 
 
 def _server_environment(
-    home: Path, port: int, region: str, account_id: str, account_concurrency: int
+    home: Path, python: Path, port: int, region: str, account_id: str, account_concurrency: int
 ) -> dict[str, str]:
     """Return the server's whole environment; its Lambda workers inherit it, but for the secret.
 
@@ -346,7 +348,7 @@ def _server_environment(
     return (
         _safe_environment()
         | node_environment(home)
-        | python_environment(home)
+        | python_environment(home, python)
         | {
             "AUTH": "true",  # IAM is enforced
             "BIND_HOST": HOST,

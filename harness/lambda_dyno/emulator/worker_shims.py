@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import lambda_emulator
@@ -71,16 +70,20 @@ def node_environment(home: Path) -> dict[str, str]:
     }
 
 
-def python_environment(home: Path) -> dict[str, str]:
+def python_environment(home: Path, python: Path) -> dict[str, str]:
     """Return the variables with which the server's Python workers get the meter.
 
     The embedded AWS starts them with its own `sys.executable`; the meter's `sitecustomize` sets
     that to DYNO_PYTHON_SHIM as the server starts.
+
+    Args:
+        home: Of the server.
+        python: What runs the server, and its workers.
     """
     return {
         "PYTHONPATH": str(METER_PATH),
         "DYNO_METER_PATH": str(METER_PATH),
-        "DYNO_PYTHON": sys.executable,
+        "DYNO_PYTHON": str(python),
         "DYNO_PYTHON_SHIM": str(_write(home, "python", _PYTHON)),
     }
 

@@ -1,6 +1,6 @@
 """What the guard relies on inside of the embedded AWS; a new release may change it.
 
-That its signatures are computed as botocore computes them is in tests/unit/emulator/test_guard.py.
+That its signatures are computed as botocore computes them is in tests/emulator/test_guard.py.
 """
 
 from __future__ import annotations

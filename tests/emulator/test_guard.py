@@ -14,7 +14,7 @@ from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, S3SigV4QueryAuth, SigV4A
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from lambda_emulator import guard
+from lambda_emulator import guard, tokens
 from lambda_emulator.guard import Message, Receive, Refusal, Request, Send
 
 PORT = 4566
@@ -255,9 +255,9 @@ CODE = "/_ministack/lambda-code/000000000000/us-east-1/demo"
         (plain(path="/_ministack/health/../reset"), True),
         (plain(path=CODE), True),
         (plain(path=CODE, query="X-Amz-Signature=ministack-local-presigned"), True),
-        (plain(path=CODE, query=f"token={guard.token(SECRET, CODE)}"), False),
-        (plain(path=CODE + "2", query=f"token={guard.token(SECRET, CODE)}"), True),
-        (plain(path=CODE, query=f"token={guard.token(OTHER, CODE)}"), True),
+        (plain(path=CODE, query=f"token={tokens.token(SECRET, CODE)}"), False),
+        (plain(path=CODE + "2", query=f"token={tokens.token(SECRET, CODE)}"), True),
+        (plain(path=CODE, query=f"token={tokens.token(OTHER, CODE)}"), True),
         (plain("PUT", "/_ministack/cfn-response/" + "0" * 8), True),
         (plain("PUT", "/_ministack/cfn-response/9b1f5a0e-3c1b-4a51-9f9b-0a6a2f4f8a11"), False),
         (plain(path="/_aws/execute-api/a1b2/stage/items"), False),
@@ -277,8 +277,8 @@ def test_what_manages_the_server_is_closed(request_: Request, closed: bool) -> N
 FORM = guard.FORM
 LOGIN = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&WebIdentityToken="
 CLAIMS = {"iss": "https://issuer.example", "sub": "repo:owner/name"}
-WEB_IDENTITY = LOGIN + guard.web_identity(CLAIMS, SECRET).encode()
-FORGED = LOGIN + guard.web_identity(CLAIMS, OTHER).encode()
+WEB_IDENTITY = LOGIN + tokens.web_identity(CLAIMS, SECRET).encode()
+FORGED = LOGIN + tokens.web_identity(CLAIMS, OTHER).encode()
 # header, claims and no signature, by an algorithm that says that there is none
 # pragma: allowlist nextline secret: it signs nothing
 UNSIGNED = LOGIN + b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXBvOm93bmVyL25hbWUifQ."
@@ -381,9 +381,9 @@ def test_addresses_in_answers_get_their_token() -> None:
         f'"Other": "http://{HOST}/_ministack/lambda-layers/0/r/name/1/content"}}'
     ).encode()
     told = guard.with_tokens(answer, SECRET).decode()
-    assert f"{CODE}?token={guard.token(SECRET, CODE)}" in told
+    assert f"{CODE}?token={tokens.token(SECRET, CODE)}" in told
     layer = "/_ministack/lambda-layers/0/r/name/1/content"
-    assert f'{layer}?token={guard.token(SECRET, layer)}"' in told
+    assert f'{layer}?token={tokens.token(SECRET, layer)}"' in told
     assert guard.with_tokens(b'{"FunctionName": "x"}', SECRET) == b'{"FunctionName": "x"}'
 
 
