@@ -82,7 +82,7 @@ sweep: $(READY) ## Take down environments that expired or whose owner is gone
 	@$(DYNO) sweep $(ARGS)
 
 # Tests wait more than they work: two of them per core.
-test test-all: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
+test test-all test-lowest: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 
 .PHONY: test
 test: $(READY) ## All tests but the slowest, on the embedded AWS: no account needed
@@ -91,6 +91,10 @@ test: $(READY) ## All tests but the slowest, on the embedded AWS: no account nee
 .PHONY: test-all
 test-all: $(READY) ## All tests, the slowest too
 	@$(PYTEST) -n '$(WORKERS)' --dist worksteal $(ARGS)
+
+.PHONY: test-lowest
+test-lowest: $(READY) ## Unit and contract tests with the oldest libraries that are allowed
+	@scripts/test-lowest '$(WORKERS)' $(ARGS)
 
 .PHONY: bench-gate
 bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--runs 50")

@@ -10,7 +10,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.exceptions import TyperException
 
 from lambda_dyno import __version__
 from lambda_dyno.cli import apply as cli_apply
@@ -374,7 +373,7 @@ def main() -> None:
         status: Any = app(prog_name="dyno", standalone_mode=False)
     except SystemExit as end:
         status = end.code
-    except TyperException as error:
+    except unforeseen.MISUSE as error:
         status = unforeseen.tell_misuse(error, Ui())
     except Exception as error:
         status = _tell(error)

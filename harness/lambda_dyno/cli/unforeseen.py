@@ -5,13 +5,18 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
-from typer.exceptions import TyperException
 
 from lambda_dyno.cli.support import project
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError, brief, told
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
+
+# What every error of a command line is; releases of typer name it, and keep it, differently.
+MISUSE: type[Exception] = next(
+    kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "format_message")
+)
 
 
 class Commands(TyperGroup):
@@ -52,11 +57,11 @@ def tell(error: Exception, ui: Ui) -> int:
     return EXIT_STEP_FAILED
 
 
-def tell_misuse(error: TyperException, ui: Ui) -> int:
+def tell_misuse(error: Any, ui: Ui) -> int:
     """Say in one line what is wrong with a command line, and return the exit status.
 
     Args:
-        error: What typer says. Without any command it says nothing, and has shown the help.
+        error: A `MISUSE`. Without any command it says nothing, and has shown the help.
         ui: Where to say it.
     """
     parameter = getattr(error, "param", None)
@@ -67,7 +72,7 @@ def tell_misuse(error: TyperException, ui: Ui) -> int:
     if text:
         command = context.command_path if context else "dyno"
         ui.error(f"{brief(' '.join(text.split()), most=300)} (see {command} --help)")
-    return error.exit_code
+    return int(error.exit_code)
 
 
 def _kept(error: BaseException) -> str:
