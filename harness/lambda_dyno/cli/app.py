@@ -37,7 +37,7 @@ from lambda_dyno.cli.support import (
     summary,
     unwrap_help,
 )
-from lambda_dyno.core.errors import DynoError, StepError, UserError
+from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.terminal import outlive_readers
 
@@ -376,21 +376,13 @@ def main() -> None:
     except unforeseen.MISUSE as error:
         status = unforeseen.tell_misuse(error, Ui())
     except Exception as error:
-        status = _tell(error)
+        status = unforeseen.tell(error, Ui())
     try:
         if sys.stdout is not None:  # as with >&-
             sys.stdout.flush()
     except StepError as error:
-        status = _tell(error)
+        status = unforeseen.tell(error, Ui())
     sys.exit(status)
-
-
-def _tell(error: Exception) -> int:
-    """Say what went wrong and return its exit status."""
-    if not isinstance(error, DynoError):
-        return unforeseen.tell(error, Ui())
-    Ui().error(str(error), error.hint if isinstance(error, StepError) else "")
-    return error.exit_code
 
 
 def _tuning_overrides(power: str | None, num: int | None, strategy: str | None) -> dict[str, Any]:

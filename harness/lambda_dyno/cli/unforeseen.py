@@ -1,4 +1,4 @@
-"""What nobody foresaw: one line, where the traceback is, and a status that no SLO has."""
+"""What goes wrong: one line, where the traceback is if nobody foresaw it, and a status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import typer
 from typer.core import TyperGroup
 
 from lambda_dyno.cli.support import project
-from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError, brief, told
+from lambda_dyno.core.errors import (
+    EXIT_STEP_FAILED,
+    DynoError,
+    StepError,
+    UserError,
+    brief,
+    told,
+)
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 
@@ -39,12 +46,15 @@ class UnforeseenError(Exception):
 
 
 def tell(error: Exception, ui: Ui) -> int:
-    """Say what happened in one line, keep the traceback in a file, and return the exit status.
+    """Say what went wrong in one line, and return the exit status.
 
     Args:
-        error: What nobody handled.
+        error: What nobody handled. Unless it was raised on purpose, its traceback goes to a file.
         ui: Where to say it.
     """
+    if isinstance(error, DynoError):
+        ui.error(str(error), error.hint if isinstance(error, StepError) else "")
+        return error.exit_code
     cause = error.__cause__ if isinstance(error, UnforeseenError) and error.__cause__ else error
     if isinstance(cause, OSError) and cause.strerror:  # the machine's doing, not ours
         kept = _kept(cause)
