@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from lambda_dyno.core.files import named
+from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError, read_object
 
 Mode = Literal["felt", "reported"]
@@ -79,7 +79,5 @@ def _read(home: Path) -> dict[str, Any]:
 
 
 def _update(home: Path, changes: dict[str, Any]) -> None:
-    draft = home / "meter.json.new"
-    with named(home / "meter.json"):
-        draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
-    draft.replace(home / "meter.json")  # workers read the old or the new one, never a half
+    # in one step: workers read the old or the new one, never a half
+    write_atomically(home / "meter.json", json.dumps(_read(home) | changes, indent=2) + "\n")
