@@ -43,7 +43,7 @@ from lambda_dyno.core.results import (
     Verdict,
 )
 from lambda_dyno.core.terminal import short_path
-from lambda_dyno.emulator import modes, server
+from lambda_dyno.emulator import installation, modes, server
 from lambda_dyno.emulator import shared as gate_shared
 from lambda_dyno.emulator.loopback import check_port
 from lambda_dyno.environments.environment import Environment
@@ -164,6 +164,7 @@ class Run:
         emulated = settings.emulated and not os.environ.get("AWS_ENDPOINT_URL")
         own_server = emulated and server_home is None
         if own_server:
+            installation.python()  # may be missing and not to be had: nothing is made then
             account = None
         elif emulated and server_home is not None:
             account = target.in_embedded(server_home, account_id)
