@@ -155,12 +155,13 @@ def local_calibrate(as_json: JsonOption = False) -> None:
 
     Takes two seconds; holds for every embedded AWS of this project from then on.
     """
-    from lambda_dyno.emulator import calibrate
+    from lambda_dyno.emulator import meter
+    from lambda_emulator import calibrate
 
     ui = Ui()
     with ui.step("local", "measuring this machine") as step:
         found = calibrate.calibrate(lambda done, total: step.update("measuring", done, total))
-        calibrate.apply(found, _local_home())
+        meter.calibrate(_local_home(), found)
         step.update(f"a CPU second here is {found.factors['x86_64']:.2f} s on AWS (x86_64)")
     if as_json:
         print_json(found.to_json())

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.emulator import calibrate, meter
+from lambda_dyno.emulator import meter
+from lambda_emulator import calibrate
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -33,7 +34,7 @@ def calibration(variation: float) -> calibrate.Calibration:
 
 def test_calibration_is_kept_and_inherited(tmp_path: Path) -> None:
     """The meter's settings get the factors; other servers may take them over."""
-    calibrate.apply(calibration(0.01), tmp_path / "a")
+    meter.calibrate(tmp_path / "a", calibration(0.01))
     (tmp_path / "b").mkdir()
     meter.inherit_cpu_factors(tmp_path / "b", tmp_path / "a")
 
@@ -45,13 +46,13 @@ def test_calibration_is_kept_and_inherited(tmp_path: Path) -> None:
 def test_busy_machine_is_not_calibrated(tmp_path: Path) -> None:
     """Rounds that differ say nothing; nothing is changed."""
     with pytest.raises(StepError, match="varied by 12%"):
-        calibrate.apply(calibration(0.12), tmp_path)
+        meter.calibrate(tmp_path, calibration(0.12))
     assert not (tmp_path / "meter.json").exists()
 
 
 def test_new_server_starts_in_the_usual_mode(tmp_path: Path) -> None:
     """Mode and trace end with a server; what is known of the machine stays."""
-    calibrate.apply(calibration(0.01), tmp_path)
+    meter.calibrate(tmp_path, calibration(0.01))
     meter.set_mode(tmp_path, "reported")
     meter.set_trace(tmp_path, tmp_path / "trace.jsonl")
     meter.start_afresh(tmp_path)
