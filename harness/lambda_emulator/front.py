@@ -17,14 +17,11 @@ import asyncio
 import importlib.util
 import os
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from lambda_emulator.asgi import Application, Message, Receive, Send
 
 # From the end of a request to the beginning of its answer, at least. No answer was lost from 1 ms
 # on (docs/adr/20261129-answers-take-their-time.md); AWS's fastest take about 3.
@@ -89,12 +86,12 @@ def main() -> None:
     from hypercorn.config import Config
 
     _become_a_package()
-    from lambda_emulator import guard, retention, tokens
+    from lambda_emulator import gaps, guard, retention, tokens
 
     # Out of the environment before anything is started: Lambda workers inherit what is left.
     secret = os.environ.pop("DYNO_SECRET")
     os.environ["DYNO_METER_KEY"] = tokens.token(secret, guard.METER_HEADER)
-    guard.close_gaps(secret)
+    gaps.close(secret)
     retention.bound()
     from ministack.app import app
 
