@@ -27,7 +27,7 @@ from lambda_dyno.aws import accounts, shared_emulator
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, EnvironmentSettings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator import meter, modes, server
+from lambda_dyno.emulator import installation, meter, modes, server
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 
 Connect = Callable[[str], Account]  # from a region to its account
@@ -225,6 +225,7 @@ def of_settings(settings: EnvironmentSettings, port: int | None = None) -> Targe
         UserError: There are no credentials that are good.
     """
     if wants_embedded(settings):
+        installation.python()  # may be missing and not to be had: nothing is made then
         return NewEmulator(settings.region, port, settings.account_concurrency)
     return of_account(accounts.connect(settings.region))
 

@@ -10,7 +10,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.exceptions import TyperException
 
 from lambda_dyno import __version__
 from lambda_dyno.cli import apply as cli_apply
@@ -22,7 +21,7 @@ from lambda_dyno.cli import tune as cli_tune
 from lambda_dyno.cli.local import local_app
 from lambda_dyno.cli.numbers import strict_numbers
 from lambda_dyno.cli.support import EXIT_STATUS_HELP, unwrap_help
-from lambda_dyno.core.errors import DynoError, StepError
+from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.terminal import outlive_readers
 
@@ -87,24 +86,16 @@ def main() -> None:
         status: Any = app(prog_name="dyno", standalone_mode=False)
     except SystemExit as end:
         status = end.code
-    except TyperException as error:
+    except unforeseen.MISUSE as error:
         status = unforeseen.tell_misuse(error, Ui())
     except Exception as error:
-        status = _tell(error)
+        status = unforeseen.tell(error, Ui())
     try:
         if sys.stdout is not None:  # as with >&-
             sys.stdout.flush()
     except StepError as error:
-        status = _tell(error)
+        status = unforeseen.tell(error, Ui())
     sys.exit(status)
-
-
-def _tell(error: Exception) -> int:
-    """Say what went wrong and return its exit status."""
-    if not isinstance(error, DynoError):
-        return unforeseen.tell(error, Ui())
-    Ui().error(str(error), error.hint if isinstance(error, StepError) else "")
-    return error.exit_code
 
 
 if __name__ == "__main__":

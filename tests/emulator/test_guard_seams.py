@@ -1,6 +1,6 @@
 """What the guard relies on inside of the embedded AWS; a new release may change it.
 
-That its signatures are computed as botocore computes them is in tests/unit/emulator/test_guard.py.
+That its signatures are computed as botocore computes them is in tests/emulator/test_guard.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 from ministack.core import iam_actions, iam_evaluator, router
 
 from lambda_emulator import guard
+from lambda_emulator.request import Request
 
 pytestmark = pytest.mark.contract
 
@@ -26,8 +27,8 @@ SECRET = "0123456789abcdef" * 4
 # In a process of its own: it changes MiniStack, as the server's program does.
 _CLOSE_AND_LOOK = """
 import json, sys
-from lambda_emulator import guard
-guard.close_gaps(sys.argv[1])
+from lambda_emulator import gaps
+gaps.close(sys.argv[1])
 from ministack import app
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.services import lambda_svc, s3, sts
@@ -125,5 +126,5 @@ def test_cognito_has_the_public_operations_that_it_has() -> None:
 
 def test_the_server_opens_nothing_that_is_named_with_an_underscore() -> None:
     """A new path of MiniStack's own is closed until somebody opens it."""
-    request = guard.Request("GET", "/_ministack/new", "/_ministack/new", "", {}, {})
+    request = Request("GET", "/_ministack/new", "/_ministack/new", "", {}, {})
     assert guard.of_the_server(request, SECRET) is not None

@@ -14,8 +14,9 @@ from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, S3SigV4QueryAuth, SigV4A
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from lambda_emulator import guard
-from lambda_emulator.guard import Message, Receive, Refusal, Request, Send
+from lambda_emulator import guard, signatures, tokens
+from lambda_emulator.asgi import Message, Receive, Send
+from lambda_emulator.request import FORM, Refusal, Request
 
 PORT = 4566
 HOST = f"127.0.0.1:{PORT}"
@@ -73,15 +74,15 @@ def signed(
 
 def verdict(request: Request, body: bytes, secret: str = SECRET) -> Refusal | None:
     """Return what the guard says of a request that claims to be root's."""
-    key = guard.key_of(request)
+    key = signatures.key_of(request)
     if isinstance(key, Refusal):
         return key
     assert key == KEY
-    signature = guard.signature_of(request, key)
+    signature = signatures.signature_of(request, key)
     if isinstance(signature, Refusal):
         return signature
-    there = body if guard.needs_body(request, signature) else b""
-    return guard.wrong_signature(request, signature, secret, there)
+    there = body if signatures.needs_body(request, signature) else b""
+    return signatures.wrong_signature(request, signature, secret, there)
 
 
 def random_word(chance: random.Random, least: int = 0) -> str:
@@ -151,16 +152,16 @@ def test_objects_are_not_read_for_their_signature(promise: str) -> None:
     signer.payload = lambda _: promise  # type: ignore[method-assign]
     signer.add_auth(request)
     found = arrived(request)
-    signature = guard.signature_of(found, KEY)
+    signature = signatures.signature_of(found, KEY)
     assert not isinstance(signature, Refusal)
-    assert not guard.needs_body(found, signature)
-    assert guard.wrong_signature(found, signature, SECRET, b"") is None
+    assert not signatures.needs_body(found, signature)
+    assert signatures.wrong_signature(found, signature, SECRET, b"") is None
 
 
 @pytest.mark.parametrize("service", ["s3", "sts"])
 @pytest.mark.parametrize(
     "more",
-    [{"X-Amz-Target": "DynamoDB_20120810.ListTables"}, {"Content-Type": guard.FORM}],
+    [{"X-Amz-Target": "DynamoDB_20120810.ListTables"}, {"Content-Type": FORM}],
     ids=lambda more: next(iter(more)),
 )
 def test_a_presigned_address_is_good_for_nothing_else(service: str, more: dict[str, str]) -> None:
@@ -182,8 +183,8 @@ def old_presign(path: str = "/bucket/key", secret: str = SECRET, expires: int = 
 
 def test_addresses_as_boto3_presigns_them_are_good_for_objects() -> None:
     """The older form signs method, path and expiry: enough for an object, and nothing else."""
-    assert guard.wrong_old_presign(arrived(old_presign()), SECRET) is None
-    assert guard.wrong_old_presign(arrived(old_presign("/bucket/key?acl")), SECRET) is None
+    assert signatures.wrong_old_presign(arrived(old_presign()), SECRET) is None
+    assert signatures.wrong_old_presign(arrived(old_presign("/bucket/key?acl")), SECRET) is None
     for refused in (
         arrived(old_presign(secret=OTHER)),
         arrived(old_presign(expires=-1)),
@@ -192,7 +193,7 @@ def test_addresses_as_boto3_presigns_them_are_good_for_objects() -> None:
         arrived(old_presign(), method="DELETE"),
         arrived(old_presign(), raw_path=b"/bucket/other"),
     ):
-        assert guard.wrong_old_presign(refused, SECRET) is not None
+        assert signatures.wrong_old_presign(refused, SECRET) is not None
 
 
 def plain(method: str = "GET", path: str = "/", query: str = "", **headers: str) -> Request:
@@ -255,9 +256,9 @@ CODE = "/_ministack/lambda-code/000000000000/us-east-1/demo"
         (plain(path="/_ministack/health/../reset"), True),
         (plain(path=CODE), True),
         (plain(path=CODE, query="X-Amz-Signature=ministack-local-presigned"), True),
-        (plain(path=CODE, query=f"token={guard.token(SECRET, CODE)}"), False),
-        (plain(path=CODE + "2", query=f"token={guard.token(SECRET, CODE)}"), True),
-        (plain(path=CODE, query=f"token={guard.token(OTHER, CODE)}"), True),
+        (plain(path=CODE, query=f"token={tokens.token(SECRET, CODE)}"), False),
+        (plain(path=CODE + "2", query=f"token={tokens.token(SECRET, CODE)}"), True),
+        (plain(path=CODE, query=f"token={tokens.token(OTHER, CODE)}"), True),
         (plain("PUT", "/_ministack/cfn-response/" + "0" * 8), True),
         (plain("PUT", "/_ministack/cfn-response/9b1f5a0e-3c1b-4a51-9f9b-0a6a2f4f8a11"), False),
         (plain(path="/_aws/execute-api/a1b2/stage/items"), False),
@@ -274,11 +275,10 @@ def test_what_manages_the_server_is_closed(request_: Request, closed: bool) -> N
     assert (guard.of_the_server(request_, SECRET) is not None) == closed
 
 
-FORM = guard.FORM
 LOGIN = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&WebIdentityToken="
 CLAIMS = {"iss": "https://issuer.example", "sub": "repo:owner/name"}
-WEB_IDENTITY = LOGIN + guard.web_identity(CLAIMS, SECRET).encode()
-FORGED = LOGIN + guard.web_identity(CLAIMS, OTHER).encode()
+WEB_IDENTITY = LOGIN + tokens.web_identity(CLAIMS, SECRET).encode()
+FORGED = LOGIN + tokens.web_identity(CLAIMS, OTHER).encode()
 # header, claims and no signature, by an algorithm that says that there is none
 # pragma: allowlist nextline secret: it signs nothing
 UNSIGNED = LOGIN + b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXBvOm93bmVyL25hbWUifQ."
@@ -330,7 +330,7 @@ UNSIGNED = LOGIN + b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXBvOm93bmVyL25hbWUifQ."
 )
 def test_few_requests_need_no_signature(request_: Request, body: bytes, public: bool) -> None:
     """Those that AWS serves unsigned, too; an authorization of another kind makes nobody root."""
-    assert guard.key_of(request_) == ""
+    assert signatures.key_of(request_) == ""
     assert guard.is_public(request_, body, SECRET) == public
 
 
@@ -354,7 +354,7 @@ HEADER = f"AWS4-HMAC-SHA256 Credential={CREDENTIAL}, SignedHeaders=host, Signatu
 )
 def test_signatures_of_two_or_of_nobody_are_refused(request_: Request) -> None:
     """The key that is checked here must be the one that MiniStack then takes."""
-    assert isinstance(guard.key_of(request_), Refusal)
+    assert isinstance(signatures.key_of(request_), Refusal)
 
 
 @pytest.mark.parametrize(
@@ -381,9 +381,9 @@ def test_addresses_in_answers_get_their_token() -> None:
         f'"Other": "http://{HOST}/_ministack/lambda-layers/0/r/name/1/content"}}'
     ).encode()
     told = guard.with_tokens(answer, SECRET).decode()
-    assert f"{CODE}?token={guard.token(SECRET, CODE)}" in told
+    assert f"{CODE}?token={tokens.token(SECRET, CODE)}" in told
     layer = "/_ministack/lambda-layers/0/r/name/1/content"
-    assert f'{layer}?token={guard.token(SECRET, layer)}"' in told
+    assert f'{layer}?token={tokens.token(SECRET, layer)}"' in told
     assert guard.with_tokens(b'{"FunctionName": "x"}', SECRET) == b'{"FunctionName": "x"}'
 
 

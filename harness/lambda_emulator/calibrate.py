@@ -13,11 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-
-from lambda_dyno.core.errors import StepError
-from lambda_dyno.emulator import meter
 
 ITERATIONS = 1_000_000
 SEED = b"benchmark data for Lambda ARM vs x86 performance testing"
@@ -75,22 +71,6 @@ def calibrate(on_round: Callable[[int, int], None] | None = None) -> Calibration
         reference_ms=reference_ms,
         factors={name: value / machine_ms for name, value in reference_ms.items()},
     )
-
-
-def apply(calibration: Calibration, home: Path) -> None:
-    """Let the meter of the server in `home` count CPU time in AWS's.
-
-    Raises:
-        StepError: The machine was too busy to tell how fast it is.
-    """
-    if not calibration.steady:
-        raise StepError(
-            "local",
-            f"this machine's speed varied by {calibration.variation:.0%} while it was measured",
-            hint="end what else runs, and calibrate again",
-        )
-    home.mkdir(parents=True, exist_ok=True)
-    meter.set_cpu_factors(home, calibration.factors)
 
 
 def _yardstick_ms(iterations: int) -> float:

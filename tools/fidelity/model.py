@@ -24,7 +24,7 @@ from typing import Any
 from lambda_dyno.core.errors import UserError
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, MB_PER_VCPU, WAIT, duration_ms
 
-DATA = Path(__file__).resolve().parents[3] / "tests" / "data"
+DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
 REFERENCE_CPU_MS = 17.3  # mean duration of cpu17ms from 1769 MB on
 WIDTHS = (1.0, 1.3, 1.7, 2.0, 3.0, 4.0, 5.8)
 NEAR = 0.10  # a choice this much off the best is a good one: AWS's own CPUs differ by more

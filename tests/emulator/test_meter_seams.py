@@ -146,7 +146,7 @@ def test_workers_inherit_the_servers_environment() -> None:
 
 def test_server_starts_its_python_workers_through_the_shim(tmp_path: Path) -> None:
     """It asks sys.executable, which the meter's sitecustomize has set, and tells nobody else."""
-    environment = worker_shims.python_environment(tmp_path)
+    environment = worker_shims.python_environment(tmp_path, Path(sys.executable))
     completed = subprocess.run(
         [
             sys.executable,
