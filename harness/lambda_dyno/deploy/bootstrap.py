@@ -298,15 +298,12 @@ def find_or_make_bucket(account: accounts.Account, env: Env) -> Bucket:
     name = account_bucket.name_of(account, named)
     s3 = account.session.client("s3")
     # one that dyno.toml names may be in an account that keeps the states of all
-    ours = {} if named else {"ExpectedBucketOwner": account.account_id}
-    try:
-        s3.head_bucket(Bucket=name, **ours)
-    except botocore.exceptions.ClientError as error:
-        status = errors.http_status(error)
-        if status != 404:
-            raise UserError(_refusal(name, status)) from error
+    status = account_bucket.look(account, name, must_be_own=not named)
+    if status == 404:
         _make_bucket(s3, name, account, env)
         return Bucket(name, made=True, managed=True)
+    if status != 200:
+        raise UserError(_refusal(name, status))
     owner = _bucket_owner(s3, name)
     # One that dyno.toml names and nobody bootstrapped is the team's, with settings of its own.
     return Bucket(name, made=False, managed=owner == env.name or (not owner and not named))
