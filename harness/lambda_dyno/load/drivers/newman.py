@@ -205,7 +205,7 @@ class _Turns:
     """A driver that runs and waits for its next turn."""
 
     def __init__(
-        self, talk: process.Talk, events: queue.SimpleQueue[Event], timeout_s: float
+        self, talk: process.Conversation, events: queue.SimpleQueue[Event], timeout_s: float
     ) -> None:
         self._talk = talk
         self._events = events
