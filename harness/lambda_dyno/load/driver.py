@@ -55,17 +55,13 @@ class Api:
     credentials: ApiCredentials | None = None
 
     @property
-    def host(self) -> str:
-        """Its name or address."""
-        return urlsplit(self.url).hostname or ""
-
-    @property
     def is_here(self) -> bool:
         """Whether it is on this machine."""
+        host = urlsplit(self.url).hostname or ""
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            return ipaddress.ip_address(host).is_loopback
         except ValueError:
-            return self.host == "localhost" or self.host.endswith(".localhost")
+            return host == "localhost" or host.endswith(".localhost")
 
     @property
     def ready_s(self) -> float:
@@ -187,14 +183,14 @@ class Turns(Protocol):
 
 
 class LoadDriver(Protocol):
-    """A program that asks an API."""
+    """A program that asks an API.
+
+    Each function raises a `UserError` if it cannot run here (the message says what to install)
+    or the collection cannot be read, and a `StepError` if it fails.
+    """
 
     def check(self) -> str:
-        """Return its version.
-
-        Raises:
-            UserError: It cannot run on this machine; the message says what to install.
-        """
+        """Return its version, once it is sure that it can run on this machine."""
 
     def smoke(
         self,
@@ -220,23 +216,17 @@ class LoadDriver(Protocol):
                 that is not ready then is a failure in the result, unless it answers and the
                 collection asserts nothing about what was asked: then it is asked all the same.
 
-        Raises:
-            UserError: The driver cannot run, or the collection cannot be read.
-            StepError: The driver failed. Assertions that do not hold are in the result instead.
+        Returns:
+            The counts, and the assertions that do not hold.
         """
 
     def load(self, test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverReport:
-        """Load an API as soon as it is ready, and write down every request.
+        """Load an API as soon as it is ready, and write down every request, as it is answered.
 
         Args:
             test: What and how.
             on_progress: Called about every second, from any thread.
-            on_wait: As in `smoke`.
-
-        Raises:
-            UserError: The driver cannot run, or the collection cannot be read.
-            StepError: The API is not ready in time, or the driver failed; what it measured until
-                then is in the folder.
+            on_wait: As in `smoke`; an API that does not become ready is a `StepError` here.
         """
 
     def turns(
@@ -252,12 +242,8 @@ class LoadDriver(Protocol):
 
         Args:
             profile: Its users, their pace and their time-out hold for each turn.
-            apis: By version, all with the same region and credentials.
+            apis: By version, all with the same region and credentials, and ready in time.
             files: What an iteration asks.
             folder: For the samples of a turn.
             log: File for everything the driver prints.
-
-        Raises:
-            UserError: The driver cannot run, or the collection cannot be read.
-            StepError: It does not start, or an API is not ready in time.
         """

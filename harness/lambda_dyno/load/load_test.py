@@ -34,9 +34,7 @@ def run(
 ) -> LoadResult:
     """Load an API with virtual users and keep every latency, as soon as it is ready.
 
-    Each user works through the collection again and again, on a connection of its own. In a
-    closed loop a slow API gets fewer requests; in an open one it gets them all, and their wait
-    counts.
+    Each user works through the collection again and again, on a connection of its own.
 
     Args:
         profile: How many users or arrivals, how long, and what is left out as warm-up.
@@ -46,18 +44,14 @@ def run(
         memory_mb: Memory size that the function has now.
         folder: Where LABEL.jsonl (the samples), LABEL-warm-up.jsonl (those that do not count)
             and LABEL.log go; made if missing.
-        on_progress: As in `LoadDriver.load`.
+        on_progress: As in `LoadDriver.load`, as are the errors that are raised.
         on_wait: As in `LoadDriver.load`.
         ready_s: How long the API gets to become ready; None is its own, 0 loads at once.
         only_here: As in `LoadTest`.
 
     Returns:
-        The result; its `samples_path` is relative to the parent of `folder`.
-
-    Raises:
-        UserError: The driver cannot run, or the collection cannot be read.
-        StepError: The API is not ready in time, or the driver failed; what it measured until
-            then is in `folder`.
+        The result; its `samples_path` is relative to the parent of `folder`. After an error, too,
+        what was measured until then is in `folder`.
     """
     test = LoadTest(
         api=api,

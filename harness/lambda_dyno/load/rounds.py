@@ -48,8 +48,8 @@ class LoadSeries:
         self._run_round = run_round
         self._folder = folder
         self.label = label
-        self.samples: list[Sample] = []
-        self.result = self._first()
+        self.result = replace(run_round(label), label=label)
+        self.samples = read_samples([folder / f"{label}.jsonl"])
 
     def add_round(self) -> LoadResult:
         """Run the load test once more and return the result of all rounds."""
@@ -88,11 +88,6 @@ class LoadSeries:
             self.add_round()
             verdict = self.judge(limits)
         return verdict
-
-    def _first(self) -> LoadResult:
-        found = self._run_round(self.label)
-        self.samples = read_samples([self._folder / f"{self.label}.jsonl"])
-        return replace(found, label=self.label)
 
 
 def merged(first: LoadResult, second: LoadResult, samples: list[Sample]) -> LoadResult:

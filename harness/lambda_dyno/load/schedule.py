@@ -19,7 +19,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 from lambda_dyno.core.config import LoadSettings
 
@@ -171,7 +171,8 @@ def open_loop(
         raise ValueError(f"an open loop needs at least one user, not {users}")
     corners = list(_corners(stages))
     arrivals = []
-    turns = _even_turns() if random_seed is None else _random_turns(random_seed)
+    # evenly: in the middle of each iteration's share of the time
+    turns = count(0.5) if random_seed is None else _random_turns(random_seed)
     turn = next(turns)
     done = 0.0  # iterations that were due before this stage
     for (from_s, low), (to_s, high) in pairwise(corners):
@@ -181,14 +182,6 @@ def open_loop(
             turn = next(turns)
         done += here
     return OpenSchedule(tuple(arrivals), users, corners[-1][0])
-
-
-def _even_turns() -> Iterator[float]:
-    """Yield 0.5, 1.5, 2.5: in the middle of each iteration's share of the time."""
-    turn = 0.5
-    while True:
-        yield turn
-        turn += 1
 
 
 def _random_turns(seed: int) -> Iterator[float]:

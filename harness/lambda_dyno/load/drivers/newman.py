@@ -367,5 +367,5 @@ def _environment(api: Api) -> dict[str, str]:
     if api.is_here:
         # A proxy cannot reach this machine's own services.
         for name in ("NO_PROXY", "no_proxy"):
-            result[name] = ",".join(filter(None, (result.get(name), api.host)))
+            result[name] = ",".join(filter(None, (result.get(name), urlsplit(api.url).hostname)))
     return result
