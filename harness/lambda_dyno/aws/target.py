@@ -222,7 +222,8 @@ def of_settings(settings: EnvironmentSettings, port: int | None = None) -> Targe
     """Return where the environment of a new run will be; nothing is started.
 
     Raises:
-        UserError: There are no credentials that are good.
+        UserError: There are no credentials that are good, or the embedded AWS is not installed
+            and cannot be.
     """
     if wants_embedded(settings):
         installation.python()  # may be missing and not to be had: nothing is made then

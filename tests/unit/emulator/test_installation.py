@@ -14,12 +14,14 @@ import pytest
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator import installation
+from tests.support import bad_inputs
 
 HARNESS = Path(__file__).parents[3] / "harness"
 MAKE = """
 import sys
 from pathlib import Path
 from lambda_dyno.emulator import installation
+from tests.support import bad_inputs
 installation.LOCK = Path(sys.argv[1])
 print(installation.python(Path(sys.argv[2])))
 """
@@ -161,3 +163,20 @@ def test_nothing_half_is_ever_taken_for_whole(
         assert kept(folder) == []
     assert installation.python(folder).exists()
     assert len(kept(folder)) == 1
+
+
+def test_a_run_that_cannot_have_it_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even a folder that somebody would have to remove."""
+
+    def refused() -> Path:
+        raise UserError("the embedded AWS cannot be installed")
+
+    monkeypatch.setattr(installation, "python", refused)
+    root = 'variable "name_prefix" {}\noutput "function_arn" { value = "" }\n'
+    finished = bad_inputs.write_project(tmp_path, root, "down")
+    ended = bad_inputs.dyno(tmp_path, "run", "--env", "local")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.lines == ["error: the embedded AWS cannot be installed"]
+    assert [path for path in (tmp_path / "runs").iterdir() if path.is_dir()] == [finished.path]
