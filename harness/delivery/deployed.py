@@ -17,6 +17,7 @@ from harness import aws
 from harness.config import Env
 from harness.delivery.bootstrap import bootstrap_state_key, deployed_state_key
 from harness.environments import environment
+from harness.environments.outputs import flat
 from harness.errors import UserError
 from harness.local import server
 from harness.reading import UnreadableError, parse_json, read_text
@@ -108,7 +109,7 @@ def _outputs(text: str, backend: Mapping[str, str]) -> dict[str, Any]:
     """Return the outputs in a state's text; none if it is empty."""
     try:
         state = parse_json(text or "{}", "state")
-        return {name: row["value"] for name, row in (state.get("outputs") or {}).items()}
+        return flat({name: row["value"] for name, row in (state.get("outputs") or {}).items()})
     except (AttributeError, KeyError, TypeError, UnreadableError) as error:
         where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
         raise UserError(f"{where}: not a state of Terraform: {error}") from error

@@ -15,6 +15,7 @@ from typing import Any
 
 import python_terraform
 
+from harness.environments.outputs import flat
 from harness.environments.toolchain import Toolchain, exclusive
 from harness.errors import StepError
 from harness.programs import process
@@ -181,7 +182,7 @@ class Terraform:
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
         told = outputs[-1] if outputs else {}
-        return {name: output["value"] for name, output in told.items() if "value" in output}
+        return flat({name: output["value"] for name, output in told.items() if "value" in output})
 
     def destroy(self, on_change: OnChange | None = None) -> None:
         """Remove everything in the state.
@@ -241,7 +242,7 @@ class Terraform:
         """
         completed = self._run("output", PLAN_TIMEOUT_S, json=True)
         found: dict[str, dict[str, Any]] = json.loads(completed.stdout)
-        return {name: output["value"] for name, output in found.items()}
+        return flat({name: output["value"] for name, output in found.items()})
 
     def state_list(self) -> list[str]:
         """Return the addresses of all resources in the state; none without a state."""
