@@ -31,7 +31,7 @@ variable "log_format" {
 variable "log_retention_days" {
   description = "Days that all logs are kept, as CloudWatch Logs knows them: 1, 3, 5, 7, 14, 30, ..."
   type        = number
-  default     = 7
+  default     = 14
   nullable    = false
 }
 

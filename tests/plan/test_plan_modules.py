@@ -29,10 +29,8 @@ module "function_variant" {
   timeout_seconds          = 60
   permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
 
-  log = {
-    format         = "Text"
-    retention_days = 3
-  }
+  log_format         = "Text"
+  log_retention_days = 3
 
   canary = {
     percent        = 10
@@ -50,10 +48,8 @@ module "api_variant" {
   paths         = ["/ping"]
   stage_name    = "v2"
 
-  access_logs = {
-    enabled        = true
-    retention_days = 3
-  }
+  access_logs        = true
+  log_retention_days = 3
 
   target = {
     alias_name       = "live"
