@@ -1,4 +1,4 @@
-"""What several modules ask for by one name, they ask for in the same words: Terraform shares none."""
+"""What modules ask for by one name, they ask for in the same words: Terraform shares none."""
 
 from __future__ import annotations
 
