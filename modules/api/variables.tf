@@ -54,7 +54,7 @@ variable "paths" {
   }
 
   validation {
-    condition     = alltrue([for path in var.paths : contains(var.paths, "/${split("/", path)[1]}")])
+    condition     = alltrue([for path in var.paths : try(contains(var.paths, "/${split("/", path)[1]}"), true)])
     error_message = "Give the parent of each two-level path, too: /items for /items/{id}."
   }
 }
