@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 # Not .venv/bin/dyno and the like: pip's launchers name their interpreter by its whole path, and a
 # shell reads that, with whatever quotes and dollars there are in it.
 PYTHON_OF_VENV := $(BIN)/python
-DYNO := $(PYTHON_OF_VENV) -m harness.start
+DYNO := $(PYTHON_OF_VENV) -m lambda_dyno
 PYTEST := $(PYTHON_OF_VENV) -m pytest
 OF_RUN := $(if $(RUN),--run '$(RUN)')
 
@@ -94,7 +94,7 @@ test-all: $(READY) ## All tests, the slowest too
 
 .PHONY: bench-gate
 bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--runs 50")
-	@$(PYTHON_OF_VENV) -m harness.bench.report $(ARGS)
+	@$(PYTHON_OF_VENV) -m tools.gate_simulation.report $(ARGS)
 
 .PHONY: fidelity
 fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
@@ -124,11 +124,11 @@ checkov: $(READY) ## Look for insecure settings in the Terraform (fetches checko
 fmt: $(READY) ## Format Python and Terraform
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@$(PYTHON_OF_VENV) -m harness.environments.toolchain fmt -recursive -list=false .
+	@$(PYTHON_OF_VENV) -m lambda_dyno.terraform.toolchain fmt -recursive -list=false .
 
 .PHONY: docs
 docs: $(READY) ## Write the generated tables of the modules' READMEs
-	@$(PYTHON_OF_VENV) -m harness.docs
+	@$(PYTHON_OF_VENV) -m tools.module_docs
 
 .PHONY: lock
 lock: $(READY) ## Renew requirements.lock from pyproject.toml

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from harness.local import server
+from lambda_dyno.emulator import server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.local.session import LocalSession
+    from lambda_dyno.emulator.boto_session import LocalSession
 
 
 class DeployFunction(Protocol):
@@ -94,7 +94,7 @@ def aws_session(embedded_aws: server.LocalServer, aws_account: str) -> LocalSess
     `aws_session.client("lambda")` and `aws_session.resource("dynamodb")` talk to the embedded
     AWS; `aws_session.account_id` and `aws_session.endpoint` tell which.
     """
-    from harness.local.session import LocalSession
+    from lambda_dyno.emulator.boto_session import LocalSession
 
     return LocalSession(embedded_aws, aws_account)
 

@@ -23,14 +23,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.comparing.comparison import BaselineRun
-from harness.comparing.invocations import invoke
-from harness.errors import EXIT_PASS
-from harness.line import pipeline
-from harness.line.run import Run
-from harness.progress import Ui
-from harness.results import RegressionResult
-from harness.statistics.stats import rate_interval
+from lambda_dyno.compare.invocations import invoke
+from lambda_dyno.core.errors import EXIT_PASS
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.core.results import RegressionResult
+from lambda_dyno.run import lifecycle
+from lambda_dyno.run.comparison import BaselineRun
+from lambda_dyno.run.run import Run
+from lambda_dyno.statistics.stats import rate_interval
 
 ONE_VCPU_MB = 1769
 
@@ -119,7 +119,7 @@ class Trials:
 
     def run(self) -> int:
         """Deploy both, compare, take both down, and print how often which verdict was given."""
-        status = pipeline.execute(self.candidate, keep=False, work=self._deployed)
+        status = lifecycle.execute(self.candidate, keep=False, work=self._deployed)
         for kind, results in self.found.items():
             print(summary(kind, results))
         return status
@@ -139,7 +139,7 @@ class Trials:
                 self._compare(beside, "slower")
             return EXIT_PASS
 
-        return pipeline.execute(beside, keep=False, work=work)
+        return lifecycle.execute(beside, keep=False, work=work)
 
     def _slow_down(self) -> None:
         """Deploy a candidate that takes so much longer than its baseline."""

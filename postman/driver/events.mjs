@@ -1,4 +1,4 @@
-// What the driver tells harness/load/newman.py: one JSON object a line.
+// What the driver tells harness/lambda_dyno/load/drivers/newman.py: one JSON object a line.
 
 export function emit(event) {
   process.stdout.write(`${JSON.stringify(event)}\n`);

@@ -1,4 +1,4 @@
-// When a user's next iteration is due. harness/load/profile.py makes the plans.
+// When a user's next iteration is due. harness/lambda_dyno/load/schedule.py makes the plans.
 //
 // A loop begins the users and is asked by each after an iteration: it answers with the moment
 // of the next one (milliseconds since the test began), undefined (not known yet) or null (none).

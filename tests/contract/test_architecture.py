@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,7 @@ def test_harness_and_lambda_never_import_each_other() -> None:
     for path in tracked("harness/*.py"):
         assert not imports(path) & functions, path
     for path in tracked("lambda/*.py"):
-        assert not imports(path) & {"harness", "tests"}, path
+        assert not imports(path) & {"lambda_dyno", "lambda_emulator", "tests", "tools"}, path
 
 
 def test_functions_need_nothing_beyond_the_runtime() -> None:
@@ -58,16 +60,38 @@ def test_the_meter_needs_nothing_but_python() -> None:
     """It is loaded into every worker, before anything else."""
     import sys
 
-    files = tracked("harness/local/meter_path/*.py")
+    files = tracked("harness/lambda_emulator/meter_path/*.py")
     assert files
     own = {path.stem for path in files} | {path.parent.name for path in files}
     for path in files:
         assert imports(path) <= set(sys.stdlib_module_names) | own, path
 
 
+def test_packages_import_only_what_is_below_them() -> None:
+    """The contracts of pyproject.toml, without an exception to any."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    assert not any(contract.get("ignore_imports") for contract in settings["contracts"])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_pure_core_does_no_input_or_output() -> None:
     """Statistics and verdicts can be read and tested without the world."""
-    files = tracked("harness/statistics/*.py", "harness/gates/*.py", "harness/results.py")
+    product = "harness/lambda_dyno"
+    files = tracked(
+        f"{product}/statistics/*.py", f"{product}/gates/*.py", f"{product}/core/results.py"
+    )
+    assert files
     for path in files:
         forbidden = {"boto3", "os", "pathlib", "requests", "subprocess", "time", "urllib"}
         assert not imports(path) & forbidden, path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from crud_api.app import App
 from crud_api.parameters import PARAMETERS
 

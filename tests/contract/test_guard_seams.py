@@ -1,6 +1,6 @@
 """What the guard relies on inside of the embedded AWS; a new release may change it.
 
-That its signatures are computed as botocore computes them is in tests/unit/test_local_guard.py.
+That its signatures are computed as botocore computes them is in tests/unit/emulator/test_guard.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ministack.core import iam_actions, iam_evaluator, router
 
-from harness.local import guard
+from lambda_emulator import guard
 
 pytestmark = pytest.mark.contract
 
@@ -26,7 +26,7 @@ SECRET = "0123456789abcdef" * 4
 # In a process of its own: it changes MiniStack, as the server's program does.
 _CLOSE_AND_LOOK = """
 import json, sys
-from harness.local import guard
+from lambda_emulator import guard
 guard.close_gaps(sys.argv[1])
 from ministack import app
 from ministack.core import iam_evaluator, lambda_runtime
@@ -58,7 +58,11 @@ def closed(secret: str) -> dict[str, Any]:
     """Close the gaps with a secret, and return what MiniStack does then."""
     done = subprocess.run(
         [sys.executable, "-c", _CLOSE_AND_LOOK, secret, ACCOUNT],
-        env={**os.environ, "AUTH": "true", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={
+            **os.environ,
+            "AUTH": "true",
+            "PYTHONPATH": str(Path(__file__).parents[2] / "harness"),
+        },
         capture_output=True,
         text=True,
         timeout=60,

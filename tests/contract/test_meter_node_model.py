@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from harness.local import shims
-from harness.local.meter_path.dyno_meter import cfs, latency, report
+from lambda_dyno.emulator import worker_shims
+from lambda_emulator.meter_path.dyno_meter import cfs, latency, report
 
 pytestmark = pytest.mark.contract
-FOLDER = shims.NODE_METER.parent
+FOLDER = worker_shims.NODE_METER.parent
 
 
 def in_node(expression: str, value: Any) -> Any:

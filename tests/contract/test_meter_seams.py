@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ministack.core import lambda_runtime
 
-from harness.local import shims
+from lambda_dyno.emulator import worker_shims
 
 pytestmark = pytest.mark.contract
 
@@ -65,9 +65,9 @@ class Worker:
         code.mkdir()
         (code / file).write_text(source)
         (folder / "meter.json").write_text('{"mode": "reported"}')
-        environment = {"PATH": os.environ["PATH"]} | shims.node_environment(folder)
+        environment = {"PATH": os.environ["PATH"]} | worker_shims.node_environment(folder)
         environment |= {
-            "PYTHONPATH": str(shims.METER_PATH),
+            "PYTHONPATH": str(worker_shims.METER_PATH),
             "DYNO_METER": str(folder / "meter.json"),
             "AWS_LAMBDA_FUNCTION_NAME": "f",
             "_LAMBDA_TIMEOUT": "3",
@@ -139,14 +139,14 @@ def test_workers_inherit_the_servers_environment() -> None:
     assert "{**os.environ, **env_vars}" in source, f"{RELEASE} does not pass its environment on"
     assert lambda_runtime._detect_runtime_binary("python3.13")[0] == sys.executable
     assert lambda_runtime._detect_runtime_binary("nodejs22.x")[0] == "node", (
-        f"{RELEASE} does not look for node on PATH; see harness/local/shims.py"
+        f"{RELEASE} does not look for node on PATH; see emulator/worker_shims.py"
     )
     assert 'f"_worker{ext}"' in source, f"{RELEASE} names its worker scripts differently"
 
 
 def test_server_starts_its_python_workers_through_the_shim(tmp_path: Path) -> None:
     """It asks sys.executable, which the meter's sitecustomize has set, and tells nobody else."""
-    environment = shims.python_environment(tmp_path)
+    environment = worker_shims.python_environment(tmp_path)
     completed = subprocess.run(
         [
             sys.executable,
@@ -160,7 +160,7 @@ def test_server_starts_its_python_workers_through_the_shim(tmp_path: Path) -> No
     )
 
     assert json.loads(completed.stdout) == [environment["DYNO_PYTHON_SHIM"], False], (
-        f"{RELEASE} does not start workers with sys.executable; see harness/local/shims.py"
+        f"{RELEASE} does not start workers with sys.executable; see emulator/worker_shims.py"
     )
 
 
@@ -196,7 +196,7 @@ def test_other_pythons_do_not_get_the_meter(tmp_path: Path) -> None:
     completed = subprocess.run(
         [sys.executable, "-c", "import sys; print('dyno_meter.meter' in sys.modules)"],
         env={
-            "PYTHONPATH": f"{shims.METER_PATH}{os.pathsep}{tmp_path}",
+            "PYTHONPATH": f"{worker_shims.METER_PATH}{os.pathsep}{tmp_path}",
             "AWS_LAMBDA_FUNCTION_NAME": "f",
             "DYNO_METER": str(tmp_path / "meter.json"),
         },

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from crud_api.operations import OPERATIONS
 
 pytestmark = pytest.mark.contract

@@ -12,14 +12,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-import harness
-from harness.errors import UserError
-from harness.results import Check, Leftover, RunResult, SmokeFailure, SmokeResult, Verdict
-from tests.unit import report_samples as samples
+import lambda_dyno
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.results import Check, Leftover, RunResult, SmokeFailure, SmokeResult, Verdict
+from tests.support import report_samples as samples
 
 pytestmark = pytest.mark.contract
 
-SCHEMA = Path(harness.__file__).parent / "schemas" / "result.schema.json"
+SCHEMA = Path(lambda_dyno.__file__).parent / "schemas" / "result.schema.json"
 UNKNOWN = Verdict("inconclusive", (Check("latency_p99_ms", 500, None, "inconclusive", "Few."),))
 
 RUNS = {

@@ -19,7 +19,7 @@ RELEASE = f"MiniStack {version('ministack')}"
 # In a process of its own: it changes MiniStack, as the server's program does.
 _FILL_AND_LOOK = """
 import asyncio, json
-from harness.local import retention
+from lambda_emulator import retention
 retention.bound(most_streams=20, most_events=50, most_points=30)
 from ministack.core.responses import set_request_account_id
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
@@ -59,7 +59,7 @@ def test_the_newest_logs_and_metrics_stay_and_the_oldest_go() -> None:
     """By both ways into a log, in each account; a stream that somebody made is never removed."""
     done = subprocess.run(
         [sys.executable, "-c", _FILL_AND_LOOK],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "harness")},
         capture_output=True,
         text=True,
         timeout=60,

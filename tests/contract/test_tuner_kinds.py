@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from lambda_dyno.tuner_contract import kinds as of_command
 from power_tuner import kinds as of_tuner
 from power_tuner.errors import NotTunable
-
-from harness.tuning import kinds as of_command
-from tests.unit.test_tuner_traces import World
+from tests.unit.power_tuner.test_traces import World
 
 pytestmark = pytest.mark.contract
 

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
+
 from power_tuner.cleanup import CleanUp
 from power_tuner.optimize import Optimization
-
-from tests.unit.test_tuner_traces import EXECUTION, OTHER, World
+from tests.unit.power_tuner.test_traces import EXECUTION, OTHER, World
 
 pytestmark = pytest.mark.contract
 

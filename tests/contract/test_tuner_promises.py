@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from power_tuner.request import _KEYS
 
 pytestmark = pytest.mark.contract
@@ -17,7 +18,7 @@ PAGE = (ROOT / "docs" / "power-tuner.md").read_text(encoding="utf-8").partition(
 
 def test_every_promise_has_its_tests() -> None:
     """Each row of the tables names at least one test, and each of them exists."""
-    files = (ROOT / "tests").glob("*/test_*.py")
+    files = (ROOT / "tests").rglob("test_*.py")
     source = "\n".join(path.read_text(encoding="utf-8") for path in files)
     there = set(re.findall(r"^def (test_\w+)", source, re.M))
     rows = re.findall(r"^\| (?!---|key|promise)(.*) \|$", PAGE, re.M)

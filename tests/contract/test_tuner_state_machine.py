@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.tune import tuner
 from power_tuner import errors, marks
 from power_tuner.analyze import analyze
 from power_tuner.request import parse
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
-
-from harness.errors import StepError
-from harness.tuning import tuner
 
 pytestmark = pytest.mark.contract
 

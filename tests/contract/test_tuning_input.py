@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from power_tuner import errors, marks, payloads, request, sources, state
 
-from harness.config import ALL_POWER_VALUES
-from harness.errors import UserError
-from harness.tuning import lock as function_lock
-from harness.tuning import tuner
-from harness.tuning.checks import require_allowed, s3_location
-from harness.tuning.input import KEYS
+from lambda_dyno.core.config import ALL_POWER_VALUES
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.tune import function_lock, tuner
+from lambda_dyno.tune.tuner_input import KEYS
+from lambda_dyno.tune.validation import require_allowed, s3_location
+from power_tuner import errors, marks, payloads, request, sources, state
 
 pytestmark = pytest.mark.contract
 

@@ -14,9 +14,9 @@ import pytest
 import typer
 import yaml
 
-from harness.cli import app
-from harness.delivery.bootstrap import Bootstrapped, Bucket, Repository
-from harness.delivery.repository import SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT
+from lambda_dyno.cli.app import app
+from lambda_dyno.deploy.bootstrap import Bootstrapped, Bucket, Repository
+from lambda_dyno.deploy.repository import SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT
 
 pytestmark = pytest.mark.contract
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.tuner_stack import TunerStack
+from tests.support.tuner_stack import TunerStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.local import server
+    from lambda_dyno.emulator import server
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import requests
 
-from harness import aws
-from harness.config import LoadSettings
-from harness.load import newman
-from harness.load.newman import ApiCredentials
-from harness.local.server import LocalServer
-from harness.local.session import LocalSession
+from lambda_dyno.aws import accounts
+from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.drivers.newman import ApiCredentials
 from tests.conftest import DeployFunction
-from tests.e2e.postman_files import auth, collection, request, script, write
+from tests.support.postman_files import auth, collection, request, script, write
 
 pytestmark = pytest.mark.e2e
 
@@ -89,7 +89,7 @@ def asks(path: Path, **others: Any) -> Path:
 @pytest.fixture
 def reached(embedded_aws: LocalServer, addresses: dict[str, str], kind: str) -> str:
     """An address as the harness asks it."""
-    account = aws.embedded(embedded_aws.environment(), embedded_aws.account_id, "us-east-1")
+    account = accounts.embedded(embedded_aws.environment(), embedded_aws.account_id, "us-east-1")
     return account.reachable(addresses[kind])
 
 
@@ -145,7 +145,7 @@ def test_a_signed_http_api_is_reached(
         Action="lambda:InvokeFunction",
         Principal="apigateway.amazonaws.com",
     )
-    account = aws.embedded(embedded_aws.environment(), aws_session.account_id, "us-east-1")
+    account = accounts.embedded(embedded_aws.environment(), aws_session.account_id, "us-east-1")
     url = account.reachable(endpoint)
     keys = {
         name: f"{{{{{name}}}}}" for name in ("accessKey", "secretKey", "sessionToken", "region")

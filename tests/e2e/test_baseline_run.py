@@ -14,11 +14,11 @@ import jsonschema
 import pytest
 
 from tests.e2e import test_run as whole_line
-from tests.e2e import user_project
+from tests.support import user_project
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-SCHEMA = whole_line.PROJECT / "harness" / "schemas" / "result.schema.json"
+SCHEMA = whole_line.PROJECT / "harness" / "lambda_dyno" / "schemas" / "result.schema.json"
 SETTINGS = """
 [regression]
 checks = ["p50", "cost"]

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import aws
-from harness.config import load_env
-from harness.delivery import deployed
-from harness.delivery.bootstrap import ISSUER, Bucket, bootstrap, find_or_make_bucket
-from harness.delivery.repository import Repository
-from harness.errors import UserError
-from harness.local.session import LocalSession
-from harness.progress import Ui
-from tests.unit import github_server
-from tests.unit.github_server import Hosted
+from lambda_dyno.aws import accounts
+from lambda_dyno.core.config import load_env
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.deploy import deployed
+from lambda_dyno.deploy.bootstrap import ISSUER, Bucket, bootstrap, find_or_make_bucket
+from lambda_dyno.deploy.repository import Repository
+from lambda_dyno.emulator.boto_session import LocalSession
+from tests.support import github_server
+from tests.support.github_server import Hosted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.local.server import LocalServer
+    from lambda_dyno.emulator.server import LocalServer
 
 pytestmark = pytest.mark.e2e
 
@@ -62,9 +62,9 @@ def dyno(project: Path, *arguments: str) -> dict[str, Any]:
     The lifecycle rule is left out: the provider watches a new one for 55 s.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "bootstrap", "--env", "dev", "--json", *arguments],
+        [sys.executable, "-m", "lambda_dyno", "bootstrap", "--env", "dev", "--json", *arguments],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
         capture_output=True,
         text=True,
         timeout=180,
@@ -112,7 +112,7 @@ def test_it_prepares_an_account_once_and_again_changes_nothing(
     assert state["Key"] == "lambda-dyno/bootstrap/dev.tfstate"
 
     # whoever deploys from elsewhere bounds the roles as the workflow must
-    env, there = load_env(project, "dev"), aws.connect("us-east-1")
+    env, there = load_env(project, "dev"), accounts.connect("us-east-1")
     backend = deployed.backend_of(env, there, project)
     boundary = deployed.boundary_arn(env, there, backend)
     (policy,) = (
@@ -165,7 +165,7 @@ def test_it_adopts_its_bucket_and_leaves_what_others_made(
         assert "repo:acme@1234/tuning@5678:" in json.dumps(subjects), name
 
     # another environment of the account uses the bucket as it is
-    there = find_or_make_bucket(aws.connect(""), load_env(project, "test"))
+    there = find_or_make_bucket(accounts.connect(""), load_env(project, "test"))
     assert there == Bucket(bucket, made=False, managed=False)
 
 
@@ -177,11 +177,13 @@ def test_a_bucket_that_dyno_toml_names_stays_as_the_team_made_it(
     name_bucket(project, f"team-{account.account_id}")
     name_bucket(project, f"mine-{account.account_id}", env="test")
 
-    found = [find_or_make_bucket(aws.connect(""), load_env(project, e)) for e in ("dev", "test")]
+    found = [
+        find_or_make_bucket(accounts.connect(""), load_env(project, e)) for e in ("dev", "test")
+    ]
     assert found[0] == Bucket(f"team-{account.account_id}", made=False, managed=False)
     assert found[1] == Bucket(f"mine-{account.account_id}", made=True, managed=True)
     # what a bootstrap that was killed right then finds
-    again = find_or_make_bucket(aws.connect(""), load_env(project, "test"))
+    again = find_or_make_bucket(accounts.connect(""), load_env(project, "test"))
     assert again == Bucket(f"mine-{account.account_id}", made=False, managed=True)
 
 
@@ -222,7 +224,7 @@ def test_nothing_is_made_when_github_cannot_tell_the_subject(
             [
                 sys.executable,
                 "-m",
-                "harness.cli",
+                "lambda_dyno",
                 "bootstrap",
                 "--env",
                 "dev",
@@ -230,7 +232,7 @@ def test_nothing_is_made_when_github_cannot_tell_the_subject(
                 "acme/tuning",
             ],
             cwd=project,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
             capture_output=True,
             text=True,
             timeout=60,

@@ -7,15 +7,15 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from crud_api.app import App
 from crud_api.errors import BadRequest, Conflict
-
-from harness.line.seed import seed
+from lambda_dyno.run.test_data import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.local.session import LocalSession
+    from lambda_dyno.emulator.boto_session import LocalSession
 
 pytestmark = pytest.mark.e2e
 

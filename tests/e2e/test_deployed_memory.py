@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import aws, runs
-from harness.config import Env, Settings
-from harness.errors import StepError
-from harness.line import evidence
-from harness.line.run import Run
-from harness.local import server
-from harness.progress import Ui
+from lambda_dyno.aws import accounts
+from lambda_dyno.core.config import Env, Settings
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.emulator import server
+from lambda_dyno.run.run import Run
+from lambda_dyno.runs import result_store, run_folder
 
 if TYPE_CHECKING:
-    from harness.local.session import LocalSession
+    from lambda_dyno.emulator.boto_session import LocalSession
     from tests.conftest import DeployFunction
 
 pytestmark = pytest.mark.e2e
@@ -39,11 +39,11 @@ def make_run(
     def make(memory_mb: int) -> Run:
         deploy_function(aws_session, "hello", SOURCE, MemorySize=memory_mb)
         account_id = aws_session.account_id
-        account = aws.embedded(embedded_aws.environment(account_id), account_id, "us-east-1")
-        folder = runs.create(tmp_path, "local", "dyno", timedelta(hours=1))
+        account = accounts.embedded(embedded_aws.environment(account_id), account_id, "us-east-1")
+        folder = run_folder.create(tmp_path, "local", "dyno", timedelta(hours=1))
         settings = Settings.model_validate({"tuning": {"power_values": [128, 512]}})
         env = Env("local", tmp_path / "envs" / "local", settings)
-        result = evidence.begun(folder.read_lease(), git_sha="")
+        result = result_store.begun(folder.read_lease(), git_sha="")
         run = Run(tmp_path, env, folder, account, None, Ui(), result)
         run._add(outputs={"function_arn": "hello", "memory_mb": memory_mb})
         return run

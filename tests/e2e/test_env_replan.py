@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.build import build
-from harness.environments import toolchain
-from harness.environments.terraform import Terraform
-from harness.local.session import LocalSession
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.terraform import toolchain
+from lambda_dyno.terraform.command import Terraform
+from lambda_dyno.terraform.packages import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.local.server import LocalServer
+    from lambda_dyno.emulator.server import LocalServer
 
 pytestmark = pytest.mark.e2e
 

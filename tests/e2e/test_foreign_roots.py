@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.user_project import PROJECT, processes_of
+from tests.support.user_project import PROJECT, processes_of
 
 pytestmark = pytest.mark.e2e
 
@@ -87,9 +87,14 @@ def dyno(folder: Path, *arguments: str, timeout_s: float = 120) -> subprocess.Co
         k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_CLI", "TF_W"))
     }
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli", *arguments],
+        [sys.executable, "-m", "lambda_dyno", *arguments],
         cwd=folder,
-        env={**inherited, "PYTHONPATH": str(PROJECT), "AWS_PROFILE": "nobody", "COLUMNS": "200"},
+        env={
+            **inherited,
+            "PYTHONPATH": str(PROJECT / "harness"),
+            "AWS_PROFILE": "nobody",
+            "COLUMNS": "200",
+        },
         capture_output=True,
         text=True,
         timeout=timeout_s,

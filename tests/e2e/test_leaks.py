@@ -18,16 +18,20 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import aws, runs
-from harness.environments import leftovers, sweeper, toolchain
-from harness.environments.environment import Environment, keep_state_in
-from harness.environments.state_bucket import StateBucket
-from harness.local.server import LocalServer
-from harness.local.session import LocalSession
-from harness.progress import Ui
-from harness.runs import RunFolder
-from harness.tuning import marks
-from harness.tuning.tuner import LOCK_ALIAS, MARK
+from lambda_dyno.aws import accounts
+from lambda_dyno.cleanup import sweeper
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.environments.environment import Environment
+from lambda_dyno.resources import leftovers
+from lambda_dyno.runs import run_folder
+from lambda_dyno.runs.run_folder import RunFolder
+from lambda_dyno.state.account_bucket import keep_state_in
+from lambda_dyno.state.state_bucket import StateBucket
+from lambda_dyno.terraform import toolchain
+from lambda_dyno.tune import residue
+from lambda_dyno.tune.tuner import LOCK_ALIAS, MARK
 from tests.conftest import DeployFunction
 from tests.e2e.test_run import inventory
 
@@ -108,8 +112,8 @@ class Place:
 
     def environment(self, **lease: Any) -> Environment:
         """Make a run of the tiny root, as `dyno up` does, up to the apply."""
-        account = aws.connect("")
-        folder = runs.create(
+        account = accounts.connect("")
+        folder = run_folder.create(
             self.project / "runs",
             "tiny",
             "leak",
@@ -192,16 +196,16 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: st
     # the next run's start does it as well as `dyno sweep`
     swept = sweep(place) if what == "everything" else sweeper.tidy(place.project, Ui())
     assert swept is None or [row.outcome for row in swept if row.run_id] == ["swept"]
-    (folder,) = runs.all_runs(place.project / "runs")
+    (folder,) = run_folder.all_runs(place.project / "runs")
     assert folder.read_lease().state == "down"
     assert sweep(place) == []
 
 
 def start_up(place: Place) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "up", "--env", "tiny"],
+        [sys.executable, "-m", "lambda_dyno", "up", "--env", "tiny"],
         cwd=place.project,
-        env={**os.environ, "PYTHONPATH": str(PROJECT), "TMPDIR": str(place.temp)},
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "harness"), "TMPDIR": str(place.temp)},
         stderr=subprocess.DEVNULL,
     )
 
@@ -353,7 +357,7 @@ def test_marks_of_a_tuner_that_is_gone_are_named_and_cleared(
     assert kinds == ["lambda alias", "lambda version", "memory size"]
 
     arn = functions.get_function_configuration(FunctionName=name)["FunctionArn"]
-    assert marks.clear(place.session, arn, "leak-1-tuner", lambda _: None) == []
+    assert residue.clear(place.session, arn, "leak-1-tuner", lambda _: None) == []
     assert functions.get_function_configuration(FunctionName=name)["MemorySize"] == 128
     assert sweep(place) == []
     functions.delete_function(FunctionName=name)

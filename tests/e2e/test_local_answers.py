@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.environments import toolchain
-from harness.local import server
-from harness.local.front import LEAST_ANSWER_S
-from harness.local.session import LocalSession
+from lambda_dyno.emulator import server
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.terraform import toolchain
+from lambda_emulator.front import LEAST_ANSWER_S
 
 pytestmark = pytest.mark.e2e
 

@@ -27,8 +27,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from harness.local import server
-from harness.local.session import LocalSession
+from lambda_dyno.emulator import server
+from lambda_dyno.emulator.boto_session import LocalSession
 
 pytestmark = pytest.mark.e2e
 

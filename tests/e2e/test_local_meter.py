@@ -17,15 +17,15 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from harness.local import meter, server
-from harness.local.model import predict
-from harness.local.session import LocalSession
+from lambda_dyno.emulator import meter, server
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.emulator.model import predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.local.server import LocalServer
+    from lambda_dyno.emulator.server import LocalServer
 
 pytestmark = pytest.mark.e2e
 

@@ -16,14 +16,14 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.errors import UserError
-from harness.local import server, shims
-from harness.local.session import LocalSession
-from harness.programs import orphans
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.emulator import server, worker_shims
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.processes import orphans
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(server.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -97,14 +97,14 @@ def test_caller_environment_does_not_get_in(home: Path, monkeypatch: pytest.Monk
 
     environment = psutil.Process(running.pid).environ()
     assert not [name for name in environment if name.startswith("AWS_")]
-    assert environment["PYTHONPATH"] == str(shims.METER_PATH)
+    assert environment["PYTHONPATH"] == str(worker_shims.METER_PATH)
 
 
 def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
     """Outside of a project it is the user's own; its shell lines point tools at it."""
     script = """
     set -e
-    dyno() { "$PYTHON" -m harness.cli local "$@"; }
+    dyno() { "$PYTHON" -m lambda_dyno local "$@"; }
     dyno start --concurrency 3 --region eu-west-1 --json
     trap 'dyno stop --json' EXIT
     dyno meter --mode reported --aws-latency measured > "$HOME/meter"
@@ -119,7 +119,7 @@ def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "PYTHON": sys.executable,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(ROOT / "harness"),
             "AWS_PROFILE": "production",
         },
         capture_output=True,
@@ -198,7 +198,7 @@ def test_server_ends_with_its_owner(home: Path) -> None:
     """A server that was started for a process goes when that process is killed with -9."""
     program = (
         "import os, pathlib, time\n"
-        "from harness.local import server\n"
+        "from lambda_dyno.emulator import server\n"
         f"server.start(pathlib.Path({str(home)!r}), owner_pid=os.getpid())\n"
         "print('up', flush=True)\n"
         "time.sleep(60)\n"
@@ -206,7 +206,7 @@ def test_server_ends_with_its_owner(home: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT / "harness")},
     ) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"

@@ -17,18 +17,17 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.config import LoadSettings
-from harness.errors import StepError, UserError
-from harness.load import newman
-from harness.load.profile import Stage, closed_loop, open_loop
-from harness.load.samples import read_samples
-from tests import aws_answers
-from tests.e2e import asked_server
-from tests.e2e.asked_server import AskedServer
+from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.samples import read_samples
+from lambda_dyno.load.schedule import Stage, closed_loop, open_loop
+from tests.support import asked_server, aws_answers
+from tests.support.asked_server import AskedServer
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(newman.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 REQUESTS_PER_ITERATION = 10
 
 
@@ -371,8 +370,8 @@ def test_any_collection_is_waited_for(api: AskedServer, tmp_path: Path) -> None:
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from harness.load import newman
-from harness.config import LoadSettings
+from lambda_dyno.load.drivers import newman
+from lambda_dyno.core.config import LoadSettings
 newman.run_load(
     LoadSettings(virtual_users=3, ramp_up_s=0.0, duration_s=60.0, pacing_ms=50),
     label="current", memory_mb=512, base_url=sys.argv[1], credentials=None,

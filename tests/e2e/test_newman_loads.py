@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from harness.config import LoadSettings
-from harness.errors import StepError, UserError
-from harness.load import ceiling, newman
-from harness.load.collection_files import CollectionFiles
-from harness.load.samples import Sample, read_samples
-from harness.results import LoadResult
-from tests.e2e import echo_server
-from tests.e2e.echo_server import EchoServer
-from tests.e2e.postman_files import collection, is_status, request, script, write
+from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.results import LoadResult, Sample
+from lambda_dyno.load import ceiling
+from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.samples import read_samples
+from tests.support import echo_server
+from tests.support.echo_server import EchoServer
+from tests.support.postman_files import collection, is_status, request, script, write
 
 pytestmark = pytest.mark.e2e
 

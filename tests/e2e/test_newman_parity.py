@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.load import newman
-from harness.load.collection_files import CollectionFiles
-from harness.results import SmokeResult
-from tests.e2e import echo_server
-from tests.e2e.echo_server import EchoServer
-from tests.e2e.postman_files import auth, collection, is_status, request, script, write
+from lambda_dyno.core.results import SmokeResult
+from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.drivers import newman
+from tests.support import echo_server
+from tests.support.echo_server import EchoServer
+from tests.support.postman_files import auth, collection, is_status, request, script, write
 
 pytestmark = pytest.mark.e2e
 
 SLOW = pytest.mark.slow
-NEWMAN = Path(newman.__file__).parents[2] / "node_modules" / "newman" / "bin" / "newman.js"
+NEWMAN = Path(__file__).parents[2] / "node_modules" / "newman" / "bin" / "newman.js"
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.config import LoadSettings
-from harness.errors import StepError
-from harness.load import newman
-from harness.load.newman import ApiCredentials
-from harness.load.samples import read_samples
-from harness.local.session import LocalSession
-from tests.e2e import crud_stack
+from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.drivers.newman import ApiCredentials
+from lambda_dyno.load.samples import read_samples
+from tests.support import crud_stack
 
 pytestmark = pytest.mark.e2e
 

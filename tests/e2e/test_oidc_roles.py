@@ -19,12 +19,12 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from harness.delivery import bootstrap
-from harness.progress import Ui
-from tests.e2e import oidc_aws
-from tests.e2e.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
-from tests.e2e.oidc_aws import StrictAws, claims
-from tests.e2e.small_environment import without_tuner
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.deploy import bootstrap
+from tests.support import oidc_aws
+from tests.support.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
+from tests.support.oidc_aws import StrictAws, claims
+from tests.support.small_environment import without_tuner
 
 pytestmark = pytest.mark.e2e
 
@@ -258,9 +258,9 @@ def run(
     bounded = {"TF_VAR_permissions_boundary_arn": boundary} if boundary else {}
     with only({**session, **bounded}):
         return subprocess.run(
-            [sys.executable, "-m", "harness.cli", *arguments],
+            [sys.executable, "-m", "lambda_dyno", *arguments],
             cwd=project,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
             capture_output=True,
             text=True,
             timeout=240,

@@ -7,20 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from harness import aws, runs
-from harness.environments import toolchain
-from harness.environments.environment import Environment
-from harness.local import server
+from lambda_dyno.aws import accounts
+from lambda_dyno.emulator import server
+from lambda_dyno.environments.environment import Environment
+from lambda_dyno.runs import run_folder
+from lambda_dyno.terraform import toolchain
 
 pytestmark = pytest.mark.e2e
 
 ROOT = 'variable "name_prefix" {}\noutput "function_arn" { value = "hello" }\n'
 
 
-def planned(project: Path, account: aws.Account, root: str, server_home: Path | None) -> bool:
+def planned(project: Path, account: accounts.Account, root: str, server_home: Path | None) -> bool:
     """Apply a root of built-in resources, and return whether Terraform made a plan before."""
     home = str(server_home or "")
-    folder = runs.create(project / "runs", "local", "dyno", timedelta(hours=1), server_home=home)
+    folder = run_folder.create(
+        project / "runs", "local", "dyno", timedelta(hours=1), server_home=home
+    )
     source = project / "envs" / "local"
     source.mkdir(parents=True, exist_ok=True)
     (source / "main.tf").write_text(root)
@@ -35,8 +38,8 @@ def test_in_an_embedded_aws_the_same_files_are_planned_once(
 ) -> None:
     """A change, of the region too, is looked at again; in an account others may have come."""
     variables = embedded_aws.environment()
-    account = aws.embedded(variables, embedded_aws.account_id, "us-east-1")
-    elsewhere = aws.embedded(variables, embedded_aws.account_id, "eu-west-1")
+    account = accounts.embedded(variables, embedded_aws.account_id, "us-east-1")
+    elsewhere = accounts.embedded(variables, embedded_aws.account_id, "eu-west-1")
     home = embedded_aws.home
     assert planned(tmp_path, account, ROOT, home)
     assert not planned(tmp_path, account, ROOT, home)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from harness.load import ceiling, newman
-from harness.load.newman import ApiCredentials
-from harness.local.server import LocalServer
-from harness.local.session import LocalSession
-from tests.e2e import crud_stack
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.load import ceiling
+from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.drivers.newman import ApiCredentials
+from tests.support import crud_stack
 
 pytestmark = pytest.mark.e2e
 

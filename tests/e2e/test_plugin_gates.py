@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import user_project
+from tests.support import user_project
 
 pytestmark = pytest.mark.e2e
 
@@ -187,7 +187,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness.pytest_gates.fixtures import SESSION
+from lambda_dyno.plugin.fixtures import SESSION
 
 
 @pytest.mark.parametrize("way", ["done", "alone"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_run import PROJECT, processes_of
-from tests.e2e.user_project import write
+from tests.support.user_project import write
 
 pytestmark = pytest.mark.e2e
 
@@ -47,9 +47,9 @@ def test_it_gets_one_line_before_anything_is_made(
     """Which version, why, and the line to write; then status 2, and nothing stands."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", command],
+        [sys.executable, "-m", "lambda_dyno", command],
         cwd=project,
-        env={**inherited, "PYTHONPATH": str(PROJECT), "TF_PLUGIN_MIRROR": str(mirror)},
+        env={**inherited, "PYTHONPATH": str(PROJECT / "harness"), "TF_PLUGIN_MIRROR": str(mirror)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -18,11 +18,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import oidc_aws
-from tests.e2e.oidc_aws import StrictAws
-from tests.e2e.workflow_jobs import FORK, PROJECT, Job, Runner, git, sources
-from tests.unit import github_server
-from tests.unit.github_server import REPOSITORY, TOKEN, GitHub
+from tests.support import github_server, oidc_aws
+from tests.support.github_server import REPOSITORY, TOKEN, GitHub
+from tests.support.oidc_aws import StrictAws
+from tests.support.workflow_jobs import FORK, PROJECT, Job, Runner, git, sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
 

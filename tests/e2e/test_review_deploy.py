@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from harness.delivery.deploy import Deployed, Deployment
-from harness.errors import UserError
-from harness.local.server import LocalServer
-from harness.local.session import LocalSession
-from harness.progress import Ui
-from harness.review import plan_table
-from tests.e2e.small_environment import without_tuner
-from tests.unit import report_samples as samples
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.deploy.deploy import Deployed, Deployment
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.review import plan_summary
+from tests.support import report_samples as samples
+from tests.support.small_environment import without_tuner
 
 pytestmark = pytest.mark.e2e
 
@@ -98,7 +98,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     set_memory(project, 1024)
     # THEN the plan has that and nothing else
     with Deployment.prepare(project, "local", Ui(), QUICK) as deployment:
-        plan = plan_table.parse(deployment.plan(), "plan")
+        plan = plan_summary.parse(deployment.plan(), "plan")
     assert [(change.action, change.address) for change in plan.changes] == [
         ("update", "module.environment.module.service.module.function.aws_lambda_alias.this"),
         ("update", "module.environment.module.service.module.function.aws_lambda_function.this"),
@@ -150,12 +150,12 @@ def test_what_is_missing_is_said_before_anything_is_made(
         (["--env", "local", "--virtual-users", "0"], "virtual_users: 0"),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "harness.cli", "deploy", *arguments],
+            [sys.executable, "-m", "lambda_dyno", "deploy", *arguments],
             cwd=project,
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
         )
         assert done.returncode == 2
         assert complaint in done.stderr

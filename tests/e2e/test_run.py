@@ -18,10 +18,10 @@ import jsonschema
 import psutil
 import pytest
 
-from harness import runs
-from harness.line.run import Run
-from harness.local.server import LocalServer
-from harness.progress import Ui
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.run.run import Run
+from lambda_dyno.runs import run_folder
 
 pytestmark = pytest.mark.e2e
 
@@ -59,12 +59,12 @@ def start(project: Path, *arguments: str, **environment: str) -> subprocess.Pope
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     with (project / "stderr").open("a") as stderr:
         return subprocess.Popen(
-            [sys.executable, "-m", "harness.cli", *arguments],
+            [sys.executable, "-m", "lambda_dyno", *arguments],
             cwd=project,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            env={**inherited, "PYTHONPATH": str(PROJECT), **environment},
+            env={**inherited, "PYTHONPATH": str(PROJECT / "harness"), **environment},
         )
 
 
@@ -98,7 +98,9 @@ def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> Non
 
     result = json.loads(output)
     assert done.returncode in (0, 1), (project / "stderr").read_text()
-    schema = json.loads((PROJECT / "harness" / "schemas" / "result.schema.json").read_text())
+    schema = json.loads(
+        (PROJECT / "harness" / "lambda_dyno" / "schemas" / "result.schema.json").read_text()
+    )
     jsonschema.validate(result, schema)
     assert result["error"] == ""
     assert result["leftovers"] == []
@@ -128,7 +130,7 @@ def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> Non
     folder = project / "runs" / result["run_id"]
     for name in ("result.json", "report.html", "report.md", "junit.xml"):
         assert (folder / name).stat().st_size > 0
-    assert runs.RunFolder(folder).read_lease().state == "down"
+    assert run_folder.RunFolder(folder).read_lease().state == "down"
     assert not (folder / "local" / "tmp").exists()
 
 
@@ -144,7 +146,7 @@ def test_two_at_once_and_ctrl_c_in_the_middle_of_one(project: Path) -> None:
     result = json.loads(finish(other))
 
     assert interrupted.returncode == 130
-    assert runs.RunFolder(folder).read_lease().state == "down"
+    assert run_folder.RunFolder(folder).read_lease().state == "down"
     before = json.loads((folder / "result.json").read_text())
     assert (before["error"], before["leftovers"]) == ("interrupted", [])
     assert before["tuning"]["details"]

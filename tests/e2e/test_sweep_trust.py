@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import runs
-from harness.environments import toolchain
-from harness.environments.sweeper import Swept
-from harness.errors import StepError
+from lambda_dyno.cleanup.sweeper import Swept
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.runs import run_folder
+from lambda_dyno.terraform import toolchain
 from tests.e2e.test_leaks import Place, expired
 from tests.e2e.test_leaks import place as place_of_leaks
 from tests.e2e.test_leaks import sweep as sweep_all
@@ -288,7 +288,7 @@ def test_forged_objects_touch_nothing_and_stop_nothing(
         *("envs", "modules", "runs", ".cache")
     }
     for path in (elsewhere.project / "runs").iterdir():
-        assert runs.began(path.name), path
+        assert run_folder.began(path.name), path
     shutil.rmtree(elsewhere.project / "runs")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_run import PROJECT, processes_of
-from tests.terminal import CTRL_C, Terminal, terminal
+from tests.support.terminal import CTRL_C, Terminal, terminal
 
 pytestmark = pytest.mark.e2e
 
@@ -116,7 +116,7 @@ def test_ctrl_c_is_heard_in_each_step(project: Path, step: str) -> None:
     assert set(leases(project)) <= {"down"}
 
 
-@pytest.mark.slow  # steps alone on a closed terminal: tests/unit/test_terminal.py
+@pytest.mark.slow  # steps alone on a closed terminal: tests/unit/core/test_terminal.py
 def test_a_closed_terminal_takes_the_environment_down(project: Path) -> None:
     """Nobody is left to read; what was made goes all the same."""
     dyno = [str(PROJECT / ".venv" / "bin" / "dyno"), "run", *QUICK.split()]

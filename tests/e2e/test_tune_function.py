@@ -20,12 +20,12 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from harness import runs
-from harness.cli import app
-from harness.errors import UserError
-from harness.local.server import LocalServer
-from harness.local.session import LocalSession
-from harness.tuning.tuner import LOCK_ALIAS
+from lambda_dyno.cli.app import app
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.runs import run_folder
+from lambda_dyno.tune.tuner import LOCK_ALIAS
 
 if TYPE_CHECKING:
     from tests.conftest import DeployFunction
@@ -71,12 +71,12 @@ class Place:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         with (self.project / "stderr").open("a") as stderr:
             return subprocess.Popen(
-                [sys.executable, "-m", "harness.cli", *arguments],
+                [sys.executable, "-m", "lambda_dyno", *arguments],
                 cwd=self.project,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env={**inherited, **self.environment, "PYTHONPATH": str(PROJECT)},
+                env={**inherited, **self.environment, "PYTHONPATH": str(PROJECT / "harness")},
             )
 
     def dyno(self, *arguments: str) -> tuple[int, str]:
@@ -179,11 +179,13 @@ def test_a_tuner_is_deployed_kept_used_again_and_taken_down(place: Place) -> Non
     assert result["stateMachine"]["executionCost"] == pytest.approx(4 * 0.000025)
     assert result["strategy"] == "balanced"
 
-    [folder] = runs.all_runs(place.project / "runs")
+    [folder] = run_folder.all_runs(place.project / "runs")
     lease = folder.read_lease()
     assert (lease.state, lease.kept, lease.backend) == ("up", True, {})
     evidence = json.loads(folder.result.read_text())
-    schema = json.loads((PROJECT / "harness" / "schemas" / "result.schema.json").read_text())
+    schema = json.loads(
+        (PROJECT / "harness" / "lambda_dyno" / "schemas" / "result.schema.json").read_text()
+    )
     jsonschema.validate(evidence, schema)
     assert evidence["env"] == "function cpu"
     assert evidence["tuning"]["raw"] == result
@@ -237,7 +239,7 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
     assert [alias["Name"] for alias in aliases] == [LOCK_ALIAS]
     assert second == (2, "")
     assert "error: sleeps is being tuned: arn:aws:states:us-east-1:" in place.stderr
-    [folder] = runs.all_runs(place.project / "runs")
+    [folder] = run_folder.all_runs(place.project / "runs")
     kept = f"lambda-dyno/_tuner/{folder.run_id}"
     assert sorted(states) == [f"{kept}.lease.json", f"{kept}.tfstate"]
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
@@ -260,7 +262,7 @@ def test_a_key_of_the_function_s_own_and_how_to_take_a_kept_tuner_down(
     )
     assert status == 0, place.stderr
     iam = place.session.client("iam")
-    [folder] = runs.all_runs(place.project / "runs")
+    [folder] = run_folder.all_runs(place.project / "runs")
     policies = {
         state: iam.get_role_policy(
             RoleName=f"{folder.read_lease().name_prefix}-tuner-{state}", PolicyName="own-work"
@@ -278,12 +280,12 @@ def test_a_key_of_the_function_s_own_and_how_to_take_a_kept_tuner_down(
     assert command is not None, output
     assert command[1].startswith(f"AWS_ENDPOINT_URL={place.environment['AWS_ENDPOINT_URL']} ")
     credentials = {k: v for k, v in place.environment.items() if k.startswith(("AWS_A", "AWS_S"))}
-    said = command[1].replace("dyno ", f"{sys.executable} -m harness.cli ")
+    said = command[1].replace("dyno ", f"{sys.executable} -m lambda_dyno ")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     subprocess.run(
         ["bash", "-c", said],
         cwd=place.project,
-        env={**inherited, **credentials, "PYTHONPATH": str(PROJECT)},
+        env={**inherited, **credentials, "PYTHONPATH": str(PROJECT / "harness")},
         check=True,
         timeout=120,
     )
@@ -305,7 +307,7 @@ def test_what_was_measured_survives_the_time_limit(place: Place) -> None:
     said = " ".join(place.stderr.split())
     assert "measuring may take 500 min if each invocation takes the 30 s" in said
     assert "time was up before all was measured; what was measured is kept" in said
-    [folder] = runs.all_runs(place.project / "runs")
+    [folder] = run_folder.all_runs(place.project / "runs")
     evidence = json.loads(folder.result.read_text())
     assert evidence["tuning"]["raw"] == result
     assert "time was up" in evidence["error"]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import StepError
-from harness.local import server
-from harness.tuning import tuner
-from tests.e2e.tuner_stack import TunerStack
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.emulator import server
+from lambda_dyno.tune import tuner
+from tests.support.tuner_stack import TunerStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.tuner_stack import Execution, TunerStack
+from tests.support.tuner_stack import Execution, TunerStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

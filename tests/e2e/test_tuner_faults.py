@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.e2e.tuner_stack import TunerStack
+from tests.support.tuner_stack import TunerStack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from _pytest.mark import ParameterSet
 
-    from harness.local import server
+    from lambda_dyno.emulator import server
     from tests.conftest import DeployFunction
 
 pytestmark = pytest.mark.e2e

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.tuner_stack import Execution, TunerStack
+from tests.support.tuner_stack import Execution, TunerStack
 
 if TYPE_CHECKING:
     from tests.conftest import DeployFunction

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.local import server
-from tests.e2e.oidc_aws import STRICT
-from tests.e2e.tuner_stack import Execution, Snapshot, TunerStack
+from lambda_dyno.emulator import server
+from tests.support.oidc_aws import STRICT
+from tests.support.tuner_stack import Execution, Snapshot, TunerStack
 
 if TYPE_CHECKING:
     from pathlib import Path

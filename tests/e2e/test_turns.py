@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.comparing.turn_driver import TurnDriver
-from harness.config import LoadSettings
-from harness.errors import StepError, UserError
-from harness.load import newman
-from tests.e2e import asked_server, postman_files
-from tests.e2e.asked_server import AskedServer
+from lambda_dyno.compare.interleaved_driver import TurnDriver
+from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.load.drivers import newman
+from tests.support import asked_server, postman_files
+from tests.support.asked_server import AskedServer
 
 pytestmark = pytest.mark.e2e
 

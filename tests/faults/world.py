@@ -21,8 +21,8 @@ from typing import Any
 import boto3
 import psutil
 
-from harness.local import server
-from tests.terminal import CTRL_C, Terminal
+from lambda_dyno.emulator import server
+from tests.support.terminal import CTRL_C, Terminal
 
 PROJECT = Path(__file__).parents[2]
 FUNCTION = "tuned"
@@ -158,7 +158,7 @@ class World:
         self.close_window()
         with (self.folder / "stderr").open("a") as stderr:
             return subprocess.Popen(
-                [sys.executable, "-m", "harness.cli", *arguments],
+                [sys.executable, "-m", "lambda_dyno", *arguments],
                 cwd=self.project,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -170,7 +170,7 @@ class World:
     def start_on_terminal(self, arguments: list[str], account: str | None) -> Terminal:
         """Start `dyno` on a terminal of its own, as a person does."""
         self.window = Terminal(
-            [sys.executable, "-m", "harness.cli", *arguments],
+            [sys.executable, "-m", "lambda_dyno", *arguments],
             cwd=self.project,
             env=self._environment(account),
         )
@@ -188,7 +188,7 @@ class World:
         return {
             **inherited,
             **({} if account is None else self.aws.environment(account)),
-            "PYTHONPATH": str(self.project),
+            "PYTHONPATH": str(self.project / "harness"),
             "TMPDIR": str(self.temp),
             "AWS_EC2_METADATA_DISABLED": "true",
         }

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.pytest_gates.slo import Slo
-    from harness.results import LoadResult
+    from lambda_dyno.core.results import LoadResult
+    from lambda_dyno.plugin.slo import Slo
 
 
 @pytest.mark.gate

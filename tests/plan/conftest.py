@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tftest
 
-from harness.environments import toolchain
+from lambda_dyno.terraform import toolchain
 
 if TYPE_CHECKING:
-    from harness.local.server import LocalServer
+    from lambda_dyno.emulator.server import LocalServer
 
 PROJECT = Path(__file__).parents[2]
 # The modules' examples, as "module/example".

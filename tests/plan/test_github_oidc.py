@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.oidc_attempts import ASKED, NOT_ASKED
+from tests.support.oidc_attempts import ASKED, NOT_ASKED
 
 if TYPE_CHECKING:
     from tests.plan.conftest import Resources

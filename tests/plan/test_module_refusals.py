@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.environments import toolchain
+from lambda_dyno.terraform import toolchain
 
 pytestmark = pytest.mark.plan
 

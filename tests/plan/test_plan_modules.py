@@ -15,7 +15,7 @@ import yaml
 from tests.plan.conftest import EXAMPLES, PROJECT, Resources, initialised
 
 if TYPE_CHECKING:
-    from harness.local.server import LocalServer
+    from lambda_dyno.emulator.server import LocalServer
 
 pytestmark = pytest.mark.plan
 

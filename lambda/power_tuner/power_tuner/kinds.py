@@ -1,6 +1,6 @@
 """Kinds of functions that cannot be tuned, or whose figures lack something: by configuration.
 
-The command line looks before it deploys a tuner, by the same rules (harness/tuning/kinds.py).
+The command line looks before it deploys a tuner, by the same rules (tuner_contract/kinds.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Accounts, functions, and where a run is."""

@@ -1,0 +1,215 @@
+"""A Lambda function that is there already: its name taken apart, and looked up."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.exceptions
+
+from lambda_dyno.aws.accounts import Account
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.tuner_contract import kinds
+
+# All forms that Lambda itself takes: NAME, ACCOUNT:function:NAME and the ARN, each with a
+# version or an alias behind it.
+_NAME = re.compile(
+    r"(?:(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:)?"
+    r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionName:
+    """What a name or ARN says; parts that it does not name are empty."""
+
+    name: str
+    qualifier: str = ""  # version or alias; $LATEST is the function itself and is left out
+    region: str = ""
+    account_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as it is deployed now."""
+
+    arn: str  # unqualified
+    name: str
+    region: str
+    memory_mb: int
+    architecture: str
+    runtime: str  # empty for a container image
+    timeout_s: int = 3
+    kms_key_arn: str = ""  # of its environment variables; empty: AWS's own
+    why_not: str = ""  # it cannot be tuned, to be read behind its name; empty if it can
+    warnings: tuple[str, ...] = ()  # what its figures will leave out
+
+    @property
+    def summary(self) -> str:
+        """The function in a line."""
+        kind = self.runtime or "container image"
+        return f"{self.name}: {self.memory_mb} MB, {self.architecture}, {kind}, {self.region}"
+
+
+def parse_name(text: str) -> FunctionName:
+    """Take a function's name or ARN apart.
+
+    Raises:
+        UserError: It is neither.
+    """
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise UserError(
+            f"{brief(repr(text))} is neither the name of a Lambda function nor its ARN, such as "
+            "my-function or arn:aws:lambda:eu-west-1:123456789012:function:my-function"
+        )
+    qualifier = match["qualifier"] or ""
+    return FunctionName(
+        name=match["name"],
+        qualifier="" if qualifier == "$LATEST" else qualifier,
+        region=match["region"] or "",
+        account_id=match["account"] or "",
+    )
+
+
+def look_up(name: FunctionName, account: Account) -> Function:
+    """Return a function that can be invoked.
+
+    Args:
+        name: The function.
+        account: Where it must be; its region is the function's.
+
+    Raises:
+        UserError: It is not there, cannot be used, or a version or an alias of it is named.
+    """
+    if name.account_id and name.account_id != account.account_id:
+        raise UserError(
+            f"{name.name} is in account {name.account_id}, and the credentials are those of "
+            f"{_place(account)}: use credentials of the function's account"
+        )
+    client = account.session.client("lambda")
+    config = _configuration(client, name.name, account)
+    for state, reason in (("State", "StateReason"), ("LastUpdateStatus", "LastUpdateStatusReason")):
+        if config.get(state) == "Failed":
+            raise UserError(
+                f"{name.name} cannot be invoked: its {state} is Failed "
+                f"({config.get(reason) or 'no reason given'}). Deploy it again first."
+            )
+    if name.qualifier:
+        raise UserError(_why_no_version(client, name, config, account))
+    return Function(
+        arn=str(config["FunctionArn"]),
+        name=name.name,
+        region=account.region,
+        memory_mb=int(config["MemorySize"]),
+        architecture=(config.get("Architectures") or ["x86_64"])[0],
+        runtime=config.get("Runtime", ""),
+        timeout_s=int(config.get("Timeout") or 3),
+        kms_key_arn=config.get("KMSKeyArn") or "",
+        why_not=kinds.why_not(config),
+        warnings=tuple(kinds.warnings(config)),
+    )
+
+
+def require_tunable(function: Function, account: Account) -> list[str]:
+    """Make sure that a function is of a kind that can be tuned, and return what to warn of.
+
+    Raises:
+        UserError: It is none.
+    """
+    client = account.session.client("lambda", region_name=function.region)
+    why = function.why_not or _reserved_nothing(client, function.name)
+    if why:
+        raise UserError(f"{function.name} {why}.")
+    return [*function.warnings, *_streaming_url(client, function.name)]
+
+
+def require_processor(arn: str, key: str, account: Account) -> None:
+    """Make sure that a pre- or post-processor is there.
+
+    One that may not be looked at, in another account say, may still be invoked by the tuner.
+
+    Args:
+        arn: Its ARN, checked.
+        key: The input's key, for the message.
+        account: Whose credentials look.
+
+    Raises:
+        UserError: It is not there.
+    """
+    client = account.session.client("lambda", region_name=arn.split(":")[3])
+    try:
+        client.get_function_configuration(FunctionName=arn)
+    except client.exceptions.ResourceNotFoundException as error:
+        raise UserError(f"{key}: there is no function {arn}") from error
+    except botocore.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in _DENIED:
+            raise UserError(f"{key}: {arn} cannot be looked up: {error}") from error
+
+
+def unqualified(arn: str) -> str:
+    """Return a function's ARN without version or alias; anything else as it is."""
+    return ":".join(arn.split(":")[:7])
+
+
+def _reserved_nothing(client: Any, name: str) -> str:
+    """Return why a function cannot run that may not; empty if it may, or nobody may look."""
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        found = client.get_function_concurrency(FunctionName=name)
+        if found.get("ReservedConcurrentExecutions") == 0:
+            return "has a reserved concurrency of 0: it cannot run"
+    return ""
+
+
+def _streaming_url(client: Any, name: str) -> list[str]:
+    """Return a warning if a function's URL streams; none if it does not, or nobody may look."""
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        pages = client.get_paginator("list_function_url_configs").paginate(FunctionName=name)
+        urls = [url for page in pages for url in page["FunctionUrlConfigs"]]
+        if any(url.get("InvokeMode") == "RESPONSE_STREAM" for url in urls):
+            return [kinds.STREAMS]
+    return []
+
+
+def _configuration(client: Any, name: str, account: Account, qualifier: str = "") -> dict[str, Any]:
+    shown = f"{name}:{qualifier}" if qualifier else name
+    try:
+        found: dict[str, Any] = client.get_function_configuration(FunctionName=shown)
+    except client.exceptions.ResourceNotFoundException as error:
+        raise UserError(f"there is no function {shown} in {_place(account)}") from error
+    except botocore.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in _DENIED:
+            raise UserError(
+                f"the credentials may not look at {shown} in {_place(account)}: "
+                "lambda:GetFunctionConfiguration is denied"
+            ) from error
+        raise UserError(f"{shown} in {_place(account)} cannot be looked up: {error}") from error
+    return found
+
+
+def _why_no_version(
+    client: Any, name: FunctionName, latest: dict[str, Any], account: Account
+) -> str:
+    """Return why a version cannot be tuned, and what can be done instead."""
+    config = _configuration(client, name.name, account, name.qualifier)
+    kind = "a version" if name.qualifier.isdecimal() else "an alias"
+    same = config.get("CodeSha256") == latest.get("CodeSha256")
+    code = "the same code as" if same else "other code than"
+    advice = (
+        f"so tune that: --function {name.name}"
+        if same
+        else f"so --function {name.name} measures that other code; deploy the code that you want "
+        "measured to $LATEST first"
+    )
+    return (
+        f"{name.name}:{name.qualifier} is {kind}, and a published version cannot take another "
+        f"memory size. What can be tuned is $LATEST, which has {code} {name.qualifier}, {advice}."
+    )
+
+
+def _place(account: Account) -> str:
+    at = f" at {account.endpoint}" if account.endpoint else ""
+    return f"{account.region} of account {account.account_id}{at}"

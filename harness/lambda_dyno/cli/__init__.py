@@ -1,0 +1,1 @@
+"""The commands of `dyno`, a module each: options in, calls, printing. `cli.app` joins them."""

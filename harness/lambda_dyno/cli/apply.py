@@ -1,0 +1,276 @@
+"""`dyno apply` and `dyno rollback`: a memory size goes into a file, for review."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lambda_dyno.cli.forge import (
+    RepoOption,
+    RunArgument,
+    WaitOption,
+    github_context,
+    patience,
+    review_of,
+)
+from lambda_dyno.cli.support import JsonOption, print_json, project
+from lambda_dyno.core.errors import UserError, brief
+
+if TYPE_CHECKING:
+    from lambda_dyno.processes.git import Repository
+    from lambda_dyno.propose.change_request import Delivered, Describer, Proposer
+    from lambda_dyno.propose.proposal import Proposal
+    from lambda_dyno.review.run_source import Source
+
+CommitOption = Annotated[bool, typer.Option("--commit", help="Commit the file, here.")]
+OpenPrOption = Annotated[
+    bool, typer.Option("--open-pr", help="Push a branch and open a pull request on GitHub.")
+]
+AutoOption = Annotated[
+    bool, typer.Option("--auto", help="Commit on the main branch and push it: no review.")
+]
+BaseOption = Annotated[
+    str, typer.Option("--base", help="Branch it is for; the remote's default if left out.")
+]
+
+
+def apply(
+    source: RunArgument = None,
+    env: Annotated[
+        str | None, typer.Option("--env", help="Environment; must be the run's.")
+    ] = None,
+    commit: CommitOption = False,
+    open_pr: OpenPrOption = False,
+    auto: AutoOption = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go against what speaks against it, and say so.")
+    ] = False,
+    if_needed: Annotated[
+        bool, typer.Option("--if-needed", help="Nothing to change is no error.")
+    ] = False,
+    base: BaseOption = "",
+    repository: RepoOption = "",
+    max_wait_s: WaitOption = 120.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the recommended memory size into envs/ENV/tuned.auto.tfvars.json, with its evidence.
+
+    Nothing that is deployed changes: Terraform does that, when it next applies the file. By
+    default the file is only written; --commit commits it, --open-pr opens a pull request whose
+    review is the approval, --auto pushes it to the main branch without one.
+    """
+    from lambda_dyno.core.config import load_env
+    from lambda_dyno.propose import proposal as applying
+    from lambda_dyno.report.recommendation import tuned_function
+    from lambda_dyno.review import run_source
+
+    found = _for_env(run_source.find(project(), source, of_functions=True), env)
+    settings = load_env(project(), found.result.env).settings
+
+    def propose(file: str | None) -> Proposal:
+        return applying.propose(
+            found.result,
+            file,
+            now=datetime.now(UTC),
+            settings=settings if tuned_function(found.result) else None,
+            force=force,
+        )
+
+    def describe(proposal: Proposal) -> str:
+        return _pull_request_text(proposal, found)
+
+    mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
+    try:
+        done = _deliver(mode, propose, describe, found.result.env, base, repository, max_wait_s)
+    except applying.NothingToDoError as error:
+        if not if_needed:
+            raise
+        if as_json:
+            print_json({"mode": "none", "env": found.result.env, "reason": str(error)})
+        else:
+            typer.echo(str(error))
+        return
+    _tell_delivered(done, as_json=as_json)
+
+
+def rollback(
+    env: Annotated[
+        str | None, typer.Option("--env", help="Environment; the one that was tuned if left out.")
+    ] = None,
+    commit: CommitOption = False,
+    open_pr: OpenPrOption = False,
+    auto: AutoOption = False,
+    base: BaseOption = "",
+    repository: RepoOption = "",
+    max_wait_s: WaitOption = 120.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the memory size of before the last `dyno apply` back into the environment's file.
+
+    Nothing that is deployed changes until Terraform applies the file. The modes are those of
+    `dyno apply`.
+    """
+    from lambda_dyno.propose import proposal as applying
+
+    name = _tuned_env(env)
+
+    def propose(file: str | None) -> Proposal:
+        return applying.propose_rollback(name, file, now=datetime.now(UTC))
+
+    def describe(proposal: Proposal) -> str:
+        return f"{proposal.body}\n"
+
+    mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
+    done = _deliver(mode, propose, describe, name, base, repository, max_wait_s)
+    _tell_delivered(done, as_json=as_json)
+
+
+def _mode(*, commit: bool, open_pr: bool, auto: bool) -> str:
+    wanted = {"--commit": commit, "--open-pr": open_pr, "--auto": auto}
+    given = [flag for flag, is_given in wanted.items() if is_given]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)}: give one of them")
+    return given[0].removeprefix("--") if given else "write"
+
+
+def _for_env(found: Source, env: str | None) -> Source:
+    """Return a run as one of the environment that it is for, which must be one of ours.
+
+    A run of `dyno tune --function` is for the standing environment that the function is of.
+    """
+    from lambda_dyno.core.config import known_envs, load_env
+    from lambda_dyno.deploy.bootstrap import deployed_name_prefix
+    from lambda_dyno.propose import proposal as applying
+    from lambda_dyno.report.recommendation import tuned_function
+
+    result = found.result
+    known = known_envs(project())
+    run = f"run {result.run_id}"
+    if function := tuned_function(result):
+        prefixes = {name: deployed_name_prefix(load_env(project(), name)) for name in known}
+        own = applying.standing_env(function, prefixes)
+        if not own:
+            raise UserError(
+                f"not applied: {run} tuned {function}, which is of no environment in envs/; set "
+                "its memory where it is declared"
+            )
+        result = replace(result, env=own)
+    if env is not None and env != result.env:
+        raise UserError(f"not applied: {run} was made for {result.env}, not for {brief(env)}")
+    if result.env not in known:
+        raise UserError(
+            f"not applied: {run} was made for {result.env}, and there is no such environment. "
+            f"Known: {', '.join(known) or 'none'}."
+        )
+    _check_root(result.env)
+    return replace(found, result=result)
+
+
+def _check_root(env: str) -> None:
+    """Make sure that what is written will be read."""
+    from lambda_dyno.propose import tuned_file
+
+    folder = project() / "envs" / env
+    if not tuned_file.declares_memory(folder):
+        raise UserError(
+            f"not applied: envs/{env} declares no variable memory_mb, which the file would set"
+        )
+    later = tuned_file.overriding(folder)
+    if later:
+        raise UserError(
+            f"not applied: envs/{env}/{later[0]} sets memory_mb too, and Terraform takes the last "
+            "file by name: remove it from there"
+        )
+
+
+def _tuned_env(env: str | None) -> str:
+    """Return the environment to roll back."""
+    from lambda_dyno.core.config import known_envs
+    from lambda_dyno.propose import tuned_file
+
+    known = known_envs(project())
+    if env is not None:
+        if env not in known:
+            raise UserError(
+                f"ENV={brief(env)}: no such environment. Known: {', '.join(known) or 'none'}."
+            )
+        return env
+    tuned = [name for name in known if (project() / "envs" / name / tuned_file.NAME).is_file()]
+    if len(tuned) == 1:
+        return tuned[0]
+    if not tuned:
+        raise UserError(f"no environment has a {tuned_file.NAME}: there is nothing to roll back")
+    raise UserError(f"give --env: {', '.join(tuned)} have a {tuned_file.NAME}")
+
+
+def _deliver(
+    mode: str,
+    propose: Proposer,
+    describe: Describer,
+    env: str,
+    base: str,
+    repository: str,
+    max_wait_s: float,
+) -> Delivered:
+    from lambda_dyno.propose import change_request
+
+    if mode in ("write", "commit"):
+        deliver = change_request.write if mode == "write" else change_request.commit
+        return deliver(project(), _tree(), propose, env)
+    context = github_context(repository, None, _tree().remote_url(change_request.REMOTE))
+    tree = replace(_tree(), token=context.token, server_url=context.server_url)
+    if mode == "auto":
+        return change_request.push_to_base(tree, propose, env, base=base)
+    from lambda_dyno.forge.github import GitHubPulls, client
+
+    tree.require()
+    if not context.repository:
+        raise UserError("no repository on GitHub: give --repo OWNER/NAME")
+    if not context.token:
+        raise UserError(
+            "GITHUB_TOKEN is not set: opening a pull request needs a token with contents: write "
+            "and pull-requests: write"
+        )
+    api = client(context.api_url, context.token, patience(max_wait_s))
+    return change_request.open_pull_request(
+        tree,
+        propose,
+        env,
+        pulls=GitHubPulls(api, context.repository),
+        describe=describe,
+        base=base,
+    )
+
+
+def _tree() -> Repository:
+    from lambda_dyno.processes.git import Repository
+
+    return Repository(project(), os.environ)
+
+
+def _pull_request_text(proposal: Proposal, found: Source) -> str:
+    from lambda_dyno.review.comment import describe_proposal
+
+    review = review_of(found, None, None, github_context("", None).run_url)
+    return describe_proposal(proposal.path.as_posix(), proposal.env, review)
+
+
+def _tell_delivered(done: Delivered, *, as_json: bool) -> None:
+    if as_json:
+        print_json(done.to_json())
+        return
+    proposal = done.proposal
+    typer.echo(f"{proposal.path}: memory_mb {proposal.memory_mb} in place of {proposal.former_mb}")
+    match done.mode:
+        case "write":
+            typer.echo("review and commit it; it is in force when Terraform has applied it")
+        case "commit":
+            typer.echo(f"committed: {done.commit[:9]} {proposal.title}")
+        case "auto":
+            typer.echo(f"pushed to {done.branch}: {done.commit[:9]} {proposal.title}")
+        case "open-pr":
+            typer.echo(f"pull request {done.pull_request}: {done.url}")

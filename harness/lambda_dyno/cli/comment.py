@@ -1,0 +1,170 @@
+"""`dyno comment`: a run's review as one comment on the pull request."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lambda_dyno.cli.forge import (
+    RepoOption,
+    RunArgument,
+    WaitOption,
+    github_context,
+    patience,
+    review_of,
+)
+from lambda_dyno.cli.support import JsonOption, print_json, project
+from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.progress import Ui
+
+if TYPE_CHECKING:
+    from lambda_dyno.forge.ci_environment import GitHubContext
+    from lambda_dyno.forge.comments import Place
+    from lambda_dyno.forge.retry import Patience
+    from lambda_dyno.review.post import Published
+
+
+class Provider(StrEnum):
+    """Where the pull request is."""
+
+    GITHUB = "github"
+    CODECOMMIT = "codecommit"
+
+
+def comment(
+    source: RunArgument = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="The same as RUN_ID.")] = None,
+    provider: Annotated[Provider, typer.Option(help="Where the pull request is.")] = (
+        Provider.GITHUB
+    ),
+    pull: Annotated[
+        int | None, typer.Option(help="Its number; of the event's pull request if left out.")
+    ] = None,
+    repository: RepoOption = "",
+    baseline: Annotated[
+        Path | None, typer.Option(help="result.json of a run on main, to compare with.")
+    ] = None,
+    plan_json: Annotated[
+        Path | None, typer.Option(help="What `terraform show -json PLANFILE` wrote.")
+    ] = None,
+    artefact_url: Annotated[
+        str, typer.Option(help="Where the evidence is; the workflow run's page if left out.")
+    ] = "",
+    key: Annotated[
+        str, typer.Option(help="Tells the comments of several gates on one pull request apart.")
+    ] = "gate",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it, write nothing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail when the comment cannot be written.")
+    ] = False,
+    max_wait_s: WaitOption = 120.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's review as one comment on the pull request, or bring it up to date.
+
+    The same text becomes the job's summary. The token is read from GITHUB_TOKEN, which needs
+    `pull-requests: write`. A forge that refuses or does not answer is a warning: a comment
+    never fails a gate, unless --strict asks for it.
+    """
+    from lambda_dyno.forge.ci_environment import codebuild_url
+    from lambda_dyno.review import comment as text
+    from lambda_dyno.review import post, run_source
+
+    if source and run_id and source != run_id:
+        raise UserError(f"{source} and --run {run_id}: give one of them")
+    found = run_source.find(project(), source or run_id)
+    is_github = provider is Provider.GITHUB
+    context = github_context(repository if is_github else "", pull)
+    flavour = {Provider.GITHUB: text.GITHUB, Provider.CODECOMMIT: text.CODECOMMIT}[provider]
+    _check_key(key)
+    page = context.run_url if is_github else codebuild_url(os.environ)
+    review = review_of(found, baseline, plan_json, artefact_url or page)
+    if dry_run:
+        made = text.compose(review, flavour, key=key)
+        if as_json:
+            print_json(post.Published(made.text, made.left_out).to_json() | {"body": made.text})
+        else:
+            typer.echo(made.text, nl=False)
+        return
+    done = post.publish(
+        review,
+        flavour,
+        lambda: _place(provider, context, pull, repository, patience(max_wait_s)),
+        key=key,
+        summary_path=context.summary_path,
+    )
+    _tell(done, strict=strict, as_json=as_json)
+
+
+def _tell(done: Published, *, strict: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(done.to_json())
+    elif done.posted:
+        what = f"{done.posted.action} the comment"
+        typer.echo(f"{what}: {done.posted.comment.url or done.posted.comment.id}")
+    elif done.summary:
+        typer.echo("wrote the job's summary")
+    if done.warning:
+        _warn(f"no comment: {done.warning}")
+        if strict:
+            raise typer.Exit(StepError.exit_code)
+    elif not done.posted and not done.summary and "CODEBUILD_BUILD_ID" not in os.environ:
+        raise UserError(
+            "there is no pull request to comment on: give --pull, or run it in a job that a pull "
+            "request started"
+        )
+    elif not done.posted:
+        summary = "only its summary was written" if done.summary else "no comment was written"
+        Ui().note(f"no pull request started this job: {summary}")
+
+
+def _place(
+    provider: Provider,
+    context: GitHubContext,
+    pull: int | None,
+    repository: str,
+    limits: Patience,
+) -> Place | None:
+    """Return the pull request's comments; None if there is no pull request."""
+    from lambda_dyno.forge.ci_environment import codecommit_pull
+    from lambda_dyno.forge.comments import ForgeError
+
+    if provider is Provider.CODECOMMIT:
+        from lambda_dyno.forge.codecommit import CodeCommitComments, connect
+
+        wanted = codecommit_pull(os.environ, pull)
+        if not wanted:
+            return None
+        return CodeCommitComments(connect(), wanted, repository)
+    from lambda_dyno.forge.github import GitHubComments, client
+
+    if context.pull is None:
+        return None
+    if not context.repository:
+        raise UserError("no repository: give --repo OWNER/NAME")
+    if not context.token:
+        raise ForgeError("GITHUB_TOKEN is not set: hand it over, `env: GITHUB_TOKEN: ...`")
+    api = client(context.api_url, context.token, limits)
+    return GitHubComments(api, context.repository, context.pull, context.from_fork)
+
+
+def _check_key(key: str) -> None:
+    from lambda_dyno.review.comment import GITHUB, marker
+
+    try:
+        marker(GITHUB, key)
+    except ValueError as error:
+        raise UserError(f"--key {error}") from error
+
+
+def _warn(text: str) -> None:
+    Ui().warn(text)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        # An annotation, which people see without opening the log.
+        line = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        print(f"::warning title=Lambda Dyno::{line}", file=sys.stderr)

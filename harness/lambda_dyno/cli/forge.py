@@ -1,0 +1,63 @@
+"""What the commands that talk to a forge share: options, the job's context, the limits."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lambda_dyno.forge.ci_environment import GitHubContext
+    from lambda_dyno.forge.retry import Patience
+    from lambda_dyno.review.comment import Review
+    from lambda_dyno.review.run_source import Source
+
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN_ID|RESULT.JSON|FOLDER/]",
+        help="A run, or a folder with one, such as an unpacked artefact; the newest if none.",
+    ),
+]
+RepoOption = Annotated[
+    str, typer.Option("--repo", help="OWNER/NAME; $GITHUB_REPOSITORY if left out.")
+]
+WaitOption = Annotated[
+    float,
+    typer.Option("--max-wait-s", min=0, max=3600, help="Seconds to wait, at most, to try again."),
+]
+
+
+def github_context(repository: str, pull: int | None, remote: str = "") -> GitHubContext:
+    """Return what the job's environment says of GitHub; what is given goes before it."""
+    from lambda_dyno.forge import ci_environment
+
+    return ci_environment.github(os.environ, repository=repository, pull=pull, remote=remote)
+
+
+def patience(max_wait_s: float) -> Patience:
+    """Return how long to try again."""
+    from lambda_dyno.forge.retry import Patience
+
+    return Patience(max_wait_s=max_wait_s)
+
+
+def review_of(
+    found: Source, baseline: Path | None, plan_json: Path | None, artefact_url: str
+) -> Review:
+    """Return everything that there is to tell of a run."""
+    from lambda_dyno.review import run_source
+    from lambda_dyno.review.comment import Review
+
+    main = run_source.of_file(baseline) if baseline else None
+    return Review(
+        result=found.result,
+        samples=found.samples(),
+        baseline=main.result if main else None,
+        baseline_samples=main.samples() if main else {},
+        plan=run_source.plan_of_file(plan_json) if plan_json else None,
+        artefact_url=artefact_url,
+    )

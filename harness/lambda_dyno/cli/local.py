@@ -1,0 +1,263 @@
+"""`dyno local`: an AWS on this machine, whose Lambdas feel their memory size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lambda_dyno.cli.numbers import whole
+from lambda_dyno.cli.support import JsonOption, PortOption, RegionOption, print_json, project
+from lambda_dyno.core.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError, brief
+from lambda_dyno.core.progress import Ui
+
+if TYPE_CHECKING:
+    from lambda_dyno.emulator.server import LocalServer
+
+ModeChoice = Literal["felt", "reported"]
+LatencyChoice = Literal["modelled", "measured"]
+
+local_app = typer.Typer(
+    help="An AWS on this machine, whose Lambdas feel their memory size. In a project it is the "
+    "project's own, and yours elsewhere.",
+    no_args_is_help=True,
+)
+
+
+@local_app.command("start")
+def local_start(
+    port: PortOption = None,
+    region: RegionOption = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            help="Lambda invocations at once before callers get a 429, 1 to 1000; "
+            "10 if left out, as in a new AWS account."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the embedded AWS, or say where it runs already."""
+    from lambda_dyno.emulator import server
+
+    started = server.start(
+        _local_home(),
+        port=port,
+        region=region or "us-east-1",
+        account_concurrency=concurrency,
+    )
+    if as_json:
+        print_json(started.to_json())
+    else:
+        typer.echo(f"{started.endpoint} (process {started.pid}, account {started.account_id})")
+        typer.echo('point tools at it: eval "$(dyno local env)"')
+
+
+@local_app.command("stop")
+def local_stop(as_json: JsonOption = False) -> None:
+    """Stop the embedded AWS and everything in it."""
+    from lambda_dyno.emulator import server
+
+    stopped = server.stop(_local_home())
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        typer.echo("stopped" if stopped else f"none was running in {_local_home()}")
+
+
+@local_app.command("status")
+def local_status(as_json: JsonOption = False) -> None:
+    """Say whether the embedded AWS runs, and where; exit status 3 if it does not."""
+    from lambda_dyno.emulator import server
+
+    running = server.status(_local_home())
+    if as_json:
+        print_json({"running": running is not None, **(running.to_json() if running else {})})
+    else:
+        typer.echo(
+            f"{running.endpoint} (process {running.pid})"
+            if running
+            else f"none runs in {_local_home()}"
+        )
+    # 3 as in `systemctl status`; 1 is a missed SLO's alone
+    raise typer.Exit(EXIT_PASS if running else EXIT_STEP_FAILED)
+
+
+@local_app.command("logs")
+def local_logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the end of the embedded AWS's log."""
+    from lambda_dyno.emulator import server
+
+    tail = server.log_tail(_local_home(), lines)
+    if as_json:
+        print_json(tail.splitlines())
+    else:
+        typer.echo(tail)
+
+
+@local_app.command("env")
+def local_env(as_json: JsonOption = False) -> None:
+    """Print the shell lines that point any AWS tool at the embedded AWS."""
+    import shlex
+
+    variables = _running().environment()
+    if as_json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+
+
+@local_app.command("meter")
+def local_meter(
+    mode: Annotated[
+        ModeChoice | None,
+        typer.Option(help="felt: callers wait as on AWS. reported: same REPORT, without the wait."),
+    ] = None,
+    aws_latency: Annotated[
+        LatencyChoice | None,
+        typer.Option(
+            help="How long the function's calls to AWS take. modelled: as on AWS. measured: as "
+            "long as the embedded AWS takes."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how the Lambdas of the running embedded AWS are metered, or change it.
+
+    Holds from the next invocation on, until the embedded AWS is stopped.
+    """
+    from lambda_dyno.emulator import meter
+
+    home = _running().home
+    if mode is not None:
+        meter.set_mode(home, mode)
+    if aws_latency is not None:
+        meter.set_aws_latency(home, aws_latency)
+    settings = {"mode": meter.mode(home), "aws_latency": meter.aws_latency(home)}
+    if as_json:
+        print_json(settings)
+    else:
+        typer.echo("\n".join(f"{name}: {value}" for name, value in settings.items()))
+
+
+@local_app.command("calibrate")
+def local_calibrate(as_json: JsonOption = False) -> None:
+    """Measure this machine's speed, so that its 128 MB resembles AWS's.
+
+    Takes two seconds; holds for every embedded AWS of this project from then on.
+    """
+    from lambda_dyno.emulator import calibrate
+
+    ui = Ui()
+    with ui.step("local", "measuring this machine") as step:
+        found = calibrate.calibrate(lambda done, total: step.update("measuring", done, total))
+        calibrate.apply(found, _local_home())
+        step.update(f"a CPU second here is {found.factors['x86_64']:.2f} s on AWS (x86_64)")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for architecture, factor in found.factors.items():
+            typer.echo(f"{architecture}: 1 ms of CPU here counts as {factor:.2f} ms")
+
+
+@local_app.command("model")
+def local_model(
+    cpu_ms: Annotated[float, typer.Option("--cpu-ms", help="CPU time of one invocation.")],
+    memory_mb: Annotated[str, typer.Option("--memory-mb", help="Sizes, such as 128,752,1024.")],
+    threads: Annotated[int, typer.Option(help="Threads or processes that share the work.")] = 1,
+    blocked_ms: Annotated[float, typer.Option("--blocked-ms", help="Time spent waiting.")] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how long work takes at a memory size, by the model of AWS's CPU share."""
+    from lambda_dyno.emulator.model import predict
+
+    try:
+        sizes = [whole(part) for part in memory_mb.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--memory-mb {brief(memory_mb)}: give MB with commas between, such as 128,752,1024"
+        ) from None
+    predictions = predict(cpu_ms, sizes, threads=threads, blocked_ms=blocked_ms)
+    if as_json:
+        print_json([prediction.to_json() for prediction in predictions])
+        return
+    for prediction in predictions:
+        spread = prediction.duration_ms
+        typer.echo(f"{prediction.memory_mb:>6} MB  {spread.mean:>10.1f} ms  ± {spread.std:.1f}")
+
+
+@local_app.command("fidelity")
+def local_fidelity(
+    folder: Annotated[Path, typer.Option("--output", help="Where table and plots go.")] = Path(
+        "runs/fidelity"
+    ),
+    with_meter: Annotated[
+        bool, typer.Option("--meter", help="Also hold the meter against the model; minutes.")
+    ] = False,
+    repeats: Annotated[
+        int, typer.Option(min=2, max=1000, help="Invocations of each case and size.")
+    ] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the model against measured curves of AWS, and write table and plots."""
+    from lambda_dyno.emulator import fidelity, fidelity_meter
+
+    ui, readings = Ui(), []
+    folder.mkdir(parents=True, exist_ok=True)  # before a minute's work, should it be impossible
+    with ui.step("local", "comparing the model with AWS's own measurements") as step:
+        comparisons = fidelity.compare_all()
+        written = fidelity.write(comparisons, folder)
+        step.update(f"{len(comparisons)} functions compared: {written[0]}")
+    table = fidelity.as_markdown(comparisons)
+    if with_meter:
+        with ui.step("local", "holding the meter against the model") as step:
+            for reading in fidelity_meter.measure_here(repeats):
+                readings.append(reading)
+                step.update(reading.case.words, len(readings), fidelity_meter.COUNT)
+            step.update(f"{len(readings)} readings: {fidelity_meter.write(readings, folder)}")
+        table += "\n" + fidelity_meter.as_markdown(readings)
+    if as_json:
+        print_json(
+            {
+                "model": [comparison.to_json() for comparison in comparisons],
+                "meter": [reading.to_json() for reading in readings],
+            }
+        )
+    else:
+        typer.echo(table)
+
+
+def _running() -> LocalServer:
+    """Return the server that runs.
+
+    Raises:
+        UserError: None does.
+    """
+    from lambda_dyno.emulator import server
+
+    home = _local_home()
+    running = server.status(home)
+    if running is None:
+        raise UserError(f"no embedded AWS runs in {home}. Start it: dyno local start")
+    return running
+
+
+def _local_home() -> Path:
+    """Return the home of the project's server; outside of any project, of the user's own."""
+    from lambda_dyno.emulator import server
+
+    try:
+        return server.project_home(project())
+    except UserError:
+        try:
+            return server.project_home(Path.home())
+        except RuntimeError as error:  # no HOME, and a user id that nobody knows
+            raise UserError(
+                "there is no home folder: set HOME, or change into a project"
+            ) from error

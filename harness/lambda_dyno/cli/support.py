@@ -1,0 +1,118 @@
+"""What the commands of `dyno` share: where the project is, how results are printed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lambda_dyno.cli.numbers import whole
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.core.terminal import is_screen, short_path
+
+EXIT_STATUS_HELP = """
+Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, tools,
+credentials; nothing was made), 3 a step failed, 130 interrupted.
+"""
+
+EnvOption = Annotated[str, typer.Option("--env", help="Environment: a folder of envs/.")]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="Run id; the newest standing one if left out.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait when another command works on it, instead of failing.")
+]
+NumOption = Annotated[int | None, typer.Option(help="Invocations per power value, at least 5.")]
+StrategyOption = Annotated[str | None, typer.Option(help="What is best: cost, speed or balanced.")]
+PortOption = Annotated[
+    int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
+]
+RegionOption = Annotated[str | None, typer.Option(help="AWS region, over dyno.toml's.")]
+
+
+def unwrap_help(app: typer.Typer) -> None:
+    """Let the terminal break the lines of an app's help: rich keeps those of docstrings.
+
+    Args:
+        app: An app whose commands are all there.
+    """
+    for command in app.registered_commands:
+        text = command.help or (command.callback.__doc__ if command.callback else None)
+        command.help = text and _unwrapped(text)
+        command.epilog = command.epilog and _unwrapped(command.epilog)
+    if isinstance(app.info.help, str):
+        app.info.help = _unwrapped(app.info.help)
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text with a line per paragraph; where click is told to keep lines, they stay."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        part if part.startswith("\b") else " ".join(part.split()) for part in paragraphs
+    )
+
+
+def project() -> Path:
+    """Return the folder of the project: the working folder or the first above it with envs/.
+
+    Raises:
+        UserError: There is none.
+    """
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise UserError(f"the working folder cannot be found: {error.strerror}") from error
+    for folder in (here, *here.parents):
+        if any(folder.glob("envs/*/dyno.toml")):
+            return folder
+    raise UserError(f"no envs/*/dyno.toml in {here} or above it; change into the project first")
+
+
+def reopened(
+    run_id: str | None,
+    overrides: dict[str, Any] | None = None,
+    *,
+    any_state: bool = False,
+    wait: bool = False,
+) -> Any:
+    """Return a context that holds a standing run, locked against other commands."""
+    from lambda_dyno.run import lifecycle
+
+    return lifecycle.reopened(
+        project(), run_id, Ui(), overrides or {}, any_state=any_state, wait=wait
+    )
+
+
+def power_values(text: str) -> list[int] | str:
+    """Return what --power names: memory sizes in MB, or "ALL"."""
+    if text.strip().upper() == "ALL":
+        return "ALL"
+    try:
+        return [whole(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--power {brief(text)}: give memory sizes in MB with commas between, such as "
+            "128,512,1024, or ALL"
+        ) from None
+
+
+def print_json(value: Any) -> None:
+    """Print a result for programs."""
+    typer.echo(json.dumps(value, indent=2))
+
+
+def summary(opened: Any, parts: tuple[str, ...] | None = None) -> None:
+    """Print a run's result for people."""
+    from rich.console import Console
+
+    from lambda_dyno.report import console
+
+    out = Console(highlight=False)
+    if parts is None and is_screen(out):
+        out.print()  # the steps are right above it
+    console.print_summary(opened.result, out, short_path(opened.report_path), parts=parts)

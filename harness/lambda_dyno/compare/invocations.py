@@ -1,0 +1,88 @@
+"""Direct invocations of a function: what its REPORT line says, and what that costs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.tune import price_list
+
+_TEXT = re.compile(r"REPORT RequestId: \S+([^\r\n]*)")
+_BILLED = re.compile(r"Billed (?:Restore )?Duration: (\d+(?:\.\d+)?) ms")
+_JSON_BILLED = re.compile(r'"billed(?:Restore)?DurationMs":\s*(\d+(?:\.\d+)?)')
+_COLD = re.compile(r'Init Duration: |"initDurationMs"')
+_JSON_TYPE = '"platform.report"'
+
+_AT_ONCE = 3  # so that more than one sandbox answers
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """One invocation.
+
+    Attributes:
+        version: What ran.
+        billed_ms: What is paid for.
+        cold: Whether it started a sandbox, which is in `billed_ms` then.
+    """
+
+    version: str
+    billed_ms: float
+    cold: bool
+
+
+def reported(log_tail: str, version: str = "") -> Invoked | None:
+    """Return what the last REPORT of a log tail says, in text or JSON; None without one."""
+    texts = list(_TEXT.finditer(log_tail))
+    if texts:
+        said, pattern = texts[-1][1], _BILLED
+    elif _JSON_TYPE in log_tail:
+        said, pattern = log_tail[log_tail.rindex(_JSON_TYPE) :], _JSON_BILLED
+    else:
+        return None
+    billed = [float(number) for number in pattern.findall(said)]
+    return Invoked(version, sum(billed), bool(_COLD.search(said))) if billed else None
+
+
+def invoke(client: Any, function: str, payload: Any, times: int) -> list[Invoked]:
+    """Invoke a function some times, a few at once.
+
+    Args:
+        client: boto3's, for Lambda.
+        function: Its ARN, with a version or an alias.
+        payload: The event.
+        times: How often.
+
+    Raises:
+        StepError: It fails on this event, so that there is nothing to compare.
+    """
+    body = json.dumps(payload).encode()
+
+    def once(_: int) -> Invoked:
+        answer = client.invoke(FunctionName=function, Payload=body, LogType="Tail")
+        tail = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
+        if answer.get("FunctionError"):
+            said = answer["Payload"].read().decode(errors="replace")[:_SHOWN]
+            raise StepError("compare", f"{function} fails on the payload of [tuning]: {said}")
+        invoked = reported(tail, str(answer.get("ExecutedVersion", "")))
+        if invoked is None:
+            raise StepError("compare", f"the log of {function} has no REPORT line")
+        return invoked
+
+    with ThreadPoolExecutor(min(_AT_ONCE, times)) as pool:
+        return list(pool.map(once, range(times)))
+
+
+def costs_usd(
+    invoked: Sequence[Invoked], memory_mb: int, region: str, architecture: str
+) -> list[float]:
+    """Return the price of each warm invocation."""
+    per_ms = price_list.gb_second_usd(region, architecture) * memory_mb / 1024 / 1000
+    return [one.billed_ms * per_ms for one in invoked if not one.cold]

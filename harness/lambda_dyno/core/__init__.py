@@ -1,0 +1,1 @@
+"""What everything else stands on: settings, results, errors, files, the terminal."""

@@ -1,0 +1,600 @@
+"""Settings of an environment: `envs/NAME/dyno.toml`, validated on load.
+
+Every key has a default here, so a file names only what differs. An unknown key, a wrong
+type or a value out of range is one `UserError` that names file, key and what is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from lambda_dyno.core import regression_defaults as defaults
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.reading import problem_of_json, read_json, read_toml
+from lambda_dyno.core.regions import is_region
+
+SETTINGS_FILE = "dyno.toml"
+_SETTINGS_BYTES_MAX = 1_000_000
+_COMPLAINTS_MAX = 10
+
+MEMORY_MB_MIN = 128
+MEMORY_MB_MAX = 10_240
+ALL_POWER_VALUES = tuple(range(128, 3008 + 1, 64))  # what "ALL" means, as Lambda once had them
+
+S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
+FUNCTION_ARN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12})"
+    r":function:(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
+)
+
+
+TEXT_CHARS_MAX = 2048
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# What no bucket's name may begin with.
+_RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_shown(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what no name, path or title has: it would end up in a file name, or a terminal."""
+        texts = value if isinstance(value, list) else [value]
+        for text in texts if info.field_name != "payload" else ():
+            if isinstance(text, str) and (len(text) > TEXT_CHARS_MAX or not text.isprintable()):
+                raise ValueError(
+                    f'"{brief(text)}": must be up to {TEXT_CHARS_MAX} printable characters'
+                )
+        return value
+
+
+def _zero_or_more_than(least: float) -> AfterValidator:
+    """Refuse what is so little that nothing could be divided by it; 0 stays 0."""
+
+    def check(value: float) -> float:
+        if 0 < value < least:
+            raise ValueError(f"must be 0, or at least {least:g}")
+        return value
+
+    return AfterValidator(check)
+
+
+class EnvironmentSettings(_Section):
+    """Where a run lives, and for how long."""
+
+    # with a dash and a run's id 32 characters, which leave room for all that names end in
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")] = "dyno"
+    emulated: bool = False  # start the embedded AWS unless AWS_ENDPOINT_URL is set
+    # of the embedded AWS: invocations at once before callers get a 429; 10 as in a new account
+    account_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
+    region: str = ""  # empty: what the AWS SDK finds (AWS_REGION, the profile)
+    lifetime_hours: Annotated[float, Field(ge=0.01, le=72)] = 4.0  # until `dyno sweep` may take it
+    state_bucket: str = ""  # empty: dyno-state-ACCOUNT-REGION
+    # folders beside envs/ that the root refers to, as ../../NAME: a run works on a copy
+    folders: Annotated[list[str], Field(max_length=100)] = ["modules"]
+    seed_items: Annotated[int, Field(ge=0, le=100_000)] = 0  # put into the table before measuring
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if f"{value}-".startswith(_RESERVED):
+            raise ValueError(f"{value!r}: S3 keeps names that begin with {', '.join(_RESERVED)}")
+        return value
+
+    @field_validator("region")
+    @classmethod
+    def _region(cls, value: str) -> str:
+        if value and not is_region(value):
+            raise ValueError(f'"{brief(value)}" is no AWS region, such as eu-west-1')
+        return value
+
+    @field_validator("state_bucket")
+    @classmethod
+    def _bucket(cls, value: str) -> str:
+        if value and not _BUCKET.fullmatch(value):
+            raise ValueError(
+                f'"{brief(value)}" is not the name of an S3 bucket: 3 to 63 small letters, '
+                "digits, dots and dashes"
+            )
+        return value
+
+    @field_validator("folders")
+    @classmethod
+    def _below_the_project(cls, values: list[str]) -> list[str]:
+        for value in values:
+            parts = PurePosixPath(value).parts
+            if not parts or value.startswith("/") or ".." in parts:
+                raise ValueError(
+                    f"{brief(repr(value))} is not a folder below the project, such as modules"
+                )
+            if parts[0] in ("envs", "runs"):
+                raise ValueError(f"{brief(repr(value))} is not for the root to refer to")
+        return values
+
+
+class TuningSettings(_Section):
+    """What the power tuner measures. Names as in aws-lambda-power-tuning."""
+
+    # or "ALL"
+    power_values: Annotated[list[int], Field(min_length=1, max_length=100)] = [128, 256, 512, 1024]
+    num: Annotated[int, Field(ge=5, le=10_000)] = 10
+    strategy: Literal["cost", "speed", "balanced"] = "balanced"
+    balanced_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    parallel_invocation: bool = False
+    sequential: bool = False  # one power value after the other, not side by side
+    # a value is measured by one invocation of the tuner, which ends after 15 minutes
+    sleep_between_runs_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
+    discard_top_bottom: Annotated[float, Field(ge=0, le=0.4)] = 0.2
+    only_cold_starts: bool = False
+    payload: Any = None  # the event; or payload_file, or payload_s3
+    payload_file: str = ""  # relative to the folder of dyno.toml
+    payload_s3: str = ""  # s3://bucket/key
+    pre_processor_arn: str = ""  # a function that gets the payload before each invocation
+    post_processor_arn: str = ""  # a function that gets what the function returned
+    disable_payload_logs: bool = False
+    include_output_results: bool = False
+    # error types that count as measured
+    allowed_exceptions: Annotated[list[str], Field(max_length=100)] = []
+    allow_failures: bool = True  # a power value that fails is left out instead of failing all
+    on_conflict: Literal["fail", "wait"] = "fail"  # when the function is being tuned already
+    timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
+
+    @field_validator("payload")
+    @classmethod
+    def _is_json(cls, value: Any) -> Any:
+        problem = problem_of_json(value)
+        if problem:
+            raise ValueError(f"{problem}; a payload is JSON")
+        return value
+
+    @model_validator(mode="after")
+    def _one_payload(self) -> TuningSettings:
+        given = {
+            "payload": self.payload is not None,
+            "payload_file": bool(self.payload_file),
+            "payload_s3": bool(self.payload_s3),
+        }
+        if sum(given.values()) > 1:
+            names = " or ".join(name for name, is_given in given.items() if is_given)
+            raise ValueError(f"give {names}, not both")
+        return self
+
+    @field_validator("power_values", mode="before")
+    @classmethod
+    def _all_power_values(cls, values: Any) -> Any:
+        return list(ALL_POWER_VALUES) if values == "ALL" else values
+
+    @field_validator("power_values")
+    @classmethod
+    def _allowed_once_and_sorted(cls, values: list[int]) -> list[int]:
+        wrong = [value for value in values if not MEMORY_MB_MIN <= value <= MEMORY_MB_MAX]
+        if wrong:
+            raise ValueError(
+                f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
+                f"a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
+            )
+        return sorted(set(values))
+
+    @field_validator("payload_s3")
+    @classmethod
+    def _s3_uri(cls, value: str) -> str:
+        if value and not S3_URI.fullmatch(value):
+            raise ValueError(
+                f"{brief(value)} is not an S3 URI, such as s3://bucket/folder/payload.json"
+            )
+        return value
+
+    @field_validator("pre_processor_arn", "post_processor_arn")
+    @classmethod
+    def _function_arn(cls, value: str) -> str:
+        if value and not FUNCTION_ARN.fullmatch(value):
+            raise ValueError(
+                f"{brief(value)} is not the ARN of a Lambda function, such as "
+                "arn:aws:lambda:eu-west-1:123456789012:function:my-function"
+            )
+        return value
+
+
+class LoadStage(_Section):
+    """Part of a load test, in which the level goes in a straight line to `level`."""
+
+    # users; in an open loop iterations per second
+    level: Annotated[float, Field(ge=0, le=1000), _zero_or_more_than(0.01)]
+    duration_s: Annotated[float, Field(ge=0, le=3600), _zero_or_more_than(0.01)]  # 0: a jump
+
+
+LOAD_SECONDS_MAX = 3600.0
+LOAD_USERS_MAX = 200
+PACING_MS_MAX = 3_600_000  # Node takes a timer of 2^31 ms for one of 1 ms
+LATENCY_MS_MAX = 900_000  # an invocation ends after 15 minutes
+
+# Load tests by name. A key that is given beside the name comes before the preset's.
+LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # what this project's forerunners ran: ten users for two minutes, ramp-up included
+    "forerunners": {
+        "loop": "closed",
+        "virtual_users": 10,
+        "ramp_up_s": 10.0,
+        "duration_s": 120.0,
+        "warm_up_s": 0.0,
+        "pacing_ms": 0,
+    },
+}
+
+
+class CollectionSettings(_Section):
+    """What a test asks; files are relative to the folder of dyno.toml."""
+
+    collection: str = ""  # empty: postman/smoke.postman_collection.json, or load....
+    environment: str = ""  # as Newman's -e, -g and -d
+    globals: str = ""
+    data: str = ""  # rows of iterations, JSON or CSV
+    api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl
+
+
+class SmokeSettings(CollectionSettings):
+    """The smoke test."""
+
+
+class LoadSettings(CollectionSettings):
+    """A load test: so many users, or so many arrivals, for so long."""
+
+    preset: Literal["", "forerunners"] = ""
+    # closed: each user sends its next request after the last answer; open: iterations begin at
+    # planned moments, whatever the API does
+    loop: Literal["closed", "open"] = "closed"
+    # in an open loop the most iterations that are under way at once
+    virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 10
+    arrivals_per_s: Annotated[float | None, Field(ge=0.01, le=1000)] = None  # iterations, open loop
+    spacing: Literal["even", "poisson"] = "even"  # of the arrivals in an open loop
+    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0
+    duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
+    # in the place of ramp-up and duration
+    stages: Annotated[list[LoadStage], Field(max_length=100)] = []
+    # requests that begin before are left out
+    warm_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
+    # least time of one user's iteration, closed loop
+    pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 0
+    request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, given: Any) -> Any:
+        """Put in what a preset says, and what follows from stages."""
+        if not isinstance(given, Mapping):
+            return given
+        filled = {**LOAD_PRESETS.get(str(given.get("preset")), {}), **given}
+        stages = _stages(filled.get("stages"))
+        if stages:
+            filled.setdefault("ramp_up_s", 0.0)
+            total, peak = math.fsum(stage.duration_s for stage in stages), _peak(stages)
+            if total:  # what cannot be is told of the stages, not of what follows from them
+                filled.setdefault("duration_s", total)
+            if peak and filled.get("loop", "closed") == "closed":
+                filled.setdefault("virtual_users", peak)
+        return filled
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> LoadSettings:
+        if self.stages:
+            self._check_stages()
+        elif self.ramp_up_s >= self.duration_s:
+            raise ValueError(
+                f"ramp_up_s ({self.ramp_up_s:g}) must be less than duration_s ({self.duration_s:g})"
+            )
+        if self.warm_up_s >= self.duration_s:
+            raise ValueError(
+                f"warm_up_s ({self.warm_up_s:g}) must be less than the test's {self.duration_s:g} s"
+            )
+        if self.loop == "closed" and self.arrivals_per_s is not None:
+            raise ValueError('arrivals_per_s needs loop = "open": a closed loop has virtual_users')
+        if self.loop == "open" and (self.arrivals_per_s is None) == (not self.stages):
+            raise ValueError('loop = "open" needs arrivals_per_s or stages, and not both')
+        return self
+
+    def _check_stages(self) -> None:
+        total = math.fsum(stage.duration_s for stage in self.stages)
+        peak = _peak(self.stages)
+        if not 0 < total <= LOAD_SECONDS_MAX or not any(stage.level for stage in self.stages):
+            raise ValueError(
+                f"stages must last up to {LOAD_SECONDS_MAX:g} s and have a level above 0"
+            )
+        if self.loop == "closed" and self.virtual_users != peak:
+            raise ValueError(
+                f"stages have up to {peak} users, and virtual_users is {self.virtual_users}: "
+                "leave it out"
+            )
+        if self.duration_s != total:
+            raise ValueError(
+                f"stages last {total:g} s, and duration_s is {self.duration_s:g}: leave it out"
+            )
+
+
+def _peak(stages: Sequence[LoadStage]) -> int:
+    return math.ceil(max(stage.level for stage in stages))
+
+
+def _stages(given: Any) -> list[LoadStage]:
+    """Return stages as they were given; none if they are not valid, which is told elsewhere."""
+    try:
+        return TypeAdapter(list[LoadStage]).validate_python(given or [])
+    except ValidationError:
+        return []
+
+
+class SloSettings(_Section):
+    """Limits of the gate, inclusive; a key that is left out is not checked."""
+
+    latency_p95_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
+    latency_p99_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
+    error_ratio: Annotated[float | None, Field(ge=0, le=1)] = None
+    cost_per_million_usd: Annotated[float | None, Field(ge=1e-6, le=1e9)] = None
+    # how much worse (by the strategy's own measure) the deployed memory may be than the best:
+    # 0.1 allows ten per cent
+    distance_from_best: Annotated[float | None, Field(ge=0, le=1e6)] = None
+    # of the intervals that latencies and errors are judged by; 0 compares what was measured
+    confidence: Annotated[float, Field(ge=0, le=0.999999)] = 0.95
+    # load tests at most, one after the other, until latencies and errors can be judged
+    max_rounds: Annotated[int, Field(ge=1, le=20)] = 3
+    # what a verdict without enough evidence, after the last round, means for the exit status
+    inconclusive: Literal["fail", "pass"] = "fail"
+
+
+class RegressionSettings(_Section):
+    """A comparison with a baseline (`--baseline`); docs/gates.md has its rates of error."""
+
+    baseline: str = ""  # branch, tag, commit, run id or result.json; empty: no comparison
+    checks: Annotated[list[Literal["p50", "p90", "p95", "p99", "cost"]], Field(min_length=1)] = [
+        "p50",
+        "p95",
+        "cost",
+    ]
+    margin: Annotated[float, Field(ge=0.001, le=1)] = defaults.MARGIN  # how much worse each may be
+    # most runs that fail although equal
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = defaults.ALPHA
+    risk: Annotated[float, Field(ge=1e-6, lt=0.5)] = (
+        defaults.RISK
+    )  # most runs that pass although worse
+    pairs: Annotated[int, Field(ge=1, le=1000)] = (
+        defaults.PAIRS_PER_LOOK
+    )  # of blocks, until each look
+    looks: Annotated[int, Field(ge=1, le=10)] = (
+        defaults.MOST_LOOKS
+    )  # at most, while it cannot be told
+    turn_s: Annotated[float, Field(ge=0.1, le=600)] = (
+        defaults.TURN_S
+    )  # of a block, warm-up included
+    # of each: its sandboxes are new
+    warm_up_s: Annotated[float, Field(ge=0, le=600)] = defaults.WARM_UP_S
+    invocations: Annotated[int, Field(ge=1, le=1000)] = 20  # per block, for its cost
+
+    @model_validator(mode="after")
+    def _can_decide(self) -> RegressionSettings:
+        if len(set(self.checks)) < len(self.checks):
+            raise ValueError(f"checks: each only once, not {', '.join(self.checks)}")
+        if self.warm_up_s >= self.turn_s:
+            raise ValueError(
+                f"warm_up_s ({self.warm_up_s:g}) must be less than turn_s ({self.turn_s:g})"
+            )
+        least = self._least_pairs()
+        if self.pairs < least:
+            raise ValueError(
+                f"pairs: {self.pairs} can never fail a check at alpha = {self.alpha:g} with "
+                f"{len(self.checks)} checks: at least {least}"
+            )
+        return self
+
+    def _least_pairs(self) -> int:
+        """Fewest pairs with which the first look can fail a check, or pass one."""
+        from lambda_dyno.statistics.signed_rank import least_pairs
+        from lambda_dyno.statistics.spending import spent
+
+        strictest = min(spent(self.alpha, 1) / len(self.checks), spent(self.risk, 1))
+        return least_pairs(strictest)
+
+
+class DeployLoadSettings(LoadSettings):
+    """The load of a deployment's check: about 20 requests/s, since others use that API."""
+
+    virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 2
+    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
+    duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 30.0
+    pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 1000
+
+
+class DeploySettings(_Section):
+    """How a standing environment gets a new version of its function (`dyno deploy`)."""
+
+    deployment: Literal["all-at-once", "canary"] = "all-at-once"
+    # share of the calls that the new version gets until it is judged
+    canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
+    load: DeployLoadSettings = DeployLoadSettings()  # in the place of [load]
+    # what too few requests for a verdict mean; so small a load seldom shows an error_ratio of
+    # 0.001, which the gate has shown before the merge
+    inconclusive: Literal["fail", "pass"] = "pass"
+
+
+class ReportSettings(_Section):
+    """How the evidence looks."""
+
+    title: str = "Lambda Dyno"
+    png: bool = True
+
+
+class Settings(_Section):
+    """All settings of an environment."""
+
+    environment: EnvironmentSettings = EnvironmentSettings()
+    tuning: TuningSettings = TuningSettings()
+    smoke: SmokeSettings = SmokeSettings()
+    load: LoadSettings = LoadSettings()
+    slo: SloSettings = SloSettings()
+    regression: RegressionSettings = RegressionSettings()
+    deploy: DeploySettings = DeploySettings()
+    report: ReportSettings = ReportSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """One of the roots below envs/: its folder and its settings."""
+
+    name: str
+    folder: Path
+    settings: Settings
+
+    def tuning_payload(self) -> Any:
+        """Return the event that the function is tuned with.
+
+        Raises:
+            UserError: `payload_file` cannot be read, or is not JSON.
+        """
+        tuning = self.settings.tuning
+        if not tuning.payload_file:
+            return {} if tuning.payload is None else tuning.payload
+        path = self.folder / tuning.payload_file
+        where = f"{self.folder / SETTINGS_FILE}: [tuning] payload_file"
+        return read_json(path, where=f"{where}: {brief(tuning.payload_file)}")
+
+
+def known_envs(project: Path) -> list[str]:
+    """Return the names of the environments of a project, sorted."""
+    # with what is a link to nothing: whoever asks for that environment is told so
+    folders = (project / "envs").glob("*")
+    return sorted(path.name for path in folders if os.path.lexists(path / SETTINGS_FILE))
+
+
+def load_env(project: Path, name: str, overrides: Mapping[str, Any] | None = None) -> Env:
+    """Load and validate the settings of an environment.
+
+    Args:
+        project: Folder that holds `envs/`.
+        name: The environment's name.
+        overrides: Values from the command line by "section.key"; a None is no override.
+
+    Raises:
+        UserError: There is no such environment, its file cannot be read, or a key or value
+            in it (or an override) is not allowed.
+    """
+    known = known_envs(project)
+    if name not in known:
+        raise UserError(
+            f"ENV={brief(name)}: no such environment. Known: {', '.join(known) or 'none'}."
+        )
+    folder = project / "envs" / name
+    where = str((folder / SETTINGS_FILE).relative_to(project))
+    content = read_toml(folder / SETTINGS_FILE, most_bytes=_SETTINGS_BYTES_MAX, where=where)
+    settings = parse_settings(content, where)
+    return Env(name=name, folder=folder, settings=with_overrides(settings, overrides or {}))
+
+
+def parse_settings(content: Mapping[str, Any], where: str) -> Settings:
+    """Validate settings that were read from `where`.
+
+    Raises:
+        UserError: A line for every key or value that is not allowed.
+    """
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{where}: {line}" for line in _complaints(error))) from error
+
+
+def with_overrides(
+    settings: Settings, overrides: Mapping[str, Any], where: str = "command line"
+) -> Settings:
+    """Return the settings with other values in the place of the file's.
+
+    Args:
+        settings: The file's.
+        overrides: Values by "section.key", or "deploy.load.key"; a None is no override.
+        where: Where they come from, for the message.
+
+    Raises:
+        UserError: A value is not allowed; the message names the key.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    content = settings.model_dump()
+    _make_way(content["load"], given)
+    for key, value in given.items():
+        *sections, name = key.split(".")
+        table = content
+        for section in sections:
+            table = table[section]
+        table[name] = value
+    payloads = ("payload", "payload_file", "payload_s3")
+    if any(f"tuning.{name}" in given for name in payloads):
+        for name in payloads:  # one of them replaces whichever the file has
+            content["tuning"][name] = given.get(f"tuning.{name}", None if name == "payload" else "")
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{where}: {c}" for c in _complaints(error))) from error
+
+
+def _make_way(load: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Forget what a preset or stages that are given now replace."""
+    if "load.preset" in given:
+        kept = {"request_timeout_ms", *CollectionSettings.model_fields}
+        for name in load.keys() - kept:
+            load.pop(name)
+    elif given.get("load.stages"):
+        loop = given.get("load.loop", load["loop"])
+        replaced = {"preset", "duration_s", "ramp_up_s", "arrivals_per_s"}
+        for name in replaced | ({"virtual_users"} if loop == "closed" else set()):
+            load.pop(name)
+    if given.get("load.loop") == "closed":
+        load.pop("arrivals_per_s", None)
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    """Turn pydantic's findings into lines that name the key and what is allowed."""
+    complaints = [_complaint(finding) for finding in error.errors()]
+    more = len(complaints) - _COMPLAINTS_MAX
+    return complaints[:_COMPLAINTS_MAX] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _complaint(finding: Any) -> str:
+    path = [str(part) for part in finding["loc"]]
+    section, key = (path[0] if path else ""), ".".join(path[1:])
+    value = brief(json.dumps(finding["input"], default=str))
+    label = brief(f"[{section}] {key}".strip(), most=160) if section else "file"
+    match finding["type"]:
+        case "extra_forbidden":
+            return f"{label}: unknown key; allowed: {_allowed_keys(section if key else None)}"
+        case "value_error":
+            return f"{label}: {finding['ctx']['error']}"
+        case _:
+            return (
+                f"{label}: {value} is not allowed: {finding['msg'].replace('Input should', 'must')}"
+            )
+
+
+def _allowed_keys(section: str | None) -> str:
+    fields = Settings.model_fields
+    if section is None:
+        return ", ".join(f"[{name}]" for name in fields)
+    model = fields[section].annotation
+    assert model is not None
+    return ", ".join(sorted(model.model_fields))

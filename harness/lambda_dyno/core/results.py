@@ -1,0 +1,439 @@
+"""What a run measures and decides: frozen records and their JSON form.
+
+`RunResult.to_json` is the shape of `result.json`; `schemas/result.schema.json` describes it
+and a contract test holds the two together. Durations are milliseconds, money is USD,
+memory is MB, ratios run from 0.0 to 1.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+from typing import Any, Literal
+
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.statistics.stats import percentile
+
+SCHEMA_VERSION = 1
+_THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
+INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
+
+_LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
+# What somebody else's program said, a payload among it, as it came.
+_NO_FIGURES = ("settings", "outputs", "tuning.raw")
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+Strategy = Literal["cost", "speed", "balanced"]
+Loop = Literal["closed", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request of a load test."""
+
+    start_ms: float
+    latency_ms: float
+    user: int
+    iteration: int
+    request: str  # its name in the collection
+    status: int  # HTTP status; 0 without an answer
+    error: str  # kind of failure; empty if all is well
+    wait_ms: float = 0.0  # from when it was due to when it began
+
+    @property
+    def response_ms(self) -> float:
+        """Time from when the request was due to its answer, as whoever asks feels it."""
+        return self.wait_ms + self.latency_ms
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer arrived, good or bad."""
+        return self.status > 0
+
+
+@dataclass(frozen=True, slots=True)
+class DurationStats:
+    """Durations of one power value's measured invocations, in milliseconds."""
+
+    mean: float
+    trimmed_mean: float  # the mean without the top and bottom share; what the tuner compares
+    p50: float
+    p95: float
+    p99: float
+    min: float
+    max: float
+    std_dev: float
+    ci95: tuple[float, float]  # 95 % confidence interval of the mean
+
+
+@dataclass(frozen=True, slots=True)
+class PowerDetail:
+    """Everything measured at one power value.
+
+    A power value that could not be measured has `count` 0, `duration_ms` None and its
+    reason in `excluded`.
+    """
+
+    power: int  # memory size in MB
+    count: int  # measured invocations
+    duration_ms: DurationStats | None
+    billed_ms_mean: float | None
+    cost_usd: float | None  # one invocation's price at the trimmed mean of the billed duration
+    cold_starts: int
+    errors: int  # invocations that failed; not measured unless their type was allowed
+    max_memory_used_mb: int | None
+    errors_by_type: dict[str, int] = field(default_factory=dict)
+    retries: int = 0  # throttles and service errors, retried and not measured
+    excluded: str = ""
+    billed_ms_trimmed_mean: float | None = None  # what cost_usd follows from
+
+
+@dataclass(frozen=True, slots=True)
+class StateMachineCost:
+    """What the tuning itself cost."""
+
+    execution_arn: str
+    execution_cost_usd: float
+    lambda_cost_usd: float
+    visualization: str  # URL of the interactive curve
+
+
+@dataclass(frozen=True, slots=True)
+class TuningResult:
+    """Outcome of one tuning."""
+
+    function_arn: str
+    power: int  # recommended memory size in MB
+    cost: float  # USD per invocation at that size
+    duration: float  # ms at that size
+    strategy: Strategy
+    current_power: int
+    architecture: str
+    region: str
+    details: tuple[PowerDetail, ...]  # sorted by power
+    state_machine: StateMachineCost
+    warnings: tuple[str, ...] = ()
+    raw: dict[str, Any] = field(default_factory=dict)  # the state machine's output as it came
+    # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
+    kept_over: int = 0
+
+    def detail(self, power: int) -> PowerDetail | None:
+        """Return what was measured at a power value, or None if it was not."""
+        return next((d for d in self.details if d.power == power), None)
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeFailure:
+    """What is wrong with a request of the smoke collection.
+
+    Attributes:
+        request: Its name.
+        assertion: What should have been.
+        message: What was.
+        kind: "assertion" if one of the collection does not hold; "request" (no answer), "script"
+            (of the collection, with an error) or "run" (which came to no end).
+    """
+
+    request: str
+    assertion: str
+    message: str
+    kind: str = "assertion"
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeResult:
+    """Outcome of the smoke collection, counted as Newman's command line counts.
+
+    Attributes:
+        requests: With those that scripts send.
+        assertions: With those that are skipped.
+        failures: What Newman counts as failed.
+        skipped: Assertions that the collection leaves out (`pm.test.skip`).
+    """
+
+    requests: int
+    assertions: int
+    failures: tuple[SmokeFailure, ...]
+    skipped: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every assertion held, and there were some."""
+        return self.assertions > self.skipped and not self.failures
+
+    @property
+    def held(self) -> int:
+        """How many assertions held."""
+        failed = sum(failure.kind == "assertion" for failure in self.failures)
+        return max(0, self.assertions - self.skipped - failed)
+
+    @property
+    def counts(self) -> str:
+        """What was counted, such as "55 requests, 110 of 112 assertions hold"."""
+        of_all = "" if self.held == self.assertions else f" of {self.assertions}"
+        noun = "request" if self.requests == 1 else "requests"
+        return f"{self.requests} {noun}, {self.held}{of_all} assertions hold"
+
+    @property
+    def first_failure(self) -> str:
+        """What is wrong with the API, in a line."""
+        if not self.failures:
+            return "the smoke collection asserted nothing"
+        first = self.failures[0]
+        more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+        return f"{first.request}: {first.assertion}: {first.message}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyStats:
+    """Latencies of a load test's requests as the client saw them, in milliseconds."""
+
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, latencies_ms: Iterable[float]) -> LatencyStats | None:
+        """Return the summary of latencies in any order, or None if there is none."""
+        ordered = sorted(latencies_ms)
+        if not ordered:
+            return None
+        return cls(
+            mean=fmean(ordered),
+            p50=percentile(ordered, 0.5),
+            p90=percentile(ordered, 0.9),
+            p95=percentile(ordered, 0.95),
+            p99=percentile(ordered, 0.99),
+            max=ordered[-1],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """One load test at one memory size.
+
+    Latencies are of all requests that got an answer; `errors` counts requests without one, with
+    a status of 400 or more that no assertion wants, and whose assertions failed. What began
+    during the warm-up is in neither.
+    """
+
+    label: str  # "current" or "recommended"
+    memory_mb: int
+    virtual_users: int  # in an open loop the most iterations that may be under way at once
+    ramp_up_s: float
+    duration_s: float  # measured wall time
+    requests: int
+    errors: int
+    errors_by_kind: dict[str, int]
+    latency_ms: LatencyStats | None  # None without a single answer
+    requests_per_s: float
+    driver_cpu_ratio: float  # share of its core that the busiest driver process used
+    machine_cpu_ratio: float  # share of all cores that were busy during the test
+    saturated: str = ""  # why the figures measure this machine and not the API; empty if not
+    samples_path: str = ""  # file with every latency, relative to the run's folder
+    loop: Loop = "closed"
+    profile: str = ""  # what was asked for, in words
+    arrivals_per_s: float | None = None  # iterations that began per second, in an open loop
+    warm_up_s: float = 0.0  # left out at the beginning of each round
+    warm_up_requests: int = 0  # how many were left out
+    warm_up_errors: int = 0  # how many of those had failed
+    rounds: int = 1  # tests, one after the other, whose requests are all in here
+    # what the driver makes on this machine when the API costs no time; None: not measured
+    ceiling_requests_per_s: float | None = None
+    # there and back to the API without asking anything; None: not measured
+    round_trip_ms: float | None = None
+
+    @property
+    def error_ratio(self) -> float:
+        """Share of the requests that failed; 1.0 when there were none."""
+        return self.errors / self.requests if self.requests else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a verdict."""
+
+    name: str  # the key of [slo]
+    limit: float
+    measured: float | None
+    outcome: Outcome
+    reason: str  # a sentence that a reader understands on its own
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the SLO gate says of a run."""
+
+    outcome: Outcome
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionCheck:
+    """One figure of a candidate against its baseline's."""
+
+    name: str  # such as "p95"
+    unit: str  # of the two figures
+    baseline: float | None  # in the middle one of its blocks; None: not measured
+    candidate: float | None
+    ratio: float | None  # candidate / baseline
+    ratio_low: float | None  # None: not bounded
+    ratio_high: float | None
+    outcome: Outcome
+    reason: str  # a sentence that a reader understands on its own
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionResult:
+    """A candidate measured in turns with its baseline, on new sandboxes in every turn."""
+
+    outcome: Outcome
+    baseline: str  # in words, such as "main (1a2b3c4d5)"
+    git_sha: str  # of the baseline
+    baseline_run_id: str  # the run that its environment was
+    pairs: int  # of blocks that were compared
+    redone: int  # pairs that measured this machine, and were made again
+    looks: int
+    margin: float
+    alpha: float
+    risk: float
+    turn_s: float
+    requests: dict[str, int]  # that count, by version
+    errors: dict[str, int]
+    checks: tuple[RegressionCheck, ...]
+    saturated: str = ""  # why the comparison was given up; empty if it was not
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A resource that is still there after teardown, and how to remove it."""
+
+    kind: str  # such as "lambda function"
+    name: str
+    remove: str  # a command
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything of a run; what result.json holds.
+
+    Parts whose step did not run (yet) are None.
+    """
+
+    run_id: str
+    env: str
+    git_sha: str
+    started_at: str  # ISO 8601, UTC
+    timings: dict[str, float]  # seconds by step
+    name_prefix: str
+    outputs: dict[str, Any]
+    settings: dict[str, Any]
+    smoke: SmokeResult | None = None
+    tuning: TuningResult | None = None
+    load: tuple[LoadResult, ...] = ()
+    verdict: Verdict | None = None
+    regression: RegressionResult | None = None  # against a baseline, if one was named
+    leftovers: tuple[Leftover, ...] | None = None  # None until teardown looked
+    error: str = ""
+    endpoint: str = ""  # of the embedded AWS that it measured; empty: AWS, or an older release
+
+    @property
+    def on_embedded_aws(self) -> bool:
+        """Whether it measured an embedded AWS, whatever its environment is called."""
+        environment = self.settings.get("environment")
+        emulated = isinstance(environment, Mapping) and environment.get("emulated") is True
+        api = str(self.outputs.get("api_url") or "")
+        return bool(self.endpoint) or emulated or _THIS_MACHINE.match(api) is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of result.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "env": self.env,
+            "git_sha": self.git_sha,
+            "started_at": self.started_at,
+            "timings": self.timings,
+            "environment": {
+                "name_prefix": self.name_prefix,
+                "outputs": self.outputs,
+                "endpoint": self.endpoint,
+            },
+            "settings": self.settings,
+            "smoke": _plain(self.smoke),
+            "tuning": _plain(self.tuning),
+            "load": [_plain(result) for result in self.load],
+            "verdict": _plain(self.verdict),
+            "regression": _plain(self.regression),
+            "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, source: str = "result.json") -> RunResult:
+        """Return the run that `to_json` wrote: `from_json(to_json(run)) == run`.
+
+        Args:
+            content: The parsed content of a result.json.
+            source: Where it came from, for the error message.
+
+        Raises:
+            UserError: It is not the content of a result.json of this schema version.
+        """
+        # Imported here: most commands make results and never read one back.
+        from pydantic import TypeAdapter, ValidationError
+
+        if not isinstance(content, Mapping):
+            raise UserError(f"{source}: not the result of a run: it is {brief(repr(content))}")
+        version = content.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise UserError(
+                f"{source}: schema_version is {brief(repr(version))}, this release reads "
+                f"{SCHEMA_VERSION}"
+            )
+        environment = content.get("environment")
+        flat = {key: value for key, value in content.items() if key in cls.__slots__}
+        flat |= dict(environment) if isinstance(environment, Mapping) else {}
+        _require_figures(flat, source)
+        try:
+            return TypeAdapter(cls).validate_python(flat)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
+
+
+def _require_figures(content: Mapping[str, Any], source: str) -> None:
+    """Make sure that figures can be reckoned with, and that settings are in sections.
+
+    Raises:
+        UserError: One is beyond all that is measured, or a section is none.
+    """
+    settings = content.get("settings")
+    for section, keys in settings.items() if isinstance(settings, Mapping) else ():
+        if not isinstance(keys, Mapping):
+            raise UserError(
+                f"{source}: settings.{brief(section)}: must be an object, not {brief(repr(keys))}"
+            )
+    waiting: list[tuple[str, Any]] = list(content.items())
+    while waiting:
+        key, value = waiting.pop()
+        if key in _NO_FIGURES:
+            continue
+        if isinstance(value, Mapping):
+            waiting += [(f"{key}.{brief(inner)}", part) for inner, part in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}.{index}", part) for index, part in enumerate(value)]
+        elif isinstance(value, int | float) and abs(value) > _LARGEST_FIGURE:
+            raise UserError(f"{source}: {key}: {brief(value)} is too large a number")
+
+
+def _plain(record: Any) -> Any:
+    """Return a dataclass as plain JSON types, or None."""
+    return None if record is None else asdict(record)

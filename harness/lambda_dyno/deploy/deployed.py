@@ -1,0 +1,133 @@
+"""A standing environment as `dyno deploy` left it: where it is, and what its state tells.
+
+The outputs are read from the state itself, so that who only wants to know them needs neither
+Terraform nor more permissions than to read one object.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+
+from lambda_dyno.aws import accounts
+from lambda_dyno.core.config import Env
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
+from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
+from lambda_dyno.emulator import server
+from lambda_dyno.state import account_bucket
+from lambda_dyno.terraform.outputs import flat
+
+
+def account_of(project: Path, env: Env) -> accounts.Account:
+    """Return the account that an environment is in.
+
+    Raises:
+        UserError: There are no credentials, or no embedded AWS runs.
+    """
+    settings = env.settings.environment
+    if not settings.emulated or os.environ.get("AWS_ENDPOINT_URL"):
+        return accounts.connect(settings.region)
+    running = server.status(server.project_home(project))
+    if running is None:
+        raise UserError(
+            f"envs/{env.name} is deployed on the embedded AWS, and none is running: "
+            "dyno local start"
+        )
+    return accounts.embedded(running.environment(), running.account_id, running.region)
+
+
+def folder_of(project: Path, env: Env, account: accounts.Account) -> Path:
+    """Return the folder of a deployment's working files; it need not be there."""
+    return project / ".dyno" / "deploy" / f"{env.name}-{account.account_id}-{account.region}"
+
+
+def backend_of(env: Env, account: accounts.Account, folder: Path) -> dict[str, str]:
+    """Return the settings of the backend: a file here, or the bucket of the states.
+
+    Raises:
+        UserError: There is no such bucket.
+    """
+    settings = env.settings.environment
+    if settings.emulated:
+        return {"path": str(folder / "terraform.tfstate")}
+    bucket = account_bucket.require(account, settings.state_bucket, env.name)
+    return {"bucket": bucket, "key": deployed_state_key(env), "region": account.region}
+
+
+def read_outputs(project: Path, env: Env, account: accounts.Account) -> dict[str, Any]:
+    """Return the outputs of an environment's root as they were last applied.
+
+    Raises:
+        UserError: It is not deployed, or its state cannot be read.
+    """
+    backend = backend_of(env, account, folder_of(project, env, account))
+    text = _file(Path(backend["path"])) if "path" in backend else _object(account, backend)
+    outputs = _outputs(text, backend)
+    if not outputs:
+        raise UserError(
+            f"envs/{env.name} is not deployed in {account.region} of account "
+            f"{account.account_id}: dyno deploy --env {env.name}"
+        )
+    return outputs
+
+
+def boundary_arn(env: Env, account: accounts.Account, backend: Mapping[str, str]) -> str:
+    """Return the permissions boundary that a deployment must give the roles it makes.
+
+    The deploy role of the workflows may write no role without it, so whoever deploys from
+    elsewhere gives them the same one.
+
+    Args:
+        env: The environment.
+        account: Where it is.
+        backend: Of its state, as `backend_of` returns it.
+
+    Returns:
+        What `dyno bootstrap` made; empty where the state is no bucket's, where there was no
+        bootstrap with a repository, or where these credentials may not read its state.
+
+    Raises:
+        UserError: What is there is no state.
+    """
+    if "bucket" not in backend:
+        return ""
+    place = {"bucket": backend["bucket"], "key": bootstrap_state_key(env.name)}
+    try:
+        text = _object(account, place)
+    except UserError:
+        return ""
+    arns = _outputs(text, place).get("boundary_arns") or {}
+    return str(arns.get("deploy") or "")
+
+
+def _outputs(text: str, backend: Mapping[str, str]) -> dict[str, Any]:
+    """Return the outputs in a state's text; none if it is empty."""
+    try:
+        state = parse_json(text or "{}", "state")
+        return flat({name: row["value"] for name, row in (state.get("outputs") or {}).items()})
+    except (AttributeError, KeyError, TypeError, UnreadableError) as error:
+        where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
+        raise UserError(f"{where}: not a state of Terraform: {error}") from error
+
+
+def _file(path: Path) -> str:
+    return read_text(path) if path.exists() else ""
+
+
+def _object(account: accounts.Account, backend: dict[str, str]) -> str:
+    s3 = account.session.client("s3")
+    try:
+        answer = s3.get_object(Bucket=backend["bucket"], Key=backend["key"])
+        return str(answer["Body"].read().decode())
+    except s3.exceptions.NoSuchKey:
+        return ""
+    except botocore.exceptions.ClientError as error:
+        raise UserError(
+            f"the state s3://{backend['bucket']}/{backend['key']} cannot be read: "
+            f"{error.response['Error']['Code']}"
+        ) from error

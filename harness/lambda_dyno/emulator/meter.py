@@ -1,0 +1,85 @@
+"""The Lambda meter, seen from outside: its settings while an embedded AWS runs.
+
+The meter itself runs inside the Lambda workers, from the folder `meter_path`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from lambda_dyno.core.files import named
+from lambda_dyno.core.reading import UnreadableError, read_object
+
+Mode = Literal["felt", "reported"]
+"""`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
+
+
+AwsLatency = Literal["modelled", "measured"]
+"""`modelled`: what AWS takes, from a table. `measured`: what the embedded AWS took."""
+
+
+def set_mode(home: Path, mode: Mode) -> None:
+    """Switch the meter of the server in `home`; holds from the next invocation on."""
+    _update(home, {"mode": mode})
+
+
+def set_aws_latency(home: Path, source: AwsLatency) -> None:
+    """Choose how long calls to the embedded AWS take; holds from the next invocation on."""
+    _update(home, {"aws_latency": source})
+
+
+def set_cpu_factors(home: Path, factors: Mapping[str, float]) -> None:
+    """Set the CPU time that AWS takes for one of this machine, per architecture.
+
+    Holds from the next invocation on.
+    """
+    _update(home, {"cpu_factor": dict(factors)})
+
+
+def inherit_cpu_factors(home: Path, from_home: Path) -> None:
+    """Take over what `dyno local calibrate` found for another server; nothing if it did not."""
+    factors = _read(from_home).get("cpu_factor")
+    if factors:
+        _update(home, {"cpu_factor": factors})
+
+
+def set_trace(home: Path, file: Path | None) -> None:
+    """Let the meter write a line of JSON about each invocation: its steps and its duration."""
+    _update(home, {"trace": str(file.resolve()) if file else ""})
+
+
+def start_afresh(home: Path) -> None:
+    """Forget what holds for one life of a server; what is known of the machine stays."""
+    kept = {key: value for key, value in _read(home).items() if key == "cpu_factor"}
+    (home / "meter.json").unlink(missing_ok=True)
+    shutil.rmtree(home / "sandboxes", ignore_errors=True)  # counted for the latencies they draw
+    if kept:
+        _update(home, kept)
+
+
+def mode(home: Path) -> Mode:
+    """Return the mode that the server in `home` is in."""
+    return "reported" if _read(home).get("mode") == "reported" else "felt"
+
+
+def aws_latency(home: Path) -> AwsLatency:
+    """Return how long calls to the embedded AWS take in the server in `home`."""
+    return "measured" if _read(home).get("aws_latency") == "measured" else "modelled"
+
+
+def _read(home: Path) -> dict[str, Any]:
+    try:
+        return read_object(home / "meter.json")
+    except UnreadableError:
+        return {}
+
+
+def _update(home: Path, changes: dict[str, Any]) -> None:
+    draft = home / "meter.json.new"
+    with named(home / "meter.json"):
+        draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
+    draft.replace(home / "meter.json")  # workers read the old or the new one, never a half

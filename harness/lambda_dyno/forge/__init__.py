@@ -1,0 +1,1 @@
+"""GitHub, CodeCommit, and what a pipeline tells of itself."""

@@ -1,0 +1,215 @@
+"""GitHub: comments and pull requests through its REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from lambda_dyno.forge.comments import Comment, ForgeError
+from lambda_dyno.forge.http import Answer, JsonClient
+from lambda_dyno.forge.retry import Patience
+
+DEFAULT_API_URL = "https://api.github.com"
+
+_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+_PER_PAGE = 100
+_MOST_PAGES = 50
+# Who may have written a comment that we take for ours: a bot, or somebody with a say in the
+# repository. Anybody can copy a marker; a verdict in a stranger's comment stays theirs to edit.
+_TRUSTED = {"OWNER", "MEMBER", "COLLABORATOR"}
+
+
+def client(api_url: str, token: str, patience: Patience | None = None) -> JsonClient:
+    """Return a client of GitHub's API.
+
+    Args:
+        api_url: Such as "https://api.github.com".
+        token: What authorizes us.
+        patience: How long to try again.
+    """
+    return JsonClient(
+        base_url=api_url,
+        token=token,
+        headers=_HEADERS,
+        name="GitHub",
+        patience=patience or Patience(),
+    )
+
+
+@dataclass(frozen=True)
+class GitHubComments:
+    """The comments of one pull request.
+
+    Attributes:
+        client: The API.
+        repository: "owner/name".
+        pull: The pull request's number.
+        from_fork: Whether its branch is in another repository; its token then only reads.
+    """
+
+    client: JsonClient
+    repository: str
+    pull: int
+    from_fork: bool = False
+
+    def find(self, marker: str) -> Iterator[Comment]:
+        """Yield the comments that begin with the marker and may be ours, oldest first."""
+        for entry in self._entries():
+            if str(entry.get("body") or "").startswith(marker) and _is_trusted(entry):
+                yield _comment(entry)
+
+    def create(self, body: str, marker: str) -> Comment:
+        """Write a new comment."""
+        answer = self.client.request(
+            "POST", self._path, {"body": body}, recover=lambda: self._written(body, marker)
+        )
+        if isinstance(answer.body, Comment):
+            return answer.body
+        if not answer.ok:
+            raise self._refusal("write a comment on", answer)
+        return _comment(answer.body)
+
+    def update(self, comment: Comment, body: str) -> Comment | None:
+        """Replace a comment's text; None if it is gone."""
+        path = f"repos/{self.repository}/issues/comments/{comment.id}"
+        answer = self.client.request("PATCH", path, {"body": body})
+        if answer.status in (404, 410):
+            return None
+        if not answer.ok:
+            raise self._refusal("write a comment on", answer)
+        return _comment(answer.body)
+
+    @property
+    def _path(self) -> str:
+        return f"repos/{self.repository}/issues/{self.pull}/comments"
+
+    def _written(self, body: str, marker: str) -> Comment | None:
+        """Return the comment that a request made whose answer was lost."""
+        found = next(self.find(marker), None)
+        return self.update(found, body) if found else None
+
+    def _entries(self) -> Iterator[Mapping[str, Any]]:
+        url = f"{self._path}?per_page={_PER_PAGE}"
+        for _ in range(_MOST_PAGES):
+            answer = self.client.request("GET", url)
+            if not answer.ok or not isinstance(answer.body, list):
+                raise self._refusal("read the comments of", answer)
+            yield from answer.body
+            url = answer.next_url
+            if not url:
+                return
+
+    def _refusal(self, what: str, answer: Answer) -> ForgeError:
+        where = f"pull request {self.pull} of {self.repository}"
+        return refusal(f"{what} {where}", answer, "pull-requests: write", from_fork=self.from_fork)
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request that was opened or brought up to date."""
+
+    number: int
+    url: str
+    created: bool
+
+
+@dataclass(frozen=True)
+class GitHubPulls:
+    """The pull requests of a repository.
+
+    Attributes:
+        client: The API.
+        repository: "owner/name".
+    """
+
+    client: JsonClient
+    repository: str
+
+    def open(self, *, head: str, base: str, title: str, body: str) -> PullRequest:
+        """Open a pull request, or bring the open one of the same branches up to date.
+
+        Args:
+            head: The branch with the change.
+            base: The branch that it is for.
+            title: One line.
+            body: Markdown.
+
+        Raises:
+            ForgeError: GitHub refuses, or does not answer.
+        """
+        number = self._find(head, base)
+        if number is None:
+            content = {"title": title, "head": head, "base": base, "body": body}
+            path = f"repos/{self.repository}/pulls"
+            answer = self.client.request(
+                "POST", path, content, recover=lambda: self._find(head, base)
+            )
+            if isinstance(answer.body, int):
+                number = answer.body
+            elif answer.ok:
+                return PullRequest(answer.body["number"], answer.body["html_url"], True)
+            else:
+                raise self._refusal(f"open a pull request of {head}", answer)
+        path = f"repos/{self.repository}/pulls/{number}"
+        answer = self.client.request("PATCH", path, {"title": title, "body": body})
+        if not answer.ok:
+            raise self._refusal(f"change pull request {number}", answer)
+        return PullRequest(number, answer.body["html_url"], False)
+
+    def _find(self, head: str, base: str) -> int | None:
+        owner = self.repository.partition("/")[0]
+        query = urlencode({"head": f"{owner}:{head}", "base": base, "state": "open"})
+        answer = self.client.request("GET", f"repos/{self.repository}/pulls?{query}")
+        if not answer.ok or not isinstance(answer.body, list):
+            raise self._refusal("list the pull requests", answer)
+        # A server that ignores the filter must not lead us to somebody else's.
+        for entry in answer.body:
+            if entry["head"]["ref"] == head and entry["base"]["ref"] == base:
+                return int(entry["number"])
+        return None
+
+    def _refusal(self, what: str, answer: Answer) -> ForgeError:
+        if answer.status == 403 and "not permitted to create" in answer.message:
+            return ForgeError(
+                f"cannot {what}: {answer.message} Allow it under Settings, Actions, General, "
+                "Workflow permissions."
+            )
+        return refusal(f"{what} in {self.repository}", answer, "pull-requests: write")
+
+
+def refusal(what: str, answer: Answer, permission: str, *, from_fork: bool = False) -> ForgeError:
+    """Return a refusal as one line that names what is missing.
+
+    Args:
+        what: What was tried, after "cannot".
+        answer: What GitHub said.
+        permission: What the job needs for it.
+        from_fork: Whether the pull request comes from a fork.
+    """
+    match answer.status:
+        case 401:
+            why = "GITHUB_TOKEN is refused (401): it is wrong, or has expired"
+        case 403 if from_fork:
+            why = (
+                f"GITHUB_TOKEN lacks `{permission}` (403): pull requests from forks get a token "
+                "that only reads; the job summary has the same text"
+            )
+        case 403:
+            why = f"GITHUB_TOKEN lacks `{permission}` (403): add it to the job's permissions"
+        case 404:
+            why = f"it is not there, or GITHUB_TOKEN lacks `{permission}` and may not see it (404)"
+        case status:
+            why = f"GitHub answers {status}"
+    own = f" ({answer.message})" if answer.message and answer.status not in (401, 404) else ""
+    return ForgeError(f"cannot {what}: {why}{own}")
+
+
+def _is_trusted(entry: Mapping[str, Any]) -> bool:
+    user = entry.get("user") or {}
+    return user.get("type") == "Bot" or entry.get("author_association") in _TRUSTED
+
+
+def _comment(entry: Mapping[str, Any]) -> Comment:
+    return Comment(str(entry["id"]), str(entry.get("html_url") or ""))

@@ -1,0 +1,282 @@
+"""A JSON API over HTTP with a token: tried again where that helps, within limits.
+
+- 5xx, 408, time-outs and lost connections: tried again with growing waits;
+- rate limits (429, or 403 that says so): tried again after the wait that the server names, and
+  given up at once if that is longer than there is patience;
+- everything else is an answer.
+
+A request that is not safe to make twice brings a `recover` that looks for what a lost answer
+may have made. The token goes into one header, to one host, and into no message.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from lambda_dyno import __version__
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.forge.comments import ForgeError
+from lambda_dyno.forge.retry import Patience
+
+_CONNECT_TIMEOUT_S = 5.0
+_MOST_REDIRECTS = 3
+# A secondary rate limit that names no time: GitHub asks for a minute, and more each time.
+_UNNAMED_WAIT_S = 60.0
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_TOKEN = re.compile(r"[!-~]*")  # a header takes no more
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class _Bearer(AuthBase):
+    """Sets the token, if any. Given as auth=, it also keeps requests from reading ~/.netrc."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said, in the end."""
+
+    status: int
+    body: Any  # parsed JSON; None without any
+    headers: Mapping[str, str]
+    next_url: str = ""  # of the next page
+
+    @property
+    def ok(self) -> bool:
+        """Whether it did what was asked."""
+        return 200 <= self.status < 300
+
+    @property
+    def message(self) -> str:
+        """The server's own words on an error, on one line."""
+        if not isinstance(self.body, dict):
+            return ""
+        words = [self.body.get("message") or ""]
+        words += [
+            error.get("message") or "" if isinstance(error, dict) else error
+            for error in self.body.get("errors") or ()
+        ]
+        return "; ".join(" ".join(str(word).split())[:300] for word in words if word)
+
+
+@dataclass
+class JsonClient:
+    """Talks to one API.
+
+    Raises a UserError for an address that is not safe, a ForgeError for a token that is none.
+
+    Attributes:
+        base_url: Such as "https://api.github.com".
+        token: The bearer token; empty: none is sent.
+        headers: Sent with each request.
+        name: What the server is called in messages.
+        patience: How long to try again.
+        now: The time, for rate limits.
+        read_timeout_s: Longest silence of the server.
+    """
+
+    base_url: str
+    token: str = field(repr=False)
+    headers: Mapping[str, str]
+    name: str
+    patience: Patience
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    read_timeout_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.base_url)
+            known = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+        except ValueError:  # such as half an IPv6 address, or a port that is no number
+            known = False
+        if not known or not self.base_url.isprintable() or " " in self.base_url:
+            raise UserError(
+                f"{brief(self.base_url)}: the address of {self.name}'s API must be one, such as "
+                "https://api.github.com"
+            )
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            raise UserError(
+                f"{self.base_url}: the address of {self.name}'s API must begin with https://, "
+                "or the token could be read on the way"
+            )
+        if not _TOKEN.fullmatch(self.token):
+            raise ForgeError(
+                f"the token for {self.name} has a character that no token has, such as the end of "
+                "a line; set it again, without"
+            )
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": f"lambda-dyno/{__version__}", **self.headers})
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        recover: Callable[[], Any] | None = None,
+    ) -> Answer:
+        """Make a request, and make it again where that helps.
+
+        Args:
+            method: Such as "GET".
+            path: After the base URL, or a whole URL of the same host.
+            body: Sent as JSON; None for none.
+            recover: Called before a request is repeated. If it returns something, a lost
+                answer's request had worked: that is then the body of the answer.
+
+        Raises:
+            ForgeError: No answer within the limits.
+        """
+        url = self._url(path)
+        attempt = 0
+        while True:
+            attempt += 1
+            outcome = self._once(method, url, body)
+            if isinstance(outcome, Answer):
+                return outcome
+            if not self.patience.wait(attempt, outcome.wait_s):
+                raise ForgeError(self._given_up(outcome, attempt))
+            if recover is not None and (made := recover()) is not None:
+                return Answer(200, made, {})
+
+    def _url(self, path: str) -> str:
+        is_whole = path.startswith(("http://", "https://"))
+        url = path if is_whole else f"{self.base_url.rstrip('/')}/{path}"
+        here, there = urlsplit(self.base_url), urlsplit(url)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            raise ForgeError(f"{self.name} points to another host, {there.netloc}: not followed")
+        return url
+
+    def _once(self, method: str, url: str, body: Any) -> Answer | _Trouble:
+        try:
+            response = self._send(method, url, body)
+        except requests.exceptions.SSLError as error:
+            raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
+        except (
+            requests.exceptions.ConnectionError,
+            requests.exceptions.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+        ) as error:
+            return _Trouble(_cause(error))
+        except requests.exceptions.RequestException as error:
+            raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
+        answer = _answer(response)
+        if answer.status >= 500 or answer.status == 408:
+            return _Trouble(f"it answers {answer.status}", _seconds(answer.headers, self.now()))
+        if (wait := _rate_limit(answer, self.now())) is not None:
+            return _Trouble(f"its rate limit is reached ({answer.status})", wait)
+        if answer.ok and answer.body is None and response.content:
+            raise ForgeError(f"{self.name} answers with something that is not JSON: {url}")
+        return answer
+
+    def _send(self, method: str, url: str, body: Any) -> requests.Response:
+        """Send a request and follow redirects with its own method, on the same host only."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._session.request(
+                method,
+                url,
+                data=None if body is None else json.dumps(body).encode(errors="replace"),
+                headers={} if body is None else {"Content-Type": "application/json"},
+                auth=_Bearer(self.token),
+                timeout=(_CONNECT_TIMEOUT_S, self.read_timeout_s),
+                allow_redirects=False,
+            )
+            if response.status_code not in (301, 302, 307, 308):
+                return response
+            url = self._url(urljoin(url, response.headers.get("Location", "")))
+        raise ForgeError(f"{self.name}: too many redirects")
+
+    def _given_up(self, trouble: _Trouble, attempts: int) -> str:
+        tried = f"after {attempts} attempt{'' if attempts == 1 else 's'}"
+        later = ""
+        if trouble.wait_s is not None and trouble.wait_s > 0:
+            later = f"; it asks to wait for {trouble.wait_s:.0f} s"
+        return f"{self.name} cannot be reached {tried}: {trouble.text}{later}"
+
+    def _scrubbed(self, error: Exception) -> str:
+        text = " ".join(str(error).split())
+        return text.replace(self.token, "***") if self.token else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Something that may pass."""
+
+    text: str
+    wait_s: float | None = None  # what the server asked for
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.Timeout):
+        return "it does not answer in time"
+    text = str(error)
+    if "refused" in text:
+        return "the connection is refused"
+    if "resolve" in text or "Name or service" in text:
+        return "its name is not known here"
+    return "the connection is lost"
+
+
+def _answer(response: requests.Response) -> Answer:
+    try:
+        body = response.json() if response.content else None
+    except ValueError:
+        body = None
+    url = response.links.get("next", {}).get("url", "")
+    return Answer(response.status_code, body, response.headers, url)
+
+
+def _rate_limit(answer: Answer, now: datetime) -> float | None:
+    """Return the seconds that a rate limit asks for, or None if it is none."""
+    if answer.status not in (403, 429):
+        return None
+    headers = answer.headers
+    spent = headers.get("X-RateLimit-Remaining") == "0"
+    said = "rate limit" in answer.message.lower()
+    if answer.status == 403 and not ("Retry-After" in headers or spent or said):
+        return None
+    asked = _seconds(headers, now)
+    if asked is None and spent:
+        asked = _until_reset(headers, now)
+    return _UNNAMED_WAIT_S if asked is None else asked
+
+
+def _seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return what Retry-After asks for: seconds, or a date."""
+    value = headers.get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(value) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds until the limit is reset, by the server's own clock if it tells it."""
+    reset = headers.get("X-RateLimit-Reset", "")
+    if not reset.isdigit():
+        return None
+    try:
+        here = email.utils.parsedate_to_datetime(headers.get("Date", ""))
+    except (TypeError, ValueError):
+        here = now
+    return max(0.0, float(reset) - here.timestamp()) + 1.0

@@ -1,0 +1,226 @@
+"""Postman collections as people export them: which files a test takes, and whether they are some.
+
+Newman reads them, as its command line does (`postman/driver/newman.mjs`). Here they are looked at
+before anything is made, so that a run does not deploy an environment for a broken file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from lambda_dyno.core.config import SETTINGS_FILE, CollectionSettings, Env
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.reading import read_bytes
+
+STEPS = ("smoke", "load")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionFiles:
+    """What a test asks, and with which variables: Newman's `-e`, `-g` and `-d`.
+
+    Attributes:
+        collection: The collection, of format v1, v2.0 or v2.1.
+        environment: File of its environment; None for none.
+        globals: File of its globals; None for none.
+        data: File with the rows of its iterations, JSON or CSV; None for none.
+        api_variable: The variable that is to hold the API's address; empty: `baseUrl`, and
+            whatever else of the collection is spelled like that or like `apiUrl`.
+    """
+
+    collection: Path
+    environment: Path | None = None
+    globals: Path | None = None
+    data: Path | None = None
+    api_variable: str = ""
+
+    @classmethod
+    def of(cls, collection: Path | CollectionFiles) -> CollectionFiles:
+        """Return the files of a test that names its collection alone, or all of them."""
+        return collection if isinstance(collection, CollectionFiles) else cls(collection)
+
+    def paths(self) -> dict[str, Path]:
+        """Return the files that there are, by the settings' names."""
+        files = {
+            "collection": self.collection,
+            "environment": self.environment,
+            "globals": self.globals,
+            "data": self.data,
+        }
+        return {name: path for name, path in files.items() if path is not None}
+
+    def for_driver(self) -> dict[str, str]:
+        """Return what the driver takes."""
+        paths = {name: str(path.resolve()) for name, path in self.paths().items()}
+        return {**paths, "api_variable": self.api_variable}
+
+    def check(self, named: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Make sure that Newman can run them.
+
+        Args:
+            named: Where a file is named, such as {"data": "envs/dev/dyno.toml: [load] data"}.
+
+        Raises:
+            UserError: A file cannot be read, or is not what it is to be; the message names it.
+        """
+        for name, path in self.paths().items():
+            try:
+                _CHECKS[name](path)
+            except UserError as error:
+                if name not in named:
+                    raise
+                raise UserError(f"{named[name]}: {error}") from error
+
+
+def of_settings(project: Path, env: Env, step: str) -> CollectionFiles:
+    """Return the files that an environment's settings name for a step.
+
+    Args:
+        project: Folder that holds `postman/`.
+        env: Its settings; what they name is relative to its folder.
+        step: "smoke" or "load".
+    """
+    return _of(project, env, step, getattr(env.settings, step))
+
+
+def of_deployment(project: Path, env: Env, step: str) -> CollectionFiles:
+    """Return the same for the check of a deployment: [deploy.load] comes before [load]."""
+    if step == "smoke":
+        return of_settings(project, env, step)
+    names = {*CollectionSettings.model_fields}
+    given = env.settings.deploy.load.model_dump(include=names)
+    kept = {name: value for name, value in given.items() if value}
+    return _of(project, env, step, env.settings.load.model_copy(update=kept))
+
+
+def _of(project: Path, env: Env, step: str, settings: CollectionSettings) -> CollectionFiles:
+    def path(value: str) -> Path | None:
+        return env.folder / value if value else None
+
+    default = project / "postman" / f"{step}.postman_collection.json"
+    return CollectionFiles(
+        path(settings.collection) or default,
+        path(settings.environment),
+        path(settings.globals),
+        path(settings.data),
+        settings.api_variable,
+    )
+
+
+def check(project: Path, env: Env) -> None:
+    """Look at all files of a project's tests; a collection that is just not there is no test.
+
+    Raises:
+        UserError: One cannot be run.
+    """
+    smoke, load, deploy = env.settings.smoke, env.settings.load, env.settings.deploy.load
+    for files, sections in (
+        (of_settings(project, env, "smoke"), {"smoke": smoke}),
+        (of_settings(project, env, "load"), {"load": load}),
+        (of_deployment(project, env, "load"), {"load": load, "deploy.load": deploy}),
+    ):
+        named = {
+            key: f"envs/{env.name}/{SETTINGS_FILE}: [{section}] {key}"
+            for section, settings in sections.items()
+            for key in CollectionSettings.model_fields
+            if getattr(settings, key)
+        }
+        if "collection" in named or files.collection.exists():
+            files.check(named)
+
+
+def _check_collection(path: Path) -> None:
+    content = _json(path)
+    if isinstance(content, dict) and isinstance(content.get("collection"), dict):
+        content = content["collection"]  # as Postman's API gives it
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{path}: not a Postman collection: must be a JSON object, not {_kind(content)}"
+        )
+    is_v1 = all(name in content for name in ("name", "order", "requests"))
+    if not is_v1 and "item" not in content:
+        raise UserError(
+            f"{path}: not a Postman collection: must have `item` (v2.0, v2.1), "
+            "or `name`, `order` and `requests` (v1)"
+        )
+    if not (content["requests"] if is_v1 else _leaves(content["item"])):
+        raise UserError(f"{path}: the collection has no request")
+
+
+def _leaves(items: Any) -> int:
+    if not isinstance(items, list):
+        return 0
+    return sum(
+        _leaves(item["item"]) if "item" in item else bool(item.get("request"))
+        for item in items
+        if isinstance(item, dict)
+    )
+
+
+def _check_variables(path: Path, kind: str) -> None:
+    """Look at an environment or at globals: an object with `values`, or a list of them."""
+    content = _json(path)
+    if isinstance(content, dict) and isinstance(content.get(kind), dict):
+        content = content[kind]  # as Postman's API gives it
+    values = content.get("values") if isinstance(content, dict) else content
+    if not isinstance(values, list):
+        raise UserError(
+            f"{path}: not exported from Postman: must be a JSON object with a list `values`"
+        )
+
+
+def _check_rows(path: Path) -> None:
+    """Look at a data file: JSON is a list of objects, anything else is CSV with a header."""
+    text = _text(path)
+    try:
+        rows = json.loads(text)
+    except ValueError:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path}: not a data file: must be a JSON list of objects, or CSV")
+    if not rows:
+        raise UserError(f"{path}: the data file has no row")
+
+
+def _json(path: Path) -> Any:
+    text = _text(path)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: not JSON: nested too deeply") from error
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file that may begin with a byte order mark, as Newman reads it.
+
+    Raises:
+        UserError: It cannot be read, or is empty.
+    """
+    raw = read_bytes(path)
+    encoding = "utf-16" if raw.startswith(b"\xff\xfe") else "utf-8-sig"
+    text = raw.decode(encoding, errors="replace")
+    if not text.strip():
+        raise UserError(f"{path}: is empty")
+    return text
+
+
+def _kind(content: Any) -> str:
+    names = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(content), "a number")
+
+
+_CHECKS: Mapping[str, Callable[[Path], None]] = {
+    "collection": _check_collection,
+    "environment": lambda path: _check_variables(path, "environment"),
+    "globals": lambda path: _check_variables(path, "globals"),
+    "data": _check_rows,
+}

@@ -1,0 +1,1 @@
+"""What `plugin.hooks` consists of: the gates as tests."""

@@ -1,0 +1,250 @@
+"""Git, as far as applying needs it: look, commit one file, push.
+
+A commit for a pull request is made without touching the working tree, the index or the
+branch that is checked out: from git's objects, in an index of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.processes.ownership import temporary_folder
+
+_TIMEOUT_S = 120.0
+_NAME, _EMAIL = "Lambda Dyno", "lambda-dyno@noreply.invalid"
+
+
+class GitError(StepError):
+    """A git command failed."""
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__("git", f"git {command}: {message}")
+        self.command = command
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A working tree, seen from a folder of it.
+
+    Attributes:
+        folder: The project's folder; paths are relative to it.
+        environ: The process's environment.
+        token: What pushes over HTTPS are authorized with; empty leaves that to git.
+        server_url: Of the forge that the token is for.
+    """
+
+    folder: Path
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    token: str = field(default="", repr=False)
+    server_url: str = "https://github.com"
+
+    def exists(self) -> bool:
+        """Whether the folder is in a working tree."""
+        try:
+            return self._run("rev-parse", "--is-inside-work-tree") == "true"
+        except GitError:
+            return False
+
+    def require(self) -> None:
+        """Make sure that there is a working tree.
+
+        Raises:
+            UserError: There is none.
+        """
+        if not self.exists():
+            raise UserError(f"{self.folder} is no git working tree: leave out --commit or the like")
+
+    def changes(self, path: PurePosixPath) -> bool:
+        """Whether a file differs from what is committed, in the index or in the working tree."""
+        status = self._run("status", "--porcelain", "--untracked-files=all", "--", str(path))
+        return bool(status)
+
+    def show(self, revision: str, path: PurePosixPath) -> str | None:
+        """Return a file's content in a commit; None if it is not in it."""
+        inside = self._inside(path)
+        listed = self._run("ls-tree", "--full-tree", "--name-only", revision, "--", inside)
+        if not listed:
+            return None
+        return self._run("cat-file", "blob", f"{revision}:{inside}", strip=False)
+
+    def commit_file(self, path: PurePosixPath, message: str) -> str:
+        """Commit one file on the branch that is checked out; nothing else that is staged goes in.
+
+        Returns:
+            The commit.
+
+        Raises:
+            GitError: A hook or git refuses; the index is as it was.
+        """
+        options = ("--quiet", "--cleanup=whitespace", "-F", "-")
+        self._run("add", "--", str(path))
+        try:
+            self._run("commit", *options, "--", str(path), stdin=message)
+        except GitError:
+            self._run("reset", "--quiet", "--", str(path))
+            raise
+        return self._run("rev-parse", "HEAD")
+
+    def commit_on(self, parent: str, path: PurePosixPath, content: str, message: str) -> str:
+        """Make a commit that changes one file of its parent, and return it.
+
+        No branch points at it yet, and nothing that is checked out changes.
+        """
+        blob = self._run("hash-object", "-w", "--stdin", stdin=content)
+        with temporary_folder() as folder:
+            index = {"GIT_INDEX_FILE": str(folder / "index")}
+            self._run("read-tree", parent, more=index)
+            entry = f"100644,{blob},{self._inside(path)}"
+            self._run("update-index", "--add", "--cacheinfo", entry, more=index)
+            tree = self._run("write-tree", more=index)
+        return self._run("commit-tree", tree, "-p", parent, "-F", "-", stdin=message)
+
+    def trailer(self, revision: str, name: str) -> str:
+        """Return the value of a trailer of a commit's message; empty if it has none."""
+        wanted = f"%(trailers:key={name},valueonly,separator=%x2C)"
+        return self._run("log", "-1", f"--format={wanted}", revision)
+
+    def subject(self, revision: str) -> str:
+        """Return the first line of a commit's message."""
+        return self._run("log", "-1", "--format=%s", revision)
+
+    def default_branch(self, remote: str) -> str:
+        """Return the branch that a remote's HEAD is.
+
+        Raises:
+            GitError: The remote cannot be reached, or has none.
+        """
+        for line in self._run("ls-remote", "--symref", remote, "HEAD").splitlines():
+            target, _, name = line.partition("\t")
+            if target.startswith("ref: refs/heads/") and name == "HEAD":
+                return target.removeprefix("ref: refs/heads/")
+        raise GitError("ls-remote", f"{remote} names no default branch; give one with --base")
+
+    def fetch(self, remote: str, branch: str) -> str | None:
+        """Fetch a branch and return its newest commit; None if the remote has no such branch."""
+        ref = f"refs/heads/{branch}"
+        listed = self._run("ls-remote", remote, ref)
+        if not listed:
+            return None
+        self._run("fetch", "--quiet", "--no-tags", remote, ref)
+        return self._run("rev-parse", "FETCH_HEAD")
+
+    def push(self, remote: str, commit: str, branch: str, *, replacing: str | None = None) -> None:
+        """Push a commit as a branch.
+
+        Args:
+            remote: Where to.
+            commit: The commit.
+            branch: The branch there.
+            replacing: The commit that the branch must be at to be replaced; empty if it must
+                not be there; None replaces nothing and only moves the branch forward.
+
+        Raises:
+            GitError: It is refused.
+        """
+        ref = f"refs/heads/{branch}"
+        lease = [] if replacing is None else [f"--force-with-lease={ref}:{replacing}"]
+        self._run("push", "--quiet", *lease, remote, f"{commit}:{ref}")
+
+    def remote_url(self, remote: str) -> str:
+        """Return a remote's address, without a name or password in it; empty: no such remote."""
+        try:
+            url = self._run("remote", "get-url", "--push", remote)
+        except GitError:
+            return ""
+        parts = urlsplit(url)
+        if not parts.hostname or parts.scheme == "ssh":
+            return url
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    # How git is run
+
+    def _inside(self, path: PurePosixPath) -> str:
+        """Return a path from the top of the working tree, as git's objects have it."""
+        return f"{self._run('rev-parse', '--show-prefix')}{path}"
+
+    def _run(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        more: Mapping[str, str] | None = None,
+        strip: bool = True,
+    ) -> str:
+        environment = {**self._environment(), **(more or {})}
+        if arguments[0] in ("ls-remote", "fetch", "push"):
+            environment |= self._authorization(environment)
+        try:
+            done = subprocess.run(
+                ["git", *arguments],
+                cwd=self.folder,
+                env=environment,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise UserError("git is needed for this, and there is none on PATH") from error
+        except subprocess.TimeoutExpired as error:
+            raise GitError(arguments[0], f"no answer in {_TIMEOUT_S:g} s") from error
+        if done.returncode != 0:
+            raise GitError(arguments[0], self._reason(done))
+        return done.stdout.strip() if strip else done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment: nobody is asked anything, and somebody is the author."""
+        environment = {**self.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        environment.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
+        for role in ("AUTHOR", "COMMITTER"):
+            if not self._identity_is_set:
+                environment.setdefault(f"GIT_{role}_NAME", _NAME)
+                environment.setdefault(f"GIT_{role}_EMAIL", _EMAIL)
+        return environment
+
+    @cached_property
+    def _identity_is_set(self) -> bool:
+        return all(self._config(key) for key in ("user.name", "user.email"))
+
+    def _config(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "config", *arguments],
+            cwd=self.folder,
+            env=dict(self.environ),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        return done.stdout.strip()
+
+    def _authorization(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return git settings that send the token to its own server, and to no other.
+
+        They are in the environment: an argument could be read by everybody on the machine. A
+        header that is configured already (by a checkout that kept its credentials) stays alone:
+        two of them are refused.
+        """
+        key = f"http.{self.server_url.rstrip('/')}/.extraheader"
+        if not self.token or self._config("--get-all", key):
+            return {}
+        basic = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
+        count = int(environment.get("GIT_CONFIG_COUNT", "0") or 0)
+        return {
+            "GIT_CONFIG_COUNT": str(count + 1),
+            f"GIT_CONFIG_KEY_{count}": key,
+            f"GIT_CONFIG_VALUE_{count}": f"AUTHORIZATION: basic {basic}",
+        }
+
+    def _reason(self, done: subprocess.CompletedProcess[str]) -> str:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        text = "; ".join(line.strip() for line in lines[-6:]) or f"exit status {done.returncode}"
+        return text.replace(self.token, "***") if self.token else text

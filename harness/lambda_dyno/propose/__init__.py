@@ -1,0 +1,1 @@
+"""A recommended memory size as a change: a file, a commit, a pull request."""

@@ -1,0 +1,268 @@
+"""Apply under review: a run's recommendation becomes a change of a file, never of a function.
+
+Pure: from a result and the file's content to a `Proposal`, or to the reasons against it.
+`propose.change_request` writes, commits or proposes it. What is deployed changes when
+Terraform applies the file, after whatever review the team has.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from lambda_dyno.core.config import Settings
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.results import RunResult, TuningResult
+from lambda_dyno.propose import tuned_file
+from lambda_dyno.propose.tuned_file import Former, Tuned
+from lambda_dyno.report import formatting, phrases, recommendation
+from lambda_dyno.report.objections import Objection, objections
+
+_WIDTH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change of an environment's memory size, ready to be written.
+
+    Attributes:
+        env: The environment.
+        path: The file, relative to the project.
+        content: What it will be.
+        memory_mb: The new size.
+        former_mb: The size until now.
+        run_id: The run that is the evidence.
+        title: The commit's first line and the pull request's title.
+        body: The commit's text.
+        branch: What a branch for it is called.
+    """
+
+    env: str
+    path: PurePosixPath
+    content: str
+    memory_mb: int
+    former_mb: int
+    run_id: str
+    title: str
+    body: str
+    branch: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `dyno apply --json` prints of it."""
+        return {
+            "env": self.env,
+            "path": self.path.as_posix(),
+            "memory_mb": self.memory_mb,
+            "former_memory_mb": self.former_mb,
+            "run_id": self.run_id,
+            "title": self.title,
+        }
+
+
+class NothingToDoError(UserError):
+    """What would be written is in force already."""
+
+
+def tuned_path(env: str) -> PurePosixPath:
+    """Return the path of an environment's file, relative to the project."""
+    return PurePosixPath("envs") / env / tuned_file.NAME
+
+
+# --- what speaks against it ------------------------------------------------------------------
+
+
+def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
+    """Return the environment that a function belongs to; empty if it is of none.
+
+    Args:
+        function_arn: What `dyno tune --function` tuned.
+        prefixes: Start of the names of each standing environment, by the environment's name.
+    """
+    name = function_arn.rpartition(":")[2]
+    found = [env for env, prefix in prefixes.items() if name.startswith(f"{prefix}-")]
+    return max(found, key=lambda env: len(prefixes[env]), default="")
+
+
+# --- proposals ------------------------------------------------------------------------------
+
+
+def propose(
+    result: RunResult,
+    file: str | None,
+    *,
+    now: datetime,
+    settings: Settings | None = None,
+    force: bool = False,
+) -> Proposal:
+    """Return the change that a run recommends.
+
+    Args:
+        result: The run.
+        file: The environment's file as it is; None if there is none.
+        now: The time, for the evidence.
+        settings: Of the environment; None takes those of the run.
+        force: Whether to go against objections that are not absolute.
+
+    Raises:
+        NothingToDoError: The recommended size is the current one.
+        UserError: Something speaks against it; a line for each reason.
+    """
+    path = tuned_path(result.env)
+    former = tuned_file.parse(file, path.as_posix())
+    found = list(objections(result, settings=settings))
+    if not any(objection.absolute for objection in found):
+        assert result.tuning is not None
+        current = former.memory_mb or result.tuning.current_power
+        if result.tuning.power == current:
+            raise NothingToDoError(
+                f"run {result.run_id} recommends {current} MB, and {result.env} has it already"
+            )
+        if result.tuning.current_power != current:
+            found.append(
+                Objection(
+                    f"run {result.run_id} measured {result.env} at {result.tuning.current_power} "
+                    f"MB, and {path} says {current} MB by now: make tune ENV={result.env}"
+                )
+            )
+    _refuse(found, force)
+    assert result.tuning is not None
+    return _proposal(result, result.tuning, former, now, found)
+
+
+def _refuse(found: Sequence[Objection], force: bool) -> None:
+    against = [objection for objection in found if objection.absolute or not force]
+    if not against:
+        return
+    lines = [f"not applied: {objection.text}" for objection in against]
+    if not any(objection.absolute for objection in against):
+        lines.append("--force applies it all the same, and says so in the evidence.")
+    raise UserError("\n".join(lines))
+
+
+def _proposal(
+    result: RunResult,
+    tuning: TuningResult,
+    former: Tuned,
+    now: datetime,
+    against: Sequence[Objection],
+) -> Proposal:
+    current = former.memory_mb or tuning.current_power
+    tuned = replace(
+        former,
+        memory_mb=tuning.power,
+        run_id=result.run_id,
+        former=(*former.former, Former(current, former.run_id)),
+    )
+    evidence = _evidence(result, tuning, current, now)
+    if against:
+        evidence["forced_against"] = [objection.text for objection in against]
+    return Proposal(
+        env=result.env,
+        path=tuned_path(result.env),
+        content=tuned_file.render(tuned, result.env, evidence),
+        memory_mb=tuning.power,
+        former_mb=current,
+        run_id=result.run_id,
+        title=f"Set memory of {result.env} to {tuning.power} MB",
+        body=_commit_body(result, tuning, against),
+        branch=f"dyno/memory-{result.env}",
+    )
+
+
+def _evidence(
+    result: RunResult, tuning: TuningResult, current: int, now: datetime
+) -> dict[str, Any]:
+    sizes = sorted({current, tuning.power})
+    return {
+        "measured_at": result.started_at,
+        "written_at": now.isoformat(timespec="seconds"),
+        "commit": result.git_sha,
+        "region": tuning.region,
+        "architecture": tuning.architecture,
+        "strategy": tuning.strategy,
+        "verdict": result.verdict.outcome if result.verdict else "",
+        "measured": [size for mb in sizes if (size := _measured(result, tuning, mb))],
+    }
+
+
+def _measured(result: RunResult, tuning: TuningResult, memory_mb: int) -> dict[str, Any]:
+    """Return the figures of one size that decided."""
+    point = recommendation.Point.of(tuning.detail(memory_mb))
+    if point is None:
+        return {}
+    found: dict[str, Any] = {
+        "memory_mb": memory_mb,
+        "duration_ms": round(point.duration_ms, 3),
+        "cost_per_million_usd": round(point.cost_usd * 1e6, 4),
+    }
+    for load in result.load:
+        if load.memory_mb == memory_mb and load.latency_ms is not None:
+            found["load_p95_ms"] = round(load.latency_ms.p95, 3)
+    return found
+
+
+def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Objection]) -> str:
+    commit = f" of commit {phrases.commit(result.git_sha)}" if result.git_sha else ""
+    measured = (
+        f"Measured by run {result.run_id}{commit} in {tuning.region} on {tuning.architecture}, "
+        f"strategy {tuning.strategy}. "
+    ) + (
+        "Not load-tested: the deployment's check judges it."
+        if recommendation.tuned_function(result)
+        else f"{phrases.headline(result).text}."
+    )
+    paragraphs = [
+        recommendation.recommendation(tuning),
+        measured,
+        phrases.load_sentence(result.load),
+        *(f"Forced, although {objection.text}." for objection in against),
+    ]
+    return _wrapped(paragraphs, result.run_id)
+
+
+def propose_rollback(env: str, file: str | None, *, now: datetime) -> Proposal:
+    """Return the change that undoes the last apply.
+
+    Args:
+        env: The environment.
+        file: The environment's file as it is; None if there is none.
+        now: The time, for the evidence.
+
+    Raises:
+        UserError: There is no former size.
+    """
+    path = tuned_path(env)
+    tuned = tuned_file.parse(file, path.as_posix())
+    if tuned.memory_mb is None:
+        raise UserError(f"{path}: no tuned memory size in it: there is nothing to roll back")
+    if not tuned.former:
+        raise UserError(f"{path}: names no former size: there is nothing to roll back to")
+    back = tuned.former[-1]
+    before = replace(tuned, memory_mb=back.memory_mb, run_id=back.run_id, former=tuned.former[:-1])
+    evidence = {
+        "written_at": now.isoformat(timespec="seconds"),
+        "rolled_back": {"memory_mb": tuned.memory_mb, "run_id": tuned.run_id},
+    }
+    of_run = f", which run {tuned.run_id} recommended" if tuned.run_id else ""
+    text = f"This undoes {formatting.integer(tuned.memory_mb)} MB{of_run}."
+    return Proposal(
+        env=env,
+        path=path,
+        content=tuned_file.render(before, env, evidence),
+        memory_mb=back.memory_mb,
+        former_mb=tuned.memory_mb,
+        run_id=back.run_id,
+        title=f"Set memory of {env} back to {back.memory_mb} MB",
+        body=_wrapped([text], back.run_id),
+        branch=f"dyno/rollback-{env}",
+    )
+
+
+def _wrapped(paragraphs: Sequence[str], run_id: str) -> str:
+    """Return a commit's text: short lines, and a trailer that names the evidence."""
+    parts = [textwrap.fill(text, _WIDTH, break_long_words=False) for text in paragraphs if text]
+    return "\n\n".join([*parts, f"Dyno-Run: {run_id or 'none'}"])

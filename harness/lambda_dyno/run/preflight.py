@@ -1,0 +1,117 @@
+"""What a run finds: programs of this machine, the commit that it measures, an account's quotas."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import botocore.exceptions
+
+from lambda_dyno.aws import accounts
+from lambda_dyno.core import trees
+from lambda_dyno.core.config import SETTINGS_FILE, Env
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.environments import environment
+from lambda_dyno.terraform import packages as build
+from lambda_dyno.terraform import root_module, toolchain
+from lambda_dyno.terraform.toolchain import Toolchain
+
+# A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
+# and some callers of other functions fit into this.
+_ENOUGH_CONCURRENCY = 50
+
+
+def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
+    """Make sure that an environment can be made of what is there, as far as that can be seen.
+
+    Args:
+        sources: Folder that holds `envs/`, `modules/` and `lambda/`.
+        env: The environment.
+        packages: Folders of lambda/ that become packages.
+
+    Raises:
+        UserError: A folder is missing or cannot be copied, a package is empty, the root is none,
+            or the tuner would not take the payload.
+    """
+    from lambda_dyno.tune import tuner_input as tuning_input
+    from lambda_dyno.tune import validation as tuning_checks
+
+    try:
+        str(sources.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{brief(sources.resolve(), most=300)}: the project's path is not UTF-8, and Terraform "
+            "cannot be told of it: move it"
+        ) from error
+    where = f"envs/{env.name}/{SETTINGS_FILE}"
+    payload = env.tuning_payload()
+    request = tuning_input.from_settings(env.settings.tuning, "", payload)
+    tuning_checks.require_allowed(request, f"{where}: [tuning]")
+    trees.require_copyable(env.folder, f"envs/{env.name}", environment.is_left_behind)
+    root_module.check(env.folder)
+    for folder in env.settings.environment.folders:
+        if folder != "modules" or os.path.lexists(sources / folder):
+            trees.require_copyable(
+                sources / folder, f"{where}: [environment] folders", environment.is_left_behind
+            )
+    for name in packages:
+        build.require_packable(sources / "lambda" / name)
+    for name in sorted(root_module.packages(env.folder) - set(packages)):
+        raise UserError(
+            f"envs/{env.name}: var.packages[{json.dumps(name)}] is the folder lambda/{name}, and "
+            f"{'that is a file' if (sources / 'lambda' / name).exists() else 'there is none'}"
+        )
+
+
+def warn_of_quotas(account: accounts.Account, ui: Ui) -> None:
+    """Warn if the account allows so few concurrent executions that a run is throttled.
+
+    Nothing is said of a stand-in for AWS, nor without the permission lambda:GetAccountSettings.
+    How much memory a function may have (3,008 MB in new accounts) is told by no API.
+    """
+    if account.endpoint:
+        return
+    try:
+        answer = account.session.client("lambda").get_account_settings()
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        return
+    limit = int(answer["AccountLimit"]["ConcurrentExecutions"])
+    if limit < _ENOUGH_CONCURRENCY:
+        ui.warn(
+            f"account {account.account_id} allows {limit} concurrent executions of Lambda in "
+            f"{account.region}, shared by all its functions: calls beyond that are throttled, "
+            "which counts as errors. A run needs 7 to tune and one for each virtual user. Ask for "
+            "more in the Service Quotas console (Lambda, Concurrent executions); until then set "
+            "fewer virtual_users in [load], and make one run at a time"
+        )
+
+
+def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
+    """Return Terraform, and make sure that Newman can run if it is needed."""
+    from lambda_dyno.load.drivers import newman
+
+    if node:
+        newman.check_node()
+    tools = toolchain.prepare(project / ".cache")
+    for warning in tools.warnings:
+        ui.warn(warning)
+    return tools
+
+
+def git_sha(project: Path) -> str:
+    """Return the commit of a working tree, with "+changes" if it differs; empty: no git."""
+    try:
+        sha = _git(project, "rev-parse", "HEAD")
+        return f"{sha}+changes" if _git(project, "status", "--porcelain") else sha
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(project: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=project, capture_output=True, text=True, timeout=20, check=True
+    ).stdout.strip()

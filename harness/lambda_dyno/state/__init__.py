@@ -1,0 +1,1 @@
+"""Terraform states: the bucket, whose state it is, and how it is recovered."""

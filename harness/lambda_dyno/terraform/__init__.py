@@ -1,0 +1,1 @@
+"""Terraform: the program, roots, providers, and the packages that they deploy."""

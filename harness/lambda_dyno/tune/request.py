@@ -1,0 +1,143 @@
+"""From the command line of `dyno tune` to what is to be done: an `Order`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws.lambda_function import FunctionName
+from lambda_dyno.core import reading
+from lambda_dyno.core.config import SETTINGS_FILE, Env, Settings, load_env, with_overrides
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.tune import tuner_input as tuning_input
+from lambda_dyno.tune import validation as tuning_checks
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the command line of `dyno tune` says.
+
+    Attributes:
+        flags: Values by the names in `tune.tuner_input.KEYS`; what was not given is not in it.
+        function: Name or ARN of the function; None: `input_file` names it, or nobody does.
+        tuner: ARN of a power tuner's state machine that is there; None: deploy one.
+        input_file: File of the state machine's input; "-" is standard input.
+        env: Environment that gives the settings; None: the built-in defaults.
+        region: Over the settings'.
+        keep: Whether to leave the power tuner standing.
+        timeout_minutes: Over the settings'.
+    """
+
+    flags: Mapping[str, Any]
+    function: str | None
+    tuner: str | None
+    input_file: str | None
+    env: str | None
+    region: str | None
+    keep: bool
+    timeout_minutes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to tune, and how.
+
+    Attributes:
+        function: The function.
+        tuning_input: The state machine's input, checked, but for `lambdaARN`.
+        settings: Where to work and how long to wait.
+        tuner_arn: A power tuner that is there; empty: deploy one.
+    """
+
+    function: FunctionName
+    tuning_input: Mapping[str, Any]
+    settings: Settings
+    tuner_arn: str = ""
+
+
+def make(root: Path, call: Call) -> Order:
+    """Return what to do, with everything checked that can be without asking AWS.
+
+    Args:
+        root: Folder that holds `envs/`.
+        call: The command line, with a function or an input file.
+
+    Raises:
+        UserError: Something in it is not allowed, or a file cannot be read.
+    """
+    settings, payload = _settings(root, call)
+    name = call.function
+    where = "command line"
+    if call.input_file is None:
+        request, settings = tuning_input.from_flags(settings, call.flags, payload)
+    else:
+        where = f"--input {call.input_file}"
+        content = read_json(call.input_file, "--input")
+        request = tuning_input.from_file(content, call.flags, where)
+        name = name or request.get("lambdaARN")
+        if not isinstance(name, str) or not name:
+            raise UserError(
+                f"{where}: lambdaARN: missing; name the function there or by --function"
+            )
+    assert name is not None
+    tuning_checks.require_allowed(request, where)
+    return Order(
+        function=lambda_function.parse_name(name),
+        tuning_input=request,
+        settings=settings,
+        tuner_arn=call.tuner or "",
+    )
+
+
+def _settings(root: Path, call: Call) -> tuple[Settings, Any]:
+    """Return the environment's settings and payload, or the defaults."""
+    overrides = {
+        "environment.region": call.region,
+        "tuning.timeout_minutes": call.timeout_minutes,
+    }
+    if call.env is None:
+        return with_overrides(Settings(), overrides), {}
+    env = load_env(root, call.env, overrides)
+    replaced = call.input_file is not None or {"payload", "payload_s3"} & call.flags.keys()
+    return env.settings, None if replaced else env.tuning_payload()
+
+
+def require_own_payload(env: Env, flags: Mapping[str, Any]) -> None:
+    """Make sure that somebody has said what a function with real data is called with.
+
+    Args:
+        env: The environment.
+        flags: What the command line says, by the names in `tune.tuner_input.KEYS`.
+
+    Raises:
+        UserError: Nobody has.
+    """
+    tuning = env.settings.tuning
+    said = tuning.payload is not None or tuning.payload_file or tuning.payload_s3
+    if not said and not {"payload", "payload_s3"} & flags.keys():
+        sizes, num = len(tuning.power_values), tuning.num
+        raise UserError(
+            f"{env.folder / SETTINGS_FILE}: [tuning] payload: missing. The deployed function "
+            f"would be called {sizes * num} times with real data: name an event that may be "
+            "repeated, one that only reads, there or with --payload"
+        )
+
+
+def read_json(path: str, flag: str) -> Any:
+    """Return a file's content.
+
+    Raises:
+        UserError: It cannot be read, or is not JSON.
+    """
+    where = f"{flag} {brief(path, most=300)}"
+    if path != "-":
+        return reading.read_json(Path(path), where=where)
+    try:
+        text = reading.decode(sys.stdin.buffer.read(reading.MOST_BYTES))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{where}: cannot be read: {error}") from error
+    return reading.parse_json(text, where)

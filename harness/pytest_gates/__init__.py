@@ -1,1 +1,0 @@
-"""What `harness.plugin` consists of: the gates as tests."""

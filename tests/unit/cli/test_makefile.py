@@ -1,0 +1,50 @@
+"""Make, wherever the clone is: its path may have what a shell takes for something else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from pip._vendor.distlib.scripts import ScriptMaker, enquote_executable
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", ['a "b"', "a $b", "aü 'b'"])
+def test_a_clone_may_be_anywhere(tmp_path: Path, name: str) -> None:
+    """Also where pip's own launcher of `dyno` does not start."""
+    clone = tmp_path / name
+    (clone / "envs" / "local").mkdir(parents=True)
+    (clone / "envs" / "local" / "dyno.toml").touch()
+    for part in ("scripts", "harness"):
+        (clone / part).symlink_to(PROJECT / part)
+    for part in ("Makefile", "requirements.lock", "pyproject.toml", "package.json"):
+        shutil.copy(PROJECT / part, clone)
+    for part in ("package-lock.json", ".npmrc"):
+        shutil.copy(PROJECT / part, clone)
+    made = [sys.executable, "-m", "venv", "--without-pip", str(clone / ".venv")]
+    subprocess.run(made, check=True, timeout=60)
+    python = clone / ".venv" / "bin" / "python"
+    (site,) = (clone / ".venv").glob("lib/python*/site-packages")
+    (site / "tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n{PROJECT / 'harness'}\n")
+    launchers = ScriptMaker(None, str(python.parent))
+    launchers.executable = enquote_executable(str(python))
+    launchers.make("dyno = lambda_dyno.__main__:main")
+    (clone / "node_modules").mkdir()
+    for ready in (".venv", "node_modules"):
+        (clone / ready / ".ready").touch()
+    done = subprocess.run(
+        ["make", "tune", "ARGS=--num 4"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "AWS_", "PYTHON"))},
+    )
+    assert "error: command line: [tuning] num: 4 is not allowed" in done.stderr, done.stderr
+    assert done.returncode == 2

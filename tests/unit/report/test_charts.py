@@ -1,0 +1,126 @@
+"""What is in the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lambda_dyno.report.charts import NARROW, WIDE
+from lambda_dyno.report.latency_chart import latency_spec
+from lambda_dyno.report.power_chart import interval, place_label, power_spec
+from tests.support import report_samples as samples
+
+
+def axis_values(spec: dict[str, Any] | None) -> list[float]:
+    """The labelled values of the memory axis."""
+    assert spec is not None
+    values: list[float] = spec["vconcat"][1]["layer"][0]["encoding"]["x"]["axis"]["values"]
+    return values
+
+
+def test_every_measured_size_is_a_point() -> None:
+    """Both panels show the trimmed mean and the cost per million of each measured size."""
+    spec = power_spec(samples.run().tuning)
+    assert spec is not None
+    duration, cost = (panel["data"]["values"] for panel in spec["vconcat"])
+    assert [row["power"] for row in duration] == [128, 256, 512, 1024, 1769]
+    assert [row["duration"] for row in duration] == [71.45, 27.51, 15.17, 10.32, 10.57]
+    assert [round(row["cost"], 3) for row in cost] == [0.15, 0.117, 0.133, 0.183, 0.317]
+    assert [row["power"] for row in duration if row["named"]] == [128, 512]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_axis_labels_do_not_collide(size: Any) -> None:
+    """However many sizes there are, labels keep their distance, and the ends have one."""
+    spec = power_spec(samples.many_sizes(), size)
+    ticks = axis_values(spec)
+    assert {128, 3008} <= set(ticks)
+    assert len(ticks) <= size.max_ticks + 1
+    assert axis_values(power_spec(samples.run().tuning)) == [128, 256, 512, 1024, 1769]
+
+
+@pytest.mark.parametrize(
+    "tuning",
+    [
+        None,
+        samples.tuning(samples.detail(512, 20.0), power=512, current=512),
+        samples.tuning(samples.excluded(128, "x"), samples.detail(256, 9), power=256, current=128),
+    ],
+)
+def test_fewer_than_two_points_are_no_curve(tuning: Any) -> None:
+    """A curve needs two measured sizes."""
+    assert power_spec(tuning) is None
+
+
+def test_a_label_avoids_line_and_labels() -> None:
+    """A figure goes to the side where neither the line nor another figure is."""
+    falling = [(0.0, 20.0), (100.0, 80.0), (200.0, 100.0)]
+    place, box = place_label("27.5 ms", falling[1], falling, [], WIDE)
+    assert (place["align"], place["baseline"]) == ("left", "bottom")
+    rising = [(0.0, 100.0), (100.0, 90.0), (200.0, 20.0)]
+    place, _ = place_label("27.5 ms", rising[1], rising, [], WIDE)
+    assert (place["align"], place["baseline"]) == ("right", "bottom")
+    place, _ = place_label("27.5 ms", falling[1], falling, [box], WIDE)
+    assert (place["align"], place["baseline"]) != ("left", "bottom")
+
+
+def latency_lines(spec: dict[str, Any] | None) -> list[list[dict[str, float]]]:
+    assert spec is not None
+    return [
+        layer["data"]["values"]
+        for layer in spec["layer"]
+        if "mark" in layer and layer["mark"]["type"] == "line"
+    ]
+
+
+def test_latency_line_follows_the_samples() -> None:
+    """With samples the line ends where they end, by nearest rank."""
+    values = [float(ms) for ms in range(1, 101)]
+    load = samples.load("current", 128, values)
+    (line,) = latency_lines(latency_spec((load,), {"current": values}))
+    shares = [1 - 10 ** -point["nines"] for point in line]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(0.99)  # the last share that 100 samples can show
+    assert line[-1]["ms"] == 99.0
+
+
+def test_latency_line_without_samples_uses_the_percentiles() -> None:
+    """Without samples the known percentiles are joined."""
+    load = samples.run().load[0]
+    assert load.latency_ms is not None
+    (line,) = latency_lines(latency_spec((load,)))
+    stats = load.latency_ms
+    assert [point["ms"] for point in line] == [stats.p50, stats.p90, stats.p95, stats.p99]
+
+
+def test_few_requests_show_no_far_percentile() -> None:
+    """p95 and p99 of ten requests are not drawn: nothing was measured there."""
+    load = samples.load("current", 128, [float(ms) for ms in range(1, 11)])
+    (line,) = latency_lines(latency_spec((load,)))
+    assert len(line) == 2  # p50 and p90
+
+
+def test_no_answer_is_no_picture() -> None:
+    """A load test without an answer has no latency to draw."""
+    assert latency_spec((replace(samples.run().load[0], latency_ms=None),)) is None
+    assert latency_spec(()) is None
+
+
+@pytest.mark.parametrize(
+    ("ci95", "drawn"),
+    [
+        ((90.0, 110.0), (90.0, 110.0)),
+        ((13.0, 240.0), None),  # one cold start among ten
+        ((120.0, 180.0), None),  # of a mean that is not the point
+    ],
+)
+def test_only_telling_intervals_are_drawn(
+    ci95: tuple[float, float], drawn: tuple[float, float] | None
+) -> None:
+    """An interval that is wider than its value, or beside it, is left out of the picture."""
+    detail = samples.detail(128, 100.0)
+    detail = replace(detail, duration_ms=replace(detail.duration_ms, ci95=ci95))
+    assert interval(detail) == drawn
+    assert interval(samples.excluded(128, "x")) is None

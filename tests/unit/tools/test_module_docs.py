@@ -1,0 +1,111 @@
+"""The generated tables of the modules' READMEs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lambda_dyno.core.errors import UserError
+from tools.module_docs import BEGIN, END, read_blocks, render, tables, update
+
+VARIABLES = """variable "log" {
+  description = "Say \\"Text\\" or JSON | both."
+  type = object({
+    format = optional(string, "JSON")
+    days   = optional(number, 14)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.log.days > 0
+    error_message = "Use more."
+  }
+}
+
+variable "name_prefix" {
+  description = "Start of all names."
+  type        = string
+}
+"""
+OUTPUTS = """output "arn" {
+  description = "Its ARN."
+  value       = aws_thing.this.arn
+  depends_on  = [aws_other.this]
+}
+"""
+
+VERSIONS = """terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100" # a word
+    }
+  }
+}
+"""
+
+EXPECTED = """## Inputs
+
+| name | description | type | default |
+|---|---|---|---|
+| `log` | Say "Text" or JSON \\| both. | `object({ format = optional(string, "JSON"), days = optional(number, 14) })` | `{}` |
+| `name_prefix` | Start of all names. | `string` | required |
+
+## Outputs
+
+| name | description |
+|---|---|
+| `arn` | Its ARN. |"""  # noqa: E501
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    """A module with a README that has no tables yet."""
+    folder = tmp_path / "modules" / "thing"
+    folder.mkdir(parents=True)
+    (folder / "variables.tf").write_text(VARIABLES)
+    (folder / "outputs.tf").write_text(OUTPUTS)
+    (folder / "versions.tf").write_text(VERSIONS)
+    (folder / "README.md").write_text(f"# thing\n\nText.\n\n{BEGIN}\n{END}\n\nMore.\n")
+    return folder
+
+
+def test_the_tables_show_what_the_files_say(module: Path) -> None:
+    """Types on one line, defaults, and the bars of Markdown escaped."""
+    assert tables(read_blocks(module)) == EXPECTED
+
+
+def test_only_what_is_between_the_markers_changes(module: Path) -> None:
+    """What people wrote stays."""
+    assert update(module.parent, check=False) == [module / "README.md"]
+    text = (module / "README.md").read_text()
+    assert text.startswith("# thing\n\nText.\n\n")
+    assert text.endswith(f"{END}\n\nMore.\n")
+    assert "| terraform | `>= 1.11` | 1." in text
+    assert "| hashicorp/aws | `~> 5.100` | 5.100.0; pin" in text
+    assert EXPECTED in text
+    assert update(module.parent, check=True) == []
+
+
+def test_a_check_changes_nothing(module: Path) -> None:
+    """It names the files that are out of date."""
+    before = (module / "README.md").read_text()
+    assert update(module.parent, check=True) == [module / "README.md"]
+    assert (module / "README.md").read_text() == before
+
+
+def test_a_module_without_a_readme_is_named(module: Path) -> None:
+    """Every module has one."""
+    (module / "README.md").unlink()
+    with pytest.raises(UserError, match=r"thing/README\.md"):
+        update(module.parent, check=True)
+
+
+def test_a_readme_without_markers_is_refused() -> None:
+    """The generator does not guess where its tables go."""
+    with pytest.raises(ValueError, match="tables: begin"):
+        render("# thing\n", "tables")

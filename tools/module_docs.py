@@ -1,0 +1,168 @@
+"""Write the input and output tables of the modules' READMEs, or check that they are right.
+
+`python -m tools.module_docs` writes them, `--check` only tells which are out of date. The tables
+stand between two marker lines; everything around them is written by people.
+
+The parser reads what `terraform fmt` writes: attributes of a block are indented by two spaces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
+from lambda_dyno.terraform import provider
+from lambda_dyno.terraform.toolchain import TERRAFORM_PINNED
+
+BEGIN = "<!-- tables: begin (make docs) -->"
+END = "<!-- tables: end -->"
+
+_BLOCK = re.compile(
+    r'^(?P<kind>variable|output) "(?P<name>[^"]+)" \{\n(?P<body>.*?)^\}$', re.S | re.M
+)
+_ATTRIBUTE = re.compile(
+    r"^  (?P<name>[a-z_]+) += (?P<value>.*?)(?=\n  [^ \n})\]]|\n\n|\Z)", re.S | re.M
+)
+_NO_ESCAPE = re.compile(r'\\(["\\])')
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A variable or an output.
+
+    Attributes:
+        kind: "variable" or "output".
+        name: Its name.
+        attributes: Text of its attributes as in the file, by name.
+    """
+
+    kind: str
+    name: str
+    attributes: dict[str, str]
+
+    @property
+    def description(self) -> str:
+        """The description without its quotes."""
+        return _NO_ESCAPE.sub(r"\1", self.attributes.get("description", '""')[1:-1])
+
+
+def read_blocks(folder: Path) -> list[Block]:
+    """Return the variables and outputs of a module, in the order of the files."""
+    blocks = []
+    for path in (folder / "variables.tf", folder / "outputs.tf"):
+        for match in _BLOCK.finditer(path.read_text()):
+            attributes = {
+                attribute["name"]: attribute["value"].strip()
+                for attribute in _ATTRIBUTE.finditer(match["body"])
+            }
+            blocks.append(Block(match["kind"], match["name"], attributes))
+    return blocks
+
+
+def requirements(folder: Path) -> str:
+    """Return the Markdown table of what a module needs, from its versions.tf."""
+    text = (folder / "versions.tf").read_text()
+    (terraform,) = re.findall(r'required_version = "([^"]+)"', text)
+    (aws,) = re.findall(r'version = "([^"]+)"', text.partition("required_providers")[2])
+    lines = ["## Requirements", "", "| name | versions | tried |", "|---|---|---|"]
+    lines.append(f"| terraform | `{terraform}` | {TERRAFORM_PINNED} |")
+    lines.append(
+        f"| hashicorp/aws | `{aws}` | {provider.TRIED}; pin `{provider.RANGE}` in your root |"
+    )
+    return "\n".join(lines)
+
+
+def tables(blocks: list[Block]) -> str:
+    """Return the Markdown tables of a module's inputs and outputs."""
+    lines = ["## Inputs", "", "| name | description | type | default |", "|---|---|---|---|"]
+    for block in blocks:
+        if block.kind == "variable":
+            kind = _code(block.attributes["type"])
+            default = block.attributes.get("default")
+            shown = _code(default) if default else "required"
+            lines.append(f"| `{block.name}` | {_cell(block.description)} | {kind} | {shown} |")
+    lines += ["", "## Outputs", "", "| name | description |", "|---|---|"]
+    for block in blocks:
+        if block.kind == "output":
+            lines.append(f"| `{block.name}` | {_cell(block.description)} |")
+    return "\n".join(lines)
+
+
+def render(readme: str, text: str) -> str:
+    """Return a README with the tables between its markers.
+
+    Raises:
+        ValueError: The markers are missing.
+    """
+    head, found, rest = readme.partition(BEGIN)
+    _, end_found, tail = rest.partition(END)
+    if not (found and end_found):
+        raise ValueError(f"needs the two lines {BEGIN} and {END}")
+    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+
+
+def update(modules: Path, *, check: bool) -> list[Path]:
+    """Write the tables of all modules.
+
+    Args:
+        modules: Folder of the modules.
+        check: Only look.
+
+    Returns:
+        The READMEs that were, or with `check` are, out of date.
+
+    Raises:
+        UserError: A README is missing or has no markers.
+    """
+    stale, problems = [], []
+    for folder in sorted(path.parent for path in modules.glob("*/variables.tf")):
+        readme = folder / "README.md"
+        try:
+            before = readme.read_text()
+            text = f"{requirements(folder)}\n\n{tables(read_blocks(folder))}"
+            after = render(before, text)
+        except (OSError, ValueError) as error:
+            problems.append(f"{readme}: {error}")
+            continue
+        if before != after:
+            stale.append(readme)
+            if not check:
+                readme.write_text(after)
+    if problems:
+        raise UserError("\n".join(problems))
+    return stale
+
+
+def _code(text: str) -> str:
+    """Return code on one line, however it was broken."""
+    flat = re.sub(r",(?=\})", "", re.sub(r"\s*\n\s*", ", ", text))
+    flat = flat.replace("({, ", "({ ").replace("{, ", "{ ").replace(", })", " })")
+    return f"`{_cell(re.sub(r' +', ' ', flat))}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def main() -> None:
+    """Run as a program."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if stale")
+    arguments = parser.parse_args()
+    try:
+        stale = update(Path("modules"), check=arguments.check)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    for readme in stale:
+        print(f"{readme} {'is out of date: run make docs' if arguments.check else 'written'}")
+    if stale and arguments.check:
+        sys.exit(EXIT_STEP_FAILED)
+
+
+if __name__ == "__main__":
+    main()
