@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.core.errors import UserError
 from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.outputs import flat, flat_changes, may_tell
-from lambda_dyno.core.errors import UserError
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:hello"
 INNER = {"function_arn": ARN, "api_url": None, "memory_mb": 512}
