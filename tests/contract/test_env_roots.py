@@ -168,7 +168,14 @@ UNTRIED = ("5.99.1", "6.0.0", "6.2.0", "6.22.1", "6.23.0", "7.0.0")
 # Who asks for a provider: the roots, what the README and the docs show, and the tests' own roots.
 ASKING = sorted(
     path
-    for pattern in ("envs/*/*.tf", "README.md", "docs/*.md", "tests/**/*.py", "tests/**/*.tf")
+    for pattern in (
+        "envs/*/*.tf",
+        "modules/*/examples/*/*.tf",
+        "README.md",
+        "docs/*.md",
+        "tests/**/*.py",
+        "tests/**/*.tf",
+    )
     for path in PROJECT.glob(pattern)
     if 'source = "hashicorp/aws"' in re.sub(" +", " ", path.read_text()) and path != Path(__file__)
 )

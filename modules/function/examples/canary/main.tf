@@ -31,6 +31,6 @@ module "function" {
 
   package = {
     s3            = { bucket = "my-packages", key = "worker.zip" }
-    sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    sha256_base64 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
   }
 }

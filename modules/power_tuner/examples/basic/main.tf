@@ -19,6 +19,6 @@ module "power_tuner" {
   # openssl dgst -sha256 -binary power_tuner.zip | base64
   package = {
     s3            = { bucket = "my-packages", key = "power_tuner.zip" }
-    sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    sha256_base64 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
   }
 }

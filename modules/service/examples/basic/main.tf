@@ -18,7 +18,7 @@ module "service" {
   # openssl dgst -sha256 -binary crud_api.zip | base64
   package = {
     s3            = { bucket = "my-packages", key = "crud_api.zip" }
-    sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    sha256_base64 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
   }
 
   function = {
