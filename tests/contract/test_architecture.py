@@ -113,6 +113,17 @@ def test_no_file_names_a_registry_host_or_a_path_of_a_machine() -> None:
         assert not leak.search(text), path
 
 
+def test_every_link_of_the_docs_leads_somewhere() -> None:
+    """Files move; the pages that name them must follow."""
+    broken = [
+        f"{page.relative_to(PROJECT)}: {link}"
+        for page in tracked("*.md")
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
+
+
 def test_scripts_have_their_run_bit() -> None:
     """A clone keeps it."""
     for path in (*tracked("scripts/*"), PROJECT / ".ci" / "run"):

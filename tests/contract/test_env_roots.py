@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from lambda_dyno.core.config import Settings
+from lambda_dyno.environments import state_recovery
 from lambda_dyno.environments.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
-from lambda_dyno.run.function_tuning import TUNER_VARIABLES
+from lambda_dyno.run.function_tune import TUNER_VARIABLES
 from lambda_dyno.runs.run_folder import TUNER_ENV
-from lambda_dyno.state import state_recovery
 from lambda_dyno.terraform import hcl, provider
 from lambda_dyno.terraform.outputs import OBJECT
 from tools.module_docs import read_blocks, update
@@ -253,7 +253,9 @@ def test_no_root_reaches_a_provider_that_nothing_was_tried_with(path: Path) -> N
 
 def test_what_destroys_a_state_asks_for_what_was_tried(tmp_path: Path) -> None:
     """Unless the root that made it had another one."""
-    root, _ = state_recovery.bare_root(tmp_path, tmp_path / "x", version=provider.of_root(tmp_path))
+    root, _ = state_recovery.destroy_only_root(
+        tmp_path, tmp_path / "x", version=provider.of_root(tmp_path)
+    )
     content = json.loads((root / "main.tf.json").read_text())
     assert content["terraform"]["required_providers"]["aws"]["version"] == provider.RANGE
     assert allows(provider.RANGE, provider.TRIED)

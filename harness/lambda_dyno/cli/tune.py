@@ -26,7 +26,8 @@ from lambda_dyno.core.progress import Ui
 
 if TYPE_CHECKING:
     from lambda_dyno.aws.accounts import Account
-    from lambda_dyno.run.function_tuning import FunctionTuning
+    from lambda_dyno.run.function_tune import FunctionTune
+    from lambda_dyno.run.run import Run
     from lambda_dyno.tune.request import Call
 
 # A line per paragraph: rich wraps them, and keeps the breaks of examples.
@@ -151,6 +152,7 @@ def tune(
 
 def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool) -> None:
     """Tune the function of a standing environment."""
+    from lambda_dyno.run.steps import tune as step_of
     from lambda_dyno.tune.tuner_input import FLAGS_ONLY
 
     needs_function = {
@@ -169,7 +171,7 @@ def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool)
     try:
         with reopened(run_id, overrides, wait=wait) as opened:
             found, before = opened, opened.result.tuning
-            opened.tune()
+            step_of.step(opened)
     finally:  # what was measured before time was up is told, too
         if found is not None and found.result.tuning is not before:
             if as_json:
@@ -203,6 +205,7 @@ def _require_alone(run_id: str | None, call: Call, *, wait: bool) -> None:
 
 def _tune_deployed(call: Call, *, as_json: bool) -> int:
     """Tune the function of an environment that `dyno deploy` keeps; return the exit status."""
+    from lambda_dyno.aws import target as targets
     from lambda_dyno.core.config import load_env
     from lambda_dyno.deploy import deployed
     from lambda_dyno.tune import existing_tuner
@@ -211,7 +214,7 @@ def _tune_deployed(call: Call, *, as_json: bool) -> int:
     assert call.env is not None
     env = load_env(project(), call.env, {"environment.region": call.region})
     tuning_order.require_own_payload(env, call.flags)
-    account = deployed.account_of(project(), env)
+    account = targets.of_project(env, project())
     outputs = deployed.read_outputs(project(), env, account)
     machine = existing_tuner.of_outputs(outputs, call.env, account, Ui().note)
     there = replace(
@@ -224,72 +227,74 @@ def _tune_deployed(call: Call, *, as_json: bool) -> int:
 
 def _tune_function(call: Call, *, as_json: bool, account: Account | None = None) -> int:
     """Tune a function that is there and return the exit status."""
-    from lambda_dyno.run import lifecycle
-    from lambda_dyno.run.function_tuning import FunctionTuning
+    from lambda_dyno.aws import target as targets
+    from lambda_dyno.run import function_prepare, lifecycle
     from lambda_dyno.tune import request as tuning_order
 
     root = project()
     order = tuning_order.make(root, call)
-    run = FunctionTuning.prepare_order(root, order, Ui(), account=account)
-    status = lifecycle.execute(run, keep=call.keep, work=run.work)
-    if run.output is not None:
+    target = None if account is None else targets.of_account(account)
+    tuned = function_prepare.prepare(root, order, Ui(), target=target)
+    status = lifecycle.execute(tuned.run, tuned.work, keep=call.keep)
+    if tuned.output is not None:
         if as_json:
-            print_json(run.output)
+            print_json(tuned.output)
         else:
-            _print_result(run)
+            _print_result(tuned)
     if call.keep:
-        _say_how_to_use_again(run, sys.stderr if as_json else sys.stdout)
+        _say_how_to_use_again(tuned, sys.stderr if as_json else sys.stdout)
     return status
 
 
-def _print_result(run: FunctionTuning) -> None:
+def _print_result(tuned: FunctionTune) -> None:
     """Print what was found for people: table, recommendation, cost, curve, evidence."""
     from rich.console import Console
 
     from lambda_dyno.report import console, tuning_cost
 
-    assert run.output is not None
+    assert tuned.output is not None
     out = Console(highlight=False)
-    dry = run.dry_run_result()
+    dry = tuned.dry_run_result()
     if dry is not None:
         console.print_dry_run(dry, out)
     else:
-        console.print_summary(run.result, out, run.report_path, parts=("tuning",))
-    curve = (run.output.get("stateMachine") or {}).get("visualization")
+        console.print_summary(tuned.run.result, out, tuned.run.report_path, parts=("tuning",))
+    curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
-        _optimized(run),
-        tuning_cost.sentence(run.output),
+        _optimized(tuned),
+        tuning_cost.sentence(tuned.output),
         f"Curve: {curve}" if curve else "",
-        f"Report: {run.report_path}",
+        f"Report: {tuned.run.report_path}",
     )
     for line in filter(None, lines):
         out.print(line, soft_wrap=True, markup=False)
 
 
-def _optimized(run: FunctionTuning) -> str:
+def _optimized(tuned: FunctionTune) -> str:
     """Return what was changed, if that was asked for; empty if nothing was."""
-    optimized = (run.output or {}).get("optimized")
+    optimized = (tuned.output or {}).get("optimized")
     if not isinstance(optimized, Mapping):
         return ""
     alias = optimized.get("alias")
     also = f", and the alias {alias} is at a version with it" if alias else ""
-    return f"{run.function.name} has {optimized.get('power')} MB now{also}."
+    return f"{tuned.function.name} has {optimized.get('power')} MB now{also}."
 
 
-def _say_how_to_use_again(run: FunctionTuning, stream: Any) -> None:
-    machine = run.result.outputs.get("state_machine_arn")
-    lease = run.folder.read_lease()
+def _say_how_to_use_again(tuned: FunctionTune, stream: Any) -> None:
+    machine = tuned.run.result.outputs.get("state_machine_arn")
+    lease = tuned.run.folder.read_lease()
     if not machine or lease.state != "up":
         return
+    name = tuned.function.name
     lines = (
-        f"The power tuner stands until {lease.expires_at}. It may tune {run.function.name} alone:",
-        f"  dyno tune --function {run.function.arn} --tuner {machine}",
-        f"Take it down: {_how_to_take_down(run)}",
+        f"The power tuner stands until {lease.expires_at}. It may tune {name} alone:",
+        f"  dyno tune --function {tuned.function.arn} --tuner {machine}",
+        f"Take it down: {_how_to_take_down(tuned.run)}",
     )
     print(*lines, sep="\n", file=stream)
 
 
-def _how_to_take_down(run: FunctionTuning) -> str:
+def _how_to_take_down(run: Run) -> str:
     """Return a command for another shell, which need not have this one's credentials set."""
     from lambda_dyno.emulator import server
 

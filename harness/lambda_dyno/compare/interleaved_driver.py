@@ -39,7 +39,7 @@ class TurnDriver:
 
     def __init__(
         self,
-        talk: process.Talk,
+        talk: process.Conversation,
         events: queue.SimpleQueue[Any],
         folder: Path,
         timeout_s: float,

@@ -25,8 +25,7 @@ from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy.repository import Repository
-from lambda_dyno.run import progress_adapters
-from lambda_dyno.state import account_bucket
+from lambda_dyno.environments import account_bucket, progress
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.terraform.command import Terraform
 
@@ -215,8 +214,8 @@ def bootstrap(
             variables = _variables(account, env, bucket, repository, keep_versions_days)
             (root / "dyno.auto.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
             changes: list[str] = []
-            outputs = terraform.apply(progress_adapters.resources(step, "deploying", changes))
-            step.update(progress_adapters.counted(changes))
+            outputs = terraform.apply(progress.resources(step, "deploying", changes))
+            step.update(progress.counted(changes))
     if bucket.made:
         changes.insert(0, f"create bucket {bucket.name}")
     return Bootstrapped(

@@ -27,6 +27,7 @@ from typing import Any, Literal
 import botocore.exceptions
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws import target as targets
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.files import write_atomically
@@ -35,14 +36,13 @@ from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, LoadResult
 from lambda_dyno.deploy import deployed
 from lambda_dyno.deploy.bootstrap import deployed_name_prefix
-from lambda_dyno.environments import environment
+from lambda_dyno.environments import environment, progress
 from lambda_dyno.gates import slo
 from lambda_dyno.load import collection_files
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.drivers import newman
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.run import lifecycle, preflight, progress_adapters
-from lambda_dyno.run.run import PACKAGES
 from lambda_dyno.terraform import provider, root_module, toolchain
 from lambda_dyno.terraform.command import Terraform
 from lambda_dyno.terraform.packages import build
@@ -50,6 +50,8 @@ from lambda_dyno.tune import function_lock
 
 Outcome = Literal["deployed", "unchanged", "rolled back", "failed"]
 
+# The functions that this project's environments deploy: folders of lambda/.
+_PACKAGES = ("crud_api", "power_tuner")
 _CANARY_FILE = "zz-canary.auto.tfvars.json"
 _STATE = ("*.tfstate", "*.tfstate.*", ".terraform", ".terraform.lock.hcl")
 # How often a new version is asked by itself, before anybody else meets it.
@@ -160,13 +162,13 @@ class Deployment:
             UserError: Something is missing or wrong; nothing was made.
         """
         env = load_env(project, env_name, overrides)
-        preflight.check_sources(project, env, PACKAGES)
+        preflight.check_sources(project, env, _PACKAGES)
         collection_files.check(project, env)
         newman.check_node()
         tools = toolchain.prepare(project / ".cache")
         for warning in tools.warnings:
             ui.warn(warning)
-        account = deployed.account_of(project, env)
+        account = targets.of_project(env, project)
         folder = deployed.folder_of(project, env, account)
         make_folder(project / ".dyno")
         make_folder(folder)
@@ -273,12 +275,12 @@ class Deployment:
         )
         with self.ui.step(name, text) as step:
             changed: list[str] = []
-            outputs = self.terraform.apply(progress_adapters.resources(step, text, changed))
+            outputs = self.terraform.apply(progress.resources(step, text, changed))
             missing = [key for key in environment.REQUIRED_OUTPUTS if key not in outputs]
             if missing:
                 raise StepError(name, f"envs/{self.env.name} has no output {', '.join(missing)}")
             self.changes += changed
-            step.update(f"{text}: {progress_adapters.counted(changed)}")
+            step.update(f"{text}: {progress.counted(changed)}")
         return outputs
 
     # What is deployed
@@ -468,7 +470,7 @@ def _stage(project: Path, folder: Path, env: Env) -> Path:
         shutil.copytree(project / part, sources / part, ignore=ignore, dirs_exist_ok=True)
     packages = {
         name: build(project / "lambda" / name, folder / "build" / f"{name}.zip")
-        for name in PACKAGES
+        for name in _PACKAGES
     }
     variables = {
         "name_prefix": deployed_name_prefix(env),

@@ -6,7 +6,6 @@ Terraform nor more permissions than to read one object.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,27 +17,8 @@ from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
 from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
-from lambda_dyno.emulator import server
-from lambda_dyno.state import account_bucket
+from lambda_dyno.environments import account_bucket
 from lambda_dyno.terraform.outputs import flat
-
-
-def account_of(project: Path, env: Env) -> accounts.Account:
-    """Return the account that an environment is in.
-
-    Raises:
-        UserError: There are no credentials, or no embedded AWS runs.
-    """
-    settings = env.settings.environment
-    if not settings.emulated or os.environ.get("AWS_ENDPOINT_URL"):
-        return accounts.connect(settings.region)
-    running = server.status(server.project_home(project))
-    if running is None:
-        raise UserError(
-            f"envs/{env.name} is deployed on the embedded AWS, and none is running: "
-            "dyno local start"
-        )
-    return accounts.embedded(running.environment(), running.account_id, running.region)
 
 
 def folder_of(project: Path, env: Env, account: accounts.Account) -> Path:

@@ -38,7 +38,7 @@ from lambda_dyno.plugin.fixtures import (
 if TYPE_CHECKING:
     # Every session of a project that has this plugin installed imports this module.
     from lambda_dyno.core.progress import Ui
-    from lambda_dyno.plugin.session import GateOptions
+    from lambda_dyno.plugin.options import GateOptions
     from lambda_dyno.plugin.workers import Workers
 
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -149,7 +149,7 @@ def _progress(config: pytest.Config, worker: str) -> Ui | None:
 
 
 def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
-    from lambda_dyno.emulator import shared as gate_shared
+    from lambda_dyno.aws import shared_emulator as gate_shared
     from lambda_dyno.plugin.workers import Workers
 
     gate_shared.clear_away(options.runs_folder)
@@ -161,7 +161,7 @@ def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
 
 def _options_of(config: pytest.Config) -> GateOptions:
     """Return what command line and pytest-xdist say of this process."""
-    from lambda_dyno.plugin.session import GateOptions
+    from lambda_dyno.plugin.options import GateOptions
 
     project = _project(config, config.getoption("dyno_env"))
     run_dir = config.getoption("dyno_run_dir")

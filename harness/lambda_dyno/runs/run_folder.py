@@ -92,7 +92,6 @@ class Lease:
     memory_mb: int = 0  # deployed now
     settings: dict[str, Any] = field(default_factory=dict)
     function_arn: str = ""  # that a power tuner alone tunes
-    function_memory_mb: int = 0  # that it had before
     beside: str = ""  # run that this is the baseline of, and that has the evidence
     adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
     state_sha256: str = ""  # of the state in the bucket as this run wrote it last; empty: none yet
@@ -144,6 +143,15 @@ class Lease:
     def holds_resources(self) -> bool:
         """Whether there may be something to take down."""
         return self.state not in ("new", "down")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there may be something to take down, or an embedded AWS to end."""
+        return self.holds_resources or (self.own_server and self.state != "down")
+
+    def is_in(self, home: Path) -> bool:
+        """Whether the environment may be in the shared embedded AWS of a folder."""
+        return self.holds_resources and self.server_home == str(home.resolve())
 
     @property
     def tuner_only(self) -> bool:
@@ -220,11 +228,6 @@ class RunFolder:
         """Folder that holds the copies of envs/NAME and modules."""
         return self.path / "terraform"
 
-    @property
-    def server_home(self) -> Path:
-        """Folder of the run's own embedded AWS."""
-        return self.path / "local"
-
     def mark(self, step: str) -> None:
         """Note that a step is finished, and what it found is kept."""
         self._write_progress({**self.progress(), step: True})
@@ -247,14 +250,6 @@ class RunFolder:
 
     def _write_progress(self, content: Mapping[str, Any]) -> None:
         self.write("progress.json", json.dumps(content, indent=2) + "\n")
-
-    @property
-    def embedded_home(self) -> Path | None:
-        """Folder of the embedded AWS that the run is in, its own or a shared one; None: neither."""
-        lease = self.read_lease()
-        if lease.own_server:
-            return self.server_home
-        return Path(lease.server_home) if lease.server_home else None
 
     @property
     def result(self) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from lambda_dyno.aws.lambda_function import FunctionName, parse_name
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.run.function_tuning import longest_measuring_s
+from lambda_dyno.tune.preflight import longest_measuring_s
 from lambda_dyno.tune.price_list import tuner_architecture, unlisted
 from power_tuner.prices import lookup
 

@@ -13,7 +13,7 @@ import pytest
 
 from lambda_dyno.aws import accounts
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.state import account_bucket
+from lambda_dyno.environments import account_bucket
 
 US, THEM = "123456789012", "987654321098"
 USUAL = f"dyno-state-{US}-eu-west-1"

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import botocore.exceptions
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.resources.kinds import KINDS, Found, listed_as, log_groups_with
+from lambda_dyno.environments.resource_kinds import (
+    KINDS,
+    LOG_GROUP,
+    Found,
+    how_to_remove,
+    listed,
+    listed_as,
+)
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RUN_ID
 
@@ -31,7 +37,7 @@ _NEVER = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Exp
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
+class UntrackedRun:
     """What an account has of one run.
 
     Attributes:
@@ -59,15 +65,15 @@ def find(
     A service that cannot be asked is a leftover too: nobody knows.
     """
     tagged = [arn for arn, _ in _tagged(session, RUN_TAG, run_id) if arn not in gone]
-    listed = [listed_as(arn) for arn in tagged if name_prefix not in arn]
-    groups = {one[1] for one in listed if one and one[0] == "log group"}
-    account = _look(session, {name_prefix, *groups})
+    others = [listed_as(arn) for arn in tagged if name_prefix not in arn]
+    groups = {one[1] for one in others if one and one[0] == LOG_GROUP}
+    account = _look(session, [name_prefix, *sorted(groups)])
     named = [one for one in account.found if _has_prefix(one.leftover.name, name_prefix)]
     return [
         *(one.leftover for one in named),
         *account.unknown,
         # What the services themselves no longer list (their names carry the prefix) is gone.
-        *_strangers(account, (arn for arn in tagged if name_prefix not in arn), named),
+        *_untracked(account, (arn for arn in tagged if name_prefix not in arn), named),
     ]
 
 
@@ -100,7 +106,7 @@ def remove(
     for wait_s in _LOOK_AFTER_S:
         sleep(wait_s)
         refused = False
-        for one in _look(session, {name_prefix}).found:
+        for one in _look(session, [name_prefix]).found:
             if not _has_prefix(one.leftover.name, name_prefix):
                 continue
             try:
@@ -123,7 +129,7 @@ def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:
         name_prefix: First part of the names of everything in the environment.
         run_id: Value of the tag `dyno:run`.
     """
-    found = _look(session, {name_prefix}).found
+    found = _look(session, [name_prefix]).found
     known = {one.id for one in found if _has_prefix(one.leftover.name, name_prefix)}
     for arn, _tags in _tagged(session, RUN_TAG, run_id):
         known.add(arn)
@@ -132,7 +138,7 @@ def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:
     return known
 
 
-def survey(session: Any) -> list[Stray]:
+def survey(session: Any) -> list[UntrackedRun]:
     """Return everything in an account that is some run's, by names and by tags, run by run."""
     account = _look(session)
     rows: dict[str, list[Leftover]] = {}
@@ -151,11 +157,11 @@ def survey(session: Any) -> list[Stray]:
             if run_id not in arn:
                 strangers.setdefault(run_id, []).append(arn)
     for run_id, arns in strangers.items():
-        found_strangers = list(_strangers(account, arns, named))
+        found_strangers = list(_untracked(account, arns, named))
         if found_strangers:
             rows.setdefault(run_id, []).extend(found_strangers)
     return [
-        Stray(run_id, tuple(leftovers), expires.get(run_id, ""))
+        UntrackedRun(run_id, tuple(leftovers), expires.get(run_id, ""))
         for run_id, leftovers in sorted(rows.items())
     ]
 
@@ -181,22 +187,21 @@ class _Account:
     listed: frozenset[str]
 
 
-def _look(session: Any, log_groups: Collection[str] | None = None) -> _Account:
+def _look(session: Any, log_groups: Sequence[str] | None = None) -> _Account:
     """List everything; of the log groups only those with one of these parts in their names."""
-    looks = dict(KINDS)
-    if log_groups is not None:
-        looks["log group"] = partial(log_groups_with, parts=log_groups)
     found: list[Found] = []
     unknown: list[Leftover] = []
-    listed: set[str] = set()
-    for kind, look in looks.items():
+    known: set[str] = set()
+    for kind in KINDS.values():
+        if kind.listing is None:
+            continue
         try:
-            found += look(session)
-            listed.add(kind)
+            found += listed(kind, session, log_groups)
+            known.add(kind.name)
         except botocore.exceptions.ClientError as error:
             code = error.response["Error"]["Code"]
-            unknown.append(Leftover(f"unknown {kind}", "*", f"cannot be listed: {code}"))
-    return _Account(tuple(found), tuple(unknown), frozenset(listed))
+            unknown.append(Leftover(f"unknown {kind.name}", "*", f"cannot be listed: {code}"))
+    return _Account(tuple(found), tuple(unknown), frozenset(known))
 
 
 def _tagged(
@@ -213,7 +218,7 @@ def _tagged(
         return  # the look by name has been made
 
 
-def _strangers(
+def _untracked(
     account: _Account, arns: Iterable[str], named: Iterable[Found]
 ) -> Iterator[Leftover]:
     """Yield what exists of the resources that only a tag ties to a run, without those named.
@@ -229,37 +234,3 @@ def _strangers(
         if as_listed and as_listed[0] in account.listed and as_listed not in existing:
             continue
         yield Leftover("tagged resource", arn, how_to_remove(arn))
-
-
-# Commands for other kinds, by the start of an ARN's last part; {name} is what follows it.
-_COMMANDS = {
-    ("apigateway", "/apis/"): "aws apigatewayv2 delete-api --api-id {name}",
-    ("apigateway", "/restapis/"): "aws apigateway delete-rest-api --rest-api-id {name}",
-    ("cloudwatch", "alarm:"): "aws cloudwatch delete-alarms --alarm-names {name}",
-    ("dynamodb", "table/"): "aws dynamodb delete-table --table-name {name}",
-    ("ec2", "security-group/"): "aws ec2 delete-security-group --group-id {name}",
-    ("events", "rule/"): "aws events delete-rule --force --name {name}  # its targets first",
-    ("kinesis", "stream/"): "aws kinesis delete-stream --stream-name {name}",
-    ("lambda", "function:"): "aws lambda delete-function --function-name {name}",
-    ("logs", "log-group:"): "aws logs delete-log-group --log-group-name {name}",
-    ("s3", ""): "aws s3 rb --force s3://{name}",
-    ("secretsmanager", "secret:"): "aws secretsmanager delete-secret --secret-id {arn}",
-    ("sns", ""): "aws sns delete-topic --topic-arn {arn}",
-    ("sqs", ""): "aws sqs delete-queue --queue-url $(aws sqs get-queue-url --queue-name {name} "
-    "--query QueueUrl --output text)",
-    ("ssm", "parameter/"): "aws ssm delete-parameter --name {name}",
-    ("states", "stateMachine:"): "aws stepfunctions delete-state-machine --state-machine-arn {arn}",
-}
-
-
-def how_to_remove(arn: str) -> str:
-    """Return the command that removes what an ARN names."""
-    parts = arn.split(":", 5)
-    service, resource = parts[2], parts[-1]
-    for (of, start), command in _COMMANDS.items():
-        if service == of and resource.startswith(start):
-            name = resource.removeprefix(start)
-            if service == "apigateway":
-                name = name.partition("/")[0]
-            return command.format(name=name, arn=arn)
-    return f"no command is known for {service}: look for {resource} in the AWS console"

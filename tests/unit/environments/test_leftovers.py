@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_dyno.resources import leftovers
-from lambda_dyno.resources.kinds import KINDS, listed_as
+from lambda_dyno.environments import leftovers
+from lambda_dyno.environments.resource_kinds import KINDS, listed_as
 from lambda_dyno.tune import residue
 from tests.support.aws_answers import Recorded
 

@@ -7,7 +7,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from lambda_dyno.state.state_bucket import StateBucket
+from lambda_dyno.environments.state_bucket import StateBucket
 
 HONEST, LONG = "260101-1000-kkkk", "260102-1000-mmmm"
 

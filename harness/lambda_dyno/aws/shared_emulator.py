@@ -40,14 +40,14 @@ def announced(shared: Path) -> set[int]:
     return {int(path.name) for path in (shared / "workers").glob("[0-9]*")}
 
 
-def server_home(shared: Path) -> Path:
+def home_of(shared: Path) -> Path:
     """Return the home of the embedded AWS."""
     return shared / "aws"
 
 
 def remove(shared: Path) -> None:
     """End the embedded AWS and remove the folder."""
-    server.stop(server_home(shared))
+    server.stop(home_of(shared))
     shutil.rmtree(shared, ignore_errors=True)
 
 
@@ -68,13 +68,10 @@ def clear_away(runs_folder: Path) -> list[Path]:
 
 def _is_used(folder: Path, runs_folder: Path) -> bool:
     """Whether there is an environment on the folder's embedded AWS."""
-    home = server_home(folder)
+    home = home_of(folder)
     if server.status(home) is None:
         return False
-    leases = (run.read_lease() for run in all_runs(runs_folder))
-    return any(
-        lease.holds_resources and lease.server_home == str(home.resolve()) for lease in leases
-    )
+    return any(run.read_lease().is_in(home) for run in all_runs(runs_folder))
 
 
 def runs(pid: int) -> bool:

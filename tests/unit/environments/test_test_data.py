@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambda_dyno.run.test_data import seed_item
+from lambda_dyno.environments.test_data import seed_item
 
 
 def test_items_are_always_the_same() -> None:

@@ -16,10 +16,9 @@ import botocore.exceptions
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.resources import leftovers
+from lambda_dyno.environments import adopted_state, leftovers
+from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.state import adopted_state
-from lambda_dyno.state.state_bucket import StateBucket
 
 
 @dataclass(frozen=True, slots=True)

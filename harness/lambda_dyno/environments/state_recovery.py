@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 
 from lambda_dyno.core.reading import UnreadableError, read_bytes
+from lambda_dyno.environments.state_bucket import StateLock
 from lambda_dyno.processes.ownership import pid_namespace
 from lambda_dyno.processes.process import GRACE_S
 from lambda_dyno.runs.run_folder import Lease
-from lambda_dyno.state.state_bucket import StateLock
 from lambda_dyno.terraform.command import APPLY_TIMEOUT_S
 
 # A guard ends its program this long after the command's own deadline; nothing of ours holds a
@@ -39,7 +39,7 @@ def has_root(root: Path) -> bool:
     return any(root.glob("*.tf")) or any(root.glob("*.tf.json"))
 
 
-def bare_root(terraform: Path, state: Path, *, version: str) -> tuple[Path, dict[str, str]]:
+def destroy_only_root(terraform: Path, state: Path, *, version: str) -> tuple[Path, dict[str, str]]:
     """Make a root of nothing but provider and backend, and return it with the backend's settings.
 
     All that is in the state is then what nobody wants any more. Terraform takes it down in the
@@ -120,7 +120,7 @@ def _managed(content: bytes) -> list[Any]:
         raise ValueError("no state of Terraform's") from error
 
 
-def mend(state: Path, say: Callable[[str], None]) -> None:
+def restore_from_backup(state: Path, say: Callable[[str], None]) -> None:
     """Put the backup in the place of a local state that was cut off while it was written.
 
     What the backup does not know is found by its name afterwards.
@@ -138,7 +138,7 @@ def mend(state: Path, say: Callable[[str], None]) -> None:
     say("the state was cut off while it was written; going on with the one before")
 
 
-def is_dead(lock: StateLock, lease: Lease, terraform: Path, now: datetime) -> bool:
+def owner_is_dead(lock: StateLock, lease: Lease, terraform: Path, now: datetime) -> bool:
     """Whether the owner of a lock on a state is proven dead. Ask only under the run's lock.
 
     On this machine: no process works in the run's copy of the root. On another one nobody can

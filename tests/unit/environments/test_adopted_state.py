@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.state import adopted_state
-from lambda_dyno.state.adopted_state import is_of_run
+from lambda_dyno.environments import adopted_state
+from lambda_dyno.environments.adopted_state import is_of_run
 
 PREFIX = "dyno-260101-1000-kkkk"
 AWS = 'provider["registry.terraform.io/hashicorp/aws"]'

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from lambda_dyno.environments import state_recovery
+from lambda_dyno.environments.state_bucket import StateLock
 from lambda_dyno.processes.ownership import this_host
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import Lease
-from lambda_dyno.state import state_recovery
-from lambda_dyno.state.state_bucket import StateLock
 
 STATE = '{"version": 4, "serial": 3}'
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ def test_the_backup_takes_the_place_of_a_state_that_was_cut_off(
     state.write_text(broken)
     (tmp_path / "terraform.tfstate.backup").write_text(STATE)
     told: list[str] = []
-    state_recovery.mend(state, told.append)
+    state_recovery.restore_from_backup(state, told.append)
     assert state.read_text() == STATE
     assert (tmp_path / "terraform.tfstate.broken").read_text() == broken
     assert len(told) == 1
@@ -41,7 +41,7 @@ def test_without_a_backup_there_is_no_state(tmp_path: Path) -> None:
     """Then everything is found by its name."""
     state = tmp_path / "terraform.tfstate"
     state.write_text("{")
-    state_recovery.mend(state, lambda _: None)
+    state_recovery.restore_from_backup(state, lambda _: None)
     assert not state.exists()
 
 
@@ -51,13 +51,15 @@ def test_a_whole_state_is_left_alone(tmp_path: Path, exists: bool) -> None:
     state = tmp_path / "terraform.tfstate"
     if exists:
         state.write_text(STATE)
-    state_recovery.mend(state, lambda _: pytest.fail("nothing is wrong"))
+    state_recovery.restore_from_backup(state, lambda _: pytest.fail("nothing is wrong"))
     assert state.exists() == exists
 
 
 def test_a_bare_root_has_a_provider_and_the_states_backend(tmp_path: Path) -> None:
     """Nothing else, so that all that is in the state is superfluous."""
-    root, backend = state_recovery.bare_root(tmp_path, tmp_path / "x.tfstate", version="= 5.99.1")
+    root, backend = state_recovery.destroy_only_root(
+        tmp_path, tmp_path / "x.tfstate", version="= 5.99.1"
+    )
     content = json.loads((root / "main.tf.json").read_text())
     assert content["terraform"]["backend"] == {"local": {}}
     assert content["terraform"]["required_providers"]["aws"]["version"] == "= 5.99.1"
@@ -95,12 +97,16 @@ def test_a_lock_of_this_machine_is_dead_when_nobody_works_there(
     lease: Lease, tmp_path: Path
 ) -> None:
     """Even if the lease runs on: we hold the run's own lock."""
-    assert state_recovery.is_dead(lock(this_host(), timedelta(seconds=5)), lease, tmp_path, NOW)
+    assert state_recovery.owner_is_dead(
+        lock(this_host(), timedelta(seconds=5)), lease, tmp_path, NOW
+    )
 
 
 def test_a_lock_is_alive_while_a_process_works_there(lease: Lease, at_work: Path) -> None:
     """However old it is."""
-    assert not state_recovery.is_dead(lock(this_host(), timedelta(days=9)), lease, at_work, NOW)
+    assert not state_recovery.owner_is_dead(
+        lock(this_host(), timedelta(days=9)), lease, at_work, NOW
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,9 @@ def test_a_lock_of_another_machine_is_dead_when_nothing_can_hold_it_any_more(
     """Nobody can look there; no command of ours takes that long."""
     expires = NOW - timedelta(minutes=1) if expired else NOW + timedelta(hours=1)
     theirs = replace(lease, host="elsewhere", expires_at=expires.isoformat())
-    found = state_recovery.is_dead(lock("elsewhere", timedelta(hours=age_h)), theirs, tmp_path, NOW)
+    found = state_recovery.owner_is_dead(
+        lock("elsewhere", timedelta(hours=age_h)), theirs, tmp_path, NOW
+    )
     assert found == dead
 
 
@@ -129,8 +137,8 @@ def test_what_was_locked_before_a_run_was_adopted_is_not_ours(lease: Lease, tmp_
         expires_at=(NOW + timedelta(hours=1)).isoformat(),
     )
     before, after = (lock(this_host(), timedelta(minutes=minutes)) for minutes in (9, 1))
-    assert not state_recovery.is_dead(before, adopted, tmp_path, NOW)
-    assert state_recovery.is_dead(after, adopted, tmp_path, NOW)
+    assert not state_recovery.owner_is_dead(before, adopted, tmp_path, NOW)
+    assert state_recovery.owner_is_dead(after, adopted, tmp_path, NOW)
 
 
 def test_the_arns_of_a_state_are_those_of_what_it_manages() -> None:
