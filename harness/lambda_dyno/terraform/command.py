@@ -18,6 +18,7 @@ import python_terraform
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import locked
 from lambda_dyno.processes import process
+from lambda_dyno.terraform.outputs import flat
 from lambda_dyno.terraform.toolchain import Toolchain
 
 APPLY_TIMEOUT_S = 1800.0
@@ -182,7 +183,7 @@ class Terraform:
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
         told = outputs[-1] if outputs else {}
-        return {name: output["value"] for name, output in told.items() if "value" in output}
+        return flat({name: output["value"] for name, output in told.items() if "value" in output})
 
     def destroy(self, on_change: OnChange | None = None) -> None:
         """Remove everything in the state.
@@ -242,7 +243,7 @@ class Terraform:
         """
         completed = self._run("output", PLAN_TIMEOUT_S, json=True)
         found: dict[str, dict[str, Any]] = json.loads(completed.stdout)
-        return {name: output["value"] for name, output in found.items()}
+        return flat({name: output["value"] for name, output in found.items()})
 
     def state_list(self) -> list[str]:
         """Return the addresses of all resources in the state; none without a state."""
