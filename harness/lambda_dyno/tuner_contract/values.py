@@ -13,6 +13,10 @@ MEMORY_MB_MAX = 10_240
 ALL_POWER_VALUES = tuple(range(128, 3008 + 1, 64))  # what "ALL" means, as Lambda once had them
 NUM_MIN = 5
 
+# Of a function. An Inactive one is woken up by being updated or invoked; a Pending one becomes
+# active.
+USABLE_STATES = frozenset({"Active", "Inactive", "Pending"})
+
 # Step Functions passes at most 256 KiB from state to state; the request around the input takes a
 # little of it, and each power value what it takes when its durations have lost their digits.
 LIMIT_BYTES = 262_144 - 4_096
