@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -23,6 +24,13 @@ LIMIT_BYTES = 262_144 - 4_096
 BYTES_PER_POWER_VALUE = 1_200
 
 _SHOWN_CHARS = 80
+# The mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -114,6 +122,18 @@ def is_weight(value: Any) -> bool:
 def truthy(value: Any) -> bool:
     """JavaScript's idea of it: empty lists and objects count, NaN cannot come from JSON."""
     return isinstance(value, list | dict) or bool(value)
+
+
+def decode(content: bytes) -> str:
+    """Return a text without its byte order mark; without one it is UTF-8.
+
+    Windows writes UTF-8 with such a mark, and `>` of its PowerShell UTF-16.
+
+    Raises:
+        UnicodeDecodeError: It is in another encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig")
+    return content.decode(encoding)
 
 
 def size_bytes(value: Any) -> int:
