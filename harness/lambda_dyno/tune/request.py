@@ -14,6 +14,7 @@ from lambda_dyno.core import reading
 from lambda_dyno.core.config import SETTINGS_FILE, Env, Settings, load_env, with_overrides
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.tune import tuner_input, validation
+from lambda_dyno.tuner_contract.values import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def read_json(path: str, flag: str) -> Any:
     if path != "-":
         return reading.read_json(Path(path), where=where)
     try:
-        text = reading.decode(sys.stdin.buffer.read(reading.MOST_BYTES))
+        text = decode(sys.stdin.buffer.read(reading.MOST_BYTES))
     except (OSError, ValueError) as error:
         raise UserError(f"{where}: cannot be read: {error}") from error
     return reading.parse_json(text, where)

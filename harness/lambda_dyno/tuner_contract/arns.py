@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lambda_dyno.tuner_contract.values import WrongValueError, shown
 
@@ -16,8 +15,7 @@ FUNCTION_ARN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionArn:
+class FunctionArn(NamedTuple):
     """The parts of a Lambda function's ARN."""
 
     text: str  # without a qualifier

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lambda_dyno.tuner_contract.values import USABLE_STATES
+
 Configuration = Mapping[str, Any]  # as GetFunctionConfiguration answers
 
-# An Inactive function is woken up by being updated or invoked; a Pending one becomes active.
-USABLE_STATES = frozenset({"Active", "Inactive", "Pending"})
 _PACKAGE_TYPES = ("Zip", "Image")
 STREAMS = (
     "its responses are streamed, and the tuner does not stream: a duration ends with the last byte "

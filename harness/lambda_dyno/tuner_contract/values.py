@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -13,12 +14,23 @@ MEMORY_MB_MAX = 10_240
 ALL_POWER_VALUES = tuple(range(128, 3008 + 1, 64))  # what "ALL" means, as Lambda once had them
 NUM_MIN = 5
 
+# Of a function. An Inactive one is woken up by being updated or invoked; a Pending one becomes
+# active.
+USABLE_STATES = frozenset({"Active", "Inactive", "Pending"})
+
 # Step Functions passes at most 256 KiB from state to state; the request around the input takes a
 # little of it, and each power value what it takes when its durations have lost their digits.
 LIMIT_BYTES = 262_144 - 4_096
 BYTES_PER_POWER_VALUE = 1_200
 
 _SHOWN_CHARS = 80
+# The mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -110,6 +122,18 @@ def is_weight(value: Any) -> bool:
 def truthy(value: Any) -> bool:
     """JavaScript's idea of it: empty lists and objects count, NaN cannot come from JSON."""
     return isinstance(value, list | dict) or bool(value)
+
+
+def decode(content: bytes) -> str:
+    """Return a text without its byte order mark; without one it is UTF-8.
+
+    Windows writes UTF-8 with such a mark, and `>` of its PowerShell UTF-16.
+
+    Raises:
+        UnicodeDecodeError: It is in another encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig")
+    return content.decode(encoding)
 
 
 def size_bytes(value: Any) -> int:

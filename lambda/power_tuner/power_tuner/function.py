@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
-from lambda_dyno.tuner_contract.kinds import USABLE_STATES
+from lambda_dyno.tuner_contract.values import USABLE_STATES
 from power_tuner.errors import (
     AwsCallFailed,
     FunctionChanged,
