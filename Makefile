@@ -82,7 +82,7 @@ sweep: $(READY) ## Take down environments that expired or whose owner is gone
 	@$(DYNO) sweep $(ARGS)
 
 # Tests wait more than they work: two of them per core.
-test test-all: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
+test test-all test-lowest: WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 
 .PHONY: test
 test: $(READY) ## All tests but the slowest, on the embedded AWS: no account needed
@@ -91,6 +91,10 @@ test: $(READY) ## All tests but the slowest, on the embedded AWS: no account nee
 .PHONY: test-all
 test-all: $(READY) ## All tests, the slowest too
 	@$(PYTEST) -n '$(WORKERS)' --dist worksteal $(ARGS)
+
+.PHONY: test-lowest
+test-lowest: $(READY) ## Unit and contract tests with the oldest libraries that are allowed
+	@scripts/test-lowest '$(WORKERS)' $(ARGS)
 
 .PHONY: bench-gate
 bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--runs 50")
@@ -130,18 +134,21 @@ fmt: $(READY) ## Format Python and Terraform
 docs: $(READY) ## Write the generated tables of the modules' READMEs
 	@$(PYTHON_OF_VENV) -m tools.module_docs
 
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --quiet
+EMULATOR := harness/lambda_emulator
+
 .PHONY: lock
-lock: $(READY) ## Renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
-	  --output-file requirements.lock
+lock: $(READY) ## Renew the lock files: the harness's, and the embedded AWS's own
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@$(COMPILE) $(EMULATOR)/requirements.in --output-file $(EMULATOR)/requirements.lock
 
 .PHONY: clean
 clean: ## Remove what set-up and tests made; runs/ stays, it may hold state
 	@rm -rf $(VENV) $(VENV).lock node_modules .node.lock .cache .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml
+$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml $(EMULATOR)/requirements.lock
 	@scripts/setup-python '$(PYTHON)' '$(VENV)'
 
 $(NODE_READY): package.json package-lock.json .npmrc

@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,10 @@ from lambda_dyno.compare.invocations import invoke
 from lambda_dyno.core.errors import EXIT_PASS
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import RegressionResult
-from lambda_dyno.run import lifecycle
-from lambda_dyno.run.comparison import BaselineRun
-from lambda_dyno.run.run import Run
+from lambda_dyno.run import build, lifecycle
+from lambda_dyno.run.prepare import prepare
+from lambda_dyno.run.steps import up
+from lambda_dyno.run.steps.compare import Comparison
 from lambda_dyno.statistics.stats import rate_interval
 
 ONE_VCPU_MB = 1769
@@ -102,7 +102,7 @@ class Trials:
     def __init__(self, project: Path, options: argparse.Namespace) -> None:
         self.project = project
         self.options = options
-        self.candidate = Run.prepare(
+        self.candidate = prepare(
             project,
             "local",
             Ui(),
@@ -119,19 +119,18 @@ class Trials:
 
     def run(self) -> int:
         """Deploy both, compare, take both down, and print how often which verdict was given."""
-        status = lifecycle.execute(self.candidate, keep=False, work=self._deployed)
+        status = lifecycle.execute(self.candidate, self._deployed, keep=False)
         for kind, results in self.found.items():
             print(summary(kind, results))
         return status
 
     def _deployed(self) -> int:
         candidate = self.candidate
-        candidate.up(candidate.build())
-        assert candidate.baseline is not None
-        beside = BaselineRun.prepare_beside(candidate, candidate.baseline, nullcontext)
+        up.step(candidate, build.step(candidate))
+        beside = Comparison.beside(candidate)
 
         def work() -> int:
-            beside.up(beside.build())
+            beside.deploy()
             if self.options.only != "slower":
                 self._compare(beside, "unchanged")
             if self.options.only != "unchanged":
@@ -139,7 +138,7 @@ class Trials:
                 self._compare(beside, "slower")
             return EXIT_PASS
 
-        return lifecycle.execute(beside, keep=False, work=work)
+        return lifecycle.execute(beside.baseline, work, keep=False)
 
     def _slow_down(self) -> None:
         """Deploy a candidate that takes so much longer than its baseline."""
@@ -149,7 +148,7 @@ class Trials:
             first = f"time.sleep({self.options.wait_ms / 1000})"
         with (self.project / HANDLER).open("a", encoding="utf-8") as handler:
             handler.write(SLOWER.format(first=first))
-        self.candidate.up(self.candidate.build())
+        up.step(self.candidate, build.step(self.candidate))
 
     def _warm_s(self) -> float:
         """Return how long an invocation takes."""
@@ -162,12 +161,12 @@ class Trials:
         )
         return statistics.mean(one.billed_ms for one in invoked if not one.cold) / 1000
 
-    def _compare(self, beside: BaselineRun, kind: str) -> None:
+    def _compare(self, beside: Comparison, kind: str) -> None:
         settings = self.candidate.env.settings.regression
         for number in range(1, self.options.runs + 1):
             started = time.monotonic()
-            with beside._step("compare", f"{kind} {number} of {self.options.runs}") as step:
-                result = beside.measure(self.candidate, settings, step)
+            with beside.baseline.step("compare", f"{kind} {number} of {self.options.runs}") as step:
+                result = beside.measure(settings, step)
                 step.update(f"{kind} {number} of {self.options.runs}: {result.outcome}")
             self.found[kind].append(result)
             if self.options.report:

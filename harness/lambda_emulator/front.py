@@ -1,8 +1,8 @@
 """The program of the embedded AWS: MiniStack's application behind what this project adds.
 
 `python -P front.py`, with MiniStack's own variables (GATEWAY_PORT, BIND_HOST, LOG_LEVEL) and
-DYNO_SECRET. It is run as a file and imports nothing of the harness but the files beside it:
-MiniStack's dependencies are all that it needs.
+DYNO_SECRET. It is run as a file, by the Python of an environment that has MiniStack and nothing of
+the product (`requirements.in` beside it), and imports only the modules of this folder.
 
 Added are a guard (`guard.py`), an end of old logs (`retention.py`), and patience. MiniStack's
 server writes an answer's header and body apart, within a millisecond of the request. A client that
@@ -17,15 +17,11 @@ import asyncio
 import importlib.util
 import os
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from lambda_emulator.asgi import Application, Message, Receive, Send
 
 # From the end of a request to the beginning of its answer, at least. No answer was lost from 1 ms
 # on (docs/adr/20261129-answers-take-their-time.md); AWS's fastest take about 3.
@@ -66,15 +62,20 @@ def patient(application: Application, least_s: float = LEAST_ANSWER_S) -> Applic
     return answered
 
 
-def _beside(name: str) -> ModuleType:
-    """Return a module beside this file; with -P its folder is not where Python looks."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"dyno_{name}", path)
+def _become_a_package() -> None:
+    """Let the modules beside this file be imported as `lambda_emulator`.
+
+    The folder that holds the package is not where Python looks: with the wheel it is the
+    site-packages of the user's environment, whose botocore is another one.
+    """
+    folder = Path(__file__).resolve().parent
+    spec = importlib.util.spec_from_file_location(
+        "lambda_emulator", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     assert spec is not None and spec.loader is not None  # of a file
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = package
+    spec.loader.exec_module(package)
 
 
 def main() -> None:
@@ -84,12 +85,14 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    guard = _beside("guard")
+    _become_a_package()
+    from lambda_emulator import gaps, guard, retention, tokens
+
     # Out of the environment before anything is started: Lambda workers inherit what is left.
     secret = os.environ.pop("DYNO_SECRET")
-    os.environ["DYNO_METER_KEY"] = guard.token(secret, guard.METER_HEADER)
-    guard.close_gaps(secret)
-    _beside("retention").bound()
+    os.environ["DYNO_METER_KEY"] = tokens.token(secret, guard.METER_HEADER)
+    gaps.close(secret)
+    retention.bound()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

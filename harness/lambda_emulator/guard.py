@@ -1,38 +1,38 @@
 """Who may use the embedded AWS: whoever has its secret, and no web page.
 
-Part of the server's program (`front.py`), so it imports nothing of the harness. MiniStack takes a
-12-digit access key as root of that account and looks at no signature of it, serves what manages
-the server itself to everybody, and lets any web page ask. Here a request must
+Part of the server's program (`front.py`). MiniStack takes a 12-digit access key as root of that
+account and looks at no signature of it, serves what manages the server itself to everybody, and
+lets any web page ask. Here a request must
 
 - name this server as its host, and come from no web page (`of_a_page`);
 - carry a signature with the server's secret, if its key is a root key (`Guard`);
 - be one of the few that AWS, too, serves unsigned, if it has no key (`is_public`).
 
-Keys of users, roles and sessions are MiniStack's to check, as it does. `close_gaps` closes what
-can only be closed inside of it; tests/contract/test_guard_seams.py holds what all this relies on.
+Keys of users, roles and sessions are MiniStack's to check, as it does. `gaps` closes what can
+only be closed inside of it; tests/emulator/test_guard_seams.py holds what all this relies on.
 """
 
 from __future__ import annotations
 
-import base64
-import contextvars
-import hashlib
-import hmac
 import json
 import re
-import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router, sigv4
+from ministack.core import iam_actions, iam_evaluator
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from lambda_emulator.asgi import Application, Body, Message, Receive, Send
+from lambda_emulator.gaps import UNSIGNED, other_authorization
+from lambda_emulator.request import Refusal, Request
+from lambda_emulator.signatures import (
+    key_of,
+    names_object,
+    needs_body,
+    signature_of,
+    wrong_old_presign,
+    wrong_signature,
+)
+from lambda_emulator.tokens import is_web_identity, same, token
 
 METER_HEADER = "x-dyno-meter"
 
@@ -55,91 +55,10 @@ _LOGIN = re.compile(
     r"|POST /(oauth2/login|oauth2/token|oauth2/user[Ii]nfo|login)$"
     r"|GET /[^/]+/\.well-known/(jwks\.json|openid-configuration)$"
 )
-_BUCKETS = re.compile(r"/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.")
-_NOT_BUCKETS = ("/v20180820/", "/iceberg")  # S3's management and tables
 _LOGIN_SERVICES = {
     "AWSCognitoIdentityProviderService": "cognito-idp",
     "AWSCognitoIdentityService": "cognito-identity",
 }
-_QUERY_SIGNATURE = frozenset(
-    {"x-amz-algorithm", "x-amz-credential", "x-amz-signature", "awsaccesskeyid"}
-)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-FORM = "application/x-www-form-urlencoded"
-
-# Whether this request names something else than a signature as its authorization.
-_other_authorization: contextvars.ContextVar[bool] = contextvars.ContextVar("other", default=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request is not served; `code` is AWS's word for it."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as it arrived, without its body.
-
-    `headers` have lower-case names; what came on several lines is joined by commas, and named in
-    `repeated`. `query` has the values of each name.
-    """
-
-    method: str
-    path: str
-    raw_path: str
-    raw_query: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
-    repeated: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, scope: Message) -> Request:
-        """Return the request of an ASGI scope, `http` or `websocket`."""
-        headers: dict[str, str] = {}
-        repeated = set()
-        for raw_name, raw_value in scope.get("headers", []):
-            name, value = raw_name.decode("latin-1").lower(), sigv4.decode_header_value(raw_value)
-            if name in headers:
-                repeated.add(name)
-                value = f"{headers[name]},{value}"
-            headers[name] = value
-        query = scope.get("query_string", b"").decode(errors="replace")
-        return cls(
-            scope.get("method", "GET"),
-            scope["path"],
-            (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1"),
-            query,
-            parse_qs(query, keep_blank_values=True),
-            headers,
-            frozenset(repeated),
-        )
-
-    @property
-    def authorization(self) -> str:
-        """The header of that name; empty if there is none."""
-        return self.headers.get("authorization", "")
-
-    @property
-    def signed_in_query(self) -> list[str]:
-        """The query's names, in lower case, that make it a signature."""
-        return [name.lower() for name in self.query if name.lower() in _QUERY_SIGNATURE]
-
-    @property
-    def signed_in_header(self) -> bool:
-        """Whether the authorization is a signature, of whatever form."""
-        return self.authorization.startswith(("AWS4-", "AWS "))
-
-    @property
-    def is_form(self) -> bool:
-        """Whether its body is a form, as the older AWS services have it."""
-        return self.headers.get("content-type", "").startswith(FORM)
-
-    def one(self, name: str) -> str:
-        """Return a value of the query; empty if it is not there."""
-        return (self.query.get(name) or [""])[0]
 
 
 def of_a_page(request: Request, port: int) -> Refusal | None:
@@ -172,14 +91,9 @@ def of_the_server(request: Request, secret: str) -> Refusal | None:
         return None
     if request.method == "PUT" and _OF_A_STACK.match(path):
         return None
-    if _CODE.match(path) and read and _same(request.one("token"), token(secret, path)):
+    if _CODE.match(path) and read and same(request.one("token"), token(secret, path)):
         return None
     return Refusal("AccessDenied", f"{path} is closed.")
-
-
-def token(secret: str, meaning: str) -> str:
-    """Return what allows one thing only, and tells nothing about the secret: 64 hex digits."""
-    return hmac.new(secret.encode(), meaning.encode(), hashlib.sha256).hexdigest()
 
 
 def with_tokens(body: bytes, secret: str) -> bytes:
@@ -190,26 +104,6 @@ def with_tokens(body: bytes, secret: str) -> bytes:
         return path + b"?token=" + token(secret, path.decode("latin-1")).encode()
 
     return _CODE_ADDRESS.sub(signed, body)
-
-
-def key_of(request: Request) -> str | Refusal:
-    """Return the access key that MiniStack takes the request to be of; empty for none.
-
-    Refused is what could be read in two ways, and what has a signature of nobody.
-    """
-    names = request.signed_in_query
-    if "authorization" in request.repeated or (names and request.signed_in_header):
-        return Refusal("IncompleteSignature", "The request is signed twice.")
-    if len(names) != len(set(names)) or any(
-        len(values) != 1 for name, values in request.query.items() if name.lower() in names
-    ):
-        return Refusal("IncompleteSignature", "The query has a part of its signature twice.")
-    key = router.extract_access_key_id(
-        {"authorization": request.authorization}, dict(request.query)
-    )
-    if not key and (names or request.signed_in_header):
-        return Refusal("IncompleteSignature", "The signature names no access key.")
-    return str(key)
 
 
 def is_public(request: Request, body: bytes, secret: str) -> bool:
@@ -255,156 +149,9 @@ def _is_login(request: Request, body: bytes, secret: str) -> bool:
     )
 
 
-def web_identity(claims: Mapping[str, Any], secret: str) -> str:
-    """Return a JSON web token (RFC 7519) with these claims that this server takes."""
-    signed = ".".join(
-        _base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
-    )
-    return f"{signed}.{_base64url(_hs256(signed, secret))}"
-
-
-def is_web_identity(token: str, secret: str) -> bool:
-    """Tell whether a JSON web token is signed with the secret (HS256), whatever it claims.
-
-    The algorithm that it names is not looked at: there is one.
-    """
-    signed, _, signature = token.rpartition(".")
-    return _same(_base64url(_hs256(signed, secret)), signature)
-
-
-def _hs256(text: str, secret: str) -> bytes:
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
-
-
-def _base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
 def _is_object(request: Request) -> bool:
     """Tell whether it reads an object of a bucket; MiniStack asks whether that is public."""
-    return request.method in ("GET", "HEAD") and _names_object(request)
-
-
-def _names_object(request: Request) -> bool:
-    return (
-        not request.path.startswith(_NOT_BUCKETS)
-        and _BUCKETS.match(request.path) is not None
-        and router.detect_service(
-            request.method, request.path, dict(request.headers), dict(request.query)
-        )
-        == "s3"
-    )
-
-
-def signature_of(request: Request, key: str) -> sigv4.HeaderSignature | Refusal:
-    """Return the parts of a root key's signature, header or query; other forms are refused."""
-    if request.signed_in_header:
-        algorithm = request.authorization.partition(" ")[0]
-        found = sigv4.parse_header_signature(request.headers)
-    else:
-        algorithm = request.one("X-Amz-Algorithm")
-        found = sigv4.parse_query_signature(request.query)
-    if algorithm != "AWS4-HMAC-SHA256":
-        return Refusal("IncompleteSignature", "Account keys sign with AWS4-HMAC-SHA256.")
-    if isinstance(found, tuple):
-        return Refusal(*found)
-    if found.access_key_id != key:
-        return Refusal("IncompleteSignature", "The signature is another key's.")
-    unsigned = _steering(request) - set(found.signed_headers.lower().split(";"))
-    if unsigned:
-        return Refusal("AccessDenied", f"Not signed: {', '.join(sorted(unsigned))}.")
-    return found
-
-
-def _steering(request: Request) -> set[str]:
-    """Return the headers that choose what is done: an address must not be good for more.
-
-    A presigned address says nothing of its body, and MiniStack looks for an action in a form.
-    """
-    names = {"x-amz-target"}
-    if request.is_form and not request.signed_in_header:
-        names.add("content-type")
-    return names & request.headers.keys()
-
-
-def needs_body(request: Request, signature: sigv4.HeaderSignature) -> bool:
-    """Tell whether a signature is of the body too, and not only of what the client says of it.
-
-    S3's clients say so in a header, and objects are large: they are not read twice.
-    """
-    if signature.service != "s3":
-        return True
-    return request.signed_in_header and not request.headers.get("x-amz-content-sha256")
-
-
-def wrong_signature(
-    request: Request, signature: sigv4.HeaderSignature, secret: str, body: bytes
-) -> Refusal | None:
-    """Refuse a request whose signature was not made with the secret.
-
-    Args:
-        request: The request.
-        signature: Its parts.
-        secret: The server's.
-        body: As it arrived, if the signature needs it.
-    """
-    promised = request.headers.get("x-amz-content-sha256", "")
-    if signature.service != "s3" and _SHA256.fullmatch(promised):
-        found = hashlib.sha256(body).hexdigest()
-        if not _same(promised, found):
-            return Refusal("SignatureDoesNotMatch", "The body is not the one that was signed.")
-    _, to_sign = sigv4.header_signing_documents(
-        signature,
-        request.method,
-        request.raw_path,
-        request.query,
-        request.headers,
-        body,
-        presigned=not request.signed_in_header,
-    )
-    expected = sigv4.calculate_signature(
-        secret, signature.date_stamp, signature.region, signature.service, to_sign
-    )
-    return None if _same(expected, signature.signature) else _mismatch()
-
-
-def wrong_old_presign(request: Request, secret: str) -> Refusal | None:
-    """Refuse a presigned address of an object in the older form, boto3's default, if it is wrong.
-
-    Its signature is of method, path and expiry only, so it is good for objects only.
-    """
-    from botocore.auth import HmacV1Auth
-    from botocore.awsrequest import HTTPHeaders
-    from botocore.credentials import Credentials
-
-    expires = request.one("Expires")
-    if request.signed_in_header or not _names_object(request):
-        return Refusal("IncompleteSignature", "Account keys sign with AWS4-HMAC-SHA256.")
-    if not expires.isdecimal() or int(expires) < time.time():
-        return Refusal("AccessDenied", "Request has expired")
-
-    class Signer(HmacV1Auth):  # type: ignore[misc]  # botocore has no types
-        def _get_date(self) -> str:
-            return expires  # what was signed in the place of the date
-
-    headers = HTTPHeaders()
-    for name, value in request.headers.items():
-        headers[name] = value
-    address = urlsplit(f"http://host{request.raw_path}?{request.raw_query}")
-    signer = Signer(Credentials(request.one("AWSAccessKeyId"), secret))
-    expected = signer.get_signature(request.method, address, headers)
-    return None if _same(expected, request.one("Signature")) else _mismatch()
-
-
-def _mismatch() -> Refusal:
-    return Refusal(
-        "SignatureDoesNotMatch",
-        "The signature is not made with this server's secret. `dyno local env` tells the keys.",
-    )
-
-
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+    return request.method in ("GET", "HEAD") and names_object(request)
 
 
 class Guard:
@@ -435,7 +182,7 @@ class Guard:
             await body.pass_over()  # a client that still writes would not read the answer
             await _refuse(scope, request, refusal, send)
             return
-        _other_authorization.set(bool(request.authorization) and not request.signed_in_header)
+        other_authorization.set(bool(request.authorization) and not request.signed_in_header)
         if _TELLS_ADDRESSES.match(request.path) and scope["type"] == "http":
             send = _telling(send, self._secret)
         await self._application(scope, body.receive, send)
@@ -470,39 +217,8 @@ class Guard:
             given is not None
             and request.method == "GET"
             and _METERED.match(request.path) is not None
-            and _same(given, token(self._secret, METER_HEADER))
+            and same(given, token(self._secret, METER_HEADER))
         )
-
-
-class Body:
-    """A request's body: read here if it is needed, and again by the application."""
-
-    def __init__(self, receive: Receive, *, there: bool = True) -> None:
-        self._receive = receive
-        self._read: list[Message] = []
-        self._ended = not there
-        self.gone = False  # the client, before it sent all of it
-
-    async def whole(self) -> bytes:
-        """Return all of it."""
-        while not self._ended:
-            self._read.append(await self._next())
-        return b"".join(message.get("body", b"") for message in self._read)
-
-    async def pass_over(self) -> None:
-        """Read what is left of it, and keep nothing."""
-        while not self._ended:
-            await self._next()
-
-    async def _next(self) -> Message:
-        message = await self._receive()
-        self.gone = message["type"] != "http.request"
-        self._ended = self.gone or not message.get("more_body", False)
-        return message
-
-    async def receive(self) -> Message:
-        """Return the next message as it arrived."""
-        return self._read.pop(0) if self._read else await self._receive()
 
 
 def _telling(send: Send, secret: str) -> Send:
@@ -527,10 +243,7 @@ def _telling(send: Send, secret: str) -> Send:
 
 
 def _unsigned() -> Refusal:
-    return Refusal(
-        "MissingAuthenticationToken",
-        "The request is not signed. `dyno local env` tells the keys.",
-    )
+    return Refusal("MissingAuthenticationToken", UNSIGNED)
 
 
 async def _refuse(scope: Message, request: Request, refusal: Refusal, send: Send) -> None:
@@ -565,47 +278,3 @@ def as_xml(refusal: Refusal) -> bytes:
         f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error>"
         "<RequestId/></ErrorResponse>"
     ).encode()
-
-
-def close_gaps(secret: str) -> None:
-    """Close what the guard cannot close from outside of MiniStack; call it before `ministack.app`.
-
-    - Presigned addresses of root are checked by S3 itself, with the word "test".
-    - A function's session has keys that follow from the names of function and role alone.
-    - Whoever has no key is root: behind an authorization that is no signature, and where a request
-      is for no action that MiniStack knows.
-    """
-    resolve = iam_evaluator.resolve_credential
-    credentials = lambda_runtime.execution_credentials
-    enforce = iam_evaluator.enforce
-    check = iam_evaluator.check_credentials
-
-    def unsigned() -> iam_evaluator.AuthError:
-        return iam_evaluator.AuthError("MissingAuthenticationToken", _unsigned().message)
-
-    def resolved(*arguments: Any, **named: Any) -> Any:
-        found = resolve(*arguments, **named)
-        if getattr(found, "principal_type", "") == "Root":
-            return replace(found, secret_access_key=secret)
-        return found
-
-    def unguessable(config: dict[str, Any]) -> dict[str, str]:
-        role = str(config.get("Role", ""))
-        # of the role only its name, the last part, is looked at; the keys are made of all of it
-        secret_role = f"{token(secret, role)}/{role.rpartition('/')[2]}"
-        return dict(credentials({**config, "Role": secret_role}))
-
-    def enforced(access_key_id: str, iam_action: str, *others: Any, **named: Any) -> Any:
-        context = named.get("service_context") or {}
-        open_to_all = context.get("lambda:FunctionUrlAuthType") == "NONE"
-        if not access_key_id and _other_authorization.get() and not open_to_all:
-            return unsigned()
-        return enforce(access_key_id, iam_action, *others, **named)
-
-    def checked(access_key_id: str, *others: Any, **named: Any) -> Any:
-        return check(access_key_id, *others, **named) if access_key_id else unsigned()
-
-    iam_evaluator.resolve_credential = resolved
-    lambda_runtime.execution_credentials = unguessable
-    iam_evaluator.enforce = enforced
-    iam_evaluator.check_credentials = checked

@@ -1,12 +1,12 @@
 """How much the embedded AWS keeps of what nobody deletes: the newest logs and metrics.
 
-Part of the server's program (`front.py`), so it imports nothing of the harness. MiniStack keeps
-every line of every invocation in memory, each in a log stream of its own, and four points of
-metrics: 4.7 kB that never go (93 MB in 20,000 invocations; with this 8 MB, and no more after the
-first thousands). On AWS retention ends that; here the oldest go when there are too many.
+Part of the server's program (`front.py`). MiniStack keeps every line of every invocation
+in memory, each in a log stream of its own, and four points of metrics: 4.7 kB that never go (93 MB
+in 20,000 invocations; with this 8 MB, and no more after the first thousands). On AWS retention ends
+that; here the oldest go when there are too many.
 
 MiniStack has no public place for it. What is replaced are the two functions that all ways into a
-log and into a metric pass, under their account and region; tests/contract/test_retention_seams.py
+log and into a metric pass, under their account and region; tests/emulator/test_retention_seams.py
 holds that.
 """
 

@@ -10,7 +10,7 @@ import pytest
 
 from crud_api.app import App
 from crud_api.errors import BadRequest, Conflict
-from lambda_dyno.run.test_data import seed
+from lambda_dyno.environments.test_data import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws.target import of_account
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator import server
+from lambda_dyno.run import memory
+from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
+from lambda_dyno.run.steps import tune
 from lambda_dyno.runs import result_store, run_folder
 
 if TYPE_CHECKING:
@@ -44,8 +48,8 @@ def make_run(
         settings = Settings.model_validate({"tuning": {"power_values": [128, 512]}})
         env = Env("local", tmp_path / "envs" / "local", settings)
         result = result_store.begun(folder.read_lease(), git_sha="")
-        run = Run(tmp_path, env, folder, account, None, Ui(), result)
-        run._add(outputs={"function_arn": "hello", "memory_mb": memory_mb})
+        run = Run(RunMode(tmp_path), tmp_path, env, folder, of_account(account), Ui(), result)
+        run.add(outputs={"function_arn": "hello", "memory_mb": memory_mb})
         return run
 
     return make
@@ -56,12 +60,12 @@ def test_the_deployed_size_is_measured_too(
     make_run: MakeRun, deployed: int, sizes: list[int]
 ) -> None:
     """How much worse than the best it is cannot be told otherwise."""
-    assert make_run(deployed).tuning_settings().power_values == sizes
+    assert tune.tuning_settings(make_run(deployed)).power_values == sizes
 
 
 def test_a_variable_memory_mb_that_is_something_else_is_found_out(make_run: MakeRun) -> None:
     """Else a load test would be told of a size that nothing has."""
     run = make_run(256)
-    run._require_memory(256)
+    memory.require(run, 256)
     with pytest.raises(StepError, match=r"does not set .* memory size: with 1024 it has 256 MB"):
-        run._require_memory(1024)
+        memory.require(run, 1024)

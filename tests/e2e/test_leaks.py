@@ -19,23 +19,27 @@ import psutil
 import pytest
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws.target import of_lease
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.environments import leftovers
+from lambda_dyno.environments.account_bucket import keep_state_in
 from lambda_dyno.environments.environment import Environment
-from lambda_dyno.resources import leftovers
+from lambda_dyno.environments.resource_kinds import KINDS
+from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
-from lambda_dyno.state.account_bucket import keep_state_in
-from lambda_dyno.state.state_bucket import StateBucket
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.tune import residue
-from lambda_dyno.tune.tuner import LOCK_ALIAS, MARK
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, VERSION_MARK
 from tests.conftest import DeployFunction
 from tests.e2e.test_run import inventory
 
 pytestmark = pytest.mark.e2e
+
+LISTED = {kind.name for kind in KINDS.values() if kind.listing}
 
 PROJECT = Path(__file__).parents[2]
 
@@ -126,7 +130,7 @@ class Place:
         if "backend" not in lease:
             keep_state_in(self.bucket, folder, account)
         tools = toolchain.prepare(PROJECT / ".cache")
-        environment = Environment(folder, account, tools)
+        environment = Environment(folder, of_lease(folder.read_lease(), folder), tools)
         environment.stage(self.project, {})
         return environment
 
@@ -194,7 +198,7 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: st
     assert len(place.buckets()) == 1
 
     # the next run's start does it as well as `dyno sweep`
-    swept = sweep(place) if what == "everything" else sweeper.tidy(place.project, Ui())
+    swept = sweep(place) if what == "everything" else sweeper.sweep_dead_owners(place.project, Ui())
     assert swept is None or [row.outcome for row in swept if row.run_id] == ["swept"]
     (folder,) = run_folder.all_runs(place.project / "runs")
     assert folder.read_lease().state == "down"
@@ -267,13 +271,13 @@ def test_what_no_state_knows_is_removed_by_its_name(
     make_all_kinds(place.session, lease.name_prefix)
     deploy_function(place.session, f"{lease.name_prefix}-crud-api", "def handler(e, c): pass")
     found = {leftover.kind for leftover in leftovers.find(place.session, lease.name_prefix, "x")}
-    assert found == set(leftovers.KINDS)
+    assert found == LISTED
 
     told: list[str] = []
     left = environment.destroy(say=told.append)
     assert left == []
     assert f"removed what no state knew of: iam role {lease.name_prefix}-role" in told
-    assert len(told) == len(leftovers.KINDS) - 1  # a log group is nothing out of the ordinary
+    assert len(told) == len(LISTED) - 1  # a log group is nothing out of the ordinary
     place.session.client("iam").delete_role_policy(RoleName="test-may-all", PolicyName="all")
     place.session.client("iam").delete_role(RoleName="test-may-all")
 
@@ -351,7 +355,9 @@ def test_marks_of_a_tuner_that_is_gone_are_named_and_cleared(
         FunctionVersion="$LATEST",
         Description=f"{execution} 128 held",
     )
-    functions.publish_version(FunctionName=name, Description=f"{MARK}leak-1-tuner:5d8c 256 MB 0")
+    functions.publish_version(
+        FunctionName=name, Description=f"{VERSION_MARK}leak-1-tuner:5d8c 256 MB 0"
+    )
     (swept,) = sweep(place)
     kinds = [leftover.kind for leftover in swept.left]
     assert kinds == ["lambda alias", "lambda version", "memory size"]

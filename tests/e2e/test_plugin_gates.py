@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from tests.support import user_project
+from tests.support import user_project, wheel
 
 pytestmark = pytest.mark.e2e
 
@@ -33,34 +32,42 @@ def test_that_is_wrong(dyno_environment):
 """
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package as others install it: without this checkout around it."""
-    built = tmp_path_factory.mktemp("wheel")
-    target = tmp_path_factory.mktemp("installed")
-    offline = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
-    pip = [sys.executable, "-m", "pip"]
-    source = str(user_project.PROJECT)
-    build = [*pip, "wheel", *offline, "--no-build-isolation", "--wheel-dir", str(built), source]
-    subprocess.run(build, check=True, capture_output=True, timeout=120)
-    (package,) = built.glob("*.whl")
-    install = [*pip, "install", *offline, "--target", str(target), str(package)]
-    subprocess.run(install, check=True, capture_output=True, timeout=120)
-    return target
+OF_ITS_OWN = """
+import harness
+
+
+def test_the_projects_own_harness_is_its_own():
+    assert harness.MINE
+"""
 
 
 @pytest.mark.slow
-def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path, wheel: Path) -> None:
-    """As the README has it: deployed, tuned, judged, and gone; what is missed is a sentence."""
+def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path) -> None:
+    """As the README has it: deployed, tuned, judged, and gone; what is missed is a sentence.
+
+    In an environment with the oldest libraries that the package allows, another boto3 than the
+    embedded AWS's among them, and beside a `harness` of the repository's own.
+    """
+    package = wheel.build(tmp_path / "wheel")
+    python = wheel.install_oldest(package, tmp_path / "environment")
     assert len(user_project.readme_blocks()["tests/test_gate.py"].strip().splitlines()) <= 10
     project = user_project.write(tmp_path / "mine")
+    (project / "harness").mkdir()
+    (project / "harness" / "__init__.py").write_text("MINE = True\n")
+    (project / "conftest.py").touch()  # puts the repository where Python looks
+    (project / "tests" / "test_harness.py").write_text(OF_ITS_OWN)
     with (project / "tests" / "test_gate.py").open("a") as gates:
         gates.write(MORE_GATES)
-    process = user_project.start(project, "--env", "local", "-rfs", "--junitxml=j.xml", path=wheel)
-    output, _ = process.communicate(timeout=240)
+    process = user_project.start(
+        project,
+        *("--env", "local", "-rfs", "--junitxml=j.xml"),
+        python=str(python),
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+    )
+    output, _ = process.communicate(timeout=300)
 
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, output
-    assert "2 failed, 1 passed, 1 skipped" in output
+    assert "2 failed, 2 passed, 1 skipped" in output
     missed = "a million invocations at 512 MB cost "
     assert f"FAILED tests/test_gate.py::test_too_dear - {missed}" in output
     assert output.count("0.0001 USD, 10 invocations measured") == 3
@@ -76,12 +83,21 @@ def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path, whee
     assert all(lease["state"] == "down" for lease in user_project.leases(project))
     assert len(user_project.leases(project)) == 2  # the environment and the tuner beside it
     assert user_project.processes_of(project) == []
+    assert boto3_of(python) != boto3_of(
+        *(tmp_path / "cache").glob("lambda-dyno/emulator/*/bin/python")
+    )
     case = ET.parse(project / "j.xml").find(".//testcase[@name='test_too_dear']")
     assert case is not None
     properties = {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
     assert properties["cost_per_million_usd.outcome"] == "fail"
     assert properties["cost_per_million_usd.limit"] == "0.000100 USD"
     assert (project / "runs" / properties["dyno.run_id"] / "report.html").stat().st_size > 0
+
+
+def boto3_of(python: Path) -> str:
+    """Return the release of boto3 that an environment has."""
+    program = "import importlib.metadata as m; print(m.version('boto3'))"
+    return subprocess.check_output([python, "-c", program], text=True)
 
 
 OWN_WORKFLOW = """

@@ -20,7 +20,8 @@ import pytest
 
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.server import LocalServer
-from lambda_dyno.run.run import Run
+from lambda_dyno.run import build, ending, prepare
+from lambda_dyno.run.steps import smoke, up
 from lambda_dyno.runs import run_folder
 
 pytestmark = pytest.mark.e2e
@@ -193,7 +194,7 @@ def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
             'resource "terraform_data" "breaks" {\n'
             "  lifecycle {\n"
             "    precondition {\n"
-            '      condition     = module.service.api_url == ""\n'
+            '      condition     = module.environment.api_url == ""\n'
             '      error_message = "broken on purpose"\n'
             "    }\n"
             "  }\n"
@@ -243,15 +244,15 @@ def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
     s3 = boto3.Session().client("s3")
     s3.create_bucket(Bucket=bucket)
     before = inventory()
-    run = Run.prepare(project, "dev", Ui())
+    run = prepare.prepare(project, "dev", Ui())
     try:
-        run.up(run.build())
+        up.step(run, build.step(run))
         assert run.environment.plan() == []
-        assert run.smoke().passed
+        assert smoke.step(run).passed
         assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 2  # the state and the lease
         assert run.result.outputs["api_authorization"] == "AWS_IAM"
     finally:
-        run.down()
+        ending.down(run)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     assert inventory() == before
 

@@ -15,7 +15,7 @@ import botocore.config
 from lambda_dyno.deploy.bootstrap import AUDIENCE, ISSUER
 from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
-from lambda_emulator import guard
+from lambda_emulator import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ class StrictAws:
         keys = sts.assume_role_with_web_identity(
             RoleArn=role_arn,
             RoleSessionName="workflow",
-            WebIdentityToken=guard.web_identity(claims, self.local.secret),
+            WebIdentityToken=tokens.web_identity(claims, self.local.secret),
         )["Credentials"]
         return {
             **self.local.environment(self.session.account_id),

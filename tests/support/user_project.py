@@ -69,21 +69,24 @@ def write(folder: Path) -> Path:
     return folder
 
 
-def start(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.Popen[str]:
+def start(
+    folder: Path, *arguments: str, python: str = sys.executable, **variables: str
+) -> subprocess.Popen[str]:
     """Start pytest in a repository, with nothing of this one in its environment.
 
     Args:
         folder: The repository.
         arguments: Of pytest.
-        path: Folder to import `harness` from; None is this checkout.
+        python: Which has the package; this one has this checkout.
+        variables: To set.
     """
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "PYTEST_")) and name != "PYTHONPATH"
     }
-    environment = inherited | {"COLUMNS": "200"} | ({"PYTHONPATH": str(path)} if path else {})
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    environment = inherited | {"COLUMNS": "200"} | variables
+    command = [python, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     return subprocess.Popen(
         command,
         cwd=folder,

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lambda_dyno.aws import accounts, target
+from lambda_dyno.aws.target import Target
 from lambda_dyno.core.config import EnvironmentSettings, known_envs, load_env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
+from lambda_dyno.environments import account_bucket
+from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.state import account_bucket
-from lambda_dyno.state.state_bucket import StateBucket
 
 
 class Accounts:
@@ -29,16 +30,9 @@ class Accounts:
         self._quiet = quiet
         self._connected: dict[str, accounts.Account | UserError] = {}
 
-    def of(self, lease: Lease, folder: RunFolder) -> accounts.Account:
-        """Return the account that a run's environment is in.
-
-        Raises:
-            UserError: It is another one than the credentials name now, or it is gone.
-        """
-        home = folder.embedded_home
-        if home is not None:
-            return target.in_embedded(home, lease.account_id)
-        return target.by_credentials(lease, self._connect)
+    def target_of(self, lease: Lease, folder: RunFolder) -> Target:
+        """Return where a run's environment is."""
+        return target.of_lease(lease, folder, self._connect)
 
     def with_buckets(self) -> Iterator[tuple[accounts.Account, list[StateBucket]]]:
         """Yield the accounts of the credentials, with their state buckets.

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.aws.target import endpoint_is_gone
 from lambda_dyno.cleanup import teardown
 from lambda_dyno.cleanup.reachable import Accounts
@@ -31,14 +32,12 @@ from lambda_dyno.cleanup.swept_result import note_end
 from lambda_dyno.core.errors import DynoError, StepError, UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.emulator import server
-from lambda_dyno.emulator import shared as gate_shared
+from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.environment import Environment
+from lambda_dyno.environments.state_bucket import LONGEST_LIFETIME, StateBucket
 from lambda_dyno.processes import orphans
-from lambda_dyno.resources import leftovers
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import InUseError, Lease, RunFolder
-from lambda_dyno.state.state_bucket import LONGEST_LIFETIME, StateBucket
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.terraform.toolchain import Toolchain
 from lambda_dyno.tune import residue
@@ -151,7 +150,7 @@ def sweep(
     return [*sweeper.machine(), *sweeper.here(), *sweeper.in_accounts()]
 
 
-def tidy(project: Path, ui: Ui, runs_folder: Path | None = None) -> None:
+def sweep_dead_owners(project: Path, ui: Ui, runs_folder: Path | None = None) -> None:
     """Take down what owners of this machine left that are dead; a warning if that fails.
 
     A new run begins with it, so that a killed one leaks until the next at most. It takes a
@@ -218,7 +217,7 @@ class _Sweeper:
                 with contextlib.suppress(InUseError), folder.locked():
                     folder.remove_drafts()
         if not self.dry_run:
-            self._remove_unborn()
+            self._remove_uninitialised()
             gate_shared.clear_away(self.runs)
 
     def in_accounts(self) -> Iterator[Swept]:
@@ -253,17 +252,17 @@ class _Sweeper:
             return Swept(run_id, reason, f"failed: {error}")
 
     def _locked_take_down(self, folder: RunFolder, lease: Lease, reason: str) -> Swept:
-        home = folder.embedded_home
-        if home is not None and server.is_abandoned(home):
-            server.stop(home)  # whoever should end it was killed, too
-        if home is None and lease.holds_resources and endpoint_is_gone(lease.endpoint):
+        target = self._accounts.target_of(lease, folder)
+        target.clear_if_abandoned()
+        if not target.is_embedded and lease.holds_resources and endpoint_is_gone(lease.endpoint):
             folder.update_lease(state="down", kept=False)
             folder.remove_drafts()
             note_end(folder, reason, ())
             return Swept(lease.run_id, reason, "swept: it ended with its embedded AWS")
         taken = teardown.take_down(
             folder,
-            lambda: Environment(folder, self._accounts.of(lease, folder), self._tools),
+            target,
+            lambda: Environment(folder, target, self._tools),
             say=self.ui.note,
             prove=False,
         )
@@ -345,7 +344,7 @@ class _Sweeper:
             return f"older than {self.older_than}"
         return f"expired at {expires.isoformat()}" if self.now >= expires else ""
 
-    def _remove_unborn(self) -> None:
+    def _remove_uninitialised(self) -> None:
         """Remove folders of runs that were killed before they had a lease, and made nothing."""
         for path in self.runs.glob("[0-9]*"):
             if not path.is_dir() or (path / "lease.json").exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -30,7 +29,7 @@ def note_end(folder: RunFolder, reason: str, left: Sequence[Leftover]) -> None:
     error = result.error or ("" if result.verdict else f"swept: {reason}")
     result = replace(result, error=error, leftovers=tuple(left))
     try:
-        folder.write("result.json", json.dumps(result.to_json(), indent=2) + "\n")
+        result_store.write(folder, result)
         if result.tuning or result.load:
             render.render(result, folder.path)
     except (DynoError, OSError):

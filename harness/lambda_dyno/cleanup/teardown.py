@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.emulator import server
 from lambda_dyno.environments.environment import Environment, OnChange
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import executions, residue
+from lambda_dyno.tune import client, residue
 
 Say = Callable[[str], None]
 
@@ -44,6 +44,7 @@ class TakenDown:
 
 def take_down(
     folder: RunFolder,
+    target: Target,
     environment: Callable[[], Environment],
     *,
     say: Say,
@@ -56,6 +57,7 @@ def take_down(
 
     Args:
         folder: The run's folder.
+        target: Where the environment is.
         environment: Returns the environment; asked only if there is something to take down.
         say: Told what was out of the ordinary.
         on_change: Told about each resource that goes.
@@ -63,20 +65,19 @@ def take_down(
             cannot remove there would stay in an account.
     """
     lease = folder.read_lease()
-    home = folder.embedded_home
     left: list[Leftover] = []
     failure: StepError | None = None
-    if not lease.holds_resources or (home is not None and server.status(home) is None):
+    if not lease.holds_resources or not target.alive():
         folder.update_lease(state="down", kept=False)
-    elif prove or not lease.own_server:
+    elif prove or not target.ends_with_its_run:
         try:
             with accounts.errors_of("down"):
                 left = _destroy(lease, environment(), say, on_change)
         except StepError as error:
             failure = error
-    if lease.own_server:
+    if target.ends_with_its_run:
         # What is still in it is told: in an account it would still be there.
-        server.stop(folder.server_home)
+        target.end()
         folder.update_lease(state="down", kept=False)
         if failure:
             text = f"{failure} (its embedded AWS was stopped)"
@@ -95,7 +96,7 @@ def _destroy(
         partition = session.get_partition_for_region(lease.region)
         home = f"arn:{partition}:states:{lease.region}:{lease.account_id}"
         say("ending tunings that run")
-        executions.end_all(session, f"{home}:stateMachine:{machine}")
+        client.end_all(session, f"{home}:stateMachine:{machine}")
     left = environment.destroy(on_change, say=say)
     for arn in _tuned(lease, session, machine):
         left += residue.clear(session, arn, machine, say)

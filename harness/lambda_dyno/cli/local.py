@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +11,7 @@ import typer
 
 from lambda_dyno.cli.numbers import whole
 from lambda_dyno.cli.support import JsonOption, PortOption, RegionOption, print_json, project
+from lambda_dyno.core import assets
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError, brief
 from lambda_dyno.core.progress import Ui
 
@@ -152,12 +155,13 @@ def local_calibrate(as_json: JsonOption = False) -> None:
 
     Takes two seconds; holds for every embedded AWS of this project from then on.
     """
-    from lambda_dyno.emulator import calibrate
+    from lambda_dyno.emulator import meter
+    from lambda_emulator import calibrate
 
     ui = Ui()
     with ui.step("local", "measuring this machine") as step:
         found = calibrate.calibrate(lambda done, total: step.update("measuring", done, total))
-        calibrate.apply(found, _local_home())
+        meter.calibrate(_local_home(), found)
         step.update(f"a CPU second here is {found.factors['x86_64']:.2f} s on AWS (x86_64)")
     if as_json:
         print_json(found.to_json())
@@ -206,31 +210,17 @@ def local_fidelity(
     as_json: JsonOption = False,
 ) -> None:
     """Hold the model against measured curves of AWS, and write table and plots."""
-    from lambda_dyno.emulator import fidelity, fidelity_meter
-
-    ui, readings = Ui(), []
-    folder.mkdir(parents=True, exist_ok=True)  # before a minute's work, should it be impossible
-    with ui.step("local", "comparing the model with AWS's own measurements") as step:
-        comparisons = fidelity.compare_all()
-        written = fidelity.write(comparisons, folder)
-        step.update(f"{len(comparisons)} functions compared: {written[0]}")
-    table = fidelity.as_markdown(comparisons)
-    if with_meter:
-        with ui.step("local", "holding the meter against the model") as step:
-            for reading in fidelity_meter.measure_here(repeats):
-                readings.append(reading)
-                step.update(reading.case.words, len(readings), fidelity_meter.COUNT)
-            step.update(f"{len(readings)} readings: {fidelity_meter.write(readings, folder)}")
-        table += "\n" + fidelity_meter.as_markdown(readings)
-    if as_json:
-        print_json(
-            {
-                "model": [comparison.to_json() for comparison in comparisons],
-                "meter": [reading.to_json() for reading in readings],
-            }
-        )
-    else:
-        typer.echo(table)
+    checkout = assets.checkout()
+    if checkout is None:
+        raise UserError("there are no measured curves here: run this in a clone of the repository")
+    options = [*(["--meter"] if with_meter else []), *(["--json"] if as_json else [])]
+    # -P: a folder `tools` of the user's is another one
+    program = [sys.executable, "-P", "-m", "tools.fidelity", *options]
+    program += ["--output", str(folder), "--repeats", str(repeats)]
+    places = os.pathsep.join((str(checkout), str(checkout / "harness")))
+    os.execve(  # noqa: S606 - no shell is the point
+        sys.executable, program, {**os.environ, "PYTHONPATH": places}
+    )
 
 
 def _running() -> LocalServer:

@@ -1,17 +1,29 @@
-"""What nobody foresaw: one line, where the traceback is, and a status that no SLO has."""
+"""What goes wrong: one line, where the traceback is if nobody foresaw it, and a status."""
 
 from __future__ import annotations
 
 import traceback
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
-from typer.exceptions import TyperException
 
 from lambda_dyno.cli.support import project
-from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError, brief, told
+from lambda_dyno.core.errors import (
+    EXIT_STEP_FAILED,
+    DynoError,
+    StepError,
+    UserError,
+    brief,
+    told,
+)
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
+
+# What every error of a command line is; releases of typer name it, and keep it, differently.
+MISUSE: type[Exception] = next(
+    kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "format_message")
+)
 
 
 class Commands(TyperGroup):
@@ -34,12 +46,15 @@ class UnforeseenError(Exception):
 
 
 def tell(error: Exception, ui: Ui) -> int:
-    """Say what happened in one line, keep the traceback in a file, and return the exit status.
+    """Say what went wrong in one line, and return the exit status.
 
     Args:
-        error: What nobody handled.
+        error: What nobody handled. Unless it was raised on purpose, its traceback goes to a file.
         ui: Where to say it.
     """
+    if isinstance(error, DynoError):
+        ui.error(str(error), error.hint if isinstance(error, StepError) else "")
+        return error.exit_code
     cause = error.__cause__ if isinstance(error, UnforeseenError) and error.__cause__ else error
     if isinstance(cause, OSError) and cause.strerror:  # the machine's doing, not ours
         kept = _kept(cause)
@@ -52,11 +67,11 @@ def tell(error: Exception, ui: Ui) -> int:
     return EXIT_STEP_FAILED
 
 
-def tell_misuse(error: TyperException, ui: Ui) -> int:
+def tell_misuse(error: Any, ui: Ui) -> int:
     """Say in one line what is wrong with a command line, and return the exit status.
 
     Args:
-        error: What typer says. Without any command it says nothing, and has shown the help.
+        error: A `MISUSE`. Without any command it says nothing, and has shown the help.
         ui: Where to say it.
     """
     parameter = getattr(error, "param", None)
@@ -67,7 +82,7 @@ def tell_misuse(error: TyperException, ui: Ui) -> int:
     if text:
         command = context.command_path if context else "dyno"
         ui.error(f"{brief(' '.join(text.split()), most=300)} (see {command} --help)")
-    return error.exit_code
+    return int(error.exit_code)
 
 
 def _kept(error: BaseException) -> str:

@@ -1,8 +1,8 @@
-"""New sandboxes for every block: a version published for it, and the alias moved there.
+"""New execution environments for every block: a version is published, and the alias moved there.
 
-A function without an alias is invoked by the version's number. Sandboxes belong to a published
-version. One whose configuration differs in nothing but the description is the same function, and
-has none yet.
+A function without an alias is invoked by the version's number. Execution environments belong to
+a published version. One whose configuration differs in nothing but the description is the same
+function, and has none yet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KNOWN_S = 30.0
 _POLL_S = 0.2
 
 
-class Sandboxes:
+class FreshEnvironments:
     """The sandboxes of a function's newest version; `renewable` makes one and puts all back.
 
     Args:
@@ -111,9 +111,9 @@ _EAGER = {"Delay": 0.2, "MaxAttempts": 600}
 
 
 @contextmanager
-def renewable(client: Any, name: str, alias: str, payload: Any) -> Iterator[Sandboxes]:
+def renewable(client: Any, name: str, alias: str, payload: Any) -> Iterator[FreshEnvironments]:
     """Hold a function whose sandboxes can be renewed; it is as it was afterwards."""
-    found = Sandboxes(client, name, alias, payload)
+    found = FreshEnvironments(client, name, alias, payload)
     try:
         yield found
     except BaseException:

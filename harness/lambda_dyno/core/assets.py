@@ -11,10 +11,15 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[1]  # lambda_dyno/
 
 
+def checkout() -> Path | None:
+    """Return the clone of this project that the package is part of; None if it was installed."""
+    folder = _PACKAGE.parents[1]
+    return folder if (folder / "envs" / "_tuner").is_dir() else None
+
+
 def root() -> Path:
     """Return the folder that holds envs/_tuner, modules/, lambda/power_tuner and postman/."""
-    checkout = _PACKAGE.parents[1]
-    return checkout if (checkout / "envs" / "_tuner").is_dir() else _PACKAGE / "assets"
+    return checkout() or _PACKAGE / "assets"
 
 
 def tuner_sources(project: Path) -> Path:

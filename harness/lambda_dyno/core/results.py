@@ -151,12 +151,12 @@ class SmokeFailure:
 
 @dataclass(frozen=True, slots=True)
 class SmokeResult:
-    """Outcome of the smoke collection, counted as Newman's command line counts.
+    """Outcome of the smoke collection, counted as Postman's own command line counts.
 
     Attributes:
         requests: With those that scripts send.
         assertions: With those that are skipped.
-        failures: What Newman counts as failed.
+        failures: What counts as failed.
         skipped: Assertions that the collection leaves out (`pm.test.skip`).
     """
 
@@ -279,6 +279,20 @@ class Verdict:
 
     outcome: Outcome
     checks: tuple[Check, ...]
+
+    @classmethod
+    def of(cls, checks: Iterable[Check]) -> Verdict:
+        """Make the verdict of checks: as bad as the worst; without any it is open."""
+        every = tuple(checks)
+        return cls(overall(check.outcome for check in every), every)
+
+
+def overall(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return `fail` if any is, `pass` if all are and there are some, else `inconclusive`."""
+    found = set(outcomes)
+    if "fail" in found:
+        return "fail"
+    return "pass" if found == {"pass"} else "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)

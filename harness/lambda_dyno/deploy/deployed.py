@@ -6,38 +6,19 @@ Terraform nor more permissions than to read one object.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
 from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
-from lambda_dyno.emulator import server
-from lambda_dyno.state import account_bucket
-
-
-def account_of(project: Path, env: Env) -> accounts.Account:
-    """Return the account that an environment is in.
-
-    Raises:
-        UserError: There are no credentials, or no embedded AWS runs.
-    """
-    settings = env.settings.environment
-    if not settings.emulated or os.environ.get("AWS_ENDPOINT_URL"):
-        return accounts.connect(settings.region)
-    running = server.status(server.project_home(project))
-    if running is None:
-        raise UserError(
-            f"envs/{env.name} is deployed on the embedded AWS, and none is running: "
-            "dyno local start"
-        )
-    return accounts.embedded(running.environment(), running.account_id, running.region)
+from lambda_dyno.environments import account_bucket
+from lambda_dyno.terraform.outputs import flat
 
 
 def folder_of(project: Path, env: Env, account: accounts.Account) -> Path:
@@ -108,7 +89,7 @@ def _outputs(text: str, backend: Mapping[str, str]) -> dict[str, Any]:
     """Return the outputs in a state's text; none if it is empty."""
     try:
         state = parse_json(text or "{}", "state")
-        return {name: row["value"] for name, row in (state.get("outputs") or {}).items()}
+        return flat({name: row["value"] for name, row in (state.get("outputs") or {}).items()})
     except (AttributeError, KeyError, TypeError, UnreadableError) as error:
         where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
         raise UserError(f"{where}: not a state of Terraform: {error}") from error
@@ -128,5 +109,5 @@ def _object(account: accounts.Account, backend: dict[str, str]) -> str:
     except botocore.exceptions.ClientError as error:
         raise UserError(
             f"the state s3://{backend['bucket']}/{backend['key']} cannot be read: "
-            f"{error.response['Error']['Code']}"
+            f"{errors.code(error)}"
         ) from error

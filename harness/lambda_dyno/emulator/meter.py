@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from lambda_dyno.core.files import named
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError, read_object
+from lambda_emulator.calibrate import Calibration
 
 Mode = Literal["felt", "reported"]
 """`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
@@ -32,12 +33,20 @@ def set_aws_latency(home: Path, source: AwsLatency) -> None:
     _update(home, {"aws_latency": source})
 
 
-def set_cpu_factors(home: Path, factors: Mapping[str, float]) -> None:
-    """Set the CPU time that AWS takes for one of this machine, per architecture.
+def calibrate(home: Path, found: Calibration) -> None:
+    """Let the meter of the server in `home` count CPU time in AWS's, from the next invocation on.
 
-    Holds from the next invocation on.
+    Raises:
+        StepError: The machine was too busy to tell how fast it is.
     """
-    _update(home, {"cpu_factor": dict(factors)})
+    if not found.steady:
+        raise StepError(
+            "local",
+            f"this machine's speed varied by {found.variation:.0%} while it was measured",
+            hint="end what else runs, and calibrate again",
+        )
+    home.mkdir(parents=True, exist_ok=True)
+    _update(home, {"cpu_factor": found.factors})
 
 
 def inherit_cpu_factors(home: Path, from_home: Path) -> None:
@@ -79,7 +88,5 @@ def _read(home: Path) -> dict[str, Any]:
 
 
 def _update(home: Path, changes: dict[str, Any]) -> None:
-    draft = home / "meter.json.new"
-    with named(home / "meter.json"):
-        draft.write_text(json.dumps(_read(home) | changes, indent=2) + "\n")
-    draft.replace(home / "meter.json")  # workers read the old or the new one, never a half
+    # in one step: workers read the old or the new one, never a half
+    write_atomically(home / "meter.json", json.dumps(_read(home) | changes, indent=2) + "\n")

@@ -2,7 +2,7 @@
 
 Everything about one server lives in a folder that the caller gives, its `home`:
 
-- `server.json`: where it listens, which processes it is, and its secret; for its user only;
+- `server.json`: where it listens, which processes it is, and its secret (`server_state`);
 - `server.log`: what it printed;
 - `tmp/`: its temporary files, the code of its Lambda workers included; removed by `stop`;
 - `meter.json`: settings of the Lambda meter (see `emulator.meter`).
@@ -23,27 +23,22 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import lambda_emulator
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import lock_file
 from lambda_dyno.core.private import make_folder
-from lambda_dyno.core.reading import UnreadableError, read_object
 from lambda_dyno.core.regions import is_region
-from lambda_dyno.emulator import meter, supervisor
+from lambda_dyno.emulator import installation, meter, server_state, supervisor
 from lambda_dyno.emulator.loopback import HOST, check_port, free_port, port_in_use
+from lambda_dyno.emulator.server_state import ACCOUNT_CONCURRENCY, UNCHECKED, ServerState
 from lambda_dyno.emulator.worker_shims import node_environment, python_environment
-from lambda_dyno.processes.identity import identity, is_alive
+from lambda_dyno.processes.identity import identity
 
 DEFAULT_ACCOUNT = "000000000000"
-# pragma: allowlist nextline secret: of servers that older versions started, which check none
-UNCHECKED = "test"
-ACCOUNT_CONCURRENCY = 10  # a new AWS account's; each environment is a process here
 MOST_CONCURRENCY = 1000  # AWS's own default quota
-STATE_FILE = "server.json"
 # -P: the modules beside the file are not the server's
 PROGRAM = ("-P", str(Path(lambda_emulator.__file__).with_name("front.py")))
 
@@ -83,7 +78,7 @@ class LocalServer:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, str | int]:
         """Return what `dyno local start --json` prints."""
         return {
             "endpoint": self.endpoint,
@@ -91,36 +86,6 @@ class LocalServer:
             "account_id": self.account_id,
             "region": self.region,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What `server.json` holds."""
-
-    endpoint: str
-    port: int
-    account_id: str
-    region: str
-    pid: int
-    identity: str
-    supervisor_pid: int
-    supervisor_identity: str
-    owner_pid: int | None
-    owner_identity: str | None
-    # From here on with defaults: a server that an older version started must be found, and ended.
-    account_concurrency: int = ACCOUNT_CONCURRENCY
-    secret: str = field(default=UNCHECKED, repr=False)
-
-    @property
-    def running(self) -> bool:
-        return is_alive(self.pid, self.identity)
-
-    @property
-    def orphaned(self) -> bool:
-        """Whether its owner is gone: its supervisor is about to end it."""
-        return self.owner_pid is not None and not is_alive(
-            self.owner_pid, self.owner_identity or ""
-        )
 
 
 def project_home(project: Path) -> Path:
@@ -170,6 +135,7 @@ def start(
             return _as_asked(running, port, account_concurrency)
         if port is not None:
             check_port(port)
+        python = installation.python()
         make_folder(home)
     except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError
         why = getattr(error, "strerror", None) or "it is a link to itself"
@@ -182,8 +148,17 @@ def start(
         meter.start_afresh(home)
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
-            environment = _server_environment(home, chosen, region, account_id, limit)
-            state = _launch(home, chosen, region, account_id, owner_pid, environment, program)
+            wanted = ServerState(
+                endpoint=f"http://{HOST}:{chosen}",
+                port=chosen,
+                account_id=account_id,
+                region=region,
+                owner_pid=owner_pid,
+                owner_identity=None if owner_pid is None else identity(owner_pid),
+                account_concurrency=limit,
+                secret=secrets.token_hex(32),
+            )
+            state = _launch(home, wanted, python, program)
             if _wait_until_healthy(state, deadline_s):
                 return _server(state, home)
             tail = log_tail(home, 20)
@@ -197,13 +172,13 @@ def start(
     raise StepError(
         "local",
         f"The embedded AWS did not come up within {deadline_s:g} s. Its log ends:\n{tail}",
-        hint=f"The whole log is {home / 'server.log'}",
+        hint=f"The whole log is {supervisor.log_of(home)}",
     )
 
 
 def status(home: Path) -> LocalServer | None:
     """Return the server that runs in `home`, or None if there is none (any more)."""
-    state = _read_state(home)
+    state = server_state.read(home)
     if state is None or not state.running or state.orphaned:
         return None
     return _server(state, home.resolve())
@@ -223,11 +198,11 @@ def stop(home: Path) -> bool:
 
 def let_go(home: Path) -> None:
     """Let the server of `home` go on when the process is gone that it was started for."""
-    state = _read_state(home)
-    if state is not None and is_alive(state.supervisor_pid, state.supervisor_identity):
+    state = server_state.read(home)
+    if state is not None and state.supervised:
         with contextlib.suppress(ProcessLookupError):
             os.kill(state.supervisor_pid, signal.SIGUSR1)
-            _write_state(home, replace(state, owner_pid=None, owner_identity=None))
+            server_state.write(home, replace(state, owner_pid=None, owner_identity=None))
 
 
 def is_abandoned(home: Path) -> bool:
@@ -235,16 +210,16 @@ def is_abandoned(home: Path) -> bool:
 
     Its supervisor was killed, too; `stop` does what is left to do.
     """
-    state = _read_state(home)
+    state = server_state.read(home)
     if state is None:
-        return (home / "tmp").is_dir()
-    return not is_alive(state.supervisor_pid, state.supervisor_identity)
+        return supervisor.temp_of(home).is_dir()
+    return not state.supervised
 
 
 def log_tail(home: Path, lines: int) -> str:
     """Return the last lines of the server's log; empty if there is none."""
     try:
-        text = (home / "server.log").read_text(errors="replace")
+        text = supervisor.log_of(home).read_text(errors="replace")
     except FileNotFoundError:
         return ""
     return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
@@ -283,43 +258,20 @@ def check_concurrency(limit: int) -> int:
     return limit
 
 
-def _launch(
-    home: Path,
-    port: int,
-    region: str,
-    account_id: str,
-    owner_pid: int | None,
-    environment: dict[str, str],
-    program: Sequence[str],
-) -> _State:
+def _launch(home: Path, wanted: ServerState, python: Path, program: Sequence[str]) -> ServerState:
     """Start supervisor and server; the supervisor writes down which processes they are."""
-    temp = home / "tmp"
+    temp = supervisor.temp_of(home)
     temp.mkdir(mode=0o700, exist_ok=True)
-    known: dict[str, Any] = {
-        "endpoint": f"http://{HOST}:{port}",
-        "port": port,
-        "account_id": account_id,
-        "region": region,
-        "owner_pid": owner_pid,
-        "owner_identity": identity(owner_pid) if owner_pid is not None else None,
-        "account_concurrency": int(environment["LAMBDA_ACCOUNT_CONCURRENCY"]),
-        "secret": environment["DYNO_SECRET"],
-    }
-    orders: dict[str, Any] = {
-        "command": [sys.executable, *program],
-        "environment": environment,
-        "log": str(home / "server.log"),
-        "temp": str(temp),
-        "state_file": str(home / STATE_FILE),
-        "state": known,
-        "owner_pid": owner_pid,
-        "owner_identity": known["owner_identity"],
-    }
-    (home / "server.log").write_bytes(b"")
+    orders = supervisor.Orders(
+        command=[str(python), *program],
+        environment=_server_environment(home, wanted, python),
+        home=str(home),
+        state=asdict(wanted),
+    )
     package_root = str(Path(__file__).resolve().parents[2])
     completed = subprocess.run(
-        [sys.executable, "-m", "lambda_dyno.emulator.supervisor"],
-        input=json.dumps(orders),
+        [sys.executable, "-m", supervisor.__name__],
+        input=json.dumps(asdict(orders)),
         env=_safe_environment() | {"PYTHONPATH": package_root, "HOME": str(temp)},
         cwd=home,
         capture_output=True,
@@ -327,36 +279,33 @@ def _launch(
         timeout=30,
         check=False,
     )
-    try:
-        processes = json.loads(completed.stdout)
-    except json.JSONDecodeError:
+    state = server_state.read(home)
+    if state is None:
         said = completed.stderr.strip().splitlines() or ["its supervisor says nothing"]
-        raise StepError("local", f"The embedded AWS could not be started: {said[-1]}") from None
-    return _State(**known, **processes)
+        raise StepError("local", f"The embedded AWS could not be started: {said[-1]}")
+    return state
 
 
-def _server_environment(
-    home: Path, port: int, region: str, account_id: str, account_concurrency: int
-) -> dict[str, str]:
+def _server_environment(home: Path, wanted: ServerState, python: Path) -> dict[str, str]:
     """Return the server's whole environment; its Lambda workers inherit it, but for the secret.
 
     Nothing of the caller's AWS_* or PYTHON* gets in: the server must not find real credentials.
     """
-    temp = str(home / "tmp")
+    temp = str(supervisor.temp_of(home))
     return (
         _safe_environment()
         | node_environment(home)
-        | python_environment(home)
+        | python_environment(home, python)
         | {
             "AUTH": "true",  # IAM is enforced
             "BIND_HOST": HOST,
-            "GATEWAY_PORT": str(port),
+            "GATEWAY_PORT": str(wanted.port),
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
-            "MINISTACK_ACCOUNT_ID": account_id,
+            "MINISTACK_ACCOUNT_ID": wanted.account_id,
             "MINISTACK_HOST": HOST,
-            "MINISTACK_REGION": region,
-            "LAMBDA_ACCOUNT_CONCURRENCY": str(account_concurrency),
+            "MINISTACK_REGION": wanted.region,
+            "LAMBDA_ACCOUNT_CONCURRENCY": str(wanted.account_concurrency),
             # no Docker daemon: MiniStack would look for its own containers there and remove them
             "DOCKER_HOST": f"unix://{temp}/no-docker.sock",
             "HOME": temp,
@@ -365,7 +314,7 @@ def _server_environment(
             "LANG": "en_US.UTF-8",  # as in AWS Lambda
             "PYTHONUNBUFFERED": "1",
             "DYNO_METER": str(home / "meter.json"),
-            "DYNO_SECRET": secrets.token_hex(32),
+            "DYNO_SECRET": wanted.secret,
         }
     )
 
@@ -374,7 +323,7 @@ def _safe_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _SAFE_VARIABLES if name in os.environ}
 
 
-def _wait_until_healthy(state: _State, deadline_s: float) -> bool:
+def _wait_until_healthy(state: ServerState, deadline_s: float) -> bool:
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
         if _answers(state.endpoint) and state.running and _listens(state):
@@ -395,7 +344,7 @@ def _answers(endpoint: str) -> bool:
         return False
 
 
-def _listens(state: _State) -> bool:
+def _listens(state: ServerState) -> bool:
     """Tell whether it is this very server that listens, and not one that won the port."""
     import psutil
 
@@ -407,35 +356,31 @@ def _listens(state: _State) -> bool:
     return False
 
 
-def _end(state: _State, home: Path) -> None:
+def _end(state: ServerState, home: Path) -> None:
     """End server, workers and supervisor; each only if it still is the process we started."""
-    if is_alive(state.supervisor_pid, state.supervisor_identity):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(state.supervisor_pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_DEADLINE_S
-        while time.monotonic() < deadline:
-            if not is_alive(state.supervisor_pid, state.supervisor_identity):
-                break
-            time.sleep(0.02)
-    if is_alive(state.supervisor_pid, state.supervisor_identity):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(state.supervisor_pid, signal.SIGKILL)
-    supervisor.end_server(state.pid, state.identity, home / "tmp")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if state.supervised:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(state.supervisor_pid, number)
+            deadline = time.monotonic() + _STOP_DEADLINE_S
+            while state.supervised and time.monotonic() < deadline:
+                time.sleep(0.02)
+    supervisor.end_server(state.pid, state.identity, home)
 
 
 def _end_last(home: Path) -> bool:
     """End the server of `home` if there is one, and remove what it left; tell whether it ran."""
-    state = _read_state(home)
+    state = server_state.read(home)
     was_running = state is not None and state.running
     if state is not None:
         _end(state, home)
     else:
-        supervisor.end_server(-1, "", home / "tmp")
-    (home / STATE_FILE).unlink(missing_ok=True)
+        supervisor.end_server(0, "", home)
+    server_state.file_of(home).unlink(missing_ok=True)
     return was_running
 
 
-def _server(state: _State, home: Path) -> LocalServer:
+def _server(state: ServerState, home: Path) -> LocalServer:
     return LocalServer(
         endpoint=state.endpoint,
         pid=state.pid,
@@ -460,28 +405,6 @@ def _as_asked(running: LocalServer, port: int | None, concurrency: int | None) -
             "stop it first (dyno local stop), or leave the concurrency out"
         )
     return running
-
-
-def _write_state(home: Path, state: _State) -> None:
-    content = {name: getattr(state, name) for name in _State.__slots__}
-    supervisor.write_private(home / STATE_FILE, content)
-
-
-def _read_state(home: Path) -> _State | None:
-    try:
-        content = read_object(home / STATE_FILE)
-    except UnreadableError:
-        return None
-    # Imported here: most often there is no server to read of.
-    from pydantic import TypeAdapter, ValidationError
-
-    known = {each.name for each in fields(_State)}
-    try:
-        return TypeAdapter(_State).validate_python(
-            {name: value for name, value in content.items() if name in known}
-        )
-    except ValidationError:
-        return None  # not ours
 
 
 @contextlib.contextmanager

@@ -9,46 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import lambda_emulator
 from lambda_dyno.core.files import named
 
-METER_PATH = Path(lambda_emulator.__file__).parent / "meter_path"
+_EMULATOR = Path(lambda_emulator.__file__).parent
+METER_PATH = _EMULATOR / "meter_path"
 NODE_METER = METER_PATH / "node" / "meter.js"
-
-_NODE = """#!/bin/sh
-# Runs Node.js with the Lambda meter if it is a Lambda worker; see emulator/worker_shims.py
-case "$1" in
-*/_worker.js)
-  case "$NODE_OPTIONS" in
-  *"$DYNO_NODE_METER"*) ;;
-  *)
-    NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require \\"$DYNO_NODE_METER\\""
-    export NODE_OPTIONS
-    ;;
-  esac
-  ;;
-esac
-exec "$DYNO_NODE" "$@"
-"""
-
-_PYTHON = """#!/bin/sh
-# Runs Python with the Lambda meter if it is a Lambda worker; see emulator/worker_shims.py
-case "$1" in
-*/_worker.py)
-  case ":$PYTHONPATH:" in
-  *":$DYNO_METER_PATH:"*) ;;
-  *)
-    PYTHONPATH="$DYNO_METER_PATH${PYTHONPATH:+:$PYTHONPATH}"
-    export PYTHONPATH
-    ;;
-  esac
-  ;;
-esac
-exec "$DYNO_PYTHON" "$@"
-"""
 
 
 def node_environment(home: Path) -> dict[str, str]:
@@ -61,7 +29,7 @@ def node_environment(home: Path) -> dict[str, str]:
     node = shutil.which("node")
     if node is None:
         return {}
-    shim = _write(home, "node", _NODE)
+    shim = _copied(home, "node")
     path = os.environ.get("PATH", os.defpath)
     return {
         "PATH": f"{shim.parent}{os.pathsep}{path}",
@@ -71,25 +39,29 @@ def node_environment(home: Path) -> dict[str, str]:
     }
 
 
-def python_environment(home: Path) -> dict[str, str]:
+def python_environment(home: Path, python: Path) -> dict[str, str]:
     """Return the variables with which the server's Python workers get the meter.
 
     The embedded AWS starts them with its own `sys.executable`; the meter's `sitecustomize` sets
     that to DYNO_PYTHON_SHIM as the server starts.
+
+    Args:
+        home: Of the server.
+        python: What runs the server, and its workers.
     """
     return {
         "PYTHONPATH": str(METER_PATH),
         "DYNO_METER_PATH": str(METER_PATH),
-        "DYNO_PYTHON": sys.executable,
-        "DYNO_PYTHON_SHIM": str(_write(home, "python", _PYTHON)),
+        "DYNO_PYTHON": str(python),
+        "DYNO_PYTHON_SHIM": str(_copied(home, "python")),
     }
 
 
-def _write(home: Path, name: str, script: str) -> Path:
-    folder = home / "bin"
-    folder.mkdir(exist_ok=True)
-    shim = folder / name
+def _copied(home: Path, name: str) -> Path:
+    """Copy a script into a folder of its own, as a program, which a wheel's files may not be."""
+    shim = home / "bin" / name
+    shim.parent.mkdir(exist_ok=True)
     with named(shim):
-        shim.write_text(script)
+        shutil.copyfile(_EMULATOR / "shims" / name, shim)
     shim.chmod(0o755)
     return shim

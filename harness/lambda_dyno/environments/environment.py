@@ -6,7 +6,6 @@ state is kept until looking has shown that nothing is left, and what is left is 
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,16 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.files import named, write_atomically
+from lambda_dyno.core.files import named, write_json
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.emulator import server
-from lambda_dyno.resources import leftovers
+from lambda_dyno.environments import leftovers, state_recovery
+from lambda_dyno.environments.own_state import OwnState
+from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.state import state_recovery
-from lambda_dyno.state.own_state import OwnState
-from lambda_dyno.state.state_bucket import StateBucket
 from lambda_dyno.terraform import provider, root_module, root_override, toolchain
 from lambda_dyno.terraform.command import Change, Terraform, TerraformError
 from lambda_dyno.terraform.packages import Package
@@ -89,13 +87,18 @@ class Environment:
 
     Attributes:
         folder: The run's folder.
-        account: Where it is.
+        target: Where it is.
         toolchain: Terraform to work with.
     """
 
     folder: RunFolder
-    account: Account
+    target: Target
     toolchain: Toolchain
+
+    @property
+    def account(self) -> Account:
+        """The account that it is in."""
+        return self.target.account
 
     @property
     def root(self) -> Path:
@@ -219,7 +222,7 @@ class Environment:
             TerraformError: There is no plan.
         """
         region = self.account.region
-        alone = self.folder.embedded_home is not None
+        alone = self.target.is_embedded
         name_prefix = "" if alone else self.folder.read_lease().name_prefix
         key = state_recovery.hash_of_root(self.folder.terraform, region)
         known = self.toolchain.lock.with_name("planned-roots") / key
@@ -312,7 +315,7 @@ class Environment:
         What was made and is not in it, `verify` finds.
         """
         if not lease.backend:
-            state_recovery.mend(self.root / "terraform.tfstate", say)
+            state_recovery.restore_from_backup(self.root / "terraform.tfstate", say)
         content = self._content_of_state(lease.backend)
         return (
             state_recovery.is_empty(content) and not (self.root / state_recovery.ERRORED).is_file()
@@ -354,7 +357,7 @@ class Environment:
         copy.touch(mode=0o600)
         with named(copy):
             copy.write_text(state, encoding="utf-8")
-        return state_recovery.bare_root(self.folder.terraform, copy, version=provider.RANGE)
+        return state_recovery.destroy_only_root(self.folder.terraform, copy, version=provider.RANGE)
 
     def _is_foreign(self, say: Say) -> bool:
         if self._state.is_own():
@@ -446,7 +449,7 @@ class Environment:
     ) -> None:
         terraform = self._terraform(root)
         if not backend.get("bucket"):
-            state_recovery.mend(self.root / "terraform.tfstate", say)
+            state_recovery.restore_from_backup(self.root / "terraform.tfstate", say)
         self._init(terraform, root, backend)
         if backend.get("bucket"):  # of a copy of what is there, the lock is ours
             self._release_dead_lock(say)
@@ -461,7 +464,7 @@ class Environment:
 
     def _bare_root(self, root: Path) -> tuple[Path, dict[str, str]]:
         """Return a root and its backend for the local state of a root that cannot be used."""
-        return state_recovery.bare_root(
+        return state_recovery.destroy_only_root(
             self.folder.terraform,
             root / "terraform.tfstate",
             version=provider.of_root(root),
@@ -477,7 +480,7 @@ class Environment:
         lock = bucket.lock(lease) if bucket else None
         if bucket is None or lock is None:
             return
-        if state_recovery.is_dead(lock, lease, self.folder.terraform, datetime.now(UTC)):
+        if state_recovery.owner_is_dead(lock, lease, self.folder.terraform, datetime.now(UTC)):
             say(f"releasing the lock of a dead owner on the state: {lock.text}")
             bucket.release(lock)
 
@@ -517,13 +520,10 @@ class Environment:
 
     def _why_gone(self) -> str:
         """Return why there is nobody to ask: the embedded AWS has ended. Empty: there is."""
-        home = self.folder.embedded_home
-        if home is None or server.status(home) is not None:
-            return ""
-        return "the embedded AWS has ended, and everything in it"
+        return "" if self.target.alive() else "the embedded AWS has ended, and everything in it"
 
     def _write_variables(self, name: str, values: dict[str, Any]) -> None:
-        write_atomically(self.root / name, json.dumps(values, indent=2) + "\n")
+        write_json(self.root / name, values)
 
 
 class _UnusableRootError(Exception):

@@ -113,7 +113,7 @@ def load_result(request: pytest.FixtureRequest, dyno_environment: DynoEnvironmen
     session = _session_of(request, dyno_environment, "load")
     with as_sentence():
         settings = settings_of_test(request.node, session.env.settings)
-        if not session.run.why_not("smoke") and not session.smoke().passed:
+        if not session.why_not("smoke") and not session.smoke().passed:
             raise sentence(
                 f"not loaded: the API does not answer as it should. {session.smoke().first_failure}"
             )
@@ -185,7 +185,7 @@ def _session_of(
 ) -> GateSession:
     """Return the session of a test, and note in its report which environment it measured."""
     session = request.config.stash[SESSION]
-    if step and (reason := session.run.why_not(step)):
+    if step and (reason := session.why_not(step)):
         pytest.skip(reason)
     facts = {
         "dyno.env": session.options.env,

@@ -13,7 +13,6 @@ Fixtures: `dyno_environment`, `smoke_result`, `tuning_result`, `load_result`, `s
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +37,7 @@ from lambda_dyno.plugin.fixtures import (
 if TYPE_CHECKING:
     # Every session of a project that has this plugin installed imports this module.
     from lambda_dyno.core.progress import Ui
-    from lambda_dyno.plugin.session import GateOptions
+    from lambda_dyno.plugin.options import GateOptions
     from lambda_dyno.plugin.workers import Workers
 
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -81,14 +80,18 @@ def pytest_load_initial_conftests(
     """
     _take_for_values(early_config, args)
     yield
-    taken = []
+    taken = _option_names(parser)
     for name, spelling in _OPTIONS.items():
-        again = {**spelling, "help": f"short for --dyno-{name}"}
-        try:
+        if f"--{name}" not in taken:
+            again = {**spelling, "help": f"short for --dyno-{name}"}
             _group(parser).addoption(f"--{name}", dest=_destination(name), **again)
-        except (ValueError, argparse.ArgumentError):
-            taken.append(name)
-    early_config.stash[_NOT_OURS] = taken
+    early_config.stash[_NOT_OURS] = [name for name in _OPTIONS if f"--{name}" in taken]
+
+
+def _option_names(parser: pytest.Parser) -> set[str]:
+    """Return all options that there are; pytest tells nobody, and looks itself from 9.1 on."""
+    groups = [parser._anonymous, *parser._groups]
+    return {name for group in groups for option in group.options for name in option.names()}
 
 
 def _take_for_values(config: pytest.Config, args: Sequence[str]) -> None:
@@ -149,7 +152,7 @@ def _progress(config: pytest.Config, worker: str) -> Ui | None:
 
 
 def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
-    from lambda_dyno.emulator import shared as gate_shared
+    from lambda_dyno.aws import shared_emulator as gate_shared
     from lambda_dyno.plugin.workers import Workers
 
     gate_shared.clear_away(options.runs_folder)
@@ -161,7 +164,7 @@ def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
 
 def _options_of(config: pytest.Config) -> GateOptions:
     """Return what command line and pytest-xdist say of this process."""
-    from lambda_dyno.plugin.session import GateOptions
+    from lambda_dyno.plugin.options import GateOptions
 
     project = _project(config, config.getoption("dyno_env"))
     run_dir = config.getoption("dyno_run_dir")

@@ -6,13 +6,10 @@ settings, and the environment is taken down at the end whatever happened (`close
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
 from lambda_dyno.compare import baseline
@@ -25,7 +22,6 @@ from lambda_dyno.core.config import (
     with_overrides,
 )
 from lambda_dyno.core.errors import DynoError, UserError
-from lambda_dyno.core.files import lock_file, write_atomically
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import (
     Check,
@@ -35,56 +31,15 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
-from lambda_dyno.emulator import server
-from lambda_dyno.emulator import shared as gate_shared
-from lambda_dyno.gates.slo import DEPLOYED, overall
+from lambda_dyno.gates.slo import DEPLOYED
 from lambda_dyno.load.rounds import LoadSeries
-from lambda_dyno.run import lifecycle
+from lambda_dyno.plugin.options import GateOptions, shared_target
+from lambda_dyno.plugin.turn_lock import TurnLock
+from lambda_dyno.run import api, build, lifecycle, prepare
 from lambda_dyno.run.run import Run
+from lambda_dyno.run.steps import compare, smoke, tune, up
+from lambda_dyno.run.steps import load as load_step
 from lambda_dyno.runs.run_folder import check_place
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """What the command line, and pytest-xdist, say of this process.
-
-    Attributes:
-        project: Folder that holds `envs/`.
-        env: The environment's name.
-        keep: Whether the environment stays.
-        runs_folder: Folder of all runs.
-        worker: Of pytest-xdist, such as "gw1"; empty without it.
-        shared: Folder of what the workers of a session share; None without workers.
-        owner_pid: Process that a shared embedded AWS ends with.
-        workers: How many there are.
-        baseline: What to compare with; empty for what `[regression]` names, if anything.
-    """
-
-    project: Path
-    env: str
-    keep: bool
-    runs_folder: Path
-    worker: str = ""
-    shared: Path | None = None
-    owner_pid: int | None = None
-    workers: int = 1
-    baseline: str = ""
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """Settings from the command line, by "section.key"."""
-        return {"regression.baseline": self.baseline or None}
-
-    @property
-    def account_id(self) -> str:
-        """The account on a shared embedded AWS: one for each worker."""
-        number = "".join(letter for letter in self.worker if letter.isdigit())
-        return f"{int(number or 0) + 1:012d}"
-
-    @property
-    def server_home(self) -> Path | None:
-        """Home of a shared embedded AWS."""
-        return None if self.shared is None else gate_shared.server_home(self.shared)
 
 
 class GateSession:
@@ -101,6 +56,8 @@ class GateSession:
         check_place(options.runs_folder)
         baseline.of_settings(options.project, self.env, options.runs_folder)
         self._ui = ui or Ui()
+        shared = options.shared if self.env.settings.environment.emulated else None
+        self._guard = TurnLock(shared and shared / "turn.lock")
         self._stack = ExitStack()
         self._run: Run | None = None
         self._smoke: SmokeResult | None = None
@@ -121,11 +78,11 @@ class GateSession:
         Raises:
             DynoError: It failed.
         """
-        with self._quietly_side_by_side():
+        with self._guard.shared():
             self._run = self._prepare()
             self._stack.enter_context(self._run.folder.locked())
             try:
-                self._run.up(self._run.build())
+                up.step(self._run, build.step(self._run))
             except BaseException as error:
                 self._run.fail(error)
                 with lifecycle.shielded(self._ui):
@@ -142,7 +99,7 @@ class GateSession:
         if self._run is None:
             return ""
         # shielded first: an interrupt while it waits for its turn would leave the environment
-        with lifecycle.shielded(self._ui), self._quietly_side_by_side():
+        with lifecycle.shielded(self._ui), self._guard.shared():
             return self._close(keep=self.options.keep)
 
     def _close(self, *, keep: bool) -> str:
@@ -159,41 +116,28 @@ class GateSession:
 
     def _prepare(self) -> Run:
         options = self.options
-        if options.shared is not None:
-            gate_shared.announce(options.shared)
-        home = options.server_home
-        if home is not None and self._needs_embedded_aws():
-            server.start(
-                home,
-                region=self.env.settings.environment.region or "us-east-1",
-                owner_pid=None if options.keep else options.owner_pid,
-                account_concurrency=self._concurrency(),
-            )
-        return Run.prepare(
+        return prepare.prepare(
             options.project,
             options.env,
             self._ui,
             overrides=options.overrides,
             worker=options.worker,
             runs_folder=options.runs_folder,
-            server_home=home,
-            account_id=options.account_id,
+            target=shared_target(options, self.env.settings.environment),
+            guard=self._guard,
         )
 
-    def _concurrency(self) -> int:
-        each = self.env.settings.environment.account_concurrency
-        return min(server.MOST_CONCURRENCY, each * self.options.workers)
-
-    def _needs_embedded_aws(self) -> bool:
-        return self.env.settings.environment.emulated and not os.environ.get("AWS_ENDPOINT_URL")
-
     # Measurements
+
+    def why_not(self, step: str) -> str:
+        """Return why the API cannot be asked for a "smoke" or "load" test; empty: it can."""
+        return api.why_not(self.run, step)
 
     def smoke(self) -> SmokeResult:
         """Ask the API everything once, and return what holds and what does not."""
         if self._smoke is None:
-            with self._quietly_side_by_side():
-                self._smoke = self.run.try_smoke()
+            with self._guard.shared():
+                self._smoke = smoke.attempt(self.run)
         return self._smoke
 
     def tuning(self, settings: Settings) -> TuningResult:
@@ -201,13 +145,12 @@ class GateSession:
         key = _key(settings.tuning.model_dump())
         if key not in self._tunings:
             run, first = self.run, self.run.result.tuning
-            with self._quietly_side_by_side(), _with_settings(run, settings):
-                found = run.tune()
+            with self._guard.shared(), _with_settings(run, settings):
+                found = tune.step(run)
             if first is not None:  # the run's own is the first one; further ones lie beside it
-                run.result = replace(run.result, tuning=first)
-                run.save()
+                run.add(tuning=first)
                 name = f"tuning-{len(self._tunings) + 1}.json"
-                write_atomically(run.folder.path / name, json.dumps(asdict(found), indent=2) + "\n")
+                run.folder.write(name, json.dumps(asdict(found), indent=2) + "\n")
             self._tunings[key] = found
         return self._tunings[key]
 
@@ -217,8 +160,8 @@ class GateSession:
         if key not in self._series:
             count = len(self._series) + 1
             label = DEPLOYED if count == 1 else f"{DEPLOYED}-{count}"
-            with self._alone_on_this_machine():
-                self._series[key] = self.run.load_deployed(profile, label)
+            with self._guard.exclusive():
+                self._series[key] = load_step.deployed(self.run, profile, label)
         return self._series[key]
 
     def judge_load(self, load: LoadResult, limits: SloSettings) -> Verdict:
@@ -226,18 +169,16 @@ class GateSession:
         series = next((s for s in self._series.values() if s.result.label == load.label), None)
         if series is None:
             raise UserError(f"no load test {load.label!r} was made here: give load_result itself")
-        with self._alone_on_this_machine():
-            verdict = series.decide(limits, lambda found, _: self.run.keep_load(found))
-        self.run.keep_load(series.result)
+        with self._guard.exclusive():
+            verdict = series.decide(limits, lambda found, _: load_step.keep(self.run, found))
+        load_step.keep(self.run, series.result)
         return verdict
 
     def regression(self, settings: Settings) -> RegressionResult:
         """Measure the environment in turns with its baseline, once."""
         if self.run.result.regression is None:
             with _with_settings(self.run, settings):
-                self.run.compare(
-                    quietly=self._quietly_side_by_side, alone=self._alone_on_this_machine
-                )
+                compare.step(self.run)
         found = self.run.result.regression
         assert found is not None
         return found
@@ -245,33 +186,7 @@ class GateSession:
     def keep_checks(self, checks: Sequence[Check]) -> None:
         """Add what a test has held against its limits to the run's evidence."""
         before = self.run.result.verdict
-        every = (*(before.checks if before else ()), *checks)
-        self.run.keep_verdict(Verdict(outcome=overall(every), checks=every))
-
-    # Side by side with other workers
-
-    @contextmanager
-    def _quietly_side_by_side(self) -> Iterator[None]:
-        """Do something that others may do at the same time, but not while one is measured."""
-        with self._turn(fcntl.LOCK_SH):
-            yield
-
-    @contextmanager
-    def _alone_on_this_machine(self) -> Iterator[None]:
-        """Load an API that shares this machine with all other workers, so that they wait."""
-        with self._turn(fcntl.LOCK_EX):
-            yield
-
-    @contextmanager
-    def _turn(self, kind: int) -> Iterator[None]:
-        shared = self.options.shared
-        if shared is None or not self.env.settings.environment.emulated:
-            yield
-            return
-        shared.mkdir(parents=True, exist_ok=True)
-        with lock_file(shared / "turn.lock") as handle:
-            fcntl.flock(handle, kind)
-            yield
+        self.run.add(verdict=Verdict.of((*(before.checks if before else ()), *checks)))
 
 
 def settings_of(settings: Settings, markers: Mapping[str, Mapping[str, Any]], where: str) -> Any:

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.emulator import shared as gate_shared
-from lambda_dyno.run import lifecycle
+from lambda_dyno.run import ending, lifecycle
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import Lease, RunFolder, all_runs
 
@@ -103,7 +103,9 @@ class Workers:
         return problems
 
     def _leases(self) -> list[Lease]:
-        return [lease for run in self.runs() if _open(lease := run.read_lease())]
+        return [
+            lease for run in self.runs() if (lease := run.read_lease()).is_open and not lease.kept
+        ]
 
     def _working(self) -> list[Lease]:
         return [
@@ -122,19 +124,12 @@ class Workers:
         self._say(f"dyno: taking down what {lease.worker or lease.pid} left: {lease.name_prefix}")
         ui = Ui()
         try:
-            run = Run.reopen(self._project, lease.run_id, ui, runs_folder=self._runs)
+            run = Run.open(self._project, lease.run_id, ui, runs_folder=self._runs)
             with run.folder.locked(), lifecycle.shielded(ui):
                 if not run.result.error:
                     run.fail(RuntimeError("the process that it belongs to ended before its time"))
-                run.down()
-                run.report()
+                ending.down(run)
+                ending.report(run)
         except (DynoError, KeyboardInterrupt) as error:
             return f"run {lease.run_id}: {error or 'teardown was abandoned'}"
         return ""
-
-
-def _open(lease: Lease) -> bool:
-    """Whether there is, or may be, something to take down."""
-    return not lease.kept and (
-        lease.holds_resources or (lease.own_server and lease.state != "down")
-    )

@@ -41,7 +41,7 @@ class Guard:
         self._status: int | None = None
         self._sinks: dict[int, int] = {}  # the program's pipe to ours
         self._kill_at: float | None = None
-        self._signals = _signals_as_bytes()
+        self._signals = signals_as_bytes()
 
     def run(self, argv: list[str]) -> int:
         """Run the program and return its exit status, as `os.waitstatus_to_exitcode` has it."""
@@ -134,15 +134,18 @@ class Guard:
             os.killpg(self._group, number)
 
 
-def _signals_as_bytes() -> int:
+def signals_as_bytes(*more: signal.Signals) -> int:
     """Let signals show up as bytes on the returned file descriptor.
 
     Handlers, not SIG_IGN: the program would inherit that.
+
+    Args:
+        more: Signals beside those that end a process, and that a child has ended.
     """
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *more):
         signal.signal(number, lambda *_: None)
     return read_end
 

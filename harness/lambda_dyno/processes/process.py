@@ -30,8 +30,8 @@ from lambda_dyno.processes.ownership import VARIABLE, Owner
 GRACE_S = 120.0
 
 # What lets a job write to its repository, and get tokens that roles trust. Terraform's providers
-# and Newman run what a pull request, or a state that somebody wrote, brings along. It is no wall:
-# the same user can read the environment of this very process.
+# and load drivers run what a pull request, or a state that somebody wrote, brings along. It is no
+# wall: the same user can read the environment of this very process.
 FORGE_VARIABLES = (
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
@@ -126,7 +126,7 @@ def run(
         return Completed(returncode, out.text(), err.text())
 
 
-class Talk:
+class Conversation:
     """A program that is told things, line by line, while it runs."""
 
     def __init__(self, program: _Program) -> None:
@@ -150,7 +150,7 @@ def talking(
     log: Path,
     on_line: Callable[[str], None],
     end_s: float = 30.0,
-) -> Iterator[Talk]:
+) -> Iterator[Conversation]:
     """Run a program for as long as the block lasts, and as `run` does; it ends with its input.
 
     Args:
@@ -169,7 +169,7 @@ def talking(
         sink = stack.enter_context(_log(log))
         drains = [_Drain(program.stdout, sink, on_line), _Drain(program.stderr, sink, None)]
         try:
-            yield Talk(program)
+            yield Conversation(program)
             program.end_input()
             program.wait(end_s, None)
         except DeadlineError:

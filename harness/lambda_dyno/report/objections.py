@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lambda_dyno.core.config import MEMORY_MB_MAX, MEMORY_MB_MIN, Settings, parse_settings
+from lambda_dyno.core.config import Settings, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import Check, RunResult, TuningResult, Verdict
 from lambda_dyno.gates import slo
 from lambda_dyno.report import recommendation
 from lambda_dyno.report.recommendation import Step
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
 
 @dataclass(frozen=True, slots=True)

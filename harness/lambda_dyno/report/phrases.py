@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import INTERRUPTED, Check, Outcome, RunResult, Verdict
 from lambda_dyno.report import formatting
 
@@ -98,22 +99,14 @@ def verdict_lines(verdict: Verdict | None) -> tuple[VerdictLine, ...]:
     return tuple(_verdict_line(check) for check in checks)
 
 
-_TITLES = {
-    "latency_p95_ms": "Latency p95",
-    "latency_p99_ms": "Latency p99",
-    "error_ratio": "Errors",
-    "cost_per_million_usd": "Cost per million",
-    "distance_from_best": "Distance from best",
-    "cost_ratio": "Cost against the baseline",
-}
-
-
 def check_title(name: str) -> str:
     """Return what a check is called; an unknown one by its key."""
-    found = re.fullmatch(r"(p\d+)_ratio", name)
-    if found:
-        return f"{found[1]} against the baseline"
-    return _TITLES.get(name, name.replace("_", " "))
+    if name in SLO_KEYS:
+        return SLO_KEYS[name].title
+    compared = re.fullmatch(r"(p\d+|cost)_ratio", name)
+    if compared:
+        return f"{compared[1].replace('cost', 'Cost')} against the baseline"
+    return name.replace("_", " ")
 
 
 def _verdict_line(check: Check) -> VerdictLine:
@@ -127,16 +120,20 @@ def _verdict_line(check: Check) -> VerdictLine:
 
 
 def check_value(check: Check, value: float | None) -> str:
-    """Return a limit or a measured value with its unit, which the check's name ends with."""
+    """Return a limit or a measured value with its unit."""
     if value is None:
         return "not measured"
-    if check.name.endswith("_ms"):
-        return f"{formatting.milliseconds(value)} ms"
-    if check.name.endswith("_usd"):
-        return f"{formatting.usd(value)} {check.unit or 'USD'}"
-    if check.name.endswith("_ratio") or check.name == "distance_from_best":
-        return formatting.percent(value)
-    return f"{formatting.rounded(value)} {check.unit}".rstrip()
+    declared = SLO_KEYS.get(check.name)
+    unit = declared.unit if declared else "ratio" if check.name.endswith("_ratio") else check.unit
+    match unit:
+        case "ms":
+            return f"{formatting.milliseconds(value)} ms"
+        case "USD":
+            return f"{formatting.usd(value)} {check.unit or 'USD'}"
+        case "ratio":
+            return formatting.percent(value)
+        case _:
+            return f"{formatting.rounded(value)} {unit}".rstrip()
 
 
 # --- afterwards -----------------------------------------------------------------------------

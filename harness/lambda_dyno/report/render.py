@@ -10,7 +10,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from markupsafe import Markup
 
 from lambda_dyno import __version__
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.files import named
+from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.report import junit, phrases, recommendation, tables, templating
@@ -124,7 +124,7 @@ def _samples_of(result: RunResult, folder: Path) -> Samples:
         path = folder / load.samples_path
         if not load.samples_path or not path.is_file() or path.stat().st_size > _MOST_BYTES:
             continue
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, UnreadableError):
             samples[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
     return samples
 
@@ -222,10 +222,6 @@ def _when(started_at: str) -> str:
 
 
 def _write(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step."""
     # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
     data = content.encode(errors="replace") if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with named(path):
-        partial.write_bytes(data)
-        partial.replace(path)
+    write_atomically(path, data)

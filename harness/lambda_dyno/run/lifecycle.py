@@ -1,8 +1,12 @@
-"""The whole line, `dyno run`: every step in order, and teardown whatever happens."""
+"""What is around every run: signals, evidence, and a teardown whatever happens.
+
+It knows no step and no order: what a run does is given to `execute`, so a step may start a run of
+its own beside the one it belongs to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,27 +24,27 @@ from lambda_dyno.core.errors import (
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import INTERRUPTED
 from lambda_dyno.processes import interrupts, orphans
+from lambda_dyno.run import ending
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
 
 
-def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> int:
-    """Run all steps and return the exit status.
+def execute(run: Run, work: Callable[[], int], *, keep: bool) -> int:
+    """Do the work of a run and return the exit status.
 
     The environment is taken down after a failure and an interrupt too; with `keep` it
     stays. Evidence is written in every case.
 
     Args:
         run: A prepared run.
+        work: What to do before report and teardown; returns the exit status.
         keep: Whether to leave the environment standing.
-        work: What to do before report and teardown, and its exit status; None is the whole
-            line, from building to the gate.
     """
     status = EXIT_STEP_FAILED
     with run.folder.locked(), interrupts.handled(_teller(run.ui)) as signals:
         try:
             try:
-                status = work() if work else whole_line(run)
+                status = work()
             except (DynoError, KeyboardInterrupt) as error:
                 status = _note(run, error)
             except OSError as error:  # a full disk, a program that is gone: the machine's doing
@@ -57,25 +61,6 @@ def execute(run: Run, *, keep: bool, work: Callable[[], int] | None = None) -> i
             if not finish(run, keep=keep) and status in (EXIT_PASS, EXIT_SLO_MISSED):
                 status = EXIT_STEP_FAILED
     return status
-
-
-def exit_status(run: Run) -> int:
-    """Return what the verdict means for the exit status."""
-    verdict = run.result.verdict
-    if verdict is None or verdict.outcome == "fail":
-        return EXIT_SLO_MISSED
-    if verdict.outcome == "inconclusive" and run.env.settings.slo.inconclusive == "fail":
-        return EXIT_SLO_MISSED
-    return EXIT_PASS
-
-
-def _if_it_can(run: Run, step: str, do: Callable[[], object]) -> None:
-    """Ask the API, unless the environment is a function without one."""
-    reason = run.why_not(step)
-    if reason:
-        run.ui.note(f"no {step} test: {reason}")
-    else:
-        do()
 
 
 @contextmanager
@@ -104,7 +89,7 @@ def reopened(
     folder = run_folder.find(project / "runs", run_id, standing=True, tuner_only=any_state)
     with signals_raise(), folder.locked(waiting=ui.note if wait else None):
         # read under the lock: the command before may have changed everything
-        run = Run.reopen(project, folder.run_id, ui, overrides=overrides, tuner_only=any_state)
+        run = Run.open(project, folder.run_id, ui, overrides=overrides, tuner_only=any_state)
         lease = run.folder.read_lease()
         if lease.state != "up" and not any_state:
             raise UserError(
@@ -130,30 +115,10 @@ def teardown_on_failure(run: Run) -> Iterator[None]:
             with suppress(DynoError):
                 run.fail(error)
             try:
-                run.down()
+                ending.down(run)
             except (DynoError, KeyboardInterrupt) as second:
                 _say_what_is_left(run, second)
             raise
-
-
-def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
-    """Run the steps from building to the gate and return what the verdict means.
-
-    Args:
-        run: The run.
-        skip: Steps that a resumed run had finished; of the load its own tests are told apart.
-    """
-    if "up" not in skip:
-        run.up(run.build())
-    if "smoke" not in skip:
-        _if_it_can(run, "smoke", run.smoke)
-    if "tune" not in skip:
-        run.tune()
-    _if_it_can(run, "load", run.load)
-    if run.baseline is not None and "compare" not in skip:
-        run.compare()
-    run.gate()
-    return exit_status(run)
 
 
 def _note(run: Run, error: BaseException) -> int:
@@ -177,20 +142,20 @@ def finish(run: Run, *, keep: bool) -> bool:
     """
     done = True
     try:
-        run.folder.with_reserve(run.report)
+        run.folder.with_reserve(lambda: ending.report(run))
     except BaseException as error:  # whatever it is, teardown comes next
         done = False
         run.ui.error(f"no report: {error or type(error).__name__}")
     try:
         if keep and run.folder.read_lease().state == "up":
-            run.keep()
+            ending.keep(run)
         else:
-            run.down()
+            ending.down(run)
     except (DynoError, KeyboardInterrupt, OSError) as error:
         done = False
         _say_what_is_left(run, error)
     with suppress(DynoError, OSError):
-        run.refresh_report()
+        ending.refresh_report(run)
     return done
 
 

@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
-
 from lambda_dyno.core.progress import Step
-from lambda_dyno.environments.environment import OnChange
-from lambda_dyno.load.samples import LoadProgress
-from lambda_dyno.terraform.command import Change
-
-if TYPE_CHECKING:
-    from lambda_dyno.load.drivers.newman import NotReady
+from lambda_dyno.load.driver import LoadProgress, NotReady, OnProgress, OnWait
 
 
-def resources(step: Step, text: str, changes: list[str] | None = None) -> OnChange:
-    """Return what shows Terraform's progress in a step.
-
-    Args:
-        step: The step.
-        text: What it does.
-        changes: Gets a line for each resource that changes, such as "create aws_s3_object.code".
-    """
-
-    def changed(change: Change) -> None:
-        line = f"{change.action} {change.address}"
-        if changes is not None and line not in changes:  # told again when it is done
-            changes.append(line)
-        of = f" of {change.total}" if change.total else ""
-        step.update(f"{text}: {change.done}{of} resources, {line}")
-
-    return changed
-
-
-def counted(changes: Sequence[str]) -> str:
-    """Return how many resources changed, in words."""
-    return f"{len(changes)} changes" if changes else "nothing to change"
-
-
-def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
+def load(step: Step, text: str) -> OnProgress:
     """Return what shows how far a load test is."""
 
     def progressed(done: LoadProgress) -> None:
@@ -51,7 +19,7 @@ def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
     return progressed
 
 
-def readiness(step: Step) -> Callable[[NotReady], None]:
+def readiness(step: Step) -> OnWait:
     """Return what shows that an API is waited for, and what it answers."""
 
     def waiting(seen: NotReady) -> None:

@@ -8,140 +8,148 @@ Terraform, the payload, the collections. The settings are the run's own in any c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lambda_dyno.aws import accounts, target
+from lambda_dyno.aws import accounts
+from lambda_dyno.aws import target as targets
+from lambda_dyno.aws.target import NewEmulator, Target
 from lambda_dyno.compare import baseline
 from lambda_dyno.core.config import Env, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import LoadResult
-from lambda_dyno.emulator import server
 from lambda_dyno.processes import orphans
-from lambda_dyno.run import fingerprints, lifecycle, preflight
-from lambda_dyno.run.run import Run, package_names
+from lambda_dyno.run import build, ending, fingerprints, order, preflight
+from lambda_dyno.run.mode import RunMode
+from lambda_dyno.run.run import Run
+from lambda_dyno.run.steps import tune
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import executions
+from lambda_dyno.tune import client
 
 _MEASURED = ("tune", "load")
 _LOAD = "load "
 
 
-class Resumed(Run):
-    """A run that goes on. `Resumed.prepare_again`, then `pipeline.execute` with `work`.
+@dataclass
+class Resumed:
+    """A run that goes on; `prepare` makes it.
 
     Attributes:
+        run: The run.
         stands: Whether its environment still does.
     """
 
-    stands: bool = False
-
-    @classmethod
-    def prepare_again(
-        cls,
-        project: Path,
-        run_id: str,
-        ui: Ui,
-        *,
-        waiting: Callable[[str], None] | None = None,
-    ) -> Resumed:
-        """Check that a run can go on, and make it this process's.
-
-        Args:
-            project: Folder that holds `runs/`.
-            run_id: The run.
-            ui: Where progress goes.
-            waiting: Told who holds the run, to wait for it; None: not to wait.
-
-        Raises:
-            UserError: It cannot: it is not there, finished, of another kind, or in use.
-        """
-        folder = run_folder.find(project / "runs", run_id, standing=False)
-        with folder.locked(waiting=waiting):
-            lease = folder.read_lease()
-            result = result_store.read(folder)
-            _require_resumable(lease, result.verdict is not None and not result.error)
-            settings = parse_settings(lease.settings, f"runs/{run_id}/lease.json")
-            env = Env(lease.env, project / "envs" / lease.env, settings)
-            preflight.check_sources(project, env, package_names(project))
-            compared_with = baseline.of_settings(project, env, folder.path.parent)
-            tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())
-            orphans.end(orphans.find(), ui.note)
-            account, stands = _place(folder, lease)
-            lifetime = timedelta(hours=settings.environment.lifetime_hours)
-            now = datetime.now(UTC).replace(microsecond=0)
-            folder.take_over(
-                kept=False, expires_at=(now + lifetime).isoformat(), endpoint=account.endpoint
-            )
-            folder.remove_drafts()
-            folder.make_reserve()
-            run = cls(project, env, folder, account, tools, ui, result)
-            if stands:
-                run.environment.publish()  # it may stand longer now
-            run.stands = stands
-            run.baseline = compared_with
-            run.result = replace(result, error="", verdict=None, leftovers=None)
-            run.save()
-        return run
+    run: Run
+    stands: bool
 
     def work(self) -> int:
         """Do what is left of the whole line and return the exit status."""
-        done = frozenset(self.folder.progress()) - {"inputs"}
+        run = self.run
+        done = frozenset(run.folder.progress()) - {"inputs"}
         if self.stands:
             self._go_on(done)
         else:
             self._start_again(done)
-        names = ", ".join(sorted(self.finished)) or "nothing"
-        self.ui.note(f"finished before: {names}")
-        return lifecycle.whole_line(self, skip=self.finished)
+        names = ", ".join(sorted(run.finished)) or "nothing"
+        run.ui.note(f"finished before: {names}")
+        return order.whole_line(run, skip=run.finished)
 
     def _go_on(self, done: frozenset[str]) -> None:
         """Use the environment that stands."""
-        self.finished = done
-        if "tune" not in done and (machine := self.own_tuner()):
+        run = self.run
+        run.finished = done
+        if "tune" not in done and (machine := tune.own_tuner(run)):
             with accounts.errors_of("tune"):  # the killed run's own tuning has the function's lock
-                executions.end_all(self.account.session, machine)
+                client.end_all(run.account.session, machine)
         # what was measured half is measured again
-        self.result = replace(self.result, load=_finished_loads(self.result.load, done))
+        run.result = replace(run.result, load=_finished_loads(run.result.load, done))
 
     def _start_again(self, done: frozenset[str]) -> None:
         """Take down what there is of the environment, and keep what is still true."""
-        lease = self.folder.read_lease()
-        if lease.holds_resources and not lease.own_server:
-            self.down()
-        packages = self.build()
-        known = self.folder.progress().get("inputs")
+        run = self.run
+        if run.folder.read_lease().holds_resources and not run.target.ends_with_its_run:
+            ending.down(run)
+        packages = build.step(run)
+        known = run.folder.progress().get("inputs")
         before = known if isinstance(known, dict) else {}
-        now = fingerprints.of(self.env, self.sources, self.project, packages)
+        now = fingerprints.of(run.env, run.mode.sources, run.project, packages)
         kept: set[str] = set()
         for step in _MEASURED:
             finished = {name for name in done if name.partition(" ")[0] == step}
             changed = fingerprints.changed(step, before, now)
             if changed and finished:
-                self.ui.note(f"{step}: measured again, since {', '.join(changed)} changed")
+                run.ui.note(f"{step}: measured again, since {', '.join(changed)} changed")
             elif finished:
                 kept |= finished
-        self.finished = frozenset(kept)
-        self.result = replace(
-            self.result,
+        run.finished = frozenset(kept)
+        run.add(
             outputs={},
             smoke=None,
             regression=None,
-            tuning=self.result.tuning if "tune" in kept else None,
-            load=_finished_loads(self.result.load, self.finished),
+            tuning=run.result.tuning if "tune" in kept else None,
+            load=_finished_loads(run.result.load, run.finished),
             leftovers=None,
         )
-        self.save()
+
+
+def prepare(
+    project: Path,
+    run_id: str,
+    ui: Ui,
+    *,
+    waiting: Callable[[str], None] | None = None,
+) -> Resumed:
+    """Check that a run can go on, and make it this process's.
+
+    Args:
+        project: Folder that holds `runs/`.
+        run_id: The run.
+        ui: Where progress goes.
+        waiting: Told who holds the run, to wait for it; None: not to wait.
+
+    Raises:
+        UserError: It cannot: it is not there, finished, of another kind, or in use.
+    """
+    folder = run_folder.find(project / "runs", run_id, standing=False)
+    with folder.locked(waiting=waiting):
+        lease = folder.read_lease()
+        result = result_store.read(folder)
+        _require_resumable(
+            lease, targets.of_lease(lease, folder), result.verdict is not None and not result.error
+        )
+        settings = parse_settings(lease.settings, f"runs/{run_id}/lease.json")
+        env = Env(lease.env, project / "envs" / lease.env, settings)
+        mode = RunMode(project)
+        preflight.check_sources(project, env, mode.package_names())
+        compared_with = baseline.of_settings(project, env, folder.path.parent)
+        tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())
+        orphans.end(orphans.find(), ui.note)
+        target, stands = _where(folder, lease)
+        lifetime = timedelta(hours=settings.environment.lifetime_hours)
+        now = datetime.now(UTC).replace(microsecond=0)
+        folder.take_over(
+            kept=False,
+            expires_at=(now + lifetime).isoformat(),
+            endpoint=target.account.endpoint,
+        )
+        folder.remove_drafts()
+        folder.make_reserve()
+        run = Run(mode, project, env, folder, target, ui, result, tools)
+        if stands:
+            run.environment.publish()  # it may stand longer now
+        run.baseline = compared_with
+        run.add(error="", verdict=None, leftovers=None)
+    return Resumed(run, stands)
 
 
 def _finished_loads(loads: tuple[LoadResult, ...], done: frozenset[str]) -> tuple[LoadResult, ...]:
     return tuple(load for load in loads if f"{_LOAD}{load.label}" in done)
 
 
-def _require_resumable(lease: Lease, finished: bool) -> None:
+def _require_resumable(lease: Lease, target: Target, finished: bool) -> None:
     """Make sure that there is something to go on with.
 
     Raises:
@@ -152,7 +160,7 @@ def _require_resumable(lease: Lease, finished: bool) -> None:
         raise UserError(f"{run} tuned a function by its name: start it again with dyno tune")
     if lease.beside:
         raise UserError(f"{run} is the baseline of run {lease.beside}: resume that one")
-    if lease.server_home:
+    if target.is_embedded and not target.ends_with_its_run:
         raise UserError(f"{run} is one of pytest's: run pytest again")
     if not lease.is_of_this_host:
         raise UserError(
@@ -168,17 +176,16 @@ def _require_resumable(lease: Lease, finished: bool) -> None:
         )
 
 
-def _place(folder: RunFolder, lease: Lease) -> tuple[accounts.Account, bool]:
+def _where(folder: RunFolder, lease: Lease) -> tuple[Target, bool]:
     """Return where a run's environment is (to be), and whether it stands."""
     stands = lease.state == "up" and "up" in folder.progress()
-    if not lease.own_server:
-        return target.by_credentials(lease), stands
-    if server.status(folder.server_home) is None or not stands:
-        server.stop(folder.server_home)
-        for state in folder.terraform.glob("envs/*/*terraform.tfstate*"):
-            state.unlink()  # of what ended with the embedded AWS
-        limit = lease.settings.get("environment", {}).get("account_concurrency")
-        account = target.start_embedded(folder, lease.region, account_concurrency=limit)
-        folder.update_lease(state="new")
-        return account, False
-    return target.in_embedded(folder.server_home, lease.account_id), True
+    target = targets.of_lease(lease, folder)
+    if not target.ends_with_its_run or (stands and target.alive()):
+        return target, stands
+    target.end()
+    for state in folder.terraform.glob("envs/*/*terraform.tfstate*"):
+        state.unlink()  # of what ended with the embedded AWS
+    limit = lease.settings.get("environment", {}).get("account_concurrency")
+    started = NewEmulator(lease.region, account_concurrency=limit).start(folder)
+    folder.update_lease(state="new")
+    return started, False

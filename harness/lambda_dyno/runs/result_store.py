@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import MissingError, UnreadableError, read_json
 from lambda_dyno.core.results import RunResult
@@ -41,3 +43,12 @@ def read(folder: RunFolder) -> RunResult:
     except UnreadableError as error:
         raise UserError(f"{folder.result}: not the result of a run: {error.problem}") from error
     return RunResult.from_json(content, str(folder.result))
+
+
+def write(folder: RunFolder, result: RunResult) -> None:
+    """Write what a run has found so far; on a full disk the folder's reserve makes room.
+
+    Raises:
+        StepError: It cannot be written.
+    """
+    folder.write(folder.result.name, json.dumps(result.to_json(), indent=2) + "\n")

@@ -8,7 +8,7 @@
       result.json       what was measured so far, then report.html, report.md, junit.xml, ...
       terraform/        a copy of envs/NAME and modules, with the state of the local backend
       build/            the packages that were deployed
-      logs/             output of Terraform, Newman, the embedded AWS
+      logs/             output of Terraform, the load driver, the embedded AWS
 
 The copy lets `down` work however the sources change meanwhile. The folder is closed to other users
 of the machine, since states hold what is in them in clear.
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -36,7 +35,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
 from lambda_dyno.core.errors import StepError, UserError, brief
-from lambda_dyno.core.files import lock_file, write_atomically
+from lambda_dyno.core.files import lock_file, try_lock, write_atomically
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_object
 from lambda_dyno.processes.ownership import Owner, this_host, this_user
@@ -92,7 +91,6 @@ class Lease:
     memory_mb: int = 0  # deployed now
     settings: dict[str, Any] = field(default_factory=dict)
     function_arn: str = ""  # that a power tuner alone tunes
-    function_memory_mb: int = 0  # that it had before
     beside: str = ""  # run that this is the baseline of, and that has the evidence
     adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
     state_sha256: str = ""  # of the state in the bucket as this run wrote it last; empty: none yet
@@ -144,6 +142,15 @@ class Lease:
     def holds_resources(self) -> bool:
         """Whether there may be something to take down."""
         return self.state not in ("new", "down")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there may be something to take down, or an embedded AWS to end."""
+        return self.holds_resources or (self.own_server and self.state != "down")
+
+    def is_in(self, home: Path) -> bool:
+        """Whether the environment may be in the shared embedded AWS of a folder."""
+        return self.holds_resources and self.server_home == str(home.resolve())
 
     @property
     def tuner_only(self) -> bool:
@@ -220,11 +227,6 @@ class RunFolder:
         """Folder that holds the copies of envs/NAME and modules."""
         return self.path / "terraform"
 
-    @property
-    def server_home(self) -> Path:
-        """Folder of the run's own embedded AWS."""
-        return self.path / "local"
-
     def mark(self, step: str) -> None:
         """Note that a step is finished, and what it found is kept."""
         self._write_progress({**self.progress(), step: True})
@@ -247,14 +249,6 @@ class RunFolder:
 
     def _write_progress(self, content: Mapping[str, Any]) -> None:
         self.write("progress.json", json.dumps(content, indent=2) + "\n")
-
-    @property
-    def embedded_home(self) -> Path | None:
-        """Folder of the embedded AWS that the run is in, its own or a shared one; None: neither."""
-        lease = self.read_lease()
-        if lease.own_server:
-            return self.server_home
-        return Path(lease.server_home) if lease.server_home else None
 
     @property
     def result(self) -> Path:
@@ -370,12 +364,12 @@ class RunFolder:
         """
         make_folder(self.path)
         with lock_file(self.path / "lock") as handle:
-            if not _flock(handle):
+            if not try_lock(handle):
                 holder = f"run {self.run_id} is in use by {_holder(handle)}"
                 if waiting is None:
                     raise InUseError(f"{holder}; wait for it (--wait) or end it first")
                 waiting(f"{holder}; waiting for it")
-                while not _flock(handle):
+                while not try_lock(handle):
                     time.sleep(_LOCK_POLL_S)
             with contextlib.suppress(OSError):  # a full disk: it is locked all the same
                 # not by the buffer, which would try again when it is closed
@@ -586,15 +580,6 @@ def _worker_suffix(worker: str) -> str:
         value, digit = divmod(value, len(_ALPHABET))
         letters.append(_ALPHABET[digit])
     return "".join(reversed(letters))
-
-
-def _flock(handle: TextIO) -> bool:
-    """Take an advisory lock if nobody has it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _this_command() -> dict[str, Any]:

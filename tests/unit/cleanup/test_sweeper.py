@@ -20,7 +20,7 @@ from lambda_dyno.cli.app import app
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.loopback import free_port
-from lambda_dyno.resources.leftovers import how_to_remove
+from lambda_dyno.environments.leftovers import how_to_remove
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
 
@@ -111,7 +111,7 @@ def test_a_new_run_tidies_up_after_the_dead_of_this_machine(
 ) -> None:
     """And leaves everything else alone."""
     folder = new(project, **lease)
-    sweeper.tidy(project, Ui())
+    sweeper.sweep_dead_owners(project, Ui())
     assert (folder.read_lease().state == "down") == (swept or lease.get("state") == "down")
 
 
@@ -119,7 +119,7 @@ def test_a_run_of_a_living_owner_is_never_tidied(project: Path) -> None:
     """Expired or not."""
     folder = new(project, expires_at="2026-01-01T00:00:00+00:00")
     folder.take_over()
-    sweeper.tidy(project, Ui())
+    sweeper.sweep_dead_owners(project, Ui())
     assert folder.read_lease().state == "up"
 
 

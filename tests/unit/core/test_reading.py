@@ -11,7 +11,7 @@ import pytest
 from lambda_dyno.cli import numbers
 from lambda_dyno.core import reading, trees
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.state import state_recovery
+from lambda_dyno.environments import state_recovery
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_state_is_what_terraform_reads(tmp_path: Path) -> None:
     state = tmp_path / "terraform.tfstate"
     state.write_text(f'{{"version": 4, "outputs": {{"a": {{"value": {"9" * 400}}}}}}}')
     before = state.read_text()
-    state_recovery.mend(state, lambda text: pytest.fail(text))
+    state_recovery.restore_from_backup(state, lambda text: pytest.fail(text))
     assert state.read_text() == before
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lambda_emulator.front import Message, Receive, Send, patient
+from lambda_emulator.asgi import Message, Receive, Send
+from lambda_emulator.front import patient
 
 
 def talk(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws.target import of_account
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.environments.environment import Environment
 from lambda_dyno.runs import run_folder
@@ -51,7 +52,9 @@ def make(tmp_path: Path) -> Make:
         source.mkdir(parents=True, exist_ok=True)
         (source / "main.tf").write_text(root)
         account = accounts.Account("123456789012", "eu-west-1", "", {})
-        environment = Environment(folder, account, toolchain.prepare(tmp_path / "cache"))
+        environment = Environment(
+            folder, of_account(account), toolchain.prepare(tmp_path / "cache")
+        )
         environment.stage(tmp_path, {})
         return environment
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws.target import of_account
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments.environment import DESTROY_ATTEMPTS, Environment
 from lambda_dyno.runs import run_folder
@@ -73,7 +74,7 @@ def environment(tmp_path: Path) -> FakeEnvironment:
     (root / "terraform.tfstate").write_text(STATE)
     account = accounts.Account("000000000000", "us-east-1", "", {})
     tools = Toolchain(Path("terraform"), {}, (), (), tmp_path / "lock")
-    return FakeEnvironment(folder, account, tools).fail()
+    return FakeEnvironment(folder, of_account(account), tools).fail()
 
 
 def destroy(

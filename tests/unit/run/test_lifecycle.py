@@ -16,8 +16,9 @@ from lambda_dyno.core.config import Env, Settings, SloSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover, Outcome, RunResult, Verdict
-from lambda_dyno.run import lifecycle
+from lambda_dyno.run import build, ending, lifecycle, order
 from lambda_dyno.run.run import Run
+from lambda_dyno.run.steps import compare, gate, load, smoke, tune, up
 from lambda_dyno.runs import run_folder
 
 
@@ -44,27 +45,47 @@ class FakeRun:
             verdict=Verdict(outcome, ()),
         )
 
-    def __getattr__(self, name: str) -> Callable[..., object]:
-        def step(*_: object) -> object:
+    def step(self, name: str) -> Callable[..., object]:
+        def do(*_: object) -> object:
             self.calls.append(name)
             return self.on[name]() if name in self.on else None
 
-        return step
-
-    def why_not(self, step: str) -> str:
-        return ""
+        return do
 
     def fail(self, error: BaseException) -> None:
         self.result = replace(self.result, error=str(error) or type(error).__name__)
 
 
+STEPS = {
+    "build": build,
+    "up": up,
+    "smoke": smoke,
+    "tune": tune,
+    "load": load,
+    "compare": compare,
+    "gate": gate,
+}
+ENDING = ("report", "down", "refresh_report", "keep")
+
+
+def with_fake_steps(fake: FakeRun, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    """Let the real order and lifecycle call steps that only say that they were called."""
+    for name, module in STEPS.items():
+        monkeypatch.setattr(module, "step", fake.step(name))
+    for name in ENDING:
+        monkeypatch.setattr(ending, name, fake.step(name))
+    monkeypatch.setattr(order.api, "why_not", lambda *_: "")
+    return fake
+
+
 @pytest.fixture
-def fake(tmp_path: Path) -> FakeRun:
-    return FakeRun(tmp_path)
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    return with_fake_steps(FakeRun(tmp_path), monkeypatch)
 
 
 def execute(fake: FakeRun, *, keep: bool = False) -> int:
-    return lifecycle.execute(cast("Run", fake), keep=keep)
+    run = cast("Run", fake)
+    return lifecycle.execute(run, lambda: order.whole_line(run), keep=keep)
 
 
 def raiser(error: BaseException) -> Callable[[], object]:
@@ -196,10 +217,10 @@ def test_a_kept_environment_stands_unless_it_never_did(fake: FakeRun) -> None:
     ],
 )
 def test_the_exit_status_follows_the_verdict(
-    tmp_path: Path, outcome: Outcome, means: Any, status: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome, means: Any, status: int
 ) -> None:
     """What inconclusive means is a setting."""
-    fake = FakeRun(tmp_path, outcome)
+    fake = with_fake_steps(FakeRun(tmp_path, outcome), monkeypatch)
     fake.env = Env("local", tmp_path, Settings(slo=SloSettings(inconclusive=means)))
     assert execute(fake) == status
 
@@ -248,5 +269,5 @@ def test_a_report_that_finds_a_full_disk_is_written_into_the_reserve(fake: FakeR
 
 def test_a_resumed_run_skips_what_was_finished(fake: FakeRun) -> None:
     """The gate judges anew: it has more to go by."""
-    lifecycle.whole_line(cast("Run", fake), skip={"up", "smoke", "tune"})
+    order.whole_line(cast("Run", fake), skip={"up", "smoke", "tune"})
     assert fake.calls == ["load", "gate"]

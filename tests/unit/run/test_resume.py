@@ -7,20 +7,24 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.aws.target import of_account
 from lambda_dyno.cli.app import app
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import LatencyStats, LoadResult, RunResult, Verdict
-from lambda_dyno.run import lifecycle, resume
+from lambda_dyno.run import build, order, resume
+from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.resume import Resumed
-from lambda_dyno.runs import run_folder
+from lambda_dyno.run.run import Run
+from lambda_dyno.run.steps import load
+from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.run_folder import RunFolder
 from lambda_dyno.terraform.packages import Package
 
@@ -50,7 +54,7 @@ def make_run(project: Path, error: str = "interrupted", **lease: Any) -> RunFold
     folder.update_lease(**lease)
     verdict = None if error else Verdict("pass", ())
     run = run_result(folder, error=error, verdict=verdict)
-    resumed_save(folder, run)
+    result_store.write(folder, run)
     return folder
 
 
@@ -68,18 +72,17 @@ def run_result(folder: RunFolder, **found: Any) -> RunResult:
     )
 
 
-def resumed_save(folder: RunFolder, result: RunResult) -> None:
-    run = object.__new__(Resumed)
-    run.folder, run.result = folder, result
-    run.save()
-
-
 @pytest.mark.parametrize(
     ("lease", "error", "complaint"),
     [
         pytest.param({}, "", "is finished, so there is nothing to go on with", id="finished"),
         pytest.param({"env": "_tuner"}, "x", "tuned a function by its name", id="tuner"),
-        pytest.param({"server_home": "/x"}, "x", "one of pytest's: run pytest again", id="pytest"),
+        pytest.param(
+            {"server_home": "/x", "own_server": False},
+            "x",
+            "one of pytest's: run pytest again",
+            id="pytest",
+        ),
         pytest.param({"host": "other"}, "x", "of the machine other, and nobody here", id="host"),
         pytest.param({"adopted_at": "2026"}, "x", "swept here for another machine", id="adopted"),
     ],
@@ -90,7 +93,7 @@ def test_what_cannot_go_on_says_why(
     """Before anything is changed: it stays whose it was."""
     folder = make_run(project, error, pid=1, **lease)
     with pytest.raises(UserError, match=complaint):
-        Resumed.prepare_again(project, folder.run_id, Ui())
+        resume.prepare(project, folder.run_id, Ui())
     assert folder.read_lease().pid == 1
 
 
@@ -98,7 +101,7 @@ def test_a_run_that_is_not_there_cannot_go_on(project: Path) -> None:
     """The newest ones are named."""
     known = make_run(project).run_id
     with pytest.raises(UserError, match=f"no such run. The newest: {known}"):
-        Resumed.prepare_again(project, "nope", Ui())
+        resume.prepare(project, "nope", Ui())
 
 
 def test_a_run_at_work_cannot_go_on_twice(project: Path) -> None:
@@ -114,7 +117,7 @@ def test_a_run_at_work_cannot_go_on_twice(project: Path) -> None:
         assert holder.stdout is not None
         holder.stdout.readline()
         with pytest.raises(UserError, match=f"in use by process {holder.pid}"):
-            Resumed.prepare_again(project, folder.run_id, Ui())
+            resume.prepare(project, folder.run_id, Ui())
         holder.kill()
 
 
@@ -134,29 +137,29 @@ def loads(*labels: str) -> tuple[LoadResult, ...]:
 
 
 @pytest.fixture
-def resumed(project: Path) -> Resumed:
+def resumed(project: Path, monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """A run that was killed in its second load test; it noted what it was made of."""
     folder = make_run(project)
     folder.update_lease(own_server=False)
     settings = Settings.model_validate({"environment": {"emulated": True}})
-    run = Resumed(
+    run = Run(
+        RunMode(project),
         project,
         Env("local", project / "envs" / "local", settings),
         folder,
-        accounts.Account("000000000000", "us-east-1", "", {}),
-        None,
+        of_account(accounts.Account("000000000000", "us-east-1", "", {})),
         Ui(),
         run_result(folder, load=loads("current", "recommended")),
     )
     package = Package(Path("x.zip"), "sha", 1)
-    run.build = lambda: {"crud_api": package}  # type: ignore[method-assign]
+    monkeypatch.setattr(build, "step", lambda _: {"crud_api": package})
     folder.note_inputs(resume.fingerprints.of(run.env, project, project, {"crud_api": package}))
     for step in ("up", "smoke", "tune", "load current"):
         folder.mark(step)
-    return run
+    return Resumed(run, stands=False)
 
 
-def skipped(run: Resumed, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+def skipped(resumed: Resumed, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Let a run go on, and return the steps that it skips."""
     seen: list[set[str]] = []
 
@@ -164,8 +167,8 @@ def skipped(run: Resumed, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         seen.append(set(skip))
         return 0
 
-    monkeypatch.setattr(lifecycle, "whole_line", whole_line)
-    assert run.work() == 0
+    monkeypatch.setattr(order, "whole_line", whole_line)
+    assert resumed.work() == 0
     return seen[0]
 
 
@@ -175,7 +178,7 @@ def test_on_a_standing_environment_it_goes_on_after_the_last_finished_step(
     """A load test that was half done is done again."""
     resumed.stands = True
     assert skipped(resumed, monkeypatch) == {"up", "smoke", "tune", "load current"}
-    assert [load.label for load in resumed.result.load] == ["current"]
+    assert [load.label for load in resumed.run.result.load] == ["current"]
 
 
 def test_made_again_it_keeps_what_it_measured(
@@ -183,8 +186,8 @@ def test_made_again_it_keeps_what_it_measured(
 ) -> None:
     """And proves anew that the API answers."""
     assert skipped(resumed, monkeypatch) == {"tune", "load current"}
-    assert [load.label for load in resumed.result.load] == ["current"]
-    assert resumed.result.outputs == {}
+    assert [load.label for load in resumed.run.result.load] == ["current"]
+    assert resumed.run.result.outputs == {}
 
 
 def test_made_again_of_something_else_it_measures_again(
@@ -193,14 +196,14 @@ def test_made_again_of_something_else_it_measures_again(
     """What changed is named."""
     (project / "modules" / "main.tf").write_text("# other")
     assert skipped(resumed, monkeypatch) == set()
-    assert resumed.result.load == ()
+    assert resumed.run.result.load == ()
     assert "tune: measured again, since modules changed" in capsys.readouterr().err
 
 
 def test_a_finished_load_test_is_taken_at_its_own_size_only(resumed: Resumed) -> None:
     """Another recommendation needs another test."""
-    resumed.finished = frozenset({"load current"})
-    resumed.result = replace(resumed.result, load=loads("current"))
-    assert cast("Any", resumed)._loaded("current", 512) == loads("current")[0]
-    assert cast("Any", resumed)._loaded("current", 1024) is None
-    assert cast("Any", resumed)._loaded("recommended", 512) is None
+    resumed.run.finished = frozenset({"load current"})
+    resumed.run.result = replace(resumed.run.result, load=loads("current"))
+    assert load._loaded(resumed.run, "current", 512) == loads("current")[0]
+    assert load._loaded(resumed.run, "current", 1024) is None
+    assert load._loaded(resumed.run, "recommended", 512) is None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 
+from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import LoadResult, RunResult, Verdict
 from lambda_dyno.report import formatting
 from lambda_dyno.report.charts.drawing import Size, Spec
@@ -191,7 +191,7 @@ def _facts_of(load: LoadResult) -> Iterator[str]:
 
 def latency_limit_ms(result: RunResult) -> float | None:
     """Return a run's smallest latency limit; None if it has none."""
-    limits = [result.setting("slo", f"latency_{name}_ms") for name in ("p95", "p99")]
+    limits = [result.setting("slo", key) for key, slo in SLO_KEYS.items() if slo.quantile]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -211,13 +211,12 @@ def _way(load: LoadResult, limit_ms: float | None) -> Iterator[str]:
 
 
 def latency_limits(verdict: Verdict | None) -> dict[float, float]:
-    """Return the latency SLOs in ms by share: latency_p95_ms is the limit at 0.95."""
-    limits = {}
-    for check in verdict.checks if verdict else ():
-        match = re.fullmatch(r"latency_p(\d{2,4})_ms", check.name)
-        if match:
-            limits[float(f"0.{match.group(1)}")] = check.limit
-    return limits
+    """Return the limits in ms that latencies were held against, by quantile, such as 0.95."""
+    return {
+        quantile: check.limit
+        for check in (verdict.checks if verdict else ())
+        if check.name in SLO_KEYS and (quantile := SLO_KEYS[check.name].quantile)
+    }
 
 
 SECTION = Section(

@@ -27,7 +27,7 @@ SLICE_MS = 5.0
 TICK_MS = 4.0
 # Work starts with a fresh period (the environment was frozen), or one tick into it.
 STARTS = ((0.0, 0.8), (4.0, 0.2))
-# Sandboxes differ, in two ways that do not depend on each other: what the first period's quota
+# Execution environments differ, in two ways of their own: what the first period's quota
 # has more or less than usual (the runtime itself has used some of it before the clock starts, and
 # some use is not accounted yet), and what the same work takes of CPU time.
 SANDBOXES = (

@@ -34,8 +34,8 @@ class Settings:
     def sandbox_seed(self, function_name: str) -> str:
         """Return what a new sandbox of a function draws by: another one than all before it.
 
-        Sandboxes that drew the same latencies would make a version look slower than another one
-        for nothing but its name, however many of its sandboxes are measured.
+        Execution environments that drew the same latencies would make a version look slower than
+        another one for nothing but its name, however many of them are measured.
         """
         return f"{self.seed}:{function_name}:{self._sandbox_number(function_name)}"
 

@@ -1,0 +1,172 @@
+"""`dyno run`, `dyno up` and `dyno plan`: a new environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from lambda_dyno.cli.load_options import (
+    DurationOption,
+    PacingOption,
+    RampOption,
+    UsersOption,
+    load_overrides,
+)
+from lambda_dyno.cli.support import (
+    EnvOption,
+    JsonOption,
+    NumOption,
+    PortOption,
+    RegionOption,
+    StrategyOption,
+    WaitOption,
+    power_values,
+    print_json,
+    project,
+    summary,
+)
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.progress import Ui
+
+PowerOption = Annotated[
+    str | None, typer.Option("--power", help="Power values in MB, such as 128,512,1024.")
+]
+
+
+def run(
+    context: typer.Context,
+    env: EnvOption = "local",
+    keep: Annotated[bool, typer.Option(help="Leave the environment standing.")] = False,
+    power: PowerOption = None,
+    num: NumOption = None,
+    strategy: StrategyOption = None,
+    virtual_users: UsersOption = None,
+    duration_s: DurationOption = None,
+    ramp_up_s: RampOption = None,
+    pacing_ms: PacingOption = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="WHAT",
+            help="Also compare with a branch, tag, commit, run id or result.json: both are "
+            "deployed side by side and measured in turns.",
+        ),
+    ] = None,
+    region: RegionOption = None,
+    port: PortOption = None,
+    resume_id: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN_ID",
+            help="Go on with a run that stopped half-way, from the last finished step and with "
+            "its own settings.",
+        ),
+    ] = None,
+    wait: WaitOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy, tune, load, judge, report and take down: the whole line.
+
+    Settings come from envs/ENV/dyno.toml; a flag overrides its key. Evidence is written to
+    runs/RUN_ID/.
+    """
+    from lambda_dyno.run import lifecycle, order, prepare
+
+    if resume_id is not None:
+        raise typer.Exit(_resume(context, resume_id, keep=keep, wait=wait, as_json=as_json))
+    overrides = {
+        **_tuning_overrides(power, num, strategy),
+        **load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms),
+        "regression.baseline": baseline,
+        "environment.region": region,
+    }
+    prepared = prepare.prepare(project(), env, Ui(), overrides=overrides, port=port)
+    status = lifecycle.execute(prepared, lambda: order.whole_line(prepared), keep=keep)
+    if as_json:
+        print_json(prepared.result.to_json())
+    else:
+        summary(prepared)
+    raise typer.Exit(status)
+
+
+def _resume(context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_json: bool) -> int:
+    """Go on with a run and return the exit status."""
+    from lambda_dyno.run import lifecycle, resume
+
+    own = ("resume_id", "keep", "wait", "as_json")
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in context.params
+        if name not in own
+        and (source := context.get_parameter_source(name))
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise UserError(f"{', '.join(given)}: a run goes on with its own settings")
+    ui = Ui()
+    resumed = resume.prepare(project(), run_id, ui, waiting=ui.note if wait else None)
+    status = lifecycle.execute(resumed.run, resumed.work, keep=keep)
+    if as_json:
+        print_json(resumed.run.result.to_json())
+    else:
+        summary(resumed.run)
+    return status
+
+
+def up(
+    env: EnvOption = "local",
+    region: RegionOption = None,
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy an environment and leave it standing."""
+    from lambda_dyno.run import build, ending, lifecycle, prepare
+    from lambda_dyno.run.steps import up as deploy
+
+    overrides = {"environment.region": region}
+    prepared = prepare.prepare(project(), env, Ui(), overrides=overrides, port=port)
+    with lifecycle.teardown_on_failure(prepared):
+        deploy.step(prepared, build.step(prepared))
+        ending.keep(prepared)
+    result = prepared.result
+    if as_json:
+        print_json(
+            {
+                "run_id": result.run_id,
+                "env": result.env,
+                "name_prefix": result.name_prefix,
+                "outputs": result.outputs,
+            }
+        )
+        return
+    where = result.outputs.get("api_url") or result.outputs["function_arn"]
+    typer.echo(f"{result.name_prefix} is up: {where}")
+    typer.echo(f"go on:     dyno smoke|tune|load|gate|report --run {result.run_id}")
+    typer.echo(f"take down: make down RUN={result.run_id}")
+
+
+def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
+    """Show what an environment would consist of; nothing is deployed."""
+    from lambda_dyno.run import ending, prepare
+    from lambda_dyno.run.steps import up as deploy
+
+    prepared = prepare.prepare(project(), env, Ui())
+    try:
+        changes = deploy.plan(prepared)
+    finally:
+        ending.discard(prepared)
+    if as_json:
+        print_json(changes)
+    else:
+        typer.echo("\n".join(changes))
+
+
+def _tuning_overrides(power: str | None, num: int | None, strategy: str | None) -> dict[str, Any]:
+    return {
+        "tuning.power_values": None if power is None else power_values(power),
+        "tuning.num": num,
+        "tuning.strategy": strategy,
+    }

@@ -1,0 +1,73 @@
+"""What ends every run, whatever its kind and whatever happened: its evidence, then its teardown."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lambda_dyno.cleanup import teardown
+from lambda_dyno.core.results import Leftover
+from lambda_dyno.core.terminal import short_path
+from lambda_dyno.environments import progress
+from lambda_dyno.run import memory
+from lambda_dyno.run.run import Run
+
+
+def report(run: Run) -> Path:
+    """Write the evidence and return the path of the page to read."""
+    from lambda_dyno.report import render
+
+    with run.step("report", "writing the evidence") as step:
+        rendered = render.render(run.result, run.folder.path)
+        step.update(str(short_path(rendered.html)))
+    return rendered.html
+
+
+def refresh_report(run: Run) -> None:
+    """Write the evidence again, with what is known since."""
+    from lambda_dyno.report import render
+
+    render.render(run.result, run.folder.path)
+
+
+def down(run: Run) -> tuple[Leftover, ...]:
+    """Take the environment down, if the run made one, and prove that nothing is left.
+
+    Raises:
+        StepError: Something is left, or an embedded AWS had to be stopped with it inside.
+    """
+    if not run.mode.deploys:
+        run.folder.update_lease(state="down", kept=False)
+        return ()
+    with run.mode.guard.shared(), run.step("down", "taking the environment down") as step:
+        taken = teardown.take_down(
+            run.folder,
+            run.target,
+            lambda: run.environment,
+            say=run.ui.note,
+            on_change=progress.resources(step, "taking down"),
+        )
+        if taken.failure is None:
+            run.add(leftovers=taken.left)
+        taken.check()
+        step.update("nothing left behind")
+    run.target.leave(run.folder.path.parent)
+    return taken.left
+
+
+def keep(run: Run) -> None:
+    """Leave the environment standing, with the memory size that it is declared with."""
+    lease = run.folder.read_lease()
+    declared = int(run.result.outputs.get("memory_mb", lease.memory_mb))
+    if lease.memory_mb != declared:
+        with run.step("keep", f"back to {declared} MB") as step:
+            memory.deploy(run, declared, step)
+    run.folder.update_lease(kept=True)
+    run.environment.publish()
+    run.target.keep()
+
+
+def discard(run: Run) -> None:
+    """Remove the folder of a run that deployed nothing, and its embedded AWS."""
+    run.target.end()
+    shutil.rmtree(run.folder.path)

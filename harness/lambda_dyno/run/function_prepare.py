@@ -1,0 +1,132 @@
+"""Check everything that tuning a function needs, before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lambda_dyno.aws import accounts, lambda_function
+from lambda_dyno.aws.target import Target, of_account
+from lambda_dyno.cleanup import sweeper
+from lambda_dyno.core import assets
+from lambda_dyno.core.config import Env, Settings
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.environments import account_bucket
+from lambda_dyno.run import preflight
+from lambda_dyno.run.function_tune import FunctionTune
+from lambda_dyno.run.mode import RunMode
+from lambda_dyno.run.run import Run
+from lambda_dyno.runs.run_folder import TUNER_ENV
+from lambda_dyno.tune import existing_tuner, function_lock
+from lambda_dyno.tune import preflight as tuning_preflight
+from lambda_dyno.tune.request import TuneRequest
+from lambda_dyno.tune.tuner_input import as_settings
+from lambda_dyno.tuner_contract import prices
+
+
+def prepare(
+    project: Path,
+    order: TuneRequest,
+    ui: Ui,
+    *,
+    target: Target | None = None,
+    runs_folder: Path | None = None,
+) -> FunctionTune:
+    """Check everything that the order needs, then make the run's folder.
+
+    Args:
+        project: Folder that gets `runs/`.
+        order: What to tune, and how.
+        ui: Where progress goes.
+        target: Where the function is; None finds what the credentials name.
+        runs_folder: Folder of all runs; None is the project's `runs/`.
+
+    Raises:
+        UserError: Something is missing or wrong; nothing was made.
+    """
+    if target is None:
+        sweeper.sweep_dead_owners(project, ui, runs_folder)
+        target = of_account(accounts.connect(_region(order)))
+    account = target.account
+    function = lambda_function.look_up(order.function, account)
+    for words in lambda_function.require_tunable(function, account):
+        ui.warn(f"{function.name}: {words}")
+    minutes = order.settings.tuning.timeout_minutes
+    for words in tuning_preflight.hints(function, order.tuning_input, minutes):
+        ui.note(words)
+    price = prices.unlisted(function.region)
+    if price:
+        ui.warn(price)
+    tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
+    tuning_preflight.require_processors(tuning_input, account)
+    payload_key_arn = tuning_preflight.require_payload(tuning_input, account)
+    tools = None
+    if order.tuner_arn:
+        existing_tuner.require_tuner(order.tuner_arn, account)
+    else:
+        tools = preflight.tools_of(project, ui, node=False)
+    wait = tuning_input.get("onConflict") == "wait"
+    function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
+    preflight.warn_of_quotas(account, ui)
+
+    settings = order.settings
+    run = Run.create(
+        RunMode(
+            assets.tuner_sources(project), packages=("power_tuner",), deploys=not order.tuner_arn
+        ),
+        project,
+        Env(TUNER_ENV, project / "envs" / TUNER_ENV, settings),
+        target,
+        ui,
+        tools=tools,
+        runs_folder=runs_folder,
+        lifetime_hours=max(
+            settings.environment.lifetime_hours, settings.tuning.timeout_minutes / 60 + 1
+        ),
+        bucket="" if order.tuner_arn else _state_bucket(settings, account),
+        settings=_without_payload(settings).model_dump(),
+        function_arn=function.arn,
+    )
+    run.add(env=f"function {function.name}", settings=_evidence(settings, account, tuning_input))
+    return FunctionTune(run, function, tuning_input, order.tuner_arn, payload_key_arn)
+
+
+def _region(order: TuneRequest) -> str:
+    """Return where the function is: its ARN says, or the settings."""
+    said = order.settings.environment.region
+    if said and order.function.region and said != order.function.region:
+        raise UserError(
+            f"{order.function.name} is in {order.function.region} by its ARN, and the region "
+            f"is set to {said}: name one of them"
+        )
+    return order.function.region or said
+
+
+def _evidence(
+    settings: Settings, account: accounts.Account, tuning_input: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings that this run has a use for, the input among them."""
+    content = settings.model_dump(include={"environment", "report"})
+    content["environment"]["emulated"] = bool(account.endpoint)
+    return {**content, "tuning": as_settings(tuning_input)}
+
+
+def _without_payload(settings: Settings) -> Settings:
+    """The lease needs no payload; the evidence has it, unless that is not wanted."""
+    tuning = settings.tuning.model_copy(update={"payload": None, "payload_file": ""})
+    return settings.model_copy(update={"tuning": tuning})
+
+
+def _state_bucket(settings: Settings, account: accounts.Account) -> str:
+    """Return the bucket for the state; empty: it stays in the run's folder.
+
+    Nobody makes a bucket to tune a function once. Where the account has the usual one, or the
+    environment's settings name one, a state that outlives this machine is the better one.
+    """
+    named = settings.environment.state_bucket
+    if named:
+        return account_bucket.require(account, named)
+    bucket = account_bucket.name_of(account, named)
+    return bucket if account_bucket.exists(account, bucket) else ""

@@ -1,0 +1,52 @@
+"""The whole line, `dyno run`: what follows what, and nothing else.
+
+build -> up -> smoke -> tune -> load [-> compare] -> gate        then, always: report -> down
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
+from lambda_dyno.run import api, build
+from lambda_dyno.run.run import Run
+from lambda_dyno.run.steps import compare, gate, load, smoke, tune, up
+
+
+def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
+    """Run the steps from building to the gate and return what the verdict means.
+
+    Args:
+        run: The run.
+        skip: Steps that a resumed run had finished; of the load its own tests are told apart.
+    """
+    if "up" not in skip:
+        up.step(run, build.step(run))
+    if "smoke" not in skip:
+        _if_it_can(run, "smoke", smoke.step)
+    if "tune" not in skip:
+        tune.step(run)
+    _if_it_can(run, "load", load.step)
+    if run.baseline is not None and "compare" not in skip:
+        compare.step(run)
+    gate.step(run)
+    return exit_status(run)
+
+
+def exit_status(run: Run) -> int:
+    """Return what the verdict means for the exit status."""
+    verdict = run.result.verdict
+    if verdict is None or verdict.outcome == "fail":
+        return EXIT_SLO_MISSED
+    if verdict.outcome == "inconclusive" and run.env.settings.slo.inconclusive == "fail":
+        return EXIT_SLO_MISSED
+    return EXIT_PASS
+
+
+def _if_it_can(run: Run, name: str, step: Callable[[Run], object]) -> None:
+    """Ask the API, unless the environment is a function without one."""
+    reason = api.why_not(run, name)
+    if reason:
+        run.ui.note(f"no {name} test: {reason}")
+    else:
+        step(run)

@@ -1,0 +1,88 @@
+"""Check everything that a new run of an environment needs, before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lambda_dyno.aws import target as targets
+from lambda_dyno.aws.target import Target
+from lambda_dyno.cleanup import sweeper
+from lambda_dyno.compare import baseline
+from lambda_dyno.core.config import load_env
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.emulator.loopback import check_port
+from lambda_dyno.environments import account_bucket
+from lambda_dyno.load import collection_files
+from lambda_dyno.run import preflight
+from lambda_dyno.run.mode import MachineGuard, NobodyElse, RunMode
+from lambda_dyno.run.run import Run
+from lambda_dyno.runs import run_folder
+from lambda_dyno.tuner_contract import prices
+
+
+def prepare(
+    project: Path,
+    env_name: str,
+    ui: Ui,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    port: int | None = None,
+    worker: str = "",
+    runs_folder: Path | None = None,
+    target: Target | None = None,
+    guard: MachineGuard | None = None,
+) -> Run:
+    """Check everything a run needs, then make its folder (and its embedded AWS).
+
+    Until it is kept, the embedded AWS ends with this process, however that ends.
+
+    Args:
+        project: Folder that holds `envs/`.
+        env_name: The environment.
+        ui: Where progress goes.
+        overrides: Settings from the command line, by "section.key".
+        port: For the embedded AWS; None takes a free one.
+        worker: Which of several at once this is; in lease and tags, and the run's id counts it.
+        runs_folder: Folder of all runs; None is the project's `runs/`.
+        target: Where it is to be; None: where the settings say.
+        guard: Of this machine; None: nobody else measures on it.
+
+    Raises:
+        UserError: Something is missing or wrong; nothing was made.
+    """
+    env = load_env(project, env_name, overrides)
+    if port is not None:
+        check_port(port)
+    mode = RunMode(project, guard=guard or NobodyElse())
+    preflight.check_sources(project, env, mode.package_names())
+    collection_files.check(project, env)
+    all_runs = runs_folder or project / "runs"
+    run_folder.check_place(all_runs)
+    compared_with = baseline.of_settings(project, env, all_runs)
+    tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())
+    settings = env.settings.environment
+    sweeper.sweep_dead_owners(project, ui, runs_folder)
+    where = target or targets.of_settings(settings, port)
+    bucket = ""
+    if isinstance(where, Target):
+        if not settings.emulated:
+            bucket = account_bucket.require(where.account, settings.state_bucket, env_name)
+            preflight.warn_of_quotas(where.account, ui)
+        price = prices.unlisted(where.account.region)
+        if price:
+            ui.warn(price)
+    run = Run.create(
+        mode,
+        project,
+        env,
+        where,
+        ui,
+        tools=tools,
+        runs_folder=runs_folder,
+        bucket=bucket,
+        worker=worker,
+    )
+    run.baseline = compared_with
+    return run

@@ -1,0 +1,129 @@
+"""Load the API, at the current and at the recommended memory size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.progress import Step
+from lambda_dyno.core.results import LoadResult
+from lambda_dyno.gates import slo
+from lambda_dyno.load import ceiling, load_test, rounds
+from lambda_dyno.load.schedule import describe
+from lambda_dyno.run import api, memory, progress_adapters
+from lambda_dyno.run.run import Run
+from lambda_dyno.terraform import root_module
+
+
+def step(run: Run) -> tuple[LoadResult, ...]:
+    """Load the API at the current and at the recommended memory size.
+
+    At the current one, the load is repeated until the SLO can be judged, or `[slo] max_rounds`
+    tests were made.
+
+    Raises:
+        UserError: There is no API, or no collection for it.
+    """
+    api.require(run, "load")
+    profile = run.env.settings.load
+    results: list[LoadResult] = []
+    with run.step("load", describe(profile)) as shown:
+        for label, memory_mb in _sizes(run).items():
+            before = _loaded(run, label, memory_mb)
+            if before is not None:
+                results.append(before)
+                continue
+            memory.deploy(run, memory_mb, shown)
+            series = _series(run, profile, label, memory_mb, shown)
+            if label == slo.DEPLOYED:
+                _decide(run, series, results)
+            results.append(series.result)
+            run.add(load=tuple(results))
+            run.folder.mark(f"load {label}")
+        requests = sum(result.requests for result in results)
+        errors = sum(result.errors for result in results)
+        sizes = " and ".join(f"{result.memory_mb} MB" for result in results)
+        shown.update(f"{requests:,} requests at {sizes}, {errors} errors")
+    return tuple(results)
+
+
+def deployed(run: Run, profile: LoadSettings, label: str) -> rounds.LoadSeries:
+    """Load the API once at the memory size that it is declared with.
+
+    Args:
+        run: The run.
+        profile: The load.
+        label: Names the result and its files.
+    """
+    api.require(run, "load")
+    memory_mb = run.declared_memory_mb
+    with run.step("load", describe(profile)) as shown:
+        memory.deploy(run, memory_mb, shown)
+        series = _series(run, profile, label, memory_mb, shown)
+        keep(run, series.result)
+        shown.update(f"{series.result.requests:,} requests, {series.result.errors} errors")
+    return series
+
+
+def keep(run: Run, load: LoadResult) -> None:
+    """Put a load test's result in the place of the one with its label, or add it."""
+    found = {result.label: result for result in run.result.load} | {load.label: load}
+    run.add(load=tuple(found.values()))
+
+
+def _sizes(run: Run) -> dict[str, int]:
+    """Return the memory sizes to load the API at, by label."""
+    current = run.declared_memory_mb
+    sizes = {slo.DEPLOYED: current}
+    tuning = run.result.tuning
+    if tuning and tuning.power != current:
+        declared = root_module.variables(run.environment.root)
+        if root_module.takes(declared, "memory_mb"):
+            sizes["recommended"] = tuning.power
+        else:
+            run.ui.note(
+                f"not loaded at {tuning.power} MB: envs/{run.env.name} has no variable "
+                "memory_mb that is a number"
+            )
+    return sizes
+
+
+def _loaded(run: Run, label: str, memory_mb: int) -> LoadResult | None:
+    """Return the load test that a resumed run had finished, if it had."""
+    if f"load {label}" not in run.finished:
+        return None
+    found = (x for x in run.result.load if (x.label, x.memory_mb) == (label, memory_mb))
+    return next(found, None)
+
+
+def _decide(run: Run, series: rounds.LoadSeries, before: Sequence[LoadResult]) -> None:
+    """Repeat a load test until it can be judged, and keep what is found on the way."""
+    series.decide(run.env.settings.slo, lambda found, _: run.add(load=(*before, found)))
+
+
+def _series(
+    run: Run, profile: LoadSettings, label: str, memory_mb: int, shown: Step
+) -> rounds.LoadSeries:
+    """Run a load test once; what is returned can run it again."""
+    target, files = api.of(run), api.collection(run, "load")
+    shown.update("measuring what the load driver itself can do (once)")
+    most = ceiling.requests_per_s(
+        run.project / ".cache", files, signed=target.credentials is not None
+    )
+
+    def run_round(name: str) -> LoadResult:
+        text = f"{profile.loop} loop at {memory_mb} MB ({name})"
+        found = load_test.run(
+            profile,
+            target,
+            files,
+            label=name,
+            memory_mb=memory_mb,
+            folder=run.folder.load,
+            on_progress=progress_adapters.load(shown, text),
+            on_wait=progress_adapters.readiness(shown),
+        )
+        return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
+
+    return rounds.LoadSeries(run_round, run.folder.load, label)

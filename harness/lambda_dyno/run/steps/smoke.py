@@ -1,0 +1,39 @@
+"""Ask every operation of the API once."""
+
+from __future__ import annotations
+
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.results import SmokeResult
+from lambda_dyno.load import drivers
+from lambda_dyno.run import api, progress_adapters
+from lambda_dyno.run.run import Run
+
+
+def step(run: Run) -> SmokeResult:
+    """Prove that the API answers as it should.
+
+    Raises:
+        StepError: An assertion does not hold.
+        UserError: There is no API, or no collection for it.
+    """
+    smoke = attempt(run)
+    if not smoke.passed:
+        raise StepError("smoke", smoke.first_failure)
+    run.folder.mark("smoke")
+    return smoke
+
+
+def attempt(run: Run) -> SmokeResult:
+    """Ask the API everything once, and return which assertions do not hold."""
+    api.require(run, "smoke")
+    with run.step("smoke", "asking every operation once") as shown:
+        smoke = drivers.DRIVER.smoke(
+            api.of(run),
+            api.collection(run, "smoke"),
+            log=run.folder.logs / "smoke.log",
+            timeout_s=120,
+            on_wait=progress_adapters.readiness(shown),
+        )
+        run.add(smoke=smoke)
+        shown.update(smoke.counts)
+    return smoke

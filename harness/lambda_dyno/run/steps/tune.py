@@ -1,0 +1,95 @@
+"""Measure the function at every power value."""
+
+from __future__ import annotations
+
+from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import target as targets
+from lambda_dyno.core.config import TuningSettings
+from lambda_dyno.core.errors import EXIT_INTERRUPTED, StepError
+from lambda_dyno.core.results import TuningResult
+from lambda_dyno.run import function_prepare, lifecycle, tuner_execution
+from lambda_dyno.run.run import Run
+from lambda_dyno.tune import existing_tuner, output, tuner_input, validation
+from lambda_dyno.tune.request import TuneRequest
+
+
+def step(run: Run) -> TuningResult:
+    """Measure with the environment's own power tuner, or with one that is made for this.
+
+    Raises:
+        StepError: The tuning failed, or not everything that was asked for was measured.
+    """
+    machine = own_tuner(run)
+    if not machine:
+        return _with_temporary_tuner(run)
+    settings = tuning_settings(run)
+    request = tuner_input.from_settings(
+        settings, run.result.outputs["function_arn"], run.env.tuning_payload()
+    )
+    sizes = ", ".join(map(str, settings.power_values))
+    what = f"{sizes} MB, {settings.num} invocations each"
+    with run.step("tune", f"measuring {what}") as shown:
+        finished = tuner_execution.execute(run, shown, what, request, machine)
+        tuning = output.parse(finished.output, execution_arn=finished.arn)
+        run.add(tuning=tuning)
+        shown.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
+        output.require_whole(finished.output)
+    run.folder.mark("tune")
+    return tuning
+
+
+def tuning_settings(run: Run) -> TuningSettings:
+    """Return `[tuning]` with the deployed memory size among the power values.
+
+    Whoever asks how much worse than the best it is needs it measured.
+    """
+    settings = run.env.settings.tuning
+    sizes = sorted({*settings.power_values, run.declared_memory_mb})
+    return settings.model_copy(update={"power_values": sizes})
+
+
+def own_tuner(run: Run) -> str:
+    """Return the ARN of the environment's own power tuner; empty if it has none."""
+    return existing_tuner.of_outputs(run.result.outputs, run.env.name, run.account, run.ui.note)
+
+
+def _with_temporary_tuner(run: Run) -> TuningResult:
+    """Measure with a power tuner that is deployed beside an environment, and destroyed again.
+
+    It is done as `dyno tune --function` does it: with a run folder, a lease and a report of its
+    own.
+
+    Raises:
+        StepError: It failed, or something of the tuner is left.
+    """
+    with run.timed("tune"):  # no step around it: it is a run with steps of its own
+        beside = function_prepare.prepare(
+            run.project,
+            _order(run),
+            run.ui,
+            target=targets.beside(run.target),
+            runs_folder=run.folder.path.parent,
+        )
+        status = lifecycle.execute(beside.run, beside.work, keep=False)
+        if status == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
+        result = beside.run.result
+        if result.tuning is not None:
+            run.add(tuning=result.tuning)  # though it may not be all that was asked for
+        if result.tuning is None or result.error:
+            raise StepError(
+                "tune", result.error or "no result", f"see {beside.run.folder.path / 'logs'}"
+            )
+        run.folder.mark("tune")
+    return result.tuning
+
+
+def _order(run: Run) -> TuneRequest:
+    """Return what a tuner beside an environment is to measure."""
+    arn = str(run.result.outputs["function_arn"])
+    request = tuner_input.from_settings(tuning_settings(run), arn, run.env.tuning_payload())
+    request.pop("lambdaARN", None)
+    validation.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
+    return TuneRequest(
+        function=lambda_function.parse_name(arn), tuning_input=request, settings=run.env.settings
+    )

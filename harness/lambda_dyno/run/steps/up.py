@@ -1,0 +1,58 @@
+"""Deploy the environment, or tell what it would consist of."""
+
+from __future__ import annotations
+
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.environments import progress, test_data
+from lambda_dyno.run import build, fingerprints
+from lambda_dyno.run.run import Run
+from lambda_dyno.terraform import root_module
+from lambda_dyno.terraform.packages import Package
+
+
+def step(run: Run, packages: dict[str, Package]) -> None:
+    """Deploy the environment and fill its table.
+
+    Raises:
+        StepError: Terraform failed, or the root lacks an output that it needs.
+    """
+    settings = run.env.settings.environment
+    with run.step("up", f"deploying {run.result.name_prefix}") as shown:
+        _stage(run, packages)
+        run.folder.note_inputs(
+            fingerprints.of(run.env, run.mode.sources, run.project, packages), run.finished
+        )
+        outputs = root_module.completed(
+            run.environment.apply(progress.resources(shown, "deploying"), say=run.ui.note),
+            run.account,
+            run.result.name_prefix,
+        )
+        run.folder.update_lease(memory_mb=outputs["memory_mb"])
+        run.add(outputs=outputs)
+        if settings.seed_items:
+            if not outputs.get("table_name"):
+                raise StepError("up", "[environment] seed_items needs an output table_name")
+            shown.update("filling the table")
+            test_data.seed(run.account.session, outputs["table_name"], settings.seed_items)
+        where = outputs.get("api_url") or outputs["function_arn"]
+        shown.update(
+            f"{run.result.name_prefix} at {outputs['memory_mb']} MB in "
+            f"{run.account.region}: {where}"
+        )
+    run.folder.mark("up")
+
+
+def plan(run: Run) -> list[str]:
+    """Return what the environment would consist of."""
+    with run.step("plan", "asking Terraform") as shown:
+        _stage(run, build.build(run))
+        changes = run.environment.plan()
+        shown.update(f"{len(changes)} resources")
+    return changes
+
+
+def _stage(run: Run, packages: dict[str, Package]) -> None:
+    """Copy what is deployed into the run's folder, and say what of it is not used."""
+    folders = run.env.settings.environment.folders
+    for note in run.environment.stage(run.mode.sources, packages, folders=folders):
+        run.ui.note(note)

@@ -1,0 +1,38 @@
+"""Run a power tuner's state machine for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lambda_dyno.core.progress import Step
+from lambda_dyno.processes import interrupts
+from lambda_dyno.run.run import Run
+from lambda_dyno.tune import client
+from lambda_dyno.tune.client import FinishedExecution
+
+
+def execute(
+    run: Run, shown: Step, text: str, request: Mapping[str, Any], state_machine_arn: str
+) -> FinishedExecution:
+    """Run a state machine; an interrupt stops it and leaves time for its clean-up.
+
+    Args:
+        run: The run.
+        shown: Where progress goes.
+        text: What is measured.
+        request: The state machine's input.
+        state_machine_arn: Of a power tuner, which may be in another region than the environment.
+    """
+    account = replace(run.account, region=state_machine_arn.split(":")[3])
+    with interrupts.raised_once(run.ui.warn), run.target.reported(run.project):
+        return client.run(
+            request,
+            state_machine_arn=state_machine_arn,
+            session=account.session,
+            timeout_s=run.env.settings.tuning.timeout_minutes * 60,
+            on_progress=lambda progress: shown.update(
+                f"{progress.state}: {text}", progress.done, progress.total
+            ),
+        )

@@ -1,1 +1,0 @@
-"""Terraform states: the bucket, whose state it is, and how it is recovered."""

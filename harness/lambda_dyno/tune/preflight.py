@@ -1,0 +1,76 @@
+"""What a tuning needs of the account, as far as these credentials can tell before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import botocore.exceptions
+
+from lambda_dyno.aws import errors, lambda_function
+from lambda_dyno.aws.accounts import Account
+from lambda_dyno.aws.lambda_function import Function
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
+
+
+def hints(
+    function: Function, tuning_input: Mapping[str, Any], timeout_minutes: float
+) -> Iterator[str]:
+    """Yield what is good to know before anything is deployed."""
+    longest_s = longest_measuring_s(function.timeout_s, tuning_input)
+    if longest_s > timeout_minutes * 60:
+        yield (
+            f"measuring may take {longest_s / 60:,.0f} min if each invocation takes the "
+            f"{function.timeout_s} s of the function's Timeout; after {timeout_minutes:g} min "
+            "(--timeout-minutes) it ends, and what is not measured is left out"
+        )
+
+
+def longest_measuring_s(timeout_s: int, tuning_input: Mapping[str, Any]) -> float:
+    """Return how long measuring takes, in seconds, if each invocation takes its time-out."""
+    values = tuning_input.get("powerValues")
+    sizes = len(ALL_POWER_VALUES) if values == "ALL" else len(set(map(str, values or ["default"])))
+    one_by_one = 1 if is_true(tuning_input.get("dryRun")) else integer(tuning_input["num"]) or 1
+    if any(is_true(tuning_input.get(key)) for key in ("parallelInvocation", "onlyColdStarts")):
+        return timeout_s
+    # power values side by side, unless they are to come one after the other
+    in_turn = sizes if is_true(tuning_input.get("sequential")) else 1
+    pause_s = (integer(tuning_input.get("sleepBetweenRunsMs")) or 0) / 1000
+    return in_turn * one_by_one * (timeout_s + pause_s)
+
+
+def processors(tuning_input: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ARNs of the functions that change payloads and answers, by their keys."""
+    keys = ("preProcessorARN", "postProcessorARN")
+    return {key: tuning_input[key] for key in keys if tuning_input.get(key)}
+
+
+def require_processors(tuning_input: Mapping[str, Any], account: Account) -> None:
+    """Make sure that the functions that change payloads and answers are there.
+
+    Raises:
+        UserError: One is not.
+    """
+    for key, arn in processors(tuning_input).items():
+        lambda_function.require_processor(arn, key, account)
+
+
+def require_payload(tuning_input: Mapping[str, Any], account: Account) -> str:
+    """Make sure that a payload in S3 is there, and return the ARN of its KMS key, if it has one.
+
+    As far as these credentials can tell: the tuner reads it with its own role, so a refusal here
+    says nothing.
+    """
+    location = s3_location(tuning_input.get("payloadS3") or "")
+    if location is None:
+        return ""
+    bucket, key = location
+    try:
+        found = account.session.client("s3").head_object(Bucket=bucket, Key=key)
+    except botocore.exceptions.ClientError as error:
+        if errors.http_status(error) == 404:
+            raise UserError(f"payloadS3: there is no object s3://{bucket}/{key}") from error
+        return ""
+    named = str(found.get("SSEKMSKeyId") or "")
+    return named if named.startswith("arn:") else ""

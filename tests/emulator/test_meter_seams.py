@@ -1,0 +1,208 @@
+"""What the Lambda meter relies on in the embedded AWS; a new release may change it.
+
+MiniStack's own worker scripts are run here as it runs them, without a server: each test names
+the habit that the meter is built on, so that a failure says what to look at.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ministack.core import lambda_runtime
+
+from lambda_dyno.emulator import worker_shims
+
+pytestmark = pytest.mark.contract
+
+RELEASE = f"MiniStack {version('ministack')}"
+ID = "5d69d4ee-0c5b-4306-a9bc-206aa1e84847"
+
+PYTHON = (
+    "python3.13",
+    (
+        "def handler(event, context):\n"
+        "    print('at work', context.aws_request_id, context.get_remaining_time_in_millis() > 0)\n"
+        "    return event\n"
+    ),
+    "app.py",
+)
+_ASK_FOR_PYTHON = """
+import json, os
+from ministack.core import lambda_runtime
+binary = lambda_runtime._detect_runtime_binary("python3.13")[0]
+print(json.dumps([binary, "DYNO_PYTHON_SHIM" in os.environ]))
+"""
+NODE = (
+    "nodejs22.x",
+    (
+        "exports.handler = async (event, context) => {\n"
+        "  console.log('at work', context.awsRequestId, context.getRemainingTimeInMillis() > 0);\n"
+        "  return event;\n"
+        "};\n"
+    ),
+    "app.js",
+)
+
+
+class Worker:
+    """A Lambda worker, started as MiniStack does but with pipes of our own."""
+
+    def __init__(self, folder: Path, runtime: str, source: str, file: str) -> None:
+        binary, script = lambda_runtime._detect_runtime_binary(runtime)
+        suffix = lambda_runtime._worker_script_extension(runtime)
+        path = folder / f"_worker{suffix}"
+        path.write_text(script)
+        code = folder / "code"
+        code.mkdir()
+        (code / file).write_text(source)
+        (folder / "meter.json").write_text('{"mode": "reported"}')
+        environment = {"PATH": os.environ["PATH"]} | worker_shims.node_environment(folder)
+        environment |= {
+            "PYTHONPATH": str(worker_shims.METER_PATH),
+            "DYNO_METER": str(folder / "meter.json"),
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "_LAMBDA_TIMEOUT": "3",
+        }
+        self._process = subprocess.Popen(
+            [binary, str(path)],
+            cwd=code,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        init = {"code_dir": str(code), "module": "app", "handler": "handler", "memory": 512}
+        self.ready = self.ask(init | {"env": {}, "function_name": "f", "arn": ""})
+
+    def ask(self, message: dict[str, Any]) -> Any:
+        """Send a line and return the answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"{RELEASE}: the worker ended: {self._process.communicate()[1]}"
+        return json.loads(line)
+
+    def log(self) -> str:
+        """End the worker and return all that it logged."""
+        return self._process.communicate(timeout=20)[1]
+
+
+@pytest.mark.parametrize("function", [PYTHON, NODE], ids=["python", "nodejs"])
+def test_worker_speaks_the_protocol_that_the_meter_reads(
+    tmp_path: Path, function: tuple[str, str, str]
+) -> None:
+    """Init and invocations are JSON lines; the meter puts START, END and REPORT into the log."""
+    worker = Worker(tmp_path, *function)
+    assert worker.ready["status"] == "ready", f"{RELEASE} answers Init differently"
+    answer = worker.ask({"event": {"n": 1}, "ctx": {"request_id": ID, "timeout_ms": 3000}})
+
+    assert answer == {"status": "ok", "result": {"n": 1}}, f"{RELEASE} answers differently"
+    lines = [line for line in worker.log().splitlines() if line]
+    assert lines[0] == f"START RequestId: {ID} Version: $LATEST", (
+        f"{RELEASE}: the meter does not see when an invocation starts (stdin, JSON lines)"
+    )
+    assert lines[1].lower() == f"at work {ID} true", f"{RELEASE}: handlers log elsewhere"
+    assert lines[2] == f"END RequestId: {ID}"
+    assert re.match(rf"REPORT RequestId: {ID}\tDuration: [\d.]+ ms\t", lines[3]), (
+        f"{RELEASE}: the meter does not see when an invocation ends (stdout, JSON lines)"
+    )
+    assert "\tInit Duration: " in lines[3]
+
+
+def test_envelope_of_an_invocation() -> None:
+    """Event first, then the context with request id and timeout: the meter reads the tail."""
+    source = inspect.getsource(lambda_runtime.Worker.invoke)
+
+    assert re.search(r'envelope = \{\s*"event": event,\s*"ctx": \{', source), (
+        f"{RELEASE}: the envelope's order changed; see _context_of in meter.py and worker.js"
+    )
+    for key in ('"request_id"', '"timeout_ms"'):
+        assert key in source, f"{RELEASE} does not pass {key} to workers any more"
+
+
+def test_workers_inherit_the_servers_environment() -> None:
+    """PYTHONPATH, PATH and DYNO_METER reach the worker that way."""
+    source = inspect.getsource(lambda_runtime.Worker._spawn)
+
+    assert "{**os.environ, **env_vars}" in source, f"{RELEASE} does not pass its environment on"
+    assert lambda_runtime._detect_runtime_binary("python3.13")[0] == sys.executable
+    assert lambda_runtime._detect_runtime_binary("nodejs22.x")[0] == "node", (
+        f"{RELEASE} does not look for node on PATH; see emulator/worker_shims.py"
+    )
+    assert 'f"_worker{ext}"' in source, f"{RELEASE} names its worker scripts differently"
+
+
+def test_server_starts_its_python_workers_through_the_shim(tmp_path: Path) -> None:
+    """It asks sys.executable, which the meter's sitecustomize has set, and tells nobody else."""
+    environment = worker_shims.python_environment(tmp_path, Path(sys.executable))
+    completed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            _ASK_FOR_PYTHON,
+        ],
+        env=environment | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(completed.stdout) == [environment["DYNO_PYTHON_SHIM"], False], (
+        f"{RELEASE} does not start workers with sys.executable; see emulator/worker_shims.py"
+    )
+
+
+def test_worker_that_answers_with_an_error_is_replaced() -> None:
+    """The meter ends itself after a timeout and relies on a new worker being started."""
+    source = inspect.getsource(lambda_runtime.Worker.invoke)
+
+    assert 'response.get("status") == "error"' in source
+    assert "self._proc.poll() is not None" in source, f"{RELEASE} does not notice a dead worker"
+
+
+def test_timeout_is_known_by_its_words() -> None:
+    """An answer of these words becomes Sandbox.Timedout."""
+    from ministack.services import lambda_svc
+
+    words = "Task timed out after 3.00 seconds"
+    assert lambda_svc._RIE_TIMEOUT_TEXT_RE.fullmatch(words), (
+        f"{RELEASE} words timeouts differently; see time_out in meter.py and worker.js"
+    )
+
+
+def test_log_is_taken_a_moment_after_the_answer() -> None:
+    """The meter writes log first and answer then; the server waits this long for the first line."""
+    waits = inspect.signature(lambda_runtime.Worker._drain_stderr_bounded).parameters
+
+    assert waits["first_line_wait"].default >= 0.02, f"{RELEASE} waits less for the log"
+    assert waits["idle_confirm"].default >= 0.002, f"{RELEASE} waits less between log lines"
+
+
+def test_other_pythons_do_not_get_the_meter(tmp_path: Path) -> None:
+    """Only workers do; and a sitecustomize that is hidden by the meter's runs all the same."""
+    (tmp_path / "sitecustomize.py").write_text("print('the hidden one')\n")
+    completed = subprocess.run(
+        [sys.executable, "-c", "import sys; print('dyno_meter.meter' in sys.modules)"],
+        env={
+            "PYTHONPATH": f"{worker_shims.METER_PATH}{os.pathsep}{tmp_path}",
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "DYNO_METER": str(tmp_path / "meter.json"),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert completed.stdout.split("\n")[:2] == ["the hidden one", "False"]

@@ -1,0 +1,34 @@
+"""The package as others install it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def build(folder: Path) -> Path:
+    """Build the wheel into a folder, without any index, and return it."""
+    offline = ("--quiet", "--no-deps", "--no-index", "--disable-pip-version-check")
+    wheel = (sys.executable, "-m", "pip", "wheel", *offline, "--no-build-isolation")
+    built = [*wheel, "--wheel-dir", str(folder), str(PROJECT)]
+    subprocess.run(built, check=True, capture_output=True, timeout=120)
+    (package,) = folder.glob("*.whl")
+    return package
+
+
+def install_oldest(package: Path, environment: Path) -> Path:
+    """Install a wheel into an environment of its own, with the oldest libraries that it allows.
+
+    Returns:
+        The environment's Python.
+    """
+    made = [sys.executable, "-m", "venv", "--without-pip", str(environment)]
+    subprocess.run(made, check=True, timeout=60)
+    python = environment / "bin" / "python"
+    uv = (str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--native-tls")
+    install = [*uv, "--resolution", "lowest-direct", "--python", str(python), str(package)]
+    subprocess.run(install, check=True, timeout=300)
+    return python

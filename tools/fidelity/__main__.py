@@ -1,0 +1,69 @@
+"""The program behind `dyno local fidelity`, which passes its options on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import typer
+
+from lambda_dyno.cli import unforeseen
+from lambda_dyno.cli.support import print_json
+from lambda_dyno.core.errors import EXIT_INTERRUPTED
+from lambda_dyno.core.progress import Ui
+from tools.fidelity import meter, model
+
+
+def run(folder: Path, *, with_meter: bool, repeats: int, as_json: bool) -> None:
+    """Write table and plots into a folder, and print the table.
+
+    Args:
+        folder: Made if it is missing.
+        with_meter: Also hold the meter against the model, which takes minutes.
+        repeats: Invocations of each case and size, at least 2.
+        as_json: Print numbers in place of the table.
+    """
+    ui, readings = Ui(), []
+    folder.mkdir(parents=True, exist_ok=True)  # before a minute's work, should it be impossible
+    with ui.step("local", "comparing the model with AWS's own measurements") as step:
+        comparisons = model.compare_all()
+        written = model.write(comparisons, folder)
+        step.update(f"{len(comparisons)} functions compared: {written[0]}")
+    table = model.as_markdown(comparisons)
+    if with_meter:
+        with ui.step("local", "holding the meter against the model") as step:
+            for reading in meter.measure_here(repeats):
+                readings.append(reading)
+                step.update(reading.case.words, len(readings), meter.COUNT)
+            step.update(f"{len(readings)} readings: {meter.write(readings, folder)}")
+        table += "\n" + meter.as_markdown(readings)
+    if as_json:
+        print_json(
+            {
+                "model": [comparison.to_json() for comparison in comparisons],
+                "meter": [reading.to_json() for reading in readings],
+            }
+        )
+    else:
+        typer.echo(table)
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(prog="python -m tools.fidelity", description=__doc__)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--meter", action="store_true")
+    parser.add_argument("--repeats", type=int, required=True)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    try:
+        run(given.output, with_meter=given.meter, repeats=given.repeats, as_json=given.json)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        sys.exit(unforeseen.tell(error, Ui()))
+
+
+if __name__ == "__main__":
+    main()
