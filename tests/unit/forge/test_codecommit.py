@@ -9,7 +9,8 @@ import pytest
 from lambda_dyno.aws.accounts import Session
 from lambda_dyno.forge.codecommit import CodeCommitComments, connect
 from lambda_dyno.forge.comments import ForgeError, upsert
-from lambda_dyno.review.comment import CODECOMMIT, Review, compose, marker
+from lambda_dyno.review.comment import compose, marker
+from lambda_dyno.review.comment_parts import CODECOMMIT, Review
 from lambda_dyno.review.plan_summary import Change, Plan
 from tests.support import codecommit_server
 from tests.support import report_samples as samples
