@@ -58,8 +58,8 @@ def left_on(
     except client.exceptions.ResourceNotFoundException:
         return []  # somebody deleted the function meanwhile
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        return [Leftover("unknown", function.name, f"cannot be looked at: {code}")]
+        reason = f"cannot be looked at: {errors.code(error)}"
+        return [Leftover("unknown", function.name, reason)]
     return left
 
 
