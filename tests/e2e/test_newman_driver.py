@@ -24,7 +24,7 @@ from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, NotReady
 from lambda_dyno.load.drivers import newman
 from lambda_dyno.load.samples import read_samples
-from tests.support import asked_server, aws_answers
+from tests.support import asked_server, aws_answers, postman_files
 from tests.support.asked_server import AskedServer
 
 pytestmark = pytest.mark.e2e
@@ -45,6 +45,7 @@ def load(
     folder: Path,
     *,
     stages: Sequence[tuple[float, float]] = (),
+    files: CollectionFiles | None = None,
     on_wait: Any = lambda _: None,
     ready_s: float = 0.0,
     **settings: Any,
@@ -56,7 +57,7 @@ def load(
     return load_test.run(
         LoadSettings(**asked | settings),
         Api(url, "eu-west-1"),
-        collection_files.own("load"),
+        files or collection_files.own("load"),
         label="current",
         memory_mb=512,
         folder=folder / "load",
@@ -139,7 +140,10 @@ def test_pacing_spaces_iterations(api: AskedServer, tmp_path: Path) -> None:
 def test_stages_bring_users_and_take_them_away(api: AskedServer, tmp_path: Path) -> None:
     """One user, then three, then one again: the two come late and go early."""
     stages = [(1, 0), (1, 1), (3, 0), (3, 1), (1, 0), (1, 2)]
-    load(api.url, tmp_path, stages=stages, pacing_ms=200)
+    # one request an iteration: ten take a busy machine longer than a stage
+    one = postman_files.collection(postman_files.request("create", "{{baseUrl}}/items"))
+    files = CollectionFiles(postman_files.write(tmp_path / "one.json", one))
+    load(api.url, tmp_path, stages=stages, files=files, pacing_ms=200)
     starts: dict[int, list[float]] = {}
     for sample in samples_of(tmp_path):
         if sample.request == "create":
