@@ -13,6 +13,7 @@ from lambda_dyno.cli.numbers import whole
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.terminal import is_screen, short_path
+from lambda_dyno.tuner_contract.keys import KEYS
 
 EXIT_STATUS_HELP = """
 Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, tools,
@@ -27,8 +28,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait when another command works on it, instead of failing.")
 ]
-NumOption = Annotated[int | None, typer.Option(help="Invocations per power value, at least 5.")]
-StrategyOption = Annotated[str | None, typer.Option(help="What is best: cost, speed or balanced.")]
+_KEY_HELP = {key.field: key.help for key in KEYS}
+NumOption = Annotated[int | None, typer.Option(help=_KEY_HELP["num"])]
+StrategyOption = Annotated[str | None, typer.Option(help=_KEY_HELP["strategy"])]
 PortOption = Annotated[
     int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
 ]

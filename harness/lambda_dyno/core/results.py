@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.statistics.stats import percentile
+from lambda_dyno.tuner_contract.keys import Strategy
 
 SCHEMA_VERSION = 1
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
@@ -25,7 +26,6 @@ _LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
 _NO_FIGURES = ("settings", "outputs", "tuning.raw")
 
 Outcome = Literal["pass", "fail", "inconclusive"]
-Strategy = Literal["cost", "speed", "balanced"]
 Loop = Literal["closed", "open"]
 
 

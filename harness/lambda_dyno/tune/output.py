@@ -13,10 +13,10 @@ from lambda_dyno.core.results import (
     DurationStats,
     PowerDetail,
     StateMachineCost,
-    Strategy,
     TuningResult,
 )
 from lambda_dyno.gates.separation import settled
+from lambda_dyno.tuner_contract.keys import Strategy
 from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
 MORE_TIME = "Give it more time: timeout_minutes under [tuning], or --timeout-minutes."

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.readers import Kind, read
+from lambda_dyno.tuner_contract.values import NUM_MIN
 
 Strategy = Literal["cost", "speed", "balanced"]
 
@@ -80,7 +81,7 @@ class TuningInput:
         about='what to measure; none: `default_power_values`; `"ALL"`: 128 to 3008 in steps of 64',
     )
     num: int = _key(
-        "num", "count", allowed=(5, 10_000), setting_default=10,
+        "num", "count", allowed=(NUM_MIN, 10_000), setting_default=10,
         flag="--num", panel=_INPUT, metavar="N",
         help="Invocations per power value, at least 5.",
         about="invocations per power value",

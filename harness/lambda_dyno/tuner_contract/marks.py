@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 LOCK_ALIAS = "dyno-tuner-lock"
 VERSION_MARK = "dyno-tuner "  # starts the description of every version that it publishes
@@ -66,8 +67,7 @@ class Lock:
         return replace(self, ended=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Tuned:
+class Tuned(NamedTuple):
     """What the description of the version that autoOptimizeAlias keeps says."""
 
     alias: str

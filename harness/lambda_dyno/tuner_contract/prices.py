@@ -9,19 +9,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _FILE = Path(__file__).with_name("prices.json")
 _MB_PER_GB = 1024
 _MS_PER_S = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(NamedTuple):
     """What things cost in one region, in its currency, exactly as the price list has it."""
 
     gb_second: Fraction

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _TEXT_REPORT = re.compile(r"REPORT RequestId: (?P<request_id>\S+)(?P<fields>[^\r\n]*)")
 _DURATION = re.compile(
@@ -20,8 +19,7 @@ _MAX_MEMORY = re.compile(r"Max Memory Used: (?P<mb>\d+) MB")
 _JSON = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One REPORT; parts that it does not have are 0."""
 
     request_id: str
