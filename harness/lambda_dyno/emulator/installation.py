@@ -102,9 +102,10 @@ def _make(place: Path) -> None:
 
 def _by_uv(uv: str, draft: Path) -> str:
     """Make an environment by uv; return why it cannot be, or an empty text."""
-    install = [uv, "pip", "sync", "--quiet", "--native-tls", "--require-hashes"]
+    # compiled, as pip does: else the first servers would do it, in the time that they get to start
+    install = [uv, "pip", "sync", "--quiet", "--native-tls", "--compile-bytecode"]
     return _run(_venv(draft, "--without-pip")) or _run(
-        [*install, "--python", str(draft / "bin" / "python"), str(LOCK)]
+        [*install, "--require-hashes", "--python", str(draft / "bin" / "python"), str(LOCK)]
     )
 
 
