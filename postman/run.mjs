@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The Newman driver: reads one line of JSON from stdin, runs its collection once (mode "smoke"),
 // as a load test (mode "load") or in the turns that further lines ask for (mode "turns"), and
-// writes JSON lines to stdout. harness/lambda_dyno/load/drivers/newman.py and harness/lambda_dyno/compare/interleaved_driver.py start it.
+// writes JSON lines to stdout. harness/lambda_dyno/load/drivers/newman.py starts it.
 // Keys come from the environment (AWS_ACCESS_KEY_ID, ...), never from stdin, argv or a file.
 
 import { createInterface } from 'node:readline';

@@ -1,4 +1,4 @@
-"""Write the input and output tables of the modules' READMEs, or check that they are right.
+"""Write the examples and tables of the modules' READMEs, or check that they are right.
 
 `python -m tools.module_docs` writes them, `--check` only tells which are out of date. The tables
 stand between two marker lines; everything around them is written by people.
@@ -17,9 +17,14 @@ from pathlib import Path
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.toolchain import TERRAFORM_PINNED
+from tools import key_docs
 
 BEGIN = "<!-- tables: begin (make docs) -->"
 END = "<!-- tables: end -->"
+KEYS_BEGIN = "<!-- keys: begin (make docs) -->"
+KEYS_END = "<!-- keys: end -->"
+EXAMPLE_BEGIN = "<!-- example: begin (make docs) -->"
+EXAMPLE_END = "<!-- example: end -->"
 
 _BLOCK = re.compile(
     r'^(?P<kind>variable|output) "(?P<name>[^"]+)" \{\n(?P<body>.*?)^\}$', re.S | re.M
@@ -27,6 +32,8 @@ _BLOCK = re.compile(
 _ATTRIBUTE = re.compile(
     r"^  (?P<name>[a-z_]+) += (?P<value>.*?)(?=\n  [^ \n})\]]|\n\n|\Z)", re.S | re.M
 )
+_RESOURCE = re.compile(r'^resource "(\w+)" "(\w+)"', re.M)
+_CALL = re.compile(r'^module "(\w+)" \{\n  source = "([^"]+)"', re.M)
 _NO_ESCAPE = re.compile(r'\\(["\\])')
 
 
@@ -76,6 +83,25 @@ def requirements(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def resources(folder: Path) -> str:
+    """Return the Markdown table of the resources and modules that a module consists of."""
+    text = "\n".join(path.read_text() for path in sorted(folder.glob("*.tf")))
+    rows = [f"| `{kind}.{name}` | resource |" for kind, name in _RESOURCE.findall(text)]
+    rows += [f"| [`module.{name}`]({source}) | module |" for name, source in _CALL.findall(text)]
+    return "\n".join(["## Resources", "", "| name | kind |", "|---|---|", *sorted(rows)])
+
+
+def example(folder: Path) -> str:
+    """Return a module's basic example in Markdown, as a root beside `modules/` would have it."""
+    text = (folder / "examples" / "basic" / "main.tf").read_text()
+    text = re.sub(r"^terraform \{\n.*?^\}\n\n", "", text, flags=re.S | re.M)
+    shown = text.replace('source = "../.."', f'source = "./modules/{folder.name}"')
+    return (
+        f"```hcl\n{shown}```\n\n"
+        "[examples](examples) has it ready for `terraform init && terraform plan`."
+    )
+
+
 def tables(blocks: list[Block]) -> str:
     """Return the Markdown tables of a module's inputs and outputs."""
     lines = ["## Inputs", "", "| name | description | type | default |", "|---|---|---|---|"]
@@ -92,17 +118,17 @@ def tables(blocks: list[Block]) -> str:
     return "\n".join(lines)
 
 
-def render(readme: str, text: str) -> str:
-    """Return a README with the tables between its markers.
+def render(readme: str, text: str, begin: str = BEGIN, end: str = END) -> str:
+    """Return a README with a text between two of its lines.
 
     Raises:
-        ValueError: The markers are missing.
+        ValueError: The lines are missing.
     """
-    head, found, rest = readme.partition(BEGIN)
-    _, end_found, tail = rest.partition(END)
+    head, found, rest = readme.partition(begin)
+    _, end_found, tail = rest.partition(end)
     if not (found and end_found):
-        raise ValueError(f"needs the two lines {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+        raise ValueError(f"needs the two lines {begin} and {end}")
+    return f"{head}{begin}\n\n{text}\n\n{end}{tail}"
 
 
 def update(modules: Path, *, check: bool) -> list[Path]:
@@ -123,8 +149,11 @@ def update(modules: Path, *, check: bool) -> list[Path]:
         readme = folder / "README.md"
         try:
             before = readme.read_text()
-            text = f"{requirements(folder)}\n\n{tables(read_blocks(folder))}"
-            after = render(before, text)
+            parts = (requirements(folder), resources(folder), tables(read_blocks(folder)))
+            after = render(before, "\n\n".join(parts))
+            after = render(after, example(folder), EXAMPLE_BEGIN, EXAMPLE_END)
+            if folder.name == "power_tuner":
+                after = render(after, key_docs.table(), KEYS_BEGIN, KEYS_END)
         except (OSError, ValueError) as error:
             problems.append(f"{readme}: {error}")
             continue

@@ -23,59 +23,22 @@ provider "aws" {
   }
 }
 
-data "aws_caller_identity" "this" {}
+module "environment" {
+  source = "../../modules/environment"
 
-data "aws_partition" "this" {}
+  api_authorization  = "AWS_IAM"
+  log_retention_days = 7
 
-# aws_region fails in regions that are newer than the provider; this one knows them, too
-data "aws_service" "lambda" {
-  service_id = "lambda"
-}
-
-locals {
-  # By name, not by the function's attribute, so that both modules are made at the same time.
-  function_arn = join(":", [
-    "arn:${data.aws_partition.this.partition}:lambda",
-    data.aws_service.lambda.region,
-    data.aws_caller_identity.this.account_id,
-    "function:${module.service.function_name}",
-  ])
-}
-
-module "packages" {
-  source = "../../modules/packages"
-
-  name_prefix = var.name_prefix
-  packages    = var.packages
-}
-
-module "service" {
-  source = "../../modules/service"
-
-  name_prefix              = var.name_prefix
-  package                  = module.packages.packages["crud_api"]
-  canary                   = var.canary
-  permissions_boundary_arn = var.permissions_boundary_arn
-  log_retention_days       = 7
-
-  api = {
-    authorization = "AWS_IAM"
-  }
-
-  function = {
-    architecture = var.architecture
-    log_format   = var.log_format
-    memory_mb    = var.memory_mb
-  }
-}
-
-module "power_tuner" {
-  source = "../../modules/power_tuner"
-
-  name_prefix              = var.name_prefix
   architecture             = var.architecture
-  package                  = module.packages.packages["power_tuner"]
+  canary                   = var.canary
+  log_format               = var.log_format
+  memory_mb                = var.memory_mb
+  name_prefix              = var.name_prefix
+  packages                 = var.packages
   permissions_boundary_arn = var.permissions_boundary_arn
-  log_retention_days       = 7
-  tunable_function_arns    = [local.function_arn]
+}
+
+output "environment" {
+  description = "What the harness needs to know: see modules/environment."
+  value       = module.environment
 }

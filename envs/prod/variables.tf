@@ -1,57 +1,40 @@
+# The harness sets name_prefix, packages, tags and memory_mb; modules/environment says what each is,
+# and what null stands for.
+
 variable "architecture" {
-  description = "Processor of the CRUD function: arm64 or x86_64."
-  type        = string
-  default     = "arm64"
-  nullable    = false
+  type    = string
+  default = null
 }
 
 variable "canary" {
-  description = "Share of the calls that a new version of the CRUD function gets; null: all. `dyno deploy` sets it."
-  type = object({
-    percent        = number
-    stable_version = string
-  })
+  type    = object({ percent = number, stable_version = string })
   default = null
 }
 
 variable "log_format" {
-  description = "Format of Lambda's own log lines: Text or JSON."
-  type        = string
-  default     = "JSON"
-  nullable    = false
+  type    = string
+  default = null
 }
 
 variable "memory_mb" {
-  description = "Memory size of the CRUD function in MB, 128 to 10240."
-  type        = number
-  default     = 512
-  nullable    = false
+  type    = number
+  default = null
 }
 
 variable "name_prefix" {
-  description = "Start of all names, e.g. dyno-251120-0915-k3f9."
-  type        = string
-  nullable    = false
+  type = string
 }
 
 variable "packages" {
-  description = "Zips of the functions: their paths and their SHA-256 in base64."
-  type = object({
-    crud_api    = object({ path = string, sha256_base64 = string })
-    power_tuner = object({ path = string, sha256_base64 = string })
-  })
-  nullable = false
+  type = map(object({ path = string, sha256_base64 = string }))
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the managed policy that bounds all roles of the functions and the state machine; null for none."
-  type        = string
-  default     = null
+  type    = string
+  default = null
 }
 
 variable "tags" {
-  description = "Tags of all resources: dyno:run, dyno:env and dyno:expires."
-  type        = map(string)
-  default     = {}
-  nullable    = false
+  type    = map(string)
+  default = {}
 }

@@ -19,8 +19,8 @@ resource "aws_cloudwatch_log_group" "access" {
   #checkov:skip=CKV_AWS_158:AWS encrypts log groups itself; a key of one's own protects nothing here, and costs
   #checkov:skip=CKV_AWS_338:the environment says how long; an ephemeral one needs days
 
-  count = var.access_logs.enabled ? 1 : 0
+  count = var.access_logs ? 1 : 0
 
   name              = "/aws/apigateway/${var.name_prefix}-api"
-  retention_in_days = var.access_logs.retention_days
+  retention_in_days = var.log_retention_days
 }

@@ -103,7 +103,7 @@ resource "aws_api_gateway_stage" "this" {
 }
 
 resource "terraform_data" "access_logs" {
-  input = var.access_logs.enabled
+  input = var.access_logs
 }
 
 resource "aws_api_gateway_method_settings" "this" {

@@ -1,19 +1,8 @@
 variable "access_logs" {
-  description = "Access logs (no payloads) in JSON, and how many days they are kept. Off by default: they need a CloudWatch role in the account's API Gateway settings."
-  type = object({
-    enabled        = optional(bool, false)
-    retention_days = optional(number, 14)
-  })
-  default  = {}
-  nullable = false
-
-  validation {
-    condition = contains(
-      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
-      var.access_logs.retention_days
-    )
-    error_message = "Use a number of days that CloudWatch Logs knows for access_logs.retention_days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
-  }
+  description = "Whether access logs (no payloads) are written, in JSON. Off by default: they need a CloudWatch role in the account's API Gateway settings."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "authorization" {
@@ -28,14 +17,29 @@ variable "authorization" {
   }
 }
 
+variable "log_retention_days" {
+  description = "Days that access logs are kept, as CloudWatch Logs knows them: 1, 3, 5, 7, 14, 30, ..."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days
+    )
+    error_message = "Use a number of days that CloudWatch Logs knows for log_retention_days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
 variable "name_prefix" {
   description = "Start of all names, e.g. dyno-251120-0915-k3f9."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,30}[a-z0-9]$", var.name_prefix))
-    error_message = "Use 2 to 32 lower-case letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.name_prefix))
+    error_message = "Use 2 to 40 lower-case letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
   }
 }
 
@@ -50,7 +54,7 @@ variable "paths" {
   }
 
   validation {
-    condition     = alltrue([for path in var.paths : contains(var.paths, "/${split("/", path)[1]}")])
+    condition     = alltrue([for path in var.paths : try(contains(var.paths, "/${split("/", path)[1]}"), true)])
     error_message = "Give the parent of each two-level path, too: /items for /items/{id}."
   }
 }

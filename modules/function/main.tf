@@ -8,7 +8,7 @@ resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_338:the environment says how long; an ephemeral one needs days
 
   name              = "/aws/lambda/${local.function_name}"
-  retention_in_days = var.log.retention_days
+  retention_in_days = var.log_retention_days
 }
 
 resource "aws_lambda_function" "this" {
@@ -37,7 +37,7 @@ resource "aws_lambda_function" "this" {
   }
 
   logging_config {
-    log_format = var.log.format
+    log_format = var.log_format
     log_group  = aws_cloudwatch_log_group.this.name
   }
 

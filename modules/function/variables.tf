@@ -54,26 +54,30 @@ variable "handler" {
   nullable    = false
 }
 
-variable "log" {
-  description = "Logs: format Text or JSON (of Lambda's own lines, REPORT included), and how many days they are kept."
-  type = object({
-    format         = optional(string, "JSON")
-    retention_days = optional(number, 14)
-  })
-  default  = {}
-  nullable = false
+variable "log_format" {
+  description = "Format of Lambda's own log lines, REPORT included: Text or JSON."
+  type        = string
+  default     = "JSON"
+  nullable    = false
 
   validation {
-    condition     = contains(["Text", "JSON"], var.log.format)
-    error_message = "Use Text or JSON for log.format."
+    condition     = contains(["Text", "JSON"], var.log_format)
+    error_message = "Use Text or JSON for log_format."
   }
+}
+
+variable "log_retention_days" {
+  description = "Days that the function's log is kept, as CloudWatch Logs knows them: 1, 3, 5, 7, 14, 30, ..."
+  type        = number
+  default     = 14
+  nullable    = false
 
   validation {
     condition = contains(
       [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
-      var.log.retention_days
+      var.log_retention_days
     )
-    error_message = "Use a number of days that CloudWatch Logs knows for log.retention_days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+    error_message = "Use a number of days that CloudWatch Logs knows for log_retention_days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
   }
 }
 
@@ -106,8 +110,8 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,30}[a-z0-9]$", var.name_prefix))
-    error_message = "Use 2 to 32 lower-case letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.name_prefix))
+    error_message = "Use 2 to 40 lower-case letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
   }
 }
 

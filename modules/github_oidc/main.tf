@@ -10,18 +10,11 @@ data "aws_service" "lambda" {
 locals {
   issuer = "token.actions.githubusercontent.com"
 
-  # ARNs that are known before the first apply, so that a plan shows the policies
-  provider_arn  = "arn:${local._partition}:iam::${local._account}:oidc-provider/${local.issuer}"
-  boundary_arns = { for role in keys(local.environments) : role => "arn:${local._partition}:iam::${local._account}:policy/${var.name_prefix}-${role}-boundary" }
+  # known before the first apply, so that a plan shows the policies
+  provider_arn = "arn:${local._partition}:iam::${local._account}:oidc-provider/${local.issuer}"
 
   # a role that nobody may assume is not made
   subjects = { for role, subjects in var.subjects : role => subjects if length(subjects) > 0 }
-
-  policies = merge(
-    { for role, policy in data.aws_iam_policy_document.environment : role => policy.json },
-    { for policy in data.aws_iam_policy_document.plan : "plan" => policy.json },
-    { for policy in data.aws_iam_policy_document.tune : "tune" => policy.json },
-  )
 }
 
 # AWS checks GitHub's certificate against its own list of authorities: no thumbprint is needed.
@@ -77,5 +70,5 @@ resource "aws_iam_role_policy" "this" {
 
   name   = "own-work"
   role   = aws_iam_role.this[each.key].name
-  policy = local.policies[each.key]
+  policy = data.aws_iam_policy_document.this[each.key].json
 }

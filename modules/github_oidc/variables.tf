@@ -7,8 +7,8 @@ variable "deployed" {
   default = null
 
   validation {
-    condition     = var.deployed == null || can(regex("^[a-z][a-z0-9-]{0,30}[a-z0-9]$", var.deployed.name_prefix))
-    error_message = "Use 2 to 32 lower-case letters, digits and hyphens for deployed.name_prefix: a letter first, no hyphen last."
+    condition     = var.deployed == null || can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.deployed.name_prefix))
+    error_message = "Use 2 to 40 lower-case letters, digits and hyphens for deployed.name_prefix: a letter first, no hyphen last."
   }
 
   validation {
@@ -70,8 +70,8 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,46}[a-z0-9]$", var.name_prefix))
-    error_message = "Use 2 to 48 lower-case letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.name_prefix))
+    error_message = "Use 2 to 40 lower-case letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
   }
 
   validation {

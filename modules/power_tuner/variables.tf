@@ -37,7 +37,7 @@ variable "kms_key_arns" {
 }
 
 variable "log_retention_days" {
-  description = "How many days the logs of the tuner's functions are kept."
+  description = "Days that the logs of the tuner's functions are kept, as CloudWatch Logs knows them: 1, 3, 5, 7, 14, 30, ..."
   type        = number
   default     = 7
   nullable    = false
@@ -69,8 +69,8 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{0,38}[a-zA-Z0-9]$", var.name_prefix))
-    error_message = "Use 2 to 40 letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.name_prefix))
+    error_message = "Use 2 to 40 lower-case letters, digits and hyphens for name_prefix: a letter first, no hyphen last."
   }
 }
 

@@ -22,11 +22,8 @@ module "function" {
   memory_mb                = var.function.memory_mb
   timeout_seconds          = var.function.timeout_seconds
   permissions_boundary_arn = var.permissions_boundary_arn
-
-  log = {
-    format         = var.function.log_format
-    retention_days = var.log_retention_days
-  }
+  log_format               = var.function.log_format
+  log_retention_days       = var.log_retention_days
 
   environment = {
     TABLE_NAME = module.table.table_name
@@ -49,17 +46,14 @@ module "function" {
 module "api" {
   source = "../api"
 
-  name_prefix   = var.name_prefix
-  authorization = var.api.authorization
-  paths         = keys(local.routes)
+  name_prefix        = var.name_prefix
+  access_logs        = var.api.access_logs
+  authorization      = var.api.authorization
+  log_retention_days = var.log_retention_days
+  paths              = keys(local.routes)
 
   # API Gateway chooses an API's id: the stage is what lets a policy on invoking name this API
   stage_name = replace(var.name_prefix, "-", "_")
-
-  access_logs = {
-    enabled        = var.api.access_logs
-    retention_days = var.log_retention_days
-  }
 
   target = {
     alias_name       = module.function.alias_name

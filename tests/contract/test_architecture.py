@@ -27,6 +27,17 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def modules_of(path: Path, package: str) -> set[str]:
+    """Return what of a package a file imports, by whole names."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+    return {name for name in names if name.split(".")[0] == package}
+
+
 def tracked(*patterns: str) -> list[Path]:
     """Return the files that git tracks."""
     listing = subprocess.run(
@@ -36,21 +47,36 @@ def tracked(*patterns: str) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def test_harness_and_lambda_never_import_each_other() -> None:
-    """They meet in JSON shapes."""
+def test_harness_and_lambda_share_the_contract_only() -> None:
+    """All else is in JSON shapes; terraform/packages.py zips the contract, and nothing more."""
     functions = {path.parent.name for path in PROJECT.glob("lambda/*/*/__init__.py")}
     assert functions
     for path in tracked("harness/*.py"):
         assert not imports(path) & functions, path
+    users = set()
     for path in tracked("lambda/*.py"):
-        assert not imports(path) & {"lambda_dyno", "lambda_emulator", "tests", "tools"}, path
+        assert not imports(path) & {"lambda_emulator", "tests", "tools"}, path
+        shared = modules_of(path, "lambda_dyno")
+        assert all(f"{name}.".startswith("lambda_dyno.tuner_contract.") for name in shared), path
+        users |= {path.relative_to(PROJECT).parts[1] for _ in shared}
+    assert users == {"power_tuner"}
+
+
+def test_the_contract_needs_nothing_but_python() -> None:
+    """The tuner's function has nothing else of this package."""
+    files = tracked("harness/lambda_dyno/tuner_contract/*.py")
+    assert files
+    for path in files:
+        assert imports(path) <= set(sys.stdlib_module_names) | {"lambda_dyno"}, path
+        shared = modules_of(path, "lambda_dyno")
+        assert all(f"{name}.".startswith("lambda_dyno.tuner_contract.") for name in shared), path
 
 
 def test_functions_need_nothing_beyond_the_runtime() -> None:
     """What is not in the Lambda runtime would have to be packed."""
     import sys
 
-    allowed = set(sys.stdlib_module_names) | {"boto3", "botocore"}
+    allowed = set(sys.stdlib_module_names) | {"boto3", "botocore", "lambda_dyno"}
     for path in tracked("lambda/*.py"):
         own = path.relative_to(PROJECT).parts[2]
         assert imports(path) <= allowed | {own}, path
@@ -129,3 +155,20 @@ def test_scripts_have_their_run_bit() -> None:
     for path in (*tracked("scripts/*"), PROJECT / ".ci" / "run"):
         first = path.read_bytes()[:2]
         assert (first == b"#!") == bool(path.stat().st_mode & 0o100), path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "module"),
+    [
+        pytest.param(r'response(\[|\.get\()"Error"|HTTPStatusCode', "aws/errors.py", id="refusals"),
+        pytest.param(r"\bflock\(", "core/files.py", id="locks"),
+        pytest.param(r'\["git",', "processes/git.py", id="git"),
+    ],
+)
+def test_what_many_need_is_done_in_one_module(wanted: str, module: str) -> None:
+    """AWS's refusals are read, files are locked, and git is run in one place each."""
+    harness = PROJECT / "harness" / "lambda_dyno"
+    texts = {path.relative_to(harness): path.read_text() for path in harness.rglob("*.py")}
+    found = {str(path) for path, text in texts.items() if re.search(wanted, text)}
+    own = {path for path in found if path.startswith("emulator/")}  # it locks as its server does
+    assert found - own == {module}

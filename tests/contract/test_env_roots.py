@@ -14,7 +14,8 @@ from lambda_dyno.environments import state_recovery
 from lambda_dyno.environments.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
 from lambda_dyno.run.function_tune import TUNER_VARIABLES
 from lambda_dyno.runs.run_folder import TUNER_ENV
-from lambda_dyno.terraform import provider
+from lambda_dyno.terraform import hcl, provider
+from lambda_dyno.terraform.outputs import OBJECT
 from tools.module_docs import read_blocks, update
 
 pytestmark = pytest.mark.contract
@@ -22,10 +23,13 @@ pytestmark = pytest.mark.contract
 PROJECT = Path(__file__).parents[2]
 ROOTS = sorted(path.parent for path in PROJECT.glob("envs/[!_]*/main.tf"))
 TUNER = PROJECT / "envs" / TUNER_ENV
+ENVIRONMENT = PROJECT / "modules" / "environment"
 MODULES = sorted(path.parent for path in PROJECT.glob("modules/*/main.tf"))
 
 # What `Environment.stage` and `Environment.set_memory` write.
 WRITTEN_VARIABLES = {"name_prefix", "tags", "packages", "memory_mb"}
+# What the module leaves to each root.
+DECIDED = {"api_authorization", "log_retention_days"}
 
 
 def names(root: Path, kind: str) -> set[str]:
@@ -33,25 +37,56 @@ def names(root: Path, kind: str) -> set[str]:
     return {block.name for block in read_blocks(root) if block.kind == kind}
 
 
+def text(root: Path) -> str:
+    """Return what a root's main file says."""
+    return (root / "main.tf").read_text()
+
+
 def test_all_environments_are_there() -> None:
     """`ENV=` takes these four."""
     assert [root.name for root in ROOTS] == ["dev", "local", "prod", "test"]
 
 
-@pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
-def test_a_root_has_the_outputs_that_the_harness_reads(root: Path) -> None:
+def test_the_environment_has_the_outputs_that_the_harness_reads() -> None:
     """And no others: an output nobody reads is a promise nobody keeps."""
-    assert names(root, "output") == set(REQUIRED_OUTPUTS)
+    assert names(ENVIRONMENT, "output") == set(REQUIRED_OUTPUTS)
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
-def test_a_root_takes_the_variables_that_the_harness_writes(root: Path) -> None:
-    """All others have a default."""
-    blocks = [block for block in read_blocks(root) if block.kind == "variable"]
-    assert {block.name for block in blocks} >= WRITTEN_VARIABLES
-    required = {block.name for block in blocks if "default" not in block.attributes}
-    assert required <= WRITTEN_VARIABLES
-    assert "memory_mb" not in required
+def test_a_root_passes_on_what_the_environment_takes_and_tells(root: Path) -> None:
+    """Each variable by its name, but for what the root decides; the tags are its provider's."""
+    taken = hcl.read(ENVIRONMENT).variables
+    variables = hcl.read(root).variables
+    assert variables.keys() == taken.keys() - DECIDED | {"tags"}
+    main = (root / "main.tf").read_text()
+    for name in variables.keys() - {"tags"}:
+        assert re.search(rf"^  {name} += var\.{name}$", main, re.M), name
+    required = {name for name, body in variables.items() if "default" not in body}
+    assert required == {name for name, body in taken.items() if "default" not in body}
+    assert variables.keys() >= WRITTEN_VARIABLES
+    assert required <= WRITTEN_VARIABLES - {"memory_mb"}
+    assert all(body.get("default") is None for name, body in variables.items() if name != "tags")
+    assert hcl.read(root).outputs[OBJECT]["value"] == "module.environment"
+
+
+def test_the_roots_decide_who_may_call_and_how_long_logs_are_kept() -> None:
+    """That, and the backend, is all that they differ in: one code path."""
+    decided = {
+        root.name: dict(re.findall(r"^  (\w+) += ([^v\n]\S*)$", call, re.M))
+        for root in ROOTS
+        for call in re.findall(r'^module "environment" \{\n.*?^\}$', text(root), re.M | re.S)
+    }
+    assert {root: values.pop("source") for root, values in decided.items()} == dict.fromkeys(
+        decided, '"../../modules/environment"'
+    )
+    assert decided == {
+        "dev": {"api_authorization": '"AWS_IAM"', "log_retention_days": "7"},
+        "local": {"api_authorization": '"NONE"', "log_retention_days": "1"},
+        "prod": {"api_authorization": '"AWS_IAM"', "log_retention_days": "90"},
+        "test": {"api_authorization": '"AWS_IAM"', "log_retention_days": "7"},
+    }
+    assert len({(root / "variables.tf").read_text() for root in ROOTS}) == 1
+    assert len({(root / "moved.tf").read_text() for root in ROOTS}) == 1
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
@@ -71,27 +106,11 @@ def test_a_root_takes_regions_that_terraform_does_not_know(root: Path) -> None:
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
-def test_only_the_local_root_lets_everybody_in(root: Path) -> None:
-    """AWS_IAM elsewhere; the local backend, too, is for the local root alone."""
-    main = (root / "main.tf").read_text()
+def test_only_the_local_root_keeps_its_state_beside_itself(root: Path) -> None:
+    """The others lock theirs in a bucket."""
     local = root.name == "local"
-    assert ('authorization = "NONE"' in main) == local
-    assert ('authorization = "AWS_IAM"' in main) != local
-    assert ('backend "local"' in main) == local
-    assert bool(re.search(r"use_lockfile\s+= true", main)) != local
-
-
-def test_the_roots_differ_in_nothing_else() -> None:
-    """One code path: backend, authorization and the days that logs are kept are all."""
-
-    def common(root: Path) -> str:
-        text = "".join(
-            (root / name).read_text() for name in ("main.tf", "variables.tf", "outputs.tf")
-        )
-        text = re.sub(r"\n(?:  #[^\n]*\n)?  backend .*?\n(?=\n)", "\n", text, flags=re.S)
-        return re.sub(r"(authorization|log_retention_days) += .*", r"\1", text)
-
-    assert len({common(root) for root in ROOTS}) == 1
+    assert ('backend "local"' in text(root)) == local
+    assert bool(re.search(r"use_lockfile\s+= true", text(root))) != local
 
 
 def test_the_tuner_alone_has_what_the_harness_reads_and_takes_what_it_writes() -> None:
@@ -104,7 +123,7 @@ def test_the_tuner_alone_has_what_the_harness_reads_and_takes_what_it_writes() -
     assert 'backend "local" {}' in (TUNER / "main.tf").read_text()
 
 
-@pytest.mark.parametrize("folder", [*ROOTS, TUNER, *MODULES], ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", [TUNER, *MODULES], ids=lambda path: path.name)
 def test_variables_and_outputs_are_described_and_in_order(folder: Path) -> None:
     """Alphabetical, each with a type and a description that ends like a sentence."""
     blocks = read_blocks(folder)
@@ -122,16 +141,6 @@ def test_the_modules_tables_are_up_to_date() -> None:
 
 
 TERRAFORM = sorted(path for path in PROJECT.glob("modules/**/*.tf"))
-
-
-@pytest.mark.parametrize("path", TERRAFORM, ids=lambda path: "/".join(path.parts[-2:]))
-def test_policies_have_no_wildcards(path: Path) -> None:
-    """No wildcard action at all; a bare * as resource only with its reason beside it."""
-    for line in path.read_text().splitlines():
-        if re.search(r'"[a-z0-9-]+:[A-Za-z]*\*"', line) and "error_message" not in line:
-            pytest.fail(f"wildcard action: {line.strip()}")
-        if re.search(r'(resources|identifiers) *= *\[ *"\*"', line):
-            assert re.search(r"# \w+", line), f"bare * without a reason: {line.strip()}"
 
 
 @pytest.mark.parametrize("path", TERRAFORM, ids=lambda path: "/".join(path.parts[-2:]))
@@ -159,7 +168,14 @@ UNTRIED = ("5.99.1", "6.0.0", "6.2.0", "6.22.1", "6.23.0", "7.0.0")
 # Who asks for a provider: the roots, what the README and the docs show, and the tests' own roots.
 ASKING = sorted(
     path
-    for pattern in ("envs/*/*.tf", "README.md", "docs/*.md", "tests/**/*.py", "tests/**/*.tf")
+    for pattern in (
+        "envs/*/*.tf",
+        "modules/*/examples/*/*.tf",
+        "README.md",
+        "docs/*.md",
+        "tests/**/*.py",
+        "tests/**/*.tf",
+    )
     for path in PROJECT.glob(pattern)
     if 'source = "hashicorp/aws"' in re.sub(" +", " ", path.read_text()) and path != Path(__file__)
 )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from lambda_dyno.tuner_contract import kinds as of_command
-from power_tuner import kinds as of_tuner
+from lambda_dyno.tuner_contract import kinds
 from power_tuner.errors import NotTunable
 from tests.unit.power_tuner.test_traces import World
 
@@ -59,20 +55,10 @@ WARNED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def rules(module: ModuleType) -> str:
-    """Return a module's code without its docstring."""
-    return ast.dump(ast.Module(ast.parse(inspect.getsource(module)).body[1:], []))
-
-
-def test_one_set_of_rules() -> None:
-    """Neither may import the other, so they have a copy each."""
-    assert rules(of_command) == rules(of_tuner)
-
-
 @pytest.mark.parametrize(("config", "why"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_tuned_is_refused_first(config: dict[str, Any], why: str) -> None:
     """By the state machine too: before it changes anything, with the reason."""
-    assert why in of_command.why_not(config)
+    assert why in kinds.why_not(config)
     world = World()
     world.api.latest |= config
     before = world.api.picture()
@@ -85,16 +71,16 @@ def test_what_cannot_be_tuned_is_refused_first(config: dict[str, Any], why: str)
 @pytest.mark.parametrize("config", ALLOWED.values(), ids=ALLOWED.keys())
 def test_all_else_can_be_tuned(config: dict[str, Any]) -> None:
     """Without a word."""
-    assert of_command.why_not(config) == ""
-    assert of_command.warnings(config) == []
+    assert kinds.why_not(config) == ""
+    assert kinds.warnings(config) == []
 
 
 @pytest.mark.parametrize(("config", "words"), WARNED.values(), ids=WARNED.keys())
 def test_what_the_figures_leave_out_is_said(config: dict[str, Any], words: str) -> None:
     """In the state machine's output as well."""
-    assert of_command.why_not(config) == ""
+    assert kinds.why_not(config) == ""
     world = World()
     world.api.latest |= config
     [warning] = world.prepare().warnings
     assert words in warning
-    assert of_command.warnings(config) == [warning]
+    assert kinds.warnings(config) == [warning]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from power_tuner import reports
-from power_tuner.reports import Report
+from lambda_dyno.tuner_contract import reports
+from lambda_dyno.tuner_contract.reports import Report
 
 pytestmark = pytest.mark.contract
 

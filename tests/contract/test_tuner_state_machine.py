@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.tune import tuner
-from power_tuner import errors, marks
+from lambda_dyno.tune import client, output, tuner_input
+from lambda_dyno.tuner_contract import marks
+from power_tuner import errors
 from power_tuner.analyze import analyze
 from power_tuner.request import parse
 from power_tuner.samples import Sample
@@ -101,17 +103,16 @@ def test_every_handler_exists() -> None:
         assert "\ndef handler(" in (handlers / f"{name.replace('-', '_')}.py").read_text()
 
 
-def test_the_client_knows_the_marks() -> None:
-    """The client looks for the lock and the versions by the names that the tuner gives them."""
+def test_marks_name_the_execution() -> None:
+    """Whoever reads them on a function, a person too, finds it by them."""
     execution = "arn:aws:states:eu-west-1:123456789012:execution:dyno-tuner:run-1"
-    assert tuner.LOCK_ALIAS == marks.LOCK_ALIAS
     assert marks.measured_mark(execution, 128, 0).startswith("dyno-tuner dyno-tuner:run-1 ")
     assert execution in marks.Lock(execution).text
 
 
 def test_every_hint_is_for_an_error() -> None:
     """The client's hints name errors that the tuner has."""
-    for name in tuner._HINTS:
+    for name in client._HINTS:
         assert issubclass(getattr(errors, name), errors.TunerError)
 
 
@@ -129,7 +130,7 @@ def _output() -> dict[str, Any]:
 def test_the_client_reads_the_output() -> None:
     """What Analyze puts out is what the client's record says."""
     raw = json.loads(json.dumps(_output()))
-    result = tuner.parse_output(raw, execution_arn="arn:execution")
+    result = output.parse(raw, execution_arn="arn:execution")
     assert result.power == raw["power"]
     assert (result.current_power, result.architecture, result.region) == (256, "arm64", "eu-west-1")
     assert [detail.power for detail in result.details] == [128, 256, 512]
@@ -152,15 +153,23 @@ def test_the_client_is_strict(key: str) -> None:
     raw = _output()
     del raw[key]
     with pytest.raises(StepError, match=key):
-        tuner.parse_output(raw)
+        output.parse(raw)
 
 
 def test_the_client_writes_the_input() -> None:
     """Every key that the client writes is one that the tuner knows."""
-    request = tuner.TuningRequest(
-        ARN, (128, 256), 7, {"a": 1}, "speed", 0.3, True, 0.1, extra={"dryRun": True}
-    )
-    parsed = parse(request.to_input(), ())
+    flags = {
+        "power_values": [128, 256],
+        "num": 7,
+        "payload": {"a": 1},
+        "strategy": "speed",
+        "balanced_weight": 0.3,
+        "parallel_invocation": True,
+        "discard_top_bottom": 0.1,
+        "dry_run": True,
+    }
+    written, _ = tuner_input.from_flags(Settings(), flags, None)
+    parsed = parse({**written, "lambdaARN": ARN}, ())
     assert parsed.warnings == ()
     assert (parsed.power_values, parsed.num, parsed.payload) == ((128, 256), 7, {"a": 1})
     assert (parsed.strategy, parsed.balanced_weight) == ("speed", 0.3)

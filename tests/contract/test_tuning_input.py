@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune import function_lock, tuner
-from lambda_dyno.tune.tuner_input import KEYS
-from lambda_dyno.tune.validation import require_allowed, s3_location
-from power_tuner import errors, marks, payloads, request, sources, state
+from lambda_dyno.tune.validation import require_allowed
+from lambda_dyno.tuner_contract import marks
+from lambda_dyno.tuner_contract.keys import KEYS
+from lambda_dyno.tuner_contract.values import room_bytes, s3_location, size_bytes
+from power_tuner import errors, payloads, request, sources
 
 pytestmark = pytest.mark.contract
 
@@ -151,40 +151,45 @@ def test_a_payload_that_step_functions_cannot_carry_is_refused() -> None:
 def test_both_leave_the_same_room(values: Any, powers: int) -> None:
     """The longest payload that the state machine takes is the longest that the command takes."""
     empty = {**GOOD, "powerValues": values, "payload": ""}
-    longest = max(n for n in range(190_000, 262_144) if state.fits(n, powers)) - state.size(empty)
+    longest = room_bytes(powers) - size_bytes(empty)
     assert the_command_takes({**empty, "payload": "x" * longest})
     assert not the_command_takes({**empty, "payload": "x" * (longest + 1)})
 
 
 def test_every_key_of_the_input_is_a_flag_or_a_setting() -> None:
     """`isolation` has one value so far, lambdaARN is --function, the limit --timeout-minutes."""
-    read = _keys_that_prepare_reads() - {"isolation", "lambdaARN", "timeLimitSeconds"}
-    assert read == set(KEYS.values())
+    alone = {key.name for key in KEYS if not key.flag}
+    assert alone == {"isolation", "lambdaARN", "timeLimitSeconds"}
+    assert not any(key.setting for key in KEYS if not key.flag)
 
 
-def _keys_that_prepare_reads() -> frozenset[str]:
-    known = request._KEYS
-    warned = request.parse({**GOOD, "colour": 1}, (128,)).warnings
+def test_every_key_is_known_to_the_state_machine() -> None:
+    """Another one is a warning."""
+    every = {key.name: None for key in KEYS}
+    warned = request.parse({**every, **GOOD, "colour": 1}, (128,)).warnings
     assert warned == ("colour: not a key of the input, ignored",)
-    return known
 
 
-def test_all_power_values_are_the_same_ones() -> None:
-    """46 of them."""
-    assert request.ALL_POWER_VALUES == ALL_POWER_VALUES
+def test_a_key_is_in_one_place() -> None:
+    """Two rows of one name would be two opinions."""
+    for column in ("name", "field", "flag"):
+        values = [value for key in KEYS if (value := getattr(key, column))]
+        assert len(values) == len(set(values))
 
 
 @pytest.mark.parametrize(
-    "uri",
-    ["s3://b/k", "s3://b/a%20b", "s3://b/a?b=c", "s3://b/a#b", "s3://b//k", "s3://b", "x", ""],
+    ("uri", "location"),
+    [
+        ("s3://b/k", ("b", "k")),
+        ("s3://b/a%20b", ("b", "a b")),
+        ("s3://b/a?b=c", ("b", "a?b=c")),
+        ("s3://b/a#b", ("b", "a#b")),
+        ("s3://b//k", ("b", "/k")),
+    ],
 )
-def test_an_s3_uri_is_read_the_same_way(uri: str) -> None:
+def test_an_s3_uri_is_read_the_same_way(uri: str, location: tuple[str, str]) -> None:
     """The tuner's role is given just the object that it will ask for."""
-    try:
-        theirs: tuple[str, str] | None = sources.parse_uri(uri)
-    except errors.PayloadNotRead:
-        theirs = None
-    assert s3_location(uri) == theirs
+    assert s3_location(uri) == sources.parse_uri(uri) == location
 
 
 @pytest.mark.parametrize("machine", ["dyno-261120-2343-cjn6-tuner", "a" * 80])
@@ -194,8 +199,17 @@ def test_what_the_tuner_writes_on_a_function_is_what_the_command_looks_for(machi
         f"arn:aws:states:eu-west-1:111122223333:execution:{machine}:"
         "0fa3c1de-1111-2222-3333-444455556666"
     )
-    assert marks.LOCK_ALIAS == tuner.LOCK_ALIAS
-    assert marks.measured_mark(execution, 512, 0).startswith(tuner.version_mark(execution))
+    assert marks.is_of(marks.measured_mark(execution, 512, 0), execution)
+    assert marks.is_of(marks.tuned_mark(execution, 512, "live", "7"), execution)
+    assert not marks.is_of(marks.measured_mark(f"{execution}7", 512, 0), execution)
+
+
+def test_versions_of_a_state_machine_are_known_by_its_name() -> None:
+    """But for the one that an alias is at: that stays."""
+    execution = "arn:aws:states:eu-west-1:111122223333:execution:my-tuner:5d8c"
+    assert marks.is_measured_by(marks.measured_mark(execution, 512, 0), "my-tuner")
+    assert not marks.is_measured_by(marks.measured_mark(execution, 512, 0), "my-tune")
+    assert not marks.is_measured_by(marks.tuned_mark(execution, 512, "live", "7"), "my-tuner")
 
 
 @pytest.mark.parametrize("memory_mb", [None, 512])
@@ -204,10 +218,11 @@ def test_the_lock_says_to_the_command_what_it_says_to_the_tuner(memory_mb: int |
     execution = "arn:aws:states:eu-west-1:111122223333:execution:my-tuner:5d8c"
     lock = marks.Lock(execution, memory_mb)
     for text in (lock.text, lock.at_end().text):
-        parsed = function_lock.parse(text)
-        assert parsed == function_lock.Lock(execution, memory_mb)
+        parsed = marks.Lock.parse(text)
+        assert parsed is not None
+        assert (parsed.execution_arn, parsed.memory_mb) == (execution, memory_mb)
         assert parsed.machine == "my-tuner"
-    assert function_lock.parse("somebody's own alias") is None
+    assert marks.Lock.parse("somebody's own alias") is None
 
 
 def test_the_example_of_dyno_toml_has_no_key_that_is_unknown() -> None:
@@ -215,4 +230,7 @@ def test_the_example_of_dyno_toml_has_no_key_that_is_unknown() -> None:
     project = Path(__file__).parents[2]
     for path in project.glob("envs/*/dyno.toml"):
         section = tomllib.loads(path.read_text())["tuning"]
-        assert section.keys() <= KEYS.keys() | {"payload_file", "timeout_minutes"}
+        assert section.keys() <= {key.field for key in KEYS if key.setting} | {
+            "payload_file",
+            "timeout_minutes",
+        }

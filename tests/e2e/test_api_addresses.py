@@ -12,8 +12,10 @@ from lambda_dyno.aws import accounts
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.load import load_test
+from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
-from lambda_dyno.load.drivers.newman import ApiCredentials
 from tests.conftest import DeployFunction
 from tests.support.postman_files import auth, collection, request, script, write
 
@@ -101,13 +103,11 @@ def test_an_address_is_reached(embedded_aws: LocalServer, reached: str, tmp_path
     assert reached.startswith(f"{embedded_aws.endpoint}/_aws/")
     assert requests.get(reached, timeout=10).json() == {"path": "/"}
     assert requests.get(f"{reached.rstrip('/')}/nothing", timeout=10).status_code == 404
-    result = newman.run_smoke(
-        base_url=reached,
-        credentials=None,
-        region="us-east-1",
+    result = newman.smoke(
+        Api(reached, "us-east-1"),
+        CollectionFiles(asks(tmp_path / "c.json")),
         log=tmp_path / "smoke.log",
         timeout_s=60,
-        collection=asks(tmp_path / "c.json"),
     )
     assert result.passed, result.first_failure
     assert result.requests == 2
@@ -116,15 +116,13 @@ def test_an_address_is_reached(embedded_aws: LocalServer, reached: str, tmp_path
 @pytest.mark.parametrize("kind", [pytest.param("HTTP API", marks=pytest.mark.slow), "function URL"])
 def test_an_address_is_loaded(reached: str, tmp_path: Path) -> None:
     """With the time there and back."""
-    result = newman.run_load(
+    result = load_test.run(
         LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=1.0, pacing_ms=200),
+        Api(reached, "us-east-1"),
+        CollectionFiles(asks(tmp_path / "c.json")),
         label="x",
         memory_mb=128,
-        base_url=reached,
-        credentials=None,
-        region="us-east-1",
         folder=tmp_path / "load",
-        collection=asks(tmp_path / "c.json"),
     )
     assert result.errors == 0 < result.requests
     assert result.round_trip_ms is not None
@@ -150,12 +148,11 @@ def test_a_signed_http_api_is_reached(
     keys = {
         name: f"{{{{{name}}}}}" for name in ("accessKey", "secretKey", "sessionToken", "region")
     }
-    result = newman.run_smoke(
-        base_url=url,
-        credentials=ApiCredentials(aws_session.account_id, embedded_aws.secret),
-        region="us-east-1",
+    collection = asks(tmp_path / "c.json", auth=auth("awsv4", service="execute-api", **keys))
+    result = newman.smoke(
+        Api(url, "us-east-1", ApiCredentials(aws_session.account_id, embedded_aws.secret)),
+        CollectionFiles(collection),
         log=tmp_path / "smoke.log",
         timeout_s=60,
-        collection=asks(tmp_path / "c.json", auth=auth("awsv4", service="execute-api", **keys)),
     )
     assert result.passed, result.first_failure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from tests.e2e import test_run as whole_line
 from tests.support import user_project
+from tests.support.git_commands import commit_all, git
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -57,18 +57,11 @@ def project(tmp_path: Path) -> Iterator[Path]:
     settings = tmp_path / "envs" / "local" / "dyno.toml"
     before, _, _ = settings.read_text().partition("[regression]")
     settings.write_text(before + SETTINGS)
-    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--quiet", "--message", "One")
+    commit_all(tmp_path)
     for name in ("node_modules", ".cache"):
         (tmp_path / name).symlink_to(whole_line.PROJECT / name)
     yield tmp_path
     assert whole_line.processes_of(tmp_path) == []
-
-
-def git(project: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *who, *arguments], cwd=project, check=True, capture_output=True)
 
 
 def slow_down(project: Path) -> None:

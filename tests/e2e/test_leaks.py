@@ -33,7 +33,7 @@ from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.tune import residue
-from lambda_dyno.tune.tuner import LOCK_ALIAS, MARK
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, VERSION_MARK
 from tests.conftest import DeployFunction
 from tests.e2e.test_run import inventory
 
@@ -355,7 +355,9 @@ def test_marks_of_a_tuner_that_is_gone_are_named_and_cleared(
         FunctionVersion="$LATEST",
         Description=f"{execution} 128 held",
     )
-    functions.publish_version(FunctionName=name, Description=f"{MARK}leak-1-tuner:5d8c 256 MB 0")
+    functions.publish_version(
+        FunctionName=name, Description=f"{VERSION_MARK}leak-1-tuner:5d8c 256 MB 0"
+    )
     (swept,) = sweep(place)
     kinds = [leftover.kind for leftover in swept.left]
     assert kinds == ["lambda alias", "lambda version", "memory size"]

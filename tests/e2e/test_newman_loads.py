@@ -13,9 +13,9 @@ import pytest
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.results import LoadResult, Sample
-from lambda_dyno.load import ceiling
+from lambda_dyno.load import ceiling, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.driver import Api
 from lambda_dyno.load.samples import read_samples
 from tests.support import echo_server
 from tests.support.echo_server import EchoServer
@@ -35,15 +35,13 @@ def load(
 ) -> tuple[LoadResult, list[Sample]]:
     """Load an API for a second; return the result and its samples."""
     given = {"virtual_users": 1, "ramp_up_s": 0.0, "duration_s": 1.0, "pacing_ms": 100} | settings
-    result = newman.run_load(
+    result = load_test.run(
         LoadSettings(**given),
+        Api(url, "eu-west-1"),
+        files if isinstance(files, CollectionFiles) else CollectionFiles(files),
         label="current",
         memory_mb=128,
-        base_url=url,
-        credentials=None,
-        region="eu-west-1",
         folder=folder / "load",
-        collection=files,
         ready_s=0.0,
     )
     return result, read_samples([folder / "load" / "current.jsonl"])
@@ -220,7 +218,7 @@ def test_the_ceiling_asks_nobody_else(
             request("secure", "https://shop.example/real", again),
         ),
     )
-    found = ceiling.requests_per_s(tmp_path, files, signed=False)
+    found = ceiling.requests_per_s(tmp_path, CollectionFiles(files), signed=False)
     assert found is not None
     assert found > 1
     assert api.seen == []

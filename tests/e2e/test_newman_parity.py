@@ -13,6 +13,7 @@ import pytest
 
 from lambda_dyno.core.results import SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.driver import Api
 from lambda_dyno.load.drivers import newman
 from tests.support import echo_server
 from tests.support.echo_server import EchoServer
@@ -31,12 +32,10 @@ def api() -> Iterator[EchoServer]:
 
 
 def smoke(url: str, files: CollectionFiles, folder: Path, **arguments: float) -> SmokeResult:
-    return newman.run_smoke(
-        base_url=url,
-        credentials=None,
-        region="eu-west-1",
+    return newman.smoke(
+        Api(url, "eu-west-1"),
+        files,
         log=folder / "smoke.log",
-        collection=files,
         **{"timeout_s": 60, "ready_s": 5.0} | arguments,
     )
 

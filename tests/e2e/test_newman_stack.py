@@ -11,8 +11,9 @@ import pytest
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.load import collection_files, load_test
+from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
-from lambda_dyno.load.drivers.newman import ApiCredentials
 from lambda_dyno.load.samples import read_samples
 from tests.support import crud_stack
 
@@ -48,10 +49,9 @@ def keys(session: Any, stack: crud_stack.CrudStack, name: str, action: str) -> A
 
 
 def smoke(stack: crud_stack.CrudStack, credentials: ApiCredentials | None, folder: Path) -> Any:
-    return newman.run_smoke(
-        base_url=stack.base_url,
-        credentials=credentials,
-        region="us-east-1",
+    return newman.smoke(
+        Api(stack.base_url, "us-east-1", credentials),
+        collection_files.own("smoke"),
         log=folder / "smoke.log",
         timeout_s=60,
     )
@@ -112,13 +112,12 @@ def test_load_of_a_signed_api(deploy: Any, aws_session: Any, tmp_path: Path) -> 
     """A short load test: no error, each user's items made and removed again."""
     stack = deploy("AWS_IAM")
     credentials = keys(aws_session, stack, "load", "execute-api:Invoke")
-    result = newman.run_load(
+    result = load_test.run(
         LoadSettings(virtual_users=4, ramp_up_s=0.5, duration_s=3.0, pacing_ms=1000),
+        Api(stack.base_url, "us-east-1", credentials),
+        collection_files.own("load"),
         label="current",
         memory_mb=1024,
-        base_url=stack.base_url,
-        credentials=credentials,
-        region="us-east-1",
         folder=tmp_path / "load",
     )
     assert result.errors_by_kind == {}
@@ -138,13 +137,12 @@ def test_load_without_permission_is_all_errors(
     stranger = keys(aws_session, stack, "stranger", "s3:ListAllMyBuckets")
 
     def load(**arguments: Any) -> Any:
-        return newman.run_load(
+        return load_test.run(
             LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=0.5, pacing_ms=200),
+            Api(stack.base_url, "us-east-1", stranger),
+            collection_files.own("load"),
             label="current",
             memory_mb=1024,
-            base_url=stack.base_url,
-            credentials=stranger,
-            region="us-east-1",
             folder=tmp_path / "load",
             **arguments,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from lambda_dyno.deploy import bootstrap
 from tests.support import oidc_aws
 from tests.support.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
 from tests.support.oidc_aws import StrictAws, claims
+from tests.support.small_environment import without_tuner
 
 pytestmark = pytest.mark.e2e
 
@@ -238,7 +238,10 @@ def test_the_deploy_role_deploys_the_tune_role_measures_and_the_plan_role_only_l
     assert {row["power"] for row in json.loads(tuned.stdout)["details"]} == {128, 1024}
     other_release(project)
     planned = dyno(looker, "--plan-json", "plan.json")
-    assert planned["module.service.module.function.aws_lambda_function.this"] == "update"
+    assert (
+        planned["module.environment.module.service.module.function.aws_lambda_function.this"]
+        == "update"
+    )
     assert dyno(deployer)["outcome"] == "deployed"
 
     answers = list(prepared.aws.answers(before))
@@ -273,10 +276,7 @@ def other_release(project: Path) -> None:
     routes.write_text(json.dumps({**json.loads(routes.read_text()), "/more": ["GET"]}))
     root = project / "envs" / "dev"
     (root / "tuned.auto.tfvars.json").write_text('{"memory_mb": 1024}')
-    main, outputs = (root / "main.tf").read_text(), (root / "outputs.tf").read_text()
-    main = re.sub(r'\nmodule "power_tuner" \{\n.*?\n\}\n', "", main, flags=re.DOTALL)
-    (root / "main.tf").write_text(main)
-    (root / "outputs.tf").write_text(outputs.replace("module.power_tuner.state_machine_arn", '""'))
+    without_tuner(project)
 
 
 def hold_against_policy(prepared: Prepared, role: str, answers: list[oidc_aws.Answer]) -> None:

@@ -10,9 +10,10 @@ import requests
 
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
-from lambda_dyno.load import ceiling
+from lambda_dyno.load import ceiling, collection_files
+from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
-from lambda_dyno.load.drivers.newman import ApiCredentials
+from lambda_dyno.load.machine import usable_cores
 from tests.support import crud_stack
 
 pytestmark = pytest.mark.e2e
@@ -24,10 +25,10 @@ def test_a_signature_says_whose_api_is_meant(
     """Unsigned requests only reach the server's own account; signed ones the worker's."""
     stack = crud_stack.deploy(aws_session, tmp_path, authorization="NONE")
 
-    result = newman.run_smoke(
-        base_url=stack.base_url,
-        credentials=ApiCredentials(aws_session.account_id, embedded_aws.secret),
-        region="us-east-1",
+    keys = ApiCredentials(aws_session.account_id, embedded_aws.secret)
+    result = newman.smoke(
+        Api(stack.base_url, "us-east-1", keys),
+        collection_files.own("smoke"),
         log=tmp_path / "smoke.log",
         timeout_s=90,
     )
@@ -41,10 +42,10 @@ def test_the_ceiling_is_measured_once_per_machine(
 ) -> None:
     """Some hundred requests per second and core, kept for the next time."""
     monkeypatch.setattr(ceiling, "_SECONDS", 1.0)
-    collection = newman.LOAD_COLLECTION
+    collection = collection_files.own("load")
     found = ceiling.requests_per_s(tmp_path, collection, signed=False)
     assert found is not None
-    assert 20 < found / newman.processes(200) < 2000
+    assert 20 < found / usable_cores() < 2000
     (kept,) = json.loads((tmp_path / "driver-ceiling.json").read_text()).values()
     assert kept["requests_per_s"] == found
     kept["requests_per_s"] = 4711.0

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from tests.support import github_server, oidc_aws
+from tests.support.git_commands import git
 from tests.support.github_server import REPOSITORY, TOKEN, GitHub
 from tests.support.oidc_aws import StrictAws
-from tests.support.workflow_jobs import FORK, PROJECT, Job, Runner, git, sources
+from tests.support.workflow_jobs import FORK, PROJECT, Job, Runner, sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
 

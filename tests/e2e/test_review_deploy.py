@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.review import plan_summary
 from tests.support import report_samples as samples
+from tests.support.small_environment import without_tuner
 
 pytestmark = pytest.mark.e2e
 
@@ -48,11 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, embedded_aws: LocalServer)
     for part in ("envs", "modules", "lambda", "postman"):
         shutil.copytree(PROJECT / part, folder / part, ignore=ignore)
     (folder / "node_modules").symlink_to(PROJECT / "node_modules")
-    root = folder / "envs" / "local"
-    main, outputs = (root / "main.tf").read_text(), (root / "outputs.tf").read_text()
-    main = re.sub(r'\nmodule "power_tuner" \{\n.*?\n\}\n', "", main, flags=re.DOTALL)
-    (root / "main.tf").write_text(main)
-    (root / "outputs.tf").write_text(outputs.replace("module.power_tuner.state_machine_arn", '""'))
+    without_tuner(folder)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in embedded_aws.environment().items():
             patch.setenv(name, value)
@@ -104,8 +100,8 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     with Deployment.prepare(project, "local", Ui(), QUICK) as deployment:
         plan = plan_summary.parse(deployment.plan(), "plan")
     assert [(change.action, change.address) for change in plan.changes] == [
-        ("update", "module.service.module.function.aws_lambda_alias.this"),
-        ("update", "module.service.module.function.aws_lambda_function.this"),
+        ("update", "module.environment.module.service.module.function.aws_lambda_alias.this"),
+        ("update", "module.environment.module.service.module.function.aws_lambda_function.this"),
     ]
     assert "memory_size 512 → 1024" in plan.changes[1].what
 

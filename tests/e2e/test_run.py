@@ -194,7 +194,7 @@ def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
             'resource "terraform_data" "breaks" {\n'
             "  lifecycle {\n"
             "    precondition {\n"
-            '      condition     = module.service.api_url == ""\n'
+            '      condition     = module.environment.api_url == ""\n'
             '      error_message = "broken on purpose"\n'
             "    }\n"
             "  }\n"

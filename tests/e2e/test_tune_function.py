@@ -25,7 +25,7 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.runs import run_folder
-from lambda_dyno.tune.tuner import LOCK_ALIAS
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS
 
 if TYPE_CHECKING:
     from tests.conftest import DeployFunction

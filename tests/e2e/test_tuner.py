@@ -14,7 +14,7 @@ import pytest
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.emulator import server
-from lambda_dyno.tune import tuner
+from lambda_dyno.tune import client, output
 from tests.support.tuner_stack import TunerStack
 
 if TYPE_CHECKING:
@@ -348,15 +348,20 @@ def test_dry_run(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
 
 def test_client(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """The client reports progress, and returns what was measured."""
-    seen: list[tuner.TuningProgress] = []
-    request = tuner.TuningRequest(tuner_stack.function_arn(target("fast", FAST)), (128, 256), 5)
-    result = tuner.tune(
-        request,
+    seen: list[client.TuningProgress] = []
+    tuning_input = {
+        "lambdaARN": tuner_stack.function_arn(target("fast", FAST)),
+        "powerValues": [128, 256],
+        "num": 5,
+    }
+    finished = client.run(
+        tuning_input,
         state_machine_arn=tuner_stack.state_machine_arn,
         session=tuner_stack.session,
         timeout_s=120,
         on_progress=seen.append,
     )
+    result = output.parse(finished.output, execution_arn=finished.arn)
     assert [(d.power, d.count) for d in result.details] == [(128, 5), (256, 5)]
     assert result.power in (128, 256)
     assert {"Prepare"} <= {progress.state for progress in seen}
@@ -367,12 +372,16 @@ def test_client_is_interrupted(tuner_stack: TunerStack, target: Callable[..., st
     """Ctrl-C stops the execution, and returns once it is cleaned up after."""
     function = target("slow", SLEEPS)
     before = tuner_stack.snapshot(function)
-    request = tuner.TuningRequest(tuner_stack.function_arn(function), (128, 256), 30)
+    tuning_input = {
+        "lambdaARN": tuner_stack.function_arn(function),
+        "powerValues": [128, 256],
+        "num": 30,
+    }
     interrupt = threading.Timer(2.5, os.kill, (os.getpid(), signal.SIGINT))
     interrupt.start()
     with pytest.raises(KeyboardInterrupt):
-        tuner.tune(
-            request,
+        client.run(
+            tuning_input,
             state_machine_arn=tuner_stack.state_machine_arn,
             session=tuner_stack.session,
             timeout_s=120,
@@ -405,10 +414,14 @@ def test_plan_is_empty(tuner_stack: TunerStack, target: Callable[..., str]) -> N
 
 def test_client_tells_why(tuner_stack: TunerStack) -> None:
     """A tuning that fails is an error with the state machine's cause, and a hint."""
-    request = tuner.TuningRequest(tuner_stack.function_arn("target-none"), (128,), 5)
+    tuning_input = {
+        "lambdaARN": tuner_stack.function_arn("target-none"),
+        "powerValues": [128],
+        "num": 5,
+    }
     with pytest.raises(StepError, match="NotTunable: lambdaARN: there is no function") as caught:
-        tuner.tune(
-            request,
+        client.run(
+            tuning_input,
             state_machine_arn=tuner_stack.state_machine_arn,
             session=tuner_stack.session,
             timeout_s=60,

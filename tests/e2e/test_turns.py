@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.compare.interleaved_driver import TurnDriver
+from lambda_dyno.compare.interleaved_driver import InterleavedDriver
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.load import collection_files
+from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.driver import Api
 from lambda_dyno.load.drivers import newman
 from tests.support import asked_server, postman_files
 from tests.support.asked_server import AskedServer
@@ -112,12 +115,10 @@ def test_a_version_that_does_not_become_ready_is_named(
 
 def running(servers: dict[str, AskedServer], folder: Path, collection: Path | None = None) -> Any:
     """Start the driver."""
-    return TurnDriver.running(
+    return InterleavedDriver.running(
         PROFILE,
-        {name: server.url for name, server in servers.items()},
-        credentials=None,
-        region="eu-west-1",
+        {name: Api(server.url, "eu-west-1") for name, server in servers.items()},
+        CollectionFiles(collection) if collection else collection_files.own("load"),
         folder=folder / "load",
         log=folder / "log",
-        collection=collection or newman.LOAD_COLLECTION,
     )

@@ -1,32 +1,29 @@
-"""Fixtures of the plan tests: throw-away root modules, planned against the embedded AWS."""
+"""The modules' examples, planned against the embedded AWS."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tftest
 
-from lambda_dyno.terraform import provider, toolchain
-from lambda_dyno.terraform.packages import build
+from lambda_dyno.core.files import locked
+from lambda_dyno.terraform import toolchain
 
 if TYPE_CHECKING:
     from lambda_dyno.emulator.server import LocalServer
 
 PROJECT = Path(__file__).parents[2]
-FUNCTIONS = ("crud_api", "power_tuner")
+# The modules' examples, as "module/example".
+EXAMPLES = sorted(
+    f"{path.parents[2].name}/{path.parent.name}"
+    for path in PROJECT.glob("modules/*/examples/*/main.tf")
+)
 _DEADLINE_S = 300
-# The examples leave the provider to their reader; the inventories are of the one that was tried.
-_PROVIDER = {
-    "terraform": {
-        "required_providers": {"aws": {"source": "hashicorp/aws", "version": provider.RANGE}}
-    }
-}
 
 
 class TerraformRoot(tftest.TerraformTest):  # type: ignore[misc]  # tftest has no types
@@ -57,50 +54,47 @@ class TerraformRoot(tftest.TerraformTest):  # type: ignore[misc]  # tftest has n
         return tftest.TerraformCommandOutput(done.returncode, done.stdout, done.stderr)
 
 
-class NewRoot(Protocol):
-    """How `new_root` is called."""
-
-    def __call__(self, main_tf: str) -> TerraformRoot:
-        """Return a root module of that text, initialised."""
+# Resources (values, mode, type) by address, as terraform show tells them.
+Resources = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def new_root(tmp_path_factory: pytest.TempPathFactory, embedded_aws: LocalServer) -> NewRoot:
-    """A function that makes a root module beside the project's `modules/` and `build/`.
+def examples(
+    tmp_path_factory: pytest.TempPathFactory, embedded_aws: LocalServer
+) -> dict[str, Resources]:
+    """One plan of all examples of the modules: their resources, by "module/example".
 
     Plans need the embedded AWS: the provider asks it who it is, and has state machines checked.
     """
+    folder = tmp_path_factory.mktemp("plan")
+    shutil.copytree(PROJECT / "modules", folder / "modules")
+    calls = {name.replace("/", "_"): name for name in EXAMPLES}
+    main = {
+        "module": {
+            call: {"source": "./modules/{}/examples/{}".format(*name.split("/"))}
+            for call, name in calls.items()
+        }
+    }
+    (folder / "main.tf.json").write_text(json.dumps(main))
+    root = initialised(folder, embedded_aws)
+    found: dict[str, Resources] = {name: {} for name in EXAMPLES}
+    pending = list(root.plan(output=True, lock=False).root_module.child_modules.values())
+    while pending:
+        module = pending.pop()
+        pending += module.child_modules.values()
+        call, _, inner = module["address"].removeprefix("module.").partition(".")
+        for name, resource in module.resources.items():
+            found[calls[call]][f"{inner}.{name}"] = resource
+    return found
+
+
+def initialised(folder: Path, aws: LocalServer) -> TerraformRoot:
+    """Return a root module after `terraform init`, to be planned against an embedded AWS."""
     tools = toolchain.prepare(PROJECT / ".cache")
-    base = tmp_path_factory.mktemp("plan")
-    shutil.copytree(PROJECT / "modules", base / "modules")
-    for name in FUNCTIONS:
-        build(PROJECT / "lambda" / name, base / "build" / f"{name}.zip")
-
-    def make(main_tf: str) -> TerraformRoot:
-        folder = Path(tmp_path_factory.mktemp("root"))
-        for shared in ("modules", "build"):
-            (folder / shared).symlink_to(base / shared)
-        (folder / "main.tf").write_text(main_tf)
-        (folder / "provider_override.tf.json").write_text(json.dumps(_PROVIDER))
-        root = TerraformRoot(
-            str(folder),
-            binary=str(tools.terraform),
-            env={**tools.environment, **embedded_aws.environment()},
-        )
-        for name in set(tools.unset) - tools.environment.keys():
-            root.env.pop(name, None)
-        with toolchain.exclusive(tools.lock):
-            root.setup(backend=False)
-        return root
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def readme_examples() -> dict[str, str]:
-    """The Terraform example of every module's README, by module."""
-    examples = {}
-    for readme in sorted(PROJECT.glob("modules/*/README.md")):
-        blocks = re.findall(r"^```hcl\n(.*?)^```$", readme.read_text(), re.S | re.M)
-        examples[readme.parent.name] = "\n".join(blocks)
-    return examples
+    environment = {**tools.environment, **aws.environment()}
+    root = TerraformRoot(str(folder), binary=str(tools.terraform), env=environment)
+    for name in set(tools.unset) - tools.environment.keys():
+        root.env.pop(name, None)
+    with locked(tools.lock):
+        root.setup(backend=False)
+    return root

@@ -7,12 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tftest
 
 from tests.support.oidc_attempts import ASKED, NOT_ASKED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from tests.plan.conftest import Resources
 
 pytestmark = pytest.mark.plan
 
@@ -22,55 +21,24 @@ ROLES = ("deploy", "gate", "plan", "tune")
 # Characters that IAM takes, white space not counted.
 ROLE_POLICIES_MAX, MANAGED_POLICY_MAX = 10_240, 6_144
 
-# The account's own provider, an organisation's boundary, and a role for pull requests only.
-VARIANT = f"""
-module "variant" {{
-  source = "./modules/github_oidc"
-
-  name_prefix              = "github-shop"
-  environment              = "test"
-  ephemeral_name           = "shop"
-  max_session_seconds      = 3600
-  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/everybody"
-  provider_arn             = "arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
-
-  subjects = {{
-    gate = ["repo:acme@1234/tuning@5678:pull_request"]
-  }}
-
-  state = {{
-    bucket     = "states"
-    key_prefix = "lambda-dyno/test/"
-  }}
-}}
-"""
-
 
 @pytest.fixture(scope="module")
-def planned(
-    new_root: Callable[[str], Any], readme_examples: Mapping[str, str]
-) -> dict[str, dict[str, Any]]:
-    """The examples of this module and of an environment's, and a variant: values by address.
-
-    By module; `used` has the actions that the environment's roles are given.
-    """
-    examples = ("github_oidc", "packages", "power_tuner", "service")
-    root = new_root("\n".join([*(readme_examples[name] for name in examples), VARIANT]))
-    plan = root.plan(output=True, lock=False)
-    modules: dict[str, dict[str, Any]] = {}
-    pending = list(plan.root_module.child_modules.values())
-    while pending:
-        module = pending.pop()
-        pending += module.child_modules.values()
-        modules[module["address"].removeprefix("module.")] = {
-            name: resource["values"] for name, resource in module.resources.items()
+def planned(examples: dict[str, Resources]) -> dict[str, dict[str, Any]]:
+    """The modules' examples: values by address, by "module/example"."""
+    return {
+        name: {
+            address.removeprefix(f"module.{name.split('/')[0]}."): resource["values"]
+            for address, resource in resources.items()
         }
-    return modules
+        for name, resources in examples.items()
+    }
 
 
-def statements(planned: dict[str, dict[str, Any]], role: str, module: str = "github_oidc") -> Any:
+def statements(
+    planned: dict[str, dict[str, Any]], role: str, example: str = "github_oidc/basic"
+) -> Any:
     """Return the statements of a role's policy."""
-    values = planned[module][f'aws_iam_role_policy.this["{role}"]']
+    values = planned[example][f'aws_iam_role_policy.this["{role}"]']
     return json.loads(values["policy"])["Statement"]
 
 
@@ -169,15 +137,15 @@ def test_a_boundary_allows_what_the_functions_need_and_no_more(
     """Each action of the environments' roles is in it, and each of its actions is one of theirs."""
     used = {
         action
-        for module in ("service.module.function", "power_tuner")
-        for name, values in planned[module].items()
+        for example in ("service/basic", "power_tuner/basic")
+        for name, values in planned[example].items()
         if "aws_iam_policy_document" in name and "trust" not in name
         for statement in values["statement"]
         for action in statement["actions"]
     }
     assert {"dynamodb:Scan", "lambda:PublishVersion"} < used
     for role in ("deploy", "gate"):
-        values = planned["github_oidc"][f'aws_iam_policy.boundary["{role}"]']
+        values = planned["github_oidc/basic"][f'aws_iam_policy.boundary["{role}"]']
         document = json.loads(values["policy"])
         assert actions(document["Statement"]) == used
         assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY_MAX
@@ -200,7 +168,7 @@ def test_roles_are_made_and_written_within_the_boundary_only(
 
 def test_a_trust_policy_compares_both_claims(planned: dict[str, dict[str, Any]]) -> None:
     """StringEquals alone: a missing claim passes ForAllValues, and a wildcard StringLike."""
-    values = planned["variant"]['aws_iam_role.this["gate"]']
+    values = planned["github_oidc/pull-requests"]['aws_iam_role.this["gate"]']
     (statement,) = json.loads(values["assume_role_policy"])["Statement"]
     assert statement == {
         "Effect": "Allow",
@@ -219,97 +187,9 @@ def test_a_trust_policy_compares_both_claims(planned: dict[str, dict[str, Any]])
 
 def test_only_roles_with_subjects_are_made(planned: dict[str, dict[str, Any]]) -> None:
     """And the account's provider is used, not made again."""
-    made = {name for name in planned["variant"] if not name.startswith("data.")}
+    made = {name for name in planned["github_oidc/pull-requests"] if not name.startswith("data.")}
     assert made == {
         'aws_iam_policy.boundary["gate"]',
         'aws_iam_role.this["gate"]',
         'aws_iam_role_policy.this["gate"]',
     }
-
-
-GOOD = {
-    "name_prefix": '"github-dyno-dev"',
-    "environment": '"dev"',
-    "subjects": '{ plan = ["repo:acme/tuning:pull_request"] }',
-    "deployed": '{ name_prefix = "dyno-dev", state_key = "lambda-dyno/dev/deployed.tfstate" }',
-    "state": '{ bucket = "states", key_prefix = "lambda-dyno/dev/" }',
-}
-
-
-def subject(text: str, role: str = "plan") -> tuple[str, str]:
-    """Return a variable and its value with one subject."""
-    return "subjects", f'{{ {role} = ["{text}"] }}'
-
-
-def deployed(prefix: str) -> tuple[str, str]:
-    """Return a variable and its value with a name prefix."""
-    return "deployed", f'{{ name_prefix = "{prefix}", state_key = "a.tfstate" }}'
-
-
-# variable, wrong value, words of the message
-REFUSED: dict[str, tuple[tuple[str, str], str]] = {
-    "subject_star": (subject("repo:acme/tuning:*"), "wildcards are refused"),
-    "subject_org": (subject("repo:acme/*:pull_request"), "wildcards are refused"),
-    "subject_owner": (subject("repo:*/tuning:pull_request"), "wildcards are refused"),
-    "subject_branch": (subject("repo:acme/tuning:ref:refs/heads/*"), "wildcards are refused"),
-    "subject_any": (subject("repo:acme/tunin?:pull_request"), "wildcards are refused"),
-    "subject_repo": (subject("repo:acme/tuning"), "Give each subject exactly"),
-    "subject_name": (subject("acme/tuning:pull_request"), "Give each subject exactly"),
-    "subject_environment": (subject("repo:acme/tuning:environment:"), "Give each subject exactly"),
-    "subject_none": (("subjects", "{}"), "at least one subject"),
-    "deploy_branch": (
-        subject("repo:acme/tuning:ref:refs/heads/main", "deploy"),
-        "GitHub environments only",
-    ),
-    "deploy_nothing": (("deployed", "null"), "deployed is null"),
-    "tune_pull_request": (
-        subject("repo:acme/tuning:pull_request", "tune"),
-        "Give the tune role to a branch",
-    ),
-    "deployed_all": (deployed("dyno"), "may change all that begins with it"),
-    "deployed_roles": (deployed("github"), "may change all that begins with it"),
-    "deployed_run": (deployed("dyno-251120-0915-k3f9"), "look like a run's"),
-    "deployed_hyphen": (deployed("dyno-dev-"), "no hyphen last"),
-    "deployed_key": (
-        ("deployed", '{ name_prefix = "dyno-dev", state_key = "*.tfstate" }'),
-        "without wildcards",
-    ),
-    "prefix_run": (("name_prefix", '"dyno-251120-0915-k3f9"'), "look like a run's"),
-    "prefix_long": (("name_prefix", f'"{"a" * 49}"'), "2 to 48"),
-    "environment": (("environment", '"*"'), "1 to 64 letters"),
-    "ephemeral": (("ephemeral_name", '"*"'), "1 to 16"),
-    "session": (("max_session_seconds", "900"), "3600 to 43200"),
-    "provider": (
-        ("provider_arn", '"arn:aws:iam::111122223333:oidc-provider/example.com"'),
-        "a provider for token.actions.githubusercontent.com",
-    ),
-    "state_bucket": (("state", '{ bucket = "*", key_prefix = "a/" }'), "name of an S3 bucket"),
-    "state_key": (("state", '{ bucket = "states", key_prefix = "*/" }'), "no wildcards"),
-}
-
-
-# Terraform compares two variables only when each is right by itself.
-ACROSS = ("deploy_nothing", "deployed_all", "deployed_roles", "deployed_run", "prefix_run")
-
-
-@pytest.mark.parametrize("across", [False, True], ids=["alone", "across"])
-def test_wrong_values_are_refused_with_what_to_do(
-    new_root: Callable[[str], Any], across: bool
-) -> None:
-    """Before anything is created; the rest of each call is right."""
-    cases = {name: case for name, case in REFUSED.items() if (name in ACROSS) == across}
-    calls = []
-    for name, ((variable, value), _) in cases.items():
-        arguments = {**GOOD, variable: value}
-        lines = "\n".join(f"  {key} = {text}" for key, text in arguments.items())
-        calls.append(f'module "{name}" {{\n  source = "./modules/github_oidc"\n{lines}\n}}\n')
-    root = new_root("\n".join(calls))
-    with pytest.raises(tftest.TerraformTestError) as caught:
-        root.plan(lock=False)
-    found: dict[str, str] = {}
-    for part in caught.value.cmd_error.split("Error: Invalid value for variable")[1:]:
-        (name,) = re.findall(r'in module "(\w+)"', part)
-        found[name] = found.get(name, "") + re.sub(r"[\s│]+", " ", part)
-    assert set(found) == set(cases)
-    for name, (_, words) in cases.items():
-        assert words in found[name], name

@@ -7,48 +7,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.plan.conftest import NewRoot
+    from tests.plan.conftest import Resources
 
 pytestmark = pytest.mark.plan
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
 
-MAIN_TF = f"""
-module "power_tuner" {{
-  source = "./modules/power_tuner"
-
-  name_prefix              = "team-a"
-  architecture             = "x86_64"
-  tunable_function_arns    = ["arn:aws:lambda:eu-central-1:111122223333:function:shop-*"]
-  processor_function_arns  = ["arn:aws:lambda:us-east-1:111122223333:function:prepare"]
-  default_power_values     = [256, 2048]
-  kms_key_arns             = ["arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd"]
-  log_retention_days       = 30
-  measure_memory_mb        = 1024
-  payload_bucket           = {{ name = "payloads", key_pattern = "tuning/*" }}
-  permissions_boundary_arn = "{BOUNDARY}"
-  total_timeout_seconds    = 3600
-  visualization_url        = "https://curves.example.com/"
-
-  package = {{
-    path          = "build/power_tuner.zip"
-    sha256_base64 = filebase64sha256("build/power_tuner.zip")
-  }}
-
-  vpc = {{
-    subnet_ids         = ["subnet-1", "subnet-2"]
-    security_group_ids = ["sg-1"]
-  }}
-}}
-"""
-
 
 @pytest.fixture(scope="module")
-def resources(new_root: NewRoot) -> dict[str, dict[str, Any]]:
-    """The planned values of every resource, by address within the module."""
-    plan = new_root(MAIN_TF).plan(output=True, lock=False)
-    module = plan.root_module.child_modules["module.power_tuner"]
-    return {address: resource["values"] for address, resource in module.resources.items()}
+def resources(examples: dict[str, Resources]) -> dict[str, dict[str, Any]]:
+    """The planned values of every resource of the example, by address within the module."""
+    return {
+        address.removeprefix("module.power_tuner."): resource["values"]
+        for address, resource in examples["power_tuner/vpc"].items()
+    }
 
 
 def of_type(resources: dict[str, dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,6 +17,7 @@ from lambda_dyno.cli import app
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.runs import run_folder
 from tests.support import report_samples as samples
+from tests.support.git_commands import git
 
 SOURCES = Path(__file__).parents[2]
 TUNED = "tuned.auto.tfvars.json"
@@ -64,7 +64,7 @@ class Project:
         (self.folder / "modules").mkdir()
         (self.folder / "modules" / "README.md").touch()
         (self.folder / ".gitignore").write_text("/runs/\n")
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.remote)], check=True)
+        git(folder, "init", "-q", "--bare", "-b", "main", str(self.remote))
         self.git("init", "-q", "-b", "main")
         self.commit("Begin")
         self.git("remote", "add", "origin", str(self.remote))
@@ -73,11 +73,7 @@ class Project:
 
     def git(self, *arguments: str) -> str:
         """Run git in the project."""
-        who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
-        done = subprocess.run(
-            ["git", *who, *arguments], cwd=self.folder, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        return git(self.folder, *arguments)
 
     def commit(self, title: str) -> None:
         """Commit everything."""
@@ -86,10 +82,7 @@ class Project:
 
     def on_remote(self, *arguments: str) -> str:
         """Run git in the remote."""
-        done = subprocess.run(
-            ["git", *arguments], cwd=self.remote, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        return git(self.remote, *arguments)
 
     def add_run(self, result: RunResult, endpoint: str = "") -> str:
         """Put a run into runs/ and return its id."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.support.git_commands import git
 from tests.support.github_server import PULL, REPOSITORY, TOKEN
 from tests.support.oidc_aws import claims
 
@@ -291,21 +292,6 @@ def _event(name: str) -> dict[str, Any]:
     base = {"repo": {"full_name": REPOSITORY}}
     head = {"repo": {"full_name": "mallory/shop"}} if name == FORK else base
     return {"number": PULL, "pull_request": {"number": PULL, "head": head, "base": base}}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git and return what it prints."""
-    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
-    done = subprocess.run(
-        ["git", *who, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
-    )
-    assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
-    return done.stdout.strip()
 
 
 def sources() -> Iterator[str]:

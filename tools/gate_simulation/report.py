@@ -16,7 +16,16 @@ from rich.console import Console
 
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
 from lambda_dyno.report import formatting
-from lambda_dyno.report.charts import BLUE, INK, MUTED, ORANGE, PAPER, Spec, document, to_svg
+from lambda_dyno.report.charts.drawing import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    Spec,
+    document,
+    to_svg,
+)
 from lambda_dyno.report.console import print_table
 from tools.gate_simulation.gate import (
     CURVE,
@@ -185,7 +194,7 @@ def chart(report: Report) -> Spec:
         ]
         layers += _line(name, values, colour, dash, x, y)
     return document(
-        "How often the gates fail a candidate, over how much worse its p95 truly is",
+        description="How often the gates fail a candidate, over how much worse its p95 truly is",
         title={
             "text": "Runs that fail (%)",
             "anchor": "start",

@@ -123,7 +123,8 @@ def ratio_width(data: Path, seed: int, runs: int, pairs: int) -> RatioWidth:
         )
         unchanged = compare(*same)
         p95 = next(check for check in unchanged.checks if check.name == "p95")
-        halves.append(_half(p95.interval))
+        high = math.inf if p95.ratio_high is None else p95.ratio_high
+        halves.append(_half(Interval(p95.ratio_low or 0.0, high)))
         requests.append(sum(len(block.latencies_ms) for block in chain(*same)))
         passed.append(unchanged.outcome == "pass")
         found.append(compare(*worse).outcome == "fail")

@@ -20,6 +20,7 @@ import botocore.config
 import botocore.exceptions
 import botocore.session
 
+from lambda_dyno.aws import errors
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.regions import is_region
 
@@ -78,7 +79,7 @@ class Account:
         account_id: Twelve digits.
         region: Such as "eu-west-1".
         endpoint: URL of the embedded AWS (or another stand-in); empty for AWS itself.
-        environment: Variables that point a program (Terraform, Newman's driver) there.
+        environment: Variables that point a program (Terraform, the load driver) there.
         unset: Variables to take away from such a program, so that it cannot look elsewhere.
     """
 
@@ -166,7 +167,7 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
     try:
         identity = session.client("sts", config=config).get_caller_identity()
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
+        code = errors.code(error)
         if code in _BAD_CREDENTIALS:
             what = "have expired" if "Expired" in code else f"are refused ({code})"
             raise UserError(

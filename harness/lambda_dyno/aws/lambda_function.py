@@ -9,6 +9,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.tuner_contract import kinds
@@ -19,7 +20,6 @@ _NAME = re.compile(
     r"(?:(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:)?"
     r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def require_processor(arn: str, key: str, account: Account) -> None:
     except client.exceptions.ResourceNotFoundException as error:
         raise UserError(f"{key}: there is no function {arn}") from error
     except botocore.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] not in _DENIED:
+        if not errors.is_denied(error):
             raise UserError(f"{key}: {arn} cannot be looked up: {error}") from error
 
 
@@ -181,7 +181,7 @@ def _configuration(client: Any, name: str, account: Account, qualifier: str = ""
     except client.exceptions.ResourceNotFoundException as error:
         raise UserError(f"there is no function {shown} in {_place(account)}") from error
     except botocore.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in _DENIED:
+        if errors.is_denied(error):
             raise UserError(
                 f"the credentials may not look at {shown} in {_place(account)}: "
                 "lambda:GetFunctionConfiguration is denied"

@@ -226,7 +226,7 @@ def of_settings(settings: EnvironmentSettings, port: int | None = None) -> Targe
             and cannot be.
     """
     if wants_embedded(settings):
-        installation.python()  # before the run has a folder
+        installation.python()  # may be missing and not to be had: nothing is made then
         return NewEmulator(settings.region, port, settings.account_concurrency)
     return of_account(accounts.connect(settings.region))
 

@@ -12,7 +12,7 @@ from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments.environment import Environment, OnChange
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import executions, residue
+from lambda_dyno.tune import client, residue
 
 Say = Callable[[str], None]
 
@@ -96,7 +96,7 @@ def _destroy(
         partition = session.get_partition_for_region(lease.region)
         home = f"arn:{partition}:states:{lease.region}:{lease.account_id}"
         say("ending tunings that run")
-        executions.end_all(session, f"{home}:stateMachine:{machine}")
+        client.end_all(session, f"{home}:stateMachine:{machine}")
     left = environment.destroy(on_change, say=say)
     for arn in _tuned(lease, session, machine):
         left += residue.clear(session, arn, machine, say)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,16 +13,17 @@ from lambda_dyno.cli.forge import (
     RepoOption,
     RunArgument,
     WaitOption,
-    github_context,
-    patience,
+    github_api,
+    github_job,
     review_of,
 )
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import UserError, brief
 
 if TYPE_CHECKING:
-    from lambda_dyno.processes.git import Repository
-    from lambda_dyno.propose.change_request import Delivered, Describer, Proposer
+    from collections.abc import Callable
+
+    from lambda_dyno.propose.change_request import ChangeRequest, Delivered
     from lambda_dyno.propose.proposal import Proposal
     from lambda_dyno.review.run_source import Source
 
@@ -64,28 +65,27 @@ def apply(
     review is the approval, --auto pushes it to the main branch without one.
     """
     from lambda_dyno.core.config import load_env
+    from lambda_dyno.processes.git import WorkingTree
     from lambda_dyno.propose import proposal as applying
+    from lambda_dyno.propose.change_request import ChangeRequest
     from lambda_dyno.report.recommendation import tuned_function
     from lambda_dyno.review import run_source
 
     found = _for_env(run_source.find(project(), source, of_functions=True), env)
     settings = load_env(project(), found.result.env).settings
 
-    def propose(file: str | None) -> Proposal:
-        return applying.propose(
-            found.result,
-            file,
-            now=datetime.now(UTC),
-            settings=settings if tuned_function(found.result) else None,
-            force=force,
-        )
-
-    def describe(proposal: Proposal) -> str:
-        return _pull_request_text(proposal, found)
-
+    propose = partial(
+        applying.propose,
+        found.result,
+        now=datetime.now(UTC),
+        settings=settings if tuned_function(found.result) else None,
+        force=force,
+    )
+    change = ChangeRequest(WorkingTree(project()), found.result.env, propose, base)
     mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
     try:
-        done = _deliver(mode, propose, describe, found.result.env, base, repository, max_wait_s)
+        describe = partial(_pull_request_text, found)
+        done = _deliver(change, mode, describe, repository, max_wait_s)
     except applying.NothingToDoError as error:
         if not if_needed:
             raise
@@ -94,7 +94,7 @@ def apply(
         else:
             typer.echo(str(error))
         return
-    _tell_delivered(done, as_json=as_json)
+    _print_delivered(done, as_json=as_json)
 
 
 def rollback(
@@ -114,19 +114,16 @@ def rollback(
     Nothing that is deployed changes until Terraform applies the file. The modes are those of
     `dyno apply`.
     """
-    from lambda_dyno.propose import proposal as applying
+    from lambda_dyno.processes.git import WorkingTree
+    from lambda_dyno.propose.change_request import ChangeRequest
+    from lambda_dyno.propose.proposal import propose_rollback
 
     name = _tuned_env(env)
-
-    def propose(file: str | None) -> Proposal:
-        return applying.propose_rollback(name, file, now=datetime.now(UTC))
-
-    def describe(proposal: Proposal) -> str:
-        return f"{proposal.body}\n"
-
+    propose = partial(propose_rollback, name, now=datetime.now(UTC))
+    change = ChangeRequest(WorkingTree(project()), name, propose, base)
     mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
-    done = _deliver(mode, propose, describe, name, base, repository, max_wait_s)
-    _tell_delivered(done, as_json=as_json)
+    done = _deliver(change, mode, lambda made: f"{made.body}\n", repository, max_wait_s)
+    _print_delivered(done, as_json=as_json)
 
 
 def _mode(*, commit: bool, open_pr: bool, auto: bool) -> str:
@@ -208,58 +205,43 @@ def _tuned_env(env: str | None) -> str:
 
 
 def _deliver(
+    change: ChangeRequest,
     mode: str,
-    propose: Proposer,
-    describe: Describer,
-    env: str,
-    base: str,
+    describe: Callable[[Proposal], str],
     repository: str,
     max_wait_s: float,
 ) -> Delivered:
-    from lambda_dyno.propose import change_request
+    from lambda_dyno.forge.github import GitHubPulls
+    from lambda_dyno.propose.change_request import REMOTE
 
-    if mode in ("write", "commit"):
-        deliver = change_request.write if mode == "write" else change_request.commit
-        return deliver(project(), _tree(), propose, env)
-    context = github_context(repository, None, _tree().remote_url(change_request.REMOTE))
-    tree = replace(_tree(), token=context.token, server_url=context.server_url)
+    if mode == "write":
+        return change.write()
+    if mode == "commit":
+        return change.commit()
+    job = github_job(repository, None, change.tree.remote_url(REMOTE))
+    change = replace(change, tree=replace(change.tree, token=job.token, server_url=job.server_url))
     if mode == "auto":
-        return change_request.push_to_base(tree, propose, env, base=base)
-    from lambda_dyno.forge.github import GitHubPulls, client
-
-    tree.require()
-    if not context.repository:
+        return change.push_to_base()
+    change.tree.require()
+    if not job.repository:
         raise UserError("no repository on GitHub: give --repo OWNER/NAME")
-    if not context.token:
+    if not job.token:
         raise UserError(
             "GITHUB_TOKEN is not set: opening a pull request needs a token with contents: write "
             "and pull-requests: write"
         )
-    api = client(context.api_url, context.token, patience(max_wait_s))
-    return change_request.open_pull_request(
-        tree,
-        propose,
-        env,
-        pulls=GitHubPulls(api, context.repository),
-        describe=describe,
-        base=base,
-    )
+    pulls = GitHubPulls(github_api(job, max_wait_s), job.repository)
+    return change.open_pull_request(pulls, describe)
 
 
-def _tree() -> Repository:
-    from lambda_dyno.processes.git import Repository
-
-    return Repository(project(), os.environ)
-
-
-def _pull_request_text(proposal: Proposal, found: Source) -> str:
+def _pull_request_text(found: Source, proposal: Proposal) -> str:
     from lambda_dyno.review.comment import describe_proposal
 
-    review = review_of(found, None, None, github_context("", None).run_url)
+    review = review_of(found, None, None, github_job("", None).run_url)
     return describe_proposal(proposal.path.as_posix(), proposal.env, review)
 
 
-def _tell_delivered(done: Delivered, *, as_json: bool) -> None:
+def _print_delivered(done: Delivered, *, as_json: bool) -> None:
     if as_json:
         print_json(done.to_json())
         return

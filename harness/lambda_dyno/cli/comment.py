@@ -14,8 +14,8 @@ from lambda_dyno.cli.forge import (
     RepoOption,
     RunArgument,
     WaitOption,
-    github_context,
-    patience,
+    github_api,
+    github_job,
     review_of,
 )
 from lambda_dyno.cli.support import JsonOption, print_json, project
@@ -23,9 +23,8 @@ from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.progress import Ui
 
 if TYPE_CHECKING:
-    from lambda_dyno.forge.ci_environment import GitHubContext
-    from lambda_dyno.forge.comments import Place
-    from lambda_dyno.forge.retry import Patience
+    from lambda_dyno.forge.ci_environment import GitHubJob
+    from lambda_dyno.forge.comments import CommentStore
     from lambda_dyno.review.post import Published
 
 
@@ -72,20 +71,19 @@ def comment(
     never fails a gate, unless --strict asks for it.
     """
     from lambda_dyno.forge.ci_environment import codebuild_url
-    from lambda_dyno.review import comment as text
-    from lambda_dyno.review import post, run_source
+    from lambda_dyno.review import comment, comment_parts, post, run_source
 
     if source and run_id and source != run_id:
         raise UserError(f"{source} and --run {run_id}: give one of them")
     found = run_source.find(project(), source or run_id)
     is_github = provider is Provider.GITHUB
-    context = github_context(repository if is_github else "", pull)
-    flavour = {Provider.GITHUB: text.GITHUB, Provider.CODECOMMIT: text.CODECOMMIT}[provider]
+    job = github_job(repository if is_github else "", pull)
+    flavour = comment_parts.GITHUB if is_github else comment_parts.CODECOMMIT
     _check_key(key)
-    page = context.run_url if is_github else codebuild_url(os.environ)
+    page = job.run_url if is_github else codebuild_url(os.environ)
     review = review_of(found, baseline, plan_json, artefact_url or page)
     if dry_run:
-        made = text.compose(review, flavour, key=key)
+        made = comment.compose(review, flavour, key=key)
         if as_json:
             print_json(post.Published(made.text, made.left_out).to_json() | {"body": made.text})
         else:
@@ -94,14 +92,14 @@ def comment(
     done = post.publish(
         review,
         flavour,
-        lambda: _place(provider, context, pull, repository, patience(max_wait_s)),
+        lambda: _comment_store(provider, job, pull, repository, max_wait_s),
         key=key,
-        summary_path=context.summary_path,
+        summary_path=job.summary_path,
     )
-    _tell(done, strict=strict, as_json=as_json)
+    _print(done, strict=strict, as_json=as_json)
 
 
-def _tell(done: Published, *, strict: bool, as_json: bool) -> None:
+def _print(done: Published, *, strict: bool, as_json: bool) -> None:
     if as_json:
         print_json(done.to_json())
     elif done.posted:
@@ -123,13 +121,13 @@ def _tell(done: Published, *, strict: bool, as_json: bool) -> None:
         Ui().note(f"no pull request started this job: {summary}")
 
 
-def _place(
+def _comment_store(
     provider: Provider,
-    context: GitHubContext,
+    job: GitHubJob,
     pull: int | None,
     repository: str,
-    limits: Patience,
-) -> Place | None:
+    max_wait_s: float,
+) -> CommentStore | None:
     """Return the pull request's comments; None if there is no pull request."""
     from lambda_dyno.forge.ci_environment import codecommit_pull
     from lambda_dyno.forge.comments import ForgeError
@@ -141,20 +139,21 @@ def _place(
         if not wanted:
             return None
         return CodeCommitComments(connect(), wanted, repository)
-    from lambda_dyno.forge.github import GitHubComments, client
+    from lambda_dyno.forge.github import GitHubComments
 
-    if context.pull is None:
+    if job.pull is None:
         return None
-    if not context.repository:
+    if not job.repository:
         raise UserError("no repository: give --repo OWNER/NAME")
-    if not context.token:
+    if not job.token:
         raise ForgeError("GITHUB_TOKEN is not set: hand it over, `env: GITHUB_TOKEN: ...`")
-    api = client(context.api_url, context.token, limits)
-    return GitHubComments(api, context.repository, context.pull, context.from_fork)
+    api = github_api(job, max_wait_s)
+    return GitHubComments(api, job.repository, job.pull, job.from_fork)
 
 
 def _check_key(key: str) -> None:
-    from lambda_dyno.review.comment import GITHUB, marker
+    from lambda_dyno.review.comment import marker
+    from lambda_dyno.review.comment_parts import GITHUB
 
     try:
         marker(GITHUB, key)

@@ -10,9 +10,9 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lambda_dyno.forge.ci_environment import GitHubContext
-    from lambda_dyno.forge.retry import Patience
-    from lambda_dyno.review.comment import Review
+    from lambda_dyno.forge.ci_environment import GitHubJob
+    from lambda_dyno.forge.github_api import GitHubApi
+    from lambda_dyno.review.comment_parts import Review
     from lambda_dyno.review.run_source import Source
 
 RunArgument = Annotated[
@@ -31,18 +31,19 @@ WaitOption = Annotated[
 ]
 
 
-def github_context(repository: str, pull: int | None, remote: str = "") -> GitHubContext:
+def github_job(repository: str, pull: int | None, remote: str = "") -> GitHubJob:
     """Return what the job's environment says of GitHub; what is given goes before it."""
     from lambda_dyno.forge import ci_environment
 
-    return ci_environment.github(os.environ, repository=repository, pull=pull, remote=remote)
+    return ci_environment.github_job(os.environ, repository=repository, pull=pull, remote=remote)
 
 
-def patience(max_wait_s: float) -> Patience:
-    """Return how long to try again."""
-    from lambda_dyno.forge.retry import Patience
+def github_api(job: GitHubJob, max_wait_s: float) -> GitHubApi:
+    """Return GitHub's API with the job's token."""
+    from lambda_dyno.forge.github_api import GitHubApi
+    from lambda_dyno.forge.retry import RetryBudget
 
-    return Patience(max_wait_s=max_wait_s)
+    return GitHubApi(job.api_url, job.token, RetryBudget(max_wait_s=max_wait_s))
 
 
 def review_of(
@@ -50,7 +51,7 @@ def review_of(
 ) -> Review:
     """Return everything that there is to tell of a run."""
     from lambda_dyno.review import run_source
-    from lambda_dyno.review.comment import Review
+    from lambda_dyno.review.comment_parts import Review
 
     main = run_source.of_file(baseline) if baseline else None
     return Review(

@@ -23,12 +23,13 @@ from lambda_dyno.cli.support import (
 )
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
+from lambda_dyno.tuner_contract.keys import KEYS
 
 if TYPE_CHECKING:
     from lambda_dyno.aws.accounts import Account
     from lambda_dyno.run.function_tune import FunctionTune
     from lambda_dyno.run.run import Run
-    from lambda_dyno.tune.request import Call
+    from lambda_dyno.tune.request import CommandLine
 
 # A line per paragraph: rich wraps them, and keeps the breaks of examples.
 HELP = """
@@ -70,6 +71,7 @@ defaults; a flag overrides its key. Evidence is written to runs/RUN_ID/.
 """
 
 
+@opt.with_keys
 def tune(
     run_id: RunOption = None,
     wait: WaitOption = False,
@@ -81,92 +83,57 @@ def tune(
     region: opt.Region = None,
     keep: opt.Keep = False,
     timeout_minutes: opt.TimeoutMinutes = None,
-    power: opt.Power = None,
-    num: opt.Num = None,
-    strategy: opt.Strategy = None,
-    balanced_weight: opt.BalancedWeight = None,
-    payload: opt.Payload = None,
-    payload_s3: opt.PayloadS3 = None,
-    pre_processor: opt.PreProcessor = None,
-    post_processor: opt.PostProcessor = None,
-    parallel: opt.Parallel = None,
-    sequential: opt.Sequential = None,
-    sleep_between_runs_ms: opt.SleepBetweenRunsMs = None,
-    discard_top_bottom: opt.DiscardTopBottom = None,
-    only_cold_starts: opt.OnlyColdStarts = None,
-    allowed_exception: opt.AllowedException = None,
-    allow_failures: opt.AllowFailures = None,
-    dry_run: opt.DryRun = None,
-    auto_optimize: opt.AutoOptimize = None,
-    auto_optimize_alias: opt.AutoOptimizeAlias = None,
-    on_conflict: opt.OnConflict = None,
-    disable_payload_logs: opt.DisablePayloadLogs = None,
-    include_output_results: opt.IncludeOutputResults = None,
     as_json: opt.OutputJson = False,
+    **keys: Any,
 ) -> None:
     """Replaced by `HELP`."""
-    if payload is not None and payload_s3 is not None:
-        raise UserError("--payload and --payload-s3: give one of them, not both")
-    if payload == "-" and input_file == "-":
-        raise UserError("--payload - and --input -: only one of them can read standard input")
-    flags: dict[str, Any] = {
-        "power_values": None if power is None else power_values(power),
-        "num": num,
-        "strategy": strategy,
-        "balanced_weight": balanced_weight,
-        "parallel_invocation": parallel,
-        "sequential": sequential,
-        "sleep_between_runs_ms": sleep_between_runs_ms,
-        "discard_top_bottom": discard_top_bottom,
-        "only_cold_starts": only_cold_starts,
-        "payload_s3": payload_s3,
-        "pre_processor_arn": pre_processor,
-        "post_processor_arn": post_processor,
-        "disable_payload_logs": disable_payload_logs,
-        "include_output_results": include_output_results,
-        "allowed_exceptions": allowed_exception or None,
-        "allow_failures": allow_failures,
-        "on_conflict": on_conflict,
-        "dry_run": dry_run,
-        "auto_optimize": auto_optimize,
-        "auto_optimize_alias": auto_optimize_alias,
-    }
-    from lambda_dyno.tune import request as tuning_order
+    from lambda_dyno.tune import request
 
-    given = {name: value for name, value in flags.items() if value is not None}
-    if payload is not None:
-        given["payload"] = tuning_order.read_json(payload, "--payload")
-    call = tuning_order.Call(given, function, tuner, input_file, env, region, keep, timeout_minutes)
+    given = {name: value for name, value in keys.items() if value not in (None, [])}
+    if {"payload", "payload_s3"} <= given.keys():
+        raise UserError("--payload and --payload-s3: give one of them, not both")
+    if given.get("payload") == "-" and input_file == "-":
+        raise UserError("--payload - and --input -: only one of them can read standard input")
+    if "power_values" in given:
+        given["power_values"] = power_values(given["power_values"])
+    if "payload" in given:
+        given["payload"] = request.read_json(given["payload"], "--payload")
+    line = request.CommandLine(
+        given, function, tuner, input_file, env, region, keep, timeout_minutes
+    )
     if deployed:
-        _require_alone(run_id, call, wait=wait)
-        raise typer.Exit(_tune_deployed(call, as_json=as_json))
+        _require_alone(run_id, line, wait=wait)
+        raise typer.Exit(_tune_deployed(line, as_json=as_json))
     if function is None and input_file is None:
-        _tune_standing(run_id, call, wait=wait, as_json=as_json)
+        _tune_standing(run_id, line, wait=wait, as_json=as_json)
     elif wait:
         raise UserError("--wait: it is for a standing environment; here --on-conflict wait")
     elif run_id is not None:
         raise UserError("--run: it names a standing environment; --function and --input do not")
     else:
-        raise typer.Exit(_tune_function(call, as_json=as_json))
+        raise typer.Exit(_tune_function(line, as_json=as_json))
 
 
-def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool) -> None:
+def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json: bool) -> None:
     """Tune the function of a standing environment."""
     from lambda_dyno.run.steps import tune as step_of
-    from lambda_dyno.tune.tuner_input import FLAGS_ONLY
 
     needs_function = {
-        "--tuner": call.tuner is not None,
-        "--env": call.env is not None,
-        "--region": call.region is not None,
-        "--keep": call.keep,
-        **{f"--{name.replace('_', '-')}": name in call.flags for name in FLAGS_ONLY},
+        "--tuner": line.tuner is not None,
+        "--env": line.env is not None,
+        "--region": line.region is not None,
+        "--keep": line.keep,
+        **{
+            key.flag.partition("/")[0]: key.field in line.flags
+            for key in KEYS
+            if key.flag and not key.setting
+        },
     }
     wrong = [flag for flag, is_given in needs_function.items() if is_given]
     if wrong:
         raise UserError(f"{', '.join(wrong)}: say which function with --function NAME_OR_ARN")
-    overrides = {f"tuning.{name}": value for name, value in call.flags.items()}
-    overrides["tuning.timeout_minutes"] = call.timeout_minutes
+    overrides = {f"tuning.{name}": value for name, value in line.flags.items()}
+    overrides["tuning.timeout_minutes"] = line.timeout_minutes
     found = before = None
     try:
         with reopened(run_id, overrides, wait=wait) as opened:
@@ -177,71 +144,69 @@ def _tune_standing(run_id: str | None, call: Call, *, wait: bool, as_json: bool)
             if as_json:
                 print_json(found.result.to_json()["tuning"])
             else:
-                summary(found, parts=("tuning",))
+                summary(found, parts=("memory",))
 
 
-def _require_alone(run_id: str | None, call: Call, *, wait: bool) -> None:
+def _require_alone(run_id: str | None, line: CommandLine, *, wait: bool) -> None:
     """Refuse what --deployed has no place for."""
     against = {
         "--run": run_id is not None,
         "--wait": wait,
-        "--function": call.function is not None,
-        "--tuner": call.tuner is not None,
-        "--input": call.input_file is not None,
-        "--keep": call.keep,
+        "--function": line.function is not None,
+        "--tuner": line.tuner is not None,
+        "--input": line.input_file is not None,
+        "--keep": line.keep,
     }
     wrong = [flag for flag, is_given in against.items() if is_given]
     if wrong:
         raise UserError(f"--deployed: it says function and tuner; leave {', '.join(wrong)} out")
-    if call.env is None:
+    if line.env is None:
         raise UserError("--deployed: say of which environment, such as --env prod")
-    changing = [name for name in ("auto_optimize", "auto_optimize_alias") if name in call.flags]
+    changing = [name for name in ("auto_optimize", "auto_optimize_alias") if name in line.flags]
     if changing:
         raise UserError(
-            f"--{changing[0].replace('_', '-')}: the memory size of envs/{call.env} is "
-            f"Terraform's. Propose what was found: dyno apply --env {call.env}"
+            f"--{changing[0].replace('_', '-')}: the memory size of envs/{line.env} is "
+            f"Terraform's. Propose what was found: dyno apply --env {line.env}"
         )
 
 
-def _tune_deployed(call: Call, *, as_json: bool) -> int:
+def _tune_deployed(line: CommandLine, *, as_json: bool) -> int:
     """Tune the function of an environment that `dyno deploy` keeps; return the exit status."""
     from lambda_dyno.aws import target as targets
     from lambda_dyno.core.config import load_env
     from lambda_dyno.deploy import deployed
-    from lambda_dyno.tune import existing_tuner
-    from lambda_dyno.tune import request as tuning_order
+    from lambda_dyno.tune import existing_tuner, request
 
-    assert call.env is not None
-    env = load_env(project(), call.env, {"environment.region": call.region})
-    tuning_order.require_own_payload(env, call.flags)
+    assert line.env is not None
+    env = load_env(project(), line.env, {"environment.region": line.region})
+    request.require_own_payload(env, line.flags)
     account = targets.of_project(env, project())
     outputs = deployed.read_outputs(project(), env, account)
-    machine = existing_tuner.of_outputs(outputs, call.env, account, Ui().note)
+    machine = existing_tuner.of_outputs(outputs, line.env, account, Ui().note)
     there = replace(
-        call, function=outputs.get("function_arn"), tuner=machine or None, region=account.region
+        line, function=outputs.get("function_arn"), tuner=machine or None, region=account.region
     )
     if not there.function:
-        raise UserError(f"envs/{call.env} tells no function_arn: deploy it with that output")
+        raise UserError(f"envs/{line.env} tells no function_arn: deploy it with that output")
     return _tune_function(there, as_json=as_json, account=account)
 
 
-def _tune_function(call: Call, *, as_json: bool, account: Account | None = None) -> int:
+def _tune_function(line: CommandLine, *, as_json: bool, account: Account | None = None) -> int:
     """Tune a function that is there and return the exit status."""
     from lambda_dyno.aws import target as targets
     from lambda_dyno.run import function_prepare, lifecycle
-    from lambda_dyno.tune import request as tuning_order
+    from lambda_dyno.tune import request
 
     root = project()
-    order = tuning_order.make(root, call)
     target = None if account is None else targets.of_account(account)
-    tuned = function_prepare.prepare(root, order, Ui(), target=target)
-    status = lifecycle.execute(tuned.run, tuned.work, keep=call.keep)
+    tuned = function_prepare.prepare(root, request.make(root, line), Ui(), target=target)
+    status = lifecycle.execute(tuned.run, tuned.work, keep=line.keep)
     if tuned.output is not None:
         if as_json:
             print_json(tuned.output)
         else:
             _print_result(tuned)
-    if call.keep:
+    if line.keep:
         _say_how_to_use_again(tuned, sys.stderr if as_json else sys.stdout)
     return status
 
@@ -258,7 +223,7 @@ def _print_result(tuned: FunctionTune) -> None:
     if dry is not None:
         console.print_dry_run(dry, out)
     else:
-        console.print_summary(tuned.run.result, out, tuned.run.report_path, parts=("tuning",))
+        console.print_summary(tuned.run.result, out, tuned.run.report_path, parts=("memory",))
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
         _optimized(tuned),

@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.files import named
 from lambda_dyno.core.reading import read_json
+from lambda_dyno.processes.git import GitError, WorkingTree
 from lambda_dyno.runs.run_folder import RUN_ID, RunFolder
 from lambda_dyno.terraform import root_override
 from lambda_dyno.terraform.packages import Package
@@ -29,7 +29,6 @@ from lambda_dyno.terraform.packages import Package
 _INSTEAD = "give a branch, a tag, a commit or a run id"
 _GENERATED = ("*.auto.tfvars.json", "backend_override.tf.json", root_override.NAME)
 _STATE = (".terraform*", "*.tfstate*", "__pycache__")
-_GIT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +58,16 @@ class Baseline:
 
         Args:
             folder: Gets them.
-            project: The repository's folder that holds `envs/`.
+            project: The tree's folder that holds `envs/`.
             env: What is to be deployed.
 
         Returns:
             The packages of a run, as they were deployed then; None: lambda/ is there to be built.
         """
         if self.run is None:
-            _extract(project, self.git_sha, _paths(project, self.git_sha, env), folder)
+            tree = WorkingTree(project)
+            paths = _paths(tree, self.git_sha, env)
+            _extract(tree, self.git_sha, paths, folder)
             return None
         ignore = shutil.ignore_patterns(*_GENERATED, *_STATE)
         shutil.copytree(self.run.terraform, folder, ignore=ignore, dirs_exist_ok=True)
@@ -137,64 +138,43 @@ def _of_result(path: Path, project: Path, env: Env, what: str) -> Baseline:
 
 
 def _of_commit(project: Path, env: Env, revision: str, what: str) -> Baseline:
+    tree = WorkingTree(project)
     sha = ""
     for name in (revision, f"origin/{revision}"):  # a CI checkout has no branch but its own
         if not sha and not revision.startswith("-"):
-            sha = _git(project, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+            sha = tree.commit_named(name)
     if not sha:
         raise UserError(
             f"baseline {what}: neither a branch, a tag or a commit of {project} (git fetch it?) "
             "nor a run id nor a result.json"
         )
-    _paths(project, sha, env)
+    _paths(tree, sha, env)
     return Baseline(what, sha)
 
 
-def _paths(project: Path, sha: str, env: Env) -> list[str]:
+def _paths(tree: WorkingTree, sha: str, env: Env) -> list[str]:
     """Return the folders of a commit that a deployment needs.
 
     Raises:
         UserError: The environment, or what it refers to, is not in it.
     """
     needed = [f"envs/{env.name}", *env.settings.environment.folders]
-    there = [path for path in ("lambda", *needed) if _git(project, "ls-tree", sha, f"{path}/")]
-    missing = [path for path in needed if path not in (*there, "modules")]
+    present = [path for path in ("lambda", *needed) if tree.has_folder(sha, path)]
+    missing = [path for path in needed if path not in (*present, "modules")]
     if missing:
         raise UserError(f"baseline: commit {sha[:9]} has no {', '.join(missing)} to deploy")
-    return there
+    return present
 
 
-def _extract(project: Path, sha: str, paths: Sequence[str], folder: Path) -> None:
-    """Write folders of a commit, without a worktree that would be left in .git by a kill."""
-    archive = subprocess.run(
-        ["git", "archive", "--format=tar", sha, "--", *paths],
-        cwd=project,
-        capture_output=True,
-        timeout=_GIT_S,
-        check=False,
-    )
-    if archive.returncode != 0:
-        said = archive.stderr.decode(errors="replace").strip()
-        raise UserError(f"baseline: git archive {sha[:9]}: {said}")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
-
-
-def _git(project: Path, *arguments: str) -> str:
-    """Return what git says; nothing if it fails or is not there."""
+def _extract(tree: WorkingTree, sha: str, paths: Sequence[str], folder: Path) -> None:
+    """Write folders of a commit."""
     try:
-        found = subprocess.run(
-            ["git", *arguments],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            timeout=_GIT_S,
-            check=False,
-        )
-    except OSError:
-        return ""
-    return found.stdout if found.returncode == 0 else ""
+        archive = tree.archive(sha, paths)
+    except GitError as error:
+        raise UserError(f"baseline: git archive {sha[:9]}: {error.reason}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
 
 
 def _zips(folder: RunFolder) -> list[Path]:

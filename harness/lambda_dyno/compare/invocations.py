@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.tune import price_list
-
-_TEXT = re.compile(r"REPORT RequestId: \S+([^\r\n]*)")
-_BILLED = re.compile(r"Billed (?:Restore )?Duration: (\d+(?:\.\d+)?) ms")
-_JSON_BILLED = re.compile(r'"billed(?:Restore)?DurationMs":\s*(\d+(?:\.\d+)?)')
-_COLD = re.compile(r'Init Duration: |"initDurationMs"')
-_JSON_TYPE = '"platform.report"'
+from lambda_dyno.tuner_contract import prices, reports
 
 _AT_ONCE = 3  # so that more than one sandbox answers
 _SHOWN = 200
@@ -40,15 +33,10 @@ class Invoked:
 
 def reported(log_tail: str, version: str = "") -> Invoked | None:
     """Return what the last REPORT of a log tail says, in text or JSON; None without one."""
-    texts = list(_TEXT.finditer(log_tail))
-    if texts:
-        said, pattern = texts[-1][1], _BILLED
-    elif _JSON_TYPE in log_tail:
-        said, pattern = log_tail[log_tail.rindex(_JSON_TYPE) :], _JSON_BILLED
-    else:
+    report = reports.find(log_tail)
+    if report is None or not report.billed_ms:
         return None
-    billed = [float(number) for number in pattern.findall(said)]
-    return Invoked(version, sum(billed), bool(_COLD.search(said))) if billed else None
+    return Invoked(version, report.billed_ms, report.cold)
 
 
 def invoke(client: Any, function: str, payload: Any, times: int) -> list[Invoked]:
@@ -84,5 +72,5 @@ def costs_usd(
     invoked: Sequence[Invoked], memory_mb: int, region: str, architecture: str
 ) -> list[float]:
     """Return the price of each warm invocation."""
-    per_ms = price_list.gb_second_usd(region, architecture) * memory_mb / 1024 / 1000
+    per_ms = float(prices.lookup(region, architecture).per_ms(memory_mb))
     return [one.billed_ms * per_ms for one in invoked if not one.cold]

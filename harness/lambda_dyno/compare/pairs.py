@@ -17,7 +17,7 @@ from typing import Any
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.compare.baseline import Baseline
 from lambda_dyno.compare.fresh_environments import FreshEnvironments, renewable
-from lambda_dyno.compare.interleaved_driver import Turn, TurnDriver
+from lambda_dyno.compare.interleaved_driver import InterleavedDriver, Turn
 from lambda_dyno.compare.invocations import costs_usd
 from lambda_dyno.core.config import RegressionSettings
 from lambda_dyno.core.errors import StepError
@@ -67,7 +67,7 @@ class _Measured:
             name: [latency for block in blocks for latency in block.latencies_ms]
             for name, blocks in self.blocks.items()
         }
-        checks = self.comparison.records()
+        checks = self.comparison.checks
         outcome = self.comparison.outcome
         if self.saturated:
             outcome = "inconclusive"
@@ -99,7 +99,7 @@ def measure(
     settings: RegressionSettings,
     step: Step,
     *,
-    driver: AbstractContextManager[TurnDriver] | None,
+    driver: AbstractContextManager[InterleavedDriver] | None,
     folder: Path,
     baseline: Baseline,
     baseline_run_id: str,
@@ -152,7 +152,7 @@ class _Pairs:
 
     versions: Mapping[Version, Deployed]
     sandboxes: Mapping[Version, FreshEnvironments]
-    driver: TurnDriver | None  # None: latencies are not compared
+    driver: InterleavedDriver | None  # None: latencies are not compared
     settings: RegressionSettings
     priced: bool
     step: Step

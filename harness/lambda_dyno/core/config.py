@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -31,22 +32,16 @@ from lambda_dyno.core import regression_defaults as defaults
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import problem_of_json, read_json, read_toml
 from lambda_dyno.core.regions import is_region
+from lambda_dyno.core.slo_keys import Evidence, SloKey
+from lambda_dyno.tuner_contract.arns import EXAMPLE, FUNCTION_ARN
+from lambda_dyno.tuner_contract.keys import KEYS, Key, TuningInput
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, MEMORY_MB_MAX, MEMORY_MB_MIN
 
 SETTINGS_FILE = "dyno.toml"
 _SETTINGS_BYTES_MAX = 1_000_000
 _COMPLAINTS_MAX = 10
 
-MEMORY_MB_MIN = 128
-MEMORY_MB_MAX = 10_240
-ALL_POWER_VALUES = tuple(range(128, 3008 + 1, 64))  # what "ALL" means, as Lambda once had them
-
 S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
-FUNCTION_ARN = re.compile(
-    r"arn:(?P<partition>aws[a-z-]*):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12})"
-    r":function:(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
-)
-
-
 TEXT_CHARS_MAX = 2048
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -134,31 +129,45 @@ class EnvironmentSettings(_Section):
         return values
 
 
-class TuningSettings(_Section):
+def _annotation(key: Key) -> Any:
+    """Return the type of a key of [tuning]."""
+    match key.kind:
+        case "flag":
+            return bool
+        case "choice":
+            return Literal[key.allowed]
+        case "count" | "milliseconds" | "share":
+            least, most = key.allowed
+            number = float if key.kind == "share" else int
+            return Annotated[number, Field(ge=least, le=most)]
+        case "power values":
+            return Annotated[list[int], Field(min_length=1, max_length=100)]
+        case "error types":
+            return Annotated[list[str], Field(max_length=100)]
+        case "json":
+            return Any
+        case _:
+            return str
+
+
+if TYPE_CHECKING:
+
+    class _TuningKeys(_Section, TuningInput):  # type: ignore[misc]
+        """What `create_model` makes, for the type checker."""
+
+else:
+    _TuningKeys = create_model(
+        "_TuningKeys",
+        __base__=_Section,
+        **{key.field: (_annotation(key), key.initial) for key in KEYS if key.setting},
+    )
+
+
+class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
-    # or "ALL"
-    power_values: Annotated[list[int], Field(min_length=1, max_length=100)] = [128, 256, 512, 1024]
-    num: Annotated[int, Field(ge=5, le=10_000)] = 10
-    strategy: Literal["cost", "speed", "balanced"] = "balanced"
-    balanced_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    parallel_invocation: bool = False
-    sequential: bool = False  # one power value after the other, not side by side
-    # a value is measured by one invocation of the tuner, which ends after 15 minutes
-    sleep_between_runs_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
-    discard_top_bottom: Annotated[float, Field(ge=0, le=0.4)] = 0.2
-    only_cold_starts: bool = False
-    payload: Any = None  # the event; or payload_file, or payload_s3
-    payload_file: str = ""  # relative to the folder of dyno.toml
-    payload_s3: str = ""  # s3://bucket/key
-    pre_processor_arn: str = ""  # a function that gets the payload before each invocation
-    post_processor_arn: str = ""  # a function that gets what the function returned
-    disable_payload_logs: bool = False
-    include_output_results: bool = False
-    # error types that count as measured
-    allowed_exceptions: Annotated[list[str], Field(max_length=100)] = []
-    allow_failures: bool = True  # a power value that fails is left out instead of failing all
-    on_conflict: Literal["fail", "wait"] = "fail"  # when the function is being tuned already
+    # and the keys of tuner_contract/keys.py
+    payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
 
     @field_validator("payload")
@@ -211,8 +220,7 @@ class TuningSettings(_Section):
     def _function_arn(cls, value: str) -> str:
         if value and not FUNCTION_ARN.fullmatch(value):
             raise ValueError(
-                f"{brief(value)} is not the ARN of a Lambda function, such as "
-                "arn:aws:lambda:eu-west-1:123456789012:function:my-function"
+                f"{brief(value)} is not the ARN of a Lambda function, such as {EXAMPLE}"
             )
         return value
 
@@ -248,7 +256,7 @@ class CollectionSettings(_Section):
     """What a test asks; files are relative to the folder of dyno.toml."""
 
     collection: str = ""  # empty: postman/smoke.postman_collection.json, or load....
-    environment: str = ""  # as Newman's -e, -g and -d
+    environment: str = ""  # of Postman, as are globals
     globals: str = ""
     data: str = ""  # rows of iterations, JSON or CSV
     api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl
@@ -347,19 +355,58 @@ def _stages(given: Any) -> list[LoadStage]:
 class SloSettings(_Section):
     """Limits of the gate, inclusive; a key that is left out is not checked."""
 
-    latency_p95_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
-    latency_p99_ms: Annotated[float | None, Field(ge=0.001, le=LATENCY_MS_MAX)] = None
-    error_ratio: Annotated[float | None, Field(ge=0, le=1)] = None
-    cost_per_million_usd: Annotated[float | None, Field(ge=1e-6, le=1e9)] = None
+    latency_p95_ms: Annotated[
+        float | None,
+        Field(ge=0.001, le=LATENCY_MS_MAX),
+        SloKey("Latency p95", "ms", needs="load", brief="p95 {:g} ms", quantile=0.95),
+    ] = None
+    latency_p99_ms: Annotated[
+        float | None,
+        Field(ge=0.001, le=LATENCY_MS_MAX),
+        SloKey("Latency p99", "ms", needs="load", brief="p99 {:g} ms", quantile=0.99),
+    ] = None
+    error_ratio: Annotated[
+        float | None,
+        Field(ge=0, le=1),
+        SloKey("Errors", "ratio", needs="load", brief="errors {:.4g}"),
+    ] = None
+    cost_per_million_usd: Annotated[
+        float | None,
+        Field(ge=1e-6, le=1e9),
+        SloKey("Cost per million", "USD", needs="tuning", brief="{:g} USD per million"),
+    ] = None
     # how much worse (by the strategy's own measure) the deployed memory may be than the best:
     # 0.1 allows ten per cent
-    distance_from_best: Annotated[float | None, Field(ge=0, le=1e6)] = None
+    distance_from_best: Annotated[
+        float | None,
+        Field(ge=0, le=1e6),
+        SloKey("Distance from best", "ratio", needs="tuning", brief="{:.0%} from the best"),
+    ] = None
     # of the intervals that latencies and errors are judged by; 0 compares what was measured
     confidence: Annotated[float, Field(ge=0, le=0.999999)] = 0.95
     # load tests at most, one after the other, until latencies and errors can be judged
     max_rounds: Annotated[int, Field(ge=1, le=20)] = 3
     # what a verdict without enough evidence, after the last round, means for the exit status
     inconclusive: Literal["fail", "pass"] = "fail"
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """The limits that are set, by key, in the order of the keys."""
+        values = {key: getattr(self, key) for key in SLO_KEYS}
+        return {key: value for key, value in values.items() if value is not None}
+
+    def answered_by(self, evidence: Evidence) -> SloSettings:
+        """Return these settings without the limits that need another kind of measurement."""
+        others = [key for key, declared in SLO_KEYS.items() if declared.needs != evidence]
+        return self.model_copy(update=dict.fromkeys(others))
+
+
+SLO_KEYS: Mapping[str, SloKey] = {
+    name: declared
+    for name, field in SloSettings.model_fields.items()
+    for declared in field.metadata
+    if isinstance(declared, SloKey)
+}
 
 
 class RegressionSettings(_Section):

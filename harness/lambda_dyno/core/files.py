@@ -1,15 +1,17 @@
-"""What writing files has in common: an error that says which file it is about, and no waiting."""
+"""Files that others read or hold meanwhile: replaced in one step, locked, named in errors."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @contextmanager
@@ -44,24 +46,60 @@ def lock_file(path: Path) -> Iterator[TextIO]:
         yield file
 
 
-def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
-    """Replace a file's content in one step.
+@contextmanager
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold an advisory lock on a file; other processes wait. It ends with the process.
+
+    Args:
+        path: The file; made if it is missing, and its folder too.
+        shared: Whether others may hold it at the same time that ask for no more either.
+
+    Raises:
+        OSError: It cannot be opened, or is no file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file(path) as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+def try_lock(handle: TextIO) -> bool:
+    """Take the advisory lock of an open file, if nobody has it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write_atomically(path: Path, content: str | bytes, *, mode: int | None = None) -> None:
+    """Replace a file's content in one step: readers see the old or the new one, never a half.
 
     Args:
         path: The file.
-        text: Its new content.
+        content: Its new content; text becomes UTF-8.
         mode: Its permissions, such as 0o600, whatever the umask; None: as the umask has them.
+
+    Raises:
+        OSError: It cannot be written; the file is as it was, and the draft of it is gone.
     """
+    data = content.encode() if isinstance(content, str) else content
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with named(path), partial.open("w", encoding="utf-8") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)  # before there is anything in it to read
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # a lease outlives a loss of power
+        with named(path):
+            with partial.open("wb") as file:
+                if mode is not None:
+                    os.fchmod(file.fileno(), mode)  # before there is anything in it to read
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # a lease outlives a loss of power
+            partial.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
-    partial.replace(path)
+
+
+def write_json(path: Path, value: Any, *, mode: int | None = None) -> None:
+    """Replace a file's content by a value as JSON; the rest as `write_atomically`."""
+    write_atomically(path, json.dumps(value, indent=2) + "\n", mode=mode)

@@ -6,7 +6,6 @@ rest of the harness cannot hold: JSON and TOML are read down to values that can 
 
 from __future__ import annotations
 
-import codecs
 import errno
 import json
 import math
@@ -18,18 +17,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.tuner_contract.values import decode
 
 # A plan of 600 resources takes 5 MB, the result of a run at most 1 MB.
 MOST_BYTES = 64_000_000
 # Terraform's plans go to 20 levels; Python's own limit differs between its parts and releases.
 MOST_LEVELS = 200
-# The mark of UTF-32 begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _SHARED_INTEGER_BITS = 1024  # beyond, no other program's number holds it: a double ends there
 
@@ -92,18 +85,6 @@ def read_bytes(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> 
     if len(content) > most_bytes:
         raise UnreadableError(where, f"longer than {most_bytes:,} bytes")
     return content
-
-
-def decode(content: bytes) -> str:
-    """Return a text without its byte order mark; without one it is UTF-8.
-
-    Windows writes UTF-8 with such a mark, and `>` of its PowerShell UTF-16.
-
-    Raises:
-        UnicodeDecodeError: It is in another encoding.
-    """
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig")
-    return content.decode(encoding)
 
 
 def read_text(

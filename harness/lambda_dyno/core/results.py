@@ -119,6 +119,13 @@ class TuningResult:
     # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
     kept_over: int = 0
 
+    @property
+    def currency(self) -> str:
+        """What its costs are in: USD by name, but in regions of China CNY."""
+        prices = self.raw.get("prices")
+        named = str(prices.get("currency")) if isinstance(prices, Mapping) else ""
+        return named if re.fullmatch("[A-Z]{3}", named) else "USD"
+
     def detail(self, power: int) -> PowerDetail | None:
         """Return what was measured at a power value, or None if it was not."""
         return next((d for d in self.details if d.power == power), None)
@@ -144,12 +151,12 @@ class SmokeFailure:
 
 @dataclass(frozen=True, slots=True)
 class SmokeResult:
-    """Outcome of the smoke collection, counted as Newman's command line counts.
+    """Outcome of the smoke collection, counted as Postman's own command line counts.
 
     Attributes:
         requests: With those that scripts send.
         assertions: With those that are skipped.
-        failures: What Newman counts as failed.
+        failures: What counts as failed.
         skipped: Assertions that the collection leaves out (`pm.test.skip`).
     """
 
@@ -273,6 +280,20 @@ class Verdict:
     outcome: Outcome
     checks: tuple[Check, ...]
 
+    @classmethod
+    def of(cls, checks: Iterable[Check]) -> Verdict:
+        """Make the verdict of checks: as bad as the worst; without any it is open."""
+        every = tuple(checks)
+        return cls(overall(check.outcome for check in every), every)
+
+
+def overall(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return `fail` if any is, `pass` if all are and there are some, else `inconclusive`."""
+    found = set(outcomes)
+    if "fail" in found:
+        return "fail"
+    return "pass" if found == {"pass"} else "inconclusive"
+
 
 @dataclass(frozen=True, slots=True)
 class RegressionCheck:
@@ -346,10 +367,14 @@ class RunResult:
     @property
     def on_embedded_aws(self) -> bool:
         """Whether it measured an embedded AWS, whatever its environment is called."""
-        environment = self.settings.get("environment")
-        emulated = isinstance(environment, Mapping) and environment.get("emulated") is True
+        emulated = self.setting("environment", "emulated") is True
         api = str(self.outputs.get("api_url") or "")
         return bool(self.endpoint) or emulated or _THIS_MACHINE.match(api) is not None
+
+    def setting(self, section: str, key: str, default: Any = None) -> Any:
+        """Return a setting that the run was made with; results of other releases may lack it."""
+        keys = self.settings.get(section)
+        return keys.get(key, default) if isinstance(keys, Mapping) else default
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json."""

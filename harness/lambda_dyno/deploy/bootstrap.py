@@ -10,18 +10,18 @@ it is: a bucket that dyno.toml names, another environment's bucket, the account'
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.files import locked, write_json
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy.repository import Repository
@@ -122,21 +122,14 @@ class Bootstrapped:
             "env": self.env,
             "account_id": self.account_id,
             "region": self.region,
-            "bucket": {
-                "name": self.bucket.name,
-                "made": self.bucket.made,
-                "managed": self.bucket.managed,
-            },
+            "bucket": asdict(self.bucket),
             "changes": list(self.changes),
             "repository": self.repository.claim if self.repository else None,
             "role_arns": dict(self.role_arns),
             "boundary_arns": dict(self.boundary_arns),
             # to be run before the variables are set
             "limits": list(self.repository.limit_commands()) if self.repository else [],
-            "variables": [
-                {"name": v.name, "value": v.value, "use": v.use, "environment": v.environment}
-                for v in self.variables
-            ],
+            "variables": [asdict(variable) for variable in self.variables],
         }
 
 
@@ -189,14 +182,14 @@ def bootstrap(
     for warning in tools.warnings:
         ui.warn(warning)
     account = accounts.connect(env.settings.environment.region)
-    place = f"{env_name}-{account.account_id}-{account.region}"
-    folder = make_folder(project / ".dyno") / "bootstrap" / place
-    with toolchain.exclusive(folder.with_suffix(".lock")):
+    stem = f"{env_name}-{account.account_id}-{account.region}"
+    folder = make_folder(project / ".dyno") / "bootstrap" / stem
+    with locked(folder.with_suffix(".lock")):
         if repository:
             _foreign_provider(account, env)  # refuses one that is wrong, before anything is made
         with ui.step("bucket", "looking for the bucket of the states") as step:
             bucket = find_or_make_bucket(account, env)
-            step.update(f"{bucket.name}: {_words(bucket)}")
+            step.update(f"{bucket.name}: {_describe(bucket)}")
         with ui.step("apply", "asking Terraform") as step:
             root = _stage(project, folder)
             terraform = Terraform(root, tools, account.program_environment(), folder / "logs")
@@ -212,7 +205,7 @@ def bootstrap(
             if keep_versions_days is None:
                 keep_versions_days = int(before.get("keep_versions_days", KEEP_VERSIONS_DAYS))
             variables = _variables(account, env, bucket, repository, keep_versions_days)
-            (root / "dyno.auto.tfvars.json").write_text(json.dumps(variables, indent=2) + "\n")
+            write_json(root / "dyno.auto.tfvars.json", variables)
             changes: list[str] = []
             outputs = terraform.apply(progress.resources(step, "deploying", changes))
             step.update(progress.counted(changes))
@@ -230,7 +223,7 @@ def bootstrap(
     )
 
 
-def _words(bucket: Bucket) -> str:
+def _describe(bucket: Bucket) -> str:
     if bucket.made:
         return "made"
     return "there" if bucket.managed else "there, and not this environment's: used as it is"
@@ -305,15 +298,12 @@ def find_or_make_bucket(account: accounts.Account, env: Env) -> Bucket:
     name = account_bucket.name_of(account, named)
     s3 = account.session.client("s3")
     # one that dyno.toml names may be in an account that keeps the states of all
-    ours = {} if named else {"ExpectedBucketOwner": account.account_id}
-    try:
-        s3.head_bucket(Bucket=name, **ours)
-    except botocore.exceptions.ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status != 404:
-            raise UserError(_refusal(name, status)) from error
+    status = account_bucket.look(account, name, must_be_own=not named)
+    if status == 404:
         _make_bucket(s3, name, account, env)
         return Bucket(name, made=True, managed=True)
+    if status != 200:
+        raise UserError(_refusal(name, status))
     owner = _bucket_owner(s3, name)
     # One that dyno.toml names and nobody bootstrapped is the team's, with settings of its own.
     return Bucket(name, made=False, managed=owner == env.name or (not owner and not named))
@@ -331,20 +321,21 @@ def _refusal(name: str, status: int) -> str:
 
 
 def _make_bucket(s3: Any, name: str, account: accounts.Account, env: Env) -> None:
-    place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
+    location = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
     tags = [{"Key": OWNER_TAG, "Value": env.name}]
     try:
-        s3.create_bucket(Bucket=name, **({} if account.region == "us-east-1" else place))
+        s3.create_bucket(Bucket=name, **({} if account.region == "us-east-1" else location))
         s3.get_waiter("bucket_exists").wait(Bucket=name)
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "BucketAlreadyExists":
+        if errors.code(error) == "BucketAlreadyExists":
             raise UserError(
                 f"the state bucket {name}: the name is taken by another account (409). Name "
                 "another one: state_bucket under [environment] in dyno.toml."
             ) from error
-        raise UserError(f"the state bucket {name} cannot be made: {_told(error)}") from error
+        raise UserError(
+            f"the state bucket {name} cannot be made: {errors.describe(error)}"
+        ) from error
     except botocore.exceptions.WaiterError as error:
         raise StepError("bucket", f"{name} was made and does not show up: {error}") from error
 
@@ -354,10 +345,11 @@ def _bucket_owner(s3: Any, name: str) -> str:
     try:
         found = s3.get_bucket_tagging(Bucket=name)["TagSet"]
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in ("NoSuchTagSet", "AccessDenied"):
+        if errors.is_denied(error) or errors.code(error) == "NoSuchTagSet":
             return ""
-        raise UserError(f"the tags of bucket {name} cannot be read: {_told(error)}") from error
+        raise UserError(
+            f"the tags of bucket {name} cannot be read: {errors.describe(error)}"
+        ) from error
     return next((str(tag["Value"]) for tag in found if tag["Key"] == OWNER_TAG), "")
 
 
@@ -378,7 +370,7 @@ def _foreign_provider(account: accounts.Account, env: Env) -> str | None:
             return None
         found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arns[0])
     except botocore.exceptions.ClientError as error:
-        raise UserError(f"OIDC providers cannot be listed: {_told(error)}") from error
+        raise UserError(f"OIDC providers cannot be listed: {errors.describe(error)}") from error
     tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
     if tags.get(OWNER_TAG) == env.name:
         return None
@@ -389,8 +381,3 @@ def _foreign_provider(account: accounts.Account, env: Env) -> str | None:
             f"--open-id-connect-provider-arn {arns[0]} --client-id {AUDIENCE}"
         )
     return str(arns[0])
-
-
-def _told(error: botocore.exceptions.ClientError) -> str:
-    found = error.response["Error"]
-    return f"{found['Code']}: {found['Message']}"

@@ -26,11 +26,11 @@ from typing import Any, Literal
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, errors
 from lambda_dyno.aws import target as targets
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import locked, write_atomically, write_json
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, LoadResult
@@ -38,9 +38,9 @@ from lambda_dyno.deploy import deployed
 from lambda_dyno.deploy.bootstrap import deployed_name_prefix
 from lambda_dyno.environments import environment, progress
 from lambda_dyno.gates import slo
-from lambda_dyno.load import collection_files
+from lambda_dyno.load import collection_files, drivers, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.run import lifecycle, preflight, progress_adapters
 from lambda_dyno.terraform import provider, root_module, toolchain
@@ -164,7 +164,7 @@ class Deployment:
         env = load_env(project, env_name, overrides)
         preflight.check_sources(project, env, _PACKAGES)
         collection_files.check(project, env)
-        newman.check_node()
+        drivers.DRIVER.check()
         tools = toolchain.prepare(project / ".cache")
         for warning in tools.warnings:
             ui.warn(warning)
@@ -173,7 +173,7 @@ class Deployment:
         make_folder(project / ".dyno")
         make_folder(folder)
         backend = deployed.backend_of(env, account, folder)
-        with toolchain.exclusive(folder.with_suffix(".lock")), lifecycle.signals_raise():
+        with locked(folder.with_suffix(".lock")), lifecycle.signals_raise():
             root = _stage(project, folder, env)
             logs = folder / "logs"
             logs.mkdir(exist_ok=True)
@@ -345,7 +345,7 @@ class Deployment:
                         said = answer["Payload"].read().decode(errors="replace")[:300]
                         raise CheckError(f"{where} fails when it is invoked: {said}")
             except botocore.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] not in ("AccessDenied", "AccessDeniedException"):
+                if not errors.is_denied(error):
                     raise StepError("invoke", str(error)) from error
                 step.update(f"{where} was not asked: no permission for lambda:InvokeFunction")
                 return
@@ -362,9 +362,7 @@ class Deployment:
         where += f" with {share}" if share else ""
         self._smoke(outputs, where)
         load = self._load(outputs, version, where)
-        limits = self.env.settings.slo.model_copy(
-            update={"cost_per_million_usd": None, "distance_from_best": None}
-        )
+        limits = self.env.settings.slo.answered_by("load")
         path = self.folder / load.samples_path
         samples = read_samples([path]) if load.samples_path and path.exists() else []
         verdict = slo.evaluate(limits, load=(load,), samples=samples)
@@ -388,14 +386,12 @@ class Deployment:
 
     def _smoke(self, outputs: Mapping[str, Any], where: str) -> None:
         with self.ui.step("smoke", f"asking every operation of {where}") as step:
-            smoke = newman.run_smoke(
-                base_url=self.account.reachable(outputs["api_url"]),
-                credentials=self._api_credentials(outputs),
-                region=self.account.region,
+            smoke = drivers.DRIVER.smoke(
+                self._api(outputs),
+                self._collection("smoke"),
                 log=self.folder / "logs" / "smoke.log",
                 timeout_s=120,
                 on_wait=progress_adapters.readiness(step),
-                collection=self._collection("smoke"),
             )
             if not smoke.passed:
                 first = smoke.failures[0] if smoke.failures else None
@@ -406,31 +402,28 @@ class Deployment:
     def _load(self, outputs: Mapping[str, Any], version: Version, where: str) -> LoadResult:
         profile = self.env.settings.deploy.load
         with self.ui.step("load", f"{profile.virtual_users} users on {where}") as step:
-            load = newman.run_load(
+            load = load_test.run(
                 profile,
+                self._api(outputs),
+                self._collection("load"),
                 label=slo.DEPLOYED,
                 memory_mb=version.memory_mb,
-                base_url=self.account.reachable(outputs["api_url"]),
-                credentials=self._api_credentials(outputs),
-                region=self.account.region,
                 folder=self.folder / "load",
                 on_wait=progress_adapters.readiness(step),
-                collection=self._collection("load"),
             )
             step.update(f"{where}: {load.requests:,} requests, {load.errors} errors")
         return load
 
-    def _collection(self, step: str) -> CollectionFiles | None:
-        """Return what a "smoke" or a "load" test asks; None: this project's own."""
+    def _collection(self, step: str) -> CollectionFiles:
+        """Return what a "smoke" or a "load" test asks; where nothing is, this project's own."""
         project = self.env.folder.parents[1]
         files = collection_files.of_deployment(project, self.env, step)
-        return files if files.collection.is_file() else None
+        return files if files.collection.is_file() else collection_files.own(step)
 
-    def _api_credentials(self, outputs: Mapping[str, Any]) -> newman.ApiCredentials | None:
-        if outputs["api_authorization"] != "AWS_IAM":
-            return None
-        keys = self.account.session.get_credentials().get_frozen_credentials()
-        return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
+    def _api(self, outputs: Mapping[str, Any]) -> Api:
+        signed = outputs["api_authorization"] == "AWS_IAM"
+        keys = ApiCredentials.of(self.account.session) if signed else None
+        return Api(self.account.reachable(outputs["api_url"]), self.account.region, keys)
 
 
 _WORDS = {
@@ -480,5 +473,5 @@ def _stage(project: Path, folder: Path, env: Env) -> Path:
             for name, package in packages.items()
         },
     }
-    write_atomically(root / "dyno.auto.tfvars.json", json.dumps(variables, indent=2) + "\n")
+    write_json(root / "dyno.auto.tfvars.json", variables)
     return root

@@ -12,12 +12,13 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
 from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
 from lambda_dyno.environments import account_bucket
+from lambda_dyno.terraform.outputs import flat
 
 
 def folder_of(project: Path, env: Env, account: accounts.Account) -> Path:
@@ -88,7 +89,7 @@ def _outputs(text: str, backend: Mapping[str, str]) -> dict[str, Any]:
     """Return the outputs in a state's text; none if it is empty."""
     try:
         state = parse_json(text or "{}", "state")
-        return {name: row["value"] for name, row in (state.get("outputs") or {}).items()}
+        return flat({name: row["value"] for name, row in (state.get("outputs") or {}).items()})
     except (AttributeError, KeyError, TypeError, UnreadableError) as error:
         where = backend.get("path") or f"s3://{backend['bucket']}/{backend['key']}"
         raise UserError(f"{where}: not a state of Terraform: {error}") from error
@@ -108,5 +109,5 @@ def _object(account: accounts.Account, backend: dict[str, str]) -> str:
     except botocore.exceptions.ClientError as error:
         raise UserError(
             f"the state s3://{backend['bucket']}/{backend['key']} cannot be read: "
-            f"{error.response['Error']['Code']}"
+            f"{errors.code(error)}"
         ) from error

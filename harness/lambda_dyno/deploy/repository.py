@@ -19,10 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.forge import github
 from lambda_dyno.forge.comments import ForgeError
-from lambda_dyno.forge.http import Answer, JsonClient
-from lambda_dyno.forge.retry import Patience
+from lambda_dyno.forge.github_api import DEFAULT_API_URL, Answer, GitHubApi
+from lambda_dyno.forge.retry import RetryBudget
 
 DEFAULT_BRANCH = "main"
 # GitHub environments of the scheduled workflows. Each must be limited to the default branch:
@@ -138,7 +137,7 @@ def find_repository(
     """Return a repository as GitHub's tokens will name it; nothing is changed anywhere.
 
     Args:
-        text: OWNER/NAME; with both ids it is taken as it is, and nobody is asked.
+        text: OWNER/NAME; with both ids it is taken as it is, and nobody is lookup.
         branch: The branch that is deployed, tuned and swept from; None is the default branch.
         immutable: Whether the tokens have ids, as whoever calls knows it; None: ask GitHub.
         env: The environment that is bootstrapped, for the lines to run.
@@ -158,11 +157,11 @@ def find_repository(
         return named
     if immutable is False:
         return named  # nothing is left to find out
-    asked = _Asked(_api(environ), env)
-    facts = asked.facts(named.slug)
+    lookup = _GitHubLookup(_api(environ), env)
+    facts = lookup.facts(named.slug)
     if facts.slug != named.slug:
         say(f"{named.slug} is {facts.slug} by now, and so it is in its tokens")
-    claim = facts.with_ids if immutable else asked.claim(facts)
+    claim = facts.with_ids if immutable else lookup.claim(facts)
     return parse_repository(claim, facts.branch if branch is None else branch)
 
 
@@ -199,10 +198,10 @@ def _of_template(body: Any, facts: Facts) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """GitHub's API, asked for the bootstrap of an environment."""
+class _GitHubLookup:
+    """What GitHub's API says, for the bootstrap of an environment."""
 
-    api: JsonClient
+    api: GitHubApi
     env: str
 
     def facts(self, slug: str) -> Facts:
@@ -289,11 +288,11 @@ def _id(holder: Mapping[str, Any]) -> int:
     return found
 
 
-def _api(environ: Mapping[str, str]) -> JsonClient:
-    url = environ.get("GITHUB_API_URL") or github.DEFAULT_API_URL
+def _api(environ: Mapping[str, str]) -> GitHubApi:
+    url = environ.get("GITHUB_API_URL") or DEFAULT_API_URL
     token = environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") or _gh_token(url, environ)
     # somebody waits: a few seconds are enough to find out that there is no network
-    return github.client(url, token, Patience(attempts=3, max_wait_s=10.0))
+    return GitHubApi(url, token, RetryBudget(attempts=3, max_wait_s=10.0))
 
 
 def _gh_token(api_url: str, environ: Mapping[str, str]) -> str:

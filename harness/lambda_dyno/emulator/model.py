@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambda_dyno.core.config import MEMORY_MB_MAX, MEMORY_MB_MIN
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 
 _LONGEST_MS = 86_400_000  # a day; AWS ends an invocation after 15 minutes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.runs.run_folder import RunFolder
@@ -28,15 +29,19 @@ def name_of(account: Account, named: str) -> str:
     return named or f"dyno-state-{account.account_id}-{account.region}"
 
 
+def look(account: Account, bucket: str, *, must_be_own: bool) -> int:
+    """Return the HTTP status of a bucket: 200 if it is there, 403 if it is not ours but must be."""
+    owner = {"ExpectedBucketOwner": account.account_id} if must_be_own else {}
+    try:
+        account.session.client("s3").head_bucket(Bucket=bucket, **owner)
+    except botocore.exceptions.ClientError as error:
+        return errors.http_status(error)
+    return 200
+
+
 def exists(account: Account, bucket: str) -> bool:
     """Whether the state bucket is there and the account's own, so that states may go into it."""
-    try:
-        account.session.client("s3").head_bucket(
-            Bucket=bucket, ExpectedBucketOwner=account.account_id
-        )
-    except botocore.exceptions.ClientError:
-        return False
-    return True
+    return look(account, bucket, must_be_own=True) == 200
 
 
 def require(account: Account, named: str, env: str = "dev") -> str:
@@ -54,12 +59,9 @@ def require(account: Account, named: str, env: str = "dev") -> str:
         UserError: It is not there, or is somebody else's.
     """
     bucket = name_of(account, named)
-    owner = {} if named else {"ExpectedBucketOwner": account.account_id}
-    try:
-        account.session.client("s3").head_bucket(Bucket=bucket, **owner)
-    except botocore.exceptions.ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        raise UserError(_bucket_refusal(account, bucket, named, env, status)) from error
+    status = look(account, bucket, must_be_own=not named)
+    if status != 200:
+        raise UserError(_bucket_refusal(account, bucket, named, env, status))
     return bucket
 
 

@@ -6,7 +6,6 @@ state is kept until looking has shown that nothing is left, and what is left is 
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.files import named, write_atomically
+from lambda_dyno.core.files import named, write_json
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments import leftovers, state_recovery
 from lambda_dyno.environments.own_state import OwnState
@@ -524,7 +523,7 @@ class Environment:
         return "" if self.target.alive() else "the embedded AWS has ended, and everything in it"
 
     def _write_variables(self, name: str, values: dict[str, Any]) -> None:
-        write_atomically(self.root / name, json.dumps(values, indent=2) + "\n")
+        write_json(self.root / name, values)
 
 
 class _UnusableRootError(Exception):

@@ -15,6 +15,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments.resource_kinds import (
@@ -33,7 +34,6 @@ RUN_TAG = "dyno:run"
 
 # Some things go only after others, or take a while; API Gateway deletes one API in 30 seconds.
 _LOOK_AFTER_S = (0.0, 1.0, 2.0, 5.0, 10.0, 31.0)
-_NEVER = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def remove(
                 one.delete()
                 removed[one.leftover.kind, one.leftover.name] = one.leftover
             except botocore.exceptions.ClientError as error:
-                refused = refused or error.response["Error"]["Code"] in _NEVER
+                refused = refused or errors.is_denied(error) or errors.code(error) == "ExpiredToken"
         left = find(session, name_prefix, run_id, gone=gone)
         if not left or refused:
             break
@@ -199,8 +199,8 @@ def _look(session: Any, log_groups: Sequence[str] | None = None) -> _Account:
             found += listed(kind, session, log_groups)
             known.add(kind.name)
         except botocore.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
-            unknown.append(Leftover(f"unknown {kind.name}", "*", f"cannot be listed: {code}"))
+            reason = f"cannot be listed: {errors.code(error)}"
+            unknown.append(Leftover(f"unknown {kind.name}", "*", reason))
     return _Account(tuple(found), tuple(unknown), frozenset(known))
 
 

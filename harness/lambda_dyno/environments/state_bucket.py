@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.regions import REGION
 from lambda_dyno.processes.ownership import this_host, this_user
@@ -108,10 +109,9 @@ class StateBucket:
                 ContentType="application/json",
             )
         except botocore.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
             raise StepError(
                 "up",
-                f"the lease cannot be put into the state bucket {self.name}: {code}",
+                f"the lease cannot be put into the state bucket {self.name}: {errors.code(error)}",
                 f"s3:PutObject on {_beside(lease, _LEASE)} is needed, as on the state itself.",
             ) from error
 
@@ -137,7 +137,7 @@ class StateBucket:
             except _NoLeaseError as error:
                 others.append(NoLease(f"s3://{self.name}/{stem}{_LEASE}", str(error)))
             except botocore.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] != "AccessDenied":
+                if not errors.is_denied(error):
                     raise
         return leases, others
 
@@ -244,7 +244,7 @@ class StateBucket:
                 Bucket=self.name, Key=lock.key, Body=json.dumps(content).encode(), IfNoneMatch="*"
             )
         except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] not in _LOCKED:
+            if errors.code(error) not in _LOCKED:
                 raise
             held = self.lock(lease)
             whose = held.text if held else "somebody"
@@ -286,7 +286,7 @@ class StateBucket:
         try:
             answer = self._s3.get_object(Bucket=self.name, Key=key)
         except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in _GONE:
+            if errors.code(error) in _GONE:
                 return None
             raise
         if answer["ContentLength"] > most_bytes:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import read_object
-from lambda_dyno.forge.github import DEFAULT_API_URL
+from lambda_dyno.forge.github_api import DEFAULT_API_URL
 
 # It becomes part of an address: no name is "." or "..".
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")
@@ -25,7 +25,7 @@ _BUILD_ARN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class GitHubContext:
+class GitHubJob:
     """GitHub, as the process's environment names it.
 
     Attributes:
@@ -50,12 +50,12 @@ class GitHubContext:
 
     def __repr__(self) -> str:
         """Leave the token out of logs and failing tests."""
-        return f"GitHubContext({self.repository!r}, pull={self.pull})"
+        return f"GitHubJob({self.repository!r}, pull={self.pull})"
 
 
-def github(
+def github_job(
     environ: Mapping[str, str], *, repository: str = "", pull: int | None = None, remote: str = ""
-) -> GitHubContext:
+) -> GitHubJob:
     """Return what the environment of a GitHub job says; what is given goes before it.
 
     Args:
@@ -79,7 +79,7 @@ def github(
         raise UserError(f"--pull {number}: must be the number of a pull request")
     server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
     run = environ.get("GITHUB_RUN_ID", "")
-    return GitHubContext(
+    return GitHubJob(
         api_url=environ.get("GITHUB_API_URL") or DEFAULT_API_URL,
         server_url=server,
         repository=named,

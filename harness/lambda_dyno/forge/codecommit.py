@@ -11,6 +11,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.forge.comments import Comment, ForgeError
 from lambda_dyno.forge.retry import ATTEMPTS
 
@@ -19,7 +20,6 @@ _CONFIG = botocore.config.Config(
     read_timeout=20,
     retries={"mode": "standard", "max_attempts": ATTEMPTS},  # throttles and 5xx, with backoff
 )
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnrecognizedClientException"}
 _NOT_OURS = {
     "CommentDeletedException",
     "CommentDoesNotExistException",
@@ -115,16 +115,15 @@ class CodeCommitComments:
         try:
             return getattr(self.client, operation)(**arguments)
         except botocore.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
+            code = errors.code(error)
             if code in _NOT_OURS:
                 raise _NotOursError(code) from error
-            said = error.response["Error"].get("Message", "")
-            if code in _DENIED:
+            if errors.is_denied(error) or code == "UnrecognizedClientException":
                 raise ForgeError(
                     f"cannot comment on pull request {self.pull}: the credentials lack "
-                    f"codecommit:{name} ({said})"
+                    f"codecommit:{name} ({errors.message(error)})"
                 ) from error
-            raise ForgeError(f"codecommit:{name}: {code}: {said}") from error
+            raise ForgeError(f"codecommit:{name}: {errors.describe(error)}") from error
         except botocore.exceptions.BotoCoreError as error:
             raise ForgeError(f"CodeCommit cannot be reached: {error}") from error
 

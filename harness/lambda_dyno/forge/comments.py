@@ -32,7 +32,7 @@ class Posted:
     comment: Comment
 
 
-class Place(Protocol):
+class CommentStore(Protocol):
     """The comments of one pull request."""
 
     def find(self, marker: str) -> Iterator[Comment]:
@@ -57,18 +57,18 @@ class Place(Protocol):
         """
 
 
-def upsert(place: Place, body: str, marker: str) -> Posted:
+def upsert(store: CommentStore, body: str, marker: str) -> Posted:
     """Write the comment that begins with the marker: the one that is there, else a new one.
 
     Args:
-        place: The pull request's comments.
+        store: The pull request's comments.
         body: The text; begins with the marker.
         marker: What the comment is found by.
 
     Raises:
         ForgeError: It could not be written.
     """
-    for found in place.find(marker):
-        if (updated := place.update(found, body)) is not None:
+    for found in store.find(marker):
+        if (updated := store.update(found, body)) is not None:
             return Posted("updated", updated)
-    return Posted("created", place.create(body, marker))
+    return Posted("created", store.create(body, marker))

@@ -1,4 +1,4 @@
-"""GitHub: comments and pull requests through its REST API."""
+"""Comments and pull requests on GitHub."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lambda_dyno.forge.comments import Comment, ForgeError
-from lambda_dyno.forge.http import Answer, JsonClient
-from lambda_dyno.forge.retry import Patience
+from lambda_dyno.forge.github_api import Answer, GitHubApi
 
-DEFAULT_API_URL = "https://api.github.com"
-
-_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _PER_PAGE = 100
 _MOST_PAGES = 50
 # Who may have written a comment that we take for ours: a bot, or somebody with a say in the
@@ -21,35 +17,18 @@ _MOST_PAGES = 50
 _TRUSTED = {"OWNER", "MEMBER", "COLLABORATOR"}
 
 
-def client(api_url: str, token: str, patience: Patience | None = None) -> JsonClient:
-    """Return a client of GitHub's API.
-
-    Args:
-        api_url: Such as "https://api.github.com".
-        token: What authorizes us.
-        patience: How long to try again.
-    """
-    return JsonClient(
-        base_url=api_url,
-        token=token,
-        headers=_HEADERS,
-        name="GitHub",
-        patience=patience or Patience(),
-    )
-
-
 @dataclass(frozen=True)
 class GitHubComments:
     """The comments of one pull request.
 
     Attributes:
-        client: The API.
+        api: The API.
         repository: "owner/name".
         pull: The pull request's number.
         from_fork: Whether its branch is in another repository; its token then only reads.
     """
 
-    client: JsonClient
+    api: GitHubApi
     repository: str
     pull: int
     from_fork: bool = False
@@ -62,7 +41,7 @@ class GitHubComments:
 
     def create(self, body: str, marker: str) -> Comment:
         """Write a new comment."""
-        answer = self.client.request(
+        answer = self.api.request(
             "POST", self._path, {"body": body}, recover=lambda: self._written(body, marker)
         )
         if isinstance(answer.body, Comment):
@@ -74,7 +53,7 @@ class GitHubComments:
     def update(self, comment: Comment, body: str) -> Comment | None:
         """Replace a comment's text; None if it is gone."""
         path = f"repos/{self.repository}/issues/comments/{comment.id}"
-        answer = self.client.request("PATCH", path, {"body": body})
+        answer = self.api.request("PATCH", path, {"body": body})
         if answer.status in (404, 410):
             return None
         if not answer.ok:
@@ -93,7 +72,7 @@ class GitHubComments:
     def _entries(self) -> Iterator[Mapping[str, Any]]:
         url = f"{self._path}?per_page={_PER_PAGE}"
         for _ in range(_MOST_PAGES):
-            answer = self.client.request("GET", url)
+            answer = self.api.request("GET", url)
             if not answer.ok or not isinstance(answer.body, list):
                 raise self._refusal("read the comments of", answer)
             yield from answer.body
@@ -112,7 +91,6 @@ class PullRequest:
 
     number: int
     url: str
-    created: bool
 
 
 @dataclass(frozen=True)
@@ -120,11 +98,11 @@ class GitHubPulls:
     """The pull requests of a repository.
 
     Attributes:
-        client: The API.
+        api: The API.
         repository: "owner/name".
     """
 
-    client: JsonClient
+    api: GitHubApi
     repository: str
 
     def open(self, *, head: str, base: str, title: str, body: str) -> PullRequest:
@@ -143,25 +121,23 @@ class GitHubPulls:
         if number is None:
             content = {"title": title, "head": head, "base": base, "body": body}
             path = f"repos/{self.repository}/pulls"
-            answer = self.client.request(
-                "POST", path, content, recover=lambda: self._find(head, base)
-            )
+            answer = self.api.request("POST", path, content, recover=lambda: self._find(head, base))
             if isinstance(answer.body, int):
                 number = answer.body
             elif answer.ok:
-                return PullRequest(answer.body["number"], answer.body["html_url"], True)
+                return PullRequest(answer.body["number"], answer.body["html_url"])
             else:
                 raise self._refusal(f"open a pull request of {head}", answer)
         path = f"repos/{self.repository}/pulls/{number}"
-        answer = self.client.request("PATCH", path, {"title": title, "body": body})
+        answer = self.api.request("PATCH", path, {"title": title, "body": body})
         if not answer.ok:
             raise self._refusal(f"change pull request {number}", answer)
-        return PullRequest(number, answer.body["html_url"], False)
+        return PullRequest(number, answer.body["html_url"])
 
     def _find(self, head: str, base: str) -> int | None:
         owner = self.repository.partition("/")[0]
         query = urlencode({"head": f"{owner}:{head}", "base": base, "state": "open"})
-        answer = self.client.request("GET", f"repos/{self.repository}/pulls?{query}")
+        answer = self.api.request("GET", f"repos/{self.repository}/pulls?{query}")
         if not answer.ok or not isinstance(answer.body, list):
             raise self._refusal("list the pull requests", answer)
         # A server that ignores the filter must not lead us to somebody else's.

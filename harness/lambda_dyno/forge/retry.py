@@ -1,4 +1,4 @@
-"""How long to try again: so often for one request, so long for all of them together."""
+"""When to try again: growing waits, within limits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _FIRST_BACKOFF_S = 1.0
 
 
 @dataclass
-class Patience:
-    """Time that may be spent on waiting.
+class RetryBudget:
+    """How often one request is tried again, and how long all of them may wait together.
 
     Attributes:
         attempts: How often one request is made, the first time included.
@@ -30,7 +30,7 @@ class Patience:
     waited_s: float = field(default=0.0, init=False)
 
     def wait(self, attempt: int, asked_s: float | None = None) -> bool:
-        """Wait before the next attempt; False, at once, if that would be beyond the limits.
+        """Wait before the next attempt; False, at once, if that is beyond the budget.
 
         Args:
             attempt: Which attempt just failed, from 1.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import Check, Outcome
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A check on its way to an outcome."""
+class CheckBuilder:
+    """A check on its way to an outcome; a judge fills in what was measured, and ends it."""
 
     name: str
     limit: float
@@ -19,6 +20,12 @@ class Draft:
     measured: float | None = None
     interval: Interval | None = None
     confidence: float = CONFIDENCE
+
+    @classmethod
+    def of(cls, key: str, limit: float) -> CheckBuilder:
+        """Begin the check of a limit of `[slo]`; a ratio has no unit in a result."""
+        unit = SLO_KEYS[key].unit
+        return cls(key, limit, "" if unit == "ratio" else unit)
 
     def compare(self, sentence: str, *, percent: bool = False) -> Check:
         """Return what the measured value, or its interval, says of the limit.
@@ -64,6 +71,11 @@ def _tell_apart(measured: float, limit: float, percent: bool) -> tuple[str, str]
         if texts[0] != texts[1] or measured == limit:
             break
     return texts[0] + sign, texts[1] + sign
+
+
+def finite(value: float | None, factor: float = 1.0) -> float | None:
+    """Return a number as a result has it; what is not known, or infinite, is None there."""
+    return value * factor if value is not None and math.isfinite(value) else None
 
 
 def number(value: float, digits: int = 3) -> str:

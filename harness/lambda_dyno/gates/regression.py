@@ -19,9 +19,7 @@ Every check has one of three outcomes:
 
 The rates of error, over all checks and all looks of a run together:
 
-- `alpha`: most runs that fail although nothing got worse. The checks share it by Holm's method
-  (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
-  Statistics 6 (1979));
+- `alpha`: most runs that fail although nothing got worse. The checks share it by Holm's method;
 - `risk`: most runs that pass although a figure is worse by the margin or more. All checks must
   pass, so they need not share it.
 
@@ -35,19 +33,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import Literal
 
 from lambda_dyno.core.regression_defaults import ALPHA, MARGIN, RISK, WARM_UP_S
-from lambda_dyno.core.results import Check, Outcome, RegressionCheck, RegressionResult, Sample
-from lambda_dyno.gates.checks import number
-from lambda_dyno.statistics.distributions import beta_cdf
+from lambda_dyno.core.results import (
+    Check,
+    Outcome,
+    RegressionCheck,
+    RegressionResult,
+    Sample,
+    overall,
+)
+from lambda_dyno.gates.checks import finite, number
+from lambda_dyno.statistics.quantiles import smooth_percentile
 from lambda_dyno.statistics.signed_rank import SignedRank, least_pairs
-from lambda_dyno.statistics.spending import spent
-from lambda_dyno.statistics.stats import Interval, percentile
+from lambda_dyno.statistics.spending import holm_levels, spent
+from lambda_dyno.statistics.stats import Interval
 
 Version = Literal["baseline", "candidate"]
 
@@ -125,40 +128,6 @@ class Figure:
     factor: float = 1.0
 
 
-def smooth_percentile(ordered: Sequence[float], q: float) -> float:
-    """Return the q-th quantile as an average of the values around it.
-
-    F. E. Harrell and C. E. Davis, "A New Distribution-Free Quantile Estimator", Biometrika 69
-    (1982). Durations on Lambda come in steps of CPU periods; where a step is near the
-    percentile, the nearest rank jumps from one to the other, and this does not. It is the
-    nearest rank when requests without an answer would be in the average.
-    """
-    first, weights = _weights(len(ordered), q)
-    if math.isinf(ordered[first + len(weights) - 1]):
-        return percentile(ordered, q)
-    return math.fsum(
-        weight * value
-        for weight, value in zip(weights, ordered[first : first + len(weights)], strict=True)
-    )
-
-
-@lru_cache(maxsize=4096)
-def _weights(count: int, q: float) -> tuple[int, tuple[float, ...]]:
-    """Return the first position and the weights of those that matter, which sum up to 1.
-
-    Value i has what a beta distribution holds between i / count and (i + 1) / count. Beyond
-    five standard deviations that is nothing.
-    """
-    a, b = (count + 1) * q, (count + 1) * (1 - q)
-    reach = 5 * math.sqrt(q * (1 - q) / (count + 2))
-    first = max(0, math.floor((q - reach) * count))
-    last = min(count, math.ceil((q + reach) * count))
-    below = [beta_cdf(i / count, a, b) for i in range(first, last + 1)]
-    shares = [high - low for low, high in pairwise(below)]
-    total = math.fsum(shares)
-    return first, tuple(share / total for share in shares)
-
-
 def _percentile(q: float) -> Figure:
     return Figure(
         word=f"p{q * 100:g}",
@@ -182,59 +151,21 @@ CHECKS = ("p50", "p95", "cost")
 
 
 @dataclass(frozen=True, slots=True)
-class RatioCheck:
-    """What the pairs say of one figure.
-
-    Attributes:
-        name: Its key in `FIGURES`.
-        baseline: The figure in the middle one of the baseline's blocks; None if unknown.
-        candidate: The same of the candidate.
-        ratio: Candidate / baseline as estimated from the pairs; None if unknown.
-        interval: The ratio's bounds. The low one is wrong with probability `alpha`, the high
-            one with `risk`; an open one is 0 or infinite.
-        p_value: How often so much worse a candidate is seen when nothing changed.
-        alpha: What Holm's method and this look left to the check.
-        risk: What this look may spend.
-        outcome: See the module.
-        reason: The same as a sentence.
-    """
-
-    name: str
-    baseline: float | None
-    candidate: float | None
-    ratio: float | None
-    interval: Interval
-    p_value: float
-    alpha: float
-    risk: float
-    outcome: Outcome
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """What all the pairs say of all the figures."""
 
-    checks: tuple[RatioCheck, ...]
+    checks: tuple[RegressionCheck, ...]
     pairs: int
-    margin: float
 
     @property
     def outcome(self) -> Outcome:
-        """`fail` if any check failed, `pass` if all passed, else `inconclusive`."""
-        outcomes = {check.outcome for check in self.checks}
-        if "fail" in outcomes:
-            return "fail"
-        return "pass" if outcomes == {"pass"} else "inconclusive"
+        """As bad as the worst check's."""
+        return overall(check.outcome for check in self.checks)
 
     @property
     def more_would_help(self) -> bool:
         """Whether it is open for want of pairs, and not because something was not measured."""
         return self.outcome == "inconclusive" and all(c.ratio is not None for c in self.checks)
-
-    def records(self) -> tuple[RegressionCheck, ...]:
-        """Return the checks as a run's evidence has them."""
-        return tuple(_record(check) for check in self.checks)
 
 
 def slo_checks(found: RegressionResult) -> tuple[Check, ...]:
@@ -248,25 +179,6 @@ def slo_checks(found: RegressionResult) -> tuple[Check, ...]:
 def undecided(check: RegressionCheck, reason: str) -> RegressionCheck:
     """Return a check of measurements that prove nothing."""
     return replace(check, outcome="inconclusive", reason=f"{FIGURES[check.name].word}: {reason}")
-
-
-def _record(check: RatioCheck) -> RegressionCheck:
-    figure = FIGURES[check.name]
-
-    def finite(value: float | None, factor: float = 1.0) -> float | None:
-        return value * factor if value is not None and math.isfinite(value) else None
-
-    return RegressionCheck(
-        name=check.name,
-        unit=figure.unit,
-        baseline=finite(check.baseline, figure.factor),
-        candidate=finite(check.candidate, figure.factor),
-        ratio=check.ratio,
-        ratio_low=check.interval.low or None,
-        ratio_high=finite(check.interval.high),
-        outcome=check.outcome,
-        reason=check.reason,
-    )
 
 
 def compare(
@@ -298,9 +210,10 @@ def compare(
     sources = {FIGURES[name].of for name in checks}
     ordered = {of: (_sorted(baseline, of), _sorted(candidate, of)) for of in sources}
     measured = {name: _measure(FIGURES[name], *ordered[FIGURES[name].of]) for name in checks}
-    levels = _holm(measured, rules)
+    p_values = {name: one.ranks.p_value() if one.ranks else 1.0 for name, one in measured.items()}
+    levels = holm_levels(p_values, rules.alpha)
     found = tuple(_judge(name, measured[name], levels[name], rules) for name in checks)
-    return Comparison(found, len(baseline), margin)
+    return Comparison(found, len(baseline))
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,51 +269,39 @@ def _log_ratio(baseline: float, candidate: float) -> float:
     return math.log(candidate / baseline)
 
 
-def _holm(measured: Mapping[str, _Measured], rules: _Rules) -> dict[str, float]:
-    """Return each check's share of alpha: the smallest p-value against alpha / m, and so on.
+def _judge(name: str, measured: _Measured, alpha: float, rules: _Rules) -> RegressionCheck:
+    """Hold one figure's ratio against the margin.
 
-    When one is not below its share, those after it have no larger one.
+    The ratio's low bound is wrong with probability `alpha`, the high one with `rules.risk`.
     """
-    p_values = {name: _p_value(one) for name, one in measured.items()}
-    levels, left = {}, rules.checks
-    for name in sorted(p_values, key=lambda name: p_values[name]):
-        levels[name] = rules.alpha / left
-        if p_values[name] <= levels[name]:
-            left -= 1
-    return levels
-
-
-def _p_value(measured: _Measured) -> float:
-    return 1.0 if measured.ranks is None else measured.ranks.p_value()
-
-
-def _judge(name: str, measured: _Measured, alpha: float, rules: _Rules) -> RatioCheck:
-    """Hold one figure's interval against the margin."""
-    ranks = measured.ranks
-    ratio, interval = None, Interval(0.0, math.inf)
-    outcome: Outcome = "inconclusive"
-    reason = measured.missing
-    if ranks is not None:
-        ratio = math.exp(ranks.estimate)
-        interval = Interval(
-            math.exp(ranks.lower_bound(alpha)), math.exp(ranks.upper_bound(rules.risk))
-        )
-        if interval.high <= 1 + rules.margin:
-            outcome = "pass"
-        elif interval.low > 1 and ratio >= 1 + rules.margin:
-            outcome = "fail"
-        reason = _sentence(FIGURES[name], measured, ranks.pairs, interval, outcome, rules)
-    return RatioCheck(
+    figure, ranks = FIGURES[name], measured.ranks
+    check = RegressionCheck(
         name=name,
-        baseline=measured.baseline,
-        candidate=measured.candidate,
+        unit=figure.unit,
+        baseline=finite(measured.baseline, figure.factor),
+        candidate=finite(measured.candidate, figure.factor),
+        ratio=None,
+        ratio_low=None,
+        ratio_high=None,
+        outcome="inconclusive",
+        reason=measured.missing,
+    )
+    if ranks is None:
+        return check
+    ratio = math.exp(ranks.estimate)
+    interval = Interval(math.exp(ranks.lower_bound(alpha)), math.exp(ranks.upper_bound(rules.risk)))
+    outcome: Outcome = "inconclusive"
+    if interval.high <= 1 + rules.margin:
+        outcome = "pass"
+    elif interval.low > 1 and ratio >= 1 + rules.margin:
+        outcome = "fail"
+    return replace(
+        check,
         ratio=ratio,
-        interval=interval,
-        p_value=_p_value(measured),
-        alpha=alpha,
-        risk=rules.risk,
+        ratio_low=interval.low or None,
+        ratio_high=finite(interval.high),
         outcome=outcome,
-        reason=reason,
+        reason=_sentence(figure, measured, ranks.pairs, interval, outcome, rules),
     )
 
 

@@ -18,25 +18,26 @@ the samples the measured value alone is compared.
 
 Limits are inclusive. Latency and errors are judged at the deployed memory size (the load
 result with the label "current"), cost and distance by what the tuner measured there.
+
+Which limits there are is declared in `core.config.SloSettings`; here is how each is judged.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lambda_dyno.core.config import SloSettings
+from lambda_dyno.core.config import SLO_KEYS, SloSettings
 from lambda_dyno.core.results import (
     Check,
     LoadResult,
-    Outcome,
     PowerDetail,
     Sample,
     TuningResult,
     Verdict,
 )
-from lambda_dyno.gates.checks import Draft, number, requests
+from lambda_dyno.gates.checks import CheckBuilder, finite, number, requests
 from lambda_dyno.statistics.batches import Observations, percentile_interval, rate_interval
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval, least_samples, percentile
 
@@ -46,8 +47,6 @@ DEPLOYED = "current"
 LEAST_REQUESTS_FOR_ERRORS = 100
 # The tuner itself refuses to judge a power value by fewer invocations.
 LEAST_INVOCATIONS = 5
-
-_REQUEST_FEE = "the request fee of 0.20 USD per million is not in it"
 
 
 def evaluate(
@@ -72,43 +71,26 @@ def evaluate(
             verdict, and judges again, at most n times, gives 1 - 0.05 / n.
 
     Returns:
-        The checks in the order of `[slo]`. `fail` if any failed, else `inconclusive` if any
-        is or none was asked for, else `pass`.
+        The checks in the order of `[slo]`, and what they come to.
     """
     result = next((result for result in load if result.label == DEPLOYED), None)
-    deployed = None if result is None else _Evidence.of(result, samples, confidence)
-    checks: list[Check] = []
-    if slo.latency_p95_ms is not None:
-        checks.append(_latency("latency_p95_ms", 0.95, slo.latency_p95_ms, deployed))
-    if slo.latency_p99_ms is not None:
-        checks.append(_latency("latency_p99_ms", 0.99, slo.latency_p99_ms, deployed))
-    if slo.error_ratio is not None:
-        checks.append(_errors(slo.error_ratio, deployed))
-    if slo.cost_per_million_usd is not None:
-        checks.append(_cost(slo.cost_per_million_usd, tuning))
-    if slo.distance_from_best is not None:
-        checks.append(_distance(slo.distance_from_best, tuning, balanced_weight))
-    return Verdict(outcome=overall(checks), checks=tuple(checks))
-
-
-def overall(checks: Sequence[Check]) -> Outcome:
-    """Return the outcome of several checks; of none at all it is open."""
-    outcomes = {check.outcome for check in checks}
-    if "fail" in outcomes:
-        return "fail"
-    return "pass" if outcomes == {"pass"} else "inconclusive"
+    loaded = None if result is None else _Loaded.of(result, samples, confidence)
+    evidence = _Evidence(loaded, tuning, balanced_weight)
+    return Verdict.of(
+        JUDGES[key](CheckBuilder.of(key, limit), evidence) for key, limit in slo.limits.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
-    """A load test, with its samples if they are there."""
+class _Loaded:
+    """The load test at the deployed memory, with its samples if they are there."""
 
     load: LoadResult
     latencies_ms: Observations | None  # infinite for a request without a good answer
     confidence: float
 
     @classmethod
-    def of(cls, load: LoadResult, samples: Sequence[Sample], confidence: float) -> _Evidence:
+    def of(cls, load: LoadResult, samples: Sequence[Sample], confidence: float) -> _Loaded:
         if not samples:
             return cls(load, None, confidence)
         in_time = sorted(samples, key=lambda sample: sample.start_ms)
@@ -120,17 +102,12 @@ class _Evidence:
         """Return a percentile and its interval; None where there is no such number."""
         if self.latencies_ms is not None:
             return (
-                _finite(percentile(sorted(self.latencies_ms.values), q)),
+                finite(percentile(sorted(self.latencies_ms.values), q)),
                 percentile_interval(self.latencies_ms, q, self.confidence),
             )
-        if self.load.latency_ms is None:
-            return None, None
-        return _finite({0.95: self.load.latency_ms.p95, 0.99: self.load.latency_ms.p99}[q]), None
-
-    def error_interval(self) -> Interval | None:
-        if self.latencies_ms is None:
-            return None
-        return rate_interval(self.latencies_ms, math.isinf, self.confidence)
+        # a percentile that is not among those of a result needs the samples
+        value = getattr(self.load.latency_ms, f"p{q * 100:g}", None)
+        return finite(value), None
 
     def missing(self) -> str:
         """Return why the load test proves nothing, or an empty string."""
@@ -139,141 +116,156 @@ class _Evidence:
         return self.load.saturated.rstrip(".")
 
 
-def _latency(name: str, q: float, limit: float, evidence: _Evidence | None) -> Check:
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What a run has measured, for any judge."""
+
+    loaded: _Loaded | None
+    tuning: TuningResult | None
+    balanced_weight: float
+
+
+def _latency(check: CheckBuilder, evidence: _Evidence) -> Check:
     """Judge one percentile of the latency at the deployed memory."""
-    draft = Draft(name, limit, "ms")
+    q, loaded = SLO_KEYS[check.name].quantile, evidence.loaded
+    assert q is not None, f"{check.name} limits no latency"
     word = f"p{q * 100:g}"
-    if evidence is None:
-        return draft.inconclusive(f"{word} was not measured: no load test at the deployed memory")
-    load = evidence.load
+    if loaded is None:
+        return check.inconclusive(f"{word} was not measured: no load test at the deployed memory")
+    load = loaded.load
     where = f"{word} at {load.memory_mb:,} MB"
-    measured, interval = evidence.percentile(q)
-    draft = replace(draft, measured=measured, interval=interval, confidence=evidence.confidence)
-    if reason := evidence.missing():
-        return draft.inconclusive(f"{where} cannot be judged: {reason}")
+    measured, interval = loaded.percentile(q)
+    check = replace(check, measured=measured, interval=interval, confidence=loaded.confidence)
+    if reason := loaded.missing():
+        return check.inconclusive(f"{where} cannot be judged: {reason}")
     if load.requests < (least := least_samples(q)):
-        return draft.inconclusive(
+        return check.inconclusive(
             f"{where} needs at least {least:,} requests, not {requests(load.requests)}"
         )
     if load.error_ratio > 1 - q:
         # A request without a good answer is slower than any limit, and there are so many
         # that the percentile is one of them.
-        return draft.fail(
+        return check.fail(
             f"{where} is no latency: {load.errors:,} of {requests(load.requests)} failed, "
-            f"limit {number(limit)} ms"
+            f"limit {number(check.limit)} ms"
         )
     if measured is None:
-        return draft.inconclusive(f"{where} was not measured")
-    return draft.compare(f"{where} is {{}} ms{{}}, limit {{}} ms, {requests(load.requests)}")
+        return check.inconclusive(f"{where} was not measured")
+    return check.compare(f"{where} is {{}} ms{{}}, limit {{}} ms, {requests(load.requests)}")
 
 
-def _errors(limit: float, evidence: _Evidence | None) -> Check:
+def _errors(check: CheckBuilder, evidence: _Evidence) -> Check:
     """Judge the share of requests that failed at the deployed memory."""
-    draft = Draft("error_ratio", limit, "")
-    if evidence is None:
-        return draft.inconclusive(
+    limit, loaded = check.limit, evidence.loaded
+    if loaded is None:
+        return check.inconclusive(
             "the error ratio was not measured: no load test at the deployed memory"
         )
-    load = evidence.load
+    load = loaded.load
     where = f"the error ratio at {load.memory_mb:,} MB"
     if load.requests:
-        draft = replace(draft, measured=load.error_ratio)
-    if limit > 0:  # no number of requests proves that there is never an error
-        interval = evidence.error_interval()
-        draft = replace(draft, interval=interval, confidence=evidence.confidence)
-    if reason := evidence.missing():
-        return draft.inconclusive(f"{where} cannot be judged: {reason}")
+        check = replace(check, measured=load.error_ratio)
+    # no number of requests proves that there is never an error
+    if limit > 0 and loaded.latencies_ms is not None:
+        interval = rate_interval(loaded.latencies_ms, math.isinf, loaded.confidence)
+        check = replace(check, interval=interval, confidence=loaded.confidence)
+    if reason := loaded.missing():
+        return check.inconclusive(f"{where} cannot be judged: {reason}")
     # With fewer than 1 / limit requests a single error would already be a miss.
     least = max(LEAST_REQUESTS_FOR_ERRORS, math.ceil(1 / limit) if limit else 0)
     if load.requests < least:
-        return draft.inconclusive(
+        return check.inconclusive(
             f"{where} needs at least {least:,} requests, not {requests(load.requests)}"
         )
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(load.errors_by_kind.items()))
-    return draft.compare(
+    return check.compare(
         f"{where} is {{}}{{}}, limit {{}}, {load.errors:,} of {requests(load.requests)}"
         + (f" ({kinds})" if kinds else "")
     )
 
 
-def _cost(limit: float, tuning: TuningResult | None) -> Check:
+def _cost(check: CheckBuilder, evidence: _Evidence) -> Check:
     """Judge a million invocations' duration cost at the deployed memory.
 
     It is the tuner's price of one invocation times a million. Like the tuner's it leaves the
     request fee out, which is the same at every memory size.
     """
-    draft = Draft("cost_per_million_usd", limit, "USD")
-    detail, reason = _deployed_detail(tuning)
+    currency = evidence.tuning.currency if evidence.tuning else "USD"
+    check = replace(check, unit=currency)
+    detail, reason = _deployed_detail(evidence.tuning)
     if detail is None or detail.cost_usd is None:
-        return draft.inconclusive(f"the cost was not measured: {reason or 'no price'}")
-    draft = replace(draft, measured=_finite(detail.cost_usd * 1e6))
-    return draft.compare(
-        f"a million invocations at {detail.power:,} MB cost {{}} USD{{}}, limit {{}} USD, "
-        f"{detail.count:,} invocations measured; {_REQUEST_FEE}"
+        return check.inconclusive(f"the cost was not measured: {reason or 'no price'}")
+    check = replace(check, measured=finite(detail.cost_usd * 1e6))
+    return check.compare(
+        f"a million invocations at {detail.power:,} MB cost {{}} {currency}{{}}, "
+        f"limit {{}} {currency}, {detail.count:,} invocations measured; {_request_fee(currency)}"
     )
 
 
-def _distance(limit: float, tuning: TuningResult | None, weight: float) -> Check:
+def _request_fee(currency: str) -> str:
+    amount = " of 0.20 USD per million" if currency == "USD" else ""
+    return f"the request fee{amount} is not in it"
+
+
+def _distance(check: CheckBuilder, evidence: _Evidence) -> Check:
     """Judge how much worse the deployed memory is than the tuner's choice.
 
     The measure is the strategy's own: cost, duration, or their weighted sum.
     """
-    draft = Draft("distance_from_best", limit, "")
+    limit, tuning = check.limit, evidence.tuning
     deployed, reason = _deployed_detail(tuning)
     if tuning is None or deployed is None:
-        return draft.inconclusive(f"the distance from the best was not measured: {reason}")
-    best_mb = tuning.kept_over or tuning.power
-    best = tuning.detail(best_mb)
-    score = _Score.of(tuning, weight)
-    if best is None or (best_score := score(best)) is None or (own := score(deployed)) is None:
-        return draft.inconclusive(
-            f"the distance from the best was not measured: no {score.word} at "
-            f"{best_mb if best is None or score(best) is None else deployed.power:,} MB"
+        return check.inconclusive(f"the distance from the best was not measured: {reason}")
+    own_mb, best_mb = deployed.power, tuning.kept_over or tuning.power
+    word, scores = _scores(tuning, evidence.balanced_weight)
+    missing = [mb for mb in (best_mb, own_mb) if mb not in scores]
+    if missing:
+        return check.inconclusive(
+            f"the distance from the best was not measured: no {word} at {missing[0]:,} MB"
         )
-    # A best score of zero is a measuring fault, not an infinitely good memory size.
-    draft = replace(draft, measured=_finite(own / best_score - 1) if best_score > 0 else None)
-    if tuning.kept_over and draft.measured is not None and draft.measured > limit:
-        return draft.inconclusive(
-            f"{deployed.power:,} MB measured {number(draft.measured * 100)} % worse than "
-            f"{best.power:,} MB, by {score.word}, limit {number(limit * 100)} %: no more than "
-            "chance may do, too few invocations"
+    if scores[best_mb] > 0:  # zero is a measuring fault, not an infinitely good memory size
+        check = replace(check, measured=finite(scores[own_mb] / scores[best_mb] - 1))
+    if tuning.kept_over and check.measured is not None and check.measured > limit:
+        return check.inconclusive(
+            f"{own_mb:,} MB measured {number(check.measured * 100)} % worse than {best_mb:,} MB, "
+            f"by {word}, limit {number(limit * 100)} %: no more than chance may do, too few "
+            "invocations"
         )
-    return draft.compare(
-        f"{deployed.power:,} MB is {{}} worse{{}} than the best, {best.power:,} MB, "
-        f"by {score.word}, limit {{}}",
+    return check.compare(
+        f"{own_mb:,} MB is {{}} worse{{}} than the best, {best_mb:,} MB, by {word}, limit {{}}",
         percent=True,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Score:
-    """What a strategy minimises, as aws-lambda-power-tuning does."""
+JUDGES: Mapping[str, Callable[[CheckBuilder, _Evidence], Check]] = {
+    "latency_p95_ms": _latency,
+    "latency_p99_ms": _latency,
+    "error_ratio": _errors,
+    "cost_per_million_usd": _cost,
+    "distance_from_best": _distance,
+}
 
-    word: str
-    cost_share: float  # weight of the cost
-    highest_cost: float
-    highest_duration: float
 
-    @classmethod
-    def of(cls, tuning: TuningResult, weight: float) -> _Score:
-        share = {"cost": 1.0, "speed": 0.0, "balanced": min(max(weight, 0.0), 1.0)}
-        word = {"cost": "cost", "speed": "duration", "balanced": f"balance (weight {weight:g})"}
-        return cls(
-            word[tuning.strategy],
-            share[tuning.strategy],
-            max((d.cost_usd for d in tuning.details if d.cost_usd), default=0.0),
-            max((d.duration_ms.trimmed_mean for d in tuning.details if d.duration_ms), default=0.0),
-        )
-
-    def __call__(self, detail: PowerDetail) -> float | None:
-        if detail.cost_usd is None or detail.duration_ms is None:
-            return None
-        if self.highest_cost <= 0 or self.highest_duration <= 0:
-            return None
-        return (
-            self.cost_share * detail.cost_usd / self.highest_cost
-            + (1 - self.cost_share) * detail.duration_ms.trimmed_mean / self.highest_duration
-        )
+def _scores(tuning: TuningResult, weight: float) -> tuple[str, Mapping[int, float]]:
+    """Return what a strategy minimises, as aws-lambda-power-tuning does: a word, and by MB."""
+    word, cost_share = {
+        "cost": ("cost", 1.0),
+        "speed": ("duration", 0.0),
+        "balanced": (f"balance (weight {weight:g})", min(max(weight, 0.0), 1.0)),
+    }[tuning.strategy]
+    compared = {
+        detail.power: (detail.cost_usd, detail.duration_ms.trimmed_mean)
+        for detail in tuning.details
+        if not detail.excluded and detail.cost_usd is not None and detail.duration_ms is not None
+    }
+    highest_usd = max((usd for usd, _ in compared.values()), default=0.0)
+    highest_ms = max((ms for _, ms in compared.values()), default=0.0)
+    if highest_usd <= 0 or highest_ms <= 0:
+        return word, {}
+    return word, {
+        mb: cost_share * usd / highest_usd + (1 - cost_share) * ms / highest_ms
+        for mb, (usd, ms) in compared.items()
+    }
 
 
 def _deployed_detail(tuning: TuningResult | None) -> tuple[PowerDetail | None, str]:
@@ -289,8 +281,3 @@ def _deployed_detail(tuning: TuningResult | None) -> tuple[PowerDetail | None, s
     if detail.count < LEAST_INVOCATIONS:
         return None, f"{detail.count:,} invocations at {where} are too few"
     return detail, ""
-
-
-def _finite(value: float) -> float | None:
-    """Return a number that can be compared and written as JSON, or None."""
-    return value if math.isfinite(value) else None

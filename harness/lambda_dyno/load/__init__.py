@@ -1,1 +1,1 @@
-"""The smoke and load tests of an API: plans, Newman, rounds, results."""
+"""The smoke and load tests of an API: schedules, drivers, rounds, results."""

@@ -1,10 +1,9 @@
 """The load driver's own ceiling: what it makes on this machine when the API costs no time.
 
-Newman is a JavaScript program that runs scripts for every request, so it has a limit of some
-hundred requests per second, and a reader of a report must be able to tell it from the API's. It
-is measured once per machine, for some seconds, with the same collection against a server here
-that says yes to everything at once, whatever address the collection names, and kept in
-`.cache/`.
+A driver that runs scripts for every request makes some hundred requests per second and no more,
+and a reader of a report must be able to tell that limit from the API's. It is measured once per
+machine, for some seconds, with the same collection against a server here that says yes to
+everything at once, whatever address the collection names, and kept in `.cache/`.
 
 What is measured is the CPU time that a request costs the driver: one process has one second of
 it per second. A count of requests would depend on what else the machine does just then.
@@ -13,11 +12,10 @@ it per second. A count of requests would depend on what else the machine does ju
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,12 +23,14 @@ from typing import Any
 
 from lambda_dyno.core.config import LOAD_USERS_MAX, LoadSettings
 from lambda_dyno.core.errors import DynoError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import locked, write_json
+from lambda_dyno.core.reading import UnreadableError, read_object
 from lambda_dyno.core.results import LoadResult
+from lambda_dyno.load import drivers, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.drivers import newman
+from lambda_dyno.load.driver import Api, ApiCredentials
+from lambda_dyno.load.machine import usable_cores
 from lambda_dyno.processes.ownership import temporary_folder
-from lambda_dyno.terraform.toolchain import exclusive
 
 _SECONDS = 3.0
 _REQUEST_TIMEOUT_MS = 2000  # also the end of a collection that asks until something is done
@@ -38,27 +38,24 @@ _USERS_PER_CORE = 8  # more do not make more requests, only wait for each other
 _CACHE = "driver-ceiling.json"
 
 
-def requests_per_s(
-    cache: Path, collection: Path | CollectionFiles, *, signed: bool
-) -> float | None:
+def requests_per_s(cache: Path, files: CollectionFiles, *, signed: bool) -> float | None:
     """Return the driver's ceiling on this machine; None if it cannot be measured.
 
     Args:
         cache: Folder that keeps it between runs.
-        collection: What an iteration asks: scripts cost the driver more than requests.
+        files: What an iteration asks: scripts cost the driver more than requests.
         signed: Whether requests are signed, which costs the driver, too.
     """
-    files = CollectionFiles.of(collection)
     try:
         key = _key(files, signed)
-        with exclusive(cache / f"{_CACHE}.lock"):
+        with locked(cache / f"{_CACHE}.lock"):
             known = _read(cache / _CACHE)
             if key not in known:
                 known[key] = {
                     "requests_per_s": round(_measure(files, signed), 1),
                     "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
-                write_atomically(cache / _CACHE, json.dumps(known, indent=2) + "\n")
+                write_json(cache / _CACHE, known)
         return float(known[key]["requests_per_s"])
     except (DynoError, OSError, KeyError, TypeError, ValueError):
         return None  # a test without its ceiling is still a test
@@ -75,9 +72,9 @@ def at_least(ceiling: float | None, load: LoadResult) -> float | None:
 def _key(files: CollectionFiles, signed: bool) -> str:
     """Return what the ceiling depends on: another one is another measurement."""
     parts = (
-        newman.check_node(),
+        drivers.DRIVER.check(),
         os.cpu_count(),
-        _processes(),
+        _most_processes(),
         _hash_of(files),
         "signed" if signed else "unsigned",
     )
@@ -91,13 +88,13 @@ def _hash_of(files: CollectionFiles) -> str:
     return digest.hexdigest()[:16]
 
 
-def _processes() -> int:
+def _most_processes() -> int:
     """Return as many driver processes as there ever are here."""
-    return newman.processes(LOAD_USERS_MAX)
+    return min(LOAD_USERS_MAX, usable_cores())
 
 
 def _measure(files: CollectionFiles, signed: bool) -> float:
-    processes = _processes()
+    processes = _most_processes()
     users = min(LOAD_USERS_MAX, _USERS_PER_CORE * processes)
     profile = LoadSettings(
         virtual_users=users,
@@ -105,17 +102,15 @@ def _measure(files: CollectionFiles, signed: bool) -> float:
         duration_s=_SECONDS,
         request_timeout_ms=_REQUEST_TIMEOUT_MS,
     )
-    keys = newman.ApiCredentials("0" * 12, "test") if signed else None
+    keys = ApiCredentials("0" * 12, "test") if signed else None
     with temporary_folder() as folder, _server() as url:
-        found = newman.run_load(
+        found = load_test.run(
             profile,
+            Api(url, "us-east-1", keys),
+            files,
             label="ceiling",
             memory_mb=128,
-            base_url=url,
-            credentials=keys,
-            region="us-east-1",
             folder=folder / "load",
-            collection=files,
             ready_s=0.0,
             only_here=True,
         )
@@ -129,11 +124,9 @@ def _measure(files: CollectionFiles, signed: bool) -> float:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    with suppress(UnreadableError):
+        return read_object(path)
+    return {}
 
 
 class _SaysYes(BaseHTTPRequestHandler):

@@ -1,7 +1,7 @@
 """Postman collections as people export them: which files a test takes, and whether they are some.
 
-Newman reads them, as its command line does (`postman/driver/newman.mjs`). Here they are looked at
-before anything is made, so that a run does not deploy an environment for a broken file.
+A load driver reads them. Here they are looked at before anything is made, so that a run does not
+deploy an environment for a broken file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from lambda_dyno.core import assets
 from lambda_dyno.core.config import SETTINGS_FILE, CollectionSettings, Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import read_bytes
@@ -24,7 +25,7 @@ STEPS = ("smoke", "load")
 
 @dataclass(frozen=True, slots=True)
 class CollectionFiles:
-    """What a test asks, and with which variables: Newman's `-e`, `-g` and `-d`.
+    """What a test asks, and with which variables.
 
     Attributes:
         collection: The collection, of format v1, v2.0 or v2.1.
@@ -41,20 +42,9 @@ class CollectionFiles:
     data: Path | None = None
     api_variable: str = ""
 
-    @classmethod
-    def of(cls, collection: Path | CollectionFiles) -> CollectionFiles:
-        """Return the files of a test that names its collection alone, or all of them."""
-        return collection if isinstance(collection, CollectionFiles) else cls(collection)
-
     def paths(self) -> dict[str, Path]:
         """Return the files that there are, by the settings' names."""
-        files = {
-            "collection": self.collection,
-            "environment": self.environment,
-            "globals": self.globals,
-            "data": self.data,
-        }
-        return {name: path for name, path in files.items() if path is not None}
+        return {name: path for name in _CHECKS if (path := getattr(self, name)) is not None}
 
     def for_driver(self) -> dict[str, str]:
         """Return what the driver takes."""
@@ -62,7 +52,7 @@ class CollectionFiles:
         return {**paths, "api_variable": self.api_variable}
 
     def check(self, named: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Make sure that Newman can run them.
+        """Make sure that a driver can run them.
 
         Args:
             named: Where a file is named, such as {"data": "envs/dev/dyno.toml: [load] data"}.
@@ -77,6 +67,11 @@ class CollectionFiles:
                 if name not in named:
                     raise
                 raise UserError(f"{named[name]}: {error}") from error
+
+
+def own(step: str) -> CollectionFiles:
+    """Return this project's own collection for the CRUD API: "smoke" or "load"."""
+    return CollectionFiles(assets.root() / "postman" / f"{step}.postman_collection.json")
 
 
 def of_settings(project: Path, env: Env, step: str) -> CollectionFiles:
@@ -101,17 +96,9 @@ def of_deployment(project: Path, env: Env, step: str) -> CollectionFiles:
 
 
 def _of(project: Path, env: Env, step: str, settings: CollectionSettings) -> CollectionFiles:
-    def path(value: str) -> Path | None:
-        return env.folder / value if value else None
-
-    default = project / "postman" / f"{step}.postman_collection.json"
-    return CollectionFiles(
-        path(settings.collection) or default,
-        path(settings.environment),
-        path(settings.globals),
-        path(settings.data),
-        settings.api_variable,
-    )
+    paths = {name: env.folder / value for name in _CHECKS if (value := getattr(settings, name))}
+    paths.setdefault("collection", project / "postman" / f"{step}.postman_collection.json")
+    return CollectionFiles(**paths, api_variable=settings.api_variable)
 
 
 def check(project: Path, env: Env) -> None:
@@ -200,7 +187,7 @@ def _json(path: Path) -> Any:
 
 
 def _text(path: Path) -> str:
-    """Return the text of a file that may begin with a byte order mark, as Newman reads it.
+    """Return the text of a file that may begin with a byte order mark, as Postman takes it.
 
     Raises:
         UserError: It cannot be read, or is empty.

@@ -17,9 +17,6 @@ from lambda_dyno.core.results import LatencyStats, LoadResult, Sample, Verdict
 from lambda_dyno.gates.slo import DEPLOYED, evaluate
 from lambda_dyno.load.samples import appended, read_samples, write_samples
 
-LOAD_CHECKS = ("latency_p95_ms", "latency_p99_ms", "error_ratio")
-_OTHER_LIMITS = {"cost_per_million_usd": None, "distance_from_best": None}
-
 
 def confidence_of_a_look(slo: SloSettings) -> float:
     """Return the confidence of each verdict's intervals; 0: compare what was measured."""
@@ -28,20 +25,12 @@ def confidence_of_a_look(slo: SloSettings) -> float:
     return 1 - (1 - slo.confidence) / slo.max_rounds
 
 
-def load_limits(slo: SloSettings) -> SloSettings:
-    """Return the limits that a load test alone can be held against."""
-    return slo.model_copy(update=_OTHER_LIMITS)
-
-
 def more_would_help(verdict: Verdict, load: LoadResult) -> bool:
     """Whether a check is open for want of requests, and not because the test proves nothing."""
     return (
         load.requests > 0
         and not load.saturated
-        and any(
-            check.outcome == "inconclusive" and check.name in LOAD_CHECKS
-            for check in verdict.checks
-        )
+        and any(check.outcome == "inconclusive" for check in verdict.checks)
     )
 
 
@@ -59,8 +48,8 @@ class LoadSeries:
         self._run_round = run_round
         self._folder = folder
         self.label = label
-        self.samples: list[Sample] = []
-        self.result = self._first()
+        self.result = replace(run_round(label), label=label)
+        self.samples = read_samples([folder / f"{label}.jsonl"])
 
     def add_round(self) -> LoadResult:
         """Run the load test once more and return the result of all rounds."""
@@ -76,7 +65,7 @@ class LoadSeries:
     def judge(self, limits: SloSettings) -> Verdict:
         """Return the verdict on what was measured so far."""
         return evaluate(
-            load_limits(limits),
+            limits.answered_by("load"),
             load=(replace(self.result, label=DEPLOYED),),
             samples=self.samples if limits.confidence else (),
             confidence=confidence_of_a_look(limits),
@@ -99,11 +88,6 @@ class LoadSeries:
             self.add_round()
             verdict = self.judge(limits)
         return verdict
-
-    def _first(self) -> LoadResult:
-        found = self._run_round(self.label)
-        self.samples = read_samples([self._folder / f"{self.label}.jsonl"])
-        return replace(found, label=self.label)
 
 
 def merged(first: LoadResult, second: LoadResult, samples: list[Sample]) -> LoadResult:

@@ -1,4 +1,4 @@
-"""Plans of load tests: when each virtual user comes and goes, or when each iteration is due.
+"""Schedules of load tests: when each virtual user comes and goes, or when each iteration is due.
 
 Two kinds of load, and every result is of one of them:
 
@@ -19,7 +19,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 from lambda_dyno.core.config import LoadSettings
 
@@ -43,7 +43,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedPlan:
+class ClosedSchedule:
     """When users come and go.
 
     Attributes:
@@ -64,7 +64,7 @@ class ClosedPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPlan:
+class OpenSchedule:
     """When iterations are due.
 
     Attributes:
@@ -78,8 +78,8 @@ class OpenPlan:
     duration_s: float
 
 
-def plan_of(load: LoadSettings) -> ClosedPlan | OpenPlan:
-    """Return the plan that settings ask for."""
+def schedule_of(load: LoadSettings) -> ClosedSchedule | OpenSchedule:
+    """Return the schedule that settings ask for."""
     stages = [Stage(stage.level, stage.duration_s) for stage in load.stages]
     if load.loop == "closed":
         users = ramp_and_hold(load.virtual_users, load.ramp_up_s, load.duration_s)
@@ -89,7 +89,7 @@ def plan_of(load: LoadSettings) -> ClosedPlan | OpenPlan:
     return open_loop(stages or rate, users=load.virtual_users, random_seed=seed)
 
 
-def in_words(load: LoadSettings) -> str:
+def describe(load: LoadSettings) -> str:
     """Return what settings ask for, such as "closed loop, 10 users, ramp-up 2 s, 15 s"."""
     if load.stages:
         steps = ", ".join(f"to {s.level:g} in {s.duration_s:g} s" for s in load.stages)
@@ -124,7 +124,7 @@ def ramp_and_hold(level: float, ramp_up_s: float, duration_s: float) -> tuple[St
     return Stage(level, ramp_up_s), Stage(level, duration_s - ramp_up_s)
 
 
-def closed_loop(stages: Sequence[Stage]) -> ClosedPlan:
+def closed_loop(stages: Sequence[Stage]) -> ClosedSchedule:
     """Return the users of a closed loop, in the order in which they come.
 
     User i is there while the level is above i, so a ramp to N users in R seconds starts them
@@ -133,7 +133,7 @@ def closed_loop(stages: Sequence[Stage]) -> ClosedPlan:
     corners = list(_corners(stages))
     most = math.ceil(max((level for _, level in corners), default=0))
     lifetimes = [life for user in range(most) for life in _lifetimes(corners, user)]
-    return ClosedPlan(tuple(sorted(lifetimes)))
+    return ClosedSchedule(tuple(sorted(lifetimes)))
 
 
 def _lifetimes(corners: Sequence[tuple[float, float]], user: int) -> Iterator[tuple[float, float]]:
@@ -153,7 +153,9 @@ def _crossing(from_s: float, low: float, to_s: float, high: float, level: float)
     return from_s + (to_s - from_s) * (level - low) / (high - low)
 
 
-def open_loop(stages: Sequence[Stage], *, users: int, random_seed: int | None = None) -> OpenPlan:
+def open_loop(
+    stages: Sequence[Stage], *, users: int, random_seed: int | None = None
+) -> OpenSchedule:
     """Return the iterations of an open loop.
 
     Args:
@@ -169,7 +171,8 @@ def open_loop(stages: Sequence[Stage], *, users: int, random_seed: int | None = 
         raise ValueError(f"an open loop needs at least one user, not {users}")
     corners = list(_corners(stages))
     arrivals = []
-    turns = _even_turns() if random_seed is None else _random_turns(random_seed)
+    # evenly: in the middle of each iteration's share of the time
+    turns = count(0.5) if random_seed is None else _random_turns(random_seed)
     turn = next(turns)
     done = 0.0  # iterations that were due before this stage
     for (from_s, low), (to_s, high) in pairwise(corners):
@@ -178,15 +181,7 @@ def open_loop(stages: Sequence[Stage], *, users: int, random_seed: int | None = 
             arrivals.append(from_s + _time_of(turn - done, low, high, to_s - from_s))
             turn = next(turns)
         done += here
-    return OpenPlan(tuple(arrivals), users, corners[-1][0])
-
-
-def _even_turns() -> Iterator[float]:
-    """Yield 0.5, 1.5, 2.5: in the middle of each iteration's share of the time."""
-    turn = 0.5
-    while True:
-        yield turn
-        turn += 1
+    return OpenSchedule(tuple(arrivals), users, corners[-1][0])
 
 
 def _random_turns(seed: int) -> Iterator[float]:

@@ -31,7 +31,7 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
-from lambda_dyno.gates.slo import DEPLOYED, overall
+from lambda_dyno.gates.slo import DEPLOYED
 from lambda_dyno.load.rounds import LoadSeries
 from lambda_dyno.plugin.options import GateOptions, shared_target
 from lambda_dyno.plugin.turn_lock import TurnLock
@@ -186,8 +186,7 @@ class GateSession:
     def keep_checks(self, checks: Sequence[Check]) -> None:
         """Add what a test has held against its limits to the run's evidence."""
         before = self.run.result.verdict
-        every = (*(before.checks if before else ()), *checks)
-        self.run.add(verdict=Verdict(outcome=overall(every), checks=every))
+        self.run.add(verdict=Verdict.of((*(before.checks if before else ()), *checks)))
 
 
 def settings_of(settings: Settings, markers: Mapping[str, Mapping[str, Any]], where: str) -> Any:

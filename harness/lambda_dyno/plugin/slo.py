@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_dyno.core.config import SloSettings
+from lambda_dyno.core.config import SLO_KEYS, SloSettings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import (
     Check,
@@ -16,13 +16,12 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
+from lambda_dyno.core.slo_keys import Evidence
 from lambda_dyno.gates.regression import slo_checks
-from lambda_dyno.gates.slo import evaluate, overall
-from lambda_dyno.load.rounds import LOAD_CHECKS
+from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.plugin.session import GateSession
 from lambda_dyno.report import phrases
 
-TUNING_CHECKS = ("cost_per_million_usd", "distance_from_best")
 Measured = LoadResult | TuningResult | SmokeResult | RegressionResult
 
 
@@ -75,15 +74,14 @@ class Slo:
             checks += self._checks(one)
         self._session.keep_checks(checks)
         self._on_checks(checks)
-        return Verdict(outcome=overall(checks), checks=tuple(checks))
+        return Verdict.of(checks)
 
     def _checks(self, measured: Measured) -> Sequence[Check]:
         match measured:
             case LoadResult():
                 return self._session.judge_load(measured, self.limits).checks
             case TuningResult():
-                limits = self.limits.model_copy(update=dict.fromkeys(LOAD_CHECKS))
-                weight = self.balanced_weight
+                limits, weight = self.limits.answered_by("tuning"), self.balanced_weight
                 return evaluate(limits, tuning=measured, balanced_weight=weight).checks
             case RegressionResult():
                 return slo_checks(measured)
@@ -98,27 +96,21 @@ class Slo:
         """
         if not measured:
             raise UserError("slo.check(): give it load_result, tuning_result or smoke_result")
-        answers: set[str] = set()
-        for one in measured:
-            keys = _KEYS[type(one)]
-            answers |= set(keys)
-            if keys and all(getattr(self.limits, key) is None for key in keys):
+        kinds = {_EVIDENCE[type(one)] for one in measured if type(one) in _EVIDENCE}
+        for kind in sorted(kinds):
+            if not self.limits.answered_by(kind).limits:
+                keys = [key for key, declared in SLO_KEYS.items() if declared.needs == kind]
                 raise UserError(
-                    f"there is no limit to hold {_FIXTURES[type(one)]} against: set one of "
+                    f"there is no limit to hold {kind}_result against: set one of "
                     f"{', '.join(keys)} under [slo] in dyno.toml, or by @pytest.mark.slo"
                 )
-        for key in sorted(self.marked & {*LOAD_CHECKS, *TUNING_CHECKS} - answers):
-            fixture = "load_result" if key in LOAD_CHECKS else "tuning_result"
-            raise UserError(f"@pytest.mark.slo({key}=...) needs slo.check({fixture})")
+        for key in sorted(self.marked & SLO_KEYS.keys()):
+            if (needs := SLO_KEYS[key].needs) not in kinds:
+                raise UserError(f"@pytest.mark.slo({key}=...) needs slo.check({needs}_result)")
 
 
-_KEYS: Mapping[type, tuple[str, ...]] = {
-    LoadResult: LOAD_CHECKS,
-    TuningResult: TUNING_CHECKS,
-    SmokeResult: (),
-    RegressionResult: (),  # its margins are part of the comparison
-}
-_FIXTURES: Mapping[type, str] = {LoadResult: "load_result", TuningResult: "tuning_result"}
+# The other measurements have no limit in [slo]: a comparison's margins are part of it.
+_EVIDENCE: Mapping[type, Evidence] = {LoadResult: "load", TuningResult: "tuning"}
 
 
 def _sentence(check: Check) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lambda_dyno.core.config import RegressionSettings, Settings, SloSettings
+from lambda_dyno.core.config import SLO_KEYS, RegressionSettings, Settings, SloSettings
 from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.reading import UnreadableError, read_json
 from lambda_dyno.core.results import RunResult, TuningResult
@@ -15,14 +15,6 @@ from lambda_dyno.load import schedule
 from lambda_dyno.report import phrases
 from lambda_dyno.runs import result_store
 from lambda_dyno.runs.run_folder import RunFolder
-
-_LIMITS = {
-    "latency_p95_ms": "p95 {:g} ms",
-    "latency_p99_ms": "p99 {:g} ms",
-    "error_ratio": "errors {:.4g}",
-    "cost_per_million_usd": "{:g} USD per million",
-    "distance_from_best": "{:.0%} from the best",
-}
 
 
 def header(env: str, settings: Settings, *, workers: int, keep: bool, runs: Path) -> list[str]:
@@ -43,7 +35,7 @@ def header(env: str, settings: Settings, *, workers: int, keep: bool, runs: Path
     return [
         f"dyno: env {env} on {where}{each}{stays}; evidence in {runs}",
         f"dyno: tuning {sizes} MB, {tuning.num} invocations each, {tuning.strategy}",
-        f"dyno: load {schedule.in_words(settings.load)}",
+        f"dyno: load {schedule.describe(settings.load)}",
         f"dyno: slo {limits(settings.slo)}",
         *([f"dyno: {comparison(settings.regression)}"] if settings.regression.baseline else []),
     ]
@@ -60,11 +52,7 @@ def comparison(regression: RegressionSettings) -> str:
 
 def limits(slo: SloSettings) -> str:
     """Return the limits in a line."""
-    shown = [
-        text.format(value)
-        for key, text in _LIMITS.items()
-        if (value := getattr(slo, key)) is not None
-    ]
+    shown = [SLO_KEYS[key].brief.format(limit) for key, limit in slo.limits.items()]
     how = (
         f"at {slo.confidence * 100:g} % confidence, at most {slo.max_rounds} rounds"
         if slo.confidence
@@ -96,9 +84,9 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     out = io.StringIO()
     plain = Console(file=out, width=100, force_terminal=False, highlight=False, no_color=True)
     page = folder.path / "report.html"
-    console.print_summary(result, plain, page, parts=("tuning",))
+    console.print_summary(result, plain, page, parts=("memory",))
     for tuning in _further(folder, out.write):
-        console.print_summary(replace(result, tuning=tuning), plain, page, parts=("tuning",))
+        console.print_summary(replace(result, tuning=tuning), plain, page, parts=("memory",))
     console.print_summary(result, plain, page, parts=("load", "regression"))
     if result.error:
         out.write(f"{result.error.strip()}\n")

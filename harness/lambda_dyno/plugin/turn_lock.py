@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambda_dyno.core.files import lock_file
+from lambda_dyno.core.files import locked
 
 
 @dataclass(frozen=True)
@@ -23,18 +21,8 @@ class TurnLock:
 
     def shared(self) -> AbstractContextManager[None]:
         """Do something that others may do at the same time, but not while one is measured."""
-        return self._turn(fcntl.LOCK_SH)
+        return locked(self.file, shared=True) if self.file else nullcontext()
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Load an API that shares this machine with all other workers, so that they wait."""
-        return self._turn(fcntl.LOCK_EX)
-
-    @contextmanager
-    def _turn(self, kind: int) -> Iterator[None]:
-        if self.file is None:
-            yield
-            return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with lock_file(self.file) as handle:
-            fcntl.flock(handle, kind)
-            yield
+        return locked(self.file) if self.file else nullcontext()

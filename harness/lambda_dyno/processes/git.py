@@ -1,4 +1,4 @@
-"""Git, as far as applying needs it: look, commit one file, push.
+"""Git: which commit this is, what a commit holds, one file committed, a branch pushed.
 
 A commit for a pull request is made without touching the working tree, the index or the
 branch that is checked out: from git's objects, in an index of its own.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -19,19 +19,25 @@ from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.processes.ownership import temporary_folder
 
 _TIMEOUT_S = 120.0
+_OF_REMOTES = ("ls-remote", "fetch", "push")
+_OF_AUTHORS = ("commit", "commit-tree")
 _NAME, _EMAIL = "Lambda Dyno", "lambda-dyno@noreply.invalid"
 
 
 class GitError(StepError):
-    """A git command failed."""
+    """A git command failed.
 
-    def __init__(self, command: str, message: str) -> None:
-        super().__init__("git", f"git {command}: {message}")
-        self.command = command
+    Attributes:
+        reason: What git said.
+    """
+
+    def __init__(self, command: str, reason: str) -> None:
+        super().__init__("git", f"git {command}: {reason}")
+        self.reason = reason
 
 
 @dataclass(frozen=True)
-class Repository:
+class WorkingTree:
     """A working tree, seen from a folder of it.
 
     Attributes:
@@ -52,6 +58,29 @@ class Repository:
             return self._run("rev-parse", "--is-inside-work-tree") == "true"
         except GitError:
             return False
+
+    def version(self) -> str:
+        """Return the commit that is checked out, with "+changes" if the working tree differs.
+
+        Empty if there is no working tree, no commit or no git.
+        """
+        try:
+            sha = self._run("rev-parse", "HEAD")
+            return f"{sha}+changes" if self._run("status", "--porcelain") else sha
+        except (GitError, UserError):
+            return ""
+
+    def commit_named(self, revision: str) -> str:
+        """Return the commit that a branch, tag or id names; empty if none is, or without git."""
+        return self._look("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+
+    def has_folder(self, revision: str, path: str) -> bool:
+        """Whether a commit has a folder, seen from this one."""
+        return bool(self._look("ls-tree", revision, f"{path}/"))
+
+    def archive(self, revision: str, paths: Sequence[str]) -> bytes:
+        """Return folders of a commit as a tar file, without a worktree that a kill would leave."""
+        return self._output("archive", "--format=tar", revision, "--", *paths)
 
     def require(self) -> None:
         """Make sure that there is a working tree.
@@ -173,58 +202,63 @@ class Repository:
 
     def _run(
         self,
-        *arguments: str,
+        *command: str,
         stdin: str = "",
         more: Mapping[str, str] | None = None,
         strip: bool = True,
     ) -> str:
-        environment = {**self._environment(), **(more or {})}
-        if arguments[0] in ("ls-remote", "fetch", "push"):
-            environment |= self._authorization(environment)
+        written = os.fsdecode(self._output(*command, stdin=stdin, more=more))
+        return written.strip() if strip else written
+
+    def _output(
+        self, *command: str, stdin: str = "", more: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Run git and return what it writes.
+
+        Raises:
+            UserError: There is no git.
+            GitError: It fails, or does not end in time.
+        """
         try:
             done = subprocess.run(
-                ["git", *arguments],
+                ["git", *command],
                 cwd=self.folder,
-                env=environment,
-                input=stdin,
+                env={**self._environment(command[0]), **(more or {})},
+                input=os.fsencode(stdin),
                 capture_output=True,
-                text=True,
                 timeout=_TIMEOUT_S,
                 check=False,
             )
-        except FileNotFoundError as error:
+        except OSError as error:
             raise UserError("git is needed for this, and there is none on PATH") from error
         except subprocess.TimeoutExpired as error:
-            raise GitError(arguments[0], f"no answer in {_TIMEOUT_S:g} s") from error
+            raise GitError(command[0], f"no answer in {_TIMEOUT_S:g} s") from error
         if done.returncode != 0:
-            raise GitError(arguments[0], self._reason(done))
-        return done.stdout.strip() if strip else done.stdout
+            raise GitError(command[0], self._reason(done))
+        return done.stdout
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, command: str) -> dict[str, str]:
         """Return the environment: nobody is asked anything, and somebody is the author."""
         environment = {**self.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         environment.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
-        for role in ("AUTHOR", "COMMITTER"):
-            if not self._identity_is_set:
+        if command in _OF_REMOTES:
+            environment |= self._authorization(environment)
+        if command in _OF_AUTHORS and not self._identity_is_set:
+            for role in ("AUTHOR", "COMMITTER"):
                 environment.setdefault(f"GIT_{role}_NAME", _NAME)
                 environment.setdefault(f"GIT_{role}_EMAIL", _EMAIL)
         return environment
 
     @cached_property
     def _identity_is_set(self) -> bool:
-        return all(self._config(key) for key in ("user.name", "user.email"))
+        return all(self._look("config", key) for key in ("user.name", "user.email"))
 
-    def _config(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "config", *arguments],
-            cwd=self.folder,
-            env=dict(self.environ),
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-        return done.stdout.strip()
+    def _look(self, *command: str) -> str:
+        """Return what git says; empty if it fails, or there is none."""
+        try:
+            return self._run(*command)
+        except (GitError, UserError):
+            return ""
 
     def _authorization(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return git settings that send the token to its own server, and to no other.
@@ -234,7 +268,7 @@ class Repository:
         two of them are refused.
         """
         key = f"http.{self.server_url.rstrip('/')}/.extraheader"
-        if not self.token or self._config("--get-all", key):
+        if not self.token or self._look("config", "--get-all", key):
             return {}
         basic = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
         count = int(environment.get("GIT_CONFIG_COUNT", "0") or 0)
@@ -244,7 +278,8 @@ class Repository:
             f"GIT_CONFIG_VALUE_{count}": f"AUTHORIZATION: basic {basic}",
         }
 
-    def _reason(self, done: subprocess.CompletedProcess[str]) -> str:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        text = "; ".join(line.strip() for line in lines[-6:]) or f"exit status {done.returncode}"
+    def _reason(self, done: subprocess.CompletedProcess[bytes]) -> str:
+        said = (done.stderr or done.stdout).decode(errors="replace").splitlines()
+        lines = [line.strip() for line in said if line.strip()]
+        text = "; ".join(lines[-6:]) or f"exit status {done.returncode}"
         return text.replace(self.token, "***") if self.token else text

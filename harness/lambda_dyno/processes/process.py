@@ -30,8 +30,8 @@ from lambda_dyno.processes.ownership import VARIABLE, Owner
 GRACE_S = 120.0
 
 # What lets a job write to its repository, and get tokens that roles trust. Terraform's providers
-# and Newman run what a pull request, or a state that somebody wrote, brings along. It is no wall:
-# the same user can read the environment of this very process.
+# and load drivers run what a pull request, or a state that somebody wrote, brings along. It is no
+# wall: the same user can read the environment of this very process.
 FORGE_VARIABLES = (
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",

@@ -21,6 +21,7 @@ from lambda_dyno.propose import tuned_file
 from lambda_dyno.propose.tuned_file import Former, Tuned
 from lambda_dyno.report import formatting, phrases, recommendation
 from lambda_dyno.report.objections import Objection, objections
+from lambda_dyno.report.sections.load import load_sentence
 
 _WIDTH = 72
 
@@ -72,9 +73,6 @@ def tuned_path(env: str) -> PurePosixPath:
     return PurePosixPath("envs") / env / tuned_file.NAME
 
 
-# --- what speaks against it ------------------------------------------------------------------
-
-
 def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
     """Return the environment that a function belongs to; empty if it is of none.
 
@@ -85,9 +83,6 @@ def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
     name = function_arn.rpartition(":")[2]
     found = [env for env, prefix in prefixes.items() if name.startswith(f"{prefix}-")]
     return max(found, key=lambda env: len(prefixes[env]), default="")
-
-
-# --- proposals ------------------------------------------------------------------------------
 
 
 def propose(
@@ -113,24 +108,24 @@ def propose(
     """
     path = tuned_path(result.env)
     former = tuned_file.parse(file, path.as_posix())
-    found = list(objections(result, settings=settings))
-    if not any(objection.absolute for objection in found):
-        assert result.tuning is not None
-        current = former.memory_mb or result.tuning.current_power
-        if result.tuning.power == current:
+    against = list(objections(result, settings=settings))
+    tuning = result.tuning
+    if tuning is not None and not any(objection.absolute for objection in against):
+        current = former.memory_mb or tuning.current_power
+        if tuning.power == current:
             raise NothingToDoError(
                 f"run {result.run_id} recommends {current} MB, and {result.env} has it already"
             )
-        if result.tuning.current_power != current:
-            found.append(
+        if tuning.current_power != current:
+            against.append(
                 Objection(
-                    f"run {result.run_id} measured {result.env} at {result.tuning.current_power} "
+                    f"run {result.run_id} measured {result.env} at {tuning.current_power} "
                     f"MB, and {path} says {current} MB by now: make tune ENV={result.env}"
                 )
             )
-    _refuse(found, force)
-    assert result.tuning is not None
-    return _proposal(result, result.tuning, former, now, found)
+    _refuse(against, force)
+    assert tuning is not None  # without one, there was an absolute objection
+    return _proposal(result, tuning, former, now, against)
 
 
 def _refuse(found: Sequence[Objection], force: bool) -> None:
@@ -218,7 +213,7 @@ def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Obje
     paragraphs = [
         recommendation.recommendation(tuning),
         measured,
-        phrases.load_sentence(result.load),
+        load_sentence(result.load),
         *(f"Forced, although {objection.text}." for objection in against),
     ]
     return _wrapped(paragraphs, result.run_id)

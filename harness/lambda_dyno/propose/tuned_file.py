@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.core.config import MEMORY_MB_MAX, MEMORY_MB_MIN
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import parse_json, read_object, read_text
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
 NAME = "tuned.auto.tfvars.json"
 KEY = "memory_mb"

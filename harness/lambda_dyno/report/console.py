@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 
 from rich import box
@@ -12,21 +13,15 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from lambda_dyno.core.results import INTERRUPTED, RunResult, TuningResult
+from lambda_dyno.core.results import RunResult, TuningResult
 from lambda_dyno.core.terminal import is_screen, paragraph
-from lambda_dyno.report import phrases, recommendation
-from lambda_dyno.report.tables import Cell, Table, load_table, memory_table, regression_table
+from lambda_dyno.report.phrases import STYLES, VerdictLine, teardown
+from lambda_dyno.report.section import Content
+from lambda_dyno.report.sections import SECTIONS
+from lambda_dyno.report.sections.memory import memory_table
+from lambda_dyno.report.tables import Cell, Table
 
-_STYLES: dict[phrases.Status, str] = {
-    "pass": "green",
-    "fail": "red",
-    "error": "red",
-    "inconclusive": "yellow",
-    "none": "dim",
-}
-
-
-PARTS = ("tuning", "load", "regression", "smoke", "verdict", "teardown")
+TEARDOWN = "teardown"  # the last part of a summary, which is no section
 
 
 def print_summary(
@@ -45,25 +40,59 @@ def print_summary(
         result: The run, whole or in part.
         console: Where to.
         report_path: The HTML report, named at the end.
-        parts: Which of `PARTS` to print; None is all of them and the report's path.
+        parts: Keys of sections, and `TEARDOWN`; None is all of them and the report's path.
     """
-    wanted = PARTS if parts is None else parts
-    if "tuning" in wanted:
-        _print_tuning(console, result)
-    if "load" in wanted:
-        _print_load(console, result)
-    if "regression" in wanted and result.regression is not None:
-        print_table(console, regression_table(result.regression))
-        _say(console, Text(phrases.regression_sentence(result.regression), style="dim"))
-        console.print()
-    if "smoke" in wanted:
-        _print_smoke(console, result)
-    if "verdict" in wanted:
-        _print_verdict(console, result)
-    if "teardown" in wanted:
+    shown = ((x.terminal_place, x) for x in SECTIONS if x.terminal_place is not None)
+    for _, section in sorted(shown, key=itemgetter(0)):
+        if parts is None or section.key in parts:
+            _print_content(console, (section.terminal or section.content)(result))
+    if parts is None or TEARDOWN in parts:
         _print_teardown(console, result)
     if parts is None:
         console.print(Text.assemble("Report: ", (str(report_path), "bold")), soft_wrap=True)
+
+
+def _print_content(console: Console, content: Content | None) -> None:
+    """Print a section: its table, what it says, its checks, and a blank line."""
+    if content is None:
+        return
+    if content.table is not None:
+        print_table(console, content.table)
+    if content.sentence:
+        _say(console, Text(content.sentence, style=content.sentence_style))
+    for fact in content.facts:
+        _say(console, Text(fact, style=content.facts_style))
+    _print_checks(console, content.checks)
+    if content.sentence or content.facts or content.checks:
+        console.print()
+
+
+def _print_checks(console: Console, lines: Sequence[VerdictLine]) -> None:
+    cells = [
+        (
+            Text(f"  {line.symbol}", style=STYLES[line.outcome]),
+            Text(line.title),
+            Text(line.reason, style="dim" if line.outcome == "pass" else ""),
+        )
+        for line in lines
+    ]
+    if cells and is_screen(console):
+        grid = RichTable.grid(padding=(0, 2, 0, 0))  # a reason wraps in its own column
+        for row in cells:
+            grid.add_row(*row)
+        console.print(grid)
+    else:
+        for row in cells:
+            _say(console, Text("  ").join(row))
+
+
+def _print_teardown(console: Console, result: RunResult) -> None:
+    end = teardown(result)
+    line = f"{end.text} {end.command}".rstrip()
+    console.print(Text(line, style="" if end.clean else "bold yellow"), soft_wrap=True)
+    for left in result.leftovers or ():
+        # a command must stay in one piece
+        console.print(Text(f"  {left.kind} {left.name}: {left.remove}"), soft_wrap=True)
 
 
 def print_dry_run(tuning: TuningResult, console: Console) -> None:
@@ -74,20 +103,17 @@ def print_dry_run(tuning: TuningResult, console: Console) -> None:
         console: Where to.
     """
     table = memory_table(tuning)
-    if table is not None:
-        print_table(console, replace(table, caption="Dry run, one invocation each"))
+    print_table(console, replace(table, caption="Dry run, one invocation each"))
     for warning in tuning.warnings:
         _say(console, Text(f"Note: {warning}", style="dim"))
 
 
-def print_table(console: Console, table: Table | None) -> None:
-    """Print a table, its detail columns left out, and its notes; without one, nothing.
+def print_table(console: Console, table: Table) -> None:
+    """Print a table, its detail columns left out, and its notes.
 
     No cell is cut or wrapped. Where a window is narrower than the table, rows become columns;
     where that is too wide as well, the columns are spread over several tables.
     """
-    if table is None:
-        return
     brief = table.brief()
     _say(console, Text(brief.caption, style="bold"))
     for rich in _fitting(console, brief):
@@ -179,76 +205,6 @@ def _width(console: Console, rich: RichTable) -> int:
     """Return the columns that a table takes when nothing of it is cut or wrapped."""
     unbounded = console.options.update(max_width=1000)
     return Measurement.get(console, unbounded, rich).maximum
-
-
-def _print_tuning(console: Console, result: RunResult) -> None:
-    if result.tuning is None:
-        return
-    print_table(console, memory_table(result.tuning))
-    _say(console, Text(recommendation.recommendation(result.tuning), style="bold"))
-    for caveat in recommendation.caveats(result):
-        _say(console, Text(f"Note: {caveat}", style="dim"))
-    console.print()
-
-
-def _print_load(console: Console, result: RunResult) -> None:
-    if not result.load:
-        return
-    print_table(console, load_table(result.load))
-    _say(console, Text(phrases.load_sentence(result.load)))
-    for fact in phrases.load_facts(result.load, phrases.latency_limit_ms(result)):
-        _say(console, Text(fact, style="dim"))
-    console.print()
-
-
-def _print_smoke(console: Console, result: RunResult) -> None:
-    if result.smoke is None or result.smoke.passed:
-        return
-    failures = result.smoke.failures
-    head = f"the smoke test failed: {result.smoke.counts}"
-    _say(console, Text(f"✗ {head}", style="red"))
-    for failure in failures:
-        _say(console, Text(f"  {failure.request}: {failure.assertion}: {failure.message}"))
-    console.print()
-
-
-def _print_verdict(console: Console, result: RunResult) -> None:
-    head = phrases.headline(result)
-    style = _STYLES[head.status]
-    _say(console, Text(f"{head.symbol} {head.text}", style=f"bold {style}"))
-    if result.error and result.error != INTERRUPTED:
-        _say(console, Text("  " + result.error.strip().replace("\n", "\n  ")))
-    lines = phrases.verdict_lines(result.verdict)
-    if is_screen(console) and lines:
-        grid = RichTable.grid(padding=(0, 2, 0, 0))  # a reason wraps in its own column
-        for line in lines:
-            grid.add_row(*_verdict_cells(line))
-        console.print(grid)
-    else:
-        for line in lines:
-            _say(console, Text("  ").join(_verdict_cells(line)))
-    console.print()
-
-
-def _verdict_cells(line: phrases.VerdictLine) -> tuple[Text, Text, Text]:
-    return (
-        Text(f"  {line.symbol}", style=_STYLES[line.outcome]),
-        Text(line.title),
-        Text(line.reason, style="dim" if line.outcome == "pass" else ""),
-    )
-
-
-def _print_teardown(console: Console, result: RunResult) -> None:
-    end = phrases.teardown(result)
-    line = f"{end.text} {end.command}".rstrip()
-    console.print(Text(line, style="" if end.clean else "bold yellow"), soft_wrap=True)
-    for leftover in _leftovers(result):
-        console.print(leftover, soft_wrap=True)  # a command must stay in one piece
-
-
-def _leftovers(result: RunResult) -> Iterable[Text]:
-    for leftover in result.leftovers or ():
-        yield Text(f"  {leftover.kind} {leftover.name}: {leftover.remove}")
 
 
 def _say(console: Console, text: Text) -> None:

@@ -6,18 +6,13 @@ from lambda_dyno.core.results import RunResult
 from lambda_dyno.report import formatting
 
 
-def meanings(result: RunResult) -> tuple[tuple[str, str], ...]:
+def glossary(result: RunResult) -> tuple[tuple[str, str], ...]:
     """Return a term and its note for each kind of figure."""
-    return tuple((term, text.format(share=_trimmed(result))) for term, text in _MEANINGS.items())
+    share = formatting.percent(result.setting("tuning", "discard_top_bottom", 0.2))
+    return tuple((term, text.format(share=share)) for term, text in _TERMS.items())
 
 
-def _trimmed(result: RunResult) -> str:
-    section = result.settings.get("tuning")
-    share = section.get("discard_top_bottom", 0.2) if isinstance(section, dict) else 0.2
-    return formatting.percent(share)
-
-
-_MEANINGS = {
+_TERMS = {
     "Duration": (
         "As in Lambda's REPORT line, initialisation of cold starts included. The mean without "
         "the fastest and the slowest {share} of the invocations (trimmed mean), so that single "

@@ -49,8 +49,7 @@ def _checks(result: RunResult) -> ET.Element | None:
     if result.verdict is None:
         return None
     suite = ET.Element("testsuite", name="slo")
-    slo = result.settings.get("slo")
-    lenient = isinstance(slo, dict) and slo.get("inconclusive") == "pass"
+    lenient = result.setting("slo", "inconclusive") == "pass"
     for check in result.verdict.checks:
         _check(suite, check, undecided="skipped" if lenient else "error")
     return suite

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lambda_dyno.core.config import MEMORY_MB_MAX, MEMORY_MB_MIN, Settings, parse_settings
+from lambda_dyno.core.config import Settings, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import Check, RunResult, TuningResult, Verdict
 from lambda_dyno.gates import slo
 from lambda_dyno.report import recommendation
 from lambda_dyno.report.recommendation import Step
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,14 @@ class Objection:
     absolute: bool = False  # --force does not help: there is nothing to apply
 
 
-def steps(result: RunResult) -> tuple[Step, ...]:
+def steps_to_apply(result: RunResult) -> tuple[Step, ...]:
     """Return how to put the recommendation into force, or why it should not be."""
-    found = recommendation.how_to_apply(result)
-    against = objections(result) if found and not recommendation.tuned_function(result) else ()
+    steps = recommendation.how_to_apply(result)
+    against = objections(result) if steps and not recommendation.tuned_function(result) else ()
     if against:
         reasons = "; ".join(objection.text for objection in against)
         return (Step(f"Not to be applied as it is: {reasons}."),)
-    return found
+    return steps
 
 
 def objections(result: RunResult, *, settings: Settings | None = None) -> tuple[Objection, ...]:
@@ -52,15 +53,15 @@ def objections(result: RunResult, *, settings: Settings | None = None) -> tuple[
     if not MEMORY_MB_MIN <= tuning.power <= MEMORY_MB_MAX:
         return (Objection(f"{run} recommends {tuning.power} MB, which Lambda has not", True),)
     settings = settings or _settings(result)
-    found = _of_measurements(result, tuning, settings)
+    reasons = _of_measurements(result, tuning, settings)
     if not settings.environment.emulated and result.on_embedded_aws:
-        found.append(
+        reasons.append(
             Objection(
                 f"{run} measured the embedded AWS, which is no evidence for {result.env}: "
                 f"make tune ENV={result.env}, with the account's credentials"
             )
         )
-    return tuple(found)
+    return tuple(reasons)
 
 
 def _settings(result: RunResult) -> Settings:

@@ -13,7 +13,6 @@ from lambda_dyno.gates import separation
 from lambda_dyno.report import formatting
 
 _NO_DIFFERENCE = 0.01
-_COST_UNIT = "USD per million invocations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,8 @@ class Figure:
     before: str
     after: str
     unit: str
-    change: str  # such as "4.1 times as fast"; empty if there is nothing to compare
-    better: bool | None  # None: about the same, or nothing to compare
+    change: str = ""  # such as "4.1 times as fast"; empty if there is nothing to compare
+    better: bool | None = None  # None: about the same, or nothing to compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One measure of two points, compared: words, and whether it is better, worse or neither."""
+    """How a figure changes, in words, and whether it is better, worse or (None) neither."""
 
-    words: str
+    text: str
     better: bool | None
 
 
@@ -65,19 +64,14 @@ def recommendation(tuning: TuningResult | None) -> str:
     current = tuning.detail(tuning.current_power)
     now = Point.of(current)
     if now is not None:
-        told = _durations_told(tuning)
-        changes = _joined(speed_change(now, best, told=told), cost_change(now, best))
-        return f"Set memory_mb from {now.power} to {best.power}: {changes}."
-    figures = _figures(best)
-    if current is not None and current.excluded:
-        return (
-            f"Set memory_mb from {tuning.current_power} to {best.power}: {figures}; "
-            f"at {tuning.current_power} MB the function could not be measured."
-        )
-    return (
-        f"Set memory_mb from {tuning.current_power} to {best.power}: {figures}; "
-        f"{tuning.current_power} MB was not measured, so the gain is not known."
-    )
+        gain = _joined(_describe_speed(tuning, now, best), _describe_cost(tuning, now, best))
+    elif current is not None and current.excluded:
+        unknown = f"at {tuning.current_power} MB the function could not be measured"
+        gain = f"{_figures(tuning, best)}; {unknown}"
+    else:
+        unknown = f"{tuning.current_power} MB was not measured, so the gain is not known"
+        gain = f"{_figures(tuning, best)}; {unknown}"
+    return f"Set memory_mb from {tuning.current_power} to {best.power}: {gain}."
 
 
 def best_point(tuning: TuningResult) -> Point:
@@ -86,7 +80,7 @@ def best_point(tuning: TuningResult) -> Point:
     return detail or Point(tuning.power, tuning.duration, tuning.cost)
 
 
-def _durations_told(tuning: TuningResult) -> bool:
+def _durations_differ(tuning: TuningResult) -> bool:
     """Whether the durations of the deployed and the recommended size can be told apart."""
     now, best = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
     return now is None or best is None or separation.are_apart(now, best)
@@ -98,83 +92,81 @@ def _keep(tuning: TuningResult, best: Point) -> str:
     if over is not None:
         return (
             f"Keep memory_mb at {best.power}: {over.power} measured better for strategy "
-            f"{tuning.strategy}, but by no more than chance may do ({_figures(best)}; at "
-            f"{over.power} MB {_figures(over)}). A larger num would tell."
+            f"{tuning.strategy}, but by no more than chance may do ({_figures(tuning, best)}; at "
+            f"{over.power} MB {_figures(tuning, over)}). A larger num would tell."
         )
     if measured <= 1:
-        return f"Keep memory_mb at {best.power}, the only size measured: {_figures(best)}."
+        return f"Keep memory_mb at {best.power}, the only size measured: {_figures(tuning, best)}."
     return (
         f"Keep memory_mb at {best.power}: the best of {measured} sizes for strategy "
-        f"{tuning.strategy}, {_figures(best)}."
+        f"{tuning.strategy}, {_figures(tuning, best)}."
     )
 
 
-def _figures(point: Point) -> str:
+def _figures(tuning: TuningResult, point: Point) -> str:
     return (
         f"{formatting.milliseconds(point.duration_ms)} ms and "
-        f"{formatting.per_million(point.cost_usd)} {_COST_UNIT}"
+        f"{formatting.per_million(point.cost_usd)} {_cost_unit(tuning)}"
     )
 
 
-def speed_change(now: Point, best: Point, *, told: bool = True) -> Change:
-    """Return how the duration changes, in words with both figures.
+def _cost_unit(tuning: TuningResult) -> str:
+    return f"{tuning.currency} per million invocations"
 
-    Args:
-        now: The deployed size.
-        best: The recommended one.
-        told: Whether the durations can be told apart.
-    """
-    words, better = _speed_words(now.duration_ms, best.duration_ms)
-    if not told and better is not None:
-        words, better = "about as fast, as far as can be told", None
+
+def _describe_speed(tuning: TuningResult, now: Point, best: Point) -> Change:
+    """Return how the duration changes, in words with both figures."""
+    change = _speed_change(now.duration_ms, best.duration_ms)
+    if change.better is not None and not _durations_differ(tuning):
+        change = Change("about as fast, as far as can be told", None)
     before, after = (formatting.milliseconds(point.duration_ms) for point in (now, best))
     figures = f"{after} ms" if after == before else f"{after} ms instead of {before} ms"
-    return Change(f"{words} ({figures})", better)
+    return Change(f"{change.text} ({figures})", change.better)
 
 
-def cost_change(now: Point, best: Point) -> Change:
+def _describe_cost(tuning: TuningResult, now: Point, best: Point) -> Change:
     """Return how the price changes, in words with both figures."""
-    words, better = _cost_words(now.cost_usd, best.cost_usd)
+    change = _cost_change(now.cost_usd, best.cost_usd)
     before, after = (formatting.per_million(point.cost_usd) for point in (now, best))
     figures = after if after == before else f"{after} instead of {before}"
-    return Change(f"{words} ({figures} {_COST_UNIT})", better)
+    return Change(f"{change.text} ({figures} {_cost_unit(tuning)})", change.better)
 
 
-def _speed_words(now: float, best: float) -> tuple[str, bool | None]:
+def _speed_change(now: float, best: float) -> Change:
     if _same(now, best):
-        return "about as fast", None
+        return Change("about as fast", None)
     if best < now:
         if best <= 0 or now / best < 1.5:
-            return f"{(now - best) / now:.0%} faster".replace("%", " %"), True
-        return f"{now / best:.1f} times as fast", True
+            return Change(f"{_percent(now - best, now)} faster", True)
+        return Change(f"{now / best:.1f} times as fast", True)
     if now <= 0 or best / now < 1.5:
-        return f"{_ratio(best - now, now):.0%} slower".replace("%", " %"), False
-    return f"taking {best / now:.1f} times as long", False
+        return Change(f"{_percent(best - now, now)} slower", False)
+    return Change(f"taking {best / now:.1f} times as long", False)
 
 
-def _cost_words(now: float, best: float) -> tuple[str, bool | None]:
+def _cost_change(now: float, best: float) -> Change:
     if _same(now, best):
-        return "at about the same cost", None
+        return Change("at about the same cost", None)
     if best < now:
-        return f"{(now - best) / now:.0%} cheaper".replace("%", " %"), True
+        return Change(f"{_percent(now - best, now)} cheaper", True)
     if now <= 0 or best / now < 2:
-        return f"{_ratio(best - now, now):.0%} more expensive".replace("%", " %"), False
-    return f"at {best / now:.1f} times the cost", False
+        return Change(f"{_percent(best - now, now)} more expensive", False)
+    return Change(f"at {best / now:.1f} times the cost", False)
 
 
 def _same(now: float, best: float) -> bool:
     return abs(now - best) < _NO_DIFFERENCE * max(abs(now), abs(best)) or now == best
 
 
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 1.0
+def _percent(part: float, whole: float) -> str:
+    return f"{part / whole if whole else 1.0:.0%}".replace("%", " %")
 
 
 def _joined(speed: Change, cost: Change) -> str:
     """Return both changes, the gain first; "but" stands between a gain and what it costs."""
     first, second = (cost, speed) if _rank(cost) > _rank(speed) else (speed, cost)
     contrast = second.better is False and first.better is not False
-    return f"{first.words} {'but' if contrast else 'and'} {second.words}"
+    return f"{first.text} {'but' if contrast else 'and'} {second.text}"
 
 
 def _rank(change: Change) -> int:
@@ -186,57 +178,43 @@ def _rank(change: Change) -> int:
 
 def key_figures(result: RunResult) -> tuple[Figure, ...]:
     """Return the two or three figures that a reader looks for first."""
-    figures = []
-    if result.tuning is not None:
-        best = best_point(result.tuning)
-        now = Point.of(result.tuning.detail(result.tuning.current_power))
-        if now is not None and now.power == best.power:
-            now = None
-        figures.append(_duration_figure(result.tuning, now, best))
-        figures.append(_cost_figure(now, best))
-    latency = _latency_figure(result.load)
-    if latency is not None:
-        figures.append(latency)
-    return tuple(figures)
+    figures = () if result.tuning is None else _tuned_figures(result.tuning)
+    return (*figures, *_latency_figures(result.load))
 
 
-def _duration_figure(tuning: TuningResult, now: Point | None, best: Point) -> Figure:
-    after = formatting.milliseconds(best.duration_ms)
-    if now is None:
-        return Figure("Duration", "", after, "ms", "", None)
-    words, better = _speed_words(now.duration_ms, best.duration_ms)
-    if not _durations_told(tuning):
-        words, better = "cannot be told apart", None
-    return Figure("Duration", formatting.milliseconds(now.duration_ms), after, "ms", words, better)
+def _tuned_figures(tuning: TuningResult) -> tuple[Figure, Figure]:
+    best = best_point(tuning)
+    duration = formatting.milliseconds(best.duration_ms)
+    cost = formatting.per_million(best.cost_usd)
+    titles = ("Duration", "Cost per million invocations")
+    now = Point.of(tuning.detail(tuning.current_power))
+    if now is None or now.power == best.power:
+        unit = tuning.currency
+        return Figure(titles[0], "", duration, "ms"), Figure(titles[1], "", cost, unit)
+    speed = _speed_change(now.duration_ms, best.duration_ms)
+    if not _durations_differ(tuning):
+        speed = Change("cannot be told apart", None)
+    price = _cost_change(now.cost_usd, best.cost_usd)
+    before = (formatting.milliseconds(now.duration_ms), formatting.per_million(now.cost_usd))
+    return (
+        Figure(titles[0], before[0], duration, "ms", speed.text, speed.better),
+        Figure(titles[1], before[1], cost, tuning.currency, price.text, price.better),
+    )
 
 
-def _cost_figure(now: Point | None, best: Point) -> Figure:
-    after = formatting.per_million(best.cost_usd)
-    title, unit = "Cost per million invocations", "USD"
-    if now is None:
-        return Figure(title, "", after, unit, "", None)
-    words, better = _cost_words(now.cost_usd, best.cost_usd)
-    return Figure(title, formatting.per_million(now.cost_usd), after, unit, words, better)
-
-
-def _latency_figure(loads: tuple[LoadResult, ...]) -> Figure | None:
+def _latency_figures(loads: tuple[LoadResult, ...]) -> tuple[Figure, ...]:
     """Return p95 under load; compared only if neither test measured its own driver."""
-    title = "Latency p95 under load"
-    answered = [load for load in loads if load.latency_ms is not None]
+    answered = [(load, load.latency_ms.p95) for load in loads if load.latency_ms is not None]
     if not answered:
-        return None
-    last = answered[-1]
-    assert last.latency_ms is not None
-    after = formatting.milliseconds(last.latency_ms.p95)
+        return ()
+    (first, p95_first), (last, p95_last) = answered[0], answered[-1]
+    before, after = (formatting.milliseconds(p95) for p95 in (p95_first, p95_last))
+    change = _speed_change(p95_first, p95_last)
     if len(answered) == 1:
-        return Figure(title, "", after, "ms", "saturated" if last.saturated else "", None)
-    first = answered[0]
-    assert first.latency_ms is not None
-    before = formatting.milliseconds(first.latency_ms.p95)
-    if first.saturated or last.saturated:
-        return Figure(title, before, after, "ms", "saturated: not comparable", None)
-    words, better = _speed_words(first.latency_ms.p95, last.latency_ms.p95)
-    return Figure(title, before, after, "ms", words, better)
+        before, change = "", Change("saturated" if last.saturated else "", None)
+    elif first.saturated or last.saturated:
+        change = Change("saturated: not comparable", None)
+    return (Figure("Latency p95 under load", before, after, "ms", change.text, change.better),)
 
 
 # --- caveats --------------------------------------------------------------------------------
@@ -244,17 +222,17 @@ def _latency_figure(loads: tuple[LoadResult, ...]) -> Figure | None:
 
 def caveats(result: RunResult) -> tuple[str, ...]:
     """Return what a reader must know before acting on the figures."""
-    found = []
+    notes = []
     if result.on_embedded_aws:
-        there = "the same command with an account's credentials"
-        found.append(
+        again = "the same command with an account's credentials"
+        notes.append(
             "Measured on the embedded AWS, which models how Lambda's CPU follows memory. "
             "Measure on AWS before you change a deployed function: "
-            f"{there if tuned_function(result) else 'make tune ENV=dev'}."
+            f"{again if tuned_function(result) else 'make tune ENV=dev'}."
         )
     if result.tuning is not None:
-        found += result.tuning.warnings
-    return tuple(found)
+        notes += result.tuning.warnings
+    return tuple(notes)
 
 
 # --- how to apply ---------------------------------------------------------------------------
@@ -292,8 +270,7 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
 
 def tuned_function(result: RunResult) -> str:
     """Return the ARN of the function of `dyno tune --function`; empty for an environment's."""
-    tuning = result.settings.get("tuning")
-    return str(tuning.get("function_arn", "")) if isinstance(tuning, dict) else ""
+    return str(result.setting("tuning", "function_arn", ""))
 
 
 def _apply_to_function(tuning: TuningResult) -> tuple[Step, ...]:

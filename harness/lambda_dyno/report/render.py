@@ -10,9 +10,8 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,28 +22,19 @@ from markupsafe import Markup
 
 from lambda_dyno import __version__
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.files import named
+from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.load.samples import read_samples
-from lambda_dyno.report import (
-    charts,
-    formatting,
-    junit,
-    objections,
-    phrases,
-    recommendation,
-    tables,
-    templating,
-)
-from lambda_dyno.report.charts import NARROW, WIDE, Size, Spec
-from lambda_dyno.report.glossary import meanings
-from lambda_dyno.report.latency_chart import latency_spec
-from lambda_dyno.report.power_chart import interval, power_spec
+from lambda_dyno.report import junit, phrases, recommendation, tables, templating
+from lambda_dyno.report.charts import drawing
+from lambda_dyno.report.charts.drawing import NARROW, WIDE, Spec
+from lambda_dyno.report.glossary import glossary
+from lambda_dyno.report.section import Chart, Content, Samples, Section
+from lambda_dyno.report.sections import SECTIONS
 
 # Above, reading takes longer than all the rest, for a line that hardly looks different.
 _MOST_BYTES = 24_000_000
-
-Samples = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +54,22 @@ class RenderedReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class Picture:
     """One picture, in two sizes for the page."""
 
-    name: str
-    title: str
+    chart: Chart
     spec: Spec
     wide: Markup
     narrow: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A section that a run has something to show in."""
+
+    section: Section
+    content: Content
+    picture: Picture | None
 
 
 def render(
@@ -104,91 +102,84 @@ def render(
 
 def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> RenderedReport:
     folder.mkdir(parents=True, exist_ok=True)
-    report = RenderedReport(
-        result_json=folder / "result.json",
-        html=folder / "report.html",
-        markdown=folder / "report.md",
-        junit=folder / "junit.xml",
-        charts=(),
-    )
-    _write(report.result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
-    _write(report.junit, junit.to_xml(result))
+    names = ("result.json", "report.html", "report.md", "junit.xml")
+    result_json, html, markdown, junit_xml = (folder / name for name in names)
+    _write(result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
+    _write(junit_xml, junit.to_xml(result))
     samples = _samples_of(result, folder) if load_samples is None else load_samples
-    drawn = _charts(result, samples)
-    files = _write_charts(drawn, folder / "charts", png=_setting(result, "png", default=True))
-    context = _context(result, drawn, [file.relative_to(folder) for file in files])
+    shown = _shown(result, samples)
+    charts = _write_charts(shown, folder / "charts", png=result.setting("report", "png", True))
+    context = _context(result, shown, [file.relative_to(folder) for file in charts])
     templates = templating.environment()
-    _write(report.html, templates.get_template("report.html.j2").render(context))
+    _write(html, templates.get_template("report.html.j2").render(context))
     page = templates.get_template("report.md.j2").render(context)
-    _write(report.markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
-    return RenderedReport(
-        report.result_json, report.html, report.markdown, report.junit, tuple(files)
-    )
+    _write(markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
+    return RenderedReport(result_json, html, markdown, junit_xml, tuple(charts))
 
 
 def _samples_of(result: RunResult, folder: Path) -> Samples:
     """Return the latencies that the load tests left on disk, as far as they can be read."""
-    found = {}
+    samples = {}
     for load in result.load:
         path = folder / load.samples_path
         if not load.samples_path or not path.is_file() or path.stat().st_size > _MOST_BYTES:
             continue
-        with contextlib.suppress(OSError, ValueError):
-            found[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
-    return found
+        with contextlib.suppress(OSError, UnreadableError):
+            samples[load.label] = [s.response_ms for s in read_samples([path]) if s.answered]
+    return samples
 
 
-def _charts(result: RunResult, samples: Samples) -> dict[str, Chart]:
-    """Return the pictures that the run has figures for, by name."""
-
-    def latency(size: Size) -> Spec | None:
-        return latency_spec(result.load, samples, phrases.latency_limits(result.verdict), size)
-
-    def power(size: Size) -> Spec | None:
-        return power_spec(result.tuning, size)
-
-    wanted = (
-        ("power", "Cost and duration by memory size", power),
-        ("latency", "Latency by percentile", latency),
-    )
-    drawn = {}
-    for name, title, spec_of in wanted:
-        wide, narrow = spec_of(WIDE), spec_of(NARROW)
-        if wide is not None and narrow is not None:
-            inline = [Markup(charts.to_inline_svg(spec, title)) for spec in (wide, narrow)]  # noqa: S704 - drawn from our spec
-            drawn[name] = Chart(name, title, wide, *inline)
-    return drawn
+def _shown(result: RunResult, samples: Samples) -> list[Shown]:
+    """Return the sections that have something to show, their pictures drawn."""
+    contents = ((section, section.content(result)) for section in SECTIONS)
+    return [
+        Shown(section, content, _picture(section.chart, result, samples))
+        for section, content in contents
+        if content is not None
+    ]
 
 
-def _write_charts(drawn: Mapping[str, Chart], folder: Path, *, png: bool) -> list[Path]:
+def _picture(chart: Chart | None, result: RunResult, samples: Samples) -> Picture | None:
+    if chart is None:
+        return None
+    wide, narrow = (chart.spec(result, samples, size) for size in (WIDE, NARROW))
+    if wide is None or narrow is None:
+        return None
+    inline = [Markup(drawing.to_inline_svg(spec, chart.title)) for spec in (wide, narrow)]  # noqa: S704 - drawn from our spec
+    return Picture(chart, wide, *inline)
+
+
+def _write_charts(shown: Sequence[Shown], folder: Path, *, png: bool) -> list[Path]:
     """Write the pictures as files, and remove those of an earlier rendering."""
     files = []
-    for chart in drawn.values():
+    for picture in (one.picture for one in shown if one.picture):
         folder.mkdir(exist_ok=True)
-        files.append(folder / f"{chart.name}.svg")
-        _write(files[-1], charts.to_svg(chart.spec))
+        files.append(folder / f"{picture.chart.name}.svg")
+        _write(files[-1], drawing.to_svg(picture.spec))
         if png:
-            files.append(folder / f"{chart.name}.png")
-            _write(files[-1], charts.to_png(chart.spec))
-    for name in ("power", "latency"):
-        for suffix in ("svg", "png"):
-            stale = folder / f"{name}.{suffix}"
-            if stale not in files:
-                stale.unlink(missing_ok=True)
+            files.append(folder / f"{picture.chart.name}.png")
+            _write(files[-1], drawing.to_png(picture.spec))
+    for name in (section.chart.name for section in SECTIONS if section.chart):
+        for stale in {folder / f"{name}.svg", folder / f"{name}.png"} - set(files):
+            stale.unlink(missing_ok=True)
     return files
 
 
 def _context(
-    result: RunResult, drawn: Mapping[str, Chart], chart_files: Sequence[Path]
+    result: RunResult, shown: Sequence[Shown], chart_files: Sequence[Path]
 ) -> dict[str, Any]:
     """Return what the templates of the page and of the Markdown file show."""
     script = (templating.TEMPLATES / "report.js").read_text(encoding="utf-8")
     style = (templating.TEMPLATES / "report.css").read_text(encoding="utf-8")
-    dark = f"@media screen and (prefers-color-scheme:dark){{{charts.dark_css('.plot')}}}"
+    dark = f"@media screen and (prefers-color-scheme:dark){{{drawing.dark_css('.plot')}}}"
     digest = hashlib.sha256(script.encode()).digest()
+    appendix = (
+        ("Settings", tables.pairs_table("Settings of the run", result.settings)),
+        ("Environment outputs", tables.pairs_table("Outputs of the environment", result.outputs)),
+    )
     return {
         "run": result,
-        "title": _setting(result, "title", default="Lambda Dyno"),
+        "title": result.setting("report", "title", "Lambda Dyno"),
         "version": __version__,
         "started": _when(result.started_at),
         "commit": phrases.commit(result.git_sha),
@@ -197,47 +188,15 @@ def _context(
         "figures": recommendation.key_figures(result),
         "caveats": recommendation.caveats(result),
         "teardown": phrases.teardown(result),
-        "verdict": phrases.verdict_lines(result.verdict),
-        "verdict_table": tables.verdict_table(result.verdict),
-        "smoke": tables.smoke_table(result),
-        "memory": tables.memory_table(result.tuning),
-        "power_chart": drawn.get("power"),
-        "intervals": any(map(interval, result.tuning.details)) if result.tuning else False,
-        "tuning_cost": _tuning_cost(result),
-        "load": tables.load_table(result.load),
-        "load_sentence": phrases.load_sentence(result.load),
-        "load_facts": phrases.load_facts(result.load, phrases.latency_limit_ms(result)),
-        "latency_chart": drawn.get("latency"),
-        "regression": tables.regression_table(result.regression),
-        "regression_sentence": phrases.regression_sentence(result.regression),
-        "steps": objections.steps(result),
-        "timings": _timings(result.timings),
-        "timings_table": tables.timings_table(result.timings),
-        "total_time": formatting.seconds(sum(result.timings.values())),
-        "settings": tables.pairs_table("Settings of the run", result.settings),
-        "outputs": tables.pairs_table("Outputs of the environment", result.outputs),
-        "meanings": meanings(result),
+        "sections": shown,
+        "timings": tables.timings_table(result.timings),
+        "appendix": [(title, table) for title, table in appendix if table],
+        "glossary": glossary(result),
         "files": _files(result, chart_files),
         "css": Markup(style + dark),  # noqa: S704 - our own files
         "js": Markup(script),  # noqa: S704 - our own file
         "script_hash": f"sha256-{base64.b64encode(digest).decode()}",
     }
-
-
-def _tuning_cost(result: RunResult) -> str:
-    if result.tuning is None:
-        return ""
-    machine = result.tuning.state_machine
-    return formatting.usd(machine.execution_cost_usd + machine.lambda_cost_usd)
-
-
-def _timings(timings: Mapping[str, float]) -> list[dict[str, str]]:
-    """Return the steps with their share of the longest, in per cent."""
-    longest = max(timings.values(), default=0.0) or 1.0
-    return [
-        {"name": name, "time": formatting.seconds(s), "share": f"{100 * s / longest:.1f}"}
-        for name, s in timings.items()
-    ]
 
 
 def _files(result: RunResult, chart_files: Sequence[Path]) -> list[tuple[str, str]]:
@@ -262,17 +221,7 @@ def _when(started_at: str) -> str:
         return started_at
 
 
-def _setting(result: RunResult, key: str, default: Any) -> Any:
-    """Return a key of [report] as the run was made with."""
-    section = result.settings.get("report")
-    return section.get(key, default) if isinstance(section, dict) else default
-
-
 def _write(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step."""
     # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
     data = content.encode(errors="replace") if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with named(path):
-        partial.write_bytes(data)
-        partial.replace(path)
+    write_atomically(path, data)

@@ -51,4 +51,4 @@ def markdown_table(table: Table) -> str:
 
 def _keep_units(text: str) -> str:
     """Return text whose figures do not part from their units at the end of a line."""
-    return re.sub(r"(?<=\d) (?=(?:%|ms|MB|s|USD)(?!\w))", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=(?:%|ms|MB|s|USD|CNY)(?!\w))", "\u00a0", text)

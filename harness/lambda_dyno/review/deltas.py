@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from lambda_dyno.core.results import LoadResult, PowerDetail, RunResult, Sample, TuningResult
-from lambda_dyno.report import formatting, tables
+from lambda_dyno.report import formatting
+from lambda_dyno.report.sections import load as load_section
+from lambda_dyno.report.sections import memory as memory_section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 from lambda_dyno.statistics.batches import Observations, percentile_interval
 from lambda_dyno.statistics.stats import Interval, percentile
@@ -21,20 +23,18 @@ _NOISE = "≈: no difference that the noise lets tell, the 95 % intervals overla
 
 def memory_table(tuning: TuningResult, baseline: TuningResult | None) -> Table:
     """Return the measured memory sizes; with a baseline, how duration and cost changed."""
-    whole = tables.memory_table(tuning)
-    assert whole is not None
-    keep = [i for i, column in enumerate(whole.columns) if column.title in _MEMORY_COLUMNS]
-    columns = tuple(whole.columns[i] for i in keep)
-    rows = [replace(row, cells=tuple(row.cells[i] for i in keep)) for row in whole.rows]
-    notes = whole.notes
-    if baseline is not None:
-        columns += (Column("Duration vs main"), Column("Cost vs main"))
-        rows = [
-            replace(row, cells=row.cells + _memory_changes(detail, baseline.detail(detail.power)))
-            for row, detail in zip(rows, tuning.details, strict=True)
-        ]
-        notes += _noise_note(rows)
-    return Table(whole.caption, columns, tuple(rows), notes)
+    whole = memory_section.memory_table(tuning)
+    table = whole.columns_at(
+        [i for i, column in enumerate(whole.columns) if column.title in _MEMORY_COLUMNS]
+    )
+    if baseline is None:
+        return table
+    rows = tuple(
+        replace(row, cells=row.cells + _memory_changes(detail, baseline.detail(detail.power)))
+        for row, detail in zip(table.rows, tuning.details, strict=True)
+    )
+    columns = (*table.columns, Column("Duration vs main"), Column("Cost vs main"))
+    return replace(table, columns=columns, rows=rows, notes=table.notes + _noise_note(rows))
 
 
 def _memory_changes(now: PowerDetail, main: PowerDetail | None) -> tuple[Cell, Cell]:
@@ -79,7 +79,7 @@ def latency_table(
             main = _same_load(load, baseline.load)
             cells.append(Cell(_p95_change(load, intervals["p95"], main, samples_main)))
         rows.append(Row(tuple(cells), ("saturated",) if load.saturated else (), load.label))
-    plain = tables.load_table(tuple(loads))
+    plain = load_section.load_table(tuple(loads))
     assert plain is not None
     note = ("In brackets: 95 % intervals.",) if known else ()
     return Table(plain.caption, tuple(columns), tuple(rows), plain.notes + note + _noise_note(rows))
@@ -104,18 +104,18 @@ def _intervals(load: LoadResult, samples: Samples) -> dict[str, Interval | None]
 
     None where the samples are not at hand, or are not those that the figures are of.
     """
-    found: dict[str, Interval | None] = dict.fromkeys(SHARES)
+    intervals: dict[str, Interval | None] = dict.fromkeys(SHARES)
     answered = [sample for sample in samples.get(load.label, ()) if sample.answered]
     if not answered or load.latency_ms is None:
-        return found
+        return intervals
     answered.sort(key=lambda sample: sample.start_ms)
     seen = Observations([s.response_ms for s in answered], [s.user for s in answered])
     ordered = sorted(seen.values)
     for name, share in SHARES.items():
         if math.isclose(percentile(ordered, share), getattr(load.latency_ms, name)):
             interval = percentile_interval(seen, share)
-            found[name] = None if math.isinf(interval.low) else interval
-    return found
+            intervals[name] = None if math.isinf(interval.low) else interval
+    return intervals
 
 
 def _same_load(load: LoadResult, others: Sequence[LoadResult]) -> LoadResult | None:

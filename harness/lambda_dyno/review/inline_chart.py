@@ -42,7 +42,9 @@ def mermaid(tuning: TuningResult) -> str:
     return "\n\n".join(
         (
             _chart("Duration by memory size in MB", "ms", shown, tuning, _duration),
-            _chart("Cost by memory size in MB", "USD per million", shown, tuning, _cost),
+            _chart(
+                "Cost by memory size in MB", f"{tuning.currency} per million", shown, tuning, _cost
+            ),
         )
     )
 
@@ -52,14 +54,15 @@ def bars(tuning: TuningResult) -> str:
     shown = points(tuning)
     if len(shown) < 2:
         return ""
-    longest, dearest = (max(read(p) for p in shown) for read in (_duration, _cost))
-    return "\n".join(_line(p, longest, dearest, _mark(p.power, tuning)) for p in shown)
+    longest, highest = (max(read(p) for p in shown) for read in (_duration, _cost))
+    return "\n".join(_line(p, longest, highest, tuning) for p in shown)
 
 
-def _line(point: Point, longest: float, dearest: float, mark: str) -> str:
+def _line(point: Point, longest: float, highest: float, tuning: TuningResult) -> str:
     duration = f"{formatting.milliseconds(point.duration_ms):>7} ms"
-    cost = f"{formatting.per_million(point.cost_usd):>7} USD"
-    bars = _bar(point.duration_ms, longest), _bar(_cost(point), dearest)
+    cost = f"{formatting.per_million(point.cost_usd):>7} {tuning.currency}"
+    bars = _bar(point.duration_ms, longest), _bar(_cost(point), highest)
+    mark = _mark(point.power, tuning)
     return f"{point.power:>6} MB  {bars[0]} {duration}  {bars[1]} {cost}  {mark}".rstrip()
 
 

@@ -33,7 +33,7 @@ ACTIONS: tuple[Action, ...] = (
 )
 DANGEROUS: tuple[Action, ...] = ("destroy", "replace", "forget")
 
-_WORDS: Mapping[Action, str] = {
+_DESCRIPTIONS: Mapping[Action, str] = {
     "destroy": "destroyed",
     "replace": "replaced",
     "forget": "forgotten by Terraform, but left standing",
@@ -102,15 +102,15 @@ def parse(content: Any, source: str) -> Plan:
         raise UserError(f"{source}: not a plan; make one with `terraform show -json PLANFILE`")
     if str(version).partition(".")[0] not in ("0", "1"):
         raise UserError(f"{source}: plan format {version}; known here: 0.x and 1.x")
-    found: list[Change] = []
+    changes: list[Change] = []
     try:
         for entry in content.get("resource_changes") or ():
             if entry.get("mode", "managed") == "managed":
-                found += _changes(entry)
+                changes += _changes(entry)
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{source}: not a plan: {error!r} in resource_changes") from error
-    found.sort(key=lambda change: (ACTIONS.index(change.action), change.address))
-    return Plan(tuple(found))
+    changes.sort(key=lambda change: (ACTIONS.index(change.action), change.address))
+    return Plan(tuple(changes))
 
 
 def public(content: Any, source: str) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def _public_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     if "update" in change["actions"]:
         kept |= _public_values(change)
     names = ("address", "deposed", "previous_address")
-    found = {"mode": "managed"} | {name: entry[name] for name in names if entry.get(name)}
+    shown = {"mode": "managed"} | {name: entry[name] for name in names if entry.get(name)}
     if entry.get("action_reason") in _REASONS:
-        found["action_reason"] = entry["action_reason"]
-    return {**found, "change": kept}
+        shown["action_reason"] = entry["action_reason"]
+    return {**shown, "change": kept}
 
 
 def _public_values(change: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def summary(plan: Plan) -> str:
     counts = Counter(change.action for change in plan.changes)
     if not counts:
         return "Terraform changes no resource."
-    parts = [f"{counts[action]:,} {_WORDS[action]}" for action in ACTIONS if counts[action]]
+    parts = [f"{counts[action]:,} {_DESCRIPTIONS[action]}" for action in ACTIONS if counts[action]]
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"Resources: {text}."
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.forge.comments import ForgeError, Place, Posted, upsert
-from lambda_dyno.review.comment import SUMMARY, Flavour, Review, compose, marker, size
+from lambda_dyno.forge.comments import CommentStore, ForgeError, Posted, upsert
+from lambda_dyno.review.comment import compose, marker, size
+from lambda_dyno.review.comment_parts import SUMMARY, Flavour, Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Published:
 def publish(
     review: Review,
     flavour: Flavour,
-    place: Callable[[], Place | None],
+    store: Callable[[], CommentStore | None],
     *,
     key: str,
     summary_path: str = "",
@@ -59,8 +60,8 @@ def publish(
 
     Args:
         review: What to tell.
-        flavour: The place's kind.
-        place: Returns the pull request's comments; None if there is no pull request.
+        flavour: Of the forge.
+        store: Returns the pull request's comments; None if there is no pull request.
         key: Tells the comments of several gates on one pull request apart.
         summary_path: File of the job's summary, which is added to; empty for none.
 
@@ -77,9 +78,9 @@ def publish(
             warnings.append(f"no job summary: {error}")
     posted = None
     try:
-        there = place()
-        if there is not None:
-            posted = upsert(there, made.text, marker(flavour, key))
+        existing = store()
+        if existing is not None:
+            posted = upsert(existing, made.text, marker(flavour, key))
     except ForgeError as error:
         warnings.append(str(error))
     except (AttributeError, KeyError, TypeError) as error:

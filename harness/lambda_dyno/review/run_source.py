@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambda_dyno.core.errors import UserError, brief
-from lambda_dyno.core.reading import read_json
+from lambda_dyno.core.reading import UnreadableError, read_json
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.load.samples import read_samples
 from lambda_dyno.propose.tuned_file import RUN_ID
@@ -42,7 +42,7 @@ class Source:
         """Return the latencies that its load tests left, as far as they are at hand."""
         found = {}
         for load in self.result.load:
-            with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+            with contextlib.suppress(OSError, UnreadableError, ValueError, TypeError):
                 path = (self.folder / load.samples_path).resolve()
                 inside = load.samples_path and path.is_relative_to(self.folder.resolve())
                 if inside and path.is_file() and path.stat().st_size <= _MOST_BYTES:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator import server
 from lambda_dyno.load import collection_files
 from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.run.run import Run
 
 
@@ -43,17 +42,14 @@ def collection(run: Run, step: str) -> CollectionFiles:
     return collection_files.of_settings(run.project, run.env, step)
 
 
-def credentials(run: Run) -> Any:
-    """Return the keys that sign requests, where the API wants them signed.
+def of(run: Run) -> Api:
+    """Return the API, with keys that sign requests where it wants them signed.
 
     So does an embedded AWS in all accounts but one: whose API is meant is only in the
     signature.
     """
-    from lambda_dyno.load.drivers import newman
-
-    account = run.account
+    account, outputs = run.account, run.result.outputs
     elsewhere = account.endpoint and account.account_id != server.DEFAULT_ACCOUNT
-    if run.result.outputs["api_authorization"] != "AWS_IAM" and not elsewhere:
-        return None
-    keys = account.session.get_credentials().get_frozen_credentials()
-    return newman.ApiCredentials(keys.access_key, keys.secret_key, keys.token or "")
+    signed = outputs["api_authorization"] == "AWS_IAM" or elsewhere
+    keys = ApiCredentials.of(account.session) if signed else None
+    return Api(outputs["api_url"], account.region, keys)

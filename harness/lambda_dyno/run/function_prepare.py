@@ -19,15 +19,16 @@ from lambda_dyno.run.function_tune import FunctionTune
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import TUNER_ENV
-from lambda_dyno.tune import existing_tuner, function_lock, price_list
+from lambda_dyno.tune import existing_tuner, function_lock
 from lambda_dyno.tune import preflight as tuning_preflight
-from lambda_dyno.tune.request import Order
+from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tune.tuner_input import as_settings
+from lambda_dyno.tuner_contract import prices
 
 
 def prepare(
     project: Path,
-    order: Order,
+    order: TuneRequest,
     ui: Ui,
     *,
     target: Target | None = None,
@@ -55,7 +56,7 @@ def prepare(
     minutes = order.settings.tuning.timeout_minutes
     for words in tuning_preflight.hints(function, order.tuning_input, minutes):
         ui.note(words)
-    price = price_list.unlisted(assets.tuner_sources(project), function.region)
+    price = prices.unlisted(function.region)
     if price:
         ui.warn(price)
     tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
@@ -92,7 +93,7 @@ def prepare(
     return FunctionTune(run, function, tuning_input, order.tuner_arn, payload_key_arn)
 
 
-def _region(order: Order) -> str:
+def _region(order: TuneRequest) -> str:
     """Return where the function is: its ARN says, or the settings."""
     said = order.settings.environment.region
     if said and order.function.region and said != order.function.region:

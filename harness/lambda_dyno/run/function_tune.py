@@ -6,7 +6,6 @@ whatever happens. Its environment is a power tuner that may touch exactly one fu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,17 +15,17 @@ import botocore.exceptions
 
 from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.lambda_function import Function
-from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import EXIT_PASS, StepError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import write_json
 from lambda_dyno.core.results import TuningResult
 from lambda_dyno.environments import progress
 from lambda_dyno.run import build, tuner_execution
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform.packages import Package
-from lambda_dyno.tune import price_list, tuner
+from lambda_dyno.tune import output
 from lambda_dyno.tune.preflight import processors
-from lambda_dyno.tune.validation import is_true, s3_location
+from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true, s3_location
 
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
@@ -94,15 +93,15 @@ class FunctionTune:
                 raise StepError("tune", f"AWS refused, or did not answer: {error}") from error
             self.output = finished.output
             # kept before it is read: what was paid for is not lost if it cannot be
-            write_atomically(self.output_path, json.dumps(self.output, indent=2) + "\n")
+            write_json(self.output_path, self.output)
             if is_true(self.output.get("dryRun")):
                 step.update(f"dry run of {what}")
-                tuner.require_whole(self.output)
+                output.require_whole(self.output)
                 return
-            tuning = tuner.parse_output(self.output, execution_arn=finished.arn)
+            tuning = output.parse(self.output, execution_arn=finished.arn)
             run.add(tuning=tuning)
             step.update(f"{what}; {tuning.strategy}: {tuning.power} MB")
-            tuner.require_whole(self.output)
+            output.require_whole(self.output)
 
     @property
     def output_path(self) -> Path:
@@ -114,7 +113,7 @@ class FunctionTune:
         if self.output is None or not is_true(self.output.get("dryRun")):
             return None
         nothing = {"power": self.output["originalPower"], "cost": 0.0, "duration": 0.0}
-        return replace(tuner.parse_output({**self.output, **nothing}), power=0)
+        return replace(output.parse({**self.output, **nothing}), power=0)
 
     def _variables(self) -> dict[str, Any]:
         """Return the root's variables: what this input needs, and nothing more."""
@@ -122,7 +121,7 @@ class FunctionTune:
         run = self.run
         seconds = run.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
-            "architecture": price_list.tuner_architecture(run.mode.sources, run.account.region),
+            "architecture": prices.tuner_architecture(run.account.region),
             "kms_key_arns": sorted(
                 {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
             ),

@@ -1,10 +1,9 @@
-"""What a run finds: programs of this machine, the commit that it measures, an account's quotas."""
+"""What a run finds: programs of this machine, its sources, an account's quotas."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,27 +90,12 @@ def warn_of_quotas(account: accounts.Account, ui: Ui) -> None:
 
 
 def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:
-    """Return Terraform, and make sure that Newman can run if it is needed."""
-    from lambda_dyno.load.drivers import newman
+    """Return Terraform, and make sure that the load driver can run if it is needed."""
+    from lambda_dyno.load import drivers
 
     if node:
-        newman.check_node()
+        drivers.DRIVER.check()
     tools = toolchain.prepare(project / ".cache")
     for warning in tools.warnings:
         ui.warn(warning)
     return tools
-
-
-def git_sha(project: Path) -> str:
-    """Return the commit of a working tree, with "+changes" if it differs; empty: no git."""
-    try:
-        sha = _git(project, "rev-parse", "HEAD")
-        return f"{sha}+changes" if _git(project, "status", "--porcelain") else sha
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _git(project: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=project, capture_output=True, text=True, timeout=20, check=True
-    ).stdout.strip()

@@ -10,7 +10,6 @@ from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import Target
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.compare import baseline
-from lambda_dyno.core import assets
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.loopback import check_port
@@ -20,7 +19,7 @@ from lambda_dyno.run import preflight
 from lambda_dyno.run.mode import MachineGuard, NobodyElse, RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
-from lambda_dyno.tune import price_list
+from lambda_dyno.tuner_contract import prices
 
 
 def prepare(
@@ -71,7 +70,7 @@ def prepare(
         if not settings.emulated:
             bucket = account_bucket.require(where.account, settings.state_bucket, env_name)
             preflight.warn_of_quotas(where.account, ui)
-        price = price_list.unlisted(assets.tuner_sources(project), where.account.region)
+        price = prices.unlisted(where.account.region)
         if price:
             ui.warn(price)
     run = Run.create(

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from lambda_dyno.core.progress import Step
-from lambda_dyno.load.samples import LoadProgress
-
-if TYPE_CHECKING:
-    from lambda_dyno.load.drivers.newman import NotReady
+from lambda_dyno.load.driver import LoadProgress, NotReady, OnProgress, OnWait
 
 
-def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
+def load(step: Step, text: str) -> OnProgress:
     """Return what shows how far a load test is."""
 
     def progressed(done: LoadProgress) -> None:
@@ -25,7 +19,7 @@ def load(step: Step, text: str) -> Callable[[LoadProgress], None]:
     return progressed
 
 
-def readiness(step: Step) -> Callable[[NotReady], None]:
+def readiness(step: Step) -> OnWait:
     """Return what shows that an API is waited for, and what it answers."""
 
     def waiting(seen: NotReady) -> None:

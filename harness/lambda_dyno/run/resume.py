@@ -27,7 +27,7 @@ from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import tune
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import executions
+from lambda_dyno.tune import client
 
 _MEASURED = ("tune", "load")
 _LOAD = "load "
@@ -63,7 +63,7 @@ class Resumed:
         run.finished = done
         if "tune" not in done and (machine := tune.own_tuner(run)):
             with accounts.errors_of("tune"):  # the killed run's own tuning has the function's lock
-                executions.end_all(run.account.session, machine)
+                client.end_all(run.account.session, machine)
         # what was measured half is measured again
         run.result = replace(run.result, load=_finished_loads(run.result.load, done))
 

@@ -26,6 +26,7 @@ from lambda_dyno.core.progress import Step, Ui
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.environments.environment import Environment
+from lambda_dyno.processes.git import WorkingTree
 from lambda_dyno.run import preflight
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.runs import result_store, run_folder
@@ -127,7 +128,7 @@ class Run:
         started = target.start(folder)
         folder.update_lease(**started.lease_fields())
         account_bucket.keep_state_in(bucket, folder, started.account)
-        sha = preflight.git_sha(project) if git_sha is None else git_sha
+        sha = WorkingTree(project).version() if git_sha is None else git_sha
         result = result_store.begun(folder.read_lease(), git_sha=sha)
         run = cls(mode, project, env, folder, started, ui, result, tools)
         run.save()

@@ -9,8 +9,8 @@ from typing import Any
 from lambda_dyno.core.progress import Step
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
-from lambda_dyno.tune import tuner
-from lambda_dyno.tune.tuner import FinishedExecution
+from lambda_dyno.tune import client
+from lambda_dyno.tune.client import FinishedExecution
 
 
 def execute(
@@ -27,7 +27,7 @@ def execute(
     """
     account = replace(run.account, region=state_machine_arn.split(":")[3])
     with interrupts.raised_once(run.ui.warn), run.target.reported(run.project):
-        return tuner.run(
+        return client.run(
             request,
             state_machine_arn=state_machine_arn,
             session=account.session,

@@ -8,7 +8,7 @@
       result.json       what was measured so far, then report.html, report.md, junit.xml, ...
       terraform/        a copy of envs/NAME and modules, with the state of the local backend
       build/            the packages that were deployed
-      logs/             output of Terraform, Newman, the embedded AWS
+      logs/             output of Terraform, the load driver, the embedded AWS
 
 The copy lets `down` work however the sources change meanwhile. The folder is closed to other users
 of the machine, since states hold what is in them in clear.
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -36,7 +35,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
 from lambda_dyno.core.errors import StepError, UserError, brief
-from lambda_dyno.core.files import lock_file, write_atomically
+from lambda_dyno.core.files import lock_file, try_lock, write_atomically
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_object
 from lambda_dyno.processes.ownership import Owner, this_host, this_user
@@ -365,12 +364,12 @@ class RunFolder:
         """
         make_folder(self.path)
         with lock_file(self.path / "lock") as handle:
-            if not _flock(handle):
+            if not try_lock(handle):
                 holder = f"run {self.run_id} is in use by {_holder(handle)}"
                 if waiting is None:
                     raise InUseError(f"{holder}; wait for it (--wait) or end it first")
                 waiting(f"{holder}; waiting for it")
-                while not _flock(handle):
+                while not try_lock(handle):
                     time.sleep(_LOCK_POLL_S)
             with contextlib.suppress(OSError):  # a full disk: it is locked all the same
                 # not by the buffer, which would try again when it is closed
@@ -581,15 +580,6 @@ def _worker_suffix(worker: str) -> str:
         value, digit = divmod(value, len(_ALPHABET))
         letters.append(_ALPHABET[digit])
     return "".join(reversed(letters))
-
-
-def _flock(handle: TextIO) -> bool:
-    """Take an advisory lock if nobody has it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _this_command() -> dict[str, Any]:

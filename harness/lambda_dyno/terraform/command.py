@@ -16,8 +16,10 @@ from typing import Any
 import python_terraform
 
 from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.files import locked
 from lambda_dyno.processes import process
-from lambda_dyno.terraform.toolchain import Toolchain, exclusive
+from lambda_dyno.terraform.outputs import flat
+from lambda_dyno.terraform.toolchain import Toolchain
 
 APPLY_TIMEOUT_S = 1800.0
 PLAN_TIMEOUT_S = 300.0
@@ -147,7 +149,7 @@ class Terraform:
         Raises:
             TerraformError: The provider or the backend cannot be had.
         """
-        with exclusive(self._toolchain.lock):  # the provider cache takes one writer at a time
+        with locked(self._toolchain.lock):  # the provider cache takes one writer at a time
             self._run("init", INIT_TIMEOUT_S, backend_config=dict(backend or {}), json=True)
 
     def providers(self) -> dict[str, str]:
@@ -181,7 +183,7 @@ class Terraform:
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
         told = outputs[-1] if outputs else {}
-        return {name: output["value"] for name, output in told.items() if "value" in output}
+        return flat({name: output["value"] for name, output in told.items() if "value" in output})
 
     def destroy(self, on_change: OnChange | None = None) -> None:
         """Remove everything in the state.
@@ -241,7 +243,7 @@ class Terraform:
         """
         completed = self._run("output", PLAN_TIMEOUT_S, json=True)
         found: dict[str, dict[str, Any]] = json.loads(completed.stdout)
-        return {name: output["value"] for name, output in found.items()}
+        return flat({name: output["value"] for name, output in found.items()})
 
     def state_list(self) -> list[str]:
         """Return the addresses of all resources in the state; none without a state."""

@@ -3,6 +3,9 @@
 What is in a function's folder is in its package, hidden folders such as node_modules/.prisma and
 folders named tests too: nobody but the function knows what it needs. Left out is only what no
 function may or can use, by the lists below, and each build says so.
+
+The power tuner's package has a second part: what its functions share with this harness, under the
+name that both import it by.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import stat
 import zipfile
 from collections import Counter
@@ -19,8 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import lambda_dyno
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.files import named
+from lambda_dyno.core.files import write_atomically
 
 # The oldest time that a zip can hold; a real one would change the hash at every check-out.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
@@ -46,6 +49,8 @@ _LEFT_OUT = {
 }
 _NOT_CONFIDENTIAL = (".dist", ".example", ".sample", ".template")  # .env.example and the like
 _BYTE_CODE = (".pyc", ".pyo")
+
+_TUNER, _CONTRACT = ("power_tuner", "tuner_contract")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +116,25 @@ def require_packable(source: Path) -> None:
 def _required_entries(source: Path, left_out: list[tuple[str, str]]) -> list[_Entry]:
     """Return what belongs into the package, sorted; see `_entries`."""
     with _readable(source):
-        entries = sorted(_entries(source, left_out), key=lambda entry: entry.name)
+        entries = list(_entries(source, "", left_out))
         if not entries:
             raise UserError(f"{source}: no files to put into the function's package")
+        entries += _shared_entries(source)
         _check_size(source, entries)
-    return entries
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def _shared_entries(source: Path) -> Iterator[_Entry]:
+    """Yield what the power tuner's functions import of this harness; nothing for other functions.
+
+    A checkout's tuner gets the contract of that checkout: a baseline is measured by its own.
+    """
+    if source.name != _TUNER or (source / lambda_dyno.__name__).exists():
+        return
+    checkout = source.resolve().parent.parent / "harness" / lambda_dyno.__name__
+    package = checkout if (checkout / _CONTRACT).is_dir() else Path(lambda_dyno.__file__).parent
+    yield _Entry(f"{package.name}/__init__.py", package / "__init__.py")
+    yield from _entries(package / _CONTRACT, f"{package.name}/{_CONTRACT}/", [])
 
 
 @contextmanager
@@ -130,10 +149,10 @@ def _readable(source: Path) -> Iterator[None]:
         raise UserError(f"{source}: cannot be packed: a link to itself") from error
 
 
-def _entries(source: Path, left_out: list[tuple[str, str]]) -> Iterator[_Entry]:
+def _entries(source: Path, prefix: str, left_out: list[tuple[str, str]]) -> Iterator[_Entry]:
     """Yield what belongs into the package; append what does not, and why, to `left_out`."""
     top = source.resolve()
-    waiting: list[tuple[str, Path, tuple[Path, ...]]] = [("", source, (top,))]
+    waiting: list[tuple[str, Path, tuple[Path, ...]]] = [(prefix, source, (top,))]
     count = 0
     while waiting:
         prefix, folder, above = waiting.pop()
@@ -249,7 +268,4 @@ def _zip_bytes(entries: list[_Entry]) -> bytes:
 def _replace(target: Path, content: bytes) -> None:
     """Write the zip in one step, so that a reader never sees half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    with named(target):
-        draft.write_bytes(content)
-        draft.replace(target)
+    write_atomically(target, content)

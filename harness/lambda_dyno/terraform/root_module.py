@@ -12,6 +12,8 @@ the names are common ones:
   deployed beside it for as long as it is needed;
 - what says something of the function (`memory_mb`, `architecture`, `region`, ...) is looked up,
   whatever a root's outputs of these names are.
+
+All outputs may come as one object, `environment`: see `lambda_dyno.terraform.outputs`.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ from typing import Any
 
 from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.core.config import FUNCTION_ARN
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.reading import read_text
 from lambda_dyno.terraform import hcl
+from lambda_dyno.terraform.outputs import flat_changes, may_tell
+from lambda_dyno.tuner_contract.arns import FUNCTION_ARN
 
 # Types of variables, without white space, that take what is given to them.
 _ANY = ("", "any")
@@ -142,7 +145,7 @@ def check(root: Path) -> None:
             f"{root}: the variable name_prefix is a {declared['name_prefix']}; it must be a string "
             "that the names of all resources begin with."
         )
-    if "function_arn" not in module.outputs:
+    if not may_tell(module.outputs, "function_arn"):
         raise UserError(
             f"{root}: no output function_arn. Add the ARN of the function to measure, such as "
             'output "function_arn" { value = aws_lambda_function.NAME.arn }'
@@ -173,13 +176,14 @@ def check_plan(
     regions = function_regions(plan)
     if regions and region not in regions:
         raise UserError(_other_region(where, "the function's provider", min(regions), region))
-    kinds = {name: _kind(change) for name, change in plan.get("output_changes", {}).items()}
+    changes = flat_changes(plan.get("output_changes", {}))
+    kinds = {name: _kind(change) for name, change in changes.items()}
     for name, what in _DECISIVE.items():
         kind = kinds.get(name, "null")
         if kind not in ("text", "unknown") and (name, kind) != ("api_url", "null"):
             raise UserError(_misfit(where, name, kind))
         if kind == "text":
-            _check_text(name, plan["output_changes"][name]["after"], region, where, what)
+            _check_text(name, changes[name]["after"], region, where, what)
     return [
         _unused(name, kinds[name])
         for name in _TEXTS

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import write_json
 from lambda_dyno.terraform import hcl
 
 # Override files are read in the order of their names, so this one is the last.
@@ -85,7 +85,7 @@ def write(copies: Path, root: Path, *, in_bucket: bool, stand_in: bool) -> list[
             backend = {"s3": _S3} if in_bucket else {"local": {}}
             content["terraform"] = {"backend": backend}
         if content:
-            write_atomically(folder / NAME, json.dumps(content, indent=2) + "\n")
+            write_json(folder / NAME, content)
         place = folder.relative_to(copies)
         notes += [f"{place}: {setting} of the provider is not used" for setting in not_used]
     return notes

@@ -6,7 +6,6 @@ a download of the pinned release, whose SHA-256 must be the one below.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -22,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.files import lock_file
+from lambda_dyno.core.files import locked, write_atomically
 from lambda_dyno.core.reading import UnreadableError, read_text
 
 TERRAFORM_MIN = (1, 11)
@@ -151,7 +150,7 @@ def find_terraform(cache: Path, environ: Mapping[str, str] = os.environ) -> Path
         found = f" ({on_path} is {'.'.join(map(str, version)) if version else 'unusable'})"
     fetched = cache / "terraform" / TERRAFORM_PINNED / "terraform"
     if not fetched.exists():
-        with exclusive(cache / "terraform-fetch.lock"):
+        with locked(cache / "terraform-fetch.lock"):
             if not fetched.exists():
                 _fetch_terraform(fetched, found)
     return fetched
@@ -181,15 +180,6 @@ def find_mirror(environ: Mapping[str, str] = os.environ) -> Path | None:
             if _holds_provider(candidate):
                 return candidate
     return None
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on a file; other processes wait. It ends with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with lock_file(path) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def platform_name() -> str:
@@ -239,9 +229,7 @@ def _write_mirror_config(cache: Path, mirror: Path) -> Path:
     path = cache / "terraform.rc"
     content = _installation(mirror, only=False)
     if not _is(path, content):
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
+        write_atomically(path, content)
     return path
 
 
@@ -314,10 +302,7 @@ def _fetch_terraform(target: Path, found: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         program = archive.read("terraform")
-    partial = target.with_suffix(f".{os.getpid()}")
-    partial.write_bytes(program)
-    partial.chmod(0o755)
-    partial.replace(target)
+    write_atomically(target, program, mode=0o755)
 
 
 def main() -> None:

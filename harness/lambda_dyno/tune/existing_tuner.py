@@ -13,6 +13,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import UserError
 
@@ -20,7 +21,6 @@ _ARN = re.compile(
     r"arn:aws[a-z-]*:states:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):stateMachine:[^:\s]+"
     r"(?::[^:\s]+)?"
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "KmsAccessDeniedException"})
 
 # What every version of this project's power tuner has in its definition, and nothing else has:
 # its states, and what the first of them is given.
@@ -98,13 +98,12 @@ def of_outputs(
 
 
 def _no_machine(region: str, account: Account, error: botocore.exceptions.ClientError) -> str:
-    code = error.response["Error"]["Code"]
-    if code in _DENIED:
+    if errors.is_denied(error):
         return (
             "nobody can tell whether it is a power tuner: these credentials may not look at it "
             "(states:DescribeStateMachine, and kms:Decrypt if its definition is encrypted)"
         )
-    if code in ("StateMachineDoesNotExist", "InvalidArn"):
+    if errors.code(error) in ("StateMachineDoesNotExist", "InvalidArn"):
         at = f" at {account.endpoint}" if account.endpoint else ""
         return f"there is no such state machine in {region} of account {account.account_id}{at}"
     return f"it cannot be looked up: {error}"

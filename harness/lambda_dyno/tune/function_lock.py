@@ -6,10 +6,8 @@ executions. Whoever starts it may, so it is found out here, before anything is d
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import botocore.exceptions
@@ -17,34 +15,11 @@ import botocore.exceptions
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune import executions
-from lambda_dyno.tune.tuner import LOCK_ALIAS
+from lambda_dyno.tune import residue
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock
 
-_LOCK = re.compile(r"(?P<execution>arn:\S+) (?P<memory>\d+|-) (?P<state>held|ended)")
 _CLEANING_S = 20.0  # how long the clean-up of an execution that is over may take
 _POLL_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """What the lock's description says."""
-
-    execution_arn: str
-    memory_mb: int | None  # of the function before the tuning; None: it was not changed yet
-
-    @property
-    def machine(self) -> str:
-        """Name of the state machine."""
-        return self.execution_arn.split(":")[-2]
-
-
-def parse(description: str) -> Lock | None:
-    """Return the lock of an alias's description; None if no power tuner wrote it."""
-    match = _LOCK.fullmatch(description)
-    if match is None:
-        return None
-    memory = match["memory"]
-    return Lock(match["execution"], None if memory == "-" else int(memory))
 
 
 def require_free(
@@ -99,7 +74,7 @@ def find(name: str, region: str, account: Account) -> Lock | None:
         alias = client.get_alias(FunctionName=name, Name=LOCK_ALIAS)
     except botocore.exceptions.ClientError:
         return None  # there is none, or it may not be looked at: then the tuner will find it
-    return parse(alias.get("Description", ""))
+    return Lock.parse(alias.get("Description", ""))
 
 
 def _status(lock: Lock, account: Account) -> str:
@@ -115,7 +90,7 @@ def _status(lock: Lock, account: Account) -> str:
 
 
 def _left_behind(function: Function, account: Account, lock: Lock) -> str:
-    left = executions.left_on(account.session, function, lock.machine, lock.memory_mb)
+    left = residue.left_on(account.session, function, lock.machine, lock.memory_mb)
     commands = "\n".join(f"  {item.remove}" for item in left)
     return (
         f"{function.name} still has marks of a tuning that is over: {lock.execution_arn}. "

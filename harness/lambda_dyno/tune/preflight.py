@@ -7,12 +7,11 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
-from lambda_dyno.core.config import ALL_POWER_VALUES
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune.validation import integer, is_true, s3_location
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
 
 
 def hints(
@@ -70,7 +69,7 @@ def require_payload(tuning_input: Mapping[str, Any], account: Account) -> str:
     try:
         found = account.session.client("s3").head_object(Bucket=bucket, Key=key)
     except botocore.exceptions.ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+        if errors.http_status(error) == 404:
             raise UserError(f"payloadS3: there is no object s3://{bucket}/{key}") from error
         return ""
     named = str(found.get("SSEKMSKeyId") or "")

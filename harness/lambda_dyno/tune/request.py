@@ -1,4 +1,4 @@
-"""From the command line of `dyno tune` to what is to be done: an `Order`."""
+"""From the command line of `dyno tune` to what is to be done: an `TuneRequest`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lambda_dyno.aws.lambda_function import FunctionName
 from lambda_dyno.core import reading
 from lambda_dyno.core.config import SETTINGS_FILE, Env, Settings, load_env, with_overrides
 from lambda_dyno.core.errors import UserError, brief
-from lambda_dyno.tune import tuner_input as tuning_input
-from lambda_dyno.tune import validation as tuning_checks
+from lambda_dyno.tune import tuner_input, validation
+from lambda_dyno.tuner_contract.values import decode
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CommandLine:
     """What the command line of `dyno tune` says.
 
     Attributes:
-        flags: Values by the names in `tune.tuner_input.KEYS`; what was not given is not in it.
+        flags: Values by the names in `tune.tuner_input.FLAGGED`; what was not given is not in it.
         function: Name or ARN of the function; None: `input_file` names it, or nobody does.
         tuner: ARN of a power tuner's state machine that is there; None: deploy one.
         input_file: File of the state machine's input; "-" is standard input.
@@ -43,7 +43,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TuneRequest:
     """What to tune, and how.
 
     Attributes:
@@ -59,50 +59,50 @@ class Order:
     tuner_arn: str = ""
 
 
-def make(root: Path, call: Call) -> Order:
+def make(root: Path, line: CommandLine) -> TuneRequest:
     """Return what to do, with everything checked that can be without asking AWS.
 
     Args:
         root: Folder that holds `envs/`.
-        call: The command line, with a function or an input file.
+        line: The command line, with a function or an input file.
 
     Raises:
         UserError: Something in it is not allowed, or a file cannot be read.
     """
-    settings, payload = _settings(root, call)
-    name = call.function
+    settings, payload = _settings(root, line)
+    name = line.function
     where = "command line"
-    if call.input_file is None:
-        request, settings = tuning_input.from_flags(settings, call.flags, payload)
+    if line.input_file is None:
+        request, settings = tuner_input.from_flags(settings, line.flags, payload)
     else:
-        where = f"--input {call.input_file}"
-        content = read_json(call.input_file, "--input")
-        request = tuning_input.from_file(content, call.flags, where)
+        where = f"--input {line.input_file}"
+        content = read_json(line.input_file, "--input")
+        request = tuner_input.from_file(content, line.flags, where)
         name = name or request.get("lambdaARN")
         if not isinstance(name, str) or not name:
             raise UserError(
                 f"{where}: lambdaARN: missing; name the function there or by --function"
             )
     assert name is not None
-    tuning_checks.require_allowed(request, where)
-    return Order(
+    validation.require_allowed(request, where)
+    return TuneRequest(
         function=lambda_function.parse_name(name),
         tuning_input=request,
         settings=settings,
-        tuner_arn=call.tuner or "",
+        tuner_arn=line.tuner or "",
     )
 
 
-def _settings(root: Path, call: Call) -> tuple[Settings, Any]:
+def _settings(root: Path, line: CommandLine) -> tuple[Settings, Any]:
     """Return the environment's settings and payload, or the defaults."""
     overrides = {
-        "environment.region": call.region,
-        "tuning.timeout_minutes": call.timeout_minutes,
+        "environment.region": line.region,
+        "tuning.timeout_minutes": line.timeout_minutes,
     }
-    if call.env is None:
+    if line.env is None:
         return with_overrides(Settings(), overrides), {}
-    env = load_env(root, call.env, overrides)
-    replaced = call.input_file is not None or {"payload", "payload_s3"} & call.flags.keys()
+    env = load_env(root, line.env, overrides)
+    replaced = line.input_file is not None or {"payload", "payload_s3"} & line.flags.keys()
     return env.settings, None if replaced else env.tuning_payload()
 
 
@@ -111,7 +111,7 @@ def require_own_payload(env: Env, flags: Mapping[str, Any]) -> None:
 
     Args:
         env: The environment.
-        flags: What the command line says, by the names in `tune.tuner_input.KEYS`.
+        flags: What the command line says, by the names in `tune.tuner_input.FLAGGED`.
 
     Raises:
         UserError: Nobody has.
@@ -137,7 +137,7 @@ def read_json(path: str, flag: str) -> Any:
     if path != "-":
         return reading.read_json(Path(path), where=where)
     try:
-        text = reading.decode(sys.stdin.buffer.read(reading.MOST_BYTES))
+        text = decode(sys.stdin.buffer.read(reading.MOST_BYTES))
     except (OSError, ValueError) as error:
         raise UserError(f"{where}: cannot be read: {error}") from error
     return reading.parse_json(text, where)

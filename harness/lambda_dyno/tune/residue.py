@@ -8,14 +8,59 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.runs import run_folder
-from lambda_dyno.tune import executions, function_lock
-from lambda_dyno.tune.tuner import LOCK_ALIAS
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock, is_measured_by
 
 Say = Callable[[str], None]
+
+
+def left_on(
+    session: Any, function: Function, machine: str, memory_mb: int | None
+) -> list[Leftover]:
+    """Return what the executions of a state machine left on a function: nothing, as a rule.
+
+    Args:
+        session: A boto3 session.
+        function: The function.
+        machine: The state machine's name, which all marks of its executions carry.
+        memory_mb: What the function had before; None: that was not changed.
+    """
+    client = session.client("lambda", region_name=function.region)
+    remove = f"aws lambda delete-{{what}} --region {function.region} --function-name"
+    left = []
+    try:
+        for page in client.get_paginator("list_aliases").paginate(FunctionName=function.name):
+            left += [
+                Leftover(
+                    "lambda alias",
+                    f"{function.name}:{alias['Name']}",
+                    f"{remove.format(what='alias')} {function.name} --name {alias['Name']}",
+                )
+                for alias in page["Aliases"]
+                if alias["Name"] == LOCK_ALIAS and f":{machine}:" in alias["Description"]
+            ]
+        versions = client.get_paginator("list_versions_by_function")
+        for page in versions.paginate(FunctionName=function.name):
+            left += [
+                Leftover(
+                    "lambda version",
+                    f"{function.name}:{version['Version']}",
+                    f"{remove.format(what='function')} {function.name}:{version['Version']}",
+                )
+                for version in page["Versions"]
+                if is_measured_by(version.get("Description", ""), machine)
+            ]
+        if left and memory_mb is not None:
+            left += _memory(client, function, memory_mb)
+    except client.exceptions.ResourceNotFoundException:
+        return []  # somebody deleted the function meanwhile
+    except botocore.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        return [Leftover("unknown", function.name, f"cannot be looked at: {code}")]
+    return left
 
 
 def clear(session: Any, function_arn: str, machine: str, say: Say) -> list[Leftover]:
@@ -31,7 +76,7 @@ def clear(session: Any, function_arn: str, machine: str, say: Say) -> list[Lefto
         say: Told what was removed.
     """
     function = _function(function_arn)
-    left = executions.left_on(session, function, machine, None)
+    left = left_on(session, function, machine, None)
     if not left:
         return []
     client = session.client("lambda", region_name=function.region)
@@ -44,7 +89,7 @@ def clear(session: Any, function_arn: str, machine: str, say: Say) -> list[Lefto
             elif mark.kind == "lambda alias":
                 client.delete_alias(FunctionName=name, Name=qualifier)
             say(f"removed what a tuning left: {mark.kind} {mark.name}")
-    return executions.left_on(session, function, machine, None)
+    return left_on(session, function, machine, None)
 
 
 def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]:
@@ -62,7 +107,7 @@ def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]
     left = []
     for arn, lock in _locked(session, discreet=True):
         if is_gone(lock.machine):
-            left += executions.left_on(session, _function(arn), lock.machine, lock.memory_mb)
+            left += left_on(session, _function(arn), lock.machine, lock.memory_mb)
     return left
 
 
@@ -76,7 +121,7 @@ def functions_of(session: Any, machine: str) -> list[str]:
     return [arn for arn, lock in _locked(session) if lock.machine == machine]
 
 
-def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, function_lock.Lock]]:
+def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, Lock]]:
     """Yield the functions of the account that a tuner has locked, with the lock.
 
     Args:
@@ -92,17 +137,27 @@ def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, func
             try:
                 alias = client.get_alias(FunctionName=row["FunctionName"], Name=LOCK_ALIAS)
             except botocore.exceptions.ClientError as error:
-                code = error.response["Error"]["Code"]
-                denied = denied or (discreet and code.startswith("AccessDenied"))
+                denied = denied or (discreet and errors.is_denied(error))
                 continue
-            lock = function_lock.parse(alias.get("Description", ""))
+            lock = Lock.parse(alias.get("Description", ""))
             if lock is not None:
                 yield row["FunctionArn"], lock
 
 
+def _memory(client: Any, function: Function, memory_mb: int) -> list[Leftover]:
+    now = client.get_function_configuration(FunctionName=function.name)["MemorySize"]
+    if now == memory_mb:
+        return []
+    command = (
+        f"aws lambda update-function-configuration --region {function.region} "
+        f"--function-name {function.name} --memory-size {memory_mb}"
+    )
+    return [Leftover("memory size", f"{now} MB of {function.name}", command)]
+
+
 def _restore_memory(client: Any, function: Function, say: Say) -> None:
     alias = client.get_alias(FunctionName=function.name, Name=LOCK_ALIAS)
-    lock = function_lock.parse(alias.get("Description", ""))
+    lock = Lock.parse(alias.get("Description", ""))
     if lock is None or lock.memory_mb is None:
         return
     now = client.get_function_configuration(FunctionName=function.name)["MemorySize"]

@@ -7,59 +7,12 @@ from typing import Any
 
 from lambda_dyno.core.config import Settings, TuningSettings, with_overrides
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune.validation import is_true
+from lambda_dyno.tuner_contract.keys import KEYS
+from lambda_dyno.tuner_contract.values import is_true
 
-# Keys of [tuning] in dyno.toml, and what the state machine calls them.
-SETTINGS_KEYS = {
-    "power_values": "powerValues",
-    "num": "num",
-    "strategy": "strategy",
-    "balanced_weight": "balancedWeight",
-    "parallel_invocation": "parallelInvocation",
-    "sequential": "sequential",
-    "sleep_between_runs_ms": "sleepBetweenRunsMs",
-    "discard_top_bottom": "discardTopBottom",
-    "only_cold_starts": "onlyColdStarts",
-    "payload": "payload",
-    "payload_s3": "payloadS3",
-    "pre_processor_arn": "preProcessorARN",
-    "post_processor_arn": "postProcessorARN",
-    "disable_payload_logs": "disablePayloadLogs",
-    "include_output_results": "includeOutputResults",
-    "allowed_exceptions": "allowedExceptions",
-    "allow_failures": "allowFailures",
-    "on_conflict": "onConflict",
-}
-
-# Flags without a key in dyno.toml: a run of a whole environment has no use for them. The memory
-# size of its function is Terraform's, and a dry run has nothing to recommend.
-FLAGS_ONLY = {
-    "dry_run": "dryRun",
-    "auto_optimize": "autoOptimize",
-    "auto_optimize_alias": "autoOptimizeAlias",
-}
-
-KEYS = SETTINGS_KEYS | FLAGS_ONLY
+# What flags say, by the names of their fields.
+FLAGGED = {key.field: key for key in KEYS if key.flag}
 _PAYLOADS = frozenset({"payload", "payload_s3"})
-
-# What the state machine takes for a key that is left out. Saying it again would only make the
-# input longer, and warn of keys that have no effect together.
-_DEFAULTS: dict[str, Any] = {
-    "balancedWeight": 0.5,
-    "parallelInvocation": False,
-    "sequential": False,
-    "sleepBetweenRunsMs": 0,
-    "discardTopBottom": 0.2,
-    "onlyColdStarts": False,
-    "payloadS3": "",
-    "preProcessorARN": "",
-    "postProcessorARN": "",
-    "disablePayloadLogs": False,
-    "includeOutputResults": False,
-    "allowedExceptions": [],
-    "allowFailures": True,
-    "onConflict": "fail",
-}
 
 
 def from_settings(settings: TuningSettings, function_arn: str, payload: Any) -> dict[str, Any]:
@@ -71,10 +24,14 @@ def from_settings(settings: TuningSettings, function_arn: str, payload: Any) -> 
         payload: The event; not used if the settings name one in S3.
     """
     tuning_input: dict[str, Any] = {"lambdaARN": function_arn}
-    for name, key in SETTINGS_KEYS.items():
-        value = getattr(settings, name)
-        if name != "payload" and (key not in _DEFAULTS or value != _DEFAULTS[key]):
-            tuning_input[key] = value
+    for key in KEYS:
+        if not key.setting or key.field == "payload":
+            continue
+        value = getattr(settings, key.field)
+        # To say a default again would only make the input longer, and warn of keys that have no
+        # effect together.
+        if key.setting_default is not None or value != key.initial:
+            tuning_input[key.name] = value
     return tuning_input if settings.payload_s3 else tuning_input | {"payload": payload}
 
 
@@ -85,7 +42,7 @@ def from_flags(
 
     Args:
         settings: Of an environment, or the defaults.
-        flags: What the command line gives, by the names in `KEYS`.
+        flags: What the command line gives, by the names in `FLAGGED`.
         payload: The environment's event; a flag `payload` or `payload_s3` takes its place.
 
     Raises:
@@ -94,13 +51,15 @@ def from_flags(
     overrides = {
         f"tuning.{name}": value
         for name, value in flags.items()
-        if name in SETTINGS_KEYS and name != "payload"
+        if FLAGGED[name].setting and name != "payload"
     }
     if "payload" in flags:
         overrides["tuning.payload_s3"] = ""  # an event may be null, which is no override
     changed = with_overrides(settings, overrides)
     tuning_input = from_settings(changed.tuning, "", flags.get("payload", payload))
-    tuning_input |= {key: flags[name] for name, key in FLAGS_ONLY.items() if name in flags}
+    tuning_input |= {
+        FLAGGED[name].name: value for name, value in flags.items() if not FLAGGED[name].setting
+    }
     return tuning_input, changed
 
 
@@ -121,9 +80,8 @@ def from_file(content: Any, flags: Mapping[str, Any], where: str) -> dict[str, A
             '{"lambdaARN": "arn:aws:lambda:...", "num": 50, "payload": {}}'
         )
     from_flags_alone, _ = from_flags(Settings(), flags, None)
-    replaced = {KEYS[name] for name in flags}
-    if _PAYLOADS & flags.keys():
-        replaced |= {KEYS[name] for name in _PAYLOADS}
+    names = {*flags, *(_PAYLOADS if _PAYLOADS & flags.keys() else ())}
+    replaced = {FLAGGED[name].name for name in names}
     # a flag that says what is the default anyway is in no input: then the file's key goes, too
     return {key: value for key, value in content.items() if key not in replaced} | {
         key: value
@@ -137,7 +95,7 @@ def as_settings(tuning_input: Mapping[str, Any]) -> dict[str, Any]:
 
     With `disablePayloadLogs` the payload is left out: evidence is a log.
     """
-    names = {"lambdaARN": "function_arn"} | {key: name for name, key in KEYS.items()}
+    names = {"lambdaARN": "function_arn"} | {key.name: key.field for key in FLAGGED.values()}
     content = {names.get(key, key): value for key, value in tuning_input.items()}
     if is_true(tuning_input.get("disablePayloadLogs")):
         content.pop("payload", None)

@@ -1,7 +1,7 @@
 """Kinds of functions that cannot be tuned, or whose figures lack something: by configuration.
 
-The power tuner looks by the same rules (power_tuner/kinds.py), since an execution may be started
-without this command; a contract test holds both together.
+The command line looks before it deploys a tuner, and the power tuner looks again, since an
+execution may be started without the command line.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lambda_dyno.tuner_contract.values import USABLE_STATES
+
 Configuration = Mapping[str, Any]  # as GetFunctionConfiguration answers
 
-# An Inactive function is woken up by being updated or invoked; a Pending one becomes active.
-USABLE_STATES = frozenset({"Active", "Inactive", "Pending"})
 _PACKAGE_TYPES = ("Zip", "Image")
 STREAMS = (
     "its responses are streamed, and the tuner does not stream: a duration ends with the last byte "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.prices import Prices, checked_on, lookup
 from power_tuner import visualization
-from power_tuner.prices import Prices, checked_on, lookup
-from power_tuner.request import TuningInput
 from power_tuner.state import PowerState, TuningState
 from power_tuner.stats import Summary, exact_trimmed_mean, summarise
 from power_tuner.strategies import Candidate, best

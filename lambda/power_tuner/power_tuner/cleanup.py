@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock, is_measured, tuned
 from power_tuner.errors import (
     AwsCallFailed,
     CleanUpFailed,
@@ -18,7 +19,6 @@ from power_tuner.errors import (
 )
 from power_tuner.function import Function, error_code
 from power_tuner.lock import FunctionLock
-from power_tuner.marks import LOCK_ALIAS, Lock, is_measured, tuned
 
 
 class CleanUp:

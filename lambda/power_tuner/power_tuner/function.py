@@ -15,6 +15,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.values import USABLE_STATES
 from power_tuner.errors import (
     AwsCallFailed,
     FunctionChanged,
@@ -23,8 +25,6 @@ from power_tuner.errors import (
     PowerRefused,
     StillWaiting,
 )
-from power_tuner.kinds import USABLE_STATES
-from power_tuner.request import FunctionArn
 
 _FIRST_PAUSE_S = 0.15
 _LONGEST_PAUSE_S = 3.0

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from power_tuner import reports
+from lambda_dyno.tuner_contract import reports
+from lambda_dyno.tuner_contract.reports import Report
 from power_tuner.errors import FunctionGone
 from power_tuner.function import Deadline, error_code
-from power_tuner.reports import Report
 
 # Lambda did not run the function: asking again measures nothing twice.
 _RETRIED = frozenset(

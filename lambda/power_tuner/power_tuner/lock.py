@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock
 from power_tuner.errors import ExecutionEnded, FunctionChanged
 from power_tuner.function import Alias, Function
-from power_tuner.marks import LOCK_ALIAS, Lock
 
 
 class FunctionLock:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
 
+from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.values import NUM_MIN
 from power_tuner.errors import InvocationFailed, NothingMeasured
 from power_tuner.function import Deadline
 from power_tuner.invoker import NO_REPORT, GaveUpError, Invoker, Outcome
 from power_tuner.lanes import run_lanes
 from power_tuner.payloads import PayloadPlan
-from power_tuner.request import NUM_MIN, TuningInput
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lambda_dyno.tuner_contract.marks import tuned_mark
 from power_tuner.errors import MAYBE_ENDED, ChangedMeanwhile
 from power_tuner.function import Function
 from power_tuner.lock import FunctionLock
-from power_tuner.marks import tuned_mark
 from power_tuner.publishing import Publisher
 
 

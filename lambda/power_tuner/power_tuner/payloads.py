@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from lambda_dyno.tuner_contract.values import is_weight, truthy, weights_of
 from power_tuner.errors import InvalidInput
 
 _MOST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
@@ -45,24 +46,13 @@ def plan(num: int, payload: Any) -> PayloadPlan:
     Raises:
         InvalidInput: A weighted list does not fit into `num` invocations.
     """
-    if not is_weighted(payload):
+    weights = weights_of(payload)
+    if not weights:
         return PayloadPlan(bodies=(_body(payload, 0),), ends=(num,))
-    shares = _shares(num, [item["weight"] for item in payload])
+    shares = _shares(num, weights)
     return PayloadPlan(
         bodies=tuple(_body(item["payload"], index) for index, item in enumerate(payload)),
         ends=tuple(accumulate(shares)),
-    )
-
-
-def is_weighted(payload: Any) -> bool:
-    """Return whether a payload is a list of payloads with weights."""
-    return (
-        isinstance(payload, list)
-        and bool(payload)
-        and all(
-            isinstance(item, dict) and _truthy(item.get("weight")) and _truthy(item.get("payload"))
-            for item in payload
-        )
     )
 
 
@@ -122,7 +112,7 @@ class _Outline:
     @classmethod
     def of(cls, pairs: list[tuple[str, Any]]) -> _Outline:
         parts = dict(pairs)
-        return cls(_truthy(parts.get("weight")) and _truthy(parts.get("payload")))
+        return cls(truthy(parts.get("weight")) and truthy(parts.get("payload")))
 
 
 def _outline(text: str) -> Any:
@@ -150,10 +140,7 @@ def _shares(num: int, weights: list[Any]) -> list[int]:
             f'payload: You have {len(weights)} payloads and only "num"={num}. '
             'Please increase "num".'
         )
-    if any(
-        isinstance(w, bool) or not isinstance(w, int | float) or not math.isfinite(w)
-        for w in weights
-    ):
+    if not all(is_weight(weight) for weight in weights):
         raise InvalidInput("payload: every weight must be a number")
     total = sum(weights)
     if total <= 0:
@@ -166,11 +153,6 @@ def _shares(num: int, weights: list[Any]) -> list[int]:
         )
     shares[-1] = num - sum(shares[:-1])
     return shares
-
-
-def _truthy(value: Any) -> bool:
-    """JavaScript's idea of it: empty lists and objects count, NaN cannot come from JSON."""
-    return isinstance(value, list | dict) or bool(value)
 
 
 def _refuse(constant: str) -> None:

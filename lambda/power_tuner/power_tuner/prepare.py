@@ -12,7 +12,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from power_tuner import kinds
+from lambda_dyno.tuner_contract import kinds
+from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.marks import Lock, is_measured, measured_mark
 from power_tuner.errors import (
     MAYBE_ENDED,
     AwsCallFailed,
@@ -24,9 +26,7 @@ from power_tuner.errors import (
 )
 from power_tuner.function import Deadline, Function, check_unchanged, error_code, is_denied
 from power_tuner.lock import FunctionLock
-from power_tuner.marks import Lock, is_measured, measured_mark
 from power_tuner.publishing import Configuration, Publisher
-from power_tuner.request import TuningInput
 from power_tuner.state import PowerState, TuningState
 
 _BUSY_PAUSE_S = 2.0

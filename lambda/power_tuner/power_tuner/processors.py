@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.keys import TuningInput
 from power_tuner.errors import FunctionGone, ProcessorFailed
 from power_tuner.function import is_denied
 from power_tuner.invoker import Invoker, Outcome
 from power_tuner.payloads import is_json
-from power_tuner.request import FunctionArn, TuningInput
 
 _SHOWN_CHARS = 300
 
@@ -89,4 +90,4 @@ def _as_json(output: bytes) -> bytes:
 
 def region_of(arn: str) -> str:
     """Return the region of a function's ARN."""
-    return FunctionArn.parse(arn, "processor").region
+    return FunctionArn.parse(arn).region

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from lambda_dyno.tuner_contract.marks import measured_mark
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MIN
 from power_tuner.errors import FunctionChanged
 from power_tuner.function import Function, Version, check_unchanged
 from power_tuner.lock import FunctionLock
-from power_tuner.marks import measured_mark
-from power_tuner.request import POWER_MIN_MB
 
 Configuration = Mapping[str, Any]
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Publisher:
         if version.description != mark:
             memory_mb = config["MemorySize"]
             # a smaller one, since a larger one may be more than the account is allowed
-            spacer = memory_mb - 1 if memory_mb > POWER_MIN_MB else memory_mb + 1
+            spacer = memory_mb - 1 if memory_mb > MEMORY_MB_MIN else memory_mb + 1
             config = self.set_memory(config, spacer)
             config, _ = self._publish(config, measured_mark(self._execution_arn, spacer, 0))
             config = self.set_memory(config, memory_mb)

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.values import decode, s3_location
 from power_tuner.aws import client
 from power_tuner.errors import PayloadNotRead
 from power_tuner.function import concerns_kms
 from power_tuner.payloads import PayloadPlan, from_text, plan
-from power_tuner.request import TuningInput
 
 _FORBIDDEN = 403
 _ABSENT = 404
-# Windows writes them. The mark of UTF-32 begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _MOST_BYTES = 8_000_000  # has to fit into the tuner's own memory
 
 
@@ -59,28 +51,21 @@ def fetch(s3: Any, uri: str) -> str:
                 f"payloadS3: s3://{bucket}/{key} has {size} bytes; Lambda takes payloads of 6 MB, "
                 f"and an object may have {_MOST_BYTES} with all spaces and weights"
             )
-        return _decoded(found["Body"].read())
+        return decode(found["Body"].read())
     except ClientError as error:
         raise PayloadNotRead(_reason(error, f"s3://{bucket}/{key}")) from error
     except (BotoCoreError, UnicodeError) as error:
         raise PayloadNotRead(f"payloadS3: s3://{bucket}/{key} cannot be read: {error}") from error
 
 
-def _decoded(body: bytes) -> str:
-    """Return a text without its byte order mark; without one it is UTF-8."""
-    encoding = next((name for mark, name in _MARKS if body.startswith(mark)), "utf-8-sig")
-    return body.decode(encoding)
-
-
 def parse_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key."""
-    parts = urlsplit(uri, allow_fragments=False)
-    key = unquote(f"{parts.path}?{parts.query}" if parts.query else parts.path).removeprefix("/")
-    if parts.scheme != "s3" or not parts.netloc or not key:
+    location = s3_location(uri)
+    if location is None:
         raise PayloadNotRead(
             f"payloadS3: Invalid S3 path {uri!r}, not a string in the format s3://BUCKET/KEY"
         )
-    return parts.netloc, key
+    return location
 
 
 def _reason(error: ClientError, where: str) -> str:

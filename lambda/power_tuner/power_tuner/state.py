@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambda_dyno.tuner_contract.values import LIMIT_BYTES, size_bytes
 from power_tuner import samples
 from power_tuner.samples import Sample
 
-# Step Functions allows 256 KiB for a state's input and output; the execution's own input is
-# handed to every state beside this, and the request around both takes a little.
-_LIMIT_BYTES = 262_144 - 4_096
-# What a power value takes when its durations have lost their digits and its words are cut.
-_LEAST_BYTES_PER_POWER = 1_200
 _SHORT_CHARS = 60
 
 
@@ -135,11 +130,11 @@ class TuningState:
         each keep all of them. The output loses the list of durations, then the ends of messages.
 
         Args:
-            input_bytes: Size of the execution's input, see `size`.
+            input_bytes: Size of the execution's input, see `size_bytes`.
         """
-        room = _LIMIT_BYTES - input_bytes
+        room = LIMIT_BYTES - input_bytes
         for raw in self._forms():
-            if size(raw) <= room:
+            if size_bytes(raw) <= room:
                 break
         return raw
 
@@ -191,16 +186,6 @@ class TuningState:
             timed_out=raw["timedOut"],
             output=raw["output"],
         )
-
-
-def size(value: Any) -> int:
-    """Return how many bytes a value takes between two states."""
-    return len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
-
-
-def fits(input_bytes: int, powers: int) -> bool:
-    """Return whether an execution's input leaves room for what is measured."""
-    return input_bytes + powers * _LEAST_BYTES_PER_POWER <= _LIMIT_BYTES
 
 
 def _shortened(output: dict[str, Any], words: int | None) -> dict[str, Any]:

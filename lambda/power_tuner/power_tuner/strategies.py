@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from power_tuner.request import Strategy
+from lambda_dyno.tuner_contract.keys import Strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from lambda_dyno.aws.lambda_function import FunctionName, parse_name
-from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tune.preflight import longest_measuring_s
-from lambda_dyno.tune.price_list import tuner_architecture, unlisted
-from power_tuner.prices import lookup
+from lambda_dyno.tuner_contract.prices import lookup, tuner_architecture, unlisted
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
 
@@ -86,7 +84,7 @@ def test_how_long_measuring_may_take(keys: dict[str, Any], seconds: float) -> No
 )
 def test_the_tuner_is_deployed_where_there_is_no_arm64(region: str, architecture: str) -> None:
     """The price list says where arm64 is published."""
-    assert tuner_architecture(assets.root(), region) == architecture
+    assert tuner_architecture(region) == architecture
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,7 @@ def test_the_tuner_is_deployed_where_there_is_no_arm64(region: str, architecture
 )
 def test_a_price_that_the_list_does_not_have_is_told_first(region: str, words: str) -> None:
     """As the tuner's own output tells it; a currency of its own is named."""
-    said = unlisted(assets.root(), region)
+    said = unlisted(region)
     assert re.search(words, said) if words else said == ""
     assumed = lookup(region, "x86_64").assumed
     assert bool(assumed) is bool(words)

@@ -225,7 +225,7 @@ def test_a_node_that_does_not_work(
     monkeypatch.setattr(newman, "NODE_ANSWER_S", 0.3)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(UserError) as caught:
-        newman.check_node()
+        newman.check()
     assert str(node) in str(caught.value)
     assert said in str(caught.value)
     assert "[" not in str(caught.value)

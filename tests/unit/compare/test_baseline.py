@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,9 @@ import pytest
 from lambda_dyno.compare import baseline
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import UserError
+from tests.support.git_commands import commit_all, git
 
 RUN_ID = "251120-0915-k3f9"
-
-
-def git(project: Path, *arguments: str) -> str:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    command = ["git", *who, *arguments]
-    return subprocess.run(
-        command, cwd=project, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 def write(project: Path, name: str, text: str) -> None:
@@ -37,9 +29,7 @@ def project(tmp_path: Path) -> Path:
     write(project, "envs/local/main.tf", 'variable "name_prefix" {}\n')
     write(project, "modules/hello/main.tf", "# before\n")
     write(project, "lambda/hello/app.py", "BEFORE = True\n")
-    git(project, "init", "--quiet", "--initial-branch", "main")
-    git(project, "add", ".")
-    git(project, "commit", "--quiet", "--message", "One")
+    commit_all(project)
     write(project, "lambda/hello/app.py", "BEFORE = False\n")
     return project
 

@@ -8,7 +8,7 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings, Settings, parse_settings, with_overrides
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.load.schedule import ClosedPlan, OpenPlan, in_words, plan_of
+from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule, describe, schedule_of
 
 
 def load(**keys: Any) -> LoadSettings:
@@ -20,10 +20,10 @@ UP_AND_DOWN = [{"level": 4, "duration_s": 2.0}, {"level": 0, "duration_s": 3.0}]
 
 
 def test_the_forerunners_preset_is_ten_users_for_two_minutes() -> None:
-    """What the preset says is what the plan does; a key beside it comes first."""
-    plan = plan_of(load(preset="forerunners"))
-    assert isinstance(plan, ClosedPlan)
-    assert (plan.users, plan.duration_s) == (10, 120.0)
+    """What the preset says is what the schedule does; a key beside it comes first."""
+    schedule = schedule_of(load(preset="forerunners"))
+    assert isinstance(schedule, ClosedSchedule)
+    assert (schedule.users, schedule.duration_s) == (10, 120.0)
     assert load(preset="forerunners", virtual_users=3).virtual_users == 3
 
 
@@ -34,11 +34,11 @@ def test_a_preset_replaces_the_whole_load_of_a_file() -> None:
 
 
 def test_stages_say_how_many_users_and_how_long() -> None:
-    """Peak and sum, in the settings as in the plan."""
+    """Peak and sum, in the settings as in the schedule."""
     settings = load(stages=UP_AND_DOWN)
     assert (settings.virtual_users, settings.duration_s) == (4, 5.0)
-    plan = plan_of(settings)
-    assert (plan.users, plan.duration_s) == (4, 5.0)
+    schedule = schedule_of(settings)
+    assert (schedule.users, schedule.duration_s) == (4, 5.0)
 
 
 def test_stages_of_a_marker_replace_the_duration_of_the_file() -> None:
@@ -50,18 +50,18 @@ def test_stages_of_a_marker_replace_the_duration_of_the_file() -> None:
 
 def test_an_open_loop_has_arrivals_and_a_cap_on_what_is_under_way() -> None:
     """Five seconds at 2 per second, after a ramp of 2 s: 2 + 6 iterations."""
-    plan = plan_of(
+    schedule = schedule_of(
         load(loop="open", arrivals_per_s=2.0, ramp_up_s=2.0, duration_s=5.0, virtual_users=7)
     )
-    assert isinstance(plan, OpenPlan)
-    assert (len(plan.arrivals_s), plan.users, plan.duration_s) == (8, 7, 5.0)
+    assert isinstance(schedule, OpenSchedule)
+    assert (len(schedule.arrivals_s), schedule.users, schedule.duration_s) == (8, 7, 5.0)
 
 
 def test_random_arrivals_are_the_same_every_time() -> None:
     """Two versions that are compared get the same load."""
     random = {"loop": "open", "arrivals_per_s": 5.0, "duration_s": 20.0, "spacing": "poisson"}
-    assert plan_of(load(**random)) == plan_of(load(**random))
-    assert plan_of(load(**random)) != plan_of(load(**{**random, "spacing": "even"}))
+    assert schedule_of(load(**random)) == schedule_of(load(**random))
+    assert schedule_of(load(**random)) != schedule_of(load(**{**random, "spacing": "even"}))
 
 
 def test_back_to_a_closed_loop_forgets_the_arrivals() -> None:
@@ -126,4 +126,4 @@ def test_what_does_not_fit_together_is_refused(keys: dict[str, Any], message: st
 )
 def test_a_load_in_words(settings: dict[str, Any], words: str) -> None:
     """The header, the report and the run say the same."""
-    assert in_words(load(**settings)) == words
+    assert describe(load(**settings)) == words

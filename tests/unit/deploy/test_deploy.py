@@ -17,6 +17,7 @@ from lambda_dyno.core.results import Check, Verdict
 from lambda_dyno.deploy import deploy
 from lambda_dyno.deploy.deploy import CheckError, Deployment, Version
 from lambda_dyno.tune import function_lock
+from lambda_dyno.tuner_contract.marks import Lock
 from tests.support import report_samples as samples
 
 ONE, TWO = Version("1", 512), Version("2", 1024)
@@ -78,7 +79,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_function_that_is_being_tuned_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory size and its newest version are the tuner's."""
-    lock = function_lock.Lock("arn:aws:states:eu-west-1:1:execution:dyno-dev-tuner:x", 512)
+    lock = Lock("arn:aws:states:eu-west-1:1:execution:dyno-dev-tuner:x", 512)
     monkeypatch.setattr(function_lock, "find", lambda *_: lock)
     deployment = line("canary", ONE, TWO)
     with pytest.raises(UserError, match="dyno-dev-crud-api is being tuned"):

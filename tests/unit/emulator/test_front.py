@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from lambda_emulator.asgi import Message, Receive, Send
 
+from lambda_emulator.asgi import Message, Receive, Send
 from lambda_emulator.front import patient
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.forge import github
 from lambda_dyno.forge.comments import ForgeError, upsert
 from lambda_dyno.forge.github import GitHubComments, GitHubPulls
-from lambda_dyno.forge.retry import Patience
+from lambda_dyno.forge.github_api import GitHubApi
+from lambda_dyno.forge.retry import RetryBudget
 from tests.support import github_server
 from tests.support.github_server import PULL, REPOSITORY, TOKEN, Fault, GitHub
 
@@ -20,11 +21,11 @@ BODY = f"{MARKER}\nAll is well."
 
 
 class Waits:
-    """Patience that notes how long it would sleep."""
+    """A budget that notes how long it would sleep."""
 
     def __init__(self, **limits: float) -> None:
         self.slept: list[float] = []
-        self.patience = Patience(
+        self.budget = RetryBudget(
             attempts=int(limits.get("attempts", 5)),
             max_wait_s=limits.get("max_wait_s", 120.0),
             sleep=self.slept.append,
@@ -49,7 +50,7 @@ def waits() -> Waits:
 @pytest.fixture
 def comments(server: GitHub, waits: Waits) -> GitHubComments:
     """The comments of the pull request."""
-    return GitHubComments(github.client(server.url, TOKEN, waits.patience), REPOSITORY, PULL)
+    return GitHubComments(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY, PULL)
 
 
 def test_the_first_comment_is_created(server: GitHub, comments: GitHubComments) -> None:
@@ -151,7 +152,7 @@ def test_a_fault_that_stays_ends_within_the_limits(
 def test_all_waits_together_have_a_limit(server: GitHub) -> None:
     """However many requests need another attempt."""
     waits = Waits(max_wait_s=2.5)
-    place = GitHubComments(github.client(server.url, TOKEN, waits.patience), REPOSITORY, PULL)
+    place = GitHubComments(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY, PULL)
     server.faults.append(Fault(500, times=1000))
     with pytest.raises(ForgeError, match="after 2 attempts"):
         upsert(place, BODY, MARKER)
@@ -173,9 +174,7 @@ def test_a_lost_answer_makes_no_second_comment(
 
 def test_a_refused_connection_is_tried_again_and_then_told(waits: Waits) -> None:
     """Nothing listens there."""
-    place = GitHubComments(
-        github.client("http://127.0.0.1:9", TOKEN, waits.patience), REPOSITORY, PULL
-    )
+    place = GitHubComments(GitHubApi("http://127.0.0.1:9", TOKEN, waits.budget), REPOSITORY, PULL)
     with pytest.raises(ForgeError, match="after 5 attempts: the connection is refused"):
         upsert(place, BODY, MARKER)
     assert len(waits.slept) == 4
@@ -212,7 +211,7 @@ def test_a_reset_time_is_waited_for_by_the_servers_clock(
     assert 18 <= waits.slept[0] <= 22
 
 
-def test_a_rate_limit_beyond_all_patience_is_given_up_at_once(
+def test_a_rate_limit_beyond_the_budget_is_given_up_at_once(
     server: GitHub, comments: GitHubComments, waits: Waits
 ) -> None:
     """An hour of waiting would cost more than the comment is worth."""
@@ -229,7 +228,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(
     server: GitHub, waits: Waits
 ) -> None:
     """Each request has a deadline of its own."""
-    api = github.client(server.url, TOKEN, waits.patience)
+    api = GitHubApi(server.url, TOKEN, waits.budget)
     api.read_timeout_s = 0.05
     server.faults.append(Fault(delay_s=0.2, times=2))
     assert upsert(GitHubComments(api, REPOSITORY, PULL), BODY, MARKER).action == "created"
@@ -255,7 +254,7 @@ def test_a_token_without_the_permission_is_told_which(
 
 def test_a_forks_token_is_told_apart(server: GitHub, waits: Waits) -> None:
     """No permission in the workflow would help there."""
-    api = github.client(server.url, TOKEN, waits.patience)
+    api = GitHubApi(server.url, TOKEN, waits.budget)
     place = GitHubComments(api, REPOSITORY, PULL, from_fork=True)
     server.faults.append(
         Fault(403, message="Resource not accessible by integration", method="POST")
@@ -266,11 +265,11 @@ def test_a_forks_token_is_told_apart(server: GitHub, waits: Waits) -> None:
 
 def test_a_wrong_token_and_a_wrong_repository_are_one_line(server: GitHub, waits: Waits) -> None:
     """401 and 404 are final."""
-    wrong = GitHubComments(github.client(server.url, "ghs_wrong", waits.patience), REPOSITORY, PULL)
+    wrong = GitHubComments(GitHubApi(server.url, "ghs_wrong", waits.budget), REPOSITORY, PULL)
     with pytest.raises(ForgeError, match=r"GITHUB_TOKEN is refused \(401\)") as caught:
         upsert(wrong, BODY, MARKER)
     assert "ghs_wrong" not in str(caught.value)
-    other = GitHubComments(github.client(server.url, TOKEN, waits.patience), "acme/other", PULL)
+    other = GitHubComments(GitHubApi(server.url, TOKEN, waits.budget), "acme/other", PULL)
     with pytest.raises(ForgeError, match=r"it is not there, or GITHUB_TOKEN lacks"):
         upsert(other, BODY, MARKER)
     assert waits.slept == []
@@ -287,7 +286,7 @@ def test_a_repository_that_moved_is_followed_with_the_same_method(
 ) -> None:
     """A POST stays a POST."""
     server.moved_from = "acme/old-shop"
-    api = github.client(server.url, TOKEN, waits.patience)
+    api = GitHubApi(server.url, TOKEN, waits.budget)
     assert upsert(GitHubComments(api, "acme/old-shop", PULL), BODY, MARKER).action == "created"
     assert [comment["body"] for comment in server.comments] == [BODY]
 
@@ -301,35 +300,46 @@ def test_the_token_goes_to_no_other_host(server: GitHub, comments: GitHubComment
         next_page = f'<{elsewhere.url}/page/2>; rel="next"'
         server.add_comment("talk")
         with pytest.raises(ForgeError, match="points to another host"):
-            comments.client.request("GET", next_page.partition(">")[0].lstrip("<"))
+            comments.api.request("GET", next_page.partition(">")[0].lstrip("<"))
         assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_no_password_is_taken_from_the_home_folder(
+    server: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """What ~/.netrc says of the host is for other programs."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.hosted.append(github_server.Hosted())
+    assert GitHubApi(server.url, token).request("GET", "repos/acme/tuning").status == 200
 
 
 def test_the_token_is_in_no_representation(comments: GitHubComments) -> None:
     """Logs and tracebacks show objects."""
     assert TOKEN not in repr(comments)
-    assert TOKEN not in repr(comments.client)
+    assert TOKEN not in repr(comments.api)
 
 
 def test_the_token_is_not_sent_in_the_clear() -> None:
     """Plain HTTP is for this machine only."""
     with pytest.raises(UserError, match="must begin with https://"):
-        github.client("http://github.example.com/api/v3", TOKEN)
+        GitHubApi("http://github.example.com/api/v3", TOKEN)
 
 
 def test_a_pull_request_is_opened_once_and_then_renewed(server: GitHub, waits: Waits) -> None:
     """Each further proposal of the same branch is an update."""
-    pulls = GitHubPulls(github.client(server.url, TOKEN, waits.patience), REPOSITORY)
+    pulls = GitHubPulls(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY)
     first = pulls.open(head="dyno/memory-dev", base="main", title="one", body="first")
     second = pulls.open(head="dyno/memory-dev", base="main", title="two", body="second")
-    assert (first.number, first.created) == (1, True)
-    assert (second.number, second.created) == (1, False)
+    assert (first.number, second.number) == (1, 1)
+    assert server.methods() == ["GET", "POST", "GET", "PATCH"]
     assert [(pull["title"], pull["body"]) for pull in server.pulls] == [("two", "second")]
 
 
 def test_a_lost_answer_opens_no_second_pull_request(server: GitHub, waits: Waits) -> None:
     """It is found again and brought up to date."""
-    pulls = GitHubPulls(github.client(server.url, TOKEN, waits.patience), REPOSITORY)
+    pulls = GitHubPulls(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY)
     server.faults.append(Fault(method="POST", after=True))
     opened = pulls.open(head="dyno/memory-dev", base="main", title="one", body="first")
     assert opened.number == 1
@@ -338,7 +348,7 @@ def test_a_lost_answer_opens_no_second_pull_request(server: GitHub, waits: Waits
 
 def test_a_repository_that_forbids_it_names_the_setting(server: GitHub, waits: Waits) -> None:
     """GitHub Actions may open pull requests only if that is ticked."""
-    pulls = GitHubPulls(github.client(server.url, TOKEN, waits.patience), REPOSITORY)
+    pulls = GitHubPulls(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY)
     message = "GitHub Actions is not permitted to create or approve pull requests."
     server.faults.append(Fault(403, message=message, method="POST"))
     with pytest.raises(ForgeError, match="Settings, Actions, General"):

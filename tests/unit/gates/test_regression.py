@@ -11,6 +11,7 @@ import pytest
 from lambda_dyno.core.results import RegressionResult, Sample
 from lambda_dyno.gates import regression
 from lambda_dyno.gates.regression import Block, compare
+from lambda_dyno.statistics.spending import FIRST_LOOK
 from lambda_dyno.statistics.stats import Interval
 
 
@@ -26,6 +27,10 @@ def blocks(pairs, source, *, scale=1.0, values=60, spread=0.2, wild=0.0):
     return found
 
 
+def bounds(check):
+    return Interval(check.ratio_low, check.ratio_high)
+
+
 def by_name(comparison):
     return {check.name: check for check in comparison.checks}
 
@@ -36,7 +41,7 @@ class TestOutcomes:
         same = blocks(12, random.Random(1))
         found = compare(same, same)
         assert found.outcome == "pass"
-        assert [check.interval for check in found.checks] == [Interval(1, 1)] * 3
+        assert [bounds(check) for check in found.checks] == [Interval(1, 1)] * 3
         p95_ms = f"{found.checks[1].baseline:.0f}"
         assert found.checks[1].reason == (
             f"p95 is no more than 5 % worse than the baseline: unchanged "
@@ -50,10 +55,10 @@ class TestOutcomes:
         assert found.outcome == "fail"
         assert {check.outcome for check in found.checks} == {"fail"}
         p50 = by_name(found)["p50"]
-        assert 1.15 in p50.interval
+        assert 1.15 in bounds(p50)
         assert p50.ratio == pytest.approx(1.15, rel=0.03)
         assert p50.reason == (
-            f"p50 is {regression.change(p50.interval)} than the baseline, 5 % allowed "
+            f"p50 is {regression.change(bounds(p50))} than the baseline, 5 % allowed "
             f"({p50.candidate:.0f} against {p50.baseline:.0f} ms, 30 pairs of blocks)"
         )
         assert "USD per million, 30 pairs" in by_name(found)["cost"].reason
@@ -72,7 +77,7 @@ class TestOutcomes:
         before = blocks(12, random.Random(4))
         after = [Block([ms * 1.03 for ms in block.latencies_ms]) for block in before]
         check = compare(before, after, checks=["p95"]).checks[0]
-        assert check.interval.low > 1
+        assert check.ratio_low > 1
         assert check.outcome == "pass"
         assert compare(before, after, checks=["p95"], margin=0.02).outcome == "fail"
 
@@ -82,7 +87,7 @@ class TestOutcomes:
         before = [Block([100.0] * 20) for _ in ratios]
         after = [Block([100.0 * ratio] * 20) for ratio in ratios]
         check = compare(before, after, checks=["p95"]).checks[0]
-        assert 1 < check.interval.low < check.ratio < 1.05 < check.interval.high
+        assert 1 < check.ratio_low < check.ratio < 1.05 < check.ratio_high
         assert check.outcome == "inconclusive"
 
     def test_a_faster_candidate_passes(self):
@@ -152,8 +157,8 @@ class TestErrorRates:
         source = random.Random(8)
         pair = blocks(20, source), blocks(20, source)
         first, second = (compare(*pair, look=look).checks[1] for look in (1, 2))
-        assert second.interval.low < first.interval.low
-        assert second.interval.high > first.interval.high
+        assert second.ratio_low < first.ratio_low
+        assert second.ratio_high > first.ratio_high
 
     def test_holm_gives_the_surest_check_the_smallest_share(self):
         """Three checks share 3 %: 1 % for the first, 1.5 % for the next, 3 % for the last."""
@@ -166,17 +171,19 @@ class TestErrorRates:
             for s, d, c in zip(slow, dear, cold, strict=True)
         ]
         found = by_name(compare(before, after, checks=["cold", "cost", "p50"], alpha=0.04))
-        assert found["p50"].alpha == pytest.approx(0.01)
-        assert found["cost"].alpha == pytest.approx(0.015)
-        assert found["cold"].alpha == pytest.approx(0.03)
+        for name, share in (("p50", 0.01), ("cost", 0.015), ("cold", 0.03)):
+            (alone,) = compare(before, after, checks=[name], alpha=share / FIRST_LOOK).checks
+            assert found[name].ratio_low == alone.ratio_low
         assert [found[name].outcome for name in ("p50", "cost")] == ["fail", "fail"]
         assert found["cold"].outcome == "inconclusive"
 
     def test_holm_stops_at_the_first_that_is_not_sure(self):
         """Two checks that are not sure get the same share."""
         source = random.Random(9)
-        found = compare(blocks(12, source), blocks(12, source), checks=["p50", "p95"], alpha=0.04)
-        assert [check.alpha for check in found.checks] == pytest.approx([0.015, 0.015])
+        pair = blocks(12, source), blocks(12, source)
+        for check in compare(*pair, checks=["p50", "p95"], alpha=0.04).checks:
+            (alone,) = compare(*pair, checks=[check.name], alpha=0.015 / FIRST_LOOK).checks
+            assert check.ratio_low == alone.ratio_low
 
 
 class TestEvidence:
@@ -199,7 +206,7 @@ class TestEvidence:
         before = [Block(block.latencies_ms) for block in blocks(12, random.Random(11))]
         found = compare(before, before)
         assert by_name(found)["cost"].reason == "cost of the baseline was not measured"
-        assert by_name(found)["cost"].interval == Interval(0, math.inf)
+        assert by_name(found)["cost"].ratio_low is by_name(found)["cost"].ratio_high is None
         assert found.outcome == "inconclusive"
 
     def test_a_block_with_few_requests_is_not_left_out(self):
@@ -253,7 +260,7 @@ class TestEvidence:
     def test_evidence_has_no_infinite_number(self):
         """A bound that is not known yet is none in result.json."""
         few = blocks(3, random.Random(13))
-        for record in compare(few, few).records():
+        for record in compare(few, few).checks:
             assert (record.ratio, record.ratio_low, record.ratio_high) == (1.0, None, None)
             assert record.outcome == "inconclusive"
 
@@ -268,13 +275,13 @@ def result_of(found):
         pairs=found.pairs,
         redone=0,
         looks=1,
-        margin=found.margin,
+        margin=0.05,
         alpha=0.01,
         risk=0.05,
         turn_s=4.0,
         requests={},
         errors={},
-        checks=found.records(),
+        checks=found.checks,
     )
 
 
@@ -283,30 +290,6 @@ def test_turns_alternate_who_is_first():
     order = regression.turns(3)
     assert order == ["baseline", "candidate", "candidate", "baseline", "baseline", "candidate"]
     assert regression.turns(0) == []
-
-
-class TestSmoothPercentile:
-    def test_median_of_three_by_hand(self):
-        """Beta(2, 2) holds 7/27 below 1/3, 13/27 in the middle, 7/27 above 2/3."""
-        assert regression.smooth_percentile([0, 0, 27], 0.5) == pytest.approx(7)
-        assert regression.smooth_percentile([0, 27, 27], 0.5) == pytest.approx(20)
-
-    @pytest.mark.parametrize("q", [0.5, 0.95, 0.99])
-    def test_of_evenly_spread_values(self, q):
-        """Of 1 to 1000 it is the percentile, within one value."""
-        assert regression.smooth_percentile(range(1, 1001), q) == pytest.approx(1000 * q, abs=1)
-
-    def test_does_not_jump_where_steps_meet(self):
-        """One value more on the upper step moves it by a fraction of the step."""
-        below, above = ([20.0] * (380 - k) + [40.0] * (20 + k) for k in (0, 1))
-        step = regression.smooth_percentile(above, 0.95) - regression.smooth_percentile(below, 0.95)
-        assert 0 < step < 3
-
-    def test_of_failed_requests(self):
-        """Fewer than one in twenty failing leave p95 finite, more do not."""
-        few, many = ([1.0] * (100 - k) + [math.inf] * k for k in (4, 6))
-        assert regression.smooth_percentile(few, 0.95) == 1
-        assert regression.smooth_percentile(many, 0.95) == math.inf
 
 
 @pytest.mark.parametrize(

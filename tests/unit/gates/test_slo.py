@@ -22,7 +22,8 @@ from lambda_dyno.core.results import (
     TuningResult,
 )
 from lambda_dyno.gates.slo import evaluate
-from lambda_dyno.load.samples import Drive, DriverUsage, summarise
+from lambda_dyno.load.driver import DriverReport, DriverUsage
+from lambda_dyno.load.samples import summarise
 
 LOAD = LoadResult(
     label="current",
@@ -251,6 +252,14 @@ class TestDistance:
         check = only(evaluate(SloSettings(distance_from_best=0.0), tuning=tuning))
         assert (check.outcome, check.measured) == ("pass", 0)
 
+    def test_an_excluded_size_is_no_measure(self):
+        """The tuner leaves it out of its balance, so it does not stretch the scale here either."""
+        failing = detail(4096, 40.0e-6, 5000.0, excluded="more than half of them failed")
+        tuning = replace(TUNING, details=(*TUNING.details, failing))
+        slo = SloSettings(distance_from_best=0.1)
+        found = [only(evaluate(slo, tuning=one)).measured for one in (TUNING, tuning)]
+        assert found[0] == found[1] == pytest.approx(0.525 / 0.3 - 1)
+
     def test_sentence_is_in_per_cent(self):
         """200 % worse, not 2.0."""
         tuning = replace(TUNING, strategy="speed")
@@ -357,9 +366,9 @@ def samples_of(latencies, *, errors=()):
 
 def result_of(samples):
     """Return the load result of samples."""
-    drive = Drive(elapsed_s=10.0, drivers=(DriverUsage(0.2, 2.0),), machine_cpu_ratio=0.4)
+    report = DriverReport(elapsed_s=10.0, drivers=(DriverUsage(0.2, 2.0),), machine_cpu_ratio=0.4)
     profile = LoadSettings(virtual_users=4, ramp_up_s=1.0, duration_s=10.0)
-    return summarise(samples, drive, profile, label="current", memory_mb=512)
+    return summarise(samples, report, profile, label="current", memory_mb=512)
 
 
 def judged(limits, samples, **options):

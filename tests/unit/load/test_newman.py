@@ -8,8 +8,9 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.load import collection_files, load_test
+from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
-from lambda_dyno.load.drivers.newman import ApiCredentials
 
 KEYS = ApiCredentials("AKIAEXAMPLE", "very-secret-key", "very-secret-token")
 
@@ -32,16 +33,11 @@ def fake_node(tmp_path, monkeypatch):
     return make
 
 
-def smoke(tmp_path, **arguments):
-    return newman.run_smoke(
-        **{
-            "base_url": "http://127.0.0.1:9/v1",
-            "credentials": None,
-            "region": "eu-west-1",
-            "log": tmp_path / "logs" / "smoke.log",
-            "timeout_s": 20,
-        }
-        | arguments
+def smoke(tmp_path, *, base_url="http://127.0.0.1:9/v1", credentials=None, **arguments):
+    return newman.smoke(
+        Api(base_url, "eu-west-1", credentials),
+        collection_files.own("smoke"),
+        **{"log": tmp_path / "logs" / "smoke.log", "timeout_s": 20} | arguments,
     )
 
 
@@ -50,21 +46,21 @@ class TestCheckNode:
     def test_takes_new_enough_versions(self, fake_node, version):
         """Node.js 20 and newer will do."""
         fake_node(version)
-        assert newman.check_node() == version[1:]
+        assert newman.check() == version[1:]
 
     @pytest.mark.parametrize("version", ["v18.20.4", "v4.9.1", "", "hello"])
     def test_refuses_others(self, fake_node, version):
         """An old Node.js is named with its path and what is needed."""
         node = fake_node(version)
         with pytest.raises(UserError, match=r"Node\.js 20 or newer") as caught:
-            newman.check_node()
+            newman.check()
         assert str(node) in str(caught.value)
 
     def test_refuses_none(self, monkeypatch, tmp_path):
         """No Node.js is the user's to mend."""
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(UserError, match="no `node` on PATH"):
-            newman.check_node()
+            newman.check()
 
     def test_refuses_a_missing_newman(self, fake_node, monkeypatch, tmp_path):
         """Without node_modules the message says which command makes it."""
@@ -72,7 +68,7 @@ class TestCheckNode:
         monkeypatch.setattr(newman, "_ROOT", tmp_path)
         monkeypatch.chdir(tmp_path)
         with pytest.raises(UserError, match="make setup"):
-            newman.check_node()
+            newman.check()
 
     def test_comes_before_anything_else(self, fake_node, tmp_path):
         """A smoke test with an old Node.js starts nothing."""
@@ -114,14 +110,14 @@ class TestDriverFails:
 
     def test_a_broken_listener_does_not_block_the_driver(self, fake_node, tmp_path):
         """An error of the caller's own reaches the caller, after the driver's end."""
-        event = '{"event":"request","request":"ping","status":200,"latency_ms":1.5}'
+        event = '{"event":"waiting","request":"ping","last":"403","elapsed_s":1,"timeout_s":5}'
         fake_node("v20.0.0", f"cat > /dev/null\nfor i in 1 2 3; do echo '{event}'; done")
 
-        def broken(_progress):
+        def broken(_not_ready):
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            smoke(tmp_path, on_progress=broken)
+            smoke(tmp_path, on_wait=broken)
 
     def test_samples_of_a_failed_load_test_are_kept(self, fake_node, tmp_path):
         """What was measured until the driver died is in the samples file."""
@@ -132,13 +128,12 @@ class TestDriverFails:
         part = tmp_path / "load" / "current-0.part.jsonl"
         fake_node("v20.0.0", f"echo '{line}' > {part}; exit 1")
         with pytest.raises(StepError) as caught:
-            newman.run_load(
+            load_test.run(
                 LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=1.0),
+                Api("http://127.0.0.1:9", "eu-west-1"),
+                collection_files.own("load"),
                 label="current",
                 memory_mb=128,
-                base_url="http://127.0.0.1:9",
-                credentials=None,
-                region="eu-west-1",
                 folder=tmp_path / "load",
             )
         assert caught.value.step == "load"

@@ -9,8 +9,9 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings, SloSettings
 from lambda_dyno.core.results import LoadResult, Sample
-from lambda_dyno.load.rounds import LoadSeries, confidence_of_a_look, load_limits, merged
-from lambda_dyno.load.samples import Drive, DriverUsage, read_samples, summarise, write_samples
+from lambda_dyno.load.driver import DriverReport, DriverUsage
+from lambda_dyno.load.rounds import LoadSeries, confidence_of_a_look, merged
+from lambda_dyno.load.samples import read_samples, summarise, write_samples
 
 PROFILE = LoadSettings(virtual_users=8, ramp_up_s=0.0, duration_s=11.0, warm_up_s=1.0)
 
@@ -41,11 +42,11 @@ class Api:
             for number in range(self.requests)
         ]
         write_samples(samples, self.folder / f"{name}.jsonl")
-        drive = Drive(11.0, (DriverUsage(self.busy, 1.0),), 0.4)
+        report = DriverReport(11.0, (DriverUsage(self.busy, 1.0),), 0.4)
         warm_up = samples[:20]
         return summarise(
             samples,
-            drive,
+            report,
             PROFILE,
             label=name,
             memory_mb=512,
@@ -130,11 +131,3 @@ def test_looks_share_the_error(confidence: float, rounds: int, of_a_look: float)
     """Five looks at 99 % err as often as one at 95 %."""
     slo = SloSettings(confidence=confidence, max_rounds=rounds)
     assert confidence_of_a_look(slo) == pytest.approx(of_a_look)
-
-
-def test_a_load_test_is_held_against_its_own_limits() -> None:
-    """What only a tuning can answer is not asked."""
-    slo = SloSettings(latency_p95_ms=1.0, cost_per_million_usd=1.0, distance_from_best=0.1)
-    assert load_limits(slo) == slo.model_copy(
-        update={"cost_per_million_usd": None, "distance_from_best": None}
-    )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 
 from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import Sample
 from lambda_dyno.load import samples as load
-from lambda_dyno.load.samples import Drive, DriverUsage
+from lambda_dyno.load.driver import DriverReport, DriverUsage
+from lambda_dyno.load.schedule import describe
 
 PROFILE = LoadSettings(virtual_users=3, ramp_up_s=1.0, duration_s=10.0)
-CALM = Drive(
+CALM = DriverReport(
     elapsed_s=10.0,
     drivers=(DriverUsage(0.2, 4.0), DriverUsage(0.3, 5.0)),
     machine_cpu_ratio=0.4,
@@ -83,7 +86,7 @@ class TestSummarise:
 
     def test_nothing_happened(self):
         """A test without a request has an error ratio of 1: nothing went well."""
-        nothing = Drive(elapsed_s=0.0, drivers=(), machine_cpu_ratio=0.0)
+        nothing = DriverReport(elapsed_s=0.0, drivers=(), machine_cpu_ratio=0.0)
         result = load.summarise([], nothing, PROFILE, label="current", memory_mb=512)
         assert (result.requests, result.requests_per_s, result.error_ratio) == (0, 0.0, 1.0)
 
@@ -97,7 +100,9 @@ class TestSummarise:
     def test_warm_up_is_left_out(self):
         """Requests that began in the first seconds are not counted, however late they ended."""
         samples = [sample(start_ms=start) for start in (0.0, 1999.9, 2000.0, 5000.0)]
-        assert [s.start_ms for s in load.after_warm_up(samples, 2.0)] == [2000.0, 5000.0]
+        counted, left_out = load.without_warm_up(samples, 2.0)
+        assert [s.start_ms for s in counted] == [2000.0, 5000.0]
+        assert [s.start_ms for s in left_out] == [0.0, 1999.9]
 
 
 class TestSaturation:
@@ -115,8 +120,8 @@ class TestSaturation:
     )
     def test_says_what_was_at_its_limit(self, cpu, delay_ms, machine, p50_ms, words):
         """The sentence names what was busy and what to do; below the limits it is empty."""
-        drive = Drive(10.0, (DriverUsage(0.1, 1.0), DriverUsage(cpu, delay_ms)), machine)
-        sentence = load.saturation(drive, p50_ms)
+        report = DriverReport(10.0, (DriverUsage(0.1, 1.0), DriverUsage(cpu, delay_ms)), machine)
+        sentence = load.saturation(report, p50_ms)
         assert bool(sentence) == bool(words)
         assert all(word in sentence for word in words)
         assert not sentence or "pacing_ms" in sentence
@@ -140,8 +145,10 @@ class TestFiles:
     def test_leaves_out_a_cut_off_last_line(self, tmp_path):
         """A driver killed in mid-write loses its last line and no other."""
         path = tmp_path / "0.jsonl"
-        path.write_text(f"{line()}\n{line()[:30]}")
-        assert len(load.read_samples([path])) == 1
+        for whole in (line(), json.dumps({"request": "löschen"}, ensure_ascii=False)):
+            half = whole.encode()[: whole.find("ö") + 1 or 30]  # of a letter of two bytes
+            path.write_bytes(f"{line()}\n".encode() + half)
+            assert len(load.read_samples([path])) == 1
 
     def test_keeps_a_whole_last_line_without_its_end(self, tmp_path):
         """Only the line break is missing: the sample counts."""
@@ -149,13 +156,34 @@ class TestFiles:
         path.write_text(f"{line()}\n{line()}")
         assert len(load.read_samples([path])) == 2
 
-    @pytest.mark.parametrize("bad", ["{", '{"start_ms": 1}', "[]", ""])
+    @pytest.mark.parametrize("bad", ["{", '{"start_ms": 1}', "[]", "", "[" * 100_000])
     def test_names_a_broken_line(self, tmp_path, bad):
         """Anything else that is no sample is named by file and line, not skipped."""
         path = tmp_path / "0.jsonl"
         path.write_text(f"{line()}\n{bad}\n{line()}\n")
-        with pytest.raises(ValueError, match=r"0\.jsonl, line 2: not a sample"):
+        with pytest.raises(UnreadableError, match=r"0\.jsonl, line 2: not a sample"):
             load.read_samples([path])
+
+    @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+    def test_refuses_what_is_no_file(self, tmp_path, make):
+        """A pipe that nobody writes to would be waited for without end."""
+        make(tmp_path / "0.jsonl")
+        with pytest.raises(UnreadableError, match=r"0\.jsonl: cannot be read"):
+            load.read_samples([tmp_path / "0.jsonl"])
+
+    def test_refuses_what_is_too_long(self, tmp_path, monkeypatch):
+        """It would not fit into memory."""
+        monkeypatch.setattr(load, "_MOST_BYTES", 1000)
+        (tmp_path / "0.jsonl").write_text(f"{line()}\n" * 20)
+        with pytest.raises(UnreadableError, match=r"0\.jsonl: longer than 1,000 bytes"):
+            load.read_samples([tmp_path / "0.jsonl"])
+
+    def test_takes_the_parts_of_one_test(self, tmp_path):
+        """In whatever parts the driver wrote them; they are gone then, and no other test's."""
+        for name in ("current-0", "current-1", "recommended-0"):
+            (tmp_path / f"{name}.part.jsonl").write_text(f"{line()}\n")
+        assert len(load.take_parts(tmp_path, "current")) == 2
+        assert [path.name for path in tmp_path.iterdir()] == ["recommended-0.part.jsonl"]
 
     def test_of_an_empty_file(self, tmp_path):
         """A process that made no request leaves an empty file."""
@@ -172,18 +200,14 @@ class TestWarmUp:
             sample(10.0, start_ms=2000.0),
             sample(20.0, start_ms=9000.0),
         ]
+        counted, left_out = load.without_warm_up(every, 2.0)
         result = load.summarise(
-            load.after_warm_up(every, 2.0),
-            CALM,
-            profile,
-            label="current",
-            memory_mb=512,
-            left_out=load.during_warm_up(every, 2.0),
+            counted, CALM, profile, label="current", memory_mb=512, left_out=left_out
         )
         assert (result.requests, result.errors, result.latency_ms.max) == (2, 0, 20.0)
         assert (result.warm_up_s, result.warm_up_requests, result.warm_up_errors) == (2.0, 1, 1)
         assert result.requests_per_s == 2 / 8
-        assert (result.loop, result.profile) == ("closed", load.in_words(profile))
+        assert (result.loop, result.profile) == ("closed", describe(profile))
 
     def test_a_second_test_is_appended_behind_the_first(self):
         """Later, and by other users: its connections are others; nobody stays nobody."""

@@ -8,19 +8,19 @@ from statistics import fmean
 
 import pytest
 
-from lambda_dyno.load.schedule import ClosedPlan, Stage, closed_loop, open_loop, ramp_and_hold
+from lambda_dyno.load.schedule import ClosedSchedule, Stage, closed_loop, open_loop, ramp_and_hold
 
 
 class TestClosedLoop:
     def test_the_usual_test(self):
         """Four users, a ramp-up of 2 s, 10 s altogether: one every half second, all to the end."""
-        plan = closed_loop(ramp_and_hold(4, 2.0, 10.0))
-        assert plan == ClosedPlan(((0.0, 10.0), (0.5, 10.0), (1.0, 10.0), (1.5, 10.0)))
+        schedule = closed_loop(ramp_and_hold(4, 2.0, 10.0))
+        assert schedule == ClosedSchedule(((0.0, 10.0), (0.5, 10.0), (1.0, 10.0), (1.5, 10.0)))
 
     def test_the_forerunners_test(self):
         """Ten users, two minutes, ramp-up of ten seconds: user i begins after i seconds."""
-        plan = closed_loop(ramp_and_hold(10, 10.0, 120.0))
-        assert plan.lifetimes_s == tuple((float(user), 120.0) for user in range(10))
+        schedule = closed_loop(ramp_and_hold(10, 10.0, 120.0))
+        assert schedule.lifetimes_s == tuple((float(user), 120.0) for user in range(10))
 
     def test_without_a_ramp_all_begin_at_once(self):
         """A jump takes no time."""
@@ -28,8 +28,8 @@ class TestClosedLoop:
 
     def test_up_and_down(self):
         """Who came last leaves first: up to 2 in 4 s, down to 0 in 4 s."""
-        plan = closed_loop([Stage(2, 4.0), Stage(0, 4.0)])
-        assert plan.lifetimes_s == ((0.0, 8.0), (2.0, 6.0))
+        schedule = closed_loop([Stage(2, 4.0), Stage(0, 4.0)])
+        assert schedule.lifetimes_s == ((0.0, 8.0), (2.0, 6.0))
 
     def test_steps(self):
         """1 user, then 3, then 1 again, 5 s each: two stay for the middle only."""
@@ -50,14 +50,14 @@ class TestClosedLoop:
 class TestOpenLoop:
     def test_a_constant_rate_is_evenly_spaced(self):
         """Two iterations a second for 2 s: at a quarter, three quarters, ..."""
-        plan = open_loop([Stage(2, 0), Stage(2, 2)], users=5)
-        assert plan.arrivals_s == pytest.approx((0.25, 0.75, 1.25, 1.75))
-        assert (plan.users, plan.duration_s) == (5, 2.0)
+        schedule = open_loop([Stage(2, 0), Stage(2, 2)], users=5)
+        assert schedule.arrivals_s == pytest.approx((0.25, 0.75, 1.25, 1.75))
+        assert (schedule.users, schedule.duration_s) == (5, 2.0)
 
     def test_a_ramp_by_hand(self):
         """From 0 to 4 a second in 2 s, t^2 iterations are due by t: the k-th at sqrt(k - 1/2)."""
-        plan = open_loop([Stage(4, 2)], users=1)
-        assert plan.arrivals_s == pytest.approx([math.sqrt(k + 0.5) for k in range(4)])
+        schedule = open_loop([Stage(4, 2)], users=1)
+        assert schedule.arrivals_s == pytest.approx([math.sqrt(k + 0.5) for k in range(4)])
 
     def test_a_falling_ramp_is_a_rising_one_backwards(self):
         """From 4 to 0 in 2 s: the mirror image."""

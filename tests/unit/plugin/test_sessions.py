@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
+
+from tests.support.git_commands import commit_all
 
 # pytester forgets what is imported inside of a session; imported here, it stays.
 
@@ -179,21 +179,10 @@ def test_markers_of_the_same_name_in_other_tests_are_left_alone(project: pytest.
     project.runpytest_inprocess("--env", "mine").assert_outcomes(passed=1)
 
 
-def commit(project: Path) -> None:
-    """Make a project the main branch of a repository."""
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    for arguments in (
-        ["init", "--quiet", "--initial-branch", "main"],
-        ["add", "."],
-        ["commit", "--quiet", "--message", "One"],
-    ):
-        subprocess.run(["git", *who, *arguments], cwd=project, check=True, capture_output=True)
-
-
 def test_a_baseline_that_no_test_compares_with_is_no_pass(project: pytest.Pytester) -> None:
     """A gate that was asked for and not held would always be open."""
     project.makepyfile("def test(): pass")
-    commit(project.path)
+    commit_all(project.path)
     result = project.runpytest_inprocess("--env", "mine", "--baseline", "main")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*--baseline main: no test compared with it*"])
@@ -217,7 +206,7 @@ def test_the_baseline_is_what_the_option_names(
 ) -> None:
     """And without the option, whatever compares with it is skipped."""
     project.makepyfile("def test(dyno_baseline): assert dyno_baseline == 'main'")
-    commit(project.path)
+    commit_all(project.path)
     baseline = ["--env", "mine", "--baseline", "main"]
     result = project.runpytest_inprocess(*baseline, *workers)
     result.assert_outcomes(passed=1)

@@ -11,9 +11,9 @@ import struct
 
 import pytest
 
-from power_tuner import prices, visualization
-from power_tuner.analyze import analyze
-from power_tuner.marks import (
+from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.keys import Strategy
+from lambda_dyno.tuner_contract.marks import (
     Lock,
     execution_name,
     is_measured,
@@ -21,10 +21,13 @@ from power_tuner.marks import (
     tuned,
     tuned_mark,
 )
-from power_tuner.prices import lookup
-from power_tuner.request import Strategy, parse
+from lambda_dyno.tuner_contract.prices import lookup
+from lambda_dyno.tuner_contract.values import room_bytes, size_bytes
+from power_tuner import visualization
+from power_tuner.analyze import analyze
+from power_tuner.request import parse
 from power_tuner.samples import Sample, decode, encode, rounded
-from power_tuner.state import PowerState, TuningState, fits, from_ranges, size, to_ranges
+from power_tuner.state import PowerState, TuningState, from_ranges, to_ranges
 from power_tuner.stats import percentile, summarise, trimmed_mean
 from power_tuner.strategies import Candidate, best
 
@@ -281,7 +284,7 @@ def test_more_than_that_loses_digits_and_fits() -> None:
     """Far more samples are rounded until they fit beside the input."""
     state = _state(46, 1500)
     raw = state.to_json(input_bytes=190_000)
-    assert size(raw) + 190_000 < 262_144
+    assert size_bytes(raw) + 190_000 < 262_144
     back = TuningState.from_json(raw).powers[0].samples
     assert len(back) == 1500
     exact = sorted(state.powers[0].samples)[750].duration_ms
@@ -298,9 +301,9 @@ def test_worst_case_fits(powers: int) -> None:
         power.errors = {"E" * 100: 1}
         power.failure = "値" * 600
         power.excluded = power.failure if index else ""
-    largest = max(n for n in range(0, 262_144, 100) if fits(n, powers))
+    largest = room_bytes(powers)
     assert largest > 200_000
-    assert size(state.to_json(largest)) + largest < 262_144
+    assert size_bytes(state.to_json(largest)) + largest < 262_144
     request = parse(
         {
             "lambdaARN": "arn:aws:lambda:eu-west-1:123456789012:function:shop",
@@ -311,7 +314,7 @@ def test_worst_case_fits(powers: int) -> None:
         (),
     )
     state.output = analyze(request, state, "https://lambda-power-tuning.show/")
-    assert size(state.to_json(largest)) + largest < 262_144
+    assert size_bytes(state.to_json(largest)) + largest < 262_144
 
 
 def test_output_keeps_what_fits() -> None:
@@ -326,8 +329,8 @@ def test_output_keeps_what_fits() -> None:
 
 def test_size_counts_bytes() -> None:
     """Step Functions counts the bytes of UTF-8, and half a surrogate pair is no error."""
-    assert size({"a": "é"}) == len('{"a": "é"}'.encode())
-    assert size("\ud800") == 5
+    assert size_bytes({"a": "é"}) == len('{"a": "é"}'.encode())
+    assert size_bytes("\ud800") == 5
 
 
 def test_ranges() -> None:

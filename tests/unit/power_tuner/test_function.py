@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.arns import FunctionArn
 from power_tuner.errors import (
     AwsCallFailed,
     FunctionChanged,
@@ -16,7 +17,6 @@ from power_tuner.errors import (
     StillWaiting,
 )
 from power_tuner.function import Deadline, Function, check_unchanged
-from power_tuner.request import FunctionArn
 from power_tuner.sources import fetch
 from tests.support.tuner_fakes import ARN, FakeLambda, FakeS3, error
 
@@ -38,7 +38,7 @@ def function(left_s: float = 880, **config: Any) -> tuple[Function, FakeLambda, 
     api, clock = FakeLambda(), Clock()
     api.latest |= config
     deadline = Deadline(left_s, clock, clock.sleep)
-    return Function(api, FunctionArn.parse(ARN, "lambdaARN"), deadline), api, clock
+    return Function(api, FunctionArn.parse(ARN), deadline), api, clock
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS
 from power_tuner.errors import ChangedMeanwhile, CleanUpFailed, Detour, InvalidInput, TunerError
 from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
 from power_tuner.handlers import prepare as prepare_handler
 from power_tuner.handlers.common import errors_of
 from power_tuner.handlers.measure import left_s, longest_measuring_s
-from power_tuner.marks import LOCK_ALIAS
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 from tests.support.tuner_fakes import error

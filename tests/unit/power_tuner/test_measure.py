@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.tuner_contract.reports import Report
 from power_tuner.analyze import analyze, detour
 from power_tuner.errors import FunctionGone, InvocationFailed, NothingMeasured, ProcessorFailed
 from power_tuner.function import Deadline
@@ -17,7 +18,6 @@ from power_tuner.invoker import GaveUpError, Outcome
 from power_tuner.measure import Measurer
 from power_tuner.payloads import plan
 from power_tuner.processors import WithProcessors, is_empty
-from power_tuner.reports import Report
 from power_tuner.request import TuningInput, parse
 from power_tuner.state import PowerState, TuningState
 from tests.support.tuner_fakes import error

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.tuner_contract.values import weights_of
 from power_tuner.errors import InvalidInput, PayloadNotRead
-from power_tuner.payloads import as_json, from_text, is_weighted, plan
+from power_tuner.payloads import as_json, from_text, plan
 from power_tuner.sources import parse_uri
 
 
@@ -54,7 +55,7 @@ def test_conversion(payload: Any, sent: str) -> None:
 )
 def test_what_counts_as_weighted(payload: Any, weighted: bool) -> None:
     """Only a non-empty list whose every element has truthy weight and payload is weighted."""
-    assert is_weighted(payload) is weighted
+    assert bool(weights_of(payload)) is weighted
 
 
 def sent(num: int, *weights: float) -> list[int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from botocore.config import Config
 
+from lambda_dyno.tuner_contract.arns import FunctionArn
 from power_tuner.errors import AwsCallFailed, ExecutionEnded, FunctionChanged, StillWaiting
 from power_tuner.function import Deadline, Function
 from power_tuner.publishing import Publisher
-from power_tuner.request import FunctionArn
 from tests.support.aws_answers import Recorded
 from tests.support.tuner_fakes import ARN, EXECUTIONS
 
@@ -34,7 +34,7 @@ class Case:
             "lambda", config=Config(retries={"mode": "standard", "total_max_attempts": 2})
         )
         deadline = Deadline(left_s, lambda: self.now, self.sleep)
-        function = Function(client, FunctionArn.parse(ARN, "lambdaARN"), deadline)
+        function = Function(client, FunctionArn.parse(ARN), deadline)
         self.publisher = Publisher(function, f"{EXECUTIONS}:one")
 
     def sleep(self, seconds: float) -> None:

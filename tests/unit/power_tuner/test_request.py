@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.keys import TuningInput
 from power_tuner.errors import InvalidInput
-from power_tuner.request import FunctionArn, TuningInput, parse
+from power_tuner.request import parse
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
 DEFAULTS = (512, 128)
@@ -106,7 +108,7 @@ def test_latest_is_the_function_itself() -> None:
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
 def test_function_of_any_partition(partition: str) -> None:
     """ARNs of China and GovCloud are ARNs."""
-    arn = FunctionArn.parse(f"arn:{partition}:lambda:cn-north-1:123456789012:function:f", "key")
+    arn = FunctionArn.parse(f"arn:{partition}:lambda:cn-north-1:123456789012:function:f")
     assert (arn.region, arn.name, arn.qualifier) == ("cn-north-1", "f", "")
 
 

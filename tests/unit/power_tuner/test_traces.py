@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock
 from power_tuner.cleanup import CleanUp
 from power_tuner.errors import (
     AwsCallFailed,
@@ -27,10 +29,9 @@ from power_tuner.errors import (
     TunerError,
 )
 from power_tuner.function import Deadline, Function
-from power_tuner.marks import LOCK_ALIAS, Lock
 from power_tuner.optimize import Optimization
 from power_tuner.prepare import Preparation
-from power_tuner.request import FunctionArn, parse
+from power_tuner.request import parse
 from power_tuner.state import TuningState
 from tests.support.tuner_fakes import ARN, EXECUTIONS, FakeLambda, error
 
@@ -49,7 +50,7 @@ class World:
 
     def function(self) -> Function:
         deadline = Deadline(600, lambda: self.now, self._sleep)
-        return Function(self.api, FunctionArn.parse(ARN, "lambdaARN"), deadline)
+        return Function(self.api, FunctionArn.parse(ARN), deadline)
 
     def prepare(
         self,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lambda_dyno.report.charts import NARROW, WIDE
-from lambda_dyno.report.latency_chart import latency_spec
-from lambda_dyno.report.power_chart import interval, place_label, power_spec
+from lambda_dyno.report.charts import drawing
+from lambda_dyno.report.charts.drawing import NARROW, WIDE
+from lambda_dyno.report.charts.latency import latency_spec
+from lambda_dyno.report.charts.power import interval, place_label, power_spec
 from tests.support import report_samples as samples
+
+CHARTS = Path(drawing.__file__).parent
 
 
 def axis_values(spec: dict[str, Any] | None) -> list[float]:
     """The labelled values of the memory axis."""
     assert spec is not None
-    values: list[float] = spec["vconcat"][1]["layer"][0]["encoding"]["x"]["axis"]["values"]
+    values: list[float] = spec["vconcat"][1]["encoding"]["x"]["axis"]["values"]
     return values
 
 
@@ -66,20 +71,23 @@ def test_a_label_avoids_line_and_labels() -> None:
     assert (place["align"], place["baseline"]) != ("left", "bottom")
 
 
-def latency_lines(spec: dict[str, Any] | None) -> list[list[dict[str, float]]]:
+def latency_line(spec: dict[str, Any] | None) -> list[dict[str, float]]:
+    """The points that the line of the one load test joins."""
     assert spec is not None
-    return [
+    (line,) = [
         layer["data"]["values"]
-        for layer in spec["layer"]
-        if "mark" in layer and layer["mark"]["type"] == "line"
+        for layer in spec["layer"][0]["layer"]
+        if layer["mark"]["type"] == "line"
     ]
+    assert {point["test"] for point in line} == {0}
+    return list(line)
 
 
 def test_latency_line_follows_the_samples() -> None:
     """With samples the line ends where they end, by nearest rank."""
     values = [float(ms) for ms in range(1, 101)]
     load = samples.load("current", 128, values)
-    (line,) = latency_lines(latency_spec((load,), {"current": values}))
+    line = latency_line(latency_spec((load,), {"current": values}))
     shares = [1 - 10 ** -point["nines"] for point in line]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(0.99)  # the last share that 100 samples can show
@@ -90,7 +98,7 @@ def test_latency_line_without_samples_uses_the_percentiles() -> None:
     """Without samples the known percentiles are joined."""
     load = samples.run().load[0]
     assert load.latency_ms is not None
-    (line,) = latency_lines(latency_spec((load,)))
+    line = latency_line(latency_spec((load,)))
     stats = load.latency_ms
     assert [point["ms"] for point in line] == [stats.p50, stats.p90, stats.p95, stats.p99]
 
@@ -98,7 +106,7 @@ def test_latency_line_without_samples_uses_the_percentiles() -> None:
 def test_few_requests_show_no_far_percentile() -> None:
     """p95 and p99 of ten requests are not drawn: nothing was measured there."""
     load = samples.load("current", 128, [float(ms) for ms in range(1, 11)])
-    (line,) = latency_lines(latency_spec((load,)))
+    line = latency_line(latency_spec((load,)))
     assert len(line) == 2  # p50 and p90
 
 
@@ -124,3 +132,17 @@ def test_only_telling_intervals_are_drawn(
     detail = replace(detail, duration_ms=replace(detail.duration_ms, ci95=ci95))
     assert interval(detail) == drawn
     assert interval(samples.excluded(128, "x")) is None
+
+
+@pytest.mark.parametrize("file", sorted(CHARTS.glob("*.json")), ids=lambda path: path.name)
+def test_every_colour_of_a_picture_has_a_dark_one(file: Path) -> None:
+    """A colour that the page does not know stays light on a dark page."""
+    colours = set(re.findall(r"#[0-9a-fA-F]{3,8}", file.read_text(encoding="utf-8")))
+    assert colours
+    assert colours <= set(drawing.DARK)
+
+
+def test_a_value_that_a_picture_needs_and_nobody_gives_is_an_error() -> None:
+    """A text such as "$width" that is left over would be drawn as an empty picture."""
+    with pytest.raises(KeyError, match="width"):
+        drawing.filled("latency", {})

@@ -135,7 +135,7 @@ def test_text_from_outside_is_not_rich_markup() -> None:
 @pytest.mark.parametrize(
     ("part", "first"),
     [
-        ("tuning", "Memory sizes, strategy balanced"),
+        ("memory", "Memory sizes, strategy balanced"),
         ("load", "Load, 10 virtual users, 15 s each"),
         ("verdict", "✓ All 5 SLOs are met"),
         ("teardown", "Nothing left behind."),

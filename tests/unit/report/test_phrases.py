@@ -10,6 +10,7 @@ import pytest
 from lambda_dyno.core.results import Check, Leftover, TuningResult, Verdict
 from lambda_dyno.gates.separation import settled
 from lambda_dyno.report import phrases, recommendation
+from lambda_dyno.report.sections import load
 from tests.support import report_samples as samples
 
 
@@ -209,7 +210,7 @@ def test_saturated_load_is_not_compared() -> None:
         recommendation.key_figures(replace(run, load=loads))[-1].change
         == "saturated: not comparable"
     )
-    assert phrases.load_sentence(loads).endswith(
+    assert load.load_sentence(loads).endswith(
         "but a test was saturated, so this is not the API alone."
     )
 
@@ -217,17 +218,17 @@ def test_saturated_load_is_not_compared() -> None:
 def test_load_sentence() -> None:
     """The sentence compares p95 at both sizes, or states the one there is, or none."""
     current, recommended = samples.run().load
-    assert phrases.load_sentence((current, recommended)) == (
+    assert load.load_sentence((current, recommended)) == (
         "With 10 virtual users, 95 % of the requests took at most 65.4 ms at 512 MB, 178 ms at "
         "128 MB."
     )
-    assert phrases.load_sentence((replace(current, virtual_users=1),)) == (
+    assert load.load_sentence((replace(current, virtual_users=1),)) == (
         "With 1 virtual user at 128 MB, 95 % of the requests took at most 178 ms."
     )
-    assert phrases.load_sentence((current, replace(recommended, latency_ms=None))) == (
+    assert load.load_sentence((current, replace(recommended, latency_ms=None))) == (
         "No request was answered at 512 MB."
     )
-    assert phrases.load_sentence(()) == ""
+    assert load.load_sentence(()) == ""
 
 
 def test_load_facts_name_the_loop_and_what_is_left_out() -> None:
@@ -241,7 +242,7 @@ def test_load_facts_name_the_loop_and_what_is_left_out() -> None:
         requests_per_s=50.0,
         ceiling_requests_per_s=250.0,
     )
-    loop, warm_up, ceiling = phrases.load_facts((closed,))
+    loop, warm_up, ceiling = load.load_facts((closed,))
     assert loop.startswith("Closed loop: each user")
     assert "coordinated omission" in loop
     assert warm_up == ("The first 3 s are left out as warm-up (40 requests, 2 of them failed).")
@@ -250,38 +251,38 @@ def test_load_facts_name_the_loop_and_what_is_left_out() -> None:
         "50.0, 20 % of that."
     )
     opened = replace(current, loop="open", arrivals_per_s=3.0, rounds=2, warm_up_s=1.0)
-    loop, rounds, warm_up = phrases.load_facts((opened,))
+    loop, rounds, warm_up = load.load_facts((opened,))
     assert loop.startswith("Open loop: iterations begin when they are due")
     assert rounds == "2 rounds of the same load, one after the other."
     assert warm_up == "The first 1 s of each round are left out as warm-up (0 requests)."
-    assert phrases.load_sentence((opened,)).startswith("With 3 iterations per second at 512 MB")
-    assert phrases.load_facts(()) == ()
+    assert load.load_sentence((opened,)).startswith("With 3 iterations per second at 512 MB")
+    assert load.load_facts(()) == ()
 
 
 def test_the_way_to_the_api_is_told_beside_its_limits() -> None:
     """A limit on latency judges the distance, too; next door it is not worth a word."""
     far = replace(samples.load("current", 512, [300.0]), round_trip_ms=205.4)
-    assert phrases.load_facts((far,), 1000.0)[1:] == (
+    assert load.load_facts((far,), 1000.0)[1:] == (
         "The way to the API and back took 205 ms by itself, which is in every latency.",
     )
-    (told,) = phrases.load_facts((far,), 300.0)[1:]
+    (told,) = load.load_facts((far,), 300.0)[1:]
     assert "more than a quarter of the limit of 300 ms" in told
     assert "in its region" in told
-    assert len(phrases.load_facts((replace(far, round_trip_ms=0.2),), 300.0)) == 1
+    assert len(load.load_facts((replace(far, round_trip_ms=0.2),), 300.0)) == 1
     run = samples.run()
-    assert phrases.latency_limit_ms(run) == min(
+    assert load.latency_limit_ms(run) == min(
         limit
         for limit in (samples.SLO.latency_p95_ms, samples.SLO.latency_p99_ms)
         if limit is not None
     )
-    assert phrases.latency_limit_ms(replace(run, settings={})) is None
+    assert load.latency_limit_ms(replace(run, settings={})) is None
 
 
 def test_load_facts_of_several_tests_say_whose_they_are() -> None:
     """And what each was, when they were not the same."""
     one = replace(samples.load("current", 512, [1.0]), profile="closed loop, 1 user")
     other = replace(samples.load("current-2", 512, [1.0]), profile="closed loop, 2 users")
-    assert phrases.load_facts((one, other))[1:] == (
+    assert load.load_facts((one, other))[1:] == (
         "current: closed loop, 1 user.",
         "current-2: closed loop, 2 users.",
     )
@@ -337,8 +338,8 @@ def test_teardown_tells_gone_from_kept_from_left() -> None:
 
 def test_latency_limits_come_from_the_checks() -> None:
     """Only latency SLOs become marks in the chart, at their share."""
-    assert phrases.latency_limits(samples.VERDICT) == {0.95: 250.0, 0.99: 500.0}
-    assert phrases.latency_limits(None) == {}
+    assert load.latency_limits(samples.VERDICT) == {0.95: 250.0, 0.99: 500.0}
+    assert load.latency_limits(None) == {}
 
 
 def test_commit_is_short_and_keeps_its_mark() -> None:

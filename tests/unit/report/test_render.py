@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import (
@@ -24,8 +26,12 @@ from lambda_dyno.core.results import (
     SmokeResult,
     Verdict,
 )
+from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.load.samples import write_samples
+from lambda_dyno.report.console import print_summary
 from lambda_dyno.report.render import RenderedReport, render
+from lambda_dyno.review.comment import compose
+from lambda_dyno.review.comment_parts import CODECOMMIT, GITHUB, Review
 from tests.support import report_samples as samples
 
 EVIL = "<script>alert(1)</script>\"'><img src=https://evil.example/x onerror=alert(2)>"
@@ -310,11 +316,29 @@ def test_a_result_is_kept_even_if_a_picture_fails(
     def broken(*_: Any) -> None:
         raise ValueError("cannot draw")
 
-    monkeypatch.setattr("lambda_dyno.report.charts._draw", broken)
+    monkeypatch.setattr("lambda_dyno.report.charts.drawing._draw", broken)
     with pytest.raises(StepError, match="cannot draw"):
         render(samples.run(), tmp_path)
     content = json.loads((tmp_path / "result.json").read_text())
     assert RunResult.from_json(content) == samples.run()
+
+
+def test_costs_in_china_are_in_yuan_everywhere(tmp_path: Path) -> None:
+    """The price list says so; nothing that a reader sees calls them dollars."""
+    tuning = replace(samples.TUNING, raw={"prices": {"currency": "CNY"}})
+    run = samples.run(
+        tuning=tuning, verdict=evaluate(samples.SLO, load=samples.LOAD, tuning=tuning)
+    )
+    report = render(run, tmp_path, load_samples=SAMPLES)
+    out = io.StringIO()
+    print_summary(run, Console(file=out, width=200), report.html)
+    texts = [path.read_text(encoding="utf-8") for path in report.paths if path.suffix != ".png"]
+    texts += [out.getvalue(), *(compose(Review(run), at).text for at in (GITHUB, CODECOMMIT))]
+    for text in texts:
+        assert "USD" not in text
+    assert sum("CNY" in text for text in texts) == len(texts) - 1  # the latency chart has no cost
+    hostile = replace(samples.TUNING, raw={"prices": {"currency": "<b>{}"}})
+    assert hostile.currency == "USD"
 
 
 def junit_cases(run: RunResult) -> dict[str, str]:

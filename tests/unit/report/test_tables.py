@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lambda_dyno.core.results import SmokeFailure, SmokeResult
+from lambda_dyno.core.results import RunResult, SmokeFailure, SmokeResult
 from lambda_dyno.report import tables
+from lambda_dyno.report.sections import SECTIONS
+from lambda_dyno.report.sections.load import load_table
+from lambda_dyno.report.sections.memory import memory_table
+from lambda_dyno.report.sections.smoke import smoke_table
+from lambda_dyno.report.sections.verdict import verdict_table
 from tests.support import report_samples as samples
 
 
@@ -23,7 +28,7 @@ def test_memory_table_shows_every_size_with_its_marks() -> None:
         power=512,
         current=128,
     )
-    table = tables.memory_table(tuning)
+    table = memory_table(tuning)
     assert texts(table and table.brief()) == [
         ["128", "–", "–", "–", "–", "–", "0", "5"],
         # p50 is 0.99 times, p95 half way to p99 in the samples
@@ -39,7 +44,7 @@ def test_memory_table_shows_every_size_with_its_marks() -> None:
 
 def test_a_single_size_is_not_called_the_best() -> None:
     """Without a choice no cell is marked as the best of its column."""
-    table = tables.memory_table(samples.tuning(samples.detail(512, 23.1), power=512, current=512))
+    table = memory_table(samples.tuning(samples.detail(512, 23.1), power=512, current=512))
     assert table is not None
     assert not any(cell.best for cell in table.rows[0].cells)
     assert table.rows[0].marks == ("current", "recommended")
@@ -49,7 +54,7 @@ def test_load_table_shows_each_test() -> None:
     """Each load test is a row: requests, latencies, errors and rate."""
     values = [float(ms) for ms in range(1, 101)]
     load = samples.load("current", 128, values, duration_s=10.0, requests_per_s=10.0)
-    assert texts(tables.load_table((load,))) == [
+    assert texts(load_table((load,))) == [
         ["current", "128", "100", "50.5", "50.0", "90.0", "95.0", "99.0", "100", "0", "10.0"]
     ]
 
@@ -63,7 +68,7 @@ def test_load_table_says_what_went_wrong() -> None:
         errors_by_kind={"timeout": 2, "HTTP 500": 12},
         saturated="a driver used 97 % of its core",
     )
-    table = tables.load_table((load,))
+    table = load_table((load,))
     assert table is not None
     assert table.rows[0].marks == ("saturated",)
     assert table.notes == (
@@ -75,24 +80,23 @@ def test_load_table_says_what_went_wrong() -> None:
 def test_load_without_an_answer_has_no_latencies() -> None:
     """A test that nobody answered shows that, and no zero."""
     load = replace(samples.run().load[0], requests=0, latency_ms=None, requests_per_s=0.0)
-    row = texts(tables.load_table((load,)))[0]
+    row = texts(load_table((load,)))[0]
     assert row[2:] == ["0", "–", "–", "–", "–", "–", "–", "0", "0"]
 
 
 def test_what_was_not_done_has_no_table() -> None:
     """Steps that did not run are left out, not shown empty."""
-    assert tables.memory_table(None) is None
-    assert tables.load_table(()) is None
-    assert tables.verdict_table(None) is None
+    assert load_table(()) is None
+    assert verdict_table(None) is None
     assert tables.timings_table({}) is None
-    assert tables.smoke_table(samples.run()) is None
+    assert smoke_table(samples.run()) is None
     assert tables.pairs_table("Outputs", {}) is None
 
 
 def test_smoke_table_lists_failures() -> None:
     """Every failed assertion is a row."""
     smoke = SmokeResult(2, 9, (SmokeFailure("GET /items", "status is 200", "got 500"),))
-    assert texts(tables.smoke_table(samples.run(smoke=smoke))) == [
+    assert texts(smoke_table(samples.run(smoke=smoke))) == [
         ["GET /items", "status is 200", "got 500"]
     ]
 
@@ -123,3 +127,21 @@ def test_timings_end_with_their_sum() -> None:
         ["tune", "50.0 s"],
         ["all steps", "1 min 02 s"],
     ]
+
+
+def test_a_run_that_did_nothing_has_no_section() -> None:
+    """A heading with nothing below it says nothing, in no output."""
+    nothing = RunResult("r", "local", "", "2026-11-20T22:43:07Z", {}, "", {}, {})
+    assert [section.key for section in SECTIONS if section.content(nothing)] == []
+
+
+def test_sections_are_told_apart_and_in_order() -> None:
+    """Keys and places are each section's own: page, comment and terminal go by them."""
+    for values in (
+        [section.key for section in SECTIONS],
+        [section.place for section in SECTIONS],
+        [x.terminal_place for x in SECTIONS if x.terminal_place is not None],
+    ):
+        assert len(set(values)) == len(values)
+    known = ["verdict", "smoke", "memory", "load", "regression", "apply"]
+    assert [section.key for section in SECTIONS if section.key in known] == known

@@ -13,15 +13,14 @@ from markdown_it import MarkdownIt
 
 from lambda_dyno.core.results import Check, Leftover, Sample, SmokeFailure, SmokeResult, Verdict
 from lambda_dyno.review import comment
-from lambda_dyno.review.comment import (
+from lambda_dyno.review.comment import compose, fit, size
+from lambda_dyno.review.comment_parts import (
     CODECOMMIT,
     GITHUB,
     SUMMARY,
+    Flavour,
+    Part,
     Review,
-    Section,
-    compose,
-    fit,
-    size,
 )
 from lambda_dyno.review.plan_summary import Change, Plan
 from tests.support import report_samples as samples
@@ -281,7 +280,7 @@ def test_a_plan_without_changes_says_so() -> None:
 
 
 @pytest.mark.parametrize("flavour", [GITHUB, CODECOMMIT, SUMMARY], ids=lambda f: f.name)
-def test_nothing_from_outside_becomes_markup(flavour: comment.Flavour) -> None:
+def test_nothing_from_outside_becomes_markup(flavour: Flavour) -> None:
     """Names, messages, reasons and addresses are shown as they are."""
     check = Check("latency_p95_ms", 1.0, 2.0, "fail", HOSTILE, "ms")
     run = samples.run(
@@ -320,7 +319,7 @@ def test_nothing_from_outside_becomes_markup(flavour: comment.Flavour) -> None:
 
 
 @pytest.mark.parametrize("flavour", [GITHUB, CODECOMMIT], ids=lambda f: f.name)
-def test_the_largest_review_stays_within_the_limit(flavour: comment.Flavour) -> None:
+def test_the_largest_review_stays_within_the_limit(flavour: Flavour) -> None:
     """In bytes, which is stricter than characters; what is left out is named and linked."""
     changes = [Change("destroy", f"module.ünï.aws_x.y[{i}]" * 4, "because") for i in range(900)]
     changes += [Change("create", f"module.a.aws_x.z[{i}]", "") for i in range(2000)]
@@ -364,7 +363,7 @@ def test_where_there_is_little_room_the_verdict_is_told_briefly() -> None:
 def test_any_limit_is_kept_by_whole_sections(most: int) -> None:
     """The important ones stay longest."""
     ranks = [0, 3, 1, 2]
-    sections = [Section(f"S{i}", f"§{i} " * 300, rank) for i, rank in enumerate(ranks)]
+    sections = [Part(f"S{i}", f"§{i} " * 300, rank) for i, rank in enumerate(ranks)]
     made = fit("<!-- m -->\n", sections, "https://ci", most)
     assert made.bytes <= most
     shown = [i for i in range(4) if sections[i].text.strip() in made.text]

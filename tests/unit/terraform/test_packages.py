@@ -6,6 +6,8 @@ import base64
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import pytest
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.terraform import packages as build_module
 from lambda_dyno.terraform.packages import build
+
+PROJECT = Path(__file__).parents[3]
 
 
 def write(folder: Path, *names: str) -> Path:
@@ -286,3 +290,38 @@ def test_a_missing_folder_is_the_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "itself").symlink_to("itself")
     with pytest.raises(UserError, match="itself: cannot be packed: "):
         build(tmp_path / "itself", tmp_path / "crud.zip")
+
+
+def test_the_power_tuner_carries_what_it_shares(tmp_path: Path) -> None:
+    """The contract under the name that both import it by, and its package's empty beginning."""
+    package = build(PROJECT / "lambda" / "power_tuner", tmp_path / "tuner.zip")
+    shared = {name for name in names(package.path) if not name.startswith("power_tuner/")}
+    assert {"lambda_dyno/__init__.py", "lambda_dyno/tuner_contract/prices.json"} < shared
+    assert all(name.count("/") == 2 for name in shared - {"lambda_dyno/__init__.py"})
+    for handler in ("prepare", "measure", "analyze", "optimize", "clean_up"):
+        subprocess.run(
+            [sys.executable, "-I", "-c", _IMPORT_FROM_ZIP, str(package.path), handler], check=True
+        )
+
+
+_IMPORT_FROM_ZIP = """
+import importlib, os, sys
+os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+sys.path.insert(0, sys.argv[1])
+importlib.import_module(f"power_tuner.handlers.{sys.argv[2]}")
+shared = [m for name, m in sys.modules.items() if name.split(".")[0] == "lambda_dyno"]
+assert shared and all(m.__file__.startswith(sys.argv[1]) for m in shared), shared
+"""
+
+
+def test_the_tuner_of_a_checkout_has_that_checkouts_contract(tmp_path: Path) -> None:
+    """A baseline is measured by its own rules."""
+    contract = tmp_path / "harness" / "lambda_dyno" / "tuner_contract"
+    function = tmp_path / "lambda" / "power_tuner"
+    for folder in (contract, function):
+        folder.mkdir(parents=True)
+        (folder / "own.py").touch()
+    (contract.parent / "__init__.py").touch()
+    assert names(build(function, tmp_path / "tuner.zip").path) == [
+        "lambda_dyno/__init__.py", "lambda_dyno/tuner_contract/own.py", "own.py",
+    ]  # fmt: skip

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from tools.module_docs import BEGIN, END, read_blocks, render, tables, update
+from lambda_dyno.tuner_contract.keys import KEYS
+from tools import key_docs
+from tools.module_docs import (
+    BEGIN,
+    END,
+    EXAMPLE_BEGIN,
+    EXAMPLE_END,
+    read_blocks,
+    render,
+    tables,
+    update,
+)
 
 VARIABLES = """variable "log" {
   description = "Say \\"Text\\" or JSON | both."
@@ -48,6 +59,30 @@ VERSIONS = """terraform {
 }
 """
 
+MAIN = """resource "aws_thing" "this" {
+  name = "x"
+}
+
+module "table" {
+  source = "../table"
+}
+
+resource "aws_other" "this" {}
+"""
+RESOURCES = """## Resources
+
+| name | kind |
+|---|---|
+| [`module.table`](../table) | module |
+| `aws_other.this` | resource |
+| `aws_thing.this` | resource |
+"""
+EXAMPLE = f"""{VERSIONS}
+module "thing" {{
+  source = "../.."
+}}
+"""
+
 EXPECTED = """## Inputs
 
 | name | description | type | default |
@@ -70,7 +105,12 @@ def module(tmp_path: Path) -> Path:
     (folder / "variables.tf").write_text(VARIABLES)
     (folder / "outputs.tf").write_text(OUTPUTS)
     (folder / "versions.tf").write_text(VERSIONS)
-    (folder / "README.md").write_text(f"# thing\n\nText.\n\n{BEGIN}\n{END}\n\nMore.\n")
+    (folder / "main.tf").write_text(MAIN)
+    (folder / "examples" / "basic").mkdir(parents=True)
+    (folder / "examples" / "basic" / "main.tf").write_text(EXAMPLE)
+    (folder / "README.md").write_text(
+        f"# thing\n\nText.\n\n{EXAMPLE_BEGIN}\n{EXAMPLE_END}\n\n{BEGIN}\n{END}\n\nMore.\n"
+    )
     return folder
 
 
@@ -88,6 +128,8 @@ def test_only_what_is_between_the_markers_changes(module: Path) -> None:
     assert "| terraform | `>= 1.11` | 1." in text
     assert "| hashicorp/aws | `~> 5.100` | 5.100.0; pin" in text
     assert EXPECTED in text
+    assert RESOURCES in text
+    assert '```hcl\nmodule "thing" {\n  source = "./modules/thing"\n}\n```\n' in text
     assert update(module.parent, check=True) == []
 
 
@@ -109,3 +151,32 @@ def test_a_readme_without_markers_is_refused() -> None:
     """The generator does not guess where its tables go."""
     with pytest.raises(ValueError, match="tables: begin"):
         render("# thing\n", "tables")
+
+
+def test_every_key_of_a_tuning_has_its_row() -> None:
+    """Values and default by its kind, or in words of its own; the flag's help where none are."""
+    rows = [line.strip("| ").split(" | ") for line in key_docs.table().splitlines()[2:]]
+    assert [name for name, _, _ in rows] == [f"`{key.name}`" for key in KEYS]
+    values = {name.strip("`"): value for name, value, _ in rows}
+    assert values["lambdaARN"] == "ARN, required"
+    assert values["num"] == "at least 5, required"
+    assert values["discardTopBottom"] == "0 to 0.4; 0.2"
+    assert values["allowFailures"] == "bool; true"
+    assert values["onConflict"] == "`fail`, `wait`; `fail`"
+    meanings = {name.strip("`"): meaning for name, _, meaning in rows}
+    assert meanings["sequential"] == "one power value after the other, not side by side"
+    assert meanings["strategy"] == "what counts"
+
+
+def test_the_power_tuners_readme_needs_the_keys_markers(module: Path) -> None:
+    """Otherwise a new key would be missing without a word."""
+    module.rename(module.parent / "power_tuner")
+    with pytest.raises(UserError, match="keys: begin"):
+        update(module.parent, check=True)
+
+
+def test_a_module_without_an_example_is_named(module: Path) -> None:
+    """Every module has one."""
+    (module / "examples" / "basic" / "main.tf").unlink()
+    with pytest.raises(UserError, match=r"basic/main\.tf"):
+        update(module.parent, check=True)

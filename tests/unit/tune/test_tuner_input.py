@@ -8,7 +8,7 @@ import pytest
 
 from lambda_dyno.core.config import Settings, TuningSettings, with_overrides
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune.tuner_input import KEYS, as_settings, from_file, from_flags, from_settings
+from lambda_dyno.tune.tuner_input import FLAGGED, as_settings, from_file, from_flags, from_settings
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop"
 
@@ -62,7 +62,7 @@ def test_a_flag_becomes_its_key(name: str, value: Any, adds: dict[str, Any]) -> 
 
 def test_every_flag_is_in_the_table() -> None:
     """A key without a row above would be a key that nobody tries."""
-    assert {name for name, _, _ in FLAGS} | {"payload_s3"} == KEYS.keys()
+    assert {name for name, _, _ in FLAGS} | {"payload_s3"} == FLAGGED.keys()
 
 
 def test_a_payload_in_s3_takes_the_place_of_the_environments_event() -> None:

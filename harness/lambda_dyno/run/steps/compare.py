@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from lambda_dyno.aws import target as targets
 from lambda_dyno.compare import pairs
-from lambda_dyno.compare.interleaved_driver import TurnDriver
+from lambda_dyno.compare.interleaved_driver import InterleavedDriver
 from lambda_dyno.compare.pairs import COST, Deployed
 from lambda_dyno.core.config import RegressionSettings
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, EXIT_PASS, StepError
@@ -163,19 +163,19 @@ class Comparison:
         return checks
 
 
-def _driver(candidate: Run, versions: Mapping[Version, Run]) -> AbstractContextManager[TurnDriver]:
+def _driver(
+    candidate: Run, versions: Mapping[Version, Run]
+) -> AbstractContextManager[InterleavedDriver]:
     for run in versions.values():
         for output in ("api_url", "function_alias"):
             if not run.result.outputs.get(output):
                 raise StepError("compare", f"{run.result.name_prefix} has no output {output}")
-    return TurnDriver.running(
+    return InterleavedDriver.running(
         candidate.env.settings.load,
-        {name: run.result.outputs["api_url"] for name, run in versions.items()},
-        credentials=api.credentials(candidate),
-        region=candidate.account.region,
+        {name: api.of(run) for name, run in versions.items()},
+        api.collection(candidate, "load"),
         folder=candidate.folder.load,
         log=candidate.folder.logs / "compare.log",
-        collection=api.collection(candidate, "load"),
     )
 
 

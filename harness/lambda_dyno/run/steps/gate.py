@@ -22,8 +22,8 @@ def step(run: Run) -> Verdict:
             confidence=rounds.confidence_of_a_look(limits),
         )
         if run.result.regression:
-            checks = (*verdict.checks, *regression.slo_checks(run.result.regression))
-            verdict = Verdict(slo.overall(checks), checks)
+            compared = regression.slo_checks(run.result.regression)
+            verdict = Verdict.of((*verdict.checks, *compared))
         run.add(verdict=verdict)
         held = sum(check.outcome == "pass" for check in verdict.checks)
         shown.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold")

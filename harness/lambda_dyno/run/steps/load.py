@@ -9,8 +9,8 @@ from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import LoadResult
 from lambda_dyno.gates import slo
-from lambda_dyno.load import rounds
-from lambda_dyno.load.schedule import in_words
+from lambda_dyno.load import ceiling, load_test, rounds
+from lambda_dyno.load.schedule import describe
 from lambda_dyno.run import api, memory, progress_adapters
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform import root_module
@@ -28,7 +28,7 @@ def step(run: Run) -> tuple[LoadResult, ...]:
     api.require(run, "load")
     profile = run.env.settings.load
     results: list[LoadResult] = []
-    with run.step("load", in_words(profile)) as shown:
+    with run.step("load", describe(profile)) as shown:
         for label, memory_mb in _sizes(run).items():
             before = _loaded(run, label, memory_mb)
             if before is not None:
@@ -58,7 +58,7 @@ def deployed(run: Run, profile: LoadSettings, label: str) -> rounds.LoadSeries:
     """
     api.require(run, "load")
     memory_mb = run.declared_memory_mb
-    with run.step("load", in_words(profile)) as shown:
+    with run.step("load", describe(profile)) as shown:
         memory.deploy(run, memory_mb, shown)
         series = _series(run, profile, label, memory_mb, shown)
         keep(run, series.result)
@@ -106,29 +106,23 @@ def _series(
     run: Run, profile: LoadSettings, label: str, memory_mb: int, shown: Step
 ) -> rounds.LoadSeries:
     """Run a load test once; what is returned can run it again."""
-    from lambda_dyno.load import ceiling
-    from lambda_dyno.load.drivers import newman
-
-    credentials = api.credentials(run)
-    collection = api.collection(run, "load")
+    target, files = api.of(run), api.collection(run, "load")
     shown.update("measuring what the load driver itself can do (once)")
     most = ceiling.requests_per_s(
-        run.project / ".cache", collection, signed=credentials is not None
+        run.project / ".cache", files, signed=target.credentials is not None
     )
 
     def run_round(name: str) -> LoadResult:
         text = f"{profile.loop} loop at {memory_mb} MB ({name})"
-        found = newman.run_load(
+        found = load_test.run(
             profile,
+            target,
+            files,
             label=name,
             memory_mb=memory_mb,
-            base_url=run.result.outputs["api_url"],
-            credentials=credentials,
-            region=run.account.region,
             folder=run.folder.load,
             on_progress=progress_adapters.load(shown, text),
             on_wait=progress_adapters.readiness(shown),
-            collection=collection,
         )
         return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
 

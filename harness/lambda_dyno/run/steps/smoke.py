@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import SmokeResult
+from lambda_dyno.load import drivers
 from lambda_dyno.run import api, progress_adapters
 from lambda_dyno.run.run import Run
 
@@ -24,18 +25,14 @@ def step(run: Run) -> SmokeResult:
 
 def attempt(run: Run) -> SmokeResult:
     """Ask the API everything once, and return which assertions do not hold."""
-    from lambda_dyno.load.drivers import newman
-
     api.require(run, "smoke")
     with run.step("smoke", "asking every operation once") as shown:
-        smoke = newman.run_smoke(
-            base_url=run.result.outputs["api_url"],
-            credentials=api.credentials(run),
-            region=run.account.region,
+        smoke = drivers.DRIVER.smoke(
+            api.of(run),
+            api.collection(run, "smoke"),
             log=run.folder.logs / "smoke.log",
             timeout_s=120,
             on_wait=progress_adapters.readiness(shown),
-            collection=api.collection(run, "smoke"),
         )
         run.add(smoke=smoke)
         shown.update(smoke.counts)

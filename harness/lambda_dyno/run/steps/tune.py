@@ -9,8 +9,8 @@ from lambda_dyno.core.errors import EXIT_INTERRUPTED, StepError
 from lambda_dyno.core.results import TuningResult
 from lambda_dyno.run import function_prepare, lifecycle, tuner_execution
 from lambda_dyno.run.run import Run
-from lambda_dyno.tune import existing_tuner, tuner, tuner_input, validation
-from lambda_dyno.tune.request import Order
+from lambda_dyno.tune import existing_tuner, output, tuner_input, validation
+from lambda_dyno.tune.request import TuneRequest
 
 
 def step(run: Run) -> TuningResult:
@@ -30,10 +30,10 @@ def step(run: Run) -> TuningResult:
     what = f"{sizes} MB, {settings.num} invocations each"
     with run.step("tune", f"measuring {what}") as shown:
         finished = tuner_execution.execute(run, shown, what, request, machine)
-        tuning = tuner.parse_output(finished.output, execution_arn=finished.arn)
+        tuning = output.parse(finished.output, execution_arn=finished.arn)
         run.add(tuning=tuning)
         shown.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
-        tuner.require_whole(finished.output)
+        output.require_whole(finished.output)
     run.folder.mark("tune")
     return tuning
 
@@ -84,12 +84,12 @@ def _with_temporary_tuner(run: Run) -> TuningResult:
     return result.tuning
 
 
-def _order(run: Run) -> Order:
+def _order(run: Run) -> TuneRequest:
     """Return what a tuner beside an environment is to measure."""
     arn = str(run.result.outputs["function_arn"])
     request = tuner_input.from_settings(tuning_settings(run), arn, run.env.tuning_payload())
     request.pop("lambdaARN", None)
     validation.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
-    return Order(
+    return TuneRequest(
         function=lambda_function.parse_name(arn), tuning_input=request, settings=run.env.settings
     )

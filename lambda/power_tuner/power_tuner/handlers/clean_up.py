@@ -6,14 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from power_tuner import prices
+from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.arns import FunctionArn
 from power_tuner.aws import client
 from power_tuner.cleanup import CleanUp
 from power_tuner.errors import NOTHING_CHANGED, CleanUpFailed, InvalidInput, split_name
 from power_tuner.function import Deadline, Function
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, request_of
 from power_tuner.meter import Meter
-from power_tuner.request import FunctionArn
+from power_tuner.request import function_arn
 from power_tuner.state import TuningState
 
 _MARGIN_S = 5.0
@@ -44,7 +45,7 @@ def _after_failure(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     name, message = _failure(event["failure"])
     if name in _NOTHING_CHANGED:
         return {"Error": name, "Cause": message}
-    arn = FunctionArn.parse(event["input"].get("lambdaARN"), "lambdaARN")
+    arn = function_arn(event["input"].get("lambdaARN"), "lambdaARN")
     try:
         _clean_up(arn, event["execution"], context).after_failure()
     except CleanUpFailed as error:
@@ -64,7 +65,7 @@ def _by_rule(execution_arn: str, context: Any) -> dict[str, Any]:
     if execution["status"] not in _OVER or execution.get("error") in _NOTHING_CHANGED:
         return answer | {"cleaned": False}
     try:
-        arn = FunctionArn.parse(json.loads(execution["input"]).get("lambdaARN"), "lambdaARN")
+        arn = function_arn(json.loads(execution["input"]).get("lambdaARN"), "lambdaARN")
     except (InvalidInput, AttributeError):
         return answer | {"cleaned": False}
     _clean_up(arn, execution_arn, context).after_failure()

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.values import size_bytes
 from power_tuner.errors import NOTHING_CHANGED, AwsCallFailed, ChangedMeanwhile, TunerError, named
 from power_tuner.meter import Meter
-from power_tuner.request import TuningInput, parse
+from power_tuner.request import parse
 from power_tuner.settings import Settings
-from power_tuner.state import TuningState, size
+from power_tuner.state import TuningState
 
 SETTINGS = Settings.from_environment()
 
@@ -35,7 +37,7 @@ def deadline_at(context: Any, margin_s: float) -> float:
 def put_out(event: Mapping[str, Any], state: TuningState, meter: Meter) -> dict[str, Any]:
     """Return the state as JSON, this invocation's own cost included."""
     meter.add_to(state.usage, event)
-    return state.to_json(input_bytes=size(event["input"]))
+    return state.to_json(input_bytes=size_bytes(event["input"]))
 
 
 @contextmanager

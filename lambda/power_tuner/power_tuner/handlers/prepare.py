@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambda_dyno.tuner_contract.values import room_bytes, size_bytes
 from power_tuner.aws import clean_up_after, client
 from power_tuner.errors import InvalidInput
 from power_tuner.function import Deadline, Function
@@ -14,7 +15,7 @@ from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_ou
 from power_tuner.meter import Meter
 from power_tuner.prepare import Preparation
 from power_tuner.sources import read_payloads
-from power_tuner.state import TuningState, fits, size
+from power_tuner.state import TuningState
 
 _MARGIN_S = 15.0
 client("lambda", SETTINGS.region)
@@ -40,8 +41,8 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _check_room(raw: Any, powers: int) -> None:
-    input_bytes = size(raw)
-    if not fits(input_bytes, powers):
+    input_bytes = size_bytes(raw)
+    if input_bytes > room_bytes(powers):
         raise InvalidInput(
             f"the input has {input_bytes} bytes: Step Functions passes 256 KB from state to "
             f"state, and the measurements of {powers} power values have to fit beside it. Put "

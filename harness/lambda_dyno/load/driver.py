@@ -1,0 +1,249 @@
+"""What a load driver is: the program that asks an API, and what goes to it and comes back.
+
+`load.drivers` has the drivers and says which one is used. A driver is a module, or anything else,
+with the four functions of `LoadDriver`. It asks and measures; what its figures mean is decided by
+whoever called it, the same for every driver.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.results import SmokeResult
+from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
+
+# How long a new API may take to reach all hosts of API Gateway; one of this machine has one host.
+_READY_S = 90.0
+_READY_HERE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCredentials:
+    """Keys that sign requests to an API with AWS_IAM authorization."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, session: Any) -> ApiCredentials:
+        """Take those that a boto3 session has just now."""
+        keys = session.get_credentials().get_frozen_credentials()
+        return cls(keys.access_key, keys.secret_key, keys.token or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API that is asked.
+
+    Attributes:
+        url: With its stage, such as "https://x.execute-api.../v1".
+        region: Its region, which is part of signatures.
+        credentials: Keys that sign the requests; None for an API without authorization.
+    """
+
+    url: str
+    region: str
+    credentials: ApiCredentials | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
+
+    @property
+    def ready_s(self) -> float:
+        """How many seconds it gets to become ready."""
+        return _READY_HERE_S if self.is_here else _READY_S
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """An API that does not answer well five times in a row, over new connections.
+
+    Attributes:
+        request: Name of the request that is asked.
+        last: The newest bad answer, such as '403 {"message":"Missing Authentication Token"}'.
+        elapsed_s: How long it has been asked.
+        timeout_s: How long it is asked at most.
+    """
+
+    request: str
+    last: str
+    elapsed_s: float
+    timeout_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"the API is not ready after {self.elapsed_s:.0f} s: `{self.request}` was not answered "
+            f"well 5 times in a row over new connections; its last bad answer: {self.last}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """How far a load test is."""
+
+    elapsed_s: float
+    duration_s: float
+    requests: int
+    errors: int
+    active_users: int
+
+
+OnWait = Callable[[NotReady], None]
+OnProgress = Callable[[LoadProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DriverUsage:
+    """How busy one driver process was."""
+
+    cpu_ratio: float  # of one core
+    loop_delay_p99_ms: float  # how late its timers fired
+
+
+@dataclass(frozen=True, slots=True)
+class DriverReport:
+    """What the samples of a load test do not tell: how long it took, how busy everything was."""
+
+    elapsed_s: float
+    drivers: tuple[DriverUsage, ...]
+    machine_cpu_ratio: float
+    round_trip_ms: float | None = None  # there and back to the API; None: not measured
+
+    @property
+    def cpu_ratio(self) -> float:
+        """Share of its core that the busiest driver process used."""
+        return max((driver.cpu_ratio for driver in self.drivers), default=0.0)
+
+    @property
+    def loop_delay_p99_ms(self) -> float:
+        """How late the timers of the latest driver process were."""
+        return max((driver.loop_delay_p99_ms for driver in self.drivers), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTest:
+    """A load test, as a driver takes it.
+
+    Attributes:
+        api: What is asked. One that is not ready within `ready_s` is not loaded; 0 loads at once.
+        files: What an iteration asks.
+        schedule: When users come and go, or when iterations are due.
+        pacing_ms: Least time of one user's iteration, in a closed loop.
+        request_timeout_ms: After how long a request without an answer is given up.
+        folder: Where the driver puts NAME-*.part.jsonl, samples as of `load.samples`, and NAME.log.
+        name: Of the test.
+        ready_s: How long the API gets to become ready.
+        only_here: Whether all requests go to `api`, which is on this machine, even those that the
+            collection sends elsewhere.
+    """
+
+    api: Api
+    files: CollectionFiles
+    schedule: ClosedSchedule | OpenSchedule
+    pacing_ms: int
+    request_timeout_ms: int
+    folder: Path
+    name: str
+    ready_s: float
+    only_here: bool = False
+
+
+class Turns(Protocol):
+    """A driver that loads one of several APIs at a time, with the same users."""
+
+    def turn(
+        self, version: str, duration_s: float, name: str, *, warm_up_s: float = 0.0
+    ) -> DriverReport:
+        """Load one version for some seconds, and leave NAME-*.part.jsonl in the folder.
+
+        Args:
+            version: Which one.
+            duration_s: How long iterations begin; the last ones are finished.
+            name: Of the turn, different from all others.
+            warm_up_s: How long it does not matter how busy everything is: sandboxes start.
+
+        Raises:
+            StepError: The driver ended, or takes too long.
+        """
+
+
+class LoadDriver(Protocol):
+    """A program that asks an API.
+
+    Each function raises a `UserError` if it cannot run here (the message says what to install)
+    or the collection cannot be read, and a `StepError` if it fails.
+    """
+
+    def check(self) -> str:
+        """Return its version, once it is sure that it can run on this machine."""
+
+    def smoke(
+        self,
+        api: Api,
+        files: CollectionFiles,
+        *,
+        log: Path,
+        timeout_s: float,
+        on_wait: OnWait = ...,
+        ready_s: float | None = None,
+    ) -> SmokeResult:
+        """Ask everything of a collection once, as soon as the API is ready.
+
+        Ready is an API that answers well five times in a row, each over a new connection.
+
+        Args:
+            api: What is asked.
+            files: The collection and its variables.
+            log: File for everything the driver prints.
+            timeout_s: Seconds until the driver is stopped, once the API is ready.
+            on_wait: Called after each bad answer of an API that is not ready, from any thread.
+            ready_s: How long the API gets to become ready; None is its own, 0 asks at once. One
+                that is not ready then is a failure in the result, unless it answers and the
+                collection asserts nothing about what was asked: then it is asked all the same.
+
+        Returns:
+            The counts, and the assertions that do not hold.
+        """
+
+    def load(self, test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverReport:
+        """Load an API as soon as it is ready, and write down every request, as it is answered.
+
+        Args:
+            test: What and how.
+            on_progress: Called about every second, from any thread.
+            on_wait: As in `smoke`; an API that does not become ready is a `StepError` here.
+        """
+
+    def turns(
+        self,
+        profile: LoadSettings,
+        apis: Mapping[str, Api],
+        files: CollectionFiles,
+        *,
+        folder: Path,
+        log: Path,
+    ) -> AbstractContextManager[Turns]:
+        """Start users for several versions of an API, who wait for their turns.
+
+        Args:
+            profile: Its users, their pace and their time-out hold for each turn.
+            apis: By version, all with the same region and credentials, and ready in time.
+            files: What an iteration asks.
+            folder: For the samples of a turn.
+            log: File for everything the driver prints.
+        """

@@ -1,0 +1,230 @@
+"""The load tests: latencies by percentile, rates and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from lambda_dyno.core.config import SLO_KEYS
+from lambda_dyno.core.results import LoadResult, RunResult, Verdict
+from lambda_dyno.report import formatting
+from lambda_dyno.report.charts.drawing import Size, Spec
+from lambda_dyno.report.charts.latency import latency_spec
+from lambda_dyno.report.section import Chart, Content, Samples, Section
+from lambda_dyno.report.tables import Cell, Column, Row, Table
+
+_NEXT_DOOR_MS = 1.0  # a shorter way says nothing to anybody
+_MOST_OF_A_LIMIT = 0.25  # of a latency limit that the way alone may take
+
+
+def _content(result: RunResult) -> Content | None:
+    if not result.load:
+        return None
+    return Content(
+        sentence=load_sentence(result.load),
+        table=load_table(result.load),
+        facts=load_facts(result.load, latency_limit_ms(result)),
+    )
+
+
+def _spec(result: RunResult, samples: Samples, size: Size) -> Spec | None:
+    return latency_spec(result.load, samples, latency_limits(result.verdict), size)
+
+
+# --- table ----------------------------------------------------------------------------------
+
+
+def _latency_ms(name: str) -> Callable[[LoadResult], str]:
+    """Return a writer of one of the latency statistics."""
+    return lambda r: formatting.milliseconds(
+        None if r.latency_ms is None else float(getattr(r.latency_ms, name))
+    )
+
+
+_COLUMNS: tuple[tuple[Column, Callable[[LoadResult], str]], ...] = (
+    (Column("Load", numeric=False), lambda r: r.label),
+    (Column("Memory", "MB"), lambda r: str(r.memory_mb)),
+    (Column("Requests"), lambda r: formatting.integer(r.requests)),
+    (Column("Average", "ms"), _latency_ms("mean")),
+    (Column("p50", "ms"), _latency_ms("p50")),
+    (Column("p90", "ms"), _latency_ms("p90")),
+    (Column("p95", "ms"), _latency_ms("p95")),
+    (Column("p99", "ms"), _latency_ms("p99")),
+    (Column("Max", "ms"), _latency_ms("max")),
+    (Column("Errors"), lambda r: formatting.integer(r.errors)),
+    (Column("Rate", "req/s"), lambda r: formatting.rounded(r.requests_per_s)),
+)
+
+
+def load_table(loads: tuple[LoadResult, ...]) -> Table | None:
+    """Return the table of load tests, or None if there was none."""
+    if not loads:
+        return None
+    rows = tuple(
+        Row(
+            tuple(Cell(write(load)) for _, write in _COLUMNS),
+            ("saturated",) if load.saturated else (),
+            load.label,
+        )
+        for load in loads
+    )
+    notes = [note for load in loads for note in _notes(load)]
+    columns = tuple(column for column, _ in _COLUMNS)
+    return Table(f"Load, {_profile(loads)}", columns, rows, tuple(notes))
+
+
+def _profile(loads: tuple[LoadResult, ...]) -> str:
+    """Return what was asked for, or, of results that do not say, what was measured."""
+    asked_for = {load.profile for load in loads}
+    if asked_for != {""}:
+        return asked_for.pop() if len(asked_for) == 1 else f"{len(asked_for)} kinds"
+    users = sorted({load.virtual_users for load in loads})
+    durations = sorted({round(load.duration_s) for load in loads})
+    people = f"{_span(users)} virtual user{'s' if users != [1] else ''}"
+    return (
+        f"{people}, {_span(durations)} s each"
+        if len(loads) > 1
+        else (f"{people}, {_span(durations)} s")
+    )
+
+
+def _span(values: list[int]) -> str:
+    if values[0] == values[-1]:
+        return formatting.integer(values[0])
+    return f"{formatting.integer(values[0])} to {formatting.integer(values[-1])}"
+
+
+def _notes(load: LoadResult) -> Iterable[str]:
+    if load.saturated:
+        yield f"{load.label}: {load.saturated}"
+    if load.errors:
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(load.errors_by_kind.items()))
+        ratio = formatting.percent(load.error_ratio)
+        yield f"{load.label}: {ratio} of the requests failed" + (f" ({kinds})" if kinds else "")
+
+
+# --- sentences ------------------------------------------------------------------------------
+
+
+def load_sentence(loads: tuple[LoadResult, ...]) -> str:
+    """Return what changes under load between the first and the last test, as one sentence."""
+    if not loads:
+        return ""
+    first, last = loads[0], loads[-1]
+    silent = [load for load in (first, last) if load.latency_ms is None]
+    if silent:
+        return f"No request was answered at {silent[0].memory_mb} MB."
+    assert first.latency_ms is not None and last.latency_ms is not None
+    users = _who(last)
+    p95 = f"{formatting.milliseconds(last.latency_ms.p95)} ms"
+    if first is last:
+        text = f"With {users} at {last.memory_mb} MB, 95 % of the requests took at most {p95}"
+    else:
+        text = (
+            f"With {users}, 95 % of the requests took at most {p95} at {last.memory_mb} MB, "
+            f"{formatting.milliseconds(first.latency_ms.p95)} ms at {first.memory_mb} MB"
+        )
+    if first.saturated or last.saturated:
+        return f"{text}; but a test was saturated, so this is not the API alone."
+    return f"{text}."
+
+
+def _who(load: LoadResult) -> str:
+    """Return who asked, such as "10 virtual users" or "3 iterations per second"."""
+    if load.loop == "open":
+        rate = load.arrivals_per_s
+        return "arrivals by stages" if rate is None else f"{rate:g} iterations per second"
+    return f"{load.virtual_users} virtual user{'s' if load.virtual_users != 1 else ''}"
+
+
+_LOOPS = {
+    "closed": (
+        "Closed loop: each user sends its next request after the last answer, so a slow API "
+        "meets fewer of them, and those that were never sent are in no percentile (coordinated "
+        "omission)."
+    ),
+    "open": (
+        "Open loop: iterations begin when they are due, whatever the API does, and the wait of a "
+        "late one is in its latency."
+    ),
+}
+
+
+def load_facts(
+    loads: tuple[LoadResult, ...], latency_limit_ms: float | None = None
+) -> tuple[str, ...]:
+    """Return what a reader must know to read the figures: the loop, what is left out, limits.
+
+    Args:
+        loads: The load tests.
+        latency_limit_ms: The smallest limit that their latencies are held against, if any.
+    """
+    several = len({load.profile for load in loads}) > 1
+    facts = [_LOOPS[loop] for loop in sorted({load.loop for load in loads})]
+    for load in loads:
+        own = [f"{load.profile}."] if several and load.profile else []
+        own += [*_facts_of(load), *_way(load, latency_limit_ms)]
+        if len(loads) > 1:
+            facts += [f"{load.label}: {fact}" for fact in own]
+        else:
+            facts += [fact[:1].upper() + fact[1:] for fact in own]
+    return tuple(facts)
+
+
+def _facts_of(load: LoadResult) -> Iterator[str]:
+    if load.rounds > 1:
+        yield f"{load.rounds} rounds of the same load, one after the other."
+    if load.warm_up_s:
+        failed = f", {load.warm_up_errors:,} of them failed" if load.warm_up_errors else ""
+        each = " of each round" if load.rounds > 1 else ""
+        yield (
+            f"the first {load.warm_up_s:g} s{each} are left out as warm-up "
+            f"({load.warm_up_requests:,} requests{failed})."
+        )
+    if load.ceiling_requests_per_s:
+        share = formatting.percent(load.requests_per_s / load.ceiling_requests_per_s)
+        yield (
+            "the load driver itself makes at most "
+            f"{formatting.rounded(load.ceiling_requests_per_s)} requests/s on this machine; this "
+            f"test made {formatting.rounded(load.requests_per_s)}, {share} of that."
+        )
+
+
+def latency_limit_ms(result: RunResult) -> float | None:
+    """Return a run's smallest latency limit; None if it has none."""
+    limits = [result.setting("slo", key) for key, slo in SLO_KEYS.items() if slo.quantile]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _way(load: LoadResult, limit_ms: float | None) -> Iterator[str]:
+    """Yield how far away the API was, unless it was next door."""
+    if load.round_trip_ms is None or load.round_trip_ms < _NEXT_DOOR_MS:
+        return
+    way = f"the way to the API and back took {formatting.rounded(load.round_trip_ms)} ms by itself"
+    if limit_ms is None or load.round_trip_ms <= limit_ms * _MOST_OF_A_LIMIT:
+        yield f"{way}, which is in every latency."
+        return
+    yield (
+        f"{way}, more than a quarter of the limit of {formatting.rounded(limit_ms)} ms: that limit "
+        "judges the distance as well. Load the API from a machine in its region, or raise the "
+        "limit."
+    )
+
+
+def latency_limits(verdict: Verdict | None) -> dict[float, float]:
+    """Return the limits in ms that latencies were held against, by quantile, such as 0.95."""
+    return {
+        quantile: check.limit
+        for check in (verdict.checks if verdict else ())
+        if check.name in SLO_KEYS and (quantile := SLO_KEYS[check.name].quantile)
+    }
+
+
+SECTION = Section(
+    key="load",
+    title="Under load",
+    place=40,
+    rank=5,
+    content=_content,
+    chart=Chart("latency", "Latency by percentile", _spec),
+    terminal_place=20,
+)

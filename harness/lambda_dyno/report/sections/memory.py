@@ -1,0 +1,128 @@
+"""Cost and duration by memory size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
+from lambda_dyno.report import formatting, recommendation, tuning_cost
+from lambda_dyno.report.charts.drawing import Size, Spec
+from lambda_dyno.report.charts.power import interval, power_spec
+from lambda_dyno.report.section import Chart, Content, Samples, Section
+from lambda_dyno.report.tables import Cell, Column, Row, Table
+
+_LINES = "Lines join the trimmed means. "
+_INTERVALS = (
+    "Thin vertical lines are 95 % intervals of the mean, left out where a cold start makes them "
+    "wider than the value itself. "
+)
+
+
+def _content(result: RunResult) -> Content | None:
+    tuning = result.tuning
+    if tuning is None:
+        return None
+    intervals = any(map(interval, tuning.details))
+    return Content(
+        chart_note=_LINES + (_INTERVALS if intervals else ""),
+        table=memory_table(tuning),
+        page_note=f"Bold: the lowest of the column. {tuning_cost.brief(tuning)}",
+    )
+
+
+def _terminal(result: RunResult) -> Content | None:
+    """Return the recommendation as well: a terminal has no head that shows it."""
+    if result.tuning is None:
+        return None
+    return Content(
+        table=memory_table(result.tuning),
+        sentence=recommendation.recommendation(result.tuning),
+        sentence_style="bold",
+        facts=tuple(f"Note: {caveat}" for caveat in recommendation.caveats(result)),
+    )
+
+
+def _spec(result: RunResult, _: Samples, size: Size) -> Spec | None:
+    return power_spec(result.tuning, size)
+
+
+def _duration(name: str) -> Callable[[PowerDetail], float | None]:
+    """Return a reader of one of the duration statistics."""
+    return lambda d: None if d.duration_ms is None else float(getattr(d.duration_ms, name))
+
+
+def _duration_ms(name: str) -> Callable[[PowerDetail], str]:
+    read = _duration(name)
+    return lambda d: formatting.milliseconds(read(d))
+
+
+def _billed_ms(detail: PowerDetail) -> float | None:
+    """Return the mean that the cost follows from; results of older versions have the plain one."""
+    trimmed = detail.billed_ms_trimmed_mean
+    return detail.billed_ms_mean if trimmed is None else trimmed
+
+
+_COLUMNS: tuple[tuple[Column, Callable[[PowerDetail], str]], ...] = (
+    (Column("Memory", "MB"), lambda d: str(d.power)),
+    (Column("Duration", "ms"), _duration_ms("trimmed_mean")),
+    (Column("p50", "ms"), _duration_ms("p50")),
+    (Column("p95", "ms"), _duration_ms("p95")),
+    (Column("Billed", "ms"), lambda d: formatting.milliseconds(_billed_ms(d))),
+    (Column("Cost"), lambda d: formatting.per_million(d.cost_usd)),
+    (Column("Cold starts"), lambda d: formatting.integer(d.cold_starts)),
+    (Column("Errors"), lambda d: formatting.integer(d.errors)),
+    (Column("Measured", detail=True), lambda d: formatting.integer(d.count)),
+    (Column("Used", "MB", detail=True), lambda d: formatting.integer(d.max_memory_used_mb)),
+)
+
+
+def memory_table(tuning: TuningResult) -> Table:
+    """Return the table of measured memory sizes."""
+    best = {
+        "Duration": _least(tuning.details, _duration("trimmed_mean")),
+        "Cost": _least(tuning.details, lambda d: d.cost_usd),
+    }
+    return Table(
+        f"Memory sizes, strategy {tuning.strategy}",
+        tuple(
+            replace(column, unit=f"{tuning.currency}/million") if column.title == "Cost" else column
+            for column, _ in _COLUMNS
+        ),
+        tuple(_row(detail, tuning, best) for detail in tuning.details),
+        tuple(f"{d.power} MB was excluded: {d.excluded}" for d in tuning.details if d.excluded),
+        name="memory-sizes",
+    )
+
+
+def _row(detail: PowerDetail, tuning: TuningResult, best: dict[str, int | None]) -> Row:
+    cells = tuple(
+        Cell(write(detail), best=best.get(column.title) == detail.power)
+        for column, write in _COLUMNS
+    )
+    marks = {
+        "current": detail.power == tuning.current_power,
+        "recommended": detail.power == tuning.power,
+        "excluded": bool(detail.excluded),
+    }
+    return Row(cells, tuple(mark for mark, holds in marks.items() if holds), str(detail.power))
+
+
+def _least(
+    details: Sequence[PowerDetail], measure: Callable[[PowerDetail], float | None]
+) -> int | None:
+    """Return the power value with the least measure; None unless there is a choice."""
+    measured = [(value, d.power) for d in details if (value := measure(d)) is not None]
+    return min(measured)[1] if len(measured) > 1 else None
+
+
+SECTION = Section(
+    key="memory",
+    title="Cost and duration by memory size",
+    place=30,
+    rank=4,
+    content=_content,
+    chart=Chart("power", "Cost and duration by memory size", _spec, readable=True),
+    terminal_place=10,
+    terminal=_terminal,
+)

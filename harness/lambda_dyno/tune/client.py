@@ -1,0 +1,329 @@
+"""Tuning from the client's side: start an execution, follow it, stop it and what else runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.exceptions
+
+from lambda_dyno.aws import lambda_function
+from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.tune.output import MORE_TIME
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, is_of
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES
+
+_POLL_S = 0.5
+_CONCLUDING_S = 120.0  # from the end of measuring to that of the execution
+_CLEAN_UP_S = 180.0
+_CLEAN_LOOKS = 2  # in a row: a function that was about to be locked looks clean once
+
+_HINTS = {
+    "InvalidInput": "Correct the input; nothing was changed.",
+    "NotTunable": "Check the function's ARN, and the tunable_function_arns of the power tuner.",
+    "FunctionBusy": "Wait until that execution has ended, or stop it.",
+    "FunctionChanged": "Do not deploy the function while it is being tuned; then tune it again.",
+    "FunctionGone": "Deploy the function again, then tune it.",
+    "NothingMeasured": "Invoke the function with the same payload, and read its log.",
+    "InvocationFailed": "Invoke the function with the same payload, and read its log.",
+    "ProcessorFailed": "Invoke the processor by itself, and read its log.",
+    "PayloadNotRead": "Check the address in payloadS3 and the tuner's payload_bucket.",
+    "CleanUpFailed": "Run `dyno sweep`, which finds what a tuning left behind.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TuningProgress:
+    """How far a tuning is.
+
+    Invocations are known from one pass of Measure to the next; a pass takes up to 15 minutes,
+    and most tunings need one.
+    """
+
+    state: str  # of the state machine, such as "Measure"
+    done: int | None  # invocations that are measured; None before anything is known
+    total: int | None
+    elapsed_s: float
+
+
+OnProgress = Callable[[TuningProgress], None]
+
+
+def _no_progress(_progress: TuningProgress) -> None:
+    """Nobody is watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedExecution:
+    """An execution that succeeded."""
+
+    arn: str
+    output: dict[str, Any]
+
+
+def run(
+    tuning_input: Mapping[str, Any],
+    *,
+    state_machine_arn: str,
+    session: Any,
+    timeout_s: float,
+    on_progress: OnProgress = _no_progress,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> FinishedExecution:
+    """Run the state machine and return its output as it came.
+
+    On Ctrl-C, and when it does not end, the execution is stopped and its clean-up awaited.
+
+    Args:
+        tuning_input: The whole input.
+        state_machine_arn: The power tuner's.
+        session: A boto3 session that may use the state machine.
+        timeout_s: Longest time to measure; what is not finished then is left out.
+        on_progress: Told about the state, about twice a second.
+        clock: Monotonic seconds.
+        sleep: Waits so many seconds.
+
+    Raises:
+        StepError: The tuning failed; the message has the state machine's cause.
+        UserError: There is no such power tuner, or it does not take the input.
+    """
+    states = session.client("stepfunctions")
+    arn = _start(states, state_machine_arn, _within(tuning_input, timeout_s))
+    follower = _Follower(states, arn, _expected_invocations(tuning_input), clock)
+    try:
+        while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            on_progress(follower.progress())
+            if follower.elapsed_s > timeout_s + _CONCLUDING_S:
+                raise StepError(
+                    "tune", f"the tuning is not over after {timeout_s:.0f} s: {arn}", MORE_TIME
+                )
+            sleep(_POLL_S)
+    except (KeyboardInterrupt, StepError):
+        function_arn = lambda_function.unqualified(str(tuning_input.get("lambdaARN")))
+        stop(arn, function_arn=function_arn, session=session, clock=clock, sleep=sleep)
+        raise
+    return _finished(execution)
+
+
+def stop(
+    execution_arn: str,
+    *,
+    function_arn: str,
+    session: Any,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Stop an execution and wait until its clean-up has left nothing on the function.
+
+    Raises:
+        StepError: It could not be stopped, or was not cleaned up after.
+    """
+    _stop(session.client("stepfunctions"), execution_arn)
+    _await_clean_up(session, execution_arn, function_arn, clock, sleep)
+
+
+def end_all(
+    session: Any,
+    state_machine_arn: str,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """Stop what a state machine runs, wait for the clean-up, and return the executions' ARNs.
+
+    A tuner whose owner was killed goes on measuring; taken down in the middle of it, nobody
+    would put the function back.
+
+    Args:
+        session: A boto3 session.
+        state_machine_arn: The tuner's; one that does not exist (any more) runs nothing.
+        clock: Monotonic seconds.
+        sleep: Waits so many seconds.
+
+    Raises:
+        StepError: An execution could not be stopped, or was not cleaned up after.
+    """
+    states = session.client("stepfunctions")
+    try:
+        pages = states.get_paginator("list_executions").paginate(
+            stateMachineArn=state_machine_arn, statusFilter="RUNNING"
+        )
+        running = [row["executionArn"] for page in pages for row in page["executions"]]
+    except states.exceptions.StateMachineDoesNotExist:
+        return []
+    except botocore.exceptions.ClientError as error:
+        raise StepError("down", f"nobody knows whether a tuning still runs: {error}") from error
+    for arn in running:
+        tuning_input = json.loads(states.describe_execution(executionArn=arn)["input"])
+        stop(
+            arn,
+            function_arn=lambda_function.unqualified(str(tuning_input.get("lambdaARN"))),
+            session=session,
+            clock=clock,
+            sleep=sleep,
+        )
+    return running
+
+
+class _Follower:
+    """Reads from an execution's history where it is."""
+
+    def __init__(
+        self, states: Any, arn: str, total: int | None, clock: Callable[[], float]
+    ) -> None:
+        self._states = states
+        self._arn = arn
+        self._total = total
+        self._clock = clock
+        self._started = clock()
+        self._entered = 0
+        self._state = "Prepare"
+        self._done: int | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        return self._clock() - self._started
+
+    def progress(self) -> TuningProgress:
+        for event in self._newest(with_data=False):
+            if event["type"].endswith("StateEntered"):
+                if event["id"] != self._entered:
+                    self._enter(event["id"])
+                break
+        return TuningProgress(self._state, self._done, self._total, self.elapsed_s)
+
+    def _enter(self, event_id: int) -> None:
+        """Read a new state's input once; it holds what was measured so far."""
+        self._entered = event_id
+        for event in self._newest(with_data=True):
+            if event["id"] == event_id:
+                details = event["stateEnteredEventDetails"]
+                self._state = details["name"]
+                self._done = _measured(details.get("input", ""))
+
+    def _newest(self, *, with_data: bool) -> Iterator[dict[str, Any]]:
+        page = self._states.get_execution_history(
+            executionArn=self._arn,
+            reverseOrder=True,
+            maxResults=10,
+            includeExecutionData=with_data,
+        )
+        yield from page["events"]
+
+
+def _measured(state_input: str) -> int | None:
+    try:
+        measured = json.loads(state_input).get("measured")
+    except (ValueError, AttributeError):
+        return None
+    return measured if isinstance(measured, int) and measured > 0 else None
+
+
+def _within(tuning_input: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
+    """Return an input whose tuning ends measuring before nobody waits for it any more."""
+    limit = tuning_input.get("timeLimitSeconds")
+    limit_s = timeout_s if limit is None else min(float(limit), timeout_s)
+    return {**tuning_input, "timeLimitSeconds": limit_s} if math.isfinite(limit_s) else tuning_input
+
+
+def _expected_invocations(tuning_input: Mapping[str, Any]) -> int | None:
+    """Return how many invocations a tuning takes, if its input says so."""
+    values, num = tuning_input.get("powerValues"), str(tuning_input.get("num")).strip()
+    values = ALL_POWER_VALUES if values == "ALL" else values
+    if not isinstance(values, list | tuple) or not values or not num.isdecimal():
+        return None
+    each = 1 if tuning_input.get("dryRun") else int(num)
+    return len({str(value).strip() for value in values}) * each
+
+
+def _start(states: Any, state_machine_arn: str, tuning_input: Mapping[str, Any]) -> str:
+    text = _json(tuning_input)
+    try:
+        started = states.start_execution(stateMachineArn=state_machine_arn, input=text)
+    except states.exceptions.StateMachineDoesNotExist as error:
+        raise UserError(
+            f"there is no power tuner {state_machine_arn}: check its ARN and the region"
+        ) from error
+    except states.exceptions.InvalidExecutionInput as error:
+        raise UserError(f"the tuning's input is no good: {error}") from error
+    return str(started["executionArn"])
+
+
+def _json(tuning_input: Mapping[str, Any]) -> str:
+    """Return JSON as short as it gets: Step Functions counts its bytes."""
+    text = json.dumps(tuning_input, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(tuning_input)
+    return text
+
+
+def _finished(execution: Mapping[str, Any]) -> FinishedExecution:
+    arn, status = execution["executionArn"], execution["status"]
+    if status == "SUCCEEDED":
+        return FinishedExecution(arn=arn, output=json.loads(execution["output"]))
+    error = execution.get("error") or ""
+    cause = execution.get("cause") or ""
+    words = {"ABORTED": "was stopped", "TIMED_OUT": "took longer than the tuner allows"}
+    said = ": ".join(part for part in (error, cause) if part)
+    raise StepError(
+        "tune",
+        said or f"the tuning {words.get(status, 'failed')}: {arn}",
+        _HINTS.get(error, f"Look at the execution's history: {arn}"),
+    )
+
+
+def _stop(states: Any, arn: str) -> None:
+    try:
+        states.stop_execution(executionArn=arn, cause="stopped by dyno")
+    except Exception as error:
+        # it may just have ended by itself; whether it is over shows in the wait for its clean-up
+        if states.describe_execution(executionArn=arn)["status"] == "RUNNING":
+            raise StepError("tune", f"the tuning could not be stopped: {arn}: {error}") from error
+
+
+def _await_clean_up(
+    session: Any,
+    arn: str,
+    function_arn: str,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    """Wait until nothing of a stopped execution is left on its function."""
+    parts = function_arn.split(":")  # the function may be in another region than the tuner
+    functions = session.client("lambda", region_name=parts[3] if len(parts) > 3 else None)
+    deadline = clock() + _CLEAN_UP_S
+    clean = 0
+    while clean < _CLEAN_LOOKS:
+        clean = 0 if _left_on(functions, function_arn, arn) else clean + 1
+        if clock() > deadline:
+            raise StepError(
+                "tune",
+                f"the stopped tuning has not been cleaned up after: {arn}",
+                _HINTS["CleanUpFailed"],
+            )
+        sleep(_POLL_S)
+
+
+def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
+    """Return whether a function still has the execution's lock or versions."""
+    try:
+        aliases = functions.get_paginator("list_aliases").paginate(FunctionName=function_arn)
+        for page in aliases:
+            for alias in page["Aliases"]:
+                if alias["Name"] == LOCK_ALIAS and execution_arn in alias.get("Description", ""):
+                    return True
+        versions = functions.get_paginator("list_versions_by_function")
+        for page in versions.paginate(FunctionName=function_arn):
+            for version in page["Versions"]:
+                if is_of(version.get("Description", ""), execution_arn):
+                    return True
+    except functions.exceptions.ResourceNotFoundException:
+        return False
+    return False

@@ -1,0 +1,153 @@
+"""The state machine's output as a record of this harness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.results import (
+    DurationStats,
+    PowerDetail,
+    StateMachineCost,
+    Strategy,
+    TuningResult,
+)
+from lambda_dyno.gates.separation import settled
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
+
+MORE_TIME = "Give it more time: timeout_minutes under [tuning], or --timeout-minutes."
+
+
+def require_whole(output: Mapping[str, Any]) -> None:
+    """Make sure that all that was asked for was measured.
+
+    Args:
+        output: The state machine's, to be kept before.
+
+    Raises:
+        StepError: Time was up before.
+    """
+    if output.get("timedOut"):
+        raise StepError(
+            "tune",
+            "time was up before all was measured; what was measured is kept, and the warnings say "
+            "what is missing",
+            MORE_TIME,
+        )
+
+
+def parse(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
+    """Return the state machine's output as a record, its choice held against its evidence.
+
+    Args:
+        raw: The output, as JSON gave it.
+        execution_arn: The execution that gave it.
+
+    Raises:
+        StepError: It is not an output of this project's power tuner, or incomplete.
+    """
+    try:
+        output = _Output.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise StepError(
+            "tune",
+            f"the power tuner's output cannot be read: {where}: {problem['msg']}",
+            "Deploy the power tuner of the same version as this command.",
+        ) from error
+    found = TuningResult(
+        function_arn=output.lambda_arn,
+        power=output.power,
+        cost=output.cost,
+        duration=output.duration,
+        strategy=output.strategy,
+        current_power=output.original_power,
+        architecture=output.architecture,
+        region=output.region,
+        details=tuple(sorted((d.record() for d in output.details), key=lambda d: d.power)),
+        state_machine=StateMachineCost(
+            execution_arn=execution_arn,
+            execution_cost_usd=output.state_machine.execution_cost,
+            lambda_cost_usd=output.state_machine.lambda_cost,
+            visualization=output.state_machine.visualization,
+        ),
+        warnings=tuple(output.warnings),
+        raw=dict(raw),
+    )
+    return settled(found)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, allow_inf_nan=False)
+
+
+_PowerMb = Annotated[int, Field(ge=MEMORY_MB_MIN, le=MEMORY_MB_MAX)]
+_Positive = Annotated[float, Field(ge=0)]
+
+
+class _Duration(_Model):
+    mean: _Positive
+    trimmed_mean: _Positive
+    p50: _Positive
+    p95: _Positive
+    p99: _Positive
+    min: _Positive
+    max: _Positive
+    std_dev: _Positive
+    ci95: tuple[float, float]
+
+
+class _Detail(_Model):
+    power: _PowerMb
+    count: Annotated[int, Field(ge=0)]
+    duration: _Duration | None
+    billed_mean: float | None
+    billed_trimmed_mean: float | None = None  # tuners of before 2026-11-21 do not tell
+    cost: float | None
+    cold_starts: int
+    errors: int
+    errors_by_type: dict[str, int]
+    retries: int
+    max_memory_used: int | None
+    excluded: str
+
+    def record(self) -> PowerDetail:
+        return PowerDetail(
+            power=self.power,
+            count=self.count,
+            duration_ms=None if self.duration is None else DurationStats(**dict(self.duration)),
+            billed_ms_mean=self.billed_mean,
+            billed_ms_trimmed_mean=self.billed_trimmed_mean,
+            cost_usd=self.cost,
+            cold_starts=self.cold_starts,
+            errors=self.errors,
+            max_memory_used_mb=self.max_memory_used,
+            errors_by_type=self.errors_by_type,
+            retries=self.retries,
+            excluded=self.excluded,
+        )
+
+
+class _Cost(_Model):
+    execution_cost: _Positive
+    lambda_cost: _Positive
+    visualization: str
+
+
+class _Output(_Model):
+    lambda_arn: Annotated[str, Field(alias="lambdaARN")]
+    power: _PowerMb
+    cost: _Positive
+    duration: _Positive
+    strategy: Strategy
+    original_power: int
+    architecture: str
+    region: str
+    details: Annotated[list[_Detail], Field(min_length=1)]
+    state_machine: _Cost
+    warnings: list[str]

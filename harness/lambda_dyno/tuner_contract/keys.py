@@ -1,0 +1,227 @@
+"""The keys of a tuning's input: one row for each, which everything else follows.
+
+From a row come the field of the power tuner's checked input and how it is read, the key of [tuning]
+in dyno.toml, the flag of `dyno tune`, the check before a tuner is deployed, and the rows of the
+tables in the READMEs. docs/recipes/tuner-input-key.md shows how to add one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, NamedTuple
+
+from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.readers import Kind, read
+
+Strategy = Literal["cost", "speed", "balanced"]
+
+# Panels of the help. Long names apart from long values: two columns of both do not fit.
+_INPUT = "What is measured"
+_MANNER = "How it is measured"
+_EFFECT = "What happens to the function"
+_OUTPUT = "Output"
+
+
+class Key(NamedTuple):
+    """A key of the input."""
+
+    field: str  # of `TuningInput`, of [tuning] and in the evidence of a run
+    default: Any  # what the state machine takes for a key that is left out; MISSING: it is required
+    name: str  # in the input
+    kind: Kind
+    allowed: tuple[Any, ...] = ()  # words of a choice; least and most of a number
+    setting: bool = True  # whether [tuning] has it: a whole run has no use for some
+    setting_default: Any = None  # of [tuning], where it is another one
+    flag: str = ""  # of `dyno tune`, as typer takes it; empty: it has none
+    panel: str = ""  # of the help, that the flag is in
+    metavar: str | None = None  # short: in 80 columns the longest names need the room
+    help: str = ""  # of the flag
+    about: str = ""  # in the module's README; empty: as the help
+    values: str = ""  # in the module's README; empty: as the kind says
+
+    @property
+    def initial(self) -> Any:
+        """What [tuning] has if a file does not say it."""
+        default = self.default if self.setting_default is None else self.setting_default
+        return list(default) if isinstance(default, tuple) else default
+
+    def read(self, raw: Mapping[str, Any]) -> Any:
+        """Return the key's value in an input; None if it says nothing.
+
+        Raises:
+            WrongValueError: It cannot have the value that it has.
+        """
+        value = raw.get(self.name)
+        if value is None and self.default is not MISSING:
+            return None
+        return read(self.kind, value, self.allowed)
+
+
+def _key(name: str, kind: Kind, default: Any = MISSING, **columns: Any) -> Any:
+    return field(default=default, metadata={"name": name, "kind": kind, **columns})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningInput:
+    """A checked input. Names follow the keys of the input; the payload is read on its own."""
+
+    # fmt: off
+    function: FunctionArn = _key(
+        "lambdaARN", "function", setting=False, values="ARN, required",
+        about="the function, without version or alias (`:$LATEST` is fine)",
+    )
+    # MB, ascending, each once
+    power_values: tuple[int, ...] = _key(
+        "powerValues", "power values", default=(), setting_default=[128, 256, 512, 1024],
+        flag="--power", panel=_INPUT, metavar="MB",
+        help="Power values in MB, such as 128,512,1024; ALL is 128 to 3008 in steps of 64.",
+        about='what to measure; none: `default_power_values`; `"ALL"`: 128 to 3008 in steps of 64',
+    )
+    num: int = _key(
+        "num", "count", allowed=(5, 10_000), setting_default=10,
+        flag="--num", panel=_INPUT, metavar="N",
+        help="Invocations per power value, at least 5.",
+        about="invocations per power value",
+    )
+    strategy: Strategy = _key(
+        "strategy", "choice", "cost", allowed=("cost", "speed", "balanced"),
+        setting_default="balanced",
+        flag="--strategy", panel=_INPUT, metavar="WORD",
+        help="What is best: cost, speed or balanced.",
+        about="what counts",
+    )
+    balanced_weight: float = _key(
+        "balancedWeight", "share", 0.5, allowed=(0, 1),
+        flag="--balanced-weight", panel=_INPUT, metavar="W",
+        help="Of strategy balanced: 0 is speed alone, 1 is cost alone.",
+        about="for `balanced`: 1 is all cost, 0 all speed",
+    )
+    parallel_invocation: bool = _key(
+        "parallelInvocation", "flag", default=False,
+        flag="--parallel/--no-parallel", panel=_MANNER,
+        help="All invocations of a power value at once.",
+        about="all invocations at once, as many as reserved concurrency and `measure_memory_mb` "
+        "allow",
+    )
+    sequential: bool = _key(
+        "sequential", "flag", default=False,
+        flag="--sequential/--no-sequential", panel=_MANNER,
+        help="One power value after the other, not side by side.",
+    )
+    only_cold_starts: bool = _key(
+        "onlyColdStarts", "flag", default=False,
+        flag="--only-cold-starts/--no-only-cold-starts", panel=_MANNER,
+        help="Measure invocations of new execution environments only.",
+        about="every measured invocation starts an environment; nothing is trimmed",
+    )
+    payload: Any = _key(
+        "payload", "json", None,
+        flag="--payload", panel=_INPUT, metavar="FILE",
+        help="File with the event as JSON, or a list of payloads with weights; - reads "
+        "standard input.",
+        about='sent each time; a list of `{"weight", "payload"}` is shared out by weight',
+    )
+    payload_s3: str = _key(
+        "payloadS3", "s3", "",
+        flag="--payload-s3", panel=_INPUT, metavar="URI",
+        help="The same in S3: s3://bucket/key.",
+        about="the payload, from `payload_bucket`; wins over `payload`",
+    )
+    pre_processor_arn: str = _key(
+        "preProcessorARN", "processor", "",
+        flag="--pre-processor", panel=_INPUT, metavar="ARN",
+        help="ARN of a function that is invoked before each invocation with its payload; "
+        "what it returns is sent instead.",
+        about="run before each invocation; its output replaces the payload",
+    )
+    post_processor_arn: str = _key(
+        "postProcessorARN", "processor", "",
+        flag="--post-processor", panel=_INPUT, metavar="ARN",
+        help="ARN of a function that is invoked after each invocation with its output.",
+        about="run after each invocation; it gets the answer",
+    )
+    # a value is measured by one invocation of the tuner, which ends after 15 minutes
+    sleep_between_runs_ms: int = _key(
+        "sleepBetweenRunsMs", "milliseconds", 0, allowed=(0, 600_000),
+        flag="--sleep-between-runs-ms", panel=_INPUT, metavar="MS",
+        help="Pause between the invocations of a power value, without --parallel.",
+        about="between two invocations in series",
+    )
+    discard_top_bottom: float = _key(
+        "discardTopBottom", "share", 0.2, allowed=(0, 0.4),
+        flag="--discard-top-bottom", panel=_INPUT, metavar="SHARE",
+        help="Share of the invocations, 0 to 0.4, that is left out of the mean at each end.",
+        about="share that the trimmed mean leaves out at each end",
+    )
+    # [tuning] has neither: the memory size of an environment's function is Terraform's
+    auto_optimize: bool = _key(
+        "autoOptimize", "flag", default=False, setting=False,
+        flag="--auto-optimize/--no-auto-optimize", panel=_EFFECT,
+        help="Set the function to the best power value.",
+        about="set `$LATEST` to the best",
+    )
+    auto_optimize_alias: str = _key(
+        "autoOptimizeAlias", "alias", "", setting=False,
+        flag="--auto-optimize-alias", panel=_EFFECT, metavar="NAME",
+        help="With --auto-optimize: publish a version, and make or move this alias to it.",
+        about="with `autoOptimize`: point this alias at a version that has the best",
+    )
+    disable_payload_logs: bool = _key(
+        "disablePayloadLogs", "flag", default=False,
+        flag="--disable-payload-logs", panel=_OUTPUT,
+        help="No payload in logs, errors and evidence.",
+        about="no payload, and no message of the function, in errors",
+    )
+    include_output_results: bool = _key(
+        "includeOutputResults", "flag", default=False,
+        flag="--include-output-results", panel=_OUTPUT,
+        help="Add stats, the averages of every power value, to the output.",
+        about="adds LPT's `stats`",
+    )
+    allowed_exceptions: tuple[str, ...] = _key(
+        "allowedExceptions", "error types", default=(),
+        flag="--allowed-exception", panel=_INPUT, metavar="TYPE",
+        help="Type of an error that counts as measured; may be given several times.",
+        about="failures that count as measured",
+    )
+    allow_failures: bool = _key(
+        "allowFailures", "flag", default=True,
+        flag="--allow-failures/--no-allow-failures", panel=_MANNER,
+        help="Leave a power value out that fails, or fail with it. The first is the default.",
+        about="false: the first failure fails the execution",
+    )
+    # a run of a whole environment has no use for this: it recommends nothing
+    dry_run: bool = _key(
+        "dryRun", "flag", default=False, setting=False,
+        flag="--dry-run", panel=_MANNER,
+        help="One invocation per power value, and no recommendation.",
+    )
+    on_conflict: Literal["fail", "wait"] = _key(
+        "onConflict", "choice", "fail", allowed=("fail", "wait"),
+        flag="--on-conflict", panel=_EFFECT, metavar="WORD",
+        help="When the function is being tuned already: fail or wait.",
+        about="what to do while another execution tunes the function",
+    )
+    isolation: Literal["alias"] = _key(
+        "isolation", "choice", "alias", allowed=("alias",), setting=False,
+        about="how an execution keeps others away; there is no other way so far",
+    )
+    # from the execution's start to the end of measuring
+    time_limit_s: float = _key(
+        "timeLimitSeconds", "seconds", math.inf, setting=False,
+        values="above 0; 4 minutes (a tenth, if that is less) before `total_timeout_seconds`",
+        about="measuring ends so long after the execution's start; what is not finished is left "
+        "out",
+    )
+    # fmt: on
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def invocations(self) -> int:
+        """Invocations to measure per power value."""
+        return 1 if self.dry_run else self.num
+
+
+KEYS = tuple(Key(f.name, f.default, **f.metadata) for f in fields(TuningInput) if f.metadata)

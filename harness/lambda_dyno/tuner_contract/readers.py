@@ -1,0 +1,154 @@
+"""How the power tuner reads each kind of key, and in which words it refuses a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.values import (
+    ALL_POWER_VALUES,
+    MEMORY_MB_MAX,
+    MEMORY_MB_MIN,
+    NUM_MIN,
+    WrongValueError,
+    flag,
+    integer,
+    is_power_value,
+    number,
+    shown,
+)
+
+Kind = Literal[
+    "alias", "choice", "count", "error types", "flag", "function", "json", "milliseconds",
+    "power values", "processor", "s3", "seconds", "share",
+]  # fmt: skip
+
+
+def read(kind: Kind, value: Any, allowed: Sequence[Any]) -> Any:
+    """Return a value as the power tuner works with it.
+
+    Args:
+        kind: Of the key.
+        value: As it came; not None.
+        allowed: The words of a choice; least and most of a share.
+
+    Returns:
+        The value; None if it says nothing, as an empty text does for many kinds.
+
+    Raises:
+        WrongValueError: The key cannot have this value.
+    """
+    return _READERS[kind](value, allowed)
+
+
+def _alias(value: Any, _: object) -> str:
+    name = _text(value, _)
+    if name and (not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", name) or name.isdecimal()):
+        raise WrongValueError(
+            f"{shown(name)} is not the name of an alias: letters, digits, - and _, not digits alone"
+        )
+    return name
+
+
+def _choice(value: Any, allowed: Sequence[Any]) -> Any:
+    if value == "":  # as in aws-lambda-power-tuning
+        return None
+    if value not in allowed:
+        raise WrongValueError(f"{shown(value)} is not one of {', '.join(allowed)}")
+    return value
+
+
+def _count(value: Any, _: object) -> int:
+    found = integer(value)
+    if found is None or found < NUM_MIN:
+        raise WrongValueError(
+            f"Missing num or num below {NUM_MIN} (it is {shown(value)}): invocations per power "
+            f"value, an integer of at least {NUM_MIN}"
+        )
+    return found
+
+
+def _error_types(value: Any, _: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise WrongValueError(f"{shown(value)} is not a list of error types")
+    return tuple(value)
+
+
+def _function(value: Any, _: object) -> FunctionArn:
+    if not value:
+        raise WrongValueError("Missing or empty lambdaARN")
+    arn = FunctionArn.parse(value)
+    if arn.qualifier not in ("", "$LATEST"):
+        raise WrongValueError(
+            f"{value} names a version or alias ({arn.qualifier}); a published version cannot take "
+            f"another memory size, so give the function's own ARN: {arn.text}"
+        )
+    return arn
+
+
+def _json(value: Any, _: object) -> Any:
+    return value
+
+
+def _milliseconds(value: Any, _: object) -> int:
+    return max(0, int(number(value)))
+
+
+def _power_values(value: Any, _: object) -> tuple[int, ...] | None:
+    if value == "ALL":
+        return ALL_POWER_VALUES
+    if value in ([], ""):
+        return None
+    if not isinstance(value, list):
+        raise WrongValueError(f'{shown(value)} is not a list of memory sizes in MB, and not "ALL"')
+    for item in value:
+        if not is_power_value(item):
+            raise WrongValueError(
+                f"{shown(item)} is not a memory size in MB, an integer from {MEMORY_MB_MIN} to "
+                f"{MEMORY_MB_MAX}"
+            )
+    return tuple(sorted({int(item) for item in value}))
+
+
+def _processor(value: Any, _: object) -> str:
+    if not value:
+        return ""
+    FunctionArn.parse(value)
+    return str(value)
+
+
+def _seconds(value: Any, _: object) -> float:
+    seconds = number(value)
+    if seconds <= 0:
+        raise WrongValueError(f"{shown(seconds)} is not more than 0")
+    return seconds
+
+
+def _share(value: Any, bounds: Sequence[Any]) -> float:
+    least, most = bounds
+    return float(min(max(number(value), least), most))
+
+
+def _text(value: Any, _: object) -> str:
+    if not isinstance(value, str):
+        raise WrongValueError(f"{shown(value)} is not a string")
+    return value
+
+
+_READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
+    "alias": _alias,
+    "choice": _choice,
+    "count": _count,
+    "error types": _error_types,
+    "flag": flag,
+    "function": _function,
+    "json": _json,
+    "milliseconds": _milliseconds,
+    "power values": _power_values,
+    "processor": _processor,
+    "s3": _text,
+    "seconds": _seconds,
+    "share": _share,
+}
