@@ -9,7 +9,6 @@ all of them may be removed when no embedded AWS runs.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -21,7 +20,7 @@ from pathlib import Path
 import lambda_emulator
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError, brief, told
-from lambda_dyno.core.files import lock_file
+from lambda_dyno.core.files import locked
 from lambda_dyno.processes import process
 
 LOCK = Path(lambda_emulator.__file__).with_name("requirements.lock")
@@ -44,9 +43,7 @@ def python(folder: Path | None = None) -> Path:
     if program.exists():
         return program
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with lock_file(place.with_suffix(".lock")) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(place.with_suffix(".lock")):
             if not program.exists():
                 _make(place)
     except OSError as error:
