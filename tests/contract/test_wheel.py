@@ -60,7 +60,7 @@ def test_it_has_the_packages_and_what_they_deploy(package: zipfile.ZipFile) -> N
         "lambda_emulator/requirements.lock",
         "lambda_emulator/meter_path/node/worker.js",
         "lambda_dyno/schemas/result.schema.json",
-        "lambda_dyno/assets/lambda/power_tuner/power_tuner/prices.json",
+        "lambda_dyno/tuner_contract/prices.json",
         "lambda_dyno/assets/postman/run.mjs",
     ],
 )

@@ -64,7 +64,7 @@ def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path) -> N
         python=str(python),
         XDG_CACHE_HOME=str(tmp_path / "cache"),
     )
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=540)
 
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, output
     assert "2 failed, 2 passed, 1 skipped" in output

@@ -9,7 +9,6 @@ all of them may be removed when no embedded AWS runs.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -21,7 +20,7 @@ from pathlib import Path
 import lambda_emulator
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError, brief, told
-from lambda_dyno.core.files import lock_file
+from lambda_dyno.core.files import locked
 from lambda_dyno.processes import process
 
 LOCK = Path(lambda_emulator.__file__).with_name("requirements.lock")
@@ -44,9 +43,7 @@ def python(folder: Path | None = None) -> Path:
     if program.exists():
         return program
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with lock_file(place.with_suffix(".lock")) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(place.with_suffix(".lock")):
             if not program.exists():
                 _make(place)
     except OSError as error:
@@ -102,9 +99,10 @@ def _make(place: Path) -> None:
 
 def _by_uv(uv: str, draft: Path) -> str:
     """Make an environment by uv; return why it cannot be, or an empty text."""
-    install = [uv, "pip", "sync", "--quiet", "--native-tls", "--require-hashes"]
+    # compiled, as pip does: else the first servers would do it, in the time that they get to start
+    install = [uv, "pip", "sync", "--quiet", "--native-tls", "--compile-bytecode"]
     return _run(_venv(draft, "--without-pip")) or _run(
-        [*install, "--python", str(draft / "bin" / "python"), str(LOCK)]
+        [*install, "--require-hashes", "--python", str(draft / "bin" / "python"), str(LOCK)]
     )
 
 

@@ -11,7 +11,6 @@ Everything about one server lives in a folder that the caller gives, its `home`:
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -22,13 +21,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import lambda_emulator
 from lambda_dyno.core.errors import StepError, UserError, brief
-from lambda_dyno.core.files import lock_file
+from lambda_dyno.core.files import locked
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.regions import is_region
 from lambda_dyno.emulator import installation, meter, server_state, supervisor
@@ -140,7 +139,7 @@ def start(
     except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError
         why = getattr(error, "strerror", None) or "it is a link to itself"
         raise UserError(f"{home}: no embedded AWS can be kept there: {why}") from error
-    with _locked(home):
+    with locked(home / "lock"):  # two starts or stops in one home
         running = status(home)
         if running is not None:
             return _as_asked(running, port, account_concurrency)
@@ -192,7 +191,7 @@ def stop(home: Path) -> bool:
     """
     if not home.is_dir():
         return False
-    with _locked(home):
+    with locked(home / "lock"):  # two starts or stops in one home
         return _end_last(home.resolve())
 
 
@@ -405,11 +404,3 @@ def _as_asked(running: LocalServer, port: int | None, concurrency: int | None) -
             "stop it first (dyno local stop), or leave the concurrency out"
         )
     return running
-
-
-@contextlib.contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    """Keep two starts or stops in one home apart."""
-    with lock_file(home / "lock") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
