@@ -47,8 +47,8 @@ def load(
     ready_s: float = 0.0,
     **settings: Any,
 ) -> Any:
-    """Run a short load test."""
-    profile = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0} | settings
+    """Run a short load test of one user: each further one may be a process."""
+    profile = {"virtual_users": 1, "ramp_up_s": 0.0, "duration_s": 1.0} | settings
     return newman.run_load(
         LoadSettings(**profile),
         label="current",
@@ -300,6 +300,7 @@ def test_smoke_waits_until_a_new_api_is_ready(api: AskedServer, tmp_path: Path) 
     assert result.requests > 50
 
 
+@pytest.mark.slow
 def test_an_api_that_is_ready_is_asked_five_times_more(api: AskedServer, tmp_path: Path) -> None:
     """And nobody is told of a wait, since there is none."""
     asked = []
@@ -312,7 +313,9 @@ def test_an_api_that_is_ready_is_asked_five_times_more(api: AskedServer, tmp_pat
     assert waits == []
 
 
-@pytest.mark.parametrize("pattern", [(403,), (200, 200, 200, 500)])
+@pytest.mark.parametrize(
+    "pattern", [(403,), pytest.param((200, 200, 200, 500), marks=pytest.mark.slow)]
+)
 def test_an_api_that_never_becomes_ready(
     api: AskedServer, tmp_path: Path, pattern: tuple[int, ...]
 ) -> None:
@@ -332,6 +335,7 @@ def test_an_api_that_never_becomes_ready(
     assert not drivers()
 
 
+@pytest.mark.slow
 def test_a_load_test_waits_as_well(api: AskedServer, tmp_path: Path) -> None:
     """What was answered before is in no figure."""
     begin(api, 403, 200, 0)
@@ -381,7 +385,14 @@ newman.run_load(
 """
 
 
-@pytest.mark.parametrize("ending", ["ctrl-c", "kill -9", "worker killed"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param("ctrl-c", marks=pytest.mark.slow),
+        "kill -9",
+        pytest.param("worker killed", marks=pytest.mark.slow),
+    ],
+)
 def test_no_process_is_left(api: AskedServer, tmp_path: Path, ending: str) -> None:
     """However a load test is broken off: the driver ends, and its samples are on disk."""
     before = {process.pid for process in drivers()}

@@ -186,6 +186,7 @@ def test_a_killed_run_goes_on_from_its_last_finished_step(project: Path) -> None
     assert "is finished, so there is nothing to go on with" in (project / "stderr").read_text()
 
 
+@pytest.mark.slow  # of a small root: test_foreign_roots.py
 def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
     """Half of the environment is there when it breaks; nothing of it stays."""
     with (project / "envs" / "local" / "main.tf").open("a") as root:

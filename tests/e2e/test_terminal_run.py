@@ -55,6 +55,7 @@ def leases(project: Path) -> list[str]:
     return [json.loads(path.read_text())["state"] for path in found]
 
 
+@pytest.mark.slow  # a whole run without a terminal is in test_run.py
 @pytest.mark.parametrize("columns", [80])
 def test_a_person_sees_the_whole_line(project: Path, columns: int) -> None:
     """Each step once, in its order, then tables, verdict and report; nothing cut, nothing left."""
