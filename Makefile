@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Containers have it set; each of the hundred programs that tests start would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 ENV ?= local
 RUN ?=

@@ -19,7 +19,7 @@ MODEL = ("--cpu-ms", "17.2", "--memory-mb", "128")
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with the real environments."""
-    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
     for part in ("envs", "modules", "lambda", "postman"):
         shutil.copytree(PROJECT / part, tmp_path / part, ignore=ignore)
     (tmp_path / "node_modules").symlink_to(PROJECT / "node_modules")
