@@ -23,7 +23,7 @@ from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # an idle machine takes 20 s a run
 
 PROJECT = Path(__file__).parents[2]
 QUICK = ["--num", "5", "--duration-s", "5", "--ramp-up-s", "1", "--virtual-users", "4"]
@@ -68,12 +68,12 @@ def start(project: Path, *arguments: str, **environment: str) -> subprocess.Pope
         )
 
 
-def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> str:
+def finish(process: subprocess.Popen[str], timeout_s: float = 900) -> str:
     """Wait for a process and return what it printed."""
     return process.communicate(timeout=timeout_s)[0]
 
 
-def wait_for_step(project: Path, step: str, deadline_s: float = 120) -> Path:
+def wait_for_step(project: Path, step: str, deadline_s: float = 600) -> Path:
     """Return the folder of the run that has come to a step."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
@@ -83,7 +83,7 @@ def wait_for_step(project: Path, step: str, deadline_s: float = 120) -> Path:
     raise AssertionError((project / "stderr").read_text())
 
 
-def wait_for_text(project: Path, text: str, deadline_s: float = 120) -> None:
+def wait_for_text(project: Path, text: str, deadline_s: float = 600) -> None:
     """Wait until a run has told something."""
     deadline = time.monotonic() + deadline_s
     while text not in (project / "stderr").read_text():

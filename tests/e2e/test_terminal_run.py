@@ -15,11 +15,11 @@ import pytest
 from tests.e2e.test_run import PROJECT, processes_of
 from tests.support.terminal import CTRL_C, Terminal, terminal
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 QUICK = "--num 5 --power 128,512 --duration-s 5 --ramp-up-s 1 --virtual-users 4"
 STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
-_RUN_S = 240.0
+_RUN_S = 900.0
 
 
 @pytest.fixture
