@@ -23,7 +23,7 @@ from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # an idle machine takes 20 s a run
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # a busy machine takes minutes a run
 
 PROJECT = Path(__file__).parents[2]
 QUICK = ["--num", "5", "--duration-s", "5", "--ramp-up-s", "1", "--virtual-users", "4"]
