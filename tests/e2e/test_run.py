@@ -70,7 +70,12 @@ def start(project: Path, *arguments: str, **environment: str) -> subprocess.Pope
 
 def finish(process: subprocess.Popen[str], timeout_s: float = 900) -> str:
     """Wait for a process and return what it printed."""
-    return process.communicate(timeout=timeout_s)[0]
+    try:
+        return process.communicate(timeout=timeout_s)[0]
+    except subprocess.TimeoutExpired:
+        process.terminate()  # it is no other test's trouble
+        process.communicate()
+        raise
 
 
 def wait_for_step(project: Path, step: str, deadline_s: float = 600) -> Path:
