@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import io
 import itertools
 import json
 import os
+import signal
 import zipfile
 from typing import TYPE_CHECKING, Any, Protocol
 
+import botocore.session
 import pytest
 
 from lambda_dyno.emulator import server
@@ -44,6 +47,16 @@ class DeployFunction(Protocol):
         **config: Any,
     ) -> str:
         """Make or replace a function; `config` as boto3's create_function takes it."""
+
+
+# Sessions of this process share what they read of the services: that is most of making a client.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+def pytest_configure() -> None:
+    """Let what the tests start hear Ctrl-C: a shell's `&` has it ignored, and that is inherited."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -75,6 +75,7 @@ def dyno(project: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow  # two applies; what is made is planned in tests/plan/test_bootstrap_plan.py
 def test_it_prepares_an_account_once_and_again_changes_nothing(
     project: Path, account: LocalSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def as_list(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
+@pytest.mark.slow  # four applies; test_run.py plans one root again after its apply
 def test_every_root_plans_nothing_after_apply(
     embedded_aws: LocalServer, new_aws_account: Callable[[], str], tmp_path: Path
 ) -> None:

@@ -147,7 +147,6 @@ def test_a_root_that_cannot_be_used_gets_one_line_before_anything_is_made(
     assert processes_of(folder) == []
 
 
-@pytest.mark.slow
 def test_what_a_root_made_before_it_failed_is_taken_down(tmp_path: Path) -> None:
     """The state has it, so Terraform is asked; then the account is looked through."""
     folder = tmp_path / "half"

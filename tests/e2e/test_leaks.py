@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -36,6 +35,7 @@ from lambda_dyno.tune import residue
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, VERSION_MARK
 from tests.conftest import DeployFunction
 from tests.e2e.test_run import inventory
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -177,18 +177,17 @@ def expired() -> str:
 def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: str) -> None:
     """By itself `dyno` leaves Terraform an orderly end; killed too, it leaves its lock."""
     place.write_root(60)
-    dyno = start_up(place)
-    wait_until(lambda: len(place.buckets()) == 1)
-    wait_until(lambda: "slow" in terraform_log(place))
-    family = [psutil.Process(dyno.pid), *psutil.Process(dyno.pid).children(recursive=True)]
-    assert any(process.name() == "terraform" for process in family)
-    doomed = family if what == "everything" else family[:1]
-    for process in doomed:
-        process.suspend()
-    for process in doomed:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    dyno.wait()
+    with start_up(place) as dyno:
+        assert wait_until(lambda: len(place.buckets()) == 1)
+        assert wait_until(lambda: "slow" in terraform_log(place))
+        family = [psutil.Process(dyno.pid), *psutil.Process(dyno.pid).children(recursive=True)]
+        assert any(process.name() == "terraform" for process in family)
+        doomed = family if what == "everything" else family[:1]
+        for process in doomed:
+            process.suspend()
+        for process in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
     assert "lease.json" in place.objects()
     assert ("tfstate.tflock" in place.objects()) or what == "dyno"
 
@@ -218,13 +217,6 @@ def terraform_log(place: Place) -> str:
     return "".join(
         path.read_text() for path in place.project.glob("runs/*/logs/terraform-apply.log")
     )
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 90) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

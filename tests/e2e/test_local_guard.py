@@ -12,8 +12,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -29,6 +28,7 @@ from botocore.credentials import Credentials
 
 from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
+from tests.support.serving import TestServer
 
 pytestmark = pytest.mark.e2e
 
@@ -565,16 +565,14 @@ window.onload = async () => {
 </script><body></body>"""
 
 
-class Pages(ThreadingHTTPServer):
+class Pages(TestServer):
     """Serves one page, and keeps what the page reports."""
-
-    daemon_threads = True
 
     def __init__(self, page: str) -> None:
         self.page = page
         self.told: list[list[Any]] = []
         self.done = threading.Event()
-        super().__init__(("127.0.0.1", 0), _PagesHandler)
+        super().__init__(_PagesHandler)
 
 
 class _PagesHandler(BaseHTTPRequestHandler):
@@ -596,19 +594,6 @@ class _PagesHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: Any) -> None:
         """Stay quiet."""
-
-
-@contextmanager
-def serving(page: str) -> Iterator[Pages]:
-    """Serve a page while the block runs."""
-    with Pages(page) as pages:
-        thread = threading.Thread(target=pages.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield pages
-        finally:
-            pages.shutdown()
-            thread.join()
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -642,7 +627,7 @@ def test_a_page_in_a_browser_gets_nowhere(tmp_path: Path) -> None:
             .replace("QUERY", json.dumps(junk_query(running.account_id, "iam")))
             .replace("ROLE", json.dumps(create_role("NAME")))
         )
-        with serving(page) as pages:
+        with Pages(page).running() as pages:
             address = f"http://attacker.example:{pages.server_address[1]}/"
             browser = subprocess.Popen(
                 # a port for its tools keeps it open after the page is there

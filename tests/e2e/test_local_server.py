@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator import server, worker_shims
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.processes import orphans
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -31,16 +31,6 @@ def home(tmp_path: Path) -> Iterator[Path]:
     """A home whose server, if a test leaves one, is stopped."""
     yield tmp_path / "home"
     server.stop(tmp_path / "home")
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
 
 
 def processes_of(home: Path) -> list[psutil.Process]:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from lambda_dyno.load.drivers import newman
 from lambda_dyno.load.samples import read_samples
 from tests.support import asked_server, aws_answers, postman_files
 from tests.support.asked_server import AskedServer
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -50,8 +50,8 @@ def load(
     ready_s: float = 0.0,
     **settings: Any,
 ) -> Any:
-    """Run a short load test."""
-    asked: dict[str, Any] = {"virtual_users": 2, "ramp_up_s": 0.0, "duration_s": 1.0}
+    """Run a short load test of one user: each further one may be a process."""
+    asked: dict[str, Any] = {"virtual_users": 1, "ramp_up_s": 0.0, "duration_s": 1.0}
     if stages:
         asked = {"stages": [LoadStage(level=level, duration_s=s) for level, s in stages]}
     return load_test.run(
@@ -72,7 +72,7 @@ def smoke(url: str, folder: Path, collection: Path | None = None, **arguments: A
         Api(url, "eu-west-1"),
         CollectionFiles(collection) if collection else collection_files.own("smoke"),
         log=folder / "smoke.log",
-        timeout_s=30,
+        timeout_s=HANGS_S,
         **arguments,
     )
 
@@ -145,13 +145,14 @@ def test_stages_bring_users_and_take_them_away(api: AskedServer, tmp_path: Path)
     files = CollectionFiles(postman_files.write(tmp_path / "one.json", one))
     load(api.url, tmp_path, stages=stages, files=files, pacing_ms=200)
     starts: dict[int, list[float]] = {}
-    for sample in samples_of(tmp_path):
+    samples = samples_of(tmp_path)
+    for sample in samples:
         if sample.request == "create":
             starts.setdefault(sample.user, []).append(sample.start_ms)
     assert len(starts) == 3
     # a busy machine makes users late, never early
     assert min(starts[0]) < 1000
-    assert max(starts[0]) > 2000
+    assert max(sample.start_ms for sample in samples if sample.user == 0) > 2000
     for user in (1, 2):
         assert min(starts[user]) >= 1000
         assert max(starts[user]) < 2000 + 200
@@ -203,10 +204,9 @@ def test_bad_answers_are_errors_with_a_latency(api: AskedServer, tmp_path: Path)
 
 def test_timeouts_are_errors_without_a_latency(api: AskedServer, tmp_path: Path) -> None:
     """A server that hangs: each request is given up at its time-out, and the test ends."""
-    api.behaviour = lambda _: (600.0, 200)
-    started = time.monotonic()
+    api.behaviour = lambda _: (30.0, 200)
     result = load(api.url, tmp_path, request_timeout_ms=300)
-    assert time.monotonic() - started < 300
+    assert result.duration_s < 20
     assert result.errors == result.requests > 0
     assert set(result.errors_by_kind) == {"timeout"}
     assert result.latency_ms is None
@@ -260,7 +260,7 @@ def test_smoke_against_nobody_is_one_failure(tmp_path: Path) -> None:
     (failure,) = result.failures
     assert (failure.request, failure.kind) == ("the API answers", "request")
     assert re.match(r"the API is not ready after \d+ s: .* ECONNREFUSED", failure.message)
-    assert result.counts == "1 request, 0 assertions hold"
+    assert re.fullmatch(r"\d+ requests?, 0 assertions hold", result.counts)
 
 
 # --- an API that is not ready yet ----------------------------------------------------------
@@ -302,6 +302,7 @@ def test_smoke_waits_until_a_new_api_is_ready(api: AskedServer, tmp_path: Path) 
     assert result.requests > 50
 
 
+@pytest.mark.slow
 def test_an_api_that_is_ready_is_asked_five_times_more(api: AskedServer, tmp_path: Path) -> None:
     """And nobody is told of a wait, since there is none."""
     asked = []
@@ -314,7 +315,9 @@ def test_an_api_that_is_ready_is_asked_five_times_more(api: AskedServer, tmp_pat
     assert waits == []
 
 
-@pytest.mark.parametrize("pattern", [(403,), (200, 200, 200, 500)])
+@pytest.mark.parametrize(
+    "pattern", [(403,), pytest.param((200, 200, 200, 500), marks=pytest.mark.slow)]
+)
 def test_an_api_that_never_becomes_ready(
     api: AskedServer, tmp_path: Path, pattern: tuple[int, ...]
 ) -> None:
@@ -334,6 +337,7 @@ def test_an_api_that_never_becomes_ready(
     assert not drivers()
 
 
+@pytest.mark.slow
 def test_a_load_test_waits_as_well(api: AskedServer, tmp_path: Path) -> None:
     """What was answered before is in no figure."""
     begin(api, 403, 200, 0)
@@ -384,7 +388,14 @@ load_test.run(
 """
 
 
-@pytest.mark.parametrize("ending", ["ctrl-c", "kill -9", "worker killed"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param("ctrl-c", marks=pytest.mark.slow),
+        "kill -9",
+        pytest.param("worker killed", marks=pytest.mark.slow),
+    ],
+)
 def test_no_process_is_left(api: AskedServer, tmp_path: Path, ending: str) -> None:
     """However a load test is broken off: the driver ends, and its samples are on disk."""
     before = {process.pid for process in drivers()}
@@ -405,8 +416,8 @@ def test_no_process_is_left(api: AskedServer, tmp_path: Path, ending: str) -> No
         "kill -9": harness.kill,
         "worker killed": lambda: os.kill(workers[0].pid, signal.SIGKILL),
     }[ending]()
-    _out, err = harness.communicate(timeout=15)
-    gone, alive = psutil.wait_procs(mine, timeout=6)
+    _out, err = harness.communicate(timeout=HANGS_S)
+    gone, alive = psutil.wait_procs(mine, timeout=60)
     assert not alive, (ending, gone)
     assert harness.returncode != 0
     if ending == "kill -9":  # nobody was left to merge them
@@ -414,7 +425,7 @@ def test_no_process_is_left(api: AskedServer, tmp_path: Path, ending: str) -> No
     else:
         kept = [tmp_path / "load" / "current.jsonl"]
         assert ("KeyboardInterrupt" if ending == "ctrl-c" else "StepError") in err
-    assert read_samples(kept)
+    assert read_samples(kept)  # how many there are by then, the machine says
 
 
 @pytest.mark.parametrize("test", [smoke, load])

@@ -37,6 +37,7 @@ def test_a_signature_says_whose_api_is_meant(
     assert requests.get(f"{stack.base_url}/items", timeout=10).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_ceiling_is_measured_once_per_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

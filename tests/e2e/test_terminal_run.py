@@ -15,11 +15,11 @@ import pytest
 from tests.e2e.test_run import PROJECT, processes_of
 from tests.support.terminal import CTRL_C, Terminal, terminal
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 QUICK = "--num 5 --power 128,512 --duration-s 5 --ramp-up-s 1 --virtual-users 4"
 STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
-_RUN_S = 240.0
+_RUN_S = 900.0
 
 
 @pytest.fixture
@@ -55,6 +55,7 @@ def leases(project: Path) -> list[str]:
     return [json.loads(path.read_text())["state"] for path in found]
 
 
+@pytest.mark.slow  # a whole run without a terminal is in test_run.py
 @pytest.mark.parametrize("columns", [80])
 def test_a_person_sees_the_whole_line(project: Path, columns: int) -> None:
     """Each step once, in its order, then tables, verdict and report; nothing cut, nothing left."""

@@ -107,7 +107,7 @@ def kill_idle(home: Path, function: str) -> None:
 
 def kill_at_work(home: Path, function: str, at_work_s: float) -> None:
     """Kill the process in which the embedded AWS runs a function, a while after it has begun."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not processes_of(home, function):
         assert time.monotonic() < deadline, f"{function} does not run"
         time.sleep(0.005)

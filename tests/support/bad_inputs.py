@@ -22,6 +22,7 @@ from typer.main import get_command
 
 from lambda_dyno.cli import app
 from lambda_dyno.core.config import Settings
+from lambda_dyno.processes import orphans
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import LeaseState, RunFolder
 from tests.support import report_samples as samples
@@ -70,7 +71,10 @@ class Ended:
 
 
 def dyno(folder: Path, *arguments: str, **environ: str) -> Ended:
-    """Run a command in this process, without credentials and without a terminal."""
+    """Run a command in this process, without credentials and without a terminal.
+
+    What others' killed programs left on this machine is none of its business.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     variables = {
         **kept,
@@ -88,6 +92,7 @@ def dyno(folder: Path, *arguments: str, **environ: str) -> Ended:
         mock.patch.object(sys, "stdout", out),
         mock.patch.object(sys, "stderr", err),
         mock.patch.object(app, "app", _COMMANDS),
+        mock.patch.object(orphans, "find", return_value=orphans.Orphans((), ())),
     ):
         os.chdir(folder)
         try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.serving import TestServer
 
 PULL = "12"
 REPOSITORY = "shop"
@@ -47,17 +48,9 @@ def running() -> Iterator[CodeCommit]:
     class Handler(_Handler):
         codecommit = memory
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    memory.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with TestServer(Handler).running() as server:
+        memory.port = server.server_address[1]
         yield memory
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _RefusalError(Exception):

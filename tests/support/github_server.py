@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.serving import TestServer
 
 REPOSITORY = "acme/shop"
 PULL = 7
@@ -127,17 +128,9 @@ def running() -> Iterator[GitHub]:
     class Handler(_Handler):
         github = memory
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    memory.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with TestServer(Handler).running() as server:
+        memory.port = server.server_address[1]
         yield memory
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 Reply = tuple[int, Any, dict[str, str]]

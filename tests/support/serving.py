@@ -27,7 +27,7 @@ class TestServer(ThreadingHTTPServer):
     def running(self) -> Iterator[Self]:
         """Serve, and end with all that is under way."""
         with self:
-            thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+            thread = threading.Thread(target=self.serve_forever, args=(0.01,))
             thread.start()
             try:
                 yield self

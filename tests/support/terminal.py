@@ -108,7 +108,7 @@ class Terminal:
                 break
         return seen()
 
-    def says(self, text: str, timeout_s: float = 30.0) -> bool:
+    def says(self, text: str, timeout_s: float = 120.0) -> bool:
         """Wait until a text is on the screen or has scrolled off it."""
         return self.until(lambda: text in self.text, timeout_s)
 

@@ -273,7 +273,7 @@ class TunerStack:
 
     def wait_until_clean(self, function: str, before: Snapshot) -> None:
         """Wait until a function is as it was: the rule's clean-up runs on its own."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + _DEADLINE_S
         while (now := self.snapshot(function)) != before:
             assert time.monotonic() < deadline, f"{now} is left of {before}"
             time.sleep(0.1)

@@ -7,15 +7,19 @@ memory is MB, ratios run from 0.0 to 1.0.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.statistics.stats import percentile
 from lambda_dyno.tuner_contract.keys import Strategy
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
@@ -412,7 +416,7 @@ class RunResult:
             UserError: It is not the content of a result.json of this schema version.
         """
         # Imported here: most commands make results and never read one back.
-        from pydantic import TypeAdapter, ValidationError
+        from pydantic import ValidationError
 
         if not isinstance(content, Mapping):
             raise UserError(f"{source}: not the result of a run: it is {brief(repr(content))}")
@@ -427,11 +431,19 @@ class RunResult:
         flat |= dict(environment) if isinstance(environment, Mapping) else {}
         _require_figures(flat, source)
         try:
-            return TypeAdapter(cls).validate_python(flat)
+            return _adapter().validate_python(flat)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             key = ".".join(str(part) for part in first["loc"])
             raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[RunResult]:
+    """Return what reads a result; making it takes longer than many readings."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunResult)
 
 
 def _require_figures(content: Mapping[str, Any], source: str) -> None:

@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.bad_inputs import dyno
 
 PROJECT = Path(__file__).parents[3]
 MODEL = ("--cpu-ms", "17.2", "--memory-mb", "128")
@@ -19,38 +19,18 @@ MODEL = ("--cpu-ms", "17.2", "--memory-mb", "128")
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with the real environments."""
-    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+    ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
     for part in ("envs", "modules", "lambda", "postman"):
         shutil.copytree(PROJECT / part, tmp_path / part, ignore=ignore)
     (tmp_path / "node_modules").symlink_to(PROJECT / "node_modules")
     return tmp_path
 
 
-def dyno(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `dyno` in a project, without credentials."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "lambda_dyno", *arguments],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={
-            **inherited,
-            "PYTHONPATH": str(PROJECT / "harness"),
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            **environment,
-        },
-    )
-
-
 def test_the_version_needs_no_command(tmp_path: Path) -> None:
     """And no project."""
     done = dyno(tmp_path, "--version")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("lambda-dyno 0.")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("lambda-dyno 0.")
 
 
 @pytest.mark.parametrize(
@@ -81,18 +61,18 @@ def test_a_mistake_ends_with_status_2_and_makes_nothing(
 ) -> None:
     """What is wrong and what is allowed is on standard error; standard output stays empty."""
     done = dyno(project, *arguments)
-    assert done.returncode == 2, done.stderr
-    assert complaint in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    assert done.status == 2, done.err
+    assert complaint in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
     assert not (project / "runs").exists()
 
 
 def test_model_answers_anywhere(tmp_path: Path) -> None:
     """A list with memory size, mean and deviation; no project and no server is needed."""
     done = dyno(tmp_path, "local", "model", "--cpu-ms", "17.2", "--memory-mb", "128,1024", "--json")
-    assert done.returncode == 0, done.stderr
-    small, large = json.loads(done.stdout)
+    assert done.status == 0, done.err
+    small, large = json.loads(done.out)
     assert [small["memory_mb"], large["memory_mb"]] == [128, 1024]
     assert small["duration_ms"].keys() == {"mean", "std"}
     assert small["duration_ms"]["mean"] == pytest.approx(224, rel=0.05), "AWS's own: 223.4 ms"
@@ -102,8 +82,8 @@ def test_a_mistyped_key_names_file_key_and_what_is_allowed(project: Path) -> Non
     """Before anything is made."""
     (project / "envs" / "local" / "dyno.toml").write_text("[load]\nvirtual_user = 1\n")
     done = dyno(project, "run")
-    assert done.returncode == 2
-    assert "envs/local/dyno.toml: [load] virtual_user: unknown key; allowed: " in done.stderr
+    assert done.status == 2
+    assert "envs/local/dyno.toml: [load] virtual_user: unknown key; allowed: " in done.err
 
 
 @pytest.mark.parametrize("command", [("run",), ("up",), ("deploy", "--env", "dev")])
@@ -111,8 +91,8 @@ def test_a_collection_that_cannot_run_is_refused(project: Path, command: tuple[s
     """Before anything is deployed for it."""
     (project / "postman" / "load.postman_collection.json").write_text('{"item": []}')
     done = dyno(project, *command)
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.strip().splitlines()
+    assert (done.status, done.out) == (2, "")
+    (line,) = done.err.strip().splitlines()
     assert line.endswith("postman/load.postman_collection.json: the collection has no request")
     assert not (project / "runs").exists()
 
@@ -124,9 +104,9 @@ def test_a_port_in_use_is_refused(project: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         done = dyno(project, "run", "--port", str(port))
-    assert done.returncode == 2
-    assert f"port {port}" in done.stderr
-    assert "in use" in done.stderr
+    assert done.status == 2
+    assert f"port {port}" in done.err
+    assert "in use" in done.err
     assert not (project / "runs").exists()
 
 
@@ -137,9 +117,9 @@ def test_a_node_that_is_too_old_is_refused(project: Path, tmp_path: Path) -> Non
     node.write_text("#!/bin/sh\necho v18.20.4\n")
     node.chmod(0o755)
     done = dyno(project, "run", PATH=f"{node.parent}:{os.environ['PATH']}")
-    assert done.returncode == 2
-    assert "18.20.4" in done.stderr
-    assert "20" in done.stderr
+    assert done.status == 2
+    assert "18.20.4" in done.err
+    assert "20" in done.err
 
 
 def test_no_terraform_and_no_network_is_refused(project: Path, tmp_path: Path) -> None:
@@ -152,20 +132,20 @@ def test_no_terraform_and_no_network_is_refused(project: Path, tmp_path: Path) -
         (tools / name).symlink_to(found)
     proxy = "http://127.0.0.1:9"
     done = dyno(project, "run", PATH=str(tools), HTTPS_PROXY=proxy, https_proxy=proxy)
-    assert done.returncode == 2
-    assert "no Terraform" in done.stderr
-    assert "https://developer.hashicorp.com/terraform/install" in done.stderr
+    assert done.status == 2
+    assert "no Terraform" in done.err
+    assert "https://developer.hashicorp.com/terraform/install" in done.err
     assert not (project / "runs").exists()
 
 
 def test_help_teaches_the_exit_status(project: Path) -> None:
     """A script's author finds it there."""
     done = dyno(project, "run", "--help")
-    assert done.returncode == 0
+    assert done.status == 0
     for status in (
         "0 everything passed",
         "1 an SLO is missed",
         "2 your mistake",
         "3 a step failed",
     ):
-        assert status in " ".join(done.stdout.split())
+        assert status in " ".join(done.out.split())

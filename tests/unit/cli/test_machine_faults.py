@@ -88,11 +88,11 @@ def in_namespace(
 @pytest.mark.parametrize(
     ("command", "statuses", "place"),
     [
-        ("run", (2,), "/runs"),
         ("report", (3,), "/result.json"),
-        ("apply", (3,), "/envs/dev/tuned.auto.tfvars.json"),
-        ("local start", (2, 3), "/.dyno"),
-        ("down", (2,), "there is no run with a standing environment"),
+        pytest.param("run", (2,), "/runs", marks=pytest.mark.slow),
+        pytest.param("apply", (3,), "/envs/dev/tuned.auto.tfvars.json", marks=pytest.mark.slow),
+        pytest.param("local start", (2, 3), "/.dyno", marks=pytest.mark.slow),
+        pytest.param("down", (2,), "no run with a standing environment", marks=pytest.mark.slow),
     ],
 )
 def test_a_disk_that_takes_nothing(
@@ -163,7 +163,13 @@ def test_a_traceback_is_kept_whatever_is_in_its_place(project: Path) -> None:
 
 
 @needs_namespaces
-@pytest.mark.parametrize("command", ["ls", "run", "report", "sweep", "deploy"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run",
+        *(pytest.param(c, marks=pytest.mark.slow) for c in ("ls", "report", "sweep", "deploy")),
+    ],
+)
 def test_a_working_folder_that_is_gone(tmp_path: Path, command: str) -> None:
     """It says that, and not what follows from it."""
     gone = tmp_path / "gone"
@@ -177,7 +183,13 @@ def test_a_working_folder_that_is_gone(tmp_path: Path, command: str) -> None:
 
 @needs_namespaces
 @pytest.mark.parametrize(
-    ("command", "status"), [("ls", 0), ("report", 0), ("local status", 3), ("run --num 4", 2)]
+    ("command", "status"),
+    [
+        ("run --num 4", 2),
+        pytest.param("ls", 0, marks=pytest.mark.slow),
+        pytest.param("report", 0, marks=pytest.mark.slow),
+        pytest.param("local status", 3, marks=pytest.mark.slow),
+    ],
 )
 def test_a_user_without_a_name(project: Path, command: str, status: int) -> None:
     """As `docker run --user 4242` has it, without HOME and USER."""

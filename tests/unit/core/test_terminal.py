@@ -63,7 +63,7 @@ def _from_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_terminal_sees_each_step_once_and_gets_its_cursor_back(columns: int) -> None:
     """The living line is gone at the end; nothing is cut, nothing hangs."""
     with terminal(python(STEPS), columns=columns) as window:
-        assert window.wait(30) == 0
+        assert window.wait(120) == 0
         text = " ".join(window.text.split())
         for once in (
             "✓ first",
@@ -82,7 +82,7 @@ def test_a_terminal_sees_each_step_once_and_gets_its_cursor_back(columns: int) -
 def test_an_address_can_be_copied_from_a_narrow_terminal() -> None:
     """The terminal breaks it, not we: copied, it is one word again."""
     with terminal(python(STEPS), columns=40) as window:
-        assert window.wait(30) == 0
+        assert window.wait(120) == 0
         assert b"http://127.0.0.1:42801/_aws/execute-api/83b24182/dyno_run" in window.output
 
 
@@ -92,13 +92,13 @@ def test_the_line_of_a_step_moves_while_it_works() -> None:
         assert window.says(" 33%  resource 1")
         assert window.says(" 67%  resource 2")
         assert "resource 1" not in window.text
-        assert window.wait(30) == 0
+        assert window.wait(120) == 0
 
 
 def test_a_dumb_terminal_gets_lines() -> None:
     """It can only be written to from left to right."""
     with terminal(python(STEPS), term="dumb") as window:
-        assert window.wait(30) == 0
+        assert window.wait(120) == 0
         assert b"\x1b" not in window.output
         assert [line for line in window.lines if line.startswith("…")] == [
             "… first      0.0 s  begins",
@@ -112,7 +112,7 @@ def test_no_color_means_none() -> None:
     env = {**os.environ, "NO_COLOR": "1"}
     env.pop("FORCE_COLOR", None)
     with terminal(python(STEPS), env=env) as window:
-        assert window.wait(30) == 0
+        assert window.wait(120) == 0
         assert not any(b"\x1b[3%dm" % colour in window.output for colour in range(8))
 
 
@@ -127,15 +127,14 @@ def test_forced_colours_leave_a_log_a_log(forced: dict[str, str]) -> None:
         env={**inherited, **forced, "TERM": "xterm-256color"},
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        timeout=30,
+        timeout=120,
         text=True,
         check=True,
     )
     plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
-    assert (
-        "✓ second     0.0 s  http://127.0.0.1:42801/_aws/execute-api/83b24182/dyno_run\n" in plain
-    )
-    assert "✓ inner      0.2 s  a step within\n" in plain
+    address = "http://127.0.0.1:42801/_aws/execute-api/83b24182/dyno_run"
+    assert re.search(rf"^✓ second +\d+\.\d s  {address}$", plain, re.M)
+    assert re.search(r"^✓ inner +\d+\.\d s  a step within$", plain, re.M)
     assert ("\x1b[32m✓" in done.stderr) == ("TTY_INTERACTIVE" not in forced)
     assert not any(f"\x1b[{move}" in done.stderr for move in ("2K", "1A", "?25l"))
     assert done.stdout == "the end\n"
@@ -148,7 +147,7 @@ def test_a_result_may_go_to_a_file_while_a_terminal_shows_the_steps(tmp_path: Pa
         (tmp_path / "out").open("wb") as out,
         terminal(python(code), stdout=out.fileno()) as window,
     ):
-        assert window.wait(30) == 0
+        assert window.wait(120) == 0
         assert "result" not in window.text
     assert (tmp_path / "out").read_text() == "result\n"
 
@@ -161,7 +160,7 @@ def test_ctrl_c_ends_a_step_and_the_teardown_is_seen(tmp_path: Path) -> None:
         assert window.says("takes down")
         window.type(CTRL_C)
         assert window.says("still taking the environment down; 2 more to abandon it")
-        assert window.wait(30) != 0
+        assert window.wait(120) != 0
         assert "! long" in window.text
         assert "interrupted" in window.text
         assert "✓ down" in window.text
@@ -175,7 +174,7 @@ def test_a_window_that_is_closed_does_not_keep_a_run_from_its_teardown(tmp_path:
     with terminal(python(WAITS, str(done))) as window:
         assert window.says("works")
         window.close()
-        window.process.wait(timeout=30)
+        window.process.wait(timeout=120)
     assert done.read_text() == "down"
 
 
@@ -194,7 +193,7 @@ def test_a_reader_that_has_enough_is_no_failure() -> None:
         dyno("local", "model", "--cpu-ms", "17.2", "--memory-mb", "128"),
         stdout=write_end,
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=120,
     )
     os.close(write_end)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -208,7 +207,7 @@ def test_a_result_that_cannot_be_written_is_no_success() -> None:
             dyno("local", "model", "--cpu-ms", "17.2", "--memory-mb", "128"),
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=120,
             text=True,
         )
     assert done.returncode == 3
@@ -221,7 +220,7 @@ def test_a_terminal_without_our_characters_gets_others() -> None:
         dyno("run", "--help"),
         env={**os.environ, "PYTHONIOENCODING": "ascii", "FORCE_COLOR": "1"},
         capture_output=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert b"Deploy, tune, load" in done.stdout
@@ -235,7 +234,7 @@ def test_what_nobody_foresaw_is_one_line_and_never_a_missed_slo(tmp_path: Path) 
         "import sys; from lambda_dyno.cli import app; from lambda_dyno.cleanup import sweeper\n"
     )
     broken += "sweeper.listing = lambda *_: 1 / 0; sys.argv[1:] = ['ls']; app.main()"
-    done = subprocess.run(python(broken), cwd=tmp_path, capture_output=True, timeout=60, text=True)
+    done = subprocess.run(python(broken), cwd=tmp_path, capture_output=True, timeout=120, text=True)
     kept = tmp_path / ".dyno" / "traceback.txt"
     assert done.returncode == 3
     assert done.stderr.startswith("error: ZeroDivisionError: division by zero (nobody foresaw")
@@ -248,12 +247,13 @@ def test_what_nobody_foresaw_is_one_line_and_never_a_missed_slo(tmp_path: Path) 
 
 @pytest.mark.parametrize("after_s", [0.02, 0.06, 0.1, 0.2, 0.4])
 def test_ctrl_c_while_it_starts_is_no_traceback(after_s: float) -> None:
-    """Whatever is being imported."""
-    with terminal(dyno("ls")) as window:
+    """Whatever is being imported; before `main`, Python itself is starting."""
+    begins = "from lambda_dyno.__main__ import main; print('begins', flush=True); main()"
+    with terminal(python(begins, "ls")) as window:
+        assert window.says("begins")
         time.sleep(after_s)
         with contextlib.suppress(OSError):
             window.type(CTRL_C)
-        status = window.wait(30)
-        if after_s >= 0.06:  # before, Python itself is starting
-            assert status in (0, 130)
-            assert "Traceback" not in window.text
+        status = window.wait(120)
+        assert status in (0, 130)
+        assert "Traceback" not in window.text

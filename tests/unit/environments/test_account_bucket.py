@@ -5,15 +5,15 @@ The embedded AWS does not look at x-amz-expected-bucket-owner (MiniStack 1.x has
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from lambda_dyno.aws import accounts
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.environments import account_bucket
+from tests.support.serving import TestServer
 
 US, THEM = "123456789012", "987654321098"
 USUAL = f"dyno-state-{US}-eu-west-1"
@@ -37,17 +37,9 @@ class OpenBucket(BaseHTTPRequestHandler):
 @pytest.fixture
 def account() -> Iterator[accounts.Account]:
     """Our account, at that server."""
-    server = HTTPServer(("127.0.0.1", 0), OpenBucket)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
     keys = {"AWS_ACCESS_KEY_ID": US, "AWS_SECRET_ACCESS_KEY": "x"}
-    try:
-        yield accounts.embedded({"AWS_ENDPOINT_URL": url, **keys}, US, "eu-west-1")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with TestServer(OpenBucket).running() as server:
+        yield accounts.embedded({"AWS_ENDPOINT_URL": server.url, **keys}, US, "eu-west-1")
 
 
 def test_the_usual_name_must_be_ours(account: accounts.Account) -> None:

@@ -188,6 +188,7 @@ def test_a_baseline_that_no_test_compares_with_is_no_pass(project: pytest.Pytest
     result.stdout.fnmatch_lines(["*--baseline main: no test compared with it*"])
 
 
+@pytest.mark.slow
 def test_a_wrong_marker_is_an_error_of_collection_with_workers_too(
     project: pytest.Pytester,
 ) -> None:
@@ -200,7 +201,7 @@ def test_a_wrong_marker_is_an_error_of_collection_with_workers_too(
     result.stdout.fnmatch_lines(["*?slo? p95: unknown key; allowed:*"])
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+@pytest.mark.parametrize("workers", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)])
 def test_the_baseline_is_what_the_option_names(
     project: pytest.Pytester, workers: list[str]
 ) -> None:

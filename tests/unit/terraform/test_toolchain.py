@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.terraform import toolchain
+from tests.support.serving import TestServer
 
 
 def program(folder: Path, version: str) -> Path:
@@ -47,13 +47,8 @@ def release_server(content: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with TestServer(Handler).running() as server:
+        yield server.url
 
 
 def release(text: str = "#!/bin/sh\n") -> bytes:

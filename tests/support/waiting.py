@@ -1,0 +1,18 @@
+"""Waiting for what another process does: a busy machine is slow, and only a hang is an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+HANGS_S = 240.0  # whatever takes longer never ends
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = HANGS_S) -> bool:
+    """Wait until something is true, and return whether it is."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
