@@ -233,6 +233,7 @@ def test_an_iteration_under_way_is_finished(api: AskedServer, tmp_path: Path) ->
     assert 1.2 <= result.duration_s < 10
 
 
+@pytest.mark.slow
 def test_progress_is_told(api: AskedServer, tmp_path: Path) -> None:
     """About every second: how far, how many requests, errors and users."""
     told: list[Any] = []

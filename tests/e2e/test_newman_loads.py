@@ -201,6 +201,7 @@ def test_answers_that_do_not_end_are_time_outs(api: EchoServer, tmp_path: Path) 
     assert errors["after"] == ""
 
 
+@pytest.mark.slow
 def test_the_ceiling_asks_nobody_else(
     api: EchoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
