@@ -14,8 +14,10 @@ from lambda_dyno.core.config import DeploySettings, Env, Settings, with_override
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, Verdict
-from lambda_dyno.deploy import deploy
-from lambda_dyno.deploy.deploy import CheckError, Deployment, Version
+from lambda_dyno.deploy import proof, sources
+from lambda_dyno.deploy.deploy import Deployment
+from lambda_dyno.deploy.proof import CheckError, Proof
+from lambda_dyno.deploy.versions import Version
 from lambda_dyno.tune import function_lock
 from lambda_dyno.tuner_contract.marks import Lock
 from tests.support import report_samples as samples
@@ -49,17 +51,24 @@ class Recorded(Deployment):
             self.changes.append("update function")
         return dict(OUTPUTS)
 
-    def _invoke(self, function: str, version: Version) -> None:
-        self._step("invoke", f"invoke {version.number}")
-
-    def _check(self, outputs: Any, version: Version, share: str = "") -> None:
-        count = sum(step.startswith("check") for step in self.steps) + 1
-        self._step(f"check{count}", f"check {version.number}" + (f" {share}" if share else ""))
-
     def _step(self, key: str, text: str) -> None:
         self.steps.append(text)
         if key in self.fails:
             raise self.fails[key]
+
+
+class RecordedProof(Proof):
+    """A proof that only says what it is asked for."""
+
+    line: Recorded
+
+    def invoke(self, function: str, version: Version) -> None:
+        self.line._step("invoke", f"invoke {version.number}")
+
+    def check(self, outputs: Any, version: Version, share: str = "") -> None:
+        count = sum(step.startswith("check") for step in self.line.steps) + 1
+        text = f"check {version.number}" + (f" {share}" if share else "")
+        self.line._step(f"check{count}", text)
 
 
 def line(deployment: str, *begin: Any, **fails: BaseException) -> Recorded:
@@ -67,7 +76,9 @@ def line(deployment: str, *begin: Any, **fails: BaseException) -> Recorded:
     settings = Settings(deploy=DeploySettings(deployment=deployment, canary_percent=20))  # type: ignore[arg-type]
     env = Env("dev", Path("envs/dev"), settings)
     account = Account("123456789012", "eu-west-1", "", {})
-    made = Recorded(env, account, Path(), None, Ui())  # type: ignore[arg-type]
+    recorded = RecordedProof(env, account, Path(), Ui())
+    made = Recorded(env, account, Path(), None, Ui(), recorded)  # type: ignore[arg-type]
+    recorded.line = made
     return made.begin(*begin, **fails)
 
 
@@ -175,18 +186,18 @@ def test_too_little_evidence_is_what_the_settings_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A version loses its calls for what was shown, or for want of any measurement."""
-    made = line("all-at-once", ONE, TWO)
     section = "slo" if inconclusive == "slo" else "deploy"
     value = "pass" if inconclusive == "slo" else inconclusive
     settings = with_overrides(Settings(), {f"{section}.inconclusive": value})
-    made.env = Env("dev", Path("envs/dev"), settings)
+    account = Account("123456789012", "eu-west-1", "", {})
+    made = Proof(Env("dev", Path("envs/dev"), settings), account, Path(), Ui())
     measured = replace(samples.load("current", 512, [250.0]), samples_path="", **load)
     monkeypatch.setattr(made, "_smoke", lambda *_: None)
     monkeypatch.setattr(made, "_load", lambda *_: measured)
     verdict = Verdict(found.outcome, (found,))
-    monkeypatch.setattr(deploy.slo, "evaluate", lambda *_, **__: verdict)
+    monkeypatch.setattr(proof.slo, "evaluate", lambda *_, **__: verdict)
     with nullcontext() if passes else pytest.raises(CheckError, match=found.reason):
-        Deployment._check(made, OUTPUTS, TWO)
+        made.check(OUTPUTS, TWO)
     assert made.checks == (found,)
 
 
@@ -211,7 +222,7 @@ def test_a_local_deployment_bounds_roles_as_the_workflow_does(
     """By what the bootstrap made, unless somebody says another."""
     (tmp_path / "variables.tf").write_text(f'variable "{variable}" {{}}\n')
     monkeypatch.setenv("TF_VAR_permissions_boundary_arn", said)
-    monkeypatch.setattr(deploy.deployed, "boundary_arn", lambda *_: "of-the-bootstrap")
+    monkeypatch.setattr(sources.deployed, "boundary_arn", lambda *_: "of-the-bootstrap")
     env = Env("dev", Path("envs/dev"), Settings())
     account = Account("123456789012", "eu-west-1", "", {})
-    assert deploy._boundary(env, account, {}, tmp_path) == given
+    assert sources.boundary(env, account, {}, tmp_path) == given
