@@ -18,11 +18,11 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings, LoadStage
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.load import collection_files, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, NotReady
 from lambda_dyno.load.drivers import newman
-from lambda_dyno.load.samples import read_samples
 from tests.support import asked_server, aws_answers, postman_files
 from tests.support.asked_server import AskedServer
 from tests.support.waiting import HANGS_S

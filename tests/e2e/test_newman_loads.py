@@ -13,10 +13,10 @@ import pytest
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.results import LoadResult, Sample
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.load import ceiling, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api
-from lambda_dyno.load.samples import read_samples
 from tests.support import echo_server
 from tests.support.echo_server import EchoServer
 from tests.support.postman_files import collection, is_status, request, script, write

@@ -10,11 +10,11 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.load import collection_files, load_test
 from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
-from lambda_dyno.load.samples import read_samples
 from tests.support import crud_stack
 
 pytestmark = pytest.mark.e2e

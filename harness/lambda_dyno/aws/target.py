@@ -27,7 +27,7 @@ from lambda_dyno.aws import accounts, shared_emulator
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, EnvironmentSettings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator import installation, meter, modes, server
+from lambda_dyno.emulator import installation, loopback, meter, modes, server
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 
 Connect = Callable[[str], Account]  # from a region to its account
@@ -229,6 +229,46 @@ def of_settings(settings: EnvironmentSettings, port: int | None = None) -> Targe
         installation.python()  # may be missing and not to be had: nothing is made then
         return NewEmulator(settings.region, port, settings.account_concurrency)
     return of_account(accounts.connect(settings.region))
+
+
+def check_port(port: int) -> int:
+    """Return a port for an embedded AWS, if it is free.
+
+    Raises:
+        UserError: It is none, or in use.
+    """
+    return loopback.check_port(port)
+
+
+def signs_requests(account: Account) -> bool:
+    """Whether only a signature tells an account's API from those of others at its endpoint."""
+    return bool(account.endpoint) and account.account_id != server.DEFAULT_ACCOUNT
+
+
+def start_shared(
+    home: Path,
+    settings: EnvironmentSettings,
+    *,
+    account_id: str,
+    runs: int,
+    owner_pid: int | None,
+) -> SharedEmulator:
+    """Start an embedded AWS that several runs are in, unless it runs, and return an account there.
+
+    Args:
+        home: Its folder.
+        settings: Of the runs' environment.
+        account_id: Of one of them: accounts do not see each other.
+        runs: How many there are, each with the Lambda concurrency of the settings.
+        owner_pid: Process that it ends with; None: with nobody.
+    """
+    server.start(
+        home,
+        region=settings.region or "us-east-1",
+        owner_pid=owner_pid,
+        account_concurrency=min(server.MOST_CONCURRENCY, settings.account_concurrency * runs),
+    )
+    return SharedEmulator(home, account_id)
 
 
 def of_account(account: Account) -> Target:

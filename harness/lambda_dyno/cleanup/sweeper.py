@@ -27,8 +27,8 @@ from lambda_dyno.aws import accounts
 from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.aws.target import endpoint_is_gone
 from lambda_dyno.cleanup import teardown
+from lambda_dyno.cleanup.evidence import note_end
 from lambda_dyno.cleanup.reachable import Accounts
-from lambda_dyno.cleanup.swept_result import note_end
 from lambda_dyno.core.errors import DynoError, StepError, UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover

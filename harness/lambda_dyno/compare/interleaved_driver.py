@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.results import Sample
+from lambda_dyno.core.results import LatencyStats, Sample
 from lambda_dyno.load import drivers
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, Turns
 from lambda_dyno.load.samples import saturation, take_parts
-from lambda_dyno.statistics.stats import percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class InterleavedDriver:
         """Load one version for some seconds; arguments and errors as of `Turns.turn`."""
         report = self._turns.turn(version, duration_s, name, warm_up_s=warm_up_s)
         samples = take_parts(self._folder, name)
-        answered = sorted(sample.response_ms for sample in samples if sample.answered)
-        return Turn(samples, saturation(report, percentile(answered, 0.5) if answered else 0.0))
+        latency = LatencyStats.of(sample.response_ms for sample in samples if sample.answered)
+        return Turn(samples, saturation(report, latency.p50 if latency else 0.0))
 
     @classmethod
     @contextmanager

@@ -23,9 +23,9 @@ from lambda_dyno.core.config import RegressionSettings
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import RegressionResult
+from lambda_dyno.core.samples import write_samples
 from lambda_dyno.gates import regression
 from lambda_dyno.gates.regression import Block, Comparison, Version
-from lambda_dyno.load.samples import write_samples
 
 COST = "cost"
 

@@ -16,12 +16,12 @@ from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, LoadResult
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.deploy.versions import Version
 from lambda_dyno.gates import slo
 from lambda_dyno.load import collection_files, drivers, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, ApiCredentials
-from lambda_dyno.load.samples import read_samples
 from lambda_dyno.run import progress_adapters
 
 # How often a new version is asked by itself, before anybody else meets it.

@@ -6,16 +6,11 @@ from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.results import LoadResult
+from lambda_dyno.core.samples import write_samples
 from lambda_dyno.load import drivers
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, LoadTest, OnProgress, OnWait
-from lambda_dyno.load.samples import (
-    remove_parts,
-    summarise,
-    take_parts,
-    without_warm_up,
-    write_samples,
-)
+from lambda_dyno.load.samples import remove_parts, summarise, take_parts, without_warm_up
 from lambda_dyno.load.schedule import schedule_of
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.results import LatencyStats, LoadResult, Sample, Verdict
+from lambda_dyno.core.samples import read_samples, write_samples
 from lambda_dyno.gates.slo import DEPLOYED, evaluate
-from lambda_dyno.load.samples import appended, read_samples, write_samples
+from lambda_dyno.load.samples import appended
 
 
 def confidence_of_a_look(slo: SloSettings) -> float:

@@ -1,38 +1,17 @@
-"""What a load test measured: samples on disk to one result, and whether it can be trusted.
-
-A load driver writes NAME-*.part.jsonl, in as many parts as it likes, with a JSON line per request:
-
-    {"start_ms": 12.3, "latency_ms": 8.1, "wait_ms": 0, "user": 0, "iteration": 0,
-     "request": "create", "status": 200, "error": ""}
-
-`start_ms` counts from the beginning of the test. `status` is 0 without an answer, and
-`latency_ms` is then the time until it was given up. `error` is empty when all is well:
-docs/collections.md says what is not. A sample is a request of the collection; what its scripts
-send is none.
-`wait_ms` is 0 in a closed loop. In an open loop it is how long the iteration that begins with
-this request was overdue because all users were busy; an iteration that nobody came to is a
-sample with the error "unserved".
-"""
+"""What a load test measured: its samples to one result, and whether it can be trusted."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.files import named
-from lambda_dyno.core.reading import UnreadableError, read_bytes
 from lambda_dyno.core.results import LatencyStats, LoadResult, Sample
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.load.driver import DriverReport
 from lambda_dyno.load.schedule import describe
-
-# Three rounds of an hour at 600 requests/s, more than one machine makes.
-_MOST_BYTES = 1_000_000_000
-_NOT_A_SAMPLE = (ValueError, TypeError, RecursionError)
 
 # Above these, figures measure this machine. postman/README.md has the measurements behind them.
 DRIVER_CPU_LIMIT = 0.8
@@ -140,31 +119,6 @@ def appended(first: Sequence[Sample], second: Sequence[Sample]) -> list[Sample]:
     ]
 
 
-def read_samples(paths: Iterable[Path]) -> list[Sample]:
-    """Read sample files and return their samples in the order in which they started.
-
-    A last line that was cut off, by a full disk or a killed driver, is left out.
-
-    Raises:
-        UnreadableError: A file cannot be read, or another line is not a sample.
-    """
-    samples = [sample for path in paths for sample in _samples_of(path)]
-    return sorted(samples, key=lambda sample: (sample.start_ms, sample.user))
-
-
-def _samples_of(path: Path) -> Iterator[Sample]:
-    lines = read_bytes(path, most_bytes=_MOST_BYTES).split(b"\n")
-    cut_off = lines.pop()  # empty after a complete last line
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield Sample(**json.loads(line))
-        except _NOT_A_SAMPLE as error:
-            where = f"{path}, line {number}"
-            raise UnreadableError(where, f"not a sample: {error}") from error
-    with suppress(*_NOT_A_SAMPLE):
-        yield Sample(**json.loads(cut_off))
-
-
 def take_parts(folder: Path, name: str) -> list[Sample]:
     """Read what a driver wrote of a test, and remove it."""
     samples = read_samples(_parts(folder, name))
@@ -180,9 +134,3 @@ def remove_parts(folder: Path, name: str) -> None:
 
 def _parts(folder: Path, name: str) -> list[Path]:
     return sorted(folder.glob(f"{name}-*.part.jsonl"))
-
-
-def write_samples(samples: Iterable[Sample], path: Path) -> None:
-    """Write samples, a JSON object a line."""
-    with named(path), path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)

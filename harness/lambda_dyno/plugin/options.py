@@ -8,9 +8,8 @@ from typing import Any
 
 from lambda_dyno.aws import shared_emulator
 from lambda_dyno.aws import target as targets
-from lambda_dyno.aws.target import SharedEmulator, Target
+from lambda_dyno.aws.target import Target
 from lambda_dyno.core.config import EnvironmentSettings
-from lambda_dyno.emulator import server
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,10 @@ def shared_target(options: GateOptions, settings: EnvironmentSettings) -> Target
     shared_emulator.announce(options.shared)
     if not targets.wants_embedded(settings):
         return None
-    home = shared_emulator.home_of(options.shared)
-    server.start(
-        home,
-        region=settings.region or "us-east-1",
+    return targets.start_shared(
+        shared_emulator.home_of(options.shared),
+        settings,
+        account_id=options.account_id,
+        runs=options.workers,
         owner_pid=None if options.keep else options.owner_pid,
-        account_concurrency=min(
-            server.MOST_CONCURRENCY, settings.account_concurrency * options.workers
-        ),
     )
-    return SharedEmulator(home, options.account_id)

@@ -25,7 +25,7 @@ from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.load.samples import read_samples
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.report import junit, phrases, recommendation, tables, templating
 from lambda_dyno.report.charts import drawing
 from lambda_dyno.report.charts.drawing import NARROW, WIDE, Spec

@@ -12,7 +12,7 @@ from pathlib import Path
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import UnreadableError, read_json
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.load.samples import read_samples
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.propose.tuned_file import RUN_ID
 from lambda_dyno.review import plan_summary
 from lambda_dyno.review.deltas import Samples

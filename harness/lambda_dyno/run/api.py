@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lambda_dyno.aws.target import signs_requests
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator import server
 from lambda_dyno.load import collection_files
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, ApiCredentials
@@ -49,7 +49,6 @@ def of(run: Run) -> Api:
     signature.
     """
     account, outputs = run.account, run.result.outputs
-    elsewhere = account.endpoint and account.account_id != server.DEFAULT_ACCOUNT
-    signed = outputs["api_authorization"] == "AWS_IAM" or elsewhere
+    signed = outputs["api_authorization"] == "AWS_IAM" or signs_requests(account)
     keys = ApiCredentials.of(account.session) if signed else None
     return Api(outputs["api_url"], account.region, keys)

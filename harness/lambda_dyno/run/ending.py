@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from lambda_dyno.cleanup import teardown
+from lambda_dyno.cleanup import evidence, teardown
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.core.terminal import short_path
 from lambda_dyno.environments import progress
@@ -15,19 +15,15 @@ from lambda_dyno.run.run import Run
 
 def report(run: Run) -> Path:
     """Write the evidence and return the path of the page to read."""
-    from lambda_dyno.report import render
-
     with run.step("report", "writing the evidence") as step:
-        rendered = render.render(run.result, run.folder.path)
-        step.update(str(short_path(rendered.html)))
-    return rendered.html
+        page = evidence.write(run.result, run.folder)
+        step.update(str(short_path(page)))
+    return page
 
 
 def refresh_report(run: Run) -> None:
     """Write the evidence again, with what is known since."""
-    from lambda_dyno.report import render
-
-    render.render(run.result, run.folder.path)
+    evidence.write(run.result, run.folder)
 
 
 def down(run: Run) -> tuple[Leftover, ...]:

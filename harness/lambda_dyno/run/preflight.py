@@ -10,13 +10,12 @@ from pathlib import Path
 import botocore.exceptions
 
 from lambda_dyno.aws import accounts
-from lambda_dyno.core import trees
 from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import environment
 from lambda_dyno.terraform import packages as build
-from lambda_dyno.terraform import root_module, toolchain
+from lambda_dyno.terraform import root_module, toolchain, trees
 from lambda_dyno.terraform.toolchain import Toolchain
 
 # A run needs 7 executions at once to tune and one for each virtual user under load; two at a time

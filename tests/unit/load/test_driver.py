@@ -14,10 +14,10 @@ import pytest
 from lambda_dyno.compare.interleaved_driver import InterleavedDriver
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.load import ceiling, drivers, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, ApiCredentials, LoadDriver
-from lambda_dyno.load.samples import read_samples
 from tests.support import asked_server, plain_driver
 from tests.support.asked_server import AskedServer
 

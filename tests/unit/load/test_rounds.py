@@ -9,9 +9,10 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings, SloSettings
 from lambda_dyno.core.results import LoadResult, Sample
+from lambda_dyno.core.samples import read_samples, write_samples
 from lambda_dyno.load.driver import DriverReport, DriverUsage
 from lambda_dyno.load.rounds import LoadSeries, confidence_of_a_look, merged
-from lambda_dyno.load.samples import read_samples, summarise, write_samples
+from lambda_dyno.load.samples import summarise
 
 PROFILE = LoadSettings(virtual_users=8, ramp_up_s=0.0, duration_s=11.0, warm_up_s=1.0)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from lambda_dyno.core import samples as samples_on_disk
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import Sample
@@ -133,14 +134,14 @@ class TestFiles:
         first, second = tmp_path / "0.jsonl", tmp_path / "1.jsonl"
         first.write_text(f"{line(start_ms=1.0)}\n{line(start_ms=9.0)}\n")
         second.write_text(f"{line(start_ms=5.0, user=1)}\n")
-        samples = load.read_samples([first, second])
+        samples = samples_on_disk.read_samples([first, second])
         assert [s.start_ms for s in samples] == [1.0, 5.0, 9.0]
 
     def test_writes_what_it_reads(self, tmp_path):
         """Nothing of a sample is lost on the way through a file."""
         samples = [sample(1.5), sample(2.5, start_ms=3.0, status=0, error="timeout")]
-        load.write_samples(samples, tmp_path / "all.jsonl")
-        assert load.read_samples([tmp_path / "all.jsonl"]) == samples
+        samples_on_disk.write_samples(samples, tmp_path / "all.jsonl")
+        assert samples_on_disk.read_samples([tmp_path / "all.jsonl"]) == samples
 
     def test_leaves_out_a_cut_off_last_line(self, tmp_path):
         """A driver killed in mid-write loses its last line and no other."""
@@ -148,13 +149,13 @@ class TestFiles:
         for whole in (line(), json.dumps({"request": "löschen"}, ensure_ascii=False)):
             half = whole.encode()[: whole.find("ö") + 1 or 30]  # of a letter of two bytes
             path.write_bytes(f"{line()}\n".encode() + half)
-            assert len(load.read_samples([path])) == 1
+            assert len(samples_on_disk.read_samples([path])) == 1
 
     def test_keeps_a_whole_last_line_without_its_end(self, tmp_path):
         """Only the line break is missing: the sample counts."""
         path = tmp_path / "0.jsonl"
         path.write_text(f"{line()}\n{line()}")
-        assert len(load.read_samples([path])) == 2
+        assert len(samples_on_disk.read_samples([path])) == 2
 
     @pytest.mark.parametrize("bad", ["{", '{"start_ms": 1}', "[]", "", "[" * 100_000])
     def test_names_a_broken_line(self, tmp_path, bad):
@@ -162,21 +163,21 @@ class TestFiles:
         path = tmp_path / "0.jsonl"
         path.write_text(f"{line()}\n{bad}\n{line()}\n")
         with pytest.raises(UnreadableError, match=r"0\.jsonl, line 2: not a sample"):
-            load.read_samples([path])
+            samples_on_disk.read_samples([path])
 
     @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
     def test_refuses_what_is_no_file(self, tmp_path, make):
         """A pipe that nobody writes to would be waited for without end."""
         make(tmp_path / "0.jsonl")
         with pytest.raises(UnreadableError, match=r"0\.jsonl: cannot be read"):
-            load.read_samples([tmp_path / "0.jsonl"])
+            samples_on_disk.read_samples([tmp_path / "0.jsonl"])
 
     def test_refuses_what_is_too_long(self, tmp_path, monkeypatch):
         """It would not fit into memory."""
         monkeypatch.setattr(load, "_MOST_BYTES", 1000)
         (tmp_path / "0.jsonl").write_text(f"{line()}\n" * 20)
         with pytest.raises(UnreadableError, match=r"0\.jsonl: longer than 1,000 bytes"):
-            load.read_samples([tmp_path / "0.jsonl"])
+            samples_on_disk.read_samples([tmp_path / "0.jsonl"])
 
     def test_takes_the_parts_of_one_test(self, tmp_path):
         """In whatever parts the driver wrote them; they are gone then, and no other test's."""
@@ -188,7 +189,7 @@ class TestFiles:
     def test_of_an_empty_file(self, tmp_path):
         """A process that made no request leaves an empty file."""
         (tmp_path / "0.jsonl").touch()
-        assert load.read_samples([tmp_path / "0.jsonl"]) == []
+        assert samples_on_disk.read_samples([tmp_path / "0.jsonl"]) == []
 
 
 class TestWarmUp:

@@ -26,8 +26,8 @@ from lambda_dyno.core.results import (
     SmokeResult,
     Verdict,
 )
+from lambda_dyno.core.samples import write_samples
 from lambda_dyno.gates.slo import evaluate
-from lambda_dyno.load.samples import write_samples
 from lambda_dyno.report.console import print_summary
 from lambda_dyno.report.render import RenderedReport, render
 from lambda_dyno.review.comment import compose

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lambda_dyno.core.results import Sample, Verdict
+from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import regression, slo
 from lambda_dyno.load import rounds
-from lambda_dyno.load.samples import read_samples
 from lambda_dyno.run.run import Run
 
 

@@ -1,15 +1,26 @@
-"""What is noted of a run whose environment somebody else took down."""
+"""The evidence of a run at its end, whoever ends it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from lambda_dyno.core.errors import DynoError, UserError
-from lambda_dyno.core.results import Leftover
-from lambda_dyno.report import render
+from lambda_dyno.core.results import Leftover, RunResult
 from lambda_dyno.runs import result_store
 from lambda_dyno.runs.run_folder import RunFolder
+
+
+def write(result: RunResult, folder: RunFolder) -> Path:
+    """Write the report of a run with all its files, and return the page to read.
+
+    Raises:
+        StepError: A file cannot be written or drawn.
+    """
+    from lambda_dyno.report import render
+
+    return render.render(result, folder.path).html
 
 
 def note_end(folder: RunFolder, reason: str, left: Sequence[Leftover]) -> None:
@@ -31,6 +42,6 @@ def note_end(folder: RunFolder, reason: str, left: Sequence[Leftover]) -> None:
     try:
         result_store.write(folder, result)
         if result.tuning or result.load:
-            render.render(result, folder.path)
+            write(result, folder)
     except (DynoError, OSError):
         return
