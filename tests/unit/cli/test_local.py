@@ -38,6 +38,7 @@ def test_all_options_reach_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_it_runs_where_other_tools_are(tmp_path: Path) -> None:
     """A folder of that name in the project is not taken for the clone's; the result is JSON."""
     (tmp_path / "tools").mkdir()
