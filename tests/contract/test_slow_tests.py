@@ -21,4 +21,4 @@ def test_the_table_names_each_file_with_slow_tests_and_no_other() -> None:
         and path.name != Path(__file__).name
     }
     page = (TESTS.parent / "docs" / "testing.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `((?:unit|e2e)/[\w/]+\.py)` \|", page, re.M)) == marked
+    assert set(re.findall(r"^\| `((?:unit|plan|e2e)/[\w/]+\.py)` \|", page, re.M)) == marked
