@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from lambda_dyno.cli import numbers
-from lambda_dyno.core import reading, trees
+from lambda_dyno.core import reading
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.environments import state_recovery
+from lambda_dyno.terraform import trees
 
 
 @pytest.mark.parametrize(

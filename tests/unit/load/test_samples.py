@@ -174,7 +174,7 @@ class TestFiles:
 
     def test_refuses_what_is_too_long(self, tmp_path, monkeypatch):
         """It would not fit into memory."""
-        monkeypatch.setattr(load, "_MOST_BYTES", 1000)
+        monkeypatch.setattr(samples_on_disk, "_MOST_BYTES", 1000)
         (tmp_path / "0.jsonl").write_text(f"{line()}\n" * 20)
         with pytest.raises(UnreadableError, match=r"0\.jsonl: longer than 1,000 bytes"):
             samples_on_disk.read_samples([tmp_path / "0.jsonl"])
