@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -255,5 +256,6 @@ def test_ctrl_c_while_it_starts_is_no_traceback(after_s: float) -> None:
         with contextlib.suppress(OSError):
             window.type(CTRL_C)
         status = window.wait(120)
-        assert status in (0, 130)
+        # a shell says 130 of both; Python itself ends by the signal when it is about to exit
+        assert status in (0, 130, -signal.SIGINT)
         assert "Traceback" not in window.text
