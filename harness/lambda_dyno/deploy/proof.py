@@ -20,9 +20,9 @@ from lambda_dyno.core.samples import read_samples
 from lambda_dyno.deploy.versions import Version
 from lambda_dyno.gates import slo
 from lambda_dyno.load import collection_files, drivers, load_test
+from lambda_dyno.load import progress as load_progress
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, ApiCredentials
-from lambda_dyno.run import progress_adapters
 
 # How often a new version is asked by itself, before anybody else meets it.
 _INVOCATIONS = 5
@@ -114,7 +114,7 @@ class Proof:
                 self._collection("smoke"),
                 log=self.folder / "logs" / "smoke.log",
                 timeout_s=120,
-                on_wait=progress_adapters.readiness(step),
+                on_wait=load_progress.readiness(step),
             )
             if not smoke.passed:
                 first = smoke.failures[0] if smoke.failures else None
@@ -132,7 +132,7 @@ class Proof:
                 label=slo.DEPLOYED,
                 memory_mb=version.memory_mb,
                 folder=self.folder / "load",
-                on_wait=progress_adapters.readiness(step),
+                on_wait=load_progress.readiness(step),
             )
             step.update(f"{where}: {load.requests:,} requests, {load.errors} errors")
         return load

@@ -10,8 +10,9 @@ from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import LoadResult
 from lambda_dyno.gates import slo
 from lambda_dyno.load import ceiling, load_test, rounds
+from lambda_dyno.load import progress as load_progress
 from lambda_dyno.load.schedule import describe
-from lambda_dyno.run import api, memory, progress_adapters
+from lambda_dyno.run import api, memory
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform import root_module
 
@@ -121,8 +122,8 @@ def _series(
             label=name,
             memory_mb=memory_mb,
             folder=run.folder.load,
-            on_progress=progress_adapters.load(shown, text),
-            on_wait=progress_adapters.readiness(shown),
+            on_progress=load_progress.load(shown, text),
+            on_wait=load_progress.readiness(shown),
         )
         return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
 

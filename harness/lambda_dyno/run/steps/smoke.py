@@ -5,7 +5,8 @@ from __future__ import annotations
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import SmokeResult
 from lambda_dyno.load import drivers
-from lambda_dyno.run import api, progress_adapters
+from lambda_dyno.load import progress as load_progress
+from lambda_dyno.run import api
 from lambda_dyno.run.run import Run
 
 
@@ -32,7 +33,7 @@ def attempt(run: Run) -> SmokeResult:
             api.collection(run, "smoke"),
             log=run.folder.logs / "smoke.log",
             timeout_s=120,
-            on_wait=progress_adapters.readiness(shown),
+            on_wait=load_progress.readiness(shown),
         )
         run.add(smoke=smoke)
         shown.update(smoke.counts)

@@ -1,4 +1,4 @@
-"""How long work is told while it goes on: from its events to a step's progress."""
+"""How far a load test is, told in a step while it works."""
 
 from __future__ import annotations
 
