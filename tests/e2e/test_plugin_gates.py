@@ -213,7 +213,7 @@ def test_one(dyno_environment, request, way):
         return
     while not Path("done.ready").exists():
         time.sleep(0.1)
-    with request.config.stash[SESSION]._alone_on_this_machine():
+    with request.config.stash[SESSION].run.mode.guard.exclusive():
         Path("alone.ready").touch()
         time.sleep(600)
 """

@@ -16,6 +16,7 @@ import pytest
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy.deploy import Deployed, Deployment
+from lambda_dyno.deploy.proof import Proof
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.review import plan_summary
@@ -108,7 +109,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     # WHEN the environment shifts gradually
     seen = []
     with monkeypatch.context() as patch:
-        patch.setattr(Deployment, "_check", lambda *_: seen.append(alias()))
+        patch.setattr(Proof, "check", lambda *_: seen.append(alias()))
         second = deploy(project, **CANARY)
     # THEN the new version has its share first, and all calls after its check
     assert seen == [("1", {"2": 0.2}), ("2", {})]
@@ -132,7 +133,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     slow = replace(samples.load("current", 128, samples.CURRENT), samples_path="")
     set_memory(project, 128)
     with monkeypatch.context() as patch:
-        patch.setattr(Deployment, "_load", lambda *_: slow)
+        patch.setattr(Proof, "_load", lambda *_: slow)
         missed = deploy(project, **{"slo.latency_p95_ms": 100.0})
     # THEN it has lost the calls again
     assert missed.outcome == "rolled back"

@@ -31,6 +31,9 @@ def project(tmp_path: Path) -> Iterator[Path]:
     for file in ("Makefile", "pyproject.toml", "requirements.lock", "package.json", ".npmrc"):
         shutil.copy2(PROJECT / file, tmp_path / file)
     shutil.copy2(PROJECT / "package-lock.json", tmp_path / "package-lock.json")
+    lock = Path("harness", "lambda_emulator", "requirements.lock")
+    (tmp_path / lock.parent).mkdir(parents=True)
+    shutil.copy2(PROJECT / lock, tmp_path / lock)
     (PROJECT / ".cache").mkdir(exist_ok=True)
     for part in (".venv", "node_modules", ".cache"):
         (tmp_path / part).symlink_to(PROJECT / part)
