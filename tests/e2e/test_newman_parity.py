@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import socket
 import subprocess
@@ -50,18 +51,19 @@ def counted_by_newman(url: str, files: CollectionFiles, folder: Path) -> tuple[i
     letters = {"environment": "-e", "globals": "-g", "data": "-d"}
     paths = {name: path for name, path in files.paths().items() if name in letters}
     name = files.api_variable or "baseUrl"
-    subprocess.run(
-        [
-            *("node", "--no-deprecation", str(NEWMAN), "run", str(files.collection)),
-            *(part for name, path in paths.items() for part in (letters[name], str(path))),
-            *("--env-var", f"{name}={url}"),
-            *("--reporters", "json", "--reporter-json-export", str(out)),
-        ],
-        cwd=files.collection.parent,
-        capture_output=True,
-        timeout=60,
-        check=False,  # failures are its status 1
-    )
+    command = [
+        *("node", "--no-deprecation", str(NEWMAN), "run", str(files.collection)),
+        *(part for name, path in paths.items() for part in (letters[name], str(path))),
+        *("--env-var", f"{name}={url}"),
+        *("--reporters", "json", "--reporter-json-export", str(out)),
+    ]
+    for _ in range(3):  # now and then Newman itself waits for ever, for an answer that it has
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # failures are its status 1
+            subprocess.run(
+                command, cwd=files.collection.parent, capture_output=True, timeout=60, check=False
+            )
+            break
     run = json.loads(out.read_text(encoding="utf-8"))["run"]
     stats = run["stats"]
     return stats["requests"]["total"], stats["assertions"]["total"], len(run["failures"])

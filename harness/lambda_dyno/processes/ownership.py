@@ -13,6 +13,7 @@ import getpass
 import os
 import shutil
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -136,12 +137,15 @@ def marked_processes() -> list[tuple[psutil.Process, Owner]]:
 def marked_folders() -> list[tuple[Path, Owner]]:
     """Return our user's temporary folders that carry a mark."""
     found = []
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(temp_base()):
-            if not entry.name.startswith(_FOLDER) or not entry.is_dir(follow_symlinks=False):
+    with contextlib.suppress(OSError), os.scandir(temp_base()) as entries:
+        for entry in entries:
+            if not entry.name.startswith(_FOLDER):
                 continue
             mark = entry.name.removeprefix(_FOLDER).partition("-")[0].replace("_", ":")
             owner = Owner.parse(mark)
-            if owner is not None and entry.stat(follow_symlinks=False).st_uid == os.getuid():
-                found.append((Path(entry.path), owner))
+            # one that its owner removes just now hides none of the others
+            with contextlib.suppress(OSError):
+                folder = entry.stat(follow_symlinks=False)
+                if owner and stat.S_ISDIR(folder.st_mode) and folder.st_uid == os.getuid():
+                    found.append((Path(entry.path), owner))
     return found
