@@ -12,6 +12,7 @@ from lambda_dyno.cleanup import sweeper
 from lambda_dyno.compare import baseline
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.progress import Ui
+from lambda_dyno.emulator.loopback import check_port
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.load import collection_files
 from lambda_dyno.run import preflight
@@ -53,7 +54,7 @@ def prepare(
     """
     env = load_env(project, env_name, overrides)
     if port is not None:
-        targets.check_port(port)
+        check_port(port)
     mode = RunMode(project, guard=guard or NobodyElse())
     preflight.check_sources(project, env, mode.package_names())
     collection_files.check(project, env)

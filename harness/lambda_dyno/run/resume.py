@@ -117,9 +117,8 @@ def prepare(
     with folder.locked(waiting=waiting):
         lease = folder.read_lease()
         result = result_store.read(folder)
-        _require_resumable(
-            lease, targets.of_lease(lease, folder), result.verdict is not None and not result.error
-        )
+        target = targets.of_lease(lease, folder)
+        _require_resumable(lease, target, result.verdict is not None and not result.error)
         settings = parse_settings(lease.settings, f"runs/{run_id}/lease.json")
         env = Env(lease.env, project / "envs" / lease.env, settings)
         mode = RunMode(project)
@@ -127,7 +126,7 @@ def prepare(
         compared_with = baseline.of_settings(project, env, folder.path.parent)
         tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())
         orphans.end(orphans.find(), ui.note)
-        target, stands = _where(folder, lease)
+        target, stands = _where(folder, lease, target)
         lifetime = timedelta(hours=settings.environment.lifetime_hours)
         now = datetime.now(UTC).replace(microsecond=0)
         folder.take_over(
@@ -176,10 +175,9 @@ def _require_resumable(lease: Lease, target: Target, finished: bool) -> None:
         )
 
 
-def _where(folder: RunFolder, lease: Lease) -> tuple[Target, bool]:
+def _where(folder: RunFolder, lease: Lease, target: Target) -> tuple[Target, bool]:
     """Return where a run's environment is (to be), and whether it stands."""
     stands = lease.state == "up" and "up" in folder.progress()
-    target = targets.of_lease(lease, folder)
     if not target.ends_with_its_run or (stands and target.alive()):
         return target, stands
     target.end()

@@ -173,6 +173,7 @@ class Run:
             project, ui, node=not lease.tuner_only and (project / "postman").is_dir()
         )
         target = targets.of_lease(lease, folder) if standing else targets.out_of_reach(lease)
+        _ = target.account  # whoever has other credentials hears of it before a step begins
         return cls(_mode_of(lease, project), project, env, folder, target, ui, result, tools)
 
     @property
