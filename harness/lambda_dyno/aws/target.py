@@ -27,7 +27,7 @@ from lambda_dyno.aws import accounts, shared_emulator
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, EnvironmentSettings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator import installation, meter, modes, server
+from lambda_dyno.emulator import installation, loopback, meter, modes, server
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 
 Connect = Callable[[str], Account]  # from a region to its account
@@ -229,6 +229,15 @@ def of_settings(settings: EnvironmentSettings, port: int | None = None) -> Targe
         installation.python()  # may be missing and not to be had: nothing is made then
         return NewEmulator(settings.region, port, settings.account_concurrency)
     return of_account(accounts.connect(settings.region))
+
+
+def check_port(port: int) -> None:
+    """Make sure that an embedded AWS could listen on a port.
+
+    Raises:
+        UserError: It is out of range, in use, or reserved for root.
+    """
+    loopback.check_port(port)
 
 
 def signs_requests(account: Account) -> bool:

@@ -38,8 +38,6 @@ from lambda_dyno.environments.state_bucket import LONGEST_LIFETIME, StateBucket
 from lambda_dyno.processes import orphans
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import InUseError, Lease, RunFolder
-from lambda_dyno.terraform import toolchain
-from lambda_dyno.terraform.toolchain import Toolchain
 from lambda_dyno.tune import residue
 
 # What may be in the folder of a run that was killed before it had a lease.
@@ -180,10 +178,6 @@ class _Sweeper:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @cached_property
-    def _tools(self) -> Toolchain:
-        return toolchain.prepare(self.project / ".cache")
-
-    @cached_property
     def _accounts(self) -> Accounts:
         return Accounts(self.project, self.ui)
 
@@ -262,7 +256,7 @@ class _Sweeper:
         taken = teardown.take_down(
             folder,
             target,
-            lambda: Environment(folder, target, self._tools),
+            lambda: Environment.of_project(self.project, folder, target),
             say=self.ui.note,
             prove=False,
         )
@@ -316,7 +310,11 @@ class _Sweeper:
             .paginate()
             for row in page["stateMachines"]
         }
-        marked = residue.on_functions(session, lambda machine: machine not in machines)
+        marked = residue.on_functions(
+            session,
+            lambda machine: machine not in machines,
+            run_folder.is_of_a_run,
+        )
         if marked:
             reason = "marks of a tuner that is gone"
             yield Swept("", reason, f"left: {len(marked)} on functions", tuple(marked))

@@ -65,7 +65,6 @@ def apply(
     review is the approval, --auto pushes it to the main branch without one.
     """
     from lambda_dyno.core.config import load_env
-    from lambda_dyno.processes.git import WorkingTree
     from lambda_dyno.propose import proposal as applying
     from lambda_dyno.propose.change_request import ChangeRequest
     from lambda_dyno.report.recommendation import tuned_function
@@ -81,7 +80,7 @@ def apply(
         settings=settings if tuned_function(found.result) else None,
         force=force,
     )
-    change = ChangeRequest(WorkingTree(project()), found.result.env, propose, base)
+    change = ChangeRequest.of(project(), found.result.env, propose, base)
     mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
     try:
         describe = partial(_pull_request_text, found)
@@ -114,13 +113,12 @@ def rollback(
     Nothing that is deployed changes until Terraform applies the file. The modes are those of
     `dyno apply`.
     """
-    from lambda_dyno.processes.git import WorkingTree
     from lambda_dyno.propose.change_request import ChangeRequest
     from lambda_dyno.propose.proposal import propose_rollback
 
     name = _tuned_env(env)
     propose = partial(propose_rollback, name, now=datetime.now(UTC))
-    change = ChangeRequest(WorkingTree(project()), name, propose, base)
+    change = ChangeRequest.of(project(), name, propose, base)
     mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
     done = _deliver(change, mode, lambda made: f"{made.body}\n", repository, max_wait_s)
     _print_delivered(done, as_json=as_json)

@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,7 +25,6 @@ from lambda_dyno.core.progress import Ui
 from lambda_dyno.tuner_contract.keys import KEYS
 
 if TYPE_CHECKING:
-    from lambda_dyno.aws.accounts import Account
     from lambda_dyno.run.function_tune import FunctionTune
     from lambda_dyno.run.run import Run
     from lambda_dyno.tune.request import CommandLine
@@ -172,34 +170,27 @@ def _require_alone(run_id: str | None, line: CommandLine, *, wait: bool) -> None
 
 def _tune_deployed(line: CommandLine, *, as_json: bool) -> int:
     """Tune the function of an environment that `dyno deploy` keeps; return the exit status."""
-    from lambda_dyno.aws import target as targets
-    from lambda_dyno.core.config import load_env
     from lambda_dyno.deploy import deployed
-    from lambda_dyno.tune import existing_tuner, request
+    from lambda_dyno.run import function_prepare
 
-    assert line.env is not None
-    env = load_env(project(), line.env, {"environment.region": line.region})
-    request.require_own_payload(env, line.flags)
-    account = targets.of_project(env, project())
-    outputs = deployed.read_outputs(project(), env, account)
-    machine = existing_tuner.of_outputs(outputs, line.env, account, Ui().note)
-    there = replace(
-        line, function=outputs.get("function_arn"), tuner=machine or None, region=account.region
-    )
-    if not there.function:
-        raise UserError(f"envs/{line.env} tells no function_arn: deploy it with that output")
-    return _tune_function(there, as_json=as_json, account=account)
+    order, target = deployed.to_tune(project(), line, Ui().note)
+    tuned = function_prepare.prepare(project(), order, Ui(), target=target)
+    return _execute(tuned, line, as_json=as_json)
 
 
-def _tune_function(line: CommandLine, *, as_json: bool, account: Account | None = None) -> int:
+def _tune_function(line: CommandLine, *, as_json: bool) -> int:
     """Tune a function that is there and return the exit status."""
-    from lambda_dyno.aws import target as targets
-    from lambda_dyno.run import function_prepare, lifecycle
+    from lambda_dyno.run import function_prepare
     from lambda_dyno.tune import request
 
-    root = project()
-    target = None if account is None else targets.of_account(account)
-    tuned = function_prepare.prepare(root, request.make(root, line), Ui(), target=target)
+    tuned = function_prepare.prepare(project(), request.make(project(), line), Ui())
+    return _execute(tuned, line, as_json=as_json)
+
+
+def _execute(tuned: FunctionTune, line: CommandLine, *, as_json: bool) -> int:
+    """Tune, print what was found and return the exit status."""
+    from lambda_dyno.run import lifecycle
+
     status = lifecycle.execute(tuned.run, tuned.work, keep=line.keep)
     if tuned.output is not None:
         if as_json:

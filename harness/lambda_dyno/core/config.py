@@ -41,6 +41,8 @@ SETTINGS_FILE = "dyno.toml"
 _SETTINGS_BYTES_MAX = 1_000_000
 _COMPLAINTS_MAX = 10
 
+MEMORY_SIZES_MB = range(MEMORY_MB_MIN, MEMORY_MB_MAX + 1)
+
 S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
 TEXT_CHARS_MAX = 2048
 
@@ -198,11 +200,11 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     @field_validator("power_values")
     @classmethod
     def _allowed_once_and_sorted(cls, values: list[int]) -> list[int]:
-        wrong = [value for value in values if not MEMORY_MB_MIN <= value <= MEMORY_MB_MAX]
+        wrong = [value for value in values if value not in MEMORY_SIZES_MB]
         if wrong:
             raise ValueError(
                 f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
-                f"a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
+                f"a power value is {MEMORY_SIZES_MB[0]} to {MEMORY_SIZES_MB[-1]} MB"
             )
         return sorted(set(values))
 

@@ -197,6 +197,12 @@ class SmokeResult:
         return f"{first.request}: {first.assertion}: {first.message}{more}"
 
 
+def percentiles_ms(latencies_ms: Iterable[float], shares: Iterable[float]) -> list[float]:
+    """Return the percentiles of latencies in any order, a share being 0 to 1."""
+    ordered = sorted(latencies_ms)
+    return [percentile(ordered, share) for share in shares]
+
+
 @dataclass(frozen=True, slots=True)
 class LatencyStats:
     """Latencies of a load test's requests as the client saw them, in milliseconds."""
@@ -214,14 +220,11 @@ class LatencyStats:
         ordered = sorted(latencies_ms)
         if not ordered:
             return None
-        return cls(
-            mean=fmean(ordered),
-            p50=percentile(ordered, 0.5),
-            p90=percentile(ordered, 0.9),
-            p95=percentile(ordered, 0.95),
-            p99=percentile(ordered, 0.99),
-            max=ordered[-1],
-        )
+        p50, p90, p95, p99 = percentiles_ms(ordered, (0.5, 0.9, 0.95, 0.99))
+        return cls(mean=fmean(ordered), p50=p50, p90=p90, p95=p95, p99=p99, max=ordered[-1])
+
+
+DEPLOYED = "current"  # label of the load test at the memory size that is deployed
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from lambda_dyno.deploy import deployed, sources, versions
 from lambda_dyno.deploy.proof import CheckError, Proof
 from lambda_dyno.deploy.versions import Version
 from lambda_dyno.environments import environment, progress
-from lambda_dyno.load import collection_files
 from lambda_dyno.run import lifecycle, preflight
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.command import Terraform
@@ -139,7 +138,6 @@ class Deployment:
         """
         env = load_env(project, env_name, overrides)
         preflight.check_sources(project, env, sources.PACKAGES)
-        collection_files.check(project, env)
         tools = preflight.tools_of(project, ui)
         account = targets.of_project(env, project)
         folder = deployed.folder_of(project, env, account)

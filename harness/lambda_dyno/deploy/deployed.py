@@ -6,19 +6,24 @@ Terraform nor more permissions than to read one object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 
 from lambda_dyno.aws import accounts, errors
-from lambda_dyno.core.config import Env
+from lambda_dyno.aws import target as targets
+from lambda_dyno.aws.target import Target
+from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
 from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.terraform.outputs import flat
+from lambda_dyno.tune import existing_tuner, request
+from lambda_dyno.tune.request import CommandLine, TuneRequest
 
 
 def folder_of(project: Path, env: Env, account: accounts.Account) -> Path:
@@ -54,6 +59,27 @@ def read_outputs(project: Path, env: Env, account: accounts.Account) -> dict[str
             f"{account.account_id}: dyno deploy --env {env.name}"
         )
     return outputs
+
+
+def to_tune(
+    project: Path, line: CommandLine, note: Callable[[str], None]
+) -> tuple[TuneRequest, Target]:
+    """Return what `dyno tune --deployed` is to do, and where.
+
+    Raises:
+        UserError: The environment is not deployed, names no function, or has no payload.
+    """
+    assert line.env is not None
+    env = load_env(project, line.env, {"environment.region": line.region})
+    request.require_own_payload(env, line.flags)
+    account = targets.of_project(env, project)
+    outputs = read_outputs(project, env, account)
+    machine = existing_tuner.of_outputs(outputs, line.env, account, note)
+    function = outputs.get("function_arn")
+    if not function:
+        raise UserError(f"envs/{line.env} tells no function_arn: deploy it with that output")
+    there = replace(line, function=function, tuner=machine or None, region=account.region)
+    return request.make(project, there), targets.of_account(account)
 
 
 def boundary_arn(env: Env, account: accounts.Account, backend: Mapping[str, str]) -> str:

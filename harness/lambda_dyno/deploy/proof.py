@@ -15,14 +15,10 @@ from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.core.results import Check, LoadResult
-from lambda_dyno.core.samples import read_samples
+from lambda_dyno.core.results import DEPLOYED, Check, LoadResult
 from lambda_dyno.deploy.versions import Version
-from lambda_dyno.gates import slo
-from lambda_dyno.load import collection_files, drivers, load_test
-from lambda_dyno.load import progress as load_progress
-from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.driver import Api, ApiCredentials
+from lambda_dyno.run import api
+from lambda_dyno.run.steps import gate, load, smoke
 
 # How often a new version is asked by itself, before anybody else meets it.
 _INVOCATIONS = 5
@@ -84,17 +80,14 @@ class Proof:
         """
         where = f"{version} with {share}" if share else str(version)
         self._smoke(outputs, where)
-        load = self._load(outputs, version, where)
-        limits = self.env.settings.slo.answered_by("load")
-        path = self.folder / load.samples_path
-        samples = read_samples([path]) if load.samples_path and path.exists() else []
-        verdict = slo.evaluate(limits, load=(load,), samples=samples)
+        found = self._load(outputs, version, where)
+        verdict = gate.of_load(self.env.settings.slo, found, self.folder)
         self.checks = verdict.checks
-        missed = [check.reason for check in verdict.checks if self._counts_against(check, load)]
+        missed = [check.reason for check in verdict.checks if self._counts_against(check, found)]
         if missed:
             raise CheckError(f"{where} misses the SLOs: {'; '.join(missed)}")
 
-    def _counts_against(self, check: Check, load: LoadResult) -> bool:
+    def _counts_against(self, check: Check, found: LoadResult) -> bool:
         """Whether a check keeps a version from its calls.
 
         An open one does not where `[slo]` says so. Where `[deploy]` alone does, something must
@@ -104,46 +97,28 @@ class Proof:
             return check.outcome != "pass"
         if self.env.settings.slo.inconclusive == "pass":
             return False
-        measured = check.measured is not None and load.requests > 0 and not load.saturated
+        measured = check.measured is not None and found.requests > 0 and not found.saturated
         return not measured or self.env.settings.deploy.inconclusive == "fail"
 
     def _smoke(self, outputs: Mapping[str, Any], where: str) -> None:
         with self.ui.step("smoke", f"asking every operation of {where}") as step:
-            smoke = drivers.DRIVER.smoke(
-                self._api(outputs),
-                self._collection("smoke"),
-                log=self.folder / "logs" / "smoke.log",
-                timeout_s=120,
-                on_wait=load_progress.readiness(step),
-            )
-            if not smoke.passed:
-                first = smoke.failures[0] if smoke.failures else None
-                said = f"{first.request}: {first.message}" if first else "no assertion was made"
-                raise CheckError(f"{where} fails the smoke test: {said}")
-            step.update(smoke.counts)
+            target = api.of_outputs(self.account, outputs)
+            files = api.collection_of_deployment(self.env, "smoke")
+            found = smoke.ask(target, files, self.folder / "logs", step)
+            if not found.passed:
+                raise CheckError(f"{where} fails the smoke test: {found.first_failure}")
 
     def _load(self, outputs: Mapping[str, Any], version: Version, where: str) -> LoadResult:
         profile = self.env.settings.deploy.load
         with self.ui.step("load", f"{profile.virtual_users} users on {where}") as step:
-            load = load_test.run(
+            found = load.once(
                 profile,
-                self._api(outputs),
-                self._collection("load"),
-                label=slo.DEPLOYED,
+                api.of_outputs(self.account, outputs),
+                api.collection_of_deployment(self.env, "load"),
+                label=DEPLOYED,
                 memory_mb=version.memory_mb,
                 folder=self.folder / "load",
-                on_wait=load_progress.readiness(step),
+                shown=step,
             )
-            step.update(f"{where}: {load.requests:,} requests, {load.errors} errors")
-        return load
-
-    def _collection(self, step: str) -> CollectionFiles:
-        """Return what a "smoke" or a "load" test asks; where nothing is, this project's own."""
-        project = self.env.folder.parents[1]
-        files = collection_files.of_deployment(project, self.env, step)
-        return files if files.collection.is_file() else collection_files.own(step)
-
-    def _api(self, outputs: Mapping[str, Any]) -> Api:
-        signed = outputs["api_authorization"] == "AWS_IAM"
-        keys = ApiCredentials.of(self.account.session) if signed else None
-        return Api(self.account.reachable(outputs["api_url"]), self.account.region, keys)
+            step.update(f"{where}: {found.requests:,} requests, {found.errors} errors")
+        return found

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lambda_dyno.core.config import MEMORY_SIZES_MB
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 
 _LONGEST_MS = 86_400_000  # a day; AWS ends an invocation after 15 minutes
@@ -64,5 +64,7 @@ def _check(cpu_ms: float, sizes: tuple[int, ...], threads: int, blocked_ms: floa
     if not sizes:
         raise UserError("no memory size given")
     for size in sizes:
-        if not MEMORY_MB_MIN <= size <= MEMORY_MB_MAX:
-            raise UserError(f"memory size {size} MB: must be {MEMORY_MB_MIN} to {MEMORY_MB_MAX}")
+        if size not in MEMORY_SIZES_MB:
+            raise UserError(
+                f"memory size {size} MB: must be {MEMORY_SIZES_MB[0]} to {MEMORY_SIZES_MB[-1]}"
+            )

@@ -6,6 +6,7 @@ state is kept until looking has shown that nothing is left, and what is left is 
 
 from __future__ import annotations
 
+import functools
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -77,6 +78,11 @@ def is_left_behind(name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in _LEFT_BEHIND)
 
 
+@functools.cache
+def _toolchain_of(project: Path) -> Toolchain:
+    return toolchain.prepare(project / ".cache")
+
+
 def _silent(_text: str) -> None:
     """Nobody listens."""
 
@@ -94,6 +100,15 @@ class Environment:
     folder: RunFolder
     target: Target
     toolchain: Toolchain
+
+    @classmethod
+    def of_project(cls, project: Path, folder: RunFolder, target: Target) -> Environment:
+        """Return a run's environment with the Terraform of its project, looked for once.
+
+        Raises:
+            UserError: There is no Terraform.
+        """
+        return cls(folder, target, _toolchain_of(project))
 
     @property
     def account(self) -> Account:

@@ -24,8 +24,7 @@ import botocore.exceptions
 from lambda_dyno.aws import errors
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.regions import REGION
-from lambda_dyno.processes.ownership import this_host, this_user
-from lambda_dyno.runs.run_folder import RUN_ID, Lease, LeaseState, began, parse_time
+from lambda_dyno.runs.run_folder import RUN_ID, Lease, LeaseState, began, parse_time, who
 
 HOME = "lambda-dyno/"
 _STATE, _LEASE, _LOCK = ".tfstate", ".lease.json", ".tfstate.tflock"
@@ -58,7 +57,7 @@ class StateLock:
     @property
     def is_of_this_host(self) -> bool:
         """Whether a process of this machine took it."""
-        return self.host == this_host()
+        return self.host == who().rpartition("@")[2]
 
     @property
     def text(self) -> str:
@@ -225,7 +224,7 @@ class StateBucket:
         now = datetime.now(UTC)
         lock = StateLock(
             id=str(uuid.uuid4()),
-            who=f"{this_user()}@{this_host()}",
+            who=who(),
             operation="Apply",
             created=now,
             key=_beside(lease, _LOCK),

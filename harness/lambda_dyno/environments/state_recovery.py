@@ -14,14 +14,12 @@ import psutil
 
 from lambda_dyno.core.reading import UnreadableError, read_bytes
 from lambda_dyno.environments.state_bucket import StateLock
-from lambda_dyno.processes.ownership import pid_namespace
-from lambda_dyno.processes.process import GRACE_S
 from lambda_dyno.runs.run_folder import Lease
-from lambda_dyno.terraform.command import APPLY_TIMEOUT_S
+from lambda_dyno.terraform.command import LONGEST_S
 
 # A guard ends its program this long after the command's own deadline; nothing of ours holds a
 # lock for longer, on whatever machine.
-LONGEST_LOCK = timedelta(seconds=APPLY_TIMEOUT_S + GRACE_S + 600)
+LONGEST_LOCK = timedelta(seconds=LONGEST_S + 600)
 
 # Terraform puts this where it could not write the state.
 ERRORED = "errored.tfstate"
@@ -150,7 +148,7 @@ def owner_is_dead(lock: StateLock, lease: Lease, terraform: Path, now: datetime)
         terraform: Folder of the run's copies.
         now: The time.
     """
-    here = lock.is_of_this_host and lease.is_of_this_host and lease.namespace == pid_namespace()
+    here = lock.is_of_this_host and lease.is_of_these_processes
     if lease.adopted_at:
         here = here and lock.created >= datetime.fromisoformat(lease.adopted_at)
     if here:

@@ -30,6 +30,7 @@ from dataclasses import dataclass, replace
 
 from lambda_dyno.core.config import SLO_KEYS, SloSettings
 from lambda_dyno.core.results import (
+    DEPLOYED,
     Check,
     LoadResult,
     PowerDetail,
@@ -40,8 +41,6 @@ from lambda_dyno.core.results import (
 from lambda_dyno.gates.checks import CheckBuilder, finite, number, requests
 from lambda_dyno.statistics.batches import Observations, percentile_interval, rate_interval
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval, least_samples, percentile
-
-DEPLOYED = "current"
 
 # Below this many requests an error ratio says too little, whatever its limit is.
 LEAST_REQUESTS_FOR_ERRORS = 100

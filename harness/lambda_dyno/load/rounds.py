@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
-from lambda_dyno.core.results import LatencyStats, LoadResult, Sample, Verdict
+from lambda_dyno.core.results import DEPLOYED, LatencyStats, LoadResult, Sample, Verdict
 from lambda_dyno.core.samples import read_samples, write_samples
-from lambda_dyno.gates.slo import DEPLOYED, evaluate
+from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.load.samples import appended
 
 

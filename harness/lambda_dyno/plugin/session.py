@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
-from lambda_dyno.compare import baseline
 from lambda_dyno.core.config import (
     Env,
     LoadSettings,
@@ -24,6 +23,7 @@ from lambda_dyno.core.config import (
 from lambda_dyno.core.errors import DynoError, UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import (
+    DEPLOYED,
     Check,
     LoadResult,
     RegressionResult,
@@ -31,15 +31,13 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
-from lambda_dyno.gates.slo import DEPLOYED
 from lambda_dyno.load.rounds import LoadSeries
 from lambda_dyno.plugin.options import GateOptions, shared_target
 from lambda_dyno.plugin.turn_lock import TurnLock
-from lambda_dyno.run import api, build, lifecycle, prepare
+from lambda_dyno.run import api, build, lifecycle, preflight, prepare
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, smoke, tune, up
 from lambda_dyno.run.steps import load as load_step
-from lambda_dyno.runs.run_folder import check_place
 
 
 class GateSession:
@@ -53,8 +51,7 @@ class GateSession:
     def __init__(self, options: GateOptions, ui: Ui | None = None) -> None:
         self.options = options
         self.env: Env = load_env(options.project, options.env, options.overrides)
-        check_place(options.runs_folder)
-        baseline.of_settings(options.project, self.env, options.runs_folder)
+        preflight.compared_with(options.project, self.env, options.runs_folder)
         self._ui = ui or Ui()
         shared = options.shared if self.env.settings.environment.emulated else None
         self._guard = TurnLock(shared and shared / "turn.lock")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from lambda_dyno.core.errors import UserError
@@ -60,6 +61,13 @@ class ChangeRequest:
     env: str
     propose: Callable[[str | None], Proposal]
     base: str = ""
+
+    @classmethod
+    def of(
+        cls, project: Path, env: str, propose: Callable[[str | None], Proposal], base: str
+    ) -> ChangeRequest:
+        """Return a change of the project in this folder."""
+        return cls(WorkingTree(project), env, propose, base)
 
     def write(self) -> Delivered:
         """Write the file into the working tree.

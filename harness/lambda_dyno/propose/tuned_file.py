@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lambda_dyno.core.config import MEMORY_SIZES_MB
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import parse_json, read_object, read_text
-from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
 NAME = "tuned.auto.tfvars.json"
 KEY = "memory_mb"
@@ -125,7 +125,7 @@ def render(tuned: Tuned, env: str, evidence: Mapping[str, Any]) -> str:
 def is_size(value: Any) -> bool:
     """Whether a value is a memory size that Lambda has."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and MEMORY_MB_MIN <= value <= MEMORY_MB_MAX
+    return whole and value in MEMORY_SIZES_MB
 
 
 def declares_memory(folder: Path) -> bool:
@@ -145,4 +145,4 @@ def _sets_memory(path: Path) -> bool:
     return KEY in read_object(path)
 
 
-_SIZES = f"a whole number of MB from {MEMORY_MB_MIN} to {MEMORY_MB_MAX}"
+_SIZES = f"a whole number of MB from {MEMORY_SIZES_MB[0]} to {MEMORY_SIZES_MB[-1]}"

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lambda_dyno.core.config import Settings, parse_settings
+from lambda_dyno.core.config import MEMORY_SIZES_MB, Settings, parse_settings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.results import Check, RunResult, TuningResult, Verdict
+from lambda_dyno.core.results import DEPLOYED, Check, RunResult, TuningResult, Verdict
 from lambda_dyno.gates import slo
 from lambda_dyno.report import recommendation
 from lambda_dyno.report.recommendation import Step
-from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def objections(result: RunResult, *, settings: Settings | None = None) -> tuple[
     tuning = result.tuning
     if tuning is None:
         return (Objection(f"{run} has no tuning, so it recommends nothing", absolute=True),)
-    if not MEMORY_MB_MIN <= tuning.power <= MEMORY_MB_MAX:
+    if tuning.power not in MEMORY_SIZES_MB:
         return (Objection(f"{run} recommends {tuning.power} MB, which Lambda has not", True),)
     settings = settings or _settings(result)
     reasons = _of_measurements(result, tuning, settings)
@@ -115,7 +114,7 @@ def _missed_at_size(verdict: Verdict) -> list[Objection]:
 def _at_recommended(result: RunResult, tuning: TuningResult, settings: Settings) -> Verdict:
     """Return the verdict on the recommended size, as if it were the deployed one."""
     at_size = [
-        replace(load, label=slo.DEPLOYED) for load in result.load if load.memory_mb == tuning.power
+        replace(load, label=DEPLOYED) for load in result.load if load.memory_mb == tuning.power
     ]
     return slo.evaluate(
         settings.slo,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.target import signs_requests
+from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.load import collection_files
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -42,13 +47,23 @@ def collection(run: Run, step: str) -> CollectionFiles:
     return collection_files.of_settings(run.project, run.env, step)
 
 
+def collection_of_deployment(env: Env, step: str) -> CollectionFiles:
+    """Return the same for the check of a deployment; where nothing is, this project's own."""
+    files = collection_files.of_deployment(env.folder.parents[1], env, step)
+    return files if files.collection.is_file() else collection_files.own(step)
+
+
 def of(run: Run) -> Api:
-    """Return the API, with keys that sign requests where it wants them signed.
+    """Return the API of a run's environment."""
+    return of_outputs(run.account, run.result.outputs)
+
+
+def of_outputs(account: Account, outputs: Mapping[str, Any]) -> Api:
+    """Return an API, with keys that sign requests where it wants them signed.
 
     So does an embedded AWS in all accounts but one: whose API is meant is only in the
     signature.
     """
-    account, outputs = run.account, run.result.outputs
     signed = outputs["api_authorization"] == "AWS_IAM" or signs_requests(account)
     keys = ApiCredentials.of(account.session) if signed else None
-    return Api(outputs["api_url"], account.region, keys)
+    return Api(account.reachable(outputs["api_url"]), account.region, keys)

@@ -10,10 +10,14 @@ from pathlib import Path
 import botocore.exceptions
 
 from lambda_dyno.aws import accounts
+from lambda_dyno.compare import baseline
+from lambda_dyno.compare.baseline import Baseline
 from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import environment
+from lambda_dyno.load import collection_files
+from lambda_dyno.runs.run_folder import check_place
 from lambda_dyno.terraform import packages as build
 from lambda_dyno.terraform import root_module, toolchain, trees
 from lambda_dyno.terraform.toolchain import Toolchain
@@ -45,6 +49,7 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
             f"{brief(sources.resolve(), most=300)}: the project's path is not UTF-8, and Terraform "
             "cannot be told of it: move it"
         ) from error
+    collection_files.check(sources, env)
     where = f"envs/{env.name}/{SETTINGS_FILE}"
     payload = env.tuning_payload()
     request = tuning_input.from_settings(env.settings.tuning, "", payload)
@@ -86,6 +91,16 @@ def warn_of_quotas(account: accounts.Account, ui: Ui) -> None:
             "more in the Service Quotas console (Lambda, Concurrent executions); until then set "
             "fewer virtual_users in [load], and make one run at a time"
         )
+
+
+def compared_with(project: Path, env: Env, runs: Path) -> Baseline | None:
+    """Return what a run whose folder will be in `runs` is compared with; None: nothing.
+
+    Raises:
+        UserError: The folder can keep no run, or the settings name a baseline that is none.
+    """
+    check_place(runs)
+    return baseline.of_settings(project, env, runs)
 
 
 def tools_of(project: Path, ui: Ui, *, node: bool = True) -> Toolchain:

@@ -9,16 +9,12 @@ from typing import Any
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import Target
 from lambda_dyno.cleanup import sweeper
-from lambda_dyno.compare import baseline
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.emulator.loopback import check_port
 from lambda_dyno.environments import account_bucket
-from lambda_dyno.load import collection_files
 from lambda_dyno.run import preflight
 from lambda_dyno.run.mode import MachineGuard, NobodyElse, RunMode
 from lambda_dyno.run.run import Run
-from lambda_dyno.runs import run_folder
 from lambda_dyno.tuner_contract import prices
 
 
@@ -54,13 +50,11 @@ def prepare(
     """
     env = load_env(project, env_name, overrides)
     if port is not None:
-        check_port(port)
+        targets.check_port(port)
     mode = RunMode(project, guard=guard or NobodyElse())
     preflight.check_sources(project, env, mode.package_names())
-    collection_files.check(project, env)
     all_runs = runs_folder or project / "runs"
-    run_folder.check_place(all_runs)
-    compared_with = baseline.of_settings(project, env, all_runs)
+    compared_with = preflight.compared_with(project, env, all_runs)
     tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())
     settings = env.settings.environment
     sweeper.sweep_dead_owners(project, ui, runs_folder)

@@ -38,7 +38,7 @@ from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import lock_file, try_lock, write_atomically
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_object
-from lambda_dyno.processes.ownership import Owner, this_host, this_user
+from lambda_dyno.processes.ownership import Owner, pid_namespace, this_host, this_user
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"
@@ -63,6 +63,16 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOCK_POLL_S = 0.2
 _LARGEST = 2**31 - 1  # process id, or megabytes
 _LONGEST_NAME = 255  # bytes, of all file systems that matter here
+
+
+def is_of_a_run(name: str) -> bool:
+    """Whether a resource of this name is some run's."""
+    return OF_A_RUN.search(name) is not None
+
+
+def who() -> str:
+    """Return this user and this machine as a lock on a state names them: user@host."""
+    return f"{this_user()}@{this_host()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,11 @@ class Lease:
     def is_of_this_host(self) -> bool:
         """Whether the owner is, or was, a process of this machine."""
         return self.host == this_host()
+
+    @property
+    def is_of_these_processes(self) -> bool:
+        """Whether the owner's process numbers mean here what they meant to it."""
+        return self.is_of_this_host and self.namespace == pid_namespace()
 
     def owner_lives(self) -> bool:
         """Whether the process that made the environment still runs, as far as we can see."""

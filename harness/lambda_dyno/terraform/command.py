@@ -21,7 +21,8 @@ from lambda_dyno.processes import process
 from lambda_dyno.terraform.outputs import flat
 from lambda_dyno.terraform.toolchain import Toolchain
 
-APPLY_TIMEOUT_S = 1800.0
+_APPLY_TIMEOUT_S = 1800.0
+LONGEST_S = _APPLY_TIMEOUT_S + process.GRACE_S  # until a guard has ended what holds a lock
 PLAN_TIMEOUT_S = 300.0
 INIT_TIMEOUT_S = 600.0  # the first one may download 700 MB of provider
 
@@ -179,7 +180,7 @@ class Terraform:
             TerraformError: Something could not be made; what was made is in the state.
         """
         follow = _Follow(on_change)
-        done = self._run("apply", APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+        done = self._run("apply", _APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
         told = outputs[-1] if outputs else {}
@@ -192,7 +193,7 @@ class Terraform:
             TerraformError: Something could not be removed; it is still in the state.
         """
         follow = _Follow(on_change)
-        self._run("destroy", APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+        self._run("destroy", _APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
 
     def plan(self) -> list[str]:
         """Return the addresses of the resources that an apply would change; empty: none.

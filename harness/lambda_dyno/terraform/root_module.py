@@ -29,7 +29,6 @@ from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.reading import read_text
 from lambda_dyno.terraform import hcl
 from lambda_dyno.terraform.outputs import flat_changes, may_tell
-from lambda_dyno.tuner_contract.arns import FUNCTION_ARN
 
 # Types of variables, without white space, that take what is given to them.
 _ANY = ("", "any")
@@ -337,17 +336,16 @@ def _check_text(name: str, value: str, region: str, where: str, what: str) -> No
             raise UserError(f"{where}: the output api_url is {value!r}; it must be {what}.")
         return
     try:
-        qualifier = lambda_function.parse_name(value).qualifier
+        function = lambda_function.parse_name(value)
     except UserError as error:
         raise UserError(f"{where}: the output function_arn: {error}") from error
-    if qualifier:
+    if function.qualifier:
         raise UserError(
-            f"{where}: the output function_arn names the version or alias {qualifier}, whose "
-            "memory size is fixed. Leave that out, as aws_lambda_function.NAME.arn does."
+            f"{where}: the output function_arn names the version or alias {function.qualifier}, "
+            "whose memory size is fixed. Leave that out, as aws_lambda_function.NAME.arn does."
         )
-    arn = FUNCTION_ARN.fullmatch(value)
-    if arn and arn["region"] != region:
-        raise UserError(_other_region(where, "the output function_arn", arn["region"], region))
+    if function.region not in ("", region):
+        raise UserError(_other_region(where, "the output function_arn", function.region, region))
 
 
 def _other_region(where: str, what: str, there: str, here: str) -> str:

@@ -11,7 +11,6 @@ import botocore.exceptions
 from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.runs import run_folder
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock, is_measured_by
 
 Say = Callable[[str], None]
@@ -92,7 +91,9 @@ def clear(session: Any, function_arn: str, machine: str, say: Say) -> list[Lefto
     return left_on(session, function, machine, None)
 
 
-def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]:
+def on_functions(
+    session: Any, is_gone: Callable[[str], bool], is_of_a_run: Callable[[str], bool]
+) -> list[Leftover]:
     """Return what tuners that are gone left on any function of the account.
 
     A tuning takes the lock first and gives it back last, so one question for each function
@@ -103,9 +104,10 @@ def on_functions(session: Any, is_gone: Callable[[str], bool]) -> list[Leftover]
     Args:
         session: A boto3 session.
         is_gone: Whether a state machine of this name works no more.
+        is_of_a_run: Whether a function of this name is a run's.
     """
     left = []
-    for arn, lock in _locked(session, discreet=True):
+    for arn, lock in _locked(session, is_of_a_run):
         if is_gone(lock.machine):
             left += left_on(session, _function(arn), lock.machine, lock.memory_mb)
     return left
@@ -121,23 +123,25 @@ def functions_of(session: Any, machine: str) -> list[str]:
     return [arn for arn, lock in _locked(session) if lock.machine == machine]
 
 
-def _locked(session: Any, *, discreet: bool = False) -> Iterator[tuple[str, Lock]]:
+def _locked(
+    session: Any, is_of_a_run: Callable[[str], bool] | None = None
+) -> Iterator[tuple[str, Lock]]:
     """Yield the functions of the account that a tuner has locked, with the lock.
 
     Args:
         session: A boto3 session.
-        discreet: Whether the first denial is enough.
+        is_of_a_run: After the first denial, nothing but functions with such names is asked.
     """
     client = session.client("lambda")
     denied = False
     for page in client.get_paginator("list_functions").paginate():
         for row in page["Functions"]:
-            if denied and not run_folder.OF_A_RUN.search(row["FunctionName"]):
+            if denied and is_of_a_run and not is_of_a_run(row["FunctionName"]):
                 continue
             try:
                 alias = client.get_alias(FunctionName=row["FunctionName"], Name=LOCK_ALIAS)
             except botocore.exceptions.ClientError as error:
-                denied = denied or (discreet and errors.is_denied(error))
+                denied = denied or (is_of_a_run is not None and errors.is_denied(error))
                 continue
             lock = Lock.parse(alias.get("Description", ""))
             if lock is not None:

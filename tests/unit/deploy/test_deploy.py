@@ -195,7 +195,7 @@ def test_too_little_evidence_is_what_the_settings_say(
     monkeypatch.setattr(made, "_smoke", lambda *_: None)
     monkeypatch.setattr(made, "_load", lambda *_: measured)
     verdict = Verdict(found.outcome, (found,))
-    monkeypatch.setattr(proof.slo, "evaluate", lambda *_, **__: verdict)
+    monkeypatch.setattr(proof.gate, "of_load", lambda *_: verdict)
     with nullcontext() if passes else pytest.raises(CheckError, match=found.reason):
         made.check(OUTPUTS, TWO)
     assert made.checks == (found,)

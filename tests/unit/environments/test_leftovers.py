@@ -6,6 +6,7 @@ import pytest
 
 from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.resource_kinds import KINDS, listed_as
+from lambda_dyno.runs.run_folder import is_of_a_run
 from lambda_dyno.tune import residue
 from tests.support.aws_answers import Recorded
 
@@ -61,7 +62,7 @@ def test_what_terraform_has_destroyed_is_gone_although_its_tag_is_found() -> Non
 def test_one_denial_tells_that_functions_of_others_are_denied() -> None:
     """Each denial stands in the account's trail; the functions of runs are asked all the same."""
     recorded = Recorded("empty-account", "functions-denied")
-    assert residue.on_functions(recorded.session, lambda _machine: True) == []
+    assert residue.on_functions(recorded.session, lambda _machine: True, is_of_a_run) == []
     assert recorded.asked.count("lambda.GetAlias") == 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lambda_dyno.core.results import LoadResult
+from lambda_dyno.core.results import LoadResult, percentiles_ms
 from lambda_dyno.report import formatting
 from lambda_dyno.report.charts.drawing import (
     BLUE,
@@ -18,7 +18,6 @@ from lambda_dyno.report.charts.drawing import (
     Spec,
     filled,
 )
-from lambda_dyno.statistics.stats import percentile
 
 _STYLES = ((MUTED, [5, 3]), (BLUE, [1, 0]), (ORANGE, [8, 2]), (GREEN, [2, 2]), (PURPLE, [6]))
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
@@ -91,8 +90,8 @@ def _curve(load: LoadResult, values: Sequence[float] | None) -> list[tuple[float
     A share that as few requests cannot show (p99 of 20) is left out.
     """
     if values and len(values) > 1:
-        ordered = sorted(values)
-        return [(share, percentile(ordered, share)) for share in _shares(len(ordered))]
+        shares = _shares(len(values))
+        return list(zip(shares, percentiles_ms(values, shares), strict=True))
     answered = max(2, load.requests - load.errors)
     return [(share, ms) for share, ms in _known(load).items() if share <= 1 - 1 / answered]
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from lambda_dyno.core.results import Sample, Verdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from lambda_dyno.core.config import SloSettings
+from lambda_dyno.core.results import DEPLOYED, LoadResult, Sample, Verdict
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import regression, slo
 from lambda_dyno.load import rounds
@@ -18,7 +22,7 @@ def step(run: Run) -> Verdict:
             load=run.result.load,
             tuning=run.result.tuning,
             balanced_weight=run.env.settings.tuning.balanced_weight,
-            samples=_samples_of_deployed(run) if limits.confidence else (),
+            samples=_samples(run.result.load, run.folder.path) if limits.confidence else (),
             confidence=rounds.confidence_of_a_look(limits),
         )
         if run.result.regression:
@@ -30,11 +34,15 @@ def step(run: Run) -> Verdict:
     return verdict
 
 
-def _samples_of_deployed(run: Run) -> list[Sample]:
-    """Return every request of the load test at the deployed memory size."""
+def of_load(limits: SloSettings, load: LoadResult, folder: Path) -> Verdict:
+    """Hold one load test against those limits that it can answer; its samples are in `folder`."""
+    samples = _samples([load], folder)
+    return slo.evaluate(limits.answered_by("load"), load=(load,), samples=samples)
+
+
+def _samples(loads: Iterable[LoadResult], folder: Path) -> list[Sample]:
+    """Return every request of the load tests at the deployed memory size."""
     paths = [
-        run.folder.path / load.samples_path
-        for load in run.result.load
-        if load.label == slo.DEPLOYED and load.samples_path
+        folder / load.samples_path for load in loads if load.label == DEPLOYED and load.samples_path
     ]
     return read_samples(path for path in paths if path.exists())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.progress import Step
-from lambda_dyno.core.results import LoadResult
-from lambda_dyno.gates import slo
+from lambda_dyno.core.results import DEPLOYED, LoadResult
 from lambda_dyno.load import ceiling, load_test, rounds
 from lambda_dyno.load import progress as load_progress
+from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.driver import Api
 from lambda_dyno.load.schedule import describe
 from lambda_dyno.run import api, memory
 from lambda_dyno.run.run import Run
@@ -37,7 +39,7 @@ def step(run: Run) -> tuple[LoadResult, ...]:
                 continue
             memory.deploy(run, memory_mb, shown)
             series = _series(run, profile, label, memory_mb, shown)
-            if label == slo.DEPLOYED:
+            if label == DEPLOYED:
                 _decide(run, series, results)
             results.append(series.result)
             run.add(load=tuple(results))
@@ -76,7 +78,7 @@ def keep(run: Run, load: LoadResult) -> None:
 def _sizes(run: Run) -> dict[str, int]:
     """Return the memory sizes to load the API at, by label."""
     current = run.declared_memory_mb
-    sizes = {slo.DEPLOYED: current}
+    sizes = {DEPLOYED: current}
     tuning = run.result.tuning
     if tuning and tuning.power != current:
         declared = root_module.variables(run.environment.root)
@@ -114,17 +116,49 @@ def _series(
     )
 
     def run_round(name: str) -> LoadResult:
-        text = f"{profile.loop} loop at {memory_mb} MB ({name})"
-        found = load_test.run(
+        found = once(
             profile,
             target,
             files,
             label=name,
             memory_mb=memory_mb,
             folder=run.folder.load,
-            on_progress=load_progress.load(shown, text),
-            on_wait=load_progress.readiness(shown),
+            shown=shown,
         )
         return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
 
     return rounds.LoadSeries(run_round, run.folder.load, label)
+
+
+def once(
+    profile: LoadSettings,
+    target: Api,
+    files: CollectionFiles,
+    *,
+    label: str,
+    memory_mb: int,
+    folder: Path,
+    shown: Step,
+) -> LoadResult:
+    """Load an API once.
+
+    Args:
+        profile: The load.
+        target: The API.
+        files: What it is asked.
+        label: Names the result and its files.
+        memory_mb: At which memory size the function is.
+        folder: For the samples.
+        shown: Shows how far it is.
+    """
+    text = f"{profile.loop} loop at {memory_mb} MB ({label})"
+    return load_test.run(
+        profile,
+        target,
+        files,
+        label=label,
+        memory_mb=memory_mb,
+        folder=folder,
+        on_progress=load_progress.load(shown, text),
+        on_wait=load_progress.readiness(shown),
+    )
