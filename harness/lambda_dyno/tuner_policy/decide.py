@@ -1,0 +1,369 @@
+"""What to do next: invoke once more, measure another memory size, or stop, and how sure it is.
+
+Each decision is made afresh from all samples, so whoever carries on after a stop needs nothing
+but them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import mul
+from typing import Literal
+
+from lambda_dyno.tuner_policy import sizes
+from lambda_dyno.tuner_policy.posterior import Measured, Posterior, posterior
+
+Strategy = Literal["cost", "speed", "balanced"]
+Confidence = Literal["default", "sure"]
+
+# The claim that is made: never more than 95 %. Above, the shapes are wrong more often than that.
+CLAIM = 0.95
+_CLOSE = 0.05  # "within 5 % of the best"
+_GOOD_ENOUGH = 0.02  # mean regret at which the default stops
+_MOST_SIZES, _MOST_ROUNDS = 8, 4
+_ROUNDING_MS = 0.5  # billed is the whole millisecond above
+_NEIGHBOUR = (1.5, 2.8)  # of the choice: where a measured size proves that it does not go on
+_SECOND = 0.3  # a second new size is worth its round if it gains so much of the first
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much a tuning may take."""
+
+    warm_of_new: int  # invocations of a new size, after the one that finds it cold
+    most_invocations: int  # cold ones among them
+
+
+EFFORT: dict[Confidence, Effort] = {"default": Effort(2, 20), "sure": Effort(3, 60)}
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the best size is.
+
+    Attributes:
+        strategy: Least cost, least duration, or least weighted sum of both.
+        weight: Of cost in that sum, 0 to 1.
+        confidence: When it is enough.
+        least_mb: Smallest size allowed.
+        most_mb: Largest size allowed.
+        most_invocations: At most so many, cold ones among them; None: as `confidence` has it.
+    """
+
+    strategy: Strategy = "cost"
+    weight: float = 0.5
+    confidence: Confidence = "default"
+    least_mb: int = 128
+    most_mb: int = 10240
+    most_invocations: int | None = None
+
+    @property
+    def effort(self) -> Effort:
+        """What it may take."""
+        effort = EFFORT[self.confidence]
+        most = self.most_invocations
+        return effort if most is None else Effort(effort.warm_of_new, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, and what is known by now.
+
+    Attributes:
+        action: "publish" new sizes, "invoke" the one size once more, or "stop".
+        sizes_mb: Which.
+        best_mb: The size to choose, one of those measured.
+        at_most: How much worse than the best size it is at most, as a ratio, with 95 %.
+        close: Probability that it is within 5 % of the best.
+        regret: How much worse it is on average over what is possible, as a ratio.
+        stairs: How likely durations come in steps of 20 ms.
+        reason: Why it stops; empty if it does not.
+    """
+
+    action: Literal["publish", "invoke", "stop"]
+    sizes_mb: tuple[int, ...]
+    best_mb: int = 0
+    at_most: float = math.inf
+    close: float = 0.0
+    regret: float = math.inf
+    stairs: float = 0.0
+    reason: str = ""
+
+
+def first_sizes(goal: Goal, former: Sequence[Measured] = ()) -> tuple[int, ...]:
+    """Return the sizes to begin with.
+
+    Args:
+        goal: What is looked for.
+        former: Samples of a former tuning of the same code.
+    """
+    if former:
+        view = _View(goal, [], former, "first")
+        best = view.order[0]
+        near = [x for x in view.choices if 0 < abs(math.log(x / best)) <= math.log(2.8)]
+        second = min(near, key=lambda x: abs(math.log(x / best / 2)), default=best)
+        return tuple(sorted({best, second}))
+    if goal.strategy == "speed":
+        wanted = {max(512, goal.least_mb), 2048, goal.most_mb}
+    else:
+        wanted = {goal.least_mb, 2 * goal.least_mb, 4 * goal.least_mb}
+    return tuple(sorted({min(max(x, goal.least_mb), goal.most_mb) for x in wanted}))
+
+
+def decide(
+    goal: Goal,
+    measured: Sequence[Measured],
+    *,
+    invocations: int,
+    rounds: int,
+    seed: str,
+    former: Sequence[Measured] = (),
+) -> Decision:
+    """Return what to do next.
+
+    Args:
+        goal: What is looked for.
+        measured: The warm invocations, at least one of each size; what failed is not here, and
+            what may not be chosen is outside of the goal's sizes.
+        invocations: That were made, cold ones among them.
+        rounds: Times that sizes were published.
+        seed: Of the draws: the execution's name.
+        former: Samples of a former tuning of the same code.
+    """
+    view = _View(goal, measured, former, seed)
+    best = view.best_measured()
+    known = view.judgement(best)
+    left = goal.effort.most_invocations - invocations
+    may_publish = rounds < _MOST_ROUNDS and len(measured) < _MOST_SIZES
+    may_publish = may_publish and left > goal.effort.warm_of_new
+    if left <= 0:
+        return _stop(known, "the budget of invocations is spent")
+    if view.is_enough(known):
+        beside = view.unproven_side(best)
+        if not (beside and may_publish):
+            return _stop(known, "it is known well enough")
+        return _with(known, "publish", (beside,))
+    gains = view.gains(may_publish)
+    if not gains:
+        return _stop(known, "nothing more to learn at the sizes that may be measured")
+    first = gains[0]
+    if first in view.known_mb:
+        return _with(known, "invoke", (first,))
+    fits = left >= 2 * (goal.effort.warm_of_new + 1) and len(measured) + 2 <= _MOST_SIZES
+    second = view.second(gains) if fits else None
+    return _with(known, "publish", (first,) if second is None else (first, second))
+
+
+def _stop(known: Decision, reason: str) -> Decision:
+    return _with(known, "stop", (), reason)
+
+
+def _with(
+    known: Decision,
+    action: Literal["publish", "invoke", "stop"],
+    sizes_mb: tuple[int, ...],
+    reason: str = "",
+) -> Decision:
+    return Decision(
+        action,
+        tuple(sorted(sizes_mb)),
+        known.best_mb,
+        known.at_most,
+        known.close,
+        known.regret,
+        known.stairs,
+        reason,
+    )
+
+
+class _View:
+    """The posterior of duration, seen by the goal."""
+
+    def __init__(
+        self, goal: Goal, measured: Sequence[Measured], former: Sequence[Measured], seed: str
+    ) -> None:
+        self.goal = goal
+        self.known_mb = [size.memory_mb for size in measured]
+
+        def wanted(stepped: bool) -> tuple[int, ...]:
+            all_sizes = sizes.judged(goal.least_mb, goal.most_mb, stairs=stepped)
+            return tuple(sorted({*all_sizes, *self.known_mb}))
+
+        if measured:
+            self.drawn = posterior(measured, wanted, seed, former)
+        else:
+            self.drawn = posterior(former, wanted, seed)
+        stepped = self.drawn.stairs > 0.5
+        allowed = sizes.candidates(goal.least_mb, goal.most_mb, stairs=stepped)
+        self.choices = sorted({*allowed, *self.known_mb})
+        self.objective = dict(
+            zip(self.drawn.sizes_mb, _objectives(goal, self.drawn), strict=True)
+        )
+        self.least = [min(column) for column in zip(*self.objective.values(), strict=True)]
+        mine = [self.objective[size] for size in self.choices]
+        self.least_of_choices = [min(column) for column in zip(*mine, strict=True)]
+        self.mean_regret = {
+            size: _mean(
+                [math.expm1(o - b) for o, b in zip(values, self.least_of_choices, strict=True)]
+            )
+            for size, values in zip(self.choices, mine, strict=True)
+        }
+        self.order = sorted(self.choices, key=lambda size: (self.mean_regret[size], -size))
+
+    def best_measured(self) -> int:
+        """Return the measured size with the least mean regret."""
+        return next(size for size in self.order if size in self.known_mb)
+
+    def judgement(self, memory_mb: int) -> Decision:
+        """Return what is known of a choice, against all sizes that are looked at."""
+        regrets = sorted(
+            math.expm1(o - b)
+            for o, b in zip(self.objective[memory_mb], self.least, strict=True)
+        )
+        return Decision(
+            "stop",
+            (),
+            memory_mb,
+            at_most=regrets[min(len(regrets) - 1, int(CLAIM * len(regrets)))],
+            close=sum(regret <= _CLOSE for regret in regrets) / len(regrets),
+            regret=self.mean_regret[memory_mb],
+            stairs=self.drawn.stairs,
+        )
+
+    def is_enough(self, known: Decision) -> bool:
+        """Whether a choice is known as well as the goal wants it."""
+        if self.order[0] not in self.known_mb:
+            return False  # another size is better, as far as can be seen
+        if self.goal.confidence == "sure":
+            return known.close >= CLAIM
+        return known.regret <= _GOOD_ENOUGH
+
+    def unproven_side(self, memory_mb: int) -> int | None:
+        """Return a size beside a choice that must be measured before one stops; None: none."""
+        sides = (1, -1) if self.goal.strategy != "cost" else (1,)
+        for side in sides:
+            low, high = (bound**side for bound in _NEIGHBOUR)
+            low, high = min(low, high), max(low, high)
+            if any(low <= size / memory_mb <= high for size in self.known_mb):
+                continue
+            near = [x for x in self.choices if low <= x / memory_mb <= high]
+            if near:
+                return min(near, key=lambda x: abs(math.log(x / memory_mb) - side * math.log(2)))
+        return None
+
+    def gains(self, may_publish: bool) -> list[int]:
+        """Return the sizes by what one more look at them tells for its price, best first."""
+        sizes_mb = [x for x in self.choices if may_publish or x in self.known_mb]
+        self._worth = self._value_of(sizes_mb, self._contrasts())
+        ranked = sorted(sizes_mb, key=lambda x: (-self._worth[x], x))
+        return [x for x in ranked if self._worth[x] > 0]
+
+    def second(self, gains: Sequence[int]) -> int | None:
+        """Return another new size to publish with the first, if it is worth a part of the round."""
+        first = gains[0]
+        seen = _centred(self.drawn.of(first))
+        noise = self.drawn.noise_variance / self.goal.effort.warm_of_new
+        variance = _mean([x * x for x in seen]) + noise
+        rest = self._value_of(
+            [x for x in gains if x != first], self._contrasts(), (seen, variance)
+        )
+        other = max(rest, key=lambda x: rest[x], default=None)
+        if other is None or other in self.known_mb or rest[other] < _SECOND * self._worth[first]:
+            return None
+        return other
+
+    def _contrasts(self) -> list[tuple[float, list[float]]]:
+        """Return, for each size that may be best, its weight and how the choice differs from it."""
+        chosen = self.order[0]
+        mine = self.objective[chosen]
+        found = []
+        for size in self.choices:
+            theirs = self.objective[size]
+            weight = math.fsum(
+                math.expm1(o - t)
+                for o, t, b in zip(mine, theirs, self.least_of_choices, strict=True)
+                if t <= b and o > t
+            ) / len(mine)
+            if weight > 0:
+                apart = [o - t for o, t in zip(mine, theirs, strict=True)]
+                found.append((weight, _centred(apart)))
+        return found
+
+    def _value_of(
+        self,
+        sizes_mb: Sequence[int],
+        contrasts: Sequence[tuple[float, list[float]]],
+        given: tuple[list[float], float] | None = None,
+    ) -> dict[int, float]:
+        """Return what a look at each size is worth for its price.
+
+        Args:
+            sizes_mb: The sizes.
+            contrasts: Of `_contrasts`.
+            given: A size that is looked at as well: its centred draws, and their variance with
+                the noise.
+        """
+        cheapest = min(_mean_cost(size, self.drawn) for size in self.choices)
+        worth = {}
+        for size in sizes_mb:
+            values = _centred(self.drawn.of(size))
+            is_new = size not in self.known_mb
+            warm = self.goal.effort.warm_of_new if is_new else 1
+            noise = self.drawn.noise_variance / warm
+            variance = _mean([x * x for x in values]) + noise
+            shared = 0.0
+            if given is not None:
+                shared = _mean_product(values, given[0])
+                variance -= shared * shared / given[1]
+            gain = 0.0
+            for weight, apart in contrasts:
+                covariance = _mean_product(apart, values)
+                if given is not None:
+                    covariance -= _mean_product(apart, given[0]) * shared / given[1]
+                gain += weight * covariance * covariance
+            price = _mean_cost(size, self.drawn) / cheapest + 1
+            worth[size] = gain / max(variance, 1e-12) / (3 * price + 3 if is_new else price)
+        return worth
+
+
+def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
+    """Return the logarithm of what is to be least, for each size and draw."""
+    costs = [
+        [math.log(size) + math.log(math.exp(value) + _ROUNDING_MS) for value in values]
+        for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True)
+    ]
+    if goal.strategy == "cost":
+        return costs
+    if goal.strategy == "speed":
+        return drawn.draws
+    ends = [drawn.sizes_mb.index(end) for end in (goal.least_mb, goal.most_mb)]
+    most_cost = max(_mean([math.exp(x) for x in costs[end]]) for end in ends)
+    most_ms = max(_mean([math.exp(x) for x in drawn.draws[end]]) for end in ends)
+    weight = goal.weight
+    return [
+        [
+            math.log(weight * math.exp(cost) / most_cost + (1 - weight) * math.exp(ms) / most_ms)
+            for cost, ms in zip(*both, strict=True)
+        ]
+        for both in zip(costs, drawn.draws, strict=True)
+    ]
+
+
+def _mean_cost(memory_mb: int, drawn: Posterior) -> float:
+    """Return what an invocation takes, in MB milliseconds."""
+    return memory_mb * (math.exp(_mean(drawn.of(memory_mb))) + _ROUNDING_MS)
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    middle = _mean(values)
+    return [value - middle for value in values]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _mean_product(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(map(mul, one, other)) / len(one)

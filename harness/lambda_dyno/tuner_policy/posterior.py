@@ -1,0 +1,320 @@
+"""What the samples say of every memory size: draws of duration over memory, given them.
+
+Two families of curves are mixed: `shapes`, with a level that is free, and `stairs`, with their own.
+Around each a Gaussian process over ln(memory) stands for what no shape knows. Everything is
+Gaussian given the shape, so a shape's weight and its draws are a few small matrices; how far
+off the process may be (amplitude, and a nugget for what one size's execution environments
+have of their own) is mixed over, too.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import mul
+
+from lambda_dyno.tuner_policy import shapes, stairs
+from lambda_dyno.tuner_policy.gaussian import Matrix, cholesky, solve_lower
+
+DRAWS = 300
+
+_LENGTH = 0.8  # of the process, in ln(memory)
+_LEVEL_MEAN, _LEVEL_VARIANCE = 4.0, 9.0  # of ln(ms) at one vCPU
+_STAIRS_LEVEL_VARIANCE = 0.02**2
+_STAIRS_SHARE = 0.15
+# Amplitude, nugget, weight.
+_AROUND_SHAPES = ((0.04, 0.015, 0.35), (0.12, 0.03, 0.35), (0.35, 0.07, 0.30))
+_AROUND_STAIRS = ((0.02, 0.02, 0.5), (0.06, 0.03, 0.5))
+# Noise of one invocation before anything is known of it, worth so many samples.
+_NOISE_SD, _NOISE_SAMPLES = 0.12, 2
+_DROPPED = 0.4  # of a size's samples, at each end: cold starts of clients, garbage collection
+# What differs between two tunings of the same code: another host, another day.
+_DAYS_VARIANCE = 0.05**2
+_LEAST_WEIGHT = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The warm invocations at one memory size."""
+
+    memory_mb: int
+    durations_ms: tuple[float, ...]
+
+    @property
+    def log_ms(self) -> float:
+        """Their middle: the mean of the logarithms without the outer ones."""
+        logs = sorted(math.log(max(value, 0.01)) for value in self.durations_ms)
+        cut = int(_DROPPED * len(logs))
+        kept = logs[cut : len(logs) - cut]
+        return math.fsum(kept) / len(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Draws of ln(duration in ms) at some memory sizes.
+
+    Attributes:
+        sizes_mb: The sizes.
+        draws: For each size as many values; those at one place belong to one curve.
+        noise_variance: Of ln(duration) of one invocation.
+        stairs: How likely it is that the function's durations come in steps of 20 ms.
+    """
+
+    sizes_mb: tuple[int, ...]
+    draws: list[list[float]]
+    noise_variance: float
+    stairs: float
+
+    def of(self, memory_mb: int) -> list[float]:
+        """Return the draws at one of the sizes."""
+        return self.draws[self.sizes_mb.index(memory_mb)]
+
+
+@dataclass(slots=True)
+class _Observations:
+    """ln(ms) at memory sizes, now and of a former tuning, with what they have in common."""
+
+    sizes_mb: list[int]
+    log_ms: list[float]
+    variances: list[float]
+    former: list[bool]
+    logs_mb: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.logs_mb = [math.log(size) for size in self.sizes_mb]
+
+
+def noise_variance(measured: Sequence[Measured]) -> float:
+    """Return the variance of ln(duration) of one invocation, within sizes."""
+    squares, freedom = _NOISE_SAMPLES * _NOISE_SD**2, float(_NOISE_SAMPLES)
+    for size in measured:
+        logs = [math.log(max(value, 0.01)) for value in size.durations_ms]
+        mean = math.fsum(logs) / len(logs)
+        squares += math.fsum((value - mean) ** 2 for value in logs)
+        freedom += len(logs) - 1
+    return squares / freedom
+
+
+def posterior(
+    measured: Sequence[Measured],
+    sizes_for: Callable[[bool], tuple[int, ...]],
+    seed: str,
+    former: Sequence[Measured] = (),
+) -> Posterior:
+    """Return what the samples say.
+
+    Args:
+        measured: At least one size.
+        sizes_for: The sizes to draw at, given whether durations come in steps.
+        seed: Of the draws, which are the same again for the same samples.
+        former: Samples of a former tuning of the same code.
+    """
+    noise = noise_variance([*measured, *former])
+    seen = _observations(measured, former, noise)
+    parts = [
+        *(_of_shapes(seen, *around) for around in _AROUND_SHAPES),
+        *_of_stairs(seen),
+    ]
+    top = max(part.most for part in parts)
+    for part in parts:
+        part.scale(top)
+    total = math.fsum(part.total for part in parts)
+    stepped = math.fsum(part.total for part in parts if part.is_stairs) / total
+    sizes = sizes_for(stepped > 0.5)
+    chance = random.Random(f"{seed} {len(sizes)} {sum(len(x.durations_ms) for x in measured)}")
+    counts = _shares(parts, total, chance)
+    drawn: list[list[float]] = []
+    for part, rows in zip(parts, counts, strict=True):
+        if rows:
+            drawn += part.draw(rows, sizes, chance)
+    return Posterior(sizes, [list(values) for values in zip(*drawn, strict=True)], noise, stepped)
+
+
+def _observations(
+    measured: Sequence[Measured], former: Sequence[Measured], noise: float
+) -> _Observations:
+    both = [*((size, False) for size in measured), *((size, True) for size in former)]
+    return _Observations(
+        [size.memory_mb for size, _ in both],
+        [size.log_ms for size, _ in both],
+        [noise / len(size.durations_ms) for size, _ in both],
+        [is_former for _, is_former in both],
+    )
+
+
+@dataclass(slots=True)
+class _Part:
+    """One family of curves with one amplitude: weights of its rows, and their draws."""
+
+    seen: _Observations
+    amplitude: float
+    level_variance: float
+    mean: float
+    is_stairs: bool
+    lower: Matrix
+    row_at: Callable[[int, int], float]  # row and memory size: ln(ms), relative or absolute
+    log_weights: list[float]
+    whitened: Callable[[int], list[float]]  # of a row: L⁻¹ (what was measured - the row)
+    weights: list[float] = field(default_factory=list)
+    total: float = 0.0
+
+    @property
+    def most(self) -> float:
+        return max(self.log_weights, default=-math.inf)
+
+    def scale(self, top: float) -> None:
+        """Make weights of their logarithms; what counts for nothing is left out."""
+        self.weights = [math.exp(value - top) for value in self.log_weights]
+        self.weights = [value if value > _LEAST_WEIGHT else 0.0 for value in self.weights]
+        self.total = math.fsum(self.weights)
+
+    def draw(
+        self, rows: Mapping[int, int], sizes_mb: Sequence[int], chance: random.Random
+    ) -> list[list[float]]:
+        """Return curves at the sizes: so many for each row."""
+        logs = [math.log(size) for size in sizes_mb]
+        between = [
+            [self.level_variance + _kernel(self.amplitude, one, other) for other in self.seen.logs_mb]
+            for one in logs
+        ]
+        pulled = [solve_lower(self.lower, row) for row in between]
+        spread = [
+            [
+                self.level_variance
+                + _kernel(self.amplitude, logs[i], logs[j])
+                - math.fsum(a * b for a, b in zip(pulled[i], pulled[j], strict=True))
+                + (1e-9 if i == j else 0.0)
+                for j in range(i + 1)
+            ]
+            for i in range(len(logs))
+        ]
+        lower = cholesky(spread)
+        found = []
+        for row, count in rows.items():
+            rest = self.whitened(row)
+            middle = [
+                self.mean + self.row_at(row, size) + sum(map(mul, pull, rest))
+                for size, pull in zip(sizes_mb, pulled, strict=True)
+            ]
+            for _ in range(count):
+                free = [chance.gauss(0.0, 1.0) for _ in logs]
+                found.append(
+                    [
+                        value + sum(map(mul, line, free))
+                        for value, line in zip(middle, lower, strict=True)
+                    ]
+                )
+        return found
+
+
+def _of_shapes(seen: _Observations, amplitude: float, nugget: float, weight: float) -> _Part:
+    lower = cholesky(_covariance(seen, amplitude, nugget, _LEVEL_VARIANCE))
+    columns = [shapes.at(size) for size in seen.sizes_mb]
+    start = solve_lower(lower, [value - _LEVEL_MEAN for value in seen.log_ms])
+    inverse = _inverse(lower)
+    whitened = []
+    for i, line in enumerate(inverse):
+        moved = [start[i]] * len(shapes.ROWS)
+        for factor, column in zip(line, columns, strict=False):
+            moved = [value - factor * shape for value, shape in zip(moved, column, strict=True)]
+        whitened.append(moved)
+    constant = math.log(weight * (1 - _STAIRS_SHARE)) - _log_determinant(lower)
+    squares = [math.fsum(value * value for value in row) for row in zip(*whitened, strict=True)]
+    log_weights = [
+        constant + prior - square / 2
+        for prior, square in zip(shapes.LOG_WEIGHTS, squares, strict=True)
+    ]
+    return _Part(
+        seen,
+        amplitude,
+        _LEVEL_VARIANCE,
+        _LEVEL_MEAN,
+        False,
+        lower,
+        lambda row, size: shapes.at(size)[row],
+        log_weights,
+        lambda row: [column[row] for column in whitened],
+    )
+
+
+def _of_stairs(seen: _Observations) -> list[_Part]:
+    rows = stairs.possible(dict(zip(seen.sizes_mb, seen.log_ms, strict=True)))
+    if not rows:
+        return []
+    away = [
+        [
+            value - stairs.log_ms(row, size)
+            for size, value in zip(seen.sizes_mb, seen.log_ms, strict=True)
+        ]
+        for row in rows
+    ]
+    parts = []
+    for amplitude, nugget, weight in _AROUND_STAIRS:
+        lower = cholesky(_covariance(seen, amplitude, nugget, _STAIRS_LEVEL_VARIANCE))
+        constant = math.log(weight * _STAIRS_SHARE / len(stairs.ROWS)) - _log_determinant(lower)
+        whitened = [solve_lower(lower, values) for values in away]
+        log_weights = [
+            constant - math.fsum(value * value for value in values) / 2 for values in whitened
+        ]
+        parts.append(
+            _Part(
+                seen,
+                amplitude,
+                _STAIRS_LEVEL_VARIANCE,
+                0.0,
+                True,
+                lower,
+                lambda row, size: stairs.log_ms(rows[row], size),
+                log_weights,
+                whitened.__getitem__,
+            )
+        )
+    return parts
+
+
+def _covariance(
+    seen: _Observations, amplitude: float, nugget: float, level_variance: float
+) -> Matrix:
+    matrix = []
+    for i, (one, variance) in enumerate(zip(seen.logs_mb, seen.variances, strict=True)):
+        row = [
+            level_variance
+            + _kernel(amplitude, one, seen.logs_mb[j])
+            + (_DAYS_VARIANCE if seen.former[i] and seen.former[j] else 0.0)
+            for j in range(i + 1)
+        ]
+        row[i] += nugget * nugget + variance
+        matrix.append(row)
+    return matrix
+
+
+def _kernel(amplitude: float, one: float, other: float) -> float:
+    return amplitude * amplitude * math.exp(-0.5 * ((one - other) / _LENGTH) ** 2)
+
+
+def _inverse(lower: Matrix) -> Matrix:
+    """Return the rows of L⁻¹, which is a lower triangle as well."""
+    size = len(lower)
+    columns = [solve_lower(lower, [float(i == j) for i in range(size)]) for j in range(size)]
+    return [[columns[j][i] for j in range(i + 1)] for i in range(size)]
+
+
+def _log_determinant(lower: Matrix) -> float:
+    return math.fsum(math.log(row[i]) for i, row in enumerate(lower))
+
+
+def _shares(parts: Sequence[_Part], total: float, chance: random.Random) -> list[dict[int, int]]:
+    """Return how many of the draws each row of each part gets: systematic resampling."""
+    counts: list[dict[int, int]] = [{} for _ in parts]
+    step = total / DRAWS
+    due, sum_so_far, drawn = chance.random() * step, 0.0, 0
+    for part, rows in zip(parts, counts, strict=True):
+        for row, weight in enumerate(part.weights):
+            sum_so_far += weight
+            while due < sum_so_far and drawn < DRAWS:
+                rows[row] = rows.get(row, 0) + 1
+                due += step
+                drawn += 1
+    return counts

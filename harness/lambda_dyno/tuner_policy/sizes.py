@@ -1,0 +1,34 @@
+"""Which memory sizes are looked at."""
+
+from __future__ import annotations
+
+# May be measured and chosen.
+_CHOSEN_MB = (
+    *(128, 256, 512, 1024, 1536, 1769, 2048, 3008),
+    *(4096, 5120, 6144, 7168, 8192, 9216, 10240),
+)
+# What is chosen is held against these as well.
+_JUDGED_MB = (192, 384, 768, 1280, 2560, 3584)
+# Below one vCPU a short function ends at the foot of a step, wherever that is.
+_STAIRS_FROM_MB, _STAIRS_TO_MB, _STAIRS_RATIO = 128, 1900, 1.04
+
+
+def candidates(least_mb: int, most_mb: int, *, stairs: bool = False) -> tuple[int, ...]:
+    """Return the sizes that may be measured and chosen, ascending, both ends among them."""
+    found = {least_mb, most_mb, *_CHOSEN_MB}
+    if stairs:
+        size = float(_STAIRS_FROM_MB)
+        while size <= _STAIRS_TO_MB:
+            found.add(round(size))
+            size *= _STAIRS_RATIO
+    return _within(found, least_mb, most_mb)
+
+
+def judged(least_mb: int, most_mb: int, *, stairs: bool = False) -> tuple[int, ...]:
+    """Return the sizes among which the best is looked for, ascending."""
+    found = {*candidates(least_mb, most_mb, stairs=stairs), *(() if stairs else _JUDGED_MB)}
+    return _within(found, least_mb, most_mb)
+
+
+def _within(found: set[int], least_mb: int, most_mb: int) -> tuple[int, ...]:
+    return tuple(sorted(size for size in found if least_mb <= size <= most_mb))

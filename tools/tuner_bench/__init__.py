@@ -1,0 +1,1 @@
+"""Replays of tuning policies on measured power curves: what they choose, and what that takes."""

@@ -1,0 +1,176 @@
+"""Measured power curves as functions to tune: their true durations, and how invocations scatter.
+
+A curve's table has noise of its own, so the best of its cells is often luck. Where there are at
+least 20 sizes the truth is the table smoothed, and what it scatters around that is given to the
+noise. Between sizes duration is linear in 1/memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.reading import read_json
+
+DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
+CURVES = DATA / "aws-curves.json"
+NOISE = DATA / "aws-noise.json"
+
+_SMOOTHED_FROM = 20  # sizes
+_KERNEL_WIDTH = 0.25  # in ln(memory)
+_MOST_SCATTER = 0.6
+_SANDBOX_SHARE, _SANDBOX_MOST = 0.35, 0.05  # of a size's execution environments, as aws-noise.json says
+_SLOWER, _FASTER = 1.2, 1.6  # what no function does that is larger
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How warm invocations scatter: quantiles of ln(duration) around their middle."""
+
+    quantiles: tuple[float, ...]
+    sd: float
+
+    def draw(self, chance: random.Random) -> float:
+        """Return one residual."""
+        place = chance.random() * (len(self.quantiles) - 1)
+        below = int(place)
+        low, high = self.quantiles[below], self.quantiles[min(below + 1, len(self.quantiles) - 1)]
+        return low + (place - below) * (high - low)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A function that was measured at several memory sizes."""
+
+    id: str
+    sizes_mb: tuple[int, ...]
+    durations_ms: tuple[float, ...]  # the truth at each
+    noise: Noise
+    scatter: float  # further standard deviation of ln(duration), of the table's own
+    plausible: bool
+
+    def duration_ms(self, memory_mb: float) -> float:
+        """Return the true duration at a memory size within the curve's range."""
+        sizes = self.sizes_mb
+        above = min(max(bisect_left(sizes, memory_mb), 1), len(sizes) - 1)
+        low, high = sizes[above - 1], sizes[above]
+        share = (1 / low - 1 / memory_mb) / (1 / low - 1 / high)
+        one, other = self.durations_ms[above - 1], self.durations_ms[above]
+        return one + min(1.0, max(0.0, share)) * (other - one)
+
+
+def read(path: Path = CURVES) -> list[Curve]:
+    """Return the curves of a file: a JSON list of objects with id, power, duration_ms and cls.
+
+    Raises:
+        UserError: It cannot be read, or something in it is no curve.
+    """
+    rows = read_json(path)
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path}: must be a list of curves")
+    noise = _noise()
+    return [_curve(row, f"{path}: curve {number}", noise) for number, row in enumerate(rows, 1)]
+
+
+def _noise() -> dict[str, Noise]:
+    classes = json.loads(NOISE.read_text())["classes"]
+    return {
+        name: Noise(tuple(row["quantiles"]), float(row["sd"])) for name, row in classes.items()
+    }
+
+
+def _curve(row: Any, where: str, noise: dict[str, Noise]) -> Curve:
+    if not isinstance(row, dict):
+        raise UserError(f"{where}: must be an object with id, power and duration_ms")
+    name = str(row.get("id", where))
+    power, durations = row.get("power"), row.get("duration_ms")
+    lists = isinstance(power, list) and isinstance(durations, list)
+    if not lists or len(power) != len(durations) or len(power) < 2:
+        raise UserError(
+            f"{where} ({brief(name)}): power and duration_ms must be lists of the same length, "
+            "of at least 2"
+        )
+    cells = dict(zip(power, durations, strict=True))
+    for size, value in cells.items():
+        whole = isinstance(size, int) and not isinstance(size, bool) and 128 <= size <= 10240
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not whole or not number or not 0 < value < math.inf:
+            raise UserError(
+                f"{where} ({brief(name)}): power must be 128 to 10240, duration_ms above 0: "
+                f"{brief(repr(size))}, {brief(repr(value))}"
+            )
+    if len(cells) < 2:
+        raise UserError(f"{where} ({brief(name)}): only one memory size")
+    sizes = tuple(sorted(cells))
+    table = [float(cells[size]) for size in sizes]
+    truth, scatter = _smoothed(sizes, table) if len(sizes) >= _SMOOTHED_FROM else (table, 0.0)
+    kind = _class_of(str(row.get("cls", "")), truth)
+    return Curve(name, sizes, tuple(truth), noise[kind], scatter, _is_plausible(sizes, truth))
+
+
+def _class_of(words: str, truth: Sequence[float]) -> str:
+    """Return the class of noise: what a curve's `cls` begins with."""
+    if max(truth) < 15:
+        return "trivial"
+    first = words.lower()
+    if first.startswith(("io", "sleep", "network", "cold")):
+        return "io"
+    return "cpu" if first.startswith(("cpu", "python-regression")) else "mixed"
+
+
+def _smoothed(sizes: Sequence[int], table: Sequence[float]) -> tuple[list[float], float]:
+    """Return the table smoothed by local lines in ln and ln, and the scatter around that."""
+    xs, ys = [math.log(size) for size in sizes], [math.log(value) for value in table]
+    smooth = []
+    for x in xs:
+        weights = [math.exp(-0.5 * ((other - x) / _KERNEL_WIDTH) ** 2) for other in xs]
+        total = math.fsum(weights)
+        mean_x = math.fsum(w * v for w, v in zip(weights, xs, strict=True)) / total
+        mean_y = math.fsum(w * v for w, v in zip(weights, ys, strict=True)) / total
+        spread = math.fsum(w * (v - mean_x) ** 2 for w, v in zip(weights, xs, strict=True))
+        both = math.fsum(
+            w * (v - mean_x) * (u - mean_y) for w, v, u in zip(weights, xs, ys, strict=True)
+        )
+        smooth.append(mean_y + (both / spread if spread > 0 else 0.0) * (x - mean_x))
+    rest = math.fsum((y - s) ** 2 for y, s in zip(ys, smooth, strict=True)) / len(ys)
+    return [math.exp(value) for value in smooth], min(_MOST_SCATTER, math.sqrt(rest))
+
+
+def _is_plausible(sizes: Sequence[int], truth: Sequence[float]) -> bool:
+    """Whether no size is much slower than a smaller one, nor faster than its memory explains."""
+    fastest = math.inf
+    for index, value in enumerate(truth):
+        if value > _SLOWER * fastest:
+            return False
+        fastest = min(fastest, value)
+        if index and truth[index - 1] / value > _FASTER * sizes[index] / sizes[index - 1]:
+            return False
+    return True
+
+
+class Function:
+    """A curve that is invoked: each size has execution environments of its own."""
+
+    def __init__(self, curve: Curve, chance: random.Random) -> None:
+        self.curve = curve
+        self._chance = chance
+        self._sandbox: dict[int, float] = {}
+        self.invoked: list[int] = []  # memory sizes
+
+    def invoke(self, memory_mb: int) -> float:
+        """Return the duration of one invocation in ms."""
+        if memory_mb not in self._sandbox:
+            sd = min(_SANDBOX_MOST, _SANDBOX_SHARE * self.curve.noise.sd)
+            self._sandbox[memory_mb] = self._chance.gauss(0.0, sd)
+        self.invoked.append(memory_mb)
+        log = self._sandbox[memory_mb] + self.curve.noise.draw(self._chance)
+        if self.curve.scatter:
+            log += self._chance.gauss(0.0, self.curve.scatter)
+        return self.curve.duration_ms(memory_mb) * math.exp(log)

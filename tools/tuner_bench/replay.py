@@ -1,0 +1,133 @@
+"""One replay: a policy tunes a function of a curve, and is held against the truth."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_policy.decide import Goal, Strategy
+from tools.tuner_bench import policies
+from tools.tuner_bench.curves import Curve, Function
+from tools.tuner_bench.policies import LPT_MB, Choice
+
+NAMES = ("default", "sure", "prior", "lpt-6x10", "lpt-6x50", "parrotfish")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What one replay came to."""
+
+    curve: str
+    plausible: bool
+    policy: str
+    strategy: str
+    chosen_mb: int
+    stated: float | None
+    regret: float
+    invocations: int
+    units: float  # cost over that of one invocation at the cheapest size
+    sizes: int
+    rounds: int
+    usd: float
+
+    def to_line(self) -> dict[str, Any]:
+        """Return the line of `--choices`."""
+        stated = None if self.stated is None else round(100 * self.stated, 3)
+        return {
+            "curve": self.curve,
+            "policy": self.policy,
+            "strategy": self.strategy,
+            "chosen_mb": self.chosen_mb,
+            "stated_percent": stated,
+            "invocations": self.invocations,
+            "units": round(self.units, 3),
+            "sizes": self.sizes,
+            "rounds": self.rounds,
+        }
+
+
+def replay(curve: Curve, strategy: Strategy, repeat: int, seed: int) -> list[Replayed]:
+    """Return what each policy does with a curve, each with invocations of its own."""
+    goal = Goal(strategy, least_mb=curve.sizes_mb[0], most_mb=curve.sizes_mb[-1])
+    sure = Goal(strategy, confidence="sure", least_mb=goal.least_mb, most_mb=goal.most_mb)
+    name = f"{seed} {curve.id} {strategy} {repeat}"
+
+    def function(policy: str) -> Function:
+        return Function(curve, random.Random(f"{name} {policy}"))
+
+    first = function("default")
+    default = policies.adaptive(first, goal, name)
+    made: list[tuple[str, Function, Choice]] = [("default", first, default)]
+    again = function("prior")
+    made.append(("prior", again, policies.adaptive(again, goal, f"{name} again", default.samples)))
+    longer = function("sure")
+    made.append(("sure", longer, policies.adaptive(longer, sure, name)))
+    for policy, run in (
+        ("lpt-6x10", policies.lpt(10)),
+        ("lpt-6x50", policies.lpt(50)),
+        ("parrotfish", policies.parrotfish),
+    ):
+        asked = function(policy)
+        made.append((policy, asked, run(asked, goal, name)))
+    truth = _Truth(curve, goal)
+    return [_judged(curve, truth, policy, asked, choice) for policy, asked, choice in made]
+
+
+class _Truth:
+    """What every size is really worth."""
+
+    def __init__(self, curve: Curve, goal: Goal) -> None:
+        self.curve, self.goal = curve, goal
+        grid = range(curve.sizes_mb[0], curve.sizes_mb[-1] + 1, 64)
+        within = [size for size in LPT_MB if goal.least_mb <= size <= goal.most_mb]
+        self.sizes = sorted({*curve.sizes_mb, *grid, *within, curve.sizes_mb[-1]})
+        self.cheapest = min(self.cost(size) for size in self.sizes)
+        # Balanced is normalised by the ends of the range, which no policy can move.
+        ends = (goal.least_mb, goal.most_mb)
+        self.most_cost = max(self.cost(size) for size in ends)
+        self.most_ms = max(curve.duration_ms(size) for size in ends)
+        self.least = min(self.value(size) for size in self.sizes)
+
+    def cost(self, memory_mb: int) -> float:
+        """Return MB milliseconds of an invocation as billed on average: half a ms is added."""
+        return memory_mb * (self.curve.duration_ms(memory_mb) + 0.5)
+
+    def value(self, memory_mb: int) -> float:
+        """Return what is to be least."""
+        duration = self.curve.duration_ms(memory_mb)
+        if self.goal.strategy == "cost":
+            return self.cost(memory_mb)
+        if self.goal.strategy == "speed":
+            return duration
+        weight = self.goal.weight
+        return weight * self.cost(memory_mb) / self.most_cost + (1 - weight) * duration / self.most_ms
+
+
+def _judged(
+    curve: Curve, truth: _Truth, policy: str, asked: Function, choice: Choice
+) -> Replayed:
+    cost = sum(truth.cost(size) for size in asked.invoked)
+    return Replayed(
+        curve.id,
+        curve.plausible,
+        policy,
+        truth.goal.strategy,
+        choice.memory_mb,
+        choice.stated,
+        truth.value(choice.memory_mb) / truth.least - 1,
+        len(asked.invoked),
+        cost / truth.cheapest,
+        len(set(asked.invoked)),
+        choice.rounds,
+        _usd(asked.invoked, choice.transitions, curve),
+    )
+
+
+def _usd(invoked: Sequence[int], transitions: int, curve: Curve) -> float:
+    """Return what a tuning costs where most regions' prices are: its invocations and the machine."""
+    price = prices.lookup("us-east-1", "x86_64")
+    compute = sum(price.invocation(size, curve.duration_ms(size)) for size in invoked)
+    return float(compute + price.request * len(invoked) + price.state_transition * transitions)
