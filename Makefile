@@ -105,6 +105,10 @@ test-lowest: $(READY) ## Unit and contract tests with the oldest libraries that 
 bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--runs 50")
 	@$(PYTHON_OF_VENV) -m tools.gate_simulation.report $(ARGS)
 
+.PHONY: bench-tuner
+bench-tuner: $(READY) ## Replay the tuner's decisions on measured curves, beside other tuners
+	@$(PYTHON_OF_VENV) -m tools.tuner_bench $(ARGS)
+
 .PHONY: fidelity
 fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
 	@$(DYNO) local fidelity --meter $(ARGS)

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--curves",
         type=Path,
         default=CURVES,
-        help="JSON list of objects with id, power [MB], duration_ms and cls (default: the project's)",
+        help="JSON list of objects with id, power [MB], duration_ms, cls; default: the project's",
     )
     parser.add_argument(
         "--strategy", action="append", choices=_STRATEGIES, help="may be repeated; default: all"
@@ -68,22 +68,30 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _write_choices(path: Path | None, found: Sequence[Replayed]) -> None:
+    """Write a line for each replay.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        write_atomically(path, "".join(json.dumps(one.to_line()) + "\n" for one in found))
+    except OSError as error:
+        raise UserError(f"--choices {path}: {error.strerror or error}") from error
+
+
 def main() -> int:
     """Run the program and return its exit status."""
     given = _parser().parse_args()
     ui = Ui()
-    try:
-        curves = read(given.curves)
-        if given.choices:
-            write_atomically(given.choices, "")  # before minutes of work, should it be impossible
-        with ui.step("bench", f"{len(curves)} curves") as step:
-            found = run(list(_jobs(curves, given)), step)
-            step.update(f"{len(found):,} replays")
-    except OSError as error:
-        raise UserError(f"{given.choices}: {error.strerror or error}") from error
-    if given.choices:
-        lines = "".join(json.dumps(one.to_line()) + "\n" for one in found)
-        write_atomically(given.choices, lines)
+    curves = read(given.curves)
+    _write_choices(given.choices, ())  # before minutes of work, should it be impossible
+    with ui.step("bench", f"{len(curves)} curves") as step:
+        found = run(list(_jobs(curves, given)), step)
+        step.update(f"{len(found):,} replays")
+    _write_choices(given.choices, found)
     rows = tables.summarise(found)
     print(json.dumps({"policies": rows}, indent=2) if given.json else tables.as_text(rows))
     return 0

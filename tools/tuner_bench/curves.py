@@ -26,7 +26,10 @@ NOISE = DATA / "aws-noise.json"
 _SMOOTHED_FROM = 20  # sizes
 _KERNEL_WIDTH = 0.25  # in ln(memory)
 _MOST_SCATTER = 0.6
-_SANDBOX_SHARE, _SANDBOX_MOST = 0.35, 0.05  # of a size's execution environments, as aws-noise.json says
+_SANDBOX_SHARE, _SANDBOX_MOST = (
+    0.35,
+    0.05,
+)  # of a size's execution environments, as aws-noise.json says
 _SLOWER, _FASTER = 1.2, 1.6  # what no function does that is larger
 
 
@@ -81,9 +84,7 @@ def read(path: Path = CURVES) -> list[Curve]:
 
 def _noise() -> dict[str, Noise]:
     classes = json.loads(NOISE.read_text())["classes"]
-    return {
-        name: Noise(tuple(row["quantiles"]), float(row["sd"])) for name, row in classes.items()
-    }
+    return {name: Noise(tuple(row["quantiles"]), float(row["sd"])) for name, row in classes.items()}
 
 
 def _curve(row: Any, where: str, noise: dict[str, Noise]) -> Curve:
@@ -91,8 +92,12 @@ def _curve(row: Any, where: str, noise: dict[str, Noise]) -> Curve:
         raise UserError(f"{where}: must be an object with id, power and duration_ms")
     name = str(row.get("id", where))
     power, durations = row.get("power"), row.get("duration_ms")
-    lists = isinstance(power, list) and isinstance(durations, list)
-    if not lists or len(power) != len(durations) or len(power) < 2:
+    if (
+        not isinstance(power, list)
+        or not isinstance(durations, list)
+        or len(power) != len(durations)
+        or len(power) < 2
+    ):
         raise UserError(
             f"{where} ({brief(name)}): power and duration_ms must be lists of the same length, "
             "of at least 2"

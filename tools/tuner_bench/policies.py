@@ -103,7 +103,9 @@ def parrotfish(function: Function, goal: Goal, _seed: str) -> Choice:
         fit = _exponential(visited)
         grid = range(goal.least_mb, most + 1, max(1, (most - goal.least_mb) // 180))
         best = _least(goal, {size: fit(size) for size in grid})
-        known = math.fsum(math.exp(-(((best - size) / _PARROTFISH_WIDTH_MB) ** 2)) for size in visited)
+        known = math.fsum(
+            math.exp(-(((best - size) / _PARROTFISH_WIDTH_MB) ** 2)) for size in visited
+        )
         if known >= 1 - 1e-9 or len(visited) >= 8 or best in visited or known > 0.5:
             transitions = _TRANSITIONS_OF_A_ROUND * rounds
             return Choice(best, rounds, transitions, None)
@@ -142,8 +144,9 @@ def _least(goal: Goal, durations_ms: dict[int, float]) -> int:
     weight = goal.weight
     return min(
         costs,
-        key=lambda size: weight * costs[size] / most_cost
-        + (1 - weight) * durations_ms[size] / most_ms,
+        key=lambda size: (
+            weight * costs[size] / most_cost + (1 - weight) * durations_ms[size] / most_ms
+        ),
     )
 
 

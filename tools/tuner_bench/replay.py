@@ -56,7 +56,8 @@ def replay(curve: Curve, strategy: Strategy, repeat: int, seed: int) -> list[Rep
     name = f"{seed} {curve.id} {strategy} {repeat}"
 
     def function(policy: str) -> Function:
-        return Function(curve, random.Random(f"{name} {policy}"))
+        chance = random.Random(f"{name} {policy}")  # noqa: S311 - noise, not secrets
+        return Function(curve, chance)
 
     first = function("default")
     default = policies.adaptive(first, goal, name)
@@ -103,12 +104,12 @@ class _Truth:
         if self.goal.strategy == "speed":
             return duration
         weight = self.goal.weight
-        return weight * self.cost(memory_mb) / self.most_cost + (1 - weight) * duration / self.most_ms
+        return (
+            weight * self.cost(memory_mb) / self.most_cost + (1 - weight) * duration / self.most_ms
+        )
 
 
-def _judged(
-    curve: Curve, truth: _Truth, policy: str, asked: Function, choice: Choice
-) -> Replayed:
+def _judged(curve: Curve, truth: _Truth, policy: str, asked: Function, choice: Choice) -> Replayed:
     cost = sum(truth.cost(size) for size in asked.invoked)
     return Replayed(
         curve.id,
@@ -127,7 +128,7 @@ def _judged(
 
 
 def _usd(invoked: Sequence[int], transitions: int, curve: Curve) -> float:
-    """Return what a tuning costs where most regions' prices are: its invocations and the machine."""
+    """Return what a tuning costs in us-east-1: its invocations and the state machine."""
     price = prices.lookup("us-east-1", "x86_64")
     compute = sum(price.invocation(size, curve.duration_ms(size)) for size in invoked)
     return float(compute + price.request * len(invoked) + price.state_transition * transitions)

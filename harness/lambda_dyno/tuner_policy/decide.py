@@ -198,9 +198,7 @@ class _View:
         stepped = self.drawn.stairs > 0.5
         allowed = sizes.candidates(goal.least_mb, goal.most_mb, stairs=stepped)
         self.choices = sorted({*allowed, *self.known_mb})
-        self.objective = dict(
-            zip(self.drawn.sizes_mb, _objectives(goal, self.drawn), strict=True)
-        )
+        self.objective = dict(zip(self.drawn.sizes_mb, _objectives(goal, self.drawn), strict=True))
         self.least = [min(column) for column in zip(*self.objective.values(), strict=True)]
         mine = [self.objective[size] for size in self.choices]
         self.least_of_choices = [min(column) for column in zip(*mine, strict=True)]
@@ -219,8 +217,7 @@ class _View:
     def judgement(self, memory_mb: int) -> Decision:
         """Return what is known of a choice, against all sizes that are looked at."""
         regrets = sorted(
-            math.expm1(o - b)
-            for o, b in zip(self.objective[memory_mb], self.least, strict=True)
+            math.expm1(o - b) for o, b in zip(self.objective[memory_mb], self.least, strict=True)
         )
         return Decision(
             "stop",
@@ -266,9 +263,7 @@ class _View:
         seen = _centred(self.drawn.of(first))
         noise = self.drawn.noise_variance / self.goal.effort.warm_of_new
         variance = _mean([x * x for x in seen]) + noise
-        rest = self._value_of(
-            [x for x in gains if x != first], self._contrasts(), (seen, variance)
-        )
+        rest = self._value_of([x for x in gains if x != first], self._contrasts(), (seen, variance))
         other = max(rest, key=lambda x: rest[x], default=None)
         if other is None or other in self.known_mb or rest[other] < _SECOND * self._worth[first]:
             return None
@@ -366,4 +361,4 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _mean_product(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(map(mul, one, other)) / len(one)
+    return float(sum(map(mul, one, other))) / len(one)

@@ -123,7 +123,8 @@ def posterior(
     total = math.fsum(part.total for part in parts)
     stepped = math.fsum(part.total for part in parts if part.is_stairs) / total
     sizes = sizes_for(stepped > 0.5)
-    chance = random.Random(f"{seed} {len(sizes)} {sum(len(x.durations_ms) for x in measured)}")
+    count = sum(len(size.durations_ms) for size in measured)
+    chance = random.Random(f"{seed} {len(sizes)} {count}")  # noqa: S311 - noise, not secrets
     counts = _shares(parts, total, chance)
     drawn: list[list[float]] = []
     for part, rows in zip(parts, counts, strict=True):
@@ -176,7 +177,10 @@ class _Part:
         """Return curves at the sizes: so many for each row."""
         logs = [math.log(size) for size in sizes_mb]
         between = [
-            [self.level_variance + _kernel(self.amplitude, one, other) for other in self.seen.logs_mb]
+            [
+                self.level_variance + _kernel(self.amplitude, one, other)
+                for other in self.seen.logs_mb
+            ]
             for one in logs
         ]
         pulled = [solve_lower(self.lower, row) for row in between]
