@@ -47,7 +47,7 @@ def adaptive(function: Function, goal: Goal, seed: str, former: Sequence[Measure
                 warm[size].append(function.invoke(size))
             decision = _decide(goal, warm, function, rounds, seed, former)
         if decision.action == "stop":
-            samples = tuple(Measured(size, tuple(ms)) for size, ms in sorted(warm.items()))
+            samples = tuple(Measured.of(size, ms) for size, ms in sorted(warm.items()))
             transitions = _TRANSITIONS_OF_A_ROUND * rounds
             return Choice(decision.best_mb, rounds, transitions, decision.at_most, samples)
         publish = decision.sizes_mb
@@ -64,7 +64,7 @@ def _decide(
 ) -> Decision:
     return decide(
         goal,
-        [Measured(size, tuple(ms)) for size, ms in sorted(warm.items())],
+        [Measured.of(size, ms) for size, ms in sorted(warm.items())],
         invocations=len(function.invoked),
         rounds=rounds,
         seed=seed,

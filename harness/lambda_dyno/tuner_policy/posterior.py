@@ -29,6 +29,7 @@ _AROUND_SHAPES = ((0.04, 0.015, 0.35), (0.12, 0.03, 0.35), (0.35, 0.07, 0.30))
 _AROUND_STAIRS = ((0.02, 0.02, 0.5), (0.06, 0.03, 0.5))
 # Noise of one invocation before anything is known of it, worth so many samples.
 _NOISE_SD, _NOISE_SAMPLES = 0.12, 2
+_LEAST_MS = 0.01
 _DROPPED = 0.4  # of a size's samples, at each end: cold starts of clients, garbage collection
 # What differs between two tunings of the same code: another host, another day.
 _DAYS_VARIANCE = 0.05**2
@@ -37,18 +38,65 @@ _LEAST_WEIGHT = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The warm invocations at one memory size."""
+    """What was measured at one memory size.
+
+    Attributes:
+        memory_mb: The size.
+        log_ms: ln(duration in ms) of a pass: of the requests that are invoked each time, on
+            average; of a single event, of an invocation.
+        passes: Of which that is the middle, at least 1.
+        variance: Of ln(duration) of a pass; 0 where one pass tells of none.
+    """
 
     memory_mb: int
-    durations_ms: tuple[float, ...]
+    log_ms: float
+    passes: int
+    variance: float
 
-    @property
-    def log_ms(self) -> float:
-        """Their middle: the mean of the logarithms without the outer ones."""
-        logs = sorted(math.log(max(value, 0.01)) for value in self.durations_ms)
-        cut = int(_DROPPED * len(logs))
-        kept = logs[cut : len(logs) - cut]
-        return math.fsum(kept) / len(kept)
+    @classmethod
+    def of(cls, memory_mb: int, durations_ms: Sequence[float]) -> Measured:
+        """Return what invocations with one event say, warm ones, at least one."""
+        return cls.of_requests(memory_mb, [durations_ms])
+
+    @classmethod
+    def of_requests(cls, memory_mb: int, requests: Sequence[Sequence[float]]) -> Measured:
+        """Return what whole passes say.
+
+        Args:
+            memory_mb: The size.
+            requests: For each request the durations in ms of its invocations, at least one.
+        """
+        middles = [_middle(durations) for durations in requests]
+        spent = [len(own) * math.exp(middle) for own, middle in zip(requests, middles, strict=True)]
+        total = math.fsum(spent)
+        passes = min(map(len, requests))
+        # each request adds to a pass's variance by its share, as often as it is in a pass
+        variance = math.fsum(
+            (part / total) ** 2 * _variance(own) * passes / len(own)
+            for part, own in zip(spent, requests, strict=True)
+        )
+        mean_ms = total / sum(map(len, requests))
+        return cls(memory_mb, math.log(mean_ms), passes, variance)
+
+
+def _middle(durations_ms: Sequence[float]) -> float:
+    """Return the mean of the logarithms without the outer ones."""
+    logs = sorted(map(_log, durations_ms))
+    cut = int(_DROPPED * len(logs))
+    kept = logs[cut : len(logs) - cut]
+    return math.fsum(kept) / len(kept)
+
+
+def _variance(durations_ms: Sequence[float]) -> float:
+    logs = list(map(_log, durations_ms))
+    if len(logs) < 2:
+        return 0.0
+    mean = math.fsum(logs) / len(logs)
+    return math.fsum((value - mean) ** 2 for value in logs) / (len(logs) - 1)
+
+
+def _log(duration_ms: float) -> float:
+    return math.log(max(duration_ms, _LEAST_MS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +135,11 @@ class _Observations:
 
 
 def noise_variance(measured: Sequence[Measured]) -> float:
-    """Return the variance of ln(duration) of one invocation, within sizes."""
+    """Return the variance of ln(duration) of one pass, within sizes."""
     squares, freedom = _NOISE_SAMPLES * _NOISE_SD**2, float(_NOISE_SAMPLES)
     for size in measured:
-        logs = [math.log(max(value, 0.01)) for value in size.durations_ms]
-        mean = math.fsum(logs) / len(logs)
-        squares += math.fsum((value - mean) ** 2 for value in logs)
-        freedom += len(logs) - 1
+        squares += size.variance * (size.passes - 1)
+        freedom += size.passes - 1
     return squares / freedom
 
 
@@ -123,7 +169,7 @@ def posterior(
     total = math.fsum(part.total for part in parts)
     stepped = math.fsum(part.total for part in parts if part.is_stairs) / total
     sizes = sizes_for(stepped > 0.5)
-    count = sum(len(size.durations_ms) for size in measured)
+    count = sum(size.passes for size in measured)
     chance = random.Random(f"{seed} {len(sizes)} {count}")  # noqa: S311 - noise, not secrets
     counts = _shares(parts, total, chance)
     drawn: list[list[float]] = []
@@ -140,7 +186,7 @@ def _observations(
     return _Observations(
         [size.memory_mb for size, _ in both],
         [size.log_ms for size, _ in both],
-        [noise / len(size.durations_ms) for size, _ in both],
+        [noise / size.passes for size, _ in both],
         [is_former for _, is_former in both],
     )
 
