@@ -8,7 +8,8 @@ import fcntl
 import os
 import sys
 import termios
-import time
+
+from .clocks import Clocks
 
 _PATIENCE_S = 2.0
 
@@ -40,15 +41,15 @@ class Log:
 
     def _wait_until_read(self) -> bool:
         unread = array.array("i", [0])
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = Clocks.monotonic_s() + _PATIENCE_S
         pause_s = 0.00005
-        while time.monotonic() < deadline:
+        while Clocks.monotonic_s() < deadline:
             try:
                 fcntl.ioctl(self._descriptor, termios.FIONREAD, unread)
             except OSError:  # not a pipe
                 return False
             if not unread[0]:
                 return True
-            time.sleep(pause_s)
+            Clocks.sleep(pause_s)
             pause_s = min(0.001, pause_s * 1.5)
         return False

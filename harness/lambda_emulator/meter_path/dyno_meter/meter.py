@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 
 from . import context as surroundings
 from . import faults, hooks, report
 from .cfs import CPU, duration_ms
+from .clocks import Clocks
 from .log import Log
+from .remaining import Remaining
 from .settings import Settings, function_configuration
 from .timeline import Timeline
 from .usage import Probe, memory_mb
@@ -59,6 +60,7 @@ class Meter:
         self._request_id = ""
         self._peak_mb = 0  # of memory, since the environment was made
         self._timeout_s = 3.0
+        self._remaining = Remaining(0.0, self._memory_mb, lambda: 0.0)
         self._error: tuple[str, str, list[str]] | None = None  # type, message and frames
         self.running = self._dying = False
         self.begun = self.deadline = 0.0
@@ -79,7 +81,7 @@ class Meter:
         if not self._initialised:
             return self._loaded(text)
         if self._dying:
-            time.sleep(_FOR_EVER_S)  # the watch has answered already, and ends this worker
+            Clocks.sleep(_FOR_EVER_S)  # the watch has answered already, and ends this worker
         return self._end(text) if self.running else text
 
     # Init
@@ -99,7 +101,7 @@ class Meter:
         self._as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
         self._settings.refresh()
         self._install_hooks(init.get("function_name", ""))
-        self._start_cpu_ms = time.process_time_ns() / 1e6
+        self._start_cpu_ms = Clocks.process_ns() / 1e6
         self._timeline.begin()
         package = __name__.rpartition(".")[0]
         return json.dumps(init | {"module": f"{package}.entry", "handler": "handler"}) + "\n"
@@ -135,7 +137,7 @@ class Meter:
         function = faults.load(self._module, self._handler_name, strict=self._snapstart)
 
         def handler(event: Any, context: Any) -> Any:
-            surroundings.complete_context(context, self.remaining_ms)
+            surroundings.complete_context(context, self._remaining.ms)
             try:
                 return function(event, context)
             except SystemExit as error:
@@ -171,11 +173,12 @@ class Meter:
         if self._calls is not None:
             self._calls.enabled = self._settings.aws_latency_modelled
         self._log.write(report.start_line(self._request_id, self._version, self._as_json))
-        self.begun = time.monotonic()
+        self.begun = Clocks.monotonic_s()
         self.deadline = self.begun + self._timeout_s - _EARLIER_S
         self.running = True
         self._watch.wake()
         self._timeline.begin()
+        self._remaining = Remaining(self._timeout_s * 1000, self._memory_mb, self._elapsed_ms)
 
     def _end(self, text: str) -> str:
         self._timeline.end()
@@ -187,7 +190,7 @@ class Meter:
             self._trace(steps, took_ms)
         if took_ms >= self._timeout_s * 1000:
             if self._settings.felt:
-                time.sleep(_FOR_EVER_S)  # the watch ends it when the time is up
+                Clocks.sleep(_FOR_EVER_S)  # the watch ends it when the time is up
             self.time_out()
         failed = text.startswith('{"status": "error"')
         if failed:
@@ -199,10 +202,9 @@ class Meter:
             self._report(took_ms, report.ERROR if failed else report.SUCCESS)
         return text
 
-    def remaining_ms(self) -> float:
-        """Return what is left of the timeout, on the modelled clock."""
-        self._timeline.mark()
-        return self._timeout_s * 1000 - duration_ms(self._steps(), self._memory_mb)[0]
+    def _elapsed_ms(self) -> float:
+        """Return what the invocation would have taken on AWS so far."""
+        return self._timeline.leave_out(lambda: duration_ms(self._steps(), self._memory_mb)[0])
 
     def _cpu_factor(self) -> float:
         return self._settings.cpu_factor(self._architecture)
@@ -220,7 +222,7 @@ class Meter:
             "function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
             "memory_mb": self._memory_mb,
             "duration_ms": took_ms,
-            "wall_ms": time.perf_counter_ns() / 1e6 - self._timeline.begin_wall_ms,
+            "wall_ms": Clocks.wall_ns() / 1e6 - self._timeline.begin_wall_ms,
             "steps": steps,
         }
         with open(self._settings.trace, "a", encoding="utf-8") as file:  # noqa: PTH123
@@ -353,7 +355,7 @@ class _Watch:
         meter.leave_out_this_thread()
         pause_s, busy_until = _LOOK_EVERY_S, 0.0
         while True:
-            if not meter.running and time.monotonic() > busy_until:
+            if not meter.running and Clocks.monotonic_s() > busy_until:
                 self._resting = True  # costs nothing until `wake`
                 if not meter.running:
                     self._kick.wait()
@@ -362,7 +364,7 @@ class _Watch:
                 self._kick.wait(pause_s)
             self._kick.clear()
             if meter.running:
-                busy_until = time.monotonic() + _REST_AFTER_S
+                busy_until = Clocks.monotonic_s() + _REST_AFTER_S
                 pause_s = self._look()
             else:
                 pause_s = _LOOK_EVERY_S
@@ -370,7 +372,7 @@ class _Watch:
     def _look(self) -> float:
         """Look after the running invocation; return when to look again."""
         meter = self._meter
-        now = time.monotonic()
+        now = Clocks.monotonic_s()
         left_s = meter.deadline - now
         if left_s <= 0:
             meter.time_out()
@@ -399,6 +401,6 @@ def _context_of(line: str) -> dict[str, Any]:
 
 
 def _sleep_until(wall_ms: float) -> None:
-    left_ms = wall_ms - time.perf_counter_ns() / 1e6
+    left_ms = wall_ms - Clocks.wall_ns() / 1e6
     if left_ms > 0:
-        time.sleep(left_ms / 1000)
+        Clocks.sleep(left_ms / 1000)

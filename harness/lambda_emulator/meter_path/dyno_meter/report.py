@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import time
+
+from .clocks import Clocks
 
 TYPE_CHECKING = False  # typing itself costs every cold start 5 ms
 if TYPE_CHECKING:
@@ -109,6 +110,6 @@ def _event(kind: str, record: dict[str, Any]) -> str:
 
 
 def _timestamp() -> str:
-    now = time.time()
-    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    now = Clocks.unix_s()
+    seconds = Clocks.strftime("%Y-%m-%dT%H:%M:%S", Clocks.gmtime(now))
     return f"{seconds}.{int(now % 1 * 1000):03d}Z"

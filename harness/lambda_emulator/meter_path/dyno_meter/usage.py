@@ -11,7 +11,8 @@ import os
 import resource
 import sys
 import threading
-import time
+
+from .clocks import Clocks
 
 
 class Reading:
@@ -61,11 +62,11 @@ class Probe:
 
     def read(self) -> Reading:
         """Return the counters now."""
-        wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        wall_ns, cpu_ns = Clocks.wall_ns(), Clocks.process_ns()
         queue_ns = tasks = other_ns = 0
         if self.has_schedstat:
             self._mine_queue_ns = 0
-            queue_ns, tasks, other_ns = self._from_proc(time.thread_time_ns())
+            queue_ns, tasks, other_ns = self._from_proc(Clocks.thread_ns())
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         reaped_ms = (reaped.ru_utime + reaped.ru_stime) * 1e3
         return Reading(
@@ -95,7 +96,7 @@ class Probe:
                 task.close()
             self._ended_queue_ns += waited_ns
             self._done.add(thread_id)
-        return ran_ns / 1e6, waited_ns / 1e6, time.perf_counter_ns() / 1e6
+        return ran_ns / 1e6, waited_ns / 1e6, Clocks.wall_ns() / 1e6
 
     def child_ending(self, pid: int) -> tuple[float, float, float]:
         """Keep what a child waited; to be called between its end and its parent's wait.
@@ -105,7 +106,7 @@ class Probe:
         """
         child = self._children.get(pid)
         if child is None:
-            return 0.0, 0.0, time.perf_counter_ns() / 1e6
+            return 0.0, 0.0, Clocks.wall_ns() / 1e6
         return child.ran_ns / 1e6, child.waited_ns / 1e6, child.seen_ns / 1e6
 
     def _from_proc(self, this_thread_ns: int) -> tuple[int, int, int]:
@@ -178,7 +179,7 @@ class Probe:
             if before is not None and before.ran_ns == ran_ns:
                 found[pid] = before  # it has not run since: it may have ended
             else:
-                found[pid] = _Child(ran_ns, waited_ns, time.perf_counter_ns())
+                found[pid] = _Child(ran_ns, waited_ns, Clocks.wall_ns())
             runners += threads
             waiting += grandchildren
         for pid, child in self._children.items():

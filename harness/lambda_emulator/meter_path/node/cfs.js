@@ -132,4 +132,4 @@ class Run {
   }
 }
 
-module.exports = { durationMs, vcpus };
+module.exports = { MB_PER_VCPU, durationMs, vcpus };

@@ -6,6 +6,8 @@
 
 const fs = require("fs");
 
+const { cpuUsage, now } = require("./clocks.js");
+
 const { openSync, readSync, closeSync, readdirSync, readFileSync, statSync } = fs;
 const buffer = Buffer.alloc(4096);
 const TICK_MS = 10;
@@ -53,8 +55,8 @@ class Probe {
 
   // Counters now, in ms; `last` keeps them.
   read() {
-    const wallMs = performance.now();
-    const cpu = process.cpuUsage();
+    const wallMs = now();
+    const cpu = cpuUsage();
     const processMs = (cpu.user + cpu.system) / 1000;
     let cpuMs = processMs;
     let queueMs = 0;

@@ -5,9 +5,11 @@ const path = require("path");
 const readline = require("readline");
 
 const { Calls } = require("./calls.js");
+const { cpuUsage, loopUtilization, now } = require("./clocks.js");
 const faults = require("./faults.js");
 const { durationMs } = require("./cfs.js");
 const { LatencyModel } = require("./latency.js");
+const { Remaining } = require("./remaining.js");
 const { errorLine, reportLines, startLine } = require("./report.js");
 const surroundings = require("./surroundings.js");
 const { Timeline } = require("./timeline.js");
@@ -159,7 +161,7 @@ class Meter {
       this.calls.install();
     }
     this.markTimers();
-    const cpu = process.cpuUsage();
+    const cpu = cpuUsage();
     this.startCpuMs = (cpu.user + cpu.system) / 1000;
     this.timeline.begin();
     return { ...init, module: path.join(__dirname, "entry"), handler: "handler" };
@@ -182,7 +184,7 @@ class Meter {
       throw error;
     };
     const handler = function (event, context, callback) {
-      surroundings.completeContext(context, () => meter.remainingMs());
+      surroundings.completeContext(context, () => meter.remaining.ms());
       const answering = callback && ((error, ...rest) => {
         if (error) meter.error = faults.describe(error);
         return callback(error, ...rest);
@@ -217,6 +219,7 @@ class Meter {
     this.logged.push(startLine(this.requestId, this.version, this.asJson));
     this.deadline = later(() => this.timeOut(), Math.max(1, this.timeoutMs - EARLIER_MS));
     this.timeline.begin();
+    this.remaining = new Remaining(this.timeoutMs, this.memoryMb, () => this.elapsedMs());
     this.lookAgain();
   }
 
@@ -246,7 +249,7 @@ class Meter {
     }
     const failed = text.startsWith('{"status":"error"');
     const answer = failed ? this.logError(text) : text;
-    const leftMs = this.felt ? this.timeline.beginWallMs + tookMs - performance.now() : 0;
+    const leftMs = this.felt ? this.timeline.beginWallMs + tookMs - now() : 0;
     const answerNow = () => {
       if (!this.running) return;
       this.running = false;
@@ -262,7 +265,7 @@ class Meter {
     const pauseMs = this.probe.sideBySide ? READ_EVERY_MS : LOOK_EVERY_MS;
     const since = {
       queueMs: this.probe.last.mainQueueMs,
-      loop: performance.eventLoopUtilization(),
+      loop: loopUtilization(),
     };
     this.sampler = later(() => this.look(since), pauseMs);
   }
@@ -270,8 +273,8 @@ class Meter {
   // The main thread is idle while its timers fire: there is a wait to be kept in one piece, unless
   // other threads or processes work.
   look(since) {
-    const before = process.cpuUsage();
-    const idle = performance.eventLoopUtilization(since.loop).active < IDLE_MS;
+    const before = cpuUsage();
+    const idle = loopUtilization(since.loop).active < IDLE_MS;
     if (this.probe.sideBySide && this.timeline.ageMs() >= LOOK_EVERY_MS - 1) {
       this.timeline.mark();
     } else {
@@ -298,9 +301,9 @@ class Meter {
     return Number(this.cpuFactors[this.architecture] || 1);
   }
 
-  remainingMs() {
-    this.timeline.mark();
-    return this.timeoutMs - durationMs(this.steps(), this.memoryMb)[0];
+  // What the invocation would have taken on AWS so far.
+  elapsedMs() {
+    return this.timeline.leaveOut(() => durationMs(this.steps(), this.memoryMb)[0]);
   }
 
   report(tookMs, { status, errorType = "", maxMb = 0 }) {
@@ -345,7 +348,7 @@ class Meter {
       function: process.env.AWS_LAMBDA_FUNCTION_NAME,
       memory_mb: this.memoryMb,
       duration_ms: tookMs,
-      wall_ms: performance.now() - this.timeline.beginWallMs,
+      wall_ms: now() - this.timeline.beginWallMs,
       steps,
     };
     fs.appendFileSync(this.trace, JSON.stringify(record) + "\n");
