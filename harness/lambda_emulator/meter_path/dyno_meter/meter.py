@@ -1,4 +1,8 @@
-"""Meters the invocations of one Lambda worker, one after the other."""
+"""Meters the invocations of one Lambda worker, one after the other.
+
+What it finds goes to the sandbox around the worker, which writes the REPORT, makes callers wait, and
+sees to ends that no handler chooses: a line of JSON ahead of the worker's own answer.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,13 @@ import os
 import threading
 
 from . import context as surroundings
-from . import faults, hooks, report
+from . import faults, hooks
 from .cfs import CPU, duration_ms
 from .clocks import Clocks
-from .log import Log
 from .remaining import Remaining
-from .settings import Settings, function_configuration
+from .settings import Settings
 from .timeline import Timeline
-from .usage import Probe, memory_mb
+from .usage import Probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,32 +26,24 @@ if TYPE_CHECKING:
 
     from .calls import Calls
 
-# The embedded AWS starts its own clock before it writes the invocation, and kills at the end.
-_EARLIER_S = 0.025
 _FULL_CPU_MB = 10_240  # Init is not throttled
 _LOOK_EVERY_S = 0.1
 _LOOK_AT_THREADS_EVERY_S = 0.005
 _REST_AFTER_S = 2.0
-_FOR_EVER_S = 3600.0
 
 
 class Meter:
     """The state of one worker: its function, and the invocation that it is at."""
 
-    def __init__(self, settings: Settings, port: str) -> None:
-        self._settings = settings
-        self._port = port
-        self._pid = os.getpid()
-        self._log = Log()
-        self._answers = os.dup(1)
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._settings = Settings({})
         self._probe = Probe()
         self._timeline = Timeline(self._probe.read)
         self._calls: Calls | None = None
         self._watch = _Watch(self)
-        self._ending = threading.Lock()
         # the function
         self._module = self._handler_name = ""
-        self._version = "$LATEST"
         self._memory_mb = 128
         self._architecture = "x86_64"
         self._as_json = False
@@ -56,80 +51,57 @@ class Meter:
         self._start_cpu_ms: float | None = None
         self._initialised = False
         # the invocation
-        self._init_ms: float | None = None
         self._request_id = ""
-        self._peak_mb = 0  # of memory, since the environment was made
-        self._timeout_s = 3.0
         self._remaining = Remaining(0.0, self._memory_mb, lambda: 0.0)
         self._error: tuple[str, str, list[str]] | None = None  # type, message and frames
-        self.running = self._dying = False
-        self.begun = self.deadline = 0.0
+        self.running = False
 
     # what the worker's streams tell
 
     def received(self, line: str) -> str:
-        """Note what the embedded AWS asks for; return what the worker is to read."""
+        """Note what is asked for; return what the worker is to read."""
         if self._start_cpu_ms is None:
             return self._load(json.loads(line))
         self._start(_context_of(line))
         return line
 
     def answering(self, text: str) -> str:
-        """Hold back an answer until its time has come; return what to write."""
-        if os.getpid() != self._pid or not text.startswith('{"status"'):
+        """Note an answer; return what to write."""
+        if not text.startswith('{"status"'):
             return text
         if not self._initialised:
             return self._loaded(text)
-        if self._dying:
-            Clocks.sleep(_FOR_EVER_S)  # the watch has answered already, and ends this worker
         return self._end(text) if self.running else text
 
     # Init
 
     def _load(self, init: dict[str, Any]) -> str:
-        self._version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        orders = init.pop("dyno")
+        self._settings = Settings(orders["settings"])
         self._memory_mb = int(init.get("memory") or 128)
         self._module, self._handler_name = init["module"], init["handler"]
-        configuration: dict[str, Any] = {}
         self._snapstart = bool(init.get("snapstart"))
-        if not self._snapstart:  # the embedded AWS waits for Init then, and cannot answer
-            configuration = function_configuration(init.get("arn", ""), self._version, self._port)
-        surroundings.prepare_environment(f"{self._module}.{self._handler_name}", configuration)
         surroundings.show_cpus(self._memory_mb)
-        self._architecture = (configuration.get("Architectures") or ["x86_64"])[0]
+        self._architecture = orders["architecture"]
         surroundings.show_architecture(self._architecture)
         self._as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-        self._settings.refresh()
-        self._install_hooks(init.get("function_name", ""))
+        self._install_hooks(orders["seed"], orders["port"])
         self._start_cpu_ms = Clocks.process_ns() / 1e6
         self._timeline.begin()
         package = __name__.rpartition(".")[0]
         return json.dumps(init | {"module": f"{package}.entry", "handler": "handler"}) + "\n"
 
-    def _install_hooks(self, function_name: str) -> None:
+    def _install_hooks(self, seed: str, port: int) -> None:
         self._watch.start()
         hooks.install(self._timeline, self._probe, self._watch.hurry)
         os.register_at_fork(after_in_child=self._left_behind)
-        self._hook_exit()
-        if self._port:
+        if port:
             from .calls import Calls
             from .latency import LatencyModel
 
-            model = LatencyModel.load(self._settings.sandbox_seed(function_name))
-            self._calls = Calls(self._timeline, model, int(self._port))
+            self._calls = Calls(self._timeline, LatencyModel.load(seed), port)
             self._calls.enabled = self._settings.aws_latency_modelled
             self._calls.install()
-
-    def _hook_exit(self) -> None:
-        """Report an invocation that ends the process without ado."""
-        exit_now = os._exit
-
-        def exit_reported(status: int) -> None:
-            if self.running and os.getpid() == self._pid:
-                self._exited(status)
-            exit_now(status)
-
-        os._exit = exit_reported  # type: ignore[assignment]
 
     def load_handler(self) -> Callable[[Any, Any], Any]:
         """Import the function's module; return its handler with the meter around it."""
@@ -140,16 +112,8 @@ class Meter:
             surroundings.complete_context(context, self._remaining.ms)
             try:
                 return function(event, context)
-            except SystemExit as error:
-                self._exited(error.code)
-                raise
             except Exception as error:
                 self._error = faults.describe(error)
-                raise
-            except BaseException as error:  # nobody catches it: it ends the process
-                kind, message, frames = faults.describe(error)
-                self._log.write("".join([*frames, f"{kind}: {message}\n"]))
-                self._exited(1)
                 raise
 
         return handler
@@ -160,47 +124,41 @@ class Meter:
         self._initialised = True
         if self._start_cpu_ms is not None:
             own_ms = duration_ms(self._steps(), _FULL_CPU_MB)[0]
-            self._init_ms = self._start_cpu_ms * self._cpu_factor() + own_ms
+            self._say(init_ms=self._start_cpu_ms * self._cpu_factor() + own_ms)
         return text
 
     # an invocation
 
     def _start(self, context: dict[str, Any]) -> None:
         self._request_id = context.get("request_id", "")
-        self._timeout_s = float(context.get("timeout_ms", 3000)) / 1000
+        timeout_ms = float(context.get("timeout_ms", 3000))
         self._error = None
-        self._settings.refresh()
+        self._settings = Settings(context["dyno"])
         if self._calls is not None:
             self._calls.enabled = self._settings.aws_latency_modelled
-        self._log.write(report.start_line(self._request_id, self._version, self._as_json))
-        self.begun = Clocks.monotonic_s()
-        self.deadline = self.begun + self._timeout_s - _EARLIER_S
         self.running = True
         self._watch.wake()
         self._timeline.begin()
-        self._remaining = Remaining(self._timeout_s * 1000, self._memory_mb, self._elapsed_ms)
+        self._remaining = Remaining(timeout_ms, self._memory_mb, self._elapsed_ms)
 
     def _end(self, text: str) -> str:
         self._timeline.end()
-        if self.over_memory():
-            self.out_of_memory()
+        self.running = False
         steps = self._steps()
         took_ms = duration_ms(steps, self._memory_mb)[0]
-        if self._settings.trace:
-            self._trace(steps, took_ms)
-        if took_ms >= self._timeout_s * 1000:
-            if self._settings.felt:
-                Clocks.sleep(_FOR_EVER_S)  # the watch ends it when the time is up
-            self.time_out()
-        failed = text.startswith('{"status": "error"')
-        if failed:
+        if text.startswith('{"status": "error"'):
             text = self._log_error(text)
-        if self._settings.felt:
-            _sleep_until(self._timeline.begin_wall_ms + took_ms)
-        with self._ending:
-            self.running = False
-            self._report(took_ms, report.ERROR if failed else report.SUCCESS)
+        wall_ms = Clocks.wall_ns() / 1e6 - self._timeline.begin_wall_ms
+        told: dict[str, Any] = {"took_ms": took_ms, "wall_ms": wall_ms}
+        if self._settings.trace:
+            told["steps"] = steps
+        if not self._probe.has_schedstat:
+            told["measured_by"] = self._probe.method
+        self._say(**told)
         return text
+
+    def _say(self, **told: Any) -> None:
+        self._tell(json.dumps({"dyno": told}) + "\n")
 
     def _elapsed_ms(self) -> float:
         """Return what the invocation would have taken on AWS so far."""
@@ -216,99 +174,15 @@ class Meter:
             return steps
         return [(CPU, s[1] * factor, s[2]) if s[0] == CPU else s for s in steps]
 
-    def _trace(self, steps: list[Any], took_ms: float) -> None:
-        record = {
-            "request_id": self._request_id,
-            "function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
-            "memory_mb": self._memory_mb,
-            "duration_ms": took_ms,
-            "wall_ms": Clocks.wall_ns() / 1e6 - self._timeline.begin_wall_ms,
-            "steps": steps,
-        }
-        with open(self._settings.trace, "a", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(json.dumps(record) + "\n")
-
-    def _report(
-        self, took_ms: float, status: str, error_type: str = "", max_memory_mb: int | None = None
-    ) -> None:
-        self.over_memory()  # brings the peak up to date
-        lines = report.report_lines(
-            self._request_id,
-            duration_ms=took_ms,
-            memory_mb=self._memory_mb,
-            max_memory_mb=max_memory_mb or min(self._peak_mb, self._memory_mb),
-            init_ms=self._init_ms,
-            status=status,
-            error_type=error_type,
-            measured_by="" if self._probe.has_schedstat else self._probe.method,
-            as_json=self._as_json,
-        )
-        self._init_ms = None
-        self._log.write(lines)
-        self._log.hand_over()
-
     def _log_error(self, text: str) -> str:
         """Log the traceback ahead of the report, as AWS does; the server would put it behind."""
         answer = json.loads(text)
         if self._error is None:  # the handler has returned, but what it returned is no JSON
             message = f"Unable to marshal response: {answer.get('error', '')}"
             self._error = faults.MARSHAL, message, []
-        self._log.write(report.error_lines(self._request_id, *self._error, self._as_json))
+        lines = faults.error_lines(self._request_id, *self._error, self._as_json)
+        os.write(1, lines.encode(errors="replace"))
         return json.dumps(answer | {"error": self._error[1], "trace": ""}) + "\n"
-
-    # ends that the handler does not choose
-
-    def time_out(self) -> None:
-        """End the invocation and this worker: its time is up."""
-        message = f"Task timed out after {self._timeout_s:.2f} seconds"
-        self._die(message, self._timeout_s * 1000, report.TIMEOUT, "", f"{message}\n")
-
-    def out_of_memory(self) -> None:
-        """End the invocation and this worker: it used more than its memory size."""
-        message = "Runtime exited with error: signal: killed"
-        self._die_of_exit(message, "Runtime.OutOfMemory", self._memory_mb)
-
-    def over_memory(self) -> bool:
-        """Tell whether the function now uses, or has used, more than it may."""
-        now_mb, peak_mb = memory_mb()
-        children_mb = self._probe.children_memory_mb()
-        self._peak_mb = max(self._peak_mb, peak_mb, now_mb + children_mb)
-        return self._settings.memory_limit and self._peak_mb > self._memory_mb
-
-    def _exited(self, code: object) -> None:
-        status = 0 if code is None else code if isinstance(code, int) else 1
-        reason = "" if status == 0 else f" with error: exit status {status}"
-        self._die_of_exit(f"Runtime exited{reason or ' without providing a reason'}")
-
-    def _die_of_exit(
-        self, message: str, reported: str = "Runtime.ExitError", max_memory_mb: int | None = None
-    ) -> None:
-        self._timeline.end()
-        took_ms = duration_ms(self._steps(), self._memory_mb)[0]
-        took_ms = min(took_ms, self._timeout_s * 1000)
-        text = f"RequestId: {self._request_id} Error: {message}"
-        error = f"{text}\nRuntime.ExitError\n"
-        self._die(text, took_ms, report.ERROR, reported, error, max_memory_mb)
-
-    def _die(
-        self,
-        message: str,
-        took_ms: float,
-        status: str,
-        error_type: str,
-        logged: str,
-        max_memory_mb: int | None = None,
-    ) -> None:
-        with self._ending:
-            if not self.running:
-                return  # the answer came in the last moment
-            self._dying = True
-            self.running = False
-            self._log.write(f"{self._request_id} {logged}" if status == report.TIMEOUT else logged)
-            self._report(took_ms, status, error_type, max_memory_mb)
-            answer = json.dumps({"status": "error", "error": message, "trace": ""})
-            os.write(self._answers, answer.encode() + b"\n")
-            os._exit(1)
 
     def _left_behind(self) -> None:
         """Do nothing any more: this is a child process of the handler's."""
@@ -331,7 +205,11 @@ class Meter:
 
 
 class _Watch:
-    """A thread that ends invocations whose time or memory is up, and looks at threads."""
+    """A thread that looks at what runs side by side: nothing else tells when it begins and ends.
+
+    What a thread waited for a core is only known once it runs again: a look at one that is alone
+    would take that for another wait. It marks its own time.
+    """
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -363,31 +241,12 @@ class _Watch:
             else:
                 self._kick.wait(pause_s)
             self._kick.clear()
+            pause_s = _LOOK_EVERY_S
             if meter.running:
                 busy_until = Clocks.monotonic_s() + _REST_AFTER_S
-                pause_s = self._look()
-            else:
-                pause_s = _LOOK_EVERY_S
-
-    def _look(self) -> float:
-        """Look after the running invocation; return when to look again."""
-        meter = self._meter
-        now = Clocks.monotonic_s()
-        left_s = meter.deadline - now
-        if left_s <= 0:
-            meter.time_out()
-        young_s = meter.begun + _LOOK_EVERY_S - now
-        if young_s > 0 and not meter.side_by_side:
-            return min(young_s, left_s)
-        if meter.over_memory():
-            meter.out_of_memory()
-        # What a thread waited for a core is only known once it runs again: a look at one that is
-        # alone would take that for another wait. It marks its own time.
-        pause_s = _LOOK_EVERY_S
-        if meter.side_by_side:
-            meter.look()
-            pause_s = _LOOK_AT_THREADS_EVERY_S
-        return max(0.001, min(pause_s, left_s))
+                if meter.side_by_side:
+                    meter.look()
+                    pause_s = _LOOK_AT_THREADS_EVERY_S
 
 
 def _context_of(line: str) -> dict[str, Any]:
@@ -398,9 +257,3 @@ def _context_of(line: str) -> dict[str, Any]:
     except (ValueError, KeyError):
         content = json.loads(line).get("ctx")
     return content or {}
-
-
-def _sleep_until(wall_ms: float) -> None:
-    left_ms = wall_ms - Clocks.wall_ns() / 1e6
-    if left_ms > 0:
-        Clocks.sleep(left_ms / 1000)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 import threading
 
 from .clocks import Clocks
@@ -36,6 +35,9 @@ class Reading:
 
 
 SCHEDSTAT, RUSAGE = "schedstat", "rusage"
+# Descriptors that functions must leave alone: `worker` sees to it, and closes them by `_close`.
+open_files: set[int] = set()
+_close = os.close
 
 
 class Probe:
@@ -55,10 +57,6 @@ class Probe:
     def leave_out(self, thread_id: int) -> None:
         """Do not count a thread of the meter itself."""
         self._mine.add(thread_id)
-
-    def children_memory_mb(self) -> int:
-        """Return the children's memory in MB; what they share counts by its share."""
-        return _proportional_mb(list(self._children))
 
     def read(self) -> Reading:
         """Return the counters now."""
@@ -218,10 +216,13 @@ class _Task:
             schedstat = os.open(f"{folder}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
+        open_files.add(schedstat)
         try:
-            return cls(schedstat, os.open(f"{folder}/children", os.O_RDONLY | os.O_CLOEXEC))
+            children = os.open(f"{folder}/children", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # a kernel without CONFIG_PROC_CHILDREN
             return cls(schedstat, None)
+        open_files.add(children)
+        return cls(schedstat, children)
 
     def read(self) -> tuple[int, int]:
         """Return nanoseconds run and nanoseconds waited."""
@@ -236,9 +237,10 @@ class _Task:
         return [int(pid) for pid in os.pread(self._children, 8192, 0).split()]
 
     def close(self) -> None:
-        os.close(self._schedstat)
-        if self._children is not None:
-            os.close(self._children)
+        for descriptor in (self._schedstat, self._children):
+            if descriptor is not None:
+                open_files.discard(descriptor)
+                _close(descriptor)
 
 
 def _process_counters(proc: str, pid: int) -> tuple[int, int, int, list[int]]:
@@ -261,34 +263,3 @@ def _process_counters(proc: str, pid: int) -> tuple[int, int, int, list[int]]:
     except OSError:
         pass
     return ran_ns, waited_ns, threads, children
-
-
-def memory_mb() -> tuple[int, int]:
-    """Return the memory that this process has now and the most it has had, in MB."""
-    if sys.platform == "linux":
-        # not ru_maxrss: that one starts with what the parent had when it forked
-        now = peak = 0
-        with open("/proc/self/status", "rb") as file:  # noqa: PTH123
-            for line in file:
-                if line.startswith(b"VmHWM:"):
-                    peak = int(line.split()[1])
-                elif line.startswith(b"VmRSS:"):
-                    now = int(line.split()[1])
-                    break
-        return -(-now // 1024), -(-peak // 1024)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 * 1024)  # bytes on macOS
-    return peak, peak
-
-
-def _proportional_mb(pids: list[int]) -> int:
-    total_kb = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
-                for line in file:
-                    if line.startswith(b"Pss:"):
-                        total_kb += int(line.split()[1])
-                        break
-        except (OSError, ProcessLookupError):
-            continue
-    return total_kb // 1024

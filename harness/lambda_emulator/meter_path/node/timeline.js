@@ -13,6 +13,7 @@ const WAKE_MS = 0.05;
 const OWN_MS = 0.4;
 // Helper threads queue for a core now and then; less than this is one thread's work.
 const ONE_THREAD = 1.5;
+const NOTICED_MS = 0.5;
 
 class Timeline {
   constructor(read) {
@@ -76,7 +77,7 @@ class Timeline {
 
   // Marks if the last mark is some time ago: something has ended that may have been a wait.
   markWait() {
-    if (this.active && now() - this.last.wallMs > 0.5) this.mark();
+    if (this.active && now() - this.last.wallMs > NOTICED_MS) this.mark();
   }
 
   call(key, latencyMs) {
@@ -87,6 +88,20 @@ class Timeline {
   answer(key) {
     this.mark();
     if (this.active) this.events.push({ kind: "answer", key });
+  }
+
+  // Notes that a timer begins; returns its key.
+  timer(delayMs) {
+    if (!this.active || !(delayMs >= NOTICED_MS)) return null;
+    if (this.ageMs() > NOTICED_MS) this.mark(); // what came before it is no wait for it
+    const key = Symbol("timer");
+    this.events.push({ kind: "call", key, latencyMs: Number(delayMs) });
+    return key;
+  }
+
+  timerFired(key) {
+    if (key === null || !this.events.some((event) => event.key === key)) this.markWait();
+    else this.answer(key);
   }
 
   // Lets a modelled wait stand for one that has just ended.

@@ -159,14 +159,4 @@ function add([a, b], [c, d]) {
   return [a + c, b + d];
 }
 
-// The most memory that this process has had, in MB.
-function maxMemoryMb() {
-  try {
-    const found = /VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "latin1"));
-    return Math.ceil(Number(found[1]) / 1024);
-  } catch {
-    return Math.ceil(process.resourceUsage().maxRSS / 1024);
-  }
-}
-
-module.exports = { Probe, maxMemoryMb };
+module.exports = { Probe };
