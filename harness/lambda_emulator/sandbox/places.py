@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_emulator.meter_path.dyno_meter.cfs import vcpus
-from lambda_emulator.sandbox import package, runtimes
+from lambda_emulator.sandbox import bytecode, package, runtimes
 from lambda_emulator.sandbox.function import Function
 from lambda_emulator.sandbox.namespaces import View
 
@@ -97,6 +97,11 @@ class Places:
             package.restore(layer.with_suffix(".zip"), layer)
         package.unlink_layers(code)
         self._opt = package.merged(layers, self._home / "opt")
+        if not self._in_node:
+            packages = [Path(self._tools.packages, name) for name in self._of_python()]
+            folders = [folder for folder in packages if folder.is_dir()]
+            meter = Path(self._tools.meter, "dyno_meter")
+            bytecode.ensure(self._interpreter, self.version, [meter, *folders])
 
     def own(self) -> Plan:
         """Return the plan for a file system of its own, as AWS's."""

@@ -33,6 +33,20 @@ def show_cpus(memory_mb: int) -> None:
     os.sysconf = counted
 
 
+def take_semaphores() -> None:
+    """Let no semaphore be made that processes share: Lambda has no /dev/shm."""
+    import _multiprocessing
+    import errno
+
+    class SemLock:
+        SEM_VALUE_MAX = _multiprocessing.SemLock.SEM_VALUE_MAX
+
+        def __init__(self, *_arguments: Any) -> None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    _multiprocessing.SemLock = SemLock
+
+
 def show_architecture(architecture: str) -> None:
     """Let the function see the architecture that it was created for."""
     import platform

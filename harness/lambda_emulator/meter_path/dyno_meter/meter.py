@@ -82,6 +82,7 @@ class Meter:
         self._module, self._handler_name = init["module"], init["handler"]
         self._snapstart = bool(init.get("snapstart"))
         surroundings.show_cpus(self._memory_mb)
+        surroundings.take_semaphores()
         self._architecture = orders["architecture"]
         surroundings.show_architecture(self._architecture)
         self._as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
