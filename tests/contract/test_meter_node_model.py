@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.emulator import worker_shims
-from lambda_emulator.meter_path.dyno_meter import cfs, latency, report
+from lambda_dyno.emulator import sandboxes
+from lambda_emulator.meter_path.dyno_meter import cfs, latency
 
 pytestmark = pytest.mark.contract
-FOLDER = worker_shims.NODE_METER.parent
+FOLDER = sandboxes.METER_PATH / "node"
 
 
 def in_node(expression: str, value: Any) -> Any:
@@ -73,27 +73,6 @@ def test_operations_are_read_alike() -> None:
     theirs = in_node('input.map((r) => require("./latency.js").operationOf(r))', requests)
 
     assert theirs == [list(latency.operation_of(text.encode())) for text in requests]
-
-
-def test_reports_are_written_alike() -> None:
-    """The same lines in text, and the same record in JSON."""
-    facts = {"durationMs": 12.3456, "memoryMb": 128, "maxMemoryMb": 51, "initMs": 98.7}
-    for as_json in (False, True):
-        theirs = in_node(
-            'require("./report.js").reportLines("id", input)', facts | {"asJson": as_json}
-        )
-        ours = report.report_lines(
-            "id",
-            duration_ms=12.3456,
-            memory_mb=128,
-            max_memory_mb=51,
-            init_ms=98.7,
-            as_json=as_json,
-        )
-        if as_json:
-            assert json.loads(theirs)["record"] == json.loads(ours)["record"]
-        else:
-            assert theirs == ours
 
 
 @pytest.mark.parametrize(("queued_ms", "wait_ms"), [(0, 79.95), (20, 99.95)])

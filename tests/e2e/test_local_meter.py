@@ -7,9 +7,11 @@ import json
 import os
 import re
 import shutil
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -112,17 +114,14 @@ def handler(event, context):
 """
 
 HOLD_SOURCE = """
-import os, pathlib, time
+import time, urllib.request
 
 def handler(event, context):
     end = time.thread_time() + event.get("cpu_ms", 0) / 1000
     while time.thread_time() < end:
         pass
-    if "folder" in event:
-        folder = pathlib.Path(event["folder"])
-        (folder / f"{event['n']}.here").touch()
-        while not (folder / "go").exists():
-            time.sleep(0.1)
+    if "at" in event:
+        urllib.request.urlopen(event["at"]).read()
     return event["n"]
 """
 
@@ -176,6 +175,46 @@ def invoke(session: LocalSession, name: str, **event: Any) -> Answer:
     felt_ms = (time.perf_counter() - begin) * 1000
     log = base64.b64decode(answer["LogResult"]).decode()
     return Answer(json.load(answer["Payload"]), answer.get("FunctionError"), log, felt_ms)
+
+
+class Gate:
+    """A place where functions wait until they are let through."""
+
+    def __init__(self) -> None:
+        self.here = 0
+        self.opened = threading.Event()
+        gate = self
+
+        class Waiting(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # noqa: N802
+                gate.here += 1
+                gate.opened.wait()
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 200
+
+        self._server = Server(("127.0.0.1", 0), Waiting)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Let all through, and nobody in any more."""
+        self.opened.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Functions wait there."""
+    made = Gate()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -563,19 +602,19 @@ def test_surroundings_are_those_of_aws(
 
 
 def test_concurrency_is_that_of_a_new_account(
-    aws_session: LocalSession, deploy_function: Any, reported: None, tmp_path: Path
+    aws_session: LocalSession, deploy_function: Any, reported: None, gate: Gate
 ) -> None:
     """Ten at once get ten environments, each its own REPORT; the eleventh gets a 429."""
     name = deploy_function(aws_session, "crowd", HOLD_SOURCE, MemorySize=1769)
-    crowd = [{"n": n, "folder": str(tmp_path)} for n in range(server.ACCOUNT_CONCURRENCY)]
+    crowd = [{"n": n, "at": gate.url} for n in range(server.ACCOUNT_CONCURRENCY)]
     with ThreadPoolExecutor(len(crowd)) as pool:
         answering = [pool.submit(invoke, aws_session, name, **event) for event in crowd]
         try:
-            assert wait_until(lambda: len(list(tmp_path.glob("*.here"))) == len(crowd))
+            assert wait_until(lambda: gate.here == len(crowd))
             with pytest.raises(ClientError) as refused:
                 invoke(aws_session, name, n=10)
         finally:
-            (tmp_path / "go").touch()
+            gate.opened.set()
         answers = [future.result() for future in answering]
 
     assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
@@ -589,7 +628,7 @@ def test_concurrency_is_that_of_a_new_account(
 
 
 def test_reserved_concurrency_throttles(
-    aws_session: LocalSession, deploy_function: Any, reported: None, tmp_path: Path
+    aws_session: LocalSession, deploy_function: Any, reported: None, gate: Gate
 ) -> None:
     """A function with one reserved execution runs once at a time."""
     name = deploy_function(aws_session, "reserved", HOLD_SOURCE)
@@ -597,13 +636,13 @@ def test_reserved_concurrency_throttles(
         FunctionName=name, ReservedConcurrentExecutions=1
     )
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(invoke, aws_session, name, n=1, folder=str(tmp_path))
+        first = pool.submit(invoke, aws_session, name, n=1, at=gate.url)
         try:
-            assert wait_until(lambda: any(tmp_path.glob("*.here")))
+            assert wait_until(lambda: gate.here == 1)
             with pytest.raises(ClientError) as refused:
                 invoke(aws_session, name, n=2)
         finally:
-            (tmp_path / "go").touch()
+            gate.opened.set()
         assert first.result().payload == 1
 
     assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -611,7 +650,7 @@ def test_reserved_concurrency_throttles(
 
 @pytest.mark.slow
 def test_two_hundred_at_once(
-    tmp_path: Path, deploy_function: Any, tmp_path_factory: pytest.TempPathFactory
+    gate: Gate, deploy_function: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """With the limit raised, 200 run at once: none is lost, none counted twice, all are steady."""
     home = tmp_path_factory.mktemp("two-hundred")
@@ -620,12 +659,12 @@ def test_two_hundred_at_once(
     try:
         name = deploy_function(session, "crowd", HOLD_SOURCE, MemorySize=1769, Timeout=300)
         with ThreadPoolExecutor(200) as pool:
-            events = [{"n": n, "folder": str(tmp_path), "cpu_ms": 20} for n in range(200)]
+            events = [{"n": n, "at": gate.url, "cpu_ms": 20} for n in range(200)]
             answering = [pool.submit(invoke, session, name, **event) for event in events]
             try:
-                assert wait_until(lambda: len(list(tmp_path.glob("*.here"))) == 200, 240)
+                assert wait_until(lambda: gate.here == 200, 240)
             finally:
-                (tmp_path / "go").touch()
+                gate.opened.set()
             answers = [future.result() for future in answering]
             again = list(pool.map(lambda n: invoke(session, name, n=n, cpu_ms=20), range(200)))
     finally:

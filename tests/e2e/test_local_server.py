@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator import server, worker_shims
+from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.processes import orphans
 from tests.support.waiting import wait_until
@@ -67,10 +67,13 @@ def test_life_of_a_server(home: Path, start_a_worker: Callable[[server.LocalServ
     identity = LocalSession(running).client("sts").get_caller_identity()
     assert identity["Account"] == "111122223333"
     start_a_worker(running)
-    assert len(processes_of(home)) == 3, "supervisor, server and one worker"
+    assert len(processes_of(home)) == 3, "supervisor, server and one sandbox"
+    workers = psutil.Process(running.pid).children(recursive=True)
+    assert len(workers) == 2, "sandbox and worker"
 
     assert server.stop(home) is True
     assert processes_of(home) == []
+    assert not any(worker.is_running() for worker in workers)
     assert not (home / "tmp").exists()
     assert server.status(home) is None
     assert server.stop(home) is False, "stopping again is no error"
@@ -87,7 +90,7 @@ def test_caller_environment_does_not_get_in(home: Path, monkeypatch: pytest.Monk
 
     environment = psutil.Process(running.pid).environ()
     assert not [name for name in environment if name.startswith("AWS_")]
-    assert environment["PYTHONPATH"] == str(worker_shims.METER_PATH)
+    assert "PYTHONPATH" not in environment
 
 
 def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """How much memory a worker and its children use, as a limit on it counts. Linux; elsewhere nothing.
 
-Pages of files count only as long as nothing else needs them: the kernel takes them back, on AWS as
-here. What counts is memory that has no file: the heap, stacks, shared memory.
+Pages of files are there as long as nothing else needs them: the kernel takes them back, on AWS as
+here. So they are in what is reported as used, up to the memory size, but no reason to end a
+function: that is memory that has no file, the heap, stacks and shared memory.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from lambda_emulator.sandbox import tree
 
 _KB = 1024
+_SHARES = ("Pss", "Pss_Anon", "Pss_Shmem")
 
 
 class Memory:
@@ -16,32 +18,37 @@ class Memory:
 
     def __init__(self, worker: int) -> None:
         self._worker = worker
-        self._peak_kb = 0
+        self._needed_kb = 0
+        self._used_kb = 0
         self._files_kb = 0  # the most that was seen mapped at once
 
     def look(self) -> None:
-        """Bring the peak up to date; often enough to see what is mapped for a while only."""
+        """Bring the peaks up to date; often enough to see what is mapped for a while only."""
         status = _fields(f"/proc/{self._worker}/status", ("VmHWM", "RssAnon", "RssFile", "RssShmem"))
         if not status:
             return
         self._files_kb = max(self._files_kb, status.get("RssFile", 0))
-        now_kb = status.get("RssAnon", 0) + status.get("RssShmem", 0)
+        needed_kb = status.get("RssAnon", 0) + status.get("RssShmem", 0)
+        used_kb = status.get("VmHWM", 0)
+        # the kernel keeps the peak of all pages: a short one of the heap is in it
+        between_looks_kb = used_kb - self._files_kb
         children = tree.below(self._worker)
         if children:  # what they share with their parent counts once
-            now_kb = sum(_proportional_kb(pid) for pid in (self._worker, *children))
-        # the kernel keeps the peak of all pages: a short one of the heap is in it
-        between_looks_kb = status.get("VmHWM", 0) - self._files_kb
-        self._peak_kb = max(self._peak_kb, now_kb, between_looks_kb)
+            found = [_fields(f"/proc/{p}/smaps_rollup", _SHARES) for p in (self._worker, *children)]
+            needed_kb = sum(f.get("Pss_Anon", 0) + f.get("Pss_Shmem", 0) for f in found)
+            used_kb = max(used_kb, sum(f.get("Pss", 0) for f in found))
+        self._needed_kb = max(self._needed_kb, needed_kb, between_looks_kb)
+        self._used_kb = max(self._used_kb, used_kb)
 
     @property
-    def peak_mb(self) -> int:
-        """The most that was used, in MB."""
-        return -(-self._peak_kb // _KB)
+    def needed_mb(self) -> int:
+        """The most that could not be taken back, in MB."""
+        return -(-self._needed_kb // _KB)
 
-
-def _proportional_kb(pid: int) -> int:
-    used = _fields(f"/proc/{pid}/smaps_rollup", ("Pss_Anon", "Pss_Shmem"))
-    return sum(used.values())
+    @property
+    def used_mb(self) -> int:
+        """The most that was used, pages of files included, in MB."""
+        return -(-self._used_kb // _KB)
 
 
 def _fields(path: str, names: tuple[str, ...]) -> dict[str, int]:

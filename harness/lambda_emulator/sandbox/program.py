@@ -190,7 +190,7 @@ class Sandbox:
             invocation.request_id,
             duration_ms=took_ms,
             memory_mb=memory_mb,
-            max_memory_mb=min(max(1, self._memory.peak_mb), memory_mb),
+            max_memory_mb=min(max(1, self._memory.used_mb), memory_mb),
             init_ms=self._init_ms,
             status=status,
             error_type=error_type,
@@ -225,7 +225,7 @@ class Sandbox:
         self._init_ms = self._told.get("init_ms")
 
     def _over_memory(self) -> bool:
-        return self._settings.memory_limit and self._memory.peak_mb > self._function.memory_mb
+        return self._settings.memory_limit and self._memory.needed_mb > self._function.memory_mb
 
     def _freeze(self) -> None:
         if self._worker.ended is None:
