@@ -19,6 +19,7 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.processes import orphans
+from lambda_dyno.processes.identity import identity
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -64,8 +65,8 @@ def test_life_of_a_server(home: Path, start_a_worker: Callable[[server.LocalServ
     running = server.start(home, account_id="111122223333", region="eu-west-1")
     assert server.status(home) == running
     assert server.start(home) == running, "a second start finds the first"
-    identity = LocalSession(running).client("sts").get_caller_identity()
-    assert identity["Account"] == "111122223333"
+    caller = LocalSession(running).client("sts").get_caller_identity()
+    assert caller["Account"] == "111122223333"
     start_a_worker(running)
     assert len(processes_of(home)) == 3, "supervisor, server and one sandbox"
     workers = psutil.Process(running.pid).children(recursive=True)
@@ -73,7 +74,7 @@ def test_life_of_a_server(home: Path, start_a_worker: Callable[[server.LocalServ
 
     assert server.stop(home) is True
     assert processes_of(home) == []
-    assert not any(worker.is_running() for worker in workers)
+    assert not any(identity(worker.pid) for worker in workers)
     assert not (home / "tmp").exists()
     assert server.status(home) is None
     assert server.stop(home) is False, "stopping again is no error"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lambda_emulator
 from lambda_dyno.core.files import named
-from lambda_dyno.emulator import interpreters, node_packages
+from lambda_dyno.emulator import installation, interpreters, node_packages
 
 _EMULATOR = Path(lambda_emulator.__file__).resolve().parent
 METER_PATH = _EMULATOR / "meter_path"
@@ -35,7 +35,7 @@ def environment(home: Path, python: Path, port: int) -> dict[str, str]:
         "port": port,
         "meter": str(METER_PATH),
         "packages": str(python.parents[1] / "lib" / f"python{version}" / "site-packages"),
-        "node_modules": node_packages.folder(python),
+        "node_modules": node_packages.folder(installation.environments_folder()),
         "pythons": pythons,
         "nodes": interpreters.nodes(),
     }
