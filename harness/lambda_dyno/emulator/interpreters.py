@@ -30,6 +30,7 @@ _NODES = (
     ".volta/tools/image/node/*/bin/node",
 )
 _TOOL_CACHE = "/opt/hostedtoolcache"
+_OLDEST_MINOR = 10  # boto3 needs it
 _PYTHON = re.compile(r"python(3\.\d+)")
 _NODE_FOLDER = re.compile(r"(?:^|/)v?(\d+)\.\d+\.\d+(?:/|$)")
 _NODE_VERSION = re.compile(r"#define NODE_MAJOR_VERSION (\d+)")
@@ -46,7 +47,7 @@ def pythons(own: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str
     found = {version: str(own.resolve())}
     for program in _candidates("python3.*", _PYTHONS, "Python/*/*/bin/python3.*", environ):
         name = _PYTHON.fullmatch(program.name)
-        if name:
+        if name and int(name[1].partition(".")[2]) >= _OLDEST_MINOR:
             found.setdefault(name[1], str(program.resolve()))
     return found
 

@@ -7,9 +7,12 @@ function: that is memory that has no file, the heap, stacks and shared memory.
 
 from __future__ import annotations
 
+import os
+
 from lambda_emulator.sandbox import tree
 
 _KB = 1024
+_LITTLE_KB = 4 * 1024
 _SHARES = ("Pss", "Pss_Anon", "Pss_Shmem")
 
 
@@ -27,15 +30,17 @@ class Memory:
         status = _fields(f"/proc/{self._worker}/status", ("VmHWM", "RssAnon", "RssFile", "RssShmem"))
         if not status:
             return
-        self._files_kb = max(self._files_kb, status.get("RssFile", 0))
-        needed_kb = status.get("RssAnon", 0) + status.get("RssShmem", 0)
+        shared_kb = status.get("RssShmem", 0)
+        in_tmp_kb = _in_tmp_kb(self._worker) if shared_kb > _LITTLE_KB else 0
+        self._files_kb = max(self._files_kb, status.get("RssFile", 0) + in_tmp_kb)
+        needed_kb = status.get("RssAnon", 0) + shared_kb - in_tmp_kb
         used_kb = status.get("VmHWM", 0)
         # the kernel keeps the peak of all pages: a short one of the heap is in it
         between_looks_kb = used_kb - self._files_kb
         children = tree.below(self._worker)
         if children:  # what they share with their parent counts once
             found = [_fields(f"/proc/{p}/smaps_rollup", _SHARES) for p in (self._worker, *children)]
-            needed_kb = sum(f.get("Pss_Anon", 0) + f.get("Pss_Shmem", 0) for f in found)
+            needed_kb = sum(f.get("Pss_Anon", 0) + f.get("Pss_Shmem", 0) for f in found) - in_tmp_kb
             used_kb = max(used_kb, sum(f.get("Pss", 0) for f in found))
         self._needed_kb = max(self._needed_kb, needed_kb, between_looks_kb)
         self._used_kb = max(self._used_kb, used_kb)
@@ -49,6 +54,24 @@ class Memory:
     def used_mb(self) -> int:
         """The most that was used, pages of files included, in MB."""
         return -(-self._used_kb // _KB)
+
+
+def _in_tmp_kb(pid: int) -> int:
+    """Return what is mapped of files in /tmp, which is memory here and a disk on AWS."""
+    total, counts = 0, False
+    try:
+        device = os.stat(f"/proc/{pid}/root/tmp").st_dev
+        name = f"{os.major(device):02x}:{os.minor(device):02x}"
+        with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                fields = line.split()
+                if not fields[0].endswith(":"):  # 7f00-7fff r--s 00000000 00:2a 17  /tmp/file
+                    counts = len(fields) > 3 and fields[3] == name
+                elif counts and fields[0] == "Rss:":
+                    total += int(fields[1])
+    except (OSError, ValueError):
+        return 0
+    return total
 
 
 def _fields(path: str, names: tuple[str, ...]) -> dict[str, int]:
