@@ -34,7 +34,6 @@ from lambda_emulator.signatures import (
 )
 from lambda_emulator.tokens import is_web_identity, same, token
 
-
 _OPEN = frozenset({"/_ministack/health", "/_ministack/ready"})
 # What people deploy, by path: who may call it is for them to say, as on AWS.
 _DATA_PLANE = re.compile(

@@ -186,7 +186,7 @@ class Gate:
         gate = self
 
         class Waiting(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 gate.here += 1
                 gate.opened.wait()
                 self.send_response(204)

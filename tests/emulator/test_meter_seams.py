@@ -138,7 +138,9 @@ def test_workers_are_started_by_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> 
     assert 'f"layer_{len(layers_dirs)}.zip"' in source, f"{RELEASE} keeps no archive of layers"
     assert '"_LAMBDA_LAYERS_DIRS"' in source, f"{RELEASE} does not say where layers are"
 
-    monkeypatch.setattr(lambda_runtime, "_detect_runtime_binary", lambda_runtime._detect_runtime_binary)
+    monkeypatch.setattr(
+        lambda_runtime, "_detect_runtime_binary", lambda_runtime._detect_runtime_binary
+    )
     seen: list[dict[str, Any]] = []
     monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda worker: seen.append(worker.config))
     workers.sandboxed("/sandbox")

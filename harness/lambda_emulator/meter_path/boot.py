@@ -22,21 +22,21 @@ def main() -> None:
     os.environ.pop("DYNO_OWNER", None)  # only to be seen from outside
     declared = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     standard = [path for path in sys.path[1:] if path not in declared]
-    layers = os.path.join(orders["layers"], "python")  # noqa: PTH118 - pathlib costs 5 ms
+    layers = os.path.join(orders["layers"], "python")
     sys.path[:] = [here, *standard]
     from dyno_meter.worker import install  # type: ignore[import-not-found]
 
     sys.path[:] = [*filter(None, declared), layers, orders["runtime"], *standard]
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    packages = os.path.join(layers, "lib", version, "site-packages")  # noqa: PTH118
-    if os.path.isdir(packages):  # noqa: PTH112
+    packages = os.path.join(layers, "lib", version, "site-packages")
+    if os.path.isdir(packages):
         sys.path.insert(0, packages)
         site.addsitedir(packages)
     site.setquit()
     site.setcopyright()
     site.sethelper()
     install(orders["protocol"])
-    with open(orders["worker"], encoding="utf-8") as file:  # noqa: PTH123
+    with open(orders["worker"], encoding="utf-8") as file:
         program = compile(file.read(), orders["worker"], "exec")
     del sys.modules["__main__"].__file__  # multiprocessing would run it in children
     exec(program, sys.modules["__main__"].__dict__)  # noqa: S102

@@ -8,6 +8,6 @@ from pathlib import Path
 # at the end: nothing that lies beside the package takes the place of a standard module
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from lambda_emulator.sandbox import program  # noqa: E402
+from lambda_emulator.sandbox import program
 
 program.main(sys.argv[1], sys.argv[2])

@@ -97,7 +97,7 @@ class Function:
             places: Variables that say where something is, unless the function says otherwise.
         """
         found = {k: v for k, v in self._environ.items() if k not in _OF_THE_SERVER}
-        found |= places | _SPIN_NOT | dict.fromkeys(_THREADS, str(vcpus(self.memory_mb)))
+        found |= dict(places) | _SPIN_NOT | dict.fromkeys(_THREADS, str(vcpus(self.memory_mb)))
         found["OPENBLAS_NUM_THREADS"] = str(self._blas_threads())
         found |= {
             "_HANDLER": f"{self._init['module']}.{self._init['handler']}",

@@ -27,7 +27,9 @@ class Memory:
 
     def look(self) -> None:
         """Bring the peaks up to date; often enough to see what is mapped for a while only."""
-        status = _fields(f"/proc/{self._worker}/status", ("VmHWM", "RssAnon", "RssFile", "RssShmem"))
+        status = _fields(
+            f"/proc/{self._worker}/status", ("VmHWM", "RssAnon", "RssFile", "RssShmem")
+        )
         if not status:
             return
         shared_kb = status.get("RssShmem", 0)

@@ -1,4 +1,4 @@
-"""What a worker sees, and where: by AWS's paths in a file system of its own, or else by the host's."""
+"""What a worker sees, and where: in a file system of its own by AWS's paths, else by the host's."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ class Places:
             tmp_mb=self._function.tmp_mb,
         )
         places = {"PATH": _PATHS_OF_AWS}
-        return self._plan("/var/task", "/opt", "/var/runtime", "/var/lang/meter", worker, places, view)
+        return self._plan(
+            "/var/task", "/opt", "/var/runtime", "/var/lang/meter", worker, places, view
+        )
 
     def shared(self) -> Plan:
         """Return the plan for this machine's file system, with folders that stand for AWS's."""
@@ -227,9 +229,7 @@ class Places:
         except (OSError, UnicodeDecodeError):
             return {}
         one = [line for line in blocks[0].splitlines() if not line.startswith("processor")]
-        text = "\n\n".join(
-            "\n".join([f"processor\t: {number}", *one]) for number in range(count)
-        )
+        text = "\n\n".join("\n".join([f"processor\t: {number}", *one]) for number in range(count))
         binds = {}
         folder = self._home / "cpu"
         folder.mkdir(exist_ok=True)

@@ -169,9 +169,9 @@ class Sandbox:
         if end is _End.OVER_MEMORY:
             return "Runtime exited with error: signal: killed"
         ended = self._worker.ended
-        code = None if ended is None else os.waitstatus_to_exitcode(ended)
-        if code is None:
+        if ended is None:
             return "Runtime did not get ready in time"
+        code = os.waitstatus_to_exitcode(ended)
         if code == 0:
             return "Runtime exited without providing a reason"
         if code > 0:
@@ -258,8 +258,7 @@ def _too_large(answer: bytes) -> tuple[str, bytes] | None:
     if len(json.dumps(result, ensure_ascii=False).encode()) <= MOST_ANSWER_BYTES:
         return None
     message = (
-        "Response payload size exceeded maximum allowed payload size "
-        f"({MOST_ANSWER_BYTES} bytes)."
+        f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes)."
     )
     line = json.dumps({"status": "error", "error": message, "trace": ""}).encode() + b"\n"
     return f"[ERROR] Function.ResponseSizeTooLarge: {message}\n", line

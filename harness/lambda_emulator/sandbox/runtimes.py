@@ -9,7 +9,7 @@ _DECLARED = re.compile(r"(?:python|nodejs)(\d+(?:\.\d+)?)")
 
 
 def version_of(runtime: str) -> str:
-    """Return a runtime's version: "3.13" of "python3.13", "22" of "nodejs22.x"; or an empty text."""
+    """Return a runtime's version: "3.13" of "python3.13", "22" of "nodejs22.x", else ""."""
     found = _DECLARED.match(runtime.removesuffix(".x"))
     return found[1] if found else ""
 

@@ -89,7 +89,9 @@ class Worker:
             return 0.0
 
 
-def start(plans: Plans, channels: tuple[socket.socket, socket.socket], scratch: Path) -> tuple[Worker, Plan]:
+def start(
+    plans: Plans, channels: tuple[socket.socket, socket.socket], scratch: Path
+) -> tuple[Worker, Plan]:
     """Start a worker, with a file system of its own where that can be had.
 
     Args:
@@ -140,7 +142,7 @@ def _fork(plan: Plan, protocol: int, scratch: Path) -> int:
             _become(plan, protocol, scratch, parent)
         except namespaces.Unavailable as error:
             why = f"V{error}"
-        except BaseException as error:  # noqa: BLE001 - the parent tells it
+        except BaseException as error:
             why = f"E{error}"
         os.write(writing, why.encode())
         os._exit(_NOT_STARTED)

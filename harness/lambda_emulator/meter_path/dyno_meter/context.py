@@ -11,10 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_COUNTS_OF_CPUS = frozenset(
-    {name for name in ("SC_NPROCESSORS_CONF", "SC_NPROCESSORS_ONLN")}
-    | {os.sysconf_names[name] for name in ("SC_NPROCESSORS_CONF", "SC_NPROCESSORS_ONLN")}
-)
+_CPUS = ("SC_NPROCESSORS_CONF", "SC_NPROCESSORS_ONLN")
+_COUNTS_OF_CPUS = frozenset((*_CPUS, *(os.sysconf_names[name] for name in _CPUS)))
 
 
 def show_cpus(memory_mb: int) -> None:

@@ -69,8 +69,8 @@ class LatencyModel:
     @classmethod
     def load(cls, seed: str) -> LatencyModel:
         """Return the model of this package's own table."""
-        path = os.path.join(os.path.dirname(__file__), "latency.json")  # noqa: PTH118, PTH120
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        path = os.path.join(os.path.dirname(__file__), "latency.json")
+        with open(path, encoding="utf-8") as file:
             return cls(json.load(file), seed)
 
     def draw_ms(self, service: str, operation: str, sent_bytes: int = 0) -> float | None:

@@ -1,7 +1,7 @@
 """Meters the invocations of one Lambda worker, one after the other.
 
-What it finds goes to the sandbox around the worker, which writes the REPORT, makes callers wait, and
-sees to ends that no handler chooses: a line of JSON ahead of the worker's own answer.
+What it finds goes to the sandbox around the worker, as a line of JSON ahead of the worker's own
+answer. The sandbox writes the REPORT, makes callers wait, and sees to ends that no handler chooses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How to meter: what the sandbox hands on of the meter's settings file, anew for each invocation."""
+"""How to meter: what is in the meter's settings file, handed on with each invocation."""
 
 from __future__ import annotations
 

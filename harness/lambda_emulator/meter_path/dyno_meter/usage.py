@@ -51,7 +51,7 @@ class Probe:
         self._ended_queue_ns = self._mine_queue_ns = 0
         self._mine: set[int] = set()
         self._done: set[int] = set()
-        self.has_schedstat = os.path.exists(f"{proc}/self/schedstat")  # noqa: PTH110
+        self.has_schedstat = os.path.exists(f"{proc}/self/schedstat")
         self.method = SCHEDSTAT if self.has_schedstat else RUSAGE
 
     def leave_out(self, thread_id: int) -> None:
@@ -143,11 +143,11 @@ class Probe:
 
     def _find_tasks(self) -> None:
         """Look for new threads if their number has changed."""
-        links = os.stat(f"{self._proc}/self/task").st_nlink  # noqa: PTH116 - 2 + threads
+        links = os.stat(f"{self._proc}/self/task").st_nlink
         if links == self._task_count:
             return
         self._task_count = links
-        alive = {int(name) for name in os.listdir(f"{self._proc}/self/task")}  # noqa: PTH208
+        alive = {int(name) for name in os.listdir(f"{self._proc}/self/task")}
         for thread_id in set(self._tasks) - alive:
             self._ended_queue_ns += self._tasks[thread_id].waited_ns
             self._drop(thread_id)
@@ -248,7 +248,7 @@ def _process_counters(proc: str, pid: int) -> tuple[int, int, int, list[int]]:
     ran_ns = waited_ns = threads = 0
     children: list[int] = []
     try:
-        for name in os.listdir(f"{proc}/{pid}/task"):  # noqa: PTH208
+        for name in os.listdir(f"{proc}/{pid}/task"):
             task = _Task.open(proc, pid, int(name))
             if task is None:
                 continue

@@ -1,8 +1,8 @@
 """Puts the meter into one Python worker of the embedded AWS.
 
 The worker is MiniStack's: it reads JSON lines from `sys.stdin` and answers with JSON lines on
-`sys.stdout`: first the function to load, then one line for each invocation. Both are a socket to the
-sandbox here, on a descriptor that no handler comes across. While the function's own code runs,
+`sys.stdout`, first the function to load, then one line for each invocation. Both are a socket to
+the sandbox here, on a descriptor that no handler comes across. While the function's own code runs,
 `sys.stdin` is /dev/null and `sys.stdout` the log, as on AWS.
 """
 
@@ -15,7 +15,7 @@ from .meter import Meter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from typing import TextIO
 
 _current: list[Meter] = []
 
@@ -33,8 +33,8 @@ def install(protocol: int) -> None:
     """
     _keep_open(protocol)
     channel = _Channel(protocol)
-    sys.stdin = channel  # type: ignore[assignment]
-    sys.stdout = channel  # type: ignore[assignment]
+    sys.stdin = channel
+    sys.stdout = channel
 
 
 class _Channel:
@@ -42,7 +42,7 @@ class _Channel:
 
     def __init__(self, protocol: int) -> None:
         self._protocol = protocol
-        self._lines = open(protocol, encoding="utf-8", newline="\n", closefd=False)  # noqa: PTH123, SIM115
+        self._lines = open(protocol, encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
         self._pid = os.getpid()
         self._streams: tuple[TextIO, TextIO, TextIO] = (sys.stdin, sys.stdout, sys.stderr)
         for stream in self._streams[1:]:
@@ -63,10 +63,10 @@ class _Channel:
         self._streams = sys.stdin, sys.stdout, sys.stderr
         for stream in {id(s): s for s in (*self._streams, sys.__stdout__)}.values():
             try:
-                stream.flush()
+                stream.flush()  # type: ignore[union-attr]
             except (AttributeError, OSError, ValueError):
                 continue  # the function's own, or closed by it
-        sys.stdin = self  # type: ignore[assignment]
+        sys.stdin = self
         self._send(self._meter.answering(text))
         return len(text)
 
@@ -88,15 +88,15 @@ def _keep_open(protocol: int) -> None:
 
     close, closerange = os.close, os.closerange
 
-    def close_others(descriptor: int) -> None:
-        if descriptor != protocol and descriptor not in open_files:
-            close(descriptor)
+    def close_others(fd: int) -> None:
+        if fd != protocol and fd not in open_files:
+            close(fd)
 
-    def close_range(first: int, beyond: int) -> None:
+    def close_range(fd_low: int, fd_high: int, /) -> None:
         for kept in sorted({protocol, *open_files}):
-            if first <= kept < beyond:
-                closerange(first, kept)
-                first = kept + 1
-        closerange(first, beyond)
+            if fd_low <= kept < fd_high:
+                closerange(fd_low, kept)
+                fd_low = kept + 1
+        closerange(fd_low, fd_high)
 
     os.close, os.closerange = close_others, close_range
