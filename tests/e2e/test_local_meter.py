@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
 import shutil
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_dyno.emulator import meter, server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.model import predict
+from tests.support.functions import invoke
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -143,38 +140,6 @@ def handler(event, context):
     for _ in range(event["scans"]):
         table.scan(TableName="items")
 """
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One invocation as its caller sees it."""
-
-    payload: Any
-    error: str | None
-    log: str
-    felt_ms: float
-
-    def report(self, name: str) -> float | None:
-        """Return a number of the REPORT line."""
-        found = re.search(rf"\t{name}: ([\d.]+) M?m?[Bs]+", self.log)
-        return float(found[1]) if found else None
-
-    @property
-    def duration_ms(self) -> float:
-        """Return what the REPORT line gives as Duration."""
-        duration = self.report("Duration")
-        assert duration is not None, self.log
-        return duration
-
-
-def invoke(session: LocalSession, name: str, **event: Any) -> Answer:
-    """Invoke a function and read its log tail."""
-    lambdas = session.client("lambda", config=Config(retries={"max_attempts": 0}, read_timeout=300))
-    begin = time.perf_counter()
-    answer = lambdas.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event))
-    felt_ms = (time.perf_counter() - begin) * 1000
-    log = base64.b64decode(answer["LogResult"]).decode()
-    return Answer(json.load(answer["Payload"]), answer.get("FunctionError"), log, felt_ms)
 
 
 class Gate:

@@ -1,8 +1,8 @@
 """Which versions of Python and Node.js are installed here, for functions that declare one.
 
-By their names, if these tell; else they are asked. Version managers (pyenv, uv, nvm, fnm, asdf, mise,
-the tool cache of GitHub's runners) keep each version in a folder of its own; what they put on PATH
-are programs that only find out which version is meant.
+By their names, if these tell; else they are asked. Version managers (pyenv, uv, nvm, fnm, asdf,
+mise, the tool cache of GitHub's runners) keep each version in a folder of its own; what they put on
+PATH are programs that only find out which version is meant.
 """
 
 from __future__ import annotations
