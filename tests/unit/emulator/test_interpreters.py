@@ -10,6 +10,9 @@ import pytest
 from lambda_dyno.emulator import differences, interpreters
 
 
+LAYER = "arn:aws:lambda:us-east-1:580247275435:layer"
+
+
 def program(path: Path, text: str = "") -> Path:
     """Make a program."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,20 +63,14 @@ def test_nodes_are_asked_where_no_name_tells(tmp_path: Path) -> None:
         ({"Runtime": "python3.13"}, []),
         (
             {"Runtime": "python3.99"},
-            ["Python 3.99 is not installed here: Python 3.13 was measured"],
+            ["Python 3.99 is not installed here: Python 3.13"],
         ),
-        ({"Runtime": "nodejs24.x"}, ["Node.js 24 is not installed here: Node.js 22 was measured"]),
+        ({"Runtime": "nodejs24.x"}, ["Node.js 24 is not installed here: Node.js 22"]),
         ({"Runtime": "java21"}, ["java21 is not metered here"]),
         ({"PackageType": "Image"}, ["a container image is not metered here"]),
         (
-            {
-                "Layers": [
-                    {"Arn": "arn:aws:lambda:us-east-1:580247275435:layer:LambdaInsightsExtension:2"}
-                ]
-            },
-            [
-                "extensions do not run here, so their CPU time and memory are missing: LambdaInsights"
-            ],
+            {"Layers": [{"Arn": f"{LAYER}:LambdaInsightsExtension:2"}]},
+            ["extensions do not run here"],
         ),
         ({"FileSystemConfigs": [{}]}, ["its file system"]),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, ["SnapStart: restores take no time"]),

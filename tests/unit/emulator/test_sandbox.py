@@ -98,7 +98,7 @@ def test_system_log_level_silences_what_is_well(
 
 
 def test_archive_gives_modes_and_links_back(tmp_path: Path) -> None:
-    """As Python unpacks it, it has neither; a link out of the folder is a link, and not followed."""
+    """As Python unpacks it, it has neither; a link out of the folder is not followed."""
     packed = tmp_path / "code.zip"
     code = tmp_path / "code"
     files = {"run*": "#!/bin/sh\n", "plain": "x", "sub/link@": "../run", "out@": "/etc/passwd"}
