@@ -94,6 +94,7 @@ def main() -> None:
     gaps.close(secret)
     retention.bound()
     workers.sandboxed(os.environ.pop("DYNO_SANDBOX"))
+    workers.tenants_named()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

@@ -2,7 +2,8 @@
 
 Part of the server's program (`front.py`). MiniStack asks one function for the program of a runtime,
 and starts workers by another; both are replaced, so that the program is the sandbox's and finds the
-function's configuration in its environment. tests/emulator/test_meter_seams.py holds that.
+function's configuration in its environment. A third refuses who names no tenant of a function that
+isolates them. tests/emulator/test_meter_seams.py holds that.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from typing import Any
 
 from lambda_emulator.sandbox.function import CONFIGURATION
 
-_NEEDED = ("Architectures", "EphemeralStorage", "LoggingConfig", "Runtime", "TenancyConfig")
+_NEEDED = ("Architectures", "EphemeralStorage", "LoggingConfig", "Runtime")
+_NO_TENANT = (
+    "The invoked function is enabled with tenancy configuration. "
+    "Add a valid tenant ID in your request and try again."
+)
 
 
 def sandboxed(program: str) -> None:
@@ -43,3 +48,22 @@ def sandboxed(program: str) -> None:
 
     lambda_runtime._detect_runtime_binary = detected
     lambda_runtime.Worker._spawn = spawned
+
+
+def tenants_named() -> None:
+    """Let MiniStack refuse invocations without a tenant id from now on, where one is needed."""
+    from ministack.services import lambda_svc
+
+    invoke = lambda_svc._invoke
+
+    async def invoked(name: str, event: Any, headers: dict[str, Any], *others: Any) -> Any:
+        config = (lambda_svc._functions.get(name) or {}).get("config") or {}
+        if config.get("TenancyConfig") and not _header(headers, "x-amz-tenant-id"):
+            return lambda_svc.error_response_json("InvalidParameterValueException", _NO_TENANT, 400)
+        return await invoke(name, event, headers, *others)
+
+    lambda_svc._invoke = invoked
+
+
+def _header(headers: dict[str, Any], name: str) -> Any:
+    return next((value for key, value in headers.items() if key.lower() == name), None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambda_dyno.emulator import interpreters, meter
+from lambda_dyno.emulator import differences, interpreters, meter
 from tests.support.functions import archive, invoke, layer
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tests.conftest import DeployFunction
 
 pytestmark = pytest.mark.e2e
+
+needs_own_files = pytest.mark.skipif(
+    not differences.own_file_system(), reason="this kernel gives no mount namespaces"
+)
 
 PYTHON = r"""
 import importlib, mmap, multiprocessing, os, re, resource, subprocess, sys, threading, time
@@ -333,6 +337,7 @@ def test_meter_outlives_what_a_handler_closes_and_patches(
     assert answer.duration_ms > 50, "it has worked, and not waited"
 
 
+@needs_own_files
 def test_files_are_the_environments_own(
     aws_session: LocalSession, deploy_function: DeployFunction, python: str, tmp_path: Path
 ) -> None:
@@ -352,6 +357,7 @@ def test_files_are_the_environments_own(
     assert "No space left on device" in error
 
 
+@needs_own_files
 def test_mapped_files_are_not_the_functions_memory(aws_session: LocalSession, python: str) -> None:
     """400 MB mapped at 256 MB: the kernel takes such pages back."""
     answer = invoke(aws_session, python, do="mapped", mb=400)
@@ -360,6 +366,7 @@ def test_mapped_files_are_not_the_functions_memory(aws_session: LocalSession, py
     assert answer.report("Max Memory Used") == 256
 
 
+@needs_own_files
 def test_function_sees_its_vcpus(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -461,6 +468,7 @@ def test_responses_can_be_streamed(
     assert body == "one two"
 
 
+@needs_own_files
 def test_package_is_as_it_was_packed(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -492,6 +500,7 @@ def handler(event, context):
     ]
 
 
+@needs_own_files
 def test_layers_are_found_by_nodejs(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -518,3 +527,17 @@ export const handler = async () => [alpha, beta, util, createRequire(import.meta
     deploy_function(aws_session, "layered", code, Layers=[packages], **config)
 
     assert invoke(aws_session, "layered").payload == ["alpha", "beta", "util", "alpha"]
+
+
+def test_tenant_must_be_named(aws_session: LocalSession, deploy_function: DeployFunction) -> None:
+    """Where a function isolates its tenants."""
+    name = deploy_function(
+        aws_session,
+        "tenants",
+        "def handler(event, context):\n    return event\n",
+        TenancyConfig={"TenantIsolationMode": "PER_TENANT"},
+    )
+    lambdas = aws_session.client("lambda")
+    with pytest.raises(lambdas.exceptions.InvalidParameterValueException, match="tenant ID"):
+        lambdas.invoke(FunctionName=name)
+    assert lambdas.invoke(FunctionName=name, TenantId="blue")["StatusCode"] == 200

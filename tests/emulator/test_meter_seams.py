@@ -180,3 +180,13 @@ def test_log_is_taken_a_moment_after_the_answer() -> None:
 
     assert waits["first_line_wait"].default >= 0.02, f"{RELEASE} waits less for the log"
     assert waits["idle_confirm"].default >= 0.002, f"{RELEASE} waits less between log lines"
+
+
+def test_invocations_pass_one_function() -> None:
+    """The one that refuses who names no tenant."""
+    from ministack.services import lambda_svc
+
+    parameters = list(inspect.signature(lambda_svc._invoke).parameters)
+    assert parameters[:3] == ["name", "event", "headers"], f"{RELEASE} invokes differently"
+    source = inspect.getsource(lambda_svc._invoke_with_response_stream)
+    assert "await _invoke(name, event, headers, path_qualifier, query_params)" in source

@@ -5,15 +5,26 @@ For those who tune it: docs/local-lambda.md lists all differences, these are the
 
 from __future__ import annotations
 
-import os
+import functools
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import lambda_emulator
 from lambda_dyno.emulator import installation, interpreters, node_packages
+from lambda_dyno.processes import process
 from lambda_emulator.sandbox import runtimes
+
+_DEADLINE_S = 20.0
+_PROBE = """
+import sys
+sys.path.append(sys.argv[1])
+from lambda_emulator.sandbox import namespaces
+namespaces.probe(sys.argv[2])
+"""
 
 
 def of(config: Mapping[str, Any]) -> list[str]:
@@ -62,7 +73,7 @@ def _packaging(config: Mapping[str, Any]) -> list[str]:
 
 def _surroundings(config: Mapping[str, Any]) -> list[str]:
     found = []
-    if not _has_namespaces():
+    if not own_file_system():
         found.append(
             "this machine gives functions no file system of their own: /tmp is shared and has no "
             "limit, and nothing is at /var/task and /opt"
@@ -76,20 +87,15 @@ def _surroundings(config: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _has_namespaces() -> bool:
-    """Tell whether the kernel lets programs without privileges make a file system of their own."""
-    if sys.platform != "linux":
+@functools.cache
+def own_file_system() -> bool:
+    """Tell whether the kernel gives functions a file system of their own."""
+    package_root = str(Path(lambda_emulator.__file__).resolve().parents[1])
+    try:
+        done = process.run(
+            [sys.executable, "-I", "-S", "-c", _PROBE, package_root, tempfile.gettempdir()],
+            timeout_s=_DEADLINE_S,
+        )
+    except (OSError, process.DeadlineError):
         return False
-    if os.geteuid() == 0:
-        return True
-    for path, forbidden in (
-        ("/proc/sys/kernel/unprivileged_userns_clone", "0"),
-        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
-        ("/proc/sys/user/max_user_namespaces", "0"),
-    ):
-        try:
-            if Path(path).read_text(encoding="ascii").strip() == forbidden:
-                return False
-        except OSError:
-            continue
-    return True
+    return done.returncode == 0

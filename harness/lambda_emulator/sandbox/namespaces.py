@@ -89,6 +89,23 @@ def enter(view: View, scratch: Path) -> None:
     kernel.change_root(root)
 
 
+def probe(scratch: str) -> None:
+    """Find out whether the kernel allows it; the calling process is of no use any more.
+
+    Args:
+        scratch: A folder.
+
+    Raises:
+        Unavailable: It does not.
+    """
+    if sys.platform != "linux":
+        raise Unavailable(0, "not Linux")
+    kernel = _Kernel()
+    kernel.unshare()
+    kernel.mount(None, "/", None, _REC | _PRIVATE)
+    kernel.mount("dyno", scratch, "tmpfs", _NOSUID, "mode=755,size=1m")
+
+
 def _system(kernel: _Kernel, root: str) -> None:
     """Show the system's folders."""
     for name in ("opt", "tmp", "var/task", "var/tmp"):

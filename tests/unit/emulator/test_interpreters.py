@@ -84,7 +84,7 @@ def test_who_tunes_is_told_of_differences(
     monkeypatch.setattr(interpreters, "pythons", lambda _own: {"3.11": "", "3.13": ""})
     monkeypatch.setattr(interpreters, "nodes", lambda: {"22": ""})
     monkeypatch.setattr(differences.node_packages, "folder", lambda _environments: "/sdk")
-    monkeypatch.setattr(differences, "_has_namespaces", lambda: True)
+    monkeypatch.setattr(differences, "own_file_system", lambda: True)
     found = differences.of(config)
 
     assert len(found) == len(words)
