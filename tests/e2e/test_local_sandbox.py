@@ -5,6 +5,7 @@ Most of them are one function, so that they share its cold start.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -386,6 +387,36 @@ def test_packages_are_the_functions_own(aws_session: LocalSession, python: str, 
     sdk = ["@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb", "@smithy/node-http-handler"]
     found = invoke(aws_session, node, do="missing", names=["newman", "lodash", *sdk])
     assert found.payload == sdk
+
+
+LOGGING = """
+import logging
+logging.basicConfig(level=logging.DEBUG)
+logger = logging.getLogger("own")
+
+def handler(event, context):
+    logger.info("unseen")
+    logging.getLogger().setLevel(logging.INFO)
+    logger.info("seen %s", 1)
+    return context.aws_request_id
+"""
+
+
+def test_messages_of_pythons_logging(
+    aws_session: LocalSession, deploy_function: DeployFunction
+) -> None:
+    """The runtime's handler is there first; JSON where the function's log format is that."""
+    answer = invoke(aws_session, deploy_function(aws_session, "logging", LOGGING))
+    (line,) = answer.said
+    level, _, request_id, message = line.split("\t")
+    assert (level, request_id, message) == ("[INFO]", answer.payload, "seen 1")
+
+    config = {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"}}
+    answer = invoke(aws_session, deploy_function(aws_session, "logging", LOGGING, **config))
+    records = [json.loads(line) for line in answer.said]
+    own = [record for record in records if "logger" in record]
+    assert [record["message"] for record in own] == ["unseen", "seen 1"]
+    assert own[0]["requestId"] == answer.payload
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def _in_tmp_kb(pid: int) -> int:
     """Return what is mapped of files in /tmp, which is memory here and a disk on AWS."""
     total, counts = 0, False
     try:
-        device = os.stat(f"/proc/{pid}/root/tmp").st_dev
+        device = os.stat(os.path.join(f"/proc/{pid}/root", "tmp")).st_dev
         name = f"{os.major(device):02x}:{os.minor(device):02x}"
         with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as file:
             for line in file:

@@ -9,7 +9,6 @@ import pytest
 
 from lambda_dyno.emulator import differences, interpreters
 
-
 LAYER = "arn:aws:lambda:us-east-1:580247275435:layer"
 
 

@@ -106,6 +106,10 @@ class Meter:
 
     def load_handler(self) -> Callable[[Any, Any], Any]:
         """Import the function's module; return its handler with the meter around it."""
+        from . import logs  # the worker has imported `logging` by now
+
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
+        logs.install(lambda: self._request_id, as_json=self._as_json, level=level)
         # a version with SnapStart that cannot be loaded is not published
         function = faults.load(self._module, self._handler_name, strict=self._snapstart)
 
