@@ -359,9 +359,12 @@ def test_files_are_the_environments_own(
 
 
 @needs_own_files
-def test_mapped_files_are_not_the_functions_memory(aws_session: LocalSession, python: str) -> None:
-    """400 MB mapped at 256 MB: the kernel takes such pages back."""
-    answer = invoke(aws_session, python, do="mapped", mb=400)
+def test_mapped_files_are_not_the_functions_memory(
+    aws_session: LocalSession, deploy_function: DeployFunction
+) -> None:
+    """300 MB mapped at 256 MB: the kernel takes such pages back."""
+    name = deploy_function(aws_session, "mapped", PYTHON, MemorySize=256, Timeout=120)
+    answer = invoke(aws_session, name, do="mapped", mb=300)
 
     assert answer.error is None, answer.log
     assert answer.report("Max Memory Used") == 256

@@ -113,13 +113,17 @@ class Places:
             "/var/lang/meter": Path(tools.meter),
             "/var/lang/packages": Path(tools.packages),
         }
-        if self._opt is not None:
-            binds["/opt"] = self._opt
-        if tools.node_modules and self._in_node:
-            binds["/var/runtime/node_modules"] = Path(tools.node_modules)
         name = Path(self._interpreter).name
         short = "node" if self._in_node else "python3"
         links = {f"/var/lang/bin/{each}": self._interpreter for each in {name, short}}
+        # one by one: an interpreter may lie in this machine's /opt, and is to be seen there
+        for entry in self._opt.iterdir() if self._opt is not None else ():
+            if entry.is_symlink():
+                links[f"/opt/{entry.name}"] = os.readlink(entry)
+            else:
+                binds[f"/opt/{entry.name}"] = entry
+        if tools.node_modules and self._in_node:
+            binds["/var/runtime/node_modules"] = Path(tools.node_modules)
         if self._in_node:
             links |= self._node_links("/opt/nodejs", "/var/runtime", "/var")
         else:
