@@ -94,6 +94,7 @@ def main() -> None:
     gaps.close(secret)
     retention.bound()
     workers.sandboxed(os.environ.pop("DYNO_SANDBOX"))
+    workers.answered_as_on_aws()
     workers.tenants_named()
     from ministack.app import app
 

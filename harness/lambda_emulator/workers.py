@@ -2,16 +2,18 @@
 
 Part of the server's program (`front.py`). MiniStack asks one function for the program of a runtime,
 and starts workers by another; both are replaced, so that the program is the sandbox's and finds the
-function's configuration in its environment. A third refuses who names no tenant of a function that
-isolates them. tests/emulator/test_meter_seams.py holds that.
+function's configuration in its environment. By two more an answer tells an error as AWS does, with
+its type, and the log has one START, END and REPORT: the sandbox's. A last one refuses who names no
+tenant of a function that isolates them. tests/emulator/test_meter_seams.py holds that.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
-from lambda_emulator.sandbox.function import CONFIGURATION
+from lambda_emulator.sandbox.function import CONFIGURATION, ERROR
 
 _NEEDED = ("Architectures", "EphemeralStorage", "LoggingConfig", "Runtime")
 _NO_TENANT = (
@@ -48,6 +50,35 @@ def sandboxed(program: str) -> None:
 
     lambda_runtime._detect_runtime_binary = detected
     lambda_runtime.Worker._spawn = spawned
+
+
+def answered_as_on_aws() -> None:
+    """Let MiniStack answer and log what the sandbox tells from now on, and not its own words."""
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    invoke = lambda_runtime.Worker.invoke
+    execute = lambda_svc._execute_function_warm
+    of_this_thread = threading.local()
+
+    def invoked(worker: Any, *arguments: Any, **named: Any) -> Any:
+        response = invoke(worker, *arguments, **named)
+        of_this_thread.told = response.get(ERROR)
+        return response
+
+    def executed(*arguments: Any) -> Any:
+        of_this_thread.told = None
+        result = execute(*arguments)
+        if result.get("error") and of_this_thread.told:
+            result["body"] = of_this_thread.told
+        if "\nREPORT RequestId: " in (result.get("log") or ""):
+            # as MiniStack has it from AWS's own emulator, which writes these lines too
+            result["log_source"] = "rie"
+            result["log"] = result["log"].rstrip() + "\n"
+        return result
+
+    lambda_runtime.Worker.invoke = invoked
+    lambda_svc._execute_function_warm = executed
 
 
 def tenants_named() -> None:

@@ -436,6 +436,7 @@ def test_errors_are_told_in_words_of_aws(
 
     assert answer.error == "Unhandled"
     assert message in answer.payload["errorMessage"]
+    assert answer.payload["errorType"] == kind
     assert kind in answer.log
     assert answer.log.startswith("START RequestId")
     assert answer.report("Init Duration")

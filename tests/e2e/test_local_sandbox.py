@@ -6,6 +6,7 @@ Most of them are one function, so that they share its cold start.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -575,3 +576,14 @@ def test_tenant_must_be_named(aws_session: LocalSession, deploy_function: Deploy
     with pytest.raises(lambdas.exceptions.InvalidParameterValueException, match="tenant ID"):
         lambdas.invoke(FunctionName=name)
     assert lambdas.invoke(FunctionName=name, TenantId="blue")["StatusCode"] == 200
+
+
+def test_log_group_has_one_report(aws_session: LocalSession, node: str) -> None:
+    """The sandbox's START, END and REPORT, and no others."""
+    answer = invoke(aws_session, node, do="stdin")
+    (request_id,) = set(re.findall(r"RequestId: (\S+)", answer.log))
+    events = aws_session.client("logs").filter_log_events(
+        logGroupName=f"/aws/lambda/{node}", filterPattern=f'"{request_id}"'
+    )["events"]
+    words = [event["message"].split(" RequestId")[0] for event in events]
+    assert words == ["START", "END", "REPORT"]

@@ -190,3 +190,16 @@ def test_invocations_pass_one_function() -> None:
     assert parameters[:3] == ["name", "event", "headers"], f"{RELEASE} invokes differently"
     source = inspect.getsource(lambda_svc._invoke_with_response_stream)
     assert "await _invoke(name, event, headers, path_qualifier, query_params)" in source
+
+
+def test_answers_and_logs_pass_two_functions() -> None:
+    """What a worker answers reaches the caller's answer, and the log's source is asked for."""
+    from ministack.services import lambda_svc
+
+    warm = inspect.getsource(lambda_svc._execute_function_warm)
+    assert "worker.invoke(" in warm, f"{RELEASE} invokes workers differently"
+    assert '"body": {' in warm, f"{RELEASE} answers errors differently"
+    assert 'log_source == "rie"' in inspect.getsource(lambda_svc._emit_lambda_logs), (
+        f"{RELEASE} adds its own START, END and REPORT to all logs"
+    )
+    assert "response = result_box[0]" in inspect.getsource(lambda_runtime.Worker.invoke)

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 from lambda_emulator.sandbox import report, tree, worker
-from lambda_emulator.sandbox.function import Function, Invocation
+from lambda_emulator.sandbox.function import ERROR, Function, Invocation
 from lambda_emulator.sandbox.log import Log
 from lambda_emulator.sandbox.memory import Memory
 from lambda_emulator.sandbox.places import Places, Tools
@@ -36,6 +36,7 @@ INIT_S = 10.0  # of an Init that takes longer the rest is the first invocation's
 _LOOK_EVERY_S = 0.02
 # "Response payload size exceeded maximum allowed payload size (6291556 bytes)", AWS says.
 MOST_ANSWER_BYTES = 6_291_556
+_TOO_LARGE = "Function.ResponseSizeTooLarge"
 _SIGNALS = {
     signal.SIGABRT: "aborted",
     signal.SIGALRM: "alarm clock",
@@ -157,13 +158,14 @@ class Sandbox:
             message = f"Task timed out after {invocation.timeout_s:.2f} seconds"
             self._log.write(f"{invocation.request_id} {message}\n")
             self._report(invocation, took_ms, report.TIMEOUT)
-        else:
-            message = f"RequestId: {invocation.request_id} Error: {self._reason(end)}"
-            self._log.write(f"{message}\nRuntime.ExitError\n")
-            over = end is _End.OVER_MEMORY
-            kind = "Runtime.OutOfMemory" if over else "Runtime.ExitError"
-            self._report(invocation, took_ms, report.ERROR, kind)
-        return json.dumps({"status": "error", "error": message, "trace": ""}).encode() + b"\n"
+            told = f"RequestId: {invocation.request_id} Error: {message}"
+            return _failure(message, {"errorType": "Sandbox.Timedout", "errorMessage": told})
+        message = f"RequestId: {invocation.request_id} Error: {self._reason(end)}"
+        self._log.write(f"{message}\nRuntime.ExitError\n")
+        over = end is _End.OVER_MEMORY
+        kind = "Runtime.OutOfMemory" if over else "Runtime.ExitError"
+        self._report(invocation, took_ms, report.ERROR, kind)
+        return _failure(message, {"errorType": "Runtime.ExitError", "errorMessage": message})
 
     def _reason(self, end: _End) -> str:
         if end is _End.OVER_MEMORY:
@@ -260,8 +262,14 @@ def _too_large(answer: bytes) -> tuple[str, bytes] | None:
     message = (
         f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes)."
     )
-    line = json.dumps({"status": "error", "error": message, "trace": ""}).encode() + b"\n"
-    return f"[ERROR] Function.ResponseSizeTooLarge: {message}\n", line
+    told = {"errorType": _TOO_LARGE, "errorMessage": message}
+    return f"[ERROR] {_TOO_LARGE}: {message}\n", _failure(message, told)
+
+
+def _failure(message: str, told: dict[str, str]) -> bytes:
+    """Return a line that MiniStack takes for an error."""
+    line = {"status": "error", "error": message, "trace": "", ERROR: told}
+    return json.dumps(line).encode() + b"\n"
 
 
 def _requests() -> Iterator[bytes]:

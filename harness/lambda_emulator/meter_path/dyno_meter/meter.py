@@ -187,7 +187,14 @@ class Meter:
             self._error = faults.MARSHAL, message, []
         lines = faults.error_lines(self._request_id, *self._error, self._as_json)
         os.write(1, lines.encode(errors="replace"))
-        return json.dumps(answer | {"error": self._error[1], "trace": ""}) + "\n"
+        kind, message, frames = self._error
+        told = {
+            "errorMessage": message,
+            "errorType": kind,
+            "requestId": self._request_id,
+            "stackTrace": frames,
+        }
+        return json.dumps(answer | {"error": message, "trace": "", "told": told}) + "\n"
 
     def _left_behind(self) -> None:
         """Do nothing any more: this is a child process of the handler's."""

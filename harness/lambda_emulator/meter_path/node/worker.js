@@ -186,7 +186,12 @@ class Meter {
     // context.fail() and what cannot be JSON: the answer says all that is known
     const error = this.error || { errorType: "Error", errorMessage: answer.error, stack: (answer.trace || "").split("\n") };
     writeLog(faults.errorLine(this.requestId, title, error, this.asJson));
-    return JSON.stringify({ ...answer, error: error.errorMessage, trace: "" }) + "\n";
+    return this.failure(error);
+  }
+
+  failure({ errorType, errorMessage, stack }) {
+    const told = { errorType, errorMessage, trace: stack };
+    return JSON.stringify({ status: "error", error: errorMessage, trace: "", told }) + "\n";
   }
 
   // An error that nobody caught: it is logged, and the process ends.
@@ -198,7 +203,7 @@ class Meter {
     this.timeline.end();
     this.running = false;
     this.say({ took_ms: durationMs(this.steps(), this.memoryMb)[0] });
-    this.channel.write(JSON.stringify({ status: "error", error: told.errorMessage, trace: "" }) + "\n");
+    this.channel.write(this.failure(told));
   }
 
   // A timer is a call that is answered after its delay: a busy machine that lets the function come
