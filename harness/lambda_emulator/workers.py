@@ -69,12 +69,12 @@ def answered_as_on_aws() -> None:
     def executed(*arguments: Any) -> Any:
         of_this_thread.told = None
         result = execute(*arguments)
-        if result.get("error") and of_this_thread.told:
-            result["body"] = of_this_thread.told
+        if of_this_thread.told:
+            result |= {"body": of_this_thread.told, "error": True}
         if "\nREPORT RequestId: " in (result.get("log") or ""):
             # as MiniStack has it from AWS's own emulator, which writes these lines too
             result["log_source"] = "rie"
-            result["log"] = result["log"].rstrip() + "\n"
+            result["log"] = result["log"].rstrip("\n") + "\n"
         return result
 
     lambda_runtime.Worker.invoke = invoked

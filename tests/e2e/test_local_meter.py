@@ -276,6 +276,8 @@ def test_failed_invocation_is_reported_too(aws_session: LocalSession, small: str
     assert answer.payload["errorMessage"] == "no good"
     assert answer.log.index("[ERROR] ValueError: no good") < answer.log.index("END RequestId")
     assert answer.log.splitlines()[-1].startswith("REPORT RequestId")
+    again = invoke(aws_session, small)
+    assert (again.error, again.report("Init Duration")) == (None, None), "it goes on, warm"
 
 
 def test_json_log_format(aws_session: LocalSession, deploy_function: Any) -> None:

@@ -13,7 +13,8 @@ from lambda_emulator.meter_path.dyno_meter.cfs import MB_PER_VCPU, vcpus
 
 # The function's configuration, as JSON in the worker's environment; set by `workers`.
 CONFIGURATION = "DYNO_FUNCTION"
-# Key of a worker's answer: what its caller is answered in the place of MiniStack's own words.
+# Key of a worker's answer: the error that its caller is told. MiniStack ends a worker that answers
+# with its own status "error"; one that goes on, as on AWS, answers "ok" with this.
 ERROR = "told"
 # Variables of the embedded AWS's own, which its workers inherit and AWS does not set.
 _OF_THE_SERVER = (

@@ -25,8 +25,14 @@ class Memory:
         self._used_kb = 0
         self._files_kb = 0  # the most that was seen mapped at once
 
-    def look(self) -> None:
-        """Bring the peaks up to date; often enough to see what is mapped for a while only."""
+    def look(self, told_mb: int = 0) -> None:
+        """Bring the peaks up to date; often enough to see what is mapped for a while only.
+
+        Args:
+            told_mb: The most that the worker itself knows of, where there is nothing to be seen.
+        """
+        self._needed_kb = max(self._needed_kb, told_mb * _KB)
+        self._used_kb = max(self._used_kb, told_mb * _KB)
         status = _fields(
             f"/proc/{self._worker}/status", ("VmHWM", "RssAnon", "RssFile", "RssShmem")
         )

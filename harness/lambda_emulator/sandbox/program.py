@@ -122,7 +122,7 @@ class Sandbox:
             end, answer = self._await(deadline)
         self._freeze()
         used_s = self._worker.cpu_s() - used_s
-        self._memory.look()
+        self._memory.look(self._told.get("peak_mb", 0))
         if end is _End.ANSWERED and self._over_memory():
             end = _End.OVER_MEMORY
         wall_s = time.monotonic() - begun
@@ -143,7 +143,7 @@ class Sandbox:
         if end is not _End.ANSWERED:
             return self._died(invocation, end, took_ms), False
         self._trace(invocation, took_ms)
-        failed = answer.startswith((b'{"status": "error"', b'{"status":"error"'))
+        failed = bool(self._told.get("failed"))
         if not failed and len(answer) > MOST_ANSWER_BYTES:
             too_large = _too_large(answer)
             if too_large:
@@ -263,12 +263,12 @@ def _too_large(answer: bytes) -> tuple[str, bytes] | None:
         f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes)."
     )
     told = {"errorType": _TOO_LARGE, "errorMessage": message}
-    return f"[ERROR] {_TOO_LARGE}: {message}\n", _failure(message, told)
+    return f"[ERROR] {_TOO_LARGE}: {message}\n", _failure(message, told, "ok")
 
 
-def _failure(message: str, told: dict[str, str]) -> bytes:
-    """Return a line that MiniStack takes for an error."""
-    line = {"status": "error", "error": message, "trace": "", ERROR: told}
+def _failure(message: str, told: dict[str, str], status: str = "error") -> bytes:
+    """Return a line that tells an error; of the status "error" MiniStack ends the environment."""
+    line = {"status": status, "error": message, "trace": "", ERROR: told}
     return json.dumps(line).encode() + b"\n"
 
 

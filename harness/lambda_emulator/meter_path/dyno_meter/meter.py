@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import sys
 import threading
 
 from . import context as surroundings
@@ -54,6 +56,7 @@ class Meter:
         self._request_id = ""
         self._remaining = Remaining(0.0, self._memory_mb, lambda: 0.0)
         self._error: tuple[str, str, list[str]] | None = None  # type, message and frames
+        self._error_at_load = False
         self.running = False
 
     # what the worker's streams tell
@@ -112,6 +115,7 @@ class Meter:
         logs.install(lambda: self._request_id, as_json=self._as_json, level=level)
         # a version with SnapStart that cannot be loaded is not published
         function = faults.load(self._module, self._handler_name, strict=self._snapstart)
+        self._error_at_load = getattr(function, "__module__", "") == faults.__name__
 
         def handler(event: Any, context: Any) -> Any:
             surroundings.complete_context(context, self._remaining.ms)
@@ -151,14 +155,17 @@ class Meter:
         self.running = False
         steps = self._steps()
         took_ms = duration_ms(steps, self._memory_mb)[0]
-        if text.startswith('{"status": "error"'):
+        failed = text.startswith('{"status": "error"')
+        if failed:
             text = self._log_error(text)
         wall_ms = Clocks.wall_ns() / 1e6 - self._timeline.begin_wall_ms
-        told: dict[str, Any] = {"took_ms": took_ms, "wall_ms": wall_ms}
+        told: dict[str, Any] = {"took_ms": took_ms, "wall_ms": wall_ms, "failed": failed}
         if self._settings.trace:
             told["steps"] = steps
         if not self._probe.has_schedstat:
             told["measured_by"] = self._probe.method
+        if sys.platform != "linux":  # where the sandbox sees no memory; in bytes on macOS
+            told["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
         self._say(**told)
         return text
 
@@ -194,7 +201,10 @@ class Meter:
             "requestId": self._request_id,
             "stackTrace": frames,
         }
-        return json.dumps(answer | {"error": message, "trace": "", "told": told}) + "\n"
+        # what cannot be loaded is loaded again; else the environment goes on
+        status = "error" if self._error_at_load else "ok"
+        line = {"status": status, "error": message, "trace": "", "told": told}
+        return json.dumps(line) + "\n"
 
     def _left_behind(self) -> None:
         """Do nothing any more: this is a child process of the handler's."""

@@ -79,6 +79,7 @@ class Meter {
       found = buffered(await faults.load(folder, module, name));
     } catch (error) {
       if (snapstart) throw error; // a version that cannot be loaded is not published
+      this.errorAtLoad = true;
       found = async () => {
         throw error;
       };
@@ -135,7 +136,9 @@ class Meter {
     const told = { took_ms: durationMs(steps, this.memoryMb)[0], wall_ms: now() - this.timeline.beginWallMs };
     if (this.settings.trace) told.steps = steps;
     if (!this.probe.hasSchedstat) told.measured_by = "rusage";
-    const answer = text.startsWith('{"status":"error"') ? this.logError(text) : text;
+    if (process.platform !== "linux") told.peak_mb = Math.ceil(process.resourceUsage().maxRSS / 1024);
+    told.failed = text.startsWith('{"status":"error"');
+    const answer = told.failed ? this.logError(text) : text;
     this.say(told);
     return answer;
   }
@@ -186,12 +189,13 @@ class Meter {
     // context.fail() and what cannot be JSON: the answer says all that is known
     const error = this.error || { errorType: "Error", errorMessage: answer.error, stack: (answer.trace || "").split("\n") };
     writeLog(faults.errorLine(this.requestId, title, error, this.asJson));
-    return this.failure(error);
+    // what cannot be loaded is loaded again; else the environment goes on
+    return this.failure(error, this.errorAtLoad ? "error" : "ok");
   }
 
-  failure({ errorType, errorMessage, stack }) {
+  failure({ errorType, errorMessage, stack }, status) {
     const told = { errorType, errorMessage, trace: stack };
-    return JSON.stringify({ status: "error", error: errorMessage, trace: "", told }) + "\n";
+    return JSON.stringify({ status, error: errorMessage, trace: "", told }) + "\n";
   }
 
   // An error that nobody caught: it is logged, and the process ends.
@@ -202,8 +206,8 @@ class Meter {
     if (!this.running) process.reallyExit(1);
     this.timeline.end();
     this.running = false;
-    this.say({ took_ms: durationMs(this.steps(), this.memoryMb)[0] });
-    this.channel.write(this.failure(told));
+    this.say({ took_ms: durationMs(this.steps(), this.memoryMb)[0], failed: true });
+    this.channel.write(this.failure(told, "error"));
   }
 
   // A timer is a call that is answered after its delay: a busy machine that lets the function come
