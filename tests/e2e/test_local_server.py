@@ -158,6 +158,31 @@ def test_dead_server_is_noticed(
     assert server.status(home) == again
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_function_started_goes_with_the_server(
+    home: Path, deploy_function: Any, killed: bool
+) -> None:
+    """Frozen as it is, and in a session of its own."""
+    running = server.start(home)
+    session = LocalSession(running)
+    source = """
+import subprocess
+def handler(event, context):
+    return subprocess.Popen(["sleep", event["seconds"]], start_new_session=True).pid
+"""
+    deploy_function(session, "starts", source)
+    event = json.dumps({"seconds": "600.25"}).encode()
+    session.client("lambda").invoke(FunctionName="starts", Payload=event)
+    started = [p for p in psutil.process_iter(["cmdline"]) if "600.25" in (p.info["cmdline"] or ())]
+    assert len(started) == 1
+    if killed:
+        os.kill(running.pid, signal.SIGKILL)
+    else:
+        server.stop(home)
+
+    assert wait_until(lambda: not identity(started[0].pid))
+
+
 def test_stop_works_without_the_supervisor(
     home: Path, start_a_worker: Callable[[server.LocalServer], None]
 ) -> None:

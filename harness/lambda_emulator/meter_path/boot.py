@@ -22,11 +22,12 @@ def main() -> None:
     os.environ.pop("DYNO_OWNER", None)  # only to be seen from outside
     declared = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     standard = [path for path in sys.path[1:] if path not in declared]
+    declared = [path for path in declared if path and path != orders["runtime"]]
     layers = os.path.join(orders["layers"], "python")
     sys.path[:] = [here, *standard]
     from dyno_meter.worker import install  # type: ignore[import-not-found]
 
-    sys.path[:] = [*filter(None, declared), layers, orders["runtime"], *standard]
+    sys.path[:] = [*declared, layers, orders["runtime"], *standard]
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = os.path.join(layers, "lib", version, "site-packages")
     if os.path.isdir(packages):

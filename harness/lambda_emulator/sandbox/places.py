@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,7 @@ class Places:
                 f"/var/runtime/{name}": f"/var/lang/packages/{name}" for name in self._of_python()
             }
         view = View(
-            binds=binds | self._cpu_files(),
+            binds=binds | self._kernel_files(),
             texts={worker: self._program.read_text(encoding="utf-8")},
             links=links,
             kept=(Path(self._interpreter).parents[1],),
@@ -198,6 +199,7 @@ class Places:
                 f"{meter}/node/boot.js",
             ]
         else:
+            found["PYTHONPATH"] = runtime
             argv = ["-S", f"{meter}/boot.py"]
         argv = [self._interpreter, *argv, json.dumps(orders)]
         wrapper = self._function.declared.get("AWS_LAMBDA_EXEC_WRAPPER")
@@ -225,20 +227,24 @@ class Places:
             ]
         return {f"{above}/node_modules/{k}": v for k, v in package.linked(sources).items()}
 
-    def _cpu_files(self) -> dict[str, Path]:
-        """Return the kernel's files that count CPUs, with as many as the function has."""
+    def _kernel_files(self) -> dict[str, Path]:
+        """Return the kernel's files that count CPUs and memory, with what the function has."""
         count = vcpus(self._function.memory_mb)
         try:
             blocks = Path("/proc/cpuinfo").read_text(encoding="ascii").split("\n\n")
+            memory = Path("/proc/meminfo").read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):
             return {}
+        total = f"{self._function.memory_mb * 1024:8d} kB"
+        memory = re.sub(r"(?m)^(Mem(?:Total|Free|Available)):.*$", rf"\1: {total}", memory)
         one = [line for line in blocks[0].splitlines() if not line.startswith("processor")]
         text = "\n\n".join("\n".join([f"processor\t: {number}", *one]) for number in range(count))
         binds = {}
-        folder = self._home / "cpu"
+        folder = self._home / "kernel"
         folder.mkdir(exist_ok=True)
         for place, content in (
             ("/proc/cpuinfo", f"{text}\n\n"),
+            ("/proc/meminfo", memory),
             *(
                 (f"/sys/devices/system/cpu/{name}", f"0-{count - 1}\n")
                 for name in ("online", "possible", "present")

@@ -15,6 +15,15 @@ _CPUS = ("SC_NPROCESSORS_CONF", "SC_NPROCESSORS_ONLN")
 _COUNTS_OF_CPUS = frozenset((*_CPUS, *(os.sysconf_names[name] for name in _CPUS)))
 
 
+_logs = ["", ""]  # group and stream
+
+
+def remember_logs() -> None:
+    """Keep where the function logs to: it may clear its environment."""
+    for at, name in enumerate(("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME")):
+        _logs[at] = os.environ.get(name, "")
+
+
 def show_cpus(memory_mb: int) -> None:
     """Let the function count the vCPUs of its memory size, not this machine's."""
     count = vcpus(memory_mb)
@@ -69,7 +78,6 @@ def complete_context(context: Any, remaining_ms: Callable[[], float]) -> None:
     kind = type(context)
     kind.get_remaining_time_in_millis = lambda _self: max(0, int(remaining_ms()))
     kind.memory_limit_in_mb = str(context.memory_limit_in_mb)  # a string on AWS
-    kind.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
-    kind.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+    kind.log_group_name, kind.log_stream_name = _logs
     if not hasattr(kind, "log"):
         kind.log = staticmethod(lambda message: print(message, end=""))

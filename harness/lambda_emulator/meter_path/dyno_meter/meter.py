@@ -6,6 +6,7 @@ answer. The sandbox writes the REPORT, makes callers wait, and sees to ends that
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -84,6 +85,7 @@ class Meter:
         self._memory_mb = int(init.get("memory") or 128)
         self._module, self._handler_name = init["module"], init["handler"]
         self._snapstart = bool(init.get("snapstart"))
+        surroundings.remember_logs()
         surroundings.show_cpus(self._memory_mb)
         surroundings.take_semaphores()
         self._architecture = orders["architecture"]
@@ -193,7 +195,8 @@ class Meter:
             message = f"Unable to marshal response: {answer.get('error', '')}"
             self._error = faults.MARSHAL, message, []
         lines = faults.error_lines(self._request_id, *self._error, self._as_json)
-        os.write(1, lines.encode(errors="replace"))
+        with contextlib.suppress(OSError):  # the function may have closed its log
+            os.write(1, lines.encode(errors="replace"))
         kind, message, frames = self._error
         told = {
             "errorMessage": message,
