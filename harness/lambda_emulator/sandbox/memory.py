@@ -8,11 +8,13 @@ function: that is memory that has no file, the heap, stacks and shared memory.
 from __future__ import annotations
 
 import os
+import time
 
 from lambda_emulator.sandbox import tree
 
 _KB = 1024
 _LITTLE_KB = 4 * 1024
+_CHILDREN_EVERY_S = 0.1
 _SHARES = ("Pss", "Pss_Anon", "Pss_Shmem")
 
 
@@ -24,6 +26,7 @@ class Memory:
         self._needed_kb = 0
         self._used_kb = 0
         self._files_kb = 0  # the most that was seen mapped at once
+        self._next_children = 0.0
 
     def look(self, told_mb: int = 0) -> None:
         """Bring the peaks up to date; often enough to see what is mapped for a while only.
@@ -46,7 +49,9 @@ class Memory:
         # the kernel keeps the peak of all pages: a short one of the heap is in it
         between_looks_kb = used_kb - self._files_kb
         children = tree.below(self._worker)
-        if children:  # what they share with their parent counts once
+        if children and time.monotonic() > self._next_children:
+            # what they share with their parent counts once; to count it holds them up
+            self._next_children = time.monotonic() + _CHILDREN_EVERY_S
             found = [_fields(f"/proc/{p}/smaps_rollup", _SHARES) for p in (self._worker, *children)]
             needed_kb = sum(f.get("Pss_Anon", 0) + f.get("Pss_Shmem", 0) for f in found) - in_tmp_kb
             used_kb = max(used_kb, sum(f.get("Pss", 0) for f in found))

@@ -27,6 +27,8 @@ def restore(archive: Path, folder: Path) -> None:
             entries = [entry for entry in packed.infolist() if entry.create_system == _UNIX]
             for entry in entries:
                 mode = entry.external_attr >> 16
+                if not (stat.S_ISLNK(mode) or mode & 0o111):
+                    continue
                 path = folder / entry.filename
                 if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
                     continue
@@ -34,7 +36,7 @@ def restore(archive: Path, folder: Path) -> None:
                     target = packed.read(entry)
                     path.unlink()
                     os.symlink(target, os.fsencode(path))
-                elif mode & 0o111:
+                else:
                     path.chmod(0o755)
     except (BadZipFile, OSError):
         return  # as it was unpacked: the worker says what is wrong with it

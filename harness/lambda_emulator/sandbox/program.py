@@ -300,7 +300,10 @@ def main(orders: str, program: str) -> None:
     running: worker.Worker | None = None
     try:
         tools = Tools(**json.loads(Path(orders).read_bytes()))
-        function = Function(json.loads(next(requests)), os.environ)
+        first = next(requests, b"")
+        if not first:
+            return
+        function = Function(json.loads(first), os.environ)
         pair = worker.channels()
         places = Places(function, tools, Path(program), pair[1].fileno())
         running, plan = worker.start(places, pair, Path(program).parent / "root")

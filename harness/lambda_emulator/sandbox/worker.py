@@ -55,19 +55,26 @@ class Worker:
 
     def lines(self, timeout_s: float) -> Iterator[bytes]:
         """Return the lines that have arrived, or arrive until then; look whether it has ended."""
-        with contextlib.suppress(OSError):
-            ready, _, _ = select.select([self._channel], [], [], max(0.0, timeout_s))
-            data = self._channel.recv(_CHUNK) if ready else b""
-            if ready and not data:
-                time.sleep(0.001)  # it has closed it, and is about to end
-            self._buffer += data
+        read = self._read(max(0.0, timeout_s))
         self._look()
+        while self.ended is not None and read:  # what it said last
+            read = self._read(0.0)
         while (end := self._buffer.find(b"\n", self._searched)) >= 0:
             line = bytes(self._buffer[: end + 1])
             del self._buffer[: end + 1]
             self._searched = 0
             yield line
         self._searched = len(self._buffer)
+
+    def _read(self, timeout_s: float) -> bool:
+        with contextlib.suppress(OSError):
+            ready, _, _ = select.select([self._channel], [], [], timeout_s)
+            data = self._channel.recv(_CHUNK) if ready else b""
+            if ready and not data:
+                time.sleep(0.001)  # it has closed it, and is about to end
+            self._buffer += data
+            return bool(data)
+        return False
 
     def _look(self) -> None:
         if self.ended is None:
