@@ -3,7 +3,7 @@
 MiniStack writes JSON lines to stdin, the function to load and then one line for each invocation,
 and reads a line of answer for each from stdout, and the log from stderr. The worker gets the same
 lines, with what the meter needs to know, and answers with the same ones, behind a line of what the
-meter has found: {"dyno": {"took_ms": 12.3}}.
+meter has found: {"dyno": {"steps": [["cpu", 12.3, 1.0]]}}.
 
 The environment's processes run from an invocation's line to its answer. Else they are stopped, as
 AWS freezes an environment.
@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
+from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms, scaled
 from lambda_emulator.sandbox import report, tree, worker
 from lambda_emulator.sandbox.function import ERROR, Function, Invocation
 from lambda_emulator.sandbox.log import Log
@@ -34,6 +34,7 @@ from lambda_emulator.sandbox.settings import Settings
 EARLIER_S = 0.04
 INIT_S = 10.0  # of an Init that takes longer the rest is the first invocation's
 _LOOK_EVERY_S = 0.02
+_FULL_CPU_MB = 10_240  # Init is not throttled
 # "Response payload size exceeded maximum allowed payload size (6291556 bytes)", AWS says.
 MOST_ANSWER_BYTES = 6_291_556
 _TOO_LARGE = "Function.ResponseSizeTooLarge"
@@ -125,8 +126,9 @@ class Sandbox:
         self._memory.look(self._told.get("peak_mb", 0))
         if end is _End.ANSWERED and self._over_memory():
             end = _End.OVER_MEMORY
-        wall_s = time.monotonic() - begun
-        took_ms = self._told.get("took_ms") or self._estimated_ms(used_s, wall_s)
+        if "steps" not in self._told:
+            self._told["steps"] = _estimated(used_s * 1000, (time.monotonic() - begun) * 1000)
+        took_ms = duration_ms(self._steps(), self._function.memory_mb)[0]
         return self._finish(invocation, begun, end, answer, took_ms)
 
     def _finish(
@@ -224,7 +226,8 @@ class Sandbox:
 
     def _loaded(self) -> None:
         self._ready = True
-        self._init_ms = self._told.get("init_ms")
+        start_ms = self._told["start_cpu_ms"] * self._cpu_factor()
+        self._init_ms = start_ms + duration_ms(self._steps(), _FULL_CPU_MB)[0]
 
     def _over_memory(self) -> bool:
         return self._settings.memory_limit and self._memory.needed_mb > self._function.memory_mb
@@ -233,25 +236,31 @@ class Sandbox:
         if self._worker.ended is None:
             tree.freeze(self._worker.pid)
 
-    def _estimated_ms(self, used_s: float, wall_s: float) -> float:
-        """Return how long AWS would have taken, from what an invocation used without an answer."""
-        used_ms = used_s * 1000 * self._settings.cpu_factor(self._function.architecture)
-        blocked_ms = max(0.0, wall_s - used_s) * 1000
-        steps = [(CPU, used_ms, max(1.0, used_s / max(wall_s, 1e-6))), (WAIT, blocked_ms)]
-        return duration_ms(steps, self._function.memory_mb)[0]
+    def _cpu_factor(self) -> float:
+        return self._settings.cpu_factor(self._function.architecture)
+
+    def _steps(self) -> list[Any]:
+        """Return what the meter found, in AWS's CPU time."""
+        return scaled(self._told["steps"], self._cpu_factor())
 
     def _trace(self, invocation: Invocation, took_ms: float) -> None:
-        if self._settings.trace and "steps" in self._told:
+        if self._settings.trace:
             record = {
                 "request_id": invocation.request_id,
                 "function": self._function.name,
                 "memory_mb": self._function.memory_mb,
                 "duration_ms": took_ms,
                 "wall_ms": self._told.get("wall_ms"),
-                "steps": self._told["steps"],
+                "steps": self._steps(),
             }
             with open(self._settings.trace, "a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
+
+
+def _estimated(used_ms: float, wall_ms: float) -> list[Any]:
+    """Return steps of an invocation without an answer, from what it used and its time."""
+    width = max(1.0, used_ms / max(wall_ms, 1e-3))
+    return [(CPU, used_ms, width), (WAIT, max(0.0, wall_ms - used_ms))]
 
 
 def _too_large(answer: bytes) -> tuple[str, bytes] | None:

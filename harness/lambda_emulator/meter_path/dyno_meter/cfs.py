@@ -78,6 +78,11 @@ def duration_ms(steps: Iterable[Step], memory_mb: int) -> tuple[float, float]:
     return total, max(0.0, squares - total * total) ** 0.5
 
 
+def scaled(steps: Iterable[Step], factor: float) -> list[Step]:
+    """Return steps whose CPU time is multiplied."""
+    return [(CPU, step[1] * factor, step[2]) if step[0] == CPU else tuple(step) for step in steps]
+
+
 class _Run:
     """One invocation on its way through the scheduler's periods."""
 

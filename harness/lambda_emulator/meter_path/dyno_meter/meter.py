@@ -1,7 +1,8 @@
 """Meters the invocations of one Lambda worker, one after the other.
 
-What it finds goes to the sandbox around the worker, as a line of JSON ahead of the worker's own
-answer. The sandbox writes the REPORT, makes callers wait, and sees to ends that no handler chooses.
+What it finds, the steps of an invocation, goes to the sandbox around the worker, as a line of JSON
+ahead of the worker's own answer. The sandbox asks the model how long AWS would have taken, writes
+the REPORT, makes callers wait, and sees to ends that no handler chooses.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 
 from . import context as surroundings
 from . import faults, hooks
-from .cfs import CPU, duration_ms
+from .cfs import duration_ms, scaled
 from .clocks import Clocks
 from .remaining import Remaining
 from .settings import Settings
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from .calls import Calls
 
-_FULL_CPU_MB = 10_240  # Init is not throttled
 _LOOK_EVERY_S = 0.1
 _LOOK_AT_THREADS_EVERY_S = 0.005
 _REST_AFTER_S = 2.0
@@ -133,9 +133,7 @@ class Meter:
         self._timeline.end()
         hooks.hook_loaded_modules(self._timeline)
         self._initialised = True
-        if self._start_cpu_ms is not None:
-            own_ms = duration_ms(self._steps(), _FULL_CPU_MB)[0]
-            self._say(init_ms=self._start_cpu_ms * self._cpu_factor() + own_ms)
+        self._say(start_cpu_ms=self._start_cpu_ms, steps=self._timeline.steps())
         return text
 
     # an invocation
@@ -155,15 +153,12 @@ class Meter:
     def _end(self, text: str) -> str:
         self._timeline.end()
         self.running = False
-        steps = self._steps()
-        took_ms = duration_ms(steps, self._memory_mb)[0]
         failed = text.startswith('{"status": "error"')
         if failed:
             text = self._log_error(text)
         wall_ms = Clocks.wall_ns() / 1e6 - self._timeline.begin_wall_ms
-        told: dict[str, Any] = {"took_ms": took_ms, "wall_ms": wall_ms, "failed": failed}
-        if self._settings.trace:
-            told["steps"] = steps
+        steps = self._timeline.steps()
+        told: dict[str, Any] = {"steps": steps, "wall_ms": wall_ms, "failed": failed}
         if not self._probe.has_schedstat:
             told["measured_by"] = self._probe.method
         if sys.platform != "linux":  # where the sandbox sees no memory; in bytes on macOS
@@ -176,17 +171,13 @@ class Meter:
 
     def _elapsed_ms(self) -> float:
         """Return what the invocation would have taken on AWS so far."""
-        return self._timeline.leave_out(lambda: duration_ms(self._steps(), self._memory_mb)[0])
+        factor = self._settings.cpu_factor(self._architecture)
 
-    def _cpu_factor(self) -> float:
-        return self._settings.cpu_factor(self._architecture)
+        def modelled_ms() -> float:
+            steps = scaled(self._timeline.steps(), factor)
+            return duration_ms(steps, self._memory_mb)[0]
 
-    def _steps(self) -> list[Any]:
-        factor = self._cpu_factor()
-        steps = self._timeline.steps()
-        if factor == 1.0:
-            return steps
-        return [(CPU, s[1] * factor, s[2]) if s[0] == CPU else s for s in steps]
+        return self._timeline.leave_out(modelled_ms)
 
     def _log_error(self, text: str) -> str:
         """Log the traceback ahead of the report, as AWS does; the server would put it behind."""

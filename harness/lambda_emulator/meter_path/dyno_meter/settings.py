@@ -15,7 +15,6 @@ class Settings:
     def __init__(self, content: dict[str, Any]) -> None:
         self.aws_latency_modelled = content.get("aws_latency") != MEASURED
         self._cpu_factors: dict[str, float] = content.get("cpu_factor") or {}
-        self.trace = bool(content.get("trace"))  # whether to hand the steps over
 
     def cpu_factor(self, architecture: str) -> float:
         """Return the CPU time that AWS takes for one millisecond of this machine's."""

@@ -22,6 +22,7 @@ class Timeline {
     this.last = null;
     this.active = false;
     this.beginWallMs = 0;
+    this.timers = 0;
   }
 
   begin() {
@@ -94,7 +95,7 @@ class Timeline {
   timer(delayMs) {
     if (!this.active || !(delayMs >= NOTICED_MS)) return null;
     if (this.ageMs() > NOTICED_MS) this.mark(); // what came before it is no wait for it
-    const key = Symbol("timer");
+    const key = `timer ${this.timers++}`;
     this.events.push({ kind: "call", key, latencyMs: Number(delayMs) });
     return key;
   }

@@ -21,7 +21,6 @@ const writeLog = process.stdout.write.bind(process.stdout);
 const later = setTimeout;
 const cancel = clearTimeout;
 
-const FULL_CPU_MB = 10240; // Init is not throttled
 // A loop that was active for less than this between two looks has done nothing of the function's:
 // if it queued for a core, that was for the second look.
 const IDLE_MS = 2;
@@ -103,7 +102,7 @@ class Meter {
   loaded() {
     this.timeline.end();
     this.initialised = true;
-    this.say({ init_ms: this.startCpuMs * this.cpuFactor() + durationMs(this.steps(), FULL_CPU_MB)[0] });
+    this.say({ start_cpu_ms: this.startCpuMs, steps: this.timeline.steps() });
   }
 
   // an invocation
@@ -132,9 +131,7 @@ class Meter {
     this.timeline.end();
     this.running = false;
     cancel(this.sampler);
-    const steps = this.steps();
-    const told = { took_ms: durationMs(steps, this.memoryMb)[0], wall_ms: now() - this.timeline.beginWallMs };
-    if (this.settings.trace) told.steps = steps;
+    const told = { steps: this.timeline.steps(), wall_ms: now() - this.timeline.beginWallMs };
     if (!this.probe.hasSchedstat) told.measured_by = "rusage";
     if (process.platform !== "linux") told.peak_mb = Math.ceil(process.resourceUsage().maxRSS / 1024);
     told.failed = text.startsWith('{"status":"error"');
@@ -206,7 +203,7 @@ class Meter {
     if (!this.running) process.reallyExit(1);
     this.timeline.end();
     this.running = false;
-    this.say({ took_ms: durationMs(this.steps(), this.memoryMb)[0], failed: true });
+    this.say({ steps: this.timeline.steps(), failed: true });
     this.channel.write(this.failure(told, "error"));
   }
 
