@@ -106,8 +106,8 @@ bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--r
 	@$(PYTHON_OF_VENV) -m tools.gate_simulation.report $(ARGS)
 
 .PHONY: fidelity
-fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
-	@$(DYNO) local fidelity --meter $(ARGS)
+fidelity: $(READY) ## Hold the local Lambda against AWS's measurements (ARGS="--curves FILE")
+	@$(DYNO) local fidelity $(if $(findstring --curves,$(ARGS)),,--meter) $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Kill N runs at random moments, and look what a sweep leaves

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from lambda_dyno.emulator import meter, server
 from lambda_dyno.emulator.boto_session import LocalSession
-from lambda_dyno.emulator.model import predict
+from lambda_dyno.emulator.model import Work, predict
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def test_nodejs_functions_are_metered(aws_session: LocalSession, deploy_function
         "REPORT",
     ]
     assert cold.report("Init Duration") is not None
-    (expected,) = predict(17, [256])
+    (expected,) = predict(Work(17), [256])
     warm = invoke(aws_session, name, cpu_ms=17)
     assert warm.duration_ms == pytest.approx(expected.duration_ms.mean, rel=0.05)
     assert warm.felt_ms >= warm.duration_ms
@@ -635,6 +635,6 @@ def test_two_hundred_at_once(
     ids = re.findall(r"REPORT RequestId: (\S+)", "".join(a.log for a in (*answers, *again)))
     assert len(ids) == len(set(ids)) == 400
     assert sum(answer.report("Init Duration") is not None for answer in (*answers, *again)) == 200
-    (expected,) = predict(20, [1769])
+    (expected,) = predict(Work(20), [1769])
     durations = sorted(answer.duration_ms for answer in again)
     assert durations[100] == pytest.approx(expected.duration_ms.mean, rel=0.03)

@@ -9,7 +9,7 @@ import time
 
 from . import context as surroundings
 from . import faults, hooks, report
-from .cfs import CPU, duration_ms
+from .cfs import CPU, duration_ms, on_cores
 from .log import Log
 from .settings import Settings, function_configuration
 from .timeline import Timeline
@@ -113,7 +113,8 @@ class Meter:
             from .calls import Calls
             from .latency import LatencyModel
 
-            model = LatencyModel.load(self._settings.sandbox_seed(function_name))
+            seed = self._settings.sandbox_seed(function_name)
+            model = LatencyModel.load(seed, self._memory_mb)
             self._calls = Calls(self._timeline, model, int(self._port))
             self._calls.enabled = self._settings.aws_latency_modelled
             self._calls.install()
@@ -209,7 +210,7 @@ class Meter:
 
     def _steps(self) -> list[Any]:
         factor = self._cpu_factor()
-        steps = self._timeline.steps()
+        steps = on_cores(self._timeline.steps(), self._memory_mb, self._architecture)
         if factor == 1.0:
             return steps
         return [(CPU, s[1] * factor, s[2]) if s[0] == CPU else s for s in steps]

@@ -6,7 +6,7 @@ const readline = require("readline");
 
 const { Calls } = require("./calls.js");
 const faults = require("./faults.js");
-const { durationMs } = require("./cfs.js");
+const { durationMs, onCores } = require("./cfs.js");
 const { LatencyModel } = require("./latency.js");
 const { errorLine, reportLines, startLine } = require("./report.js");
 const surroundings = require("./surroundings.js");
@@ -153,7 +153,7 @@ class Meter {
     surroundings.showArchitecture(this.architecture);
     this.asJson = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
     if (this.port) {
-      const latency = new LatencyModel(this.sandboxSeed(init.function_name || ""));
+      const latency = new LatencyModel(this.sandboxSeed(init.function_name || ""), this.memoryMb);
       this.calls = new Calls(this.timeline, latency, this.port);
       this.calls.enabled = this.latencyModelled;
       this.calls.install();
@@ -289,7 +289,7 @@ class Meter {
 
   steps() {
     const factor = this.cpuFactor();
-    const steps = this.timeline.steps();
+    const steps = onCores(this.timeline.steps(), this.memoryMb, this.architecture);
     if (factor === 1) return steps;
     return steps.map((step) => (step[0] === "cpu" ? ["cpu", step[1] * factor, step[2]] : step));
   }
