@@ -12,6 +12,7 @@ from . import faults, hooks, report
 from .cfs import CPU, duration_ms, on_cores
 from .log import Log
 from .settings import Settings, function_configuration
+from .steady import Steadier
 from .timeline import Timeline
 from .usage import Probe, memory_mb
 
@@ -54,7 +55,9 @@ class Meter:
         self._snapstart = False
         self._start_cpu_ms: float | None = None
         self._initialised = False
+        self._steadier: Steadier | None = None
         # the invocation
+        self._scale = 1.0  # of its CPU time
         self._init_ms: float | None = None
         self._request_id = ""
         self._peak_mb = 0  # of memory, since the environment was made
@@ -69,6 +72,8 @@ class Meter:
         """Note what the embedded AWS asks for; return what the worker is to read."""
         if self._start_cpu_ms is None:
             return self._load(json.loads(line))
+        if self._steadier is not None:
+            self._steadier.begin(line)
         self._start(_context_of(line))
         return line
 
@@ -98,6 +103,7 @@ class Meter:
         surroundings.show_architecture(self._architecture)
         self._as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
         self._settings.refresh()
+        self._steadier = self._settings.steadier(init.get("arn", ""), configuration)
         self._install_hooks(init.get("function_name", ""))
         self._start_cpu_ms = time.process_time_ns() / 1e6
         self._timeline.begin()
@@ -168,6 +174,7 @@ class Meter:
         self._request_id = context.get("request_id", "")
         self._timeout_s = float(context.get("timeout_ms", 3000)) / 1000
         self._error = None
+        self._scale = 1.0
         self._settings.refresh()
         if self._calls is not None:
             self._calls.enabled = self._settings.aws_latency_modelled
@@ -182,6 +189,9 @@ class Meter:
         self._timeline.end()
         if self.over_memory():
             self.out_of_memory()
+        failed = text.startswith('{"status": "error"')
+        if not failed:
+            self._steady()
         steps = self._steps()
         took_ms = duration_ms(steps, self._memory_mb)[0]
         if self._settings.trace:
@@ -190,7 +200,6 @@ class Meter:
             if self._settings.felt:
                 time.sleep(_FOR_EVER_S)  # the watch ends it when the time is up
             self.time_out()
-        failed = text.startswith('{"status": "error"')
         if failed:
             text = self._log_error(text)
         if self._settings.felt:
@@ -199,6 +208,15 @@ class Meter:
             self.running = False
             self._report(took_ms, report.ERROR if failed else report.SUCCESS)
         return text
+
+    def _steady(self) -> None:
+        """Find what this machine's own unsteadiness has added to the CPU time."""
+        if self._steadier is None or self._init_ms is not None:  # first calls are of their own kind
+            return
+        works = [step for step in self._timeline.steps() if step[0] == CPU]
+        cpu_ms = sum(step[1] for step in works)
+        width = sum(step[1] * step[2] for step in works) / (cpu_ms or 1.0)
+        self._scale = self._steadier.scale(self._memory_mb, cpu_ms, width, self._peak_mb)
 
     def remaining_ms(self) -> float:
         """Return what is left of the timeout, on the modelled clock."""
@@ -209,7 +227,7 @@ class Meter:
         return self._settings.cpu_factor(self._architecture)
 
     def _steps(self) -> list[Any]:
-        factor = self._cpu_factor()
+        factor = self._cpu_factor() * self._scale
         steps = on_cores(self._timeline.steps(), self._memory_mb, self._architecture)
         if factor == 1.0:
             return steps
@@ -221,6 +239,7 @@ class Meter:
             "function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
             "memory_mb": self._memory_mb,
             "duration_ms": took_ms,
+            "cpu_scale": self._scale,
             "wall_ms": time.perf_counter_ns() / 1e6 - self._timeline.begin_wall_ms,
             "steps": steps,
         }
@@ -239,12 +258,17 @@ class Meter:
             init_ms=self._init_ms,
             status=status,
             error_type=error_type,
-            measured_by="" if self._probe.has_schedstat else self._probe.method,
+            measured_by=self._measured_by(),
             as_json=self._as_json,
         )
         self._init_ms = None
         self._log.write(lines)
         self._log.hand_over()
+
+    def _measured_by(self) -> str:
+        if self._steadier is not None and self._steadier.pooled_mb and self._scale != 1.0:
+            return f"pool of {','.join(map(str, self._steadier.pooled_mb))} MB"
+        return "" if self._probe.has_schedstat else self._probe.method
 
     def _log_error(self, text: str) -> str:
         """Log the traceback ahead of the report, as AWS does; the server would put it behind."""

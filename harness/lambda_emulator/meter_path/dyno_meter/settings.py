@@ -6,6 +6,8 @@ import json
 import os
 import socket
 
+from .steady import Steadier
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -25,6 +27,8 @@ class Settings:
         self._cpu_factors: dict[str, float] = {}
         self.seed = "0"
         self.memory_limit = True
+        self.steady = True  # divide by spins, and pool memory sizes
+        self._machine = ""  # folder for what is known of this machine
         self.trace = ""  # file that gets a line of JSON about each invocation
 
     def cpu_factor(self, architecture: str) -> float:
@@ -54,6 +58,15 @@ class Settings:
         except OSError:
             return 0
 
+    def steadier(self, arn: str, configuration: dict[str, Any]) -> Steadier | None:
+        """Return what steadies a function's figures; None where that is not wanted."""
+        if not self.steady:
+            return None
+        function = ":".join(arn.split(":")[:7])  # its versions are for sizes, their code is one
+        code = f"{configuration.get('CodeSha256')} {configuration.get('Handler')}"
+        folder = os.path.join(os.path.dirname(self._path), "pools")  # noqa: PTH118, PTH120
+        return Steadier(folder, function, code, self._machine)
+
     def refresh(self) -> None:
         """Read the file if it is not the one that was read last."""
         try:
@@ -79,6 +92,8 @@ class Settings:
         self._cpu_factors = content.get("cpu_factor") or {}
         self.seed = str(content.get("seed", 0))
         self.memory_limit = bool(content.get("memory_limit", True))
+        self.steady = bool(content.get("steady", True))
+        self._machine = str(content.get("machine", ""))
         self.trace = str(content.get("trace", ""))
 
 

@@ -1,0 +1,294 @@
+"""Steadies what invocations are reported with, on a machine whose speed changes by the second.
+
+Before and after each invocation the worker does a short piece of work that is always the same, a
+spin. Where a function's CPU time follows the spins', it is divided by them: by how much slower
+the core was than it can be. And where the same code, given the same event, needs the same CPU
+time at several memory sizes, its level is taken from the invocations of all of them; each keeps
+its own deviation from its size's level, so it adds no sample to what it is compared with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import struct
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# What the thresholds are from: 63 tunings of one function and five others, in which the slope of
+# log CPU on log spin was 0.6 to 0.9 where work follows the core, and 0.2 to 0.3 where it waits
+# for memory, whose variation division would double.
+FOLLOWS = 0.45
+_FEWEST = 12
+_LEAST_SPREAD = 0.02  # of log spin: less says nothing
+_RECENT = 240
+_PLAIN = 1.5  # beyond this, over its size's median, is another course: a full garbage collection
+_FEWEST_OF_SIZE = 3
+_SAME_DEMAND = 0.10
+_SAME_WIDTH = 0.25
+_LEVEL = 0.25  # quantile: disturbances only ever make work longer
+_ROOMY = 0.9  # of the memory size: nearer to the limit, sizes are not alike
+
+_ROUNDS = 1200
+_DOCUMENT = json.dumps([{"id": f"item-{i}", "n": i, "price": i * 1.5} for i in range(24)])
+_RECORD = struct.Struct("<8sdddd")
+_READ_BYTES = _RECORD.size * 1024
+_MOST_BYTES = _RECORD.size * 65_536
+# What makes events of one kind differ: UUIDs and other long identifiers, times.
+_VOLATILE = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|\d{10,}|\d\d:\d\d:\d\d")
+_NORMALISED_BYTES = 65_536
+_KEPT_SPINS = 20
+_FASTER = 0.95
+
+
+def spin_ms() -> float:
+    """Do the piece of work, of an interpreter and of C code; return its CPU time."""
+    begin = time.thread_time_ns()
+    total = 0
+    seen = {}
+    for i in range(_ROUNDS):
+        seen[i & 63] = total
+        total += i * i % 7
+    for _ in range(4):
+        json.dumps(json.loads(_DOCUMENT))
+    return (time.thread_time_ns() - begin) / 1e6
+
+
+class Sample:
+    """One invocation: its memory size, CPU time, spin and width."""
+
+    __slots__ = ("cpu_ms", "memory_mb", "spin_ms", "width")
+
+    def __init__(self, memory_mb: float, cpu_ms: float, spin_ms: float, width: float) -> None:
+        self.memory_mb = memory_mb
+        self.cpu_ms = cpu_ms
+        self.spin_ms = spin_ms
+        self.width = width
+
+
+class Estimate:
+    """CPU time on a core at its usual speed, and the memory sizes that it is pooled from."""
+
+    __slots__ = ("cpu_ms", "pooled_mb")
+
+    def __init__(self, cpu_ms: float, pooled_mb: Sequence[int]) -> None:
+        self.cpu_ms = cpu_ms
+        self.pooled_mb = pooled_mb
+
+
+def estimate(samples: Sequence[Sample], own: Sample, reference_ms: float) -> Estimate:
+    """Return what an invocation is reported with. Pure.
+
+    Args:
+        samples: Former invocations of the same code with the same event, and this one.
+        own: This one.
+        reference_ms: A spin's CPU time on a core at its usual speed.
+    """
+    recent = [*samples[-_RECENT:]]
+    divides = slope(recent) > FOLLOWS
+    spins = [sample.spin_ms / reference_ms if divides else 1.0 for sample in recent]
+    demands: dict[float, list[float]] = {}
+    widths: dict[float, list[float]] = {}
+    for sample, spin in zip(recent, spins, strict=True):
+        demands.setdefault(sample.memory_mb, []).append(sample.cpu_ms / spin)
+        widths.setdefault(sample.memory_mb, []).append(sample.width)
+    cpu_ms = own.cpu_ms / (own.spin_ms / reference_ms if divides else 1.0)
+    levels = {
+        size: _quantile(values, 0.5)
+        for size, values in demands.items()
+        if len(values) >= _FEWEST_OF_SIZE
+    }
+    if own.memory_mb not in levels:
+        return Estimate(cpu_ms, ())
+    middle = _quantile(list(levels.values()), 0.5)
+    alike = [
+        size
+        for size, level in levels.items()
+        if abs(level / middle - 1) <= _SAME_DEMAND
+        and abs(_quantile(widths[size], 0.5) - own.width) <= _SAME_WIDTH
+    ]
+    if own.memory_mb not in alike or len(alike) < 2:
+        return Estimate(cpu_ms, ())
+    level = _quantile([value for size in alike for value in demands[size]], _LEVEL)
+    return Estimate(
+        level * cpu_ms / levels[own.memory_mb], [int(size) for size in sorted(alike)]
+    )
+
+
+def slope(samples: Sequence[Sample]) -> float:
+    """Return how CPU time follows the spins: of its logarithm on theirs, within memory sizes.
+
+    0 where there are too few samples, or spins too much alike, to tell.
+    """
+    of_sizes: dict[float, list[Sample]] = {}
+    for sample in samples:
+        of_sizes.setdefault(sample.memory_mb, []).append(sample)
+    products = squares = 0.0
+    count = 0
+    for members in of_sizes.values():
+        middle = _quantile([sample.cpu_ms for sample in members], 0.5)
+        plain = [
+            (math.log(sample.spin_ms), math.log(sample.cpu_ms))
+            for sample in members
+            if 0 < sample.cpu_ms <= _PLAIN * middle and sample.spin_ms > 0
+        ]
+        if len(plain) < 2:
+            continue
+        spin = sum(x for x, _ in plain) / len(plain)
+        cpu = sum(y for _, y in plain) / len(plain)
+        products += sum((x - spin) * (y - cpu) for x, y in plain)
+        squares += sum((x - spin) ** 2 for x, _ in plain)
+        count += len(plain)
+    if count < _FEWEST or squares < count * _LEAST_SPREAD**2:
+        return 0.0
+    return products / squares
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+class Steadier:
+    """The spins of one worker, and what its function's environments know of each other.
+
+    That is a file for each function's code, to which every environment appends a record for each
+    invocation: so parallel ones need no lock. The code's hash is in its name.
+    """
+
+    def __init__(self, folder: str, function: str, code: str, machine: str) -> None:
+        """Begin.
+
+        Args:
+            folder: Where the files are; made if it is missing.
+            function: The function's ARN.
+            code: What changes with its code.
+            machine: Folder for what holds on this machine until it is removed; "" for nowhere.
+        """
+        name = hashlib.sha256(f"{function}\n{code}".encode()).hexdigest()
+        self._path = os.path.join(folder, name)  # noqa: PTH118
+        self._reference = _Reference(machine)
+        self._event = b""
+        self._before_ms = 0.0
+        self.pooled_mb: Sequence[int] = ()
+
+    def begin(self, line: str) -> None:
+        """Note an invocation's event, by the line that starts it, and spin."""
+        event = line.rpartition(', "ctx": {')[0].encode()
+        if len(event) <= _NORMALISED_BYTES:
+            event = _VOLATILE.sub(b"#", event)
+        self._event = hashlib.blake2b(event, digest_size=8).digest()
+        self.pooled_mb = ()
+        self._before_ms = spin_ms()
+
+    def scale(self, memory_mb: int, cpu_ms: float, width: float, peak_mb: int) -> float:
+        """Return what an invocation's CPU time is to be multiplied with, after its end.
+
+        Args:
+            memory_mb: The function's memory size.
+            cpu_ms: What was measured.
+            width: Threads at once, on average over the CPU time.
+            peak_mb: The most memory that the environment has used.
+        """
+        spin = (self._before_ms + spin_ms()) / 2
+        reference_ms = self._reference.look(self._before_ms, spin)
+        if cpu_ms <= 0 or peak_mb > _ROOMY * memory_mb:
+            return 1.0
+        own = Sample(memory_mb, cpu_ms, spin, width)
+        try:
+            self._append(own)
+            samples = self._read()
+        except OSError:
+            return 1.0
+        found = estimate(samples, own, reference_ms)
+        self.pooled_mb = found.pooled_mb
+        return found.cpu_ms / cpu_ms
+
+    def _append(self, own: Sample) -> None:
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)  # noqa: PTH103, PTH120
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        file = os.open(self._path, flags, 0o600)
+        try:
+            if os.fstat(file).st_size > _MOST_BYTES:
+                os.ftruncate(file, 0)
+            numbers = own.memory_mb, own.cpu_ms, own.spin_ms, own.width
+            os.write(file, _RECORD.pack(self._event, *numbers))
+        finally:
+            os.close(file)
+
+    def _read(self) -> list[Sample]:
+        with open(self._path, "rb") as file:  # noqa: PTH123
+            size = file.seek(0, os.SEEK_END)
+            whole = size - size % _RECORD.size
+            file.seek(max(0, whole - _READ_BYTES))
+            content = file.read(min(whole, _READ_BYTES))
+        records = _RECORD.iter_unpack(content[: len(content) - len(content) % _RECORD.size])
+        return [Sample(*numbers) for event, *numbers in records if event == self._event]
+
+
+class _Reference:
+    """A spin's CPU time on this machine's core at its usual speed.
+
+    Kept for each kind of core and Python, and given up only for one that is clearly less: a level
+    that followed every measurement would be as unsteady as they are.
+    """
+
+    def __init__(self, machine: str) -> None:
+        self._path = ""
+        if machine:
+            kind = f"{sys.implementation.cache_tag} {_core()}"
+            name = hashlib.sha256(kind.encode()).hexdigest()[:16]
+            self._path = os.path.join(machine, f"spin-{name}")  # noqa: PTH118
+        self._spins: list[float] = []
+        self._known_ms = 0.0
+
+    def look(self, *spins_ms: float) -> float:
+        """Return it, and learn from two more spins."""
+        self._spins += spins_ms
+        if not self._known_ms:
+            self._known_ms = self._kept_ms()
+        if len(self._spins) >= _KEPT_SPINS:
+            least_ms = _quantile(self._spins, 0.1)
+            self._spins = []
+            kept_ms = self._kept_ms()
+            if kept_ms:
+                self._known_ms = kept_ms
+            if not kept_ms or least_ms < _FASTER * kept_ms:
+                self._known_ms = least_ms
+                self._keep(least_ms)
+        return self._known_ms or _quantile(self._spins, 0.1)
+
+    def _kept_ms(self) -> float:
+        try:
+            with open(self._path, encoding="ascii") as file:  # noqa: PTH123
+                kept_ms = float(file.read(32))
+        except (OSError, ValueError):
+            return 0.0
+        return kept_ms if 0.0 < kept_ms < 1e3 else 0.0
+
+    def _keep(self, least_ms: float) -> None:
+        beside = f"{self._path}.{os.getpid()}"
+        try:
+            with open(beside, "w", encoding="ascii") as file:  # noqa: PTH123
+                file.write(f"{least_ms:.6f}\n")
+            os.replace(beside, self._path)  # noqa: PTH105
+        except OSError:
+            return  # nowhere to keep it
+
+
+def _core() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return next((line for line in file if line.startswith("model name")), "")
+    except OSError:
+        return ""
