@@ -129,6 +129,14 @@ def local_meter(
             "long as the embedded AWS takes."
         ),
     ] = None,
+    steady: Annotated[
+        bool | None,
+        typer.Option(
+            "--steady/--as-it-is",
+            help="Whether CPU times are freed of this machine's own unsteadiness, or reported as "
+            "they are; for environments that start from now on.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say how the Lambdas of the running embedded AWS are metered, or change it.
@@ -142,11 +150,18 @@ def local_meter(
         meter.set_mode(home, mode)
     if aws_latency is not None:
         meter.set_aws_latency(home, aws_latency)
-    settings = {"mode": meter.mode(home), "aws_latency": meter.aws_latency(home)}
+    if steady is not None:
+        meter.set_steady(home, steady=steady)
+    settings = {
+        "mode": meter.mode(home),
+        "aws_latency": meter.aws_latency(home),
+        "steady": meter.steady(home),
+    }
     if as_json:
         print_json(settings)
-    else:
-        typer.echo("\n".join(f"{name}: {value}" for name, value in settings.items()))
+        return
+    said = settings | {"steady": "yes" if settings["steady"] else "no"}
+    typer.echo("\n".join(f"{name}: {value}" for name, value in said.items()))
 
 
 @local_app.command("calibrate")

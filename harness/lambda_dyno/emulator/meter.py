@@ -62,7 +62,7 @@ def set_trace(home: Path, file: Path | None) -> None:
 
 
 def set_steady(home: Path, *, steady: bool) -> None:
-    """Choose whether CPU times are freed of this machine's own unsteadiness; for new workers."""
+    """Choose whether CPU times are freed of this machine's unsteadiness; for new environments."""
     _update(home, {"steady": steady})
 
 
@@ -89,6 +89,11 @@ def mode(home: Path) -> Mode:
 def aws_latency(home: Path) -> AwsLatency:
     """Return how long calls to the embedded AWS take in the server in `home`."""
     return "measured" if _read(home).get("aws_latency") == "measured" else "modelled"
+
+
+def steady(home: Path) -> bool:
+    """Return whether CPU times are freed of this machine's unsteadiness."""
+    return _read(home).get("steady") is not False
 
 
 def _read(home: Path) -> dict[str, Any]:

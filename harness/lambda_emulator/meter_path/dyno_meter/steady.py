@@ -1,10 +1,12 @@
 """Steadies what invocations are reported with, on a machine whose speed changes by the second.
 
 Before and after each invocation the worker does a short piece of work that is always the same, a
-spin. Where a function's CPU time follows the spins', it is divided by them: by how much slower
-the core was than it can be. And where the same code, given the same event, needs the same CPU
-time at several memory sizes, its level is taken from the invocations of all of them; each keeps
-its own deviation from its size's level, so it adds no sample to what it is compared with.
+spin. CPU time is divided by how much slower than usual the spins were, unless it was seen not to
+follow them: work that waits for memory does not.
+
+Where the same code, given the same event, needs the same CPU time at several memory sizes, its
+level is taken from the invocations of all of them. Each keeps its own deviation from its size's
+level, so the level adds no sample to any size's.
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-# What the thresholds are from: 63 tunings of one function and five others, in which the slope of
-# log CPU on log spin was 0.6 to 0.9 where work follows the core, and 0.2 to 0.3 where it waits
-# for memory, whose variation division would double.
+# Five functions whose work follows the core, in 63 tunings: the slope of log CPU on log spin was
+# 0.6 to 0.9; of two that wait for memory, whose variation division would double: 0.2 and 0.3.
 FOLLOWS = 0.45
 _FEWEST = 12
-_LEAST_SPREAD = 0.02  # of log spin: less says nothing
-_RECENT = 240
-_PLAIN = 1.5  # beyond this, over its size's median, is another course: a full garbage collection
+_LEAST_SPREAD = 0.04  # of log spin, that the spins before and after agree on: less says nothing
+_LATEST = 12
+_RECENT = 160
+_PLAIN = 1.5  # times CPU over spin: beyond is another course, as with a full garbage collection
 _FEWEST_OF_SIZE = 3
 _SAME_DEMAND = 0.10
 _SAME_WIDTH = 0.25
@@ -38,18 +40,19 @@ _ROOMY = 0.9  # of the memory size: nearer to the limit, sizes are not alike
 
 _ROUNDS = 1200
 _DOCUMENT = json.dumps([{"id": f"item-{i}", "n": i, "price": i * 1.5} for i in range(24)])
-_RECORD = struct.Struct("<8sdddd")
-_READ_BYTES = _RECORD.size * 1024
+_RECORD = struct.Struct("<8sddddd")
+_READ_BYTES = _RECORD.size * 512
 _MOST_BYTES = _RECORD.size * 65_536
 # What makes events of one kind differ: UUIDs and other long identifiers, times.
 _VOLATILE = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|\d{10,}|\d\d:\d\d:\d\d")
 _NORMALISED_BYTES = 65_536
-_KEPT_SPINS = 20
+_KEPT_SPINS = 15
 _FASTER = 0.95
 
 
 def spin_ms() -> float:
     """Do the piece of work, of an interpreter and of C code; return its CPU time."""
+    json.loads(_DOCUMENT)  # what has just run has left other things in the caches
     begin = time.thread_time_ns()
     total = 0
     seen = {}
@@ -62,15 +65,23 @@ def spin_ms() -> float:
 
 
 class Sample:
-    """One invocation: its memory size, CPU time, spin and width."""
+    """One invocation: its memory size, CPU time, width, and the spins before and after."""
 
-    __slots__ = ("cpu_ms", "memory_mb", "spin_ms", "width")
+    __slots__ = ("after_ms", "before_ms", "cpu_ms", "memory_mb", "width")
 
-    def __init__(self, memory_mb: float, cpu_ms: float, spin_ms: float, width: float) -> None:
+    def __init__(
+        self, memory_mb: float, cpu_ms: float, width: float, before_ms: float, after_ms: float
+    ) -> None:
         self.memory_mb = memory_mb
         self.cpu_ms = cpu_ms
-        self.spin_ms = spin_ms
         self.width = width
+        self.before_ms = before_ms
+        self.after_ms = after_ms
+
+    @property
+    def spin_ms(self) -> float:
+        """The core's speed meanwhile."""
+        return (self.before_ms + self.after_ms) / 2
 
 
 class Estimate:
@@ -78,35 +89,41 @@ class Estimate:
 
     __slots__ = ("cpu_ms", "pooled_mb")
 
-    def __init__(self, cpu_ms: float, pooled_mb: Sequence[int]) -> None:
+    def __init__(self, cpu_ms: float, pooled_mb: Sequence[int] = ()) -> None:
         self.cpu_ms = cpu_ms
         self.pooled_mb = pooled_mb
 
 
-def estimate(samples: Sequence[Sample], own: Sample, reference_ms: float) -> Estimate:
+def estimate(
+    samples: Sequence[Sample],
+    own: Sample,
+    reference_ms: float,
+    now: float | None,
+    known: float | None = None,
+) -> Estimate:
     """Return what an invocation is reported with. Pure.
 
     Args:
-        samples: Former invocations of the same code with the same event, and this one.
+        samples: Recent invocations of the same code with the same event, and this one.
         own: This one.
         reference_ms: A spin's CPU time on a core at its usual speed.
+        now: The samples' `slope`.
+        known: That of former samples, for when these do not tell.
     """
-    recent = [*samples[-_RECENT:]]
-    divides = slope(recent) > FOLLOWS
-    spins = [sample.spin_ms / reference_ms if divides else 1.0 for sample in recent]
+    slow = _slowness(samples, reference_ms, now, known)
     demands: dict[float, list[float]] = {}
     widths: dict[float, list[float]] = {}
-    for sample, spin in zip(recent, spins, strict=True):
-        demands.setdefault(sample.memory_mb, []).append(sample.cpu_ms / spin)
+    for sample in samples:
+        demands.setdefault(sample.memory_mb, []).append(sample.cpu_ms / slow(sample))
         widths.setdefault(sample.memory_mb, []).append(sample.width)
-    cpu_ms = own.cpu_ms / (own.spin_ms / reference_ms if divides else 1.0)
+    cpu_ms = own.cpu_ms / slow(own)
     levels = {
         size: _quantile(values, 0.5)
         for size, values in demands.items()
         if len(values) >= _FEWEST_OF_SIZE
     }
     if own.memory_mb not in levels:
-        return Estimate(cpu_ms, ())
+        return Estimate(cpu_ms)
     middle = _quantile(list(levels.values()), 0.5)
     alike = [
         size
@@ -115,40 +132,54 @@ def estimate(samples: Sequence[Sample], own: Sample, reference_ms: float) -> Est
         and abs(_quantile(widths[size], 0.5) - own.width) <= _SAME_WIDTH
     ]
     if own.memory_mb not in alike or len(alike) < 2:
-        return Estimate(cpu_ms, ())
+        return Estimate(cpu_ms)
     level = _quantile([value for size in alike for value in demands[size]], _LEVEL)
-    return Estimate(
-        level * cpu_ms / levels[own.memory_mb], [int(size) for size in sorted(alike)]
-    )
+    return Estimate(level * cpu_ms / levels[own.memory_mb], [int(size) for size in sorted(alike)])
 
 
-def slope(samples: Sequence[Sample]) -> float:
-    """Return how CPU time follows the spins: of its logarithm on theirs, within memory sizes.
+def _slowness(
+    samples: Sequence[Sample], reference_ms: float, now: float | None, known: float | None
+) -> Callable[[Sample], float]:
+    """Return what tells by how much longer than usual an invocation's CPU time was."""
+    follows = known if now is None else now
+    if follows is not None and follows <= FOLLOWS:
+        return lambda _: 1.0
+    if now is None:  # the core's speed does not change: one figure for all has no noise
+        latest = _quantile([sample.spin_ms for sample in samples[-_LATEST:]], 0.5) / reference_ms
+        return lambda _: latest
+    return lambda sample: sample.spin_ms / reference_ms
 
-    0 where there are too few samples, or spins too much alike, to tell.
+
+def slope(samples: Sequence[Sample]) -> float | None:
+    """Return how CPU time follows the core: the slope of its logarithm on the spins'.
+
+    Within memory sizes, and by what the spins before and after have in common: what one of them
+    has alone is its own noise, which would make the slope too small (errors in variables).
+
+    Returns:
+        None where there are too few samples, or the core's speed did not change enough to tell.
     """
     of_sizes: dict[float, list[Sample]] = {}
     for sample in samples:
         of_sizes.setdefault(sample.memory_mb, []).append(sample)
-    products = squares = 0.0
+    with_cpu = common = 0.0
     count = 0
     for members in of_sizes.values():
-        middle = _quantile([sample.cpu_ms for sample in members], 0.5)
+        most = _PLAIN * _quantile([sample.cpu_ms / sample.spin_ms for sample in members], 0.5)
         plain = [
-            (math.log(sample.spin_ms), math.log(sample.cpu_ms))
+            [math.log(value) for value in (sample.before_ms, sample.after_ms, sample.cpu_ms)]
             for sample in members
-            if 0 < sample.cpu_ms <= _PLAIN * middle and sample.spin_ms > 0
+            if sample.cpu_ms <= most * sample.spin_ms
         ]
-        if len(plain) < 2:
-            continue
-        spin = sum(x for x, _ in plain) / len(plain)
-        cpu = sum(y for _, y in plain) / len(plain)
-        products += sum((x - spin) * (y - cpu) for x, y in plain)
-        squares += sum((x - spin) ** 2 for x, _ in plain)
+        means = [sum(column) / len(plain) for column in zip(*plain, strict=True)]
+        for row in plain:
+            before, after, cpu = (x - mean for x, mean in zip(row, means, strict=True))
+            common += before * after
+            with_cpu += (before + after) / 2 * cpu
         count += len(plain)
-    if count < _FEWEST or squares < count * _LEAST_SPREAD**2:
-        return 0.0
-    return products / squares
+    if count < _FEWEST or common < count * _LEAST_SPREAD**2:
+        return None
+    return with_cpu / common
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
@@ -178,6 +209,9 @@ class Steadier:
         name = hashlib.sha256(f"{function}\n{code}".encode()).hexdigest()
         self._path = os.path.join(folder, name)  # noqa: PTH118
         self._reference = _Reference(machine)
+        # the code's alone: the next run's function has another name, and follows cores alike
+        name = hashlib.sha256(code.encode()).hexdigest()[:16]
+        self._slope = _Kept(machine and os.path.join(machine, f"slope-{name}"))  # noqa: PTH118
         self._event = b""
         self._before_ms = 0.0
         self.pooled_mb: Sequence[int] = ()
@@ -200,17 +234,20 @@ class Steadier:
             width: Threads at once, on average over the CPU time.
             peak_mb: The most memory that the environment has used.
         """
-        spin = (self._before_ms + spin_ms()) / 2
-        reference_ms = self._reference.look(self._before_ms, spin)
-        if cpu_ms <= 0 or peak_mb > _ROOMY * memory_mb:
+        own = Sample(memory_mb, cpu_ms, width, self._before_ms, spin_ms())
+        reference_ms = self._reference.look(own.spin_ms)
+        least_ms = min(cpu_ms, own.before_ms, own.after_ms)
+        if least_ms <= 0 or peak_mb > _ROOMY * memory_mb:
             return 1.0
-        own = Sample(memory_mb, cpu_ms, spin, width)
         try:
             self._append(own)
             samples = self._read()
         except OSError:
             return 1.0
-        found = estimate(samples, own, reference_ms)
+        now, known = slope(samples), self._slope.read()
+        if now is not None and (known is None or (now > FOLLOWS) != (known > FOLLOWS)):
+            self._slope.write(now)
+        found = estimate(samples, own, reference_ms, now, known)
         self.pooled_mb = found.pooled_mb
         return found.cpu_ms / cpu_ms
 
@@ -221,7 +258,7 @@ class Steadier:
         try:
             if os.fstat(file).st_size > _MOST_BYTES:
                 os.ftruncate(file, 0)
-            numbers = own.memory_mb, own.cpu_ms, own.spin_ms, own.width
+            numbers = own.memory_mb, own.cpu_ms, own.width, own.before_ms, own.after_ms
             os.write(file, _RECORD.pack(self._event, *numbers))
         finally:
             os.close(file)
@@ -233,7 +270,36 @@ class Steadier:
             file.seek(max(0, whole - _READ_BYTES))
             content = file.read(min(whole, _READ_BYTES))
         records = _RECORD.iter_unpack(content[: len(content) - len(content) % _RECORD.size])
-        return [Sample(*numbers) for event, *numbers in records if event == self._event]
+        mine = [numbers for event, *numbers in records if event == self._event]
+        return [Sample(*numbers) for numbers in mine[-_RECENT:]]
+
+
+class _Kept:
+    """A number in a file that outlives this process, if there is a place for it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def read(self) -> float | None:
+        """Return it; None where there is none."""
+        try:
+            with open(self._path, encoding="ascii") as file:  # noqa: PTH123
+                value = float(file.read(32))
+        except (OSError, ValueError):
+            return None
+        return value if -1e3 < value < 1e3 else None
+
+    def write(self, value: float) -> None:
+        """Keep it, if that is possible: other workers read the old or the new one."""
+        if not self._path:
+            return
+        beside = f"{self._path}.{os.getpid()}"
+        try:
+            with open(beside, "w", encoding="ascii") as file:  # noqa: PTH123
+                file.write(f"{value:.6f}\n")
+            os.replace(beside, self._path)  # noqa: PTH105
+        except OSError:
+            return
 
 
 class _Reference:
@@ -244,46 +310,28 @@ class _Reference:
     """
 
     def __init__(self, machine: str) -> None:
-        self._path = ""
-        if machine:
-            kind = f"{sys.implementation.cache_tag} {_core()}"
-            name = hashlib.sha256(kind.encode()).hexdigest()[:16]
-            self._path = os.path.join(machine, f"spin-{name}")  # noqa: PTH118
+        kind = f"{sys.implementation.cache_tag} {_core()}"
+        name = hashlib.sha256(kind.encode()).hexdigest()[:16]
+        self._kept = _Kept(machine and os.path.join(machine, f"spin-{name}"))  # noqa: PTH118
         self._spins: list[float] = []
         self._known_ms = 0.0
 
-    def look(self, *spins_ms: float) -> float:
-        """Return it, and learn from two more spins."""
-        self._spins += spins_ms
+    def look(self, spin_ms: float) -> float:
+        """Return it, and learn from one more."""
+        self._spins.append(spin_ms)
         if not self._known_ms:
-            self._known_ms = self._kept_ms()
+            self._known_ms = self._read()
         if len(self._spins) >= _KEPT_SPINS:
-            least_ms = _quantile(self._spins, 0.1)
+            least_ms, kept_ms = _quantile(self._spins, _LEVEL), self._read()
             self._spins = []
-            kept_ms = self._kept_ms()
-            if kept_ms:
-                self._known_ms = kept_ms
+            self._known_ms = kept_ms
             if not kept_ms or least_ms < _FASTER * kept_ms:
                 self._known_ms = least_ms
-                self._keep(least_ms)
-        return self._known_ms or _quantile(self._spins, 0.1)
+                self._kept.write(least_ms)
+        return self._known_ms or _quantile(self._spins, _LEVEL)
 
-    def _kept_ms(self) -> float:
-        try:
-            with open(self._path, encoding="ascii") as file:  # noqa: PTH123
-                kept_ms = float(file.read(32))
-        except (OSError, ValueError):
-            return 0.0
-        return kept_ms if 0.0 < kept_ms < 1e3 else 0.0
-
-    def _keep(self, least_ms: float) -> None:
-        beside = f"{self._path}.{os.getpid()}"
-        try:
-            with open(beside, "w", encoding="ascii") as file:  # noqa: PTH123
-                file.write(f"{least_ms:.6f}\n")
-            os.replace(beside, self._path)  # noqa: PTH105
-        except OSError:
-            return  # nowhere to keep it
+    def _read(self) -> float:
+        return max(0.0, self._kept.read() or 0.0)
 
 
 def _core() -> str:
