@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.emulator import worker_shims
-from lambda_emulator.meter_path.dyno_meter import cfs, latency, report
+from lambda_emulator.meter_path.dyno_meter import cfs, latency, report, steady
 
 pytestmark = pytest.mark.contract
 FOLDER = worker_shims.NODE_METER.parent
@@ -58,6 +59,41 @@ def test_cpu_models_agree() -> None:
         ours = cfs.duration_ms(*case)
         assert mean_ms == pytest.approx(ours[0], abs=1e-6), case
         assert std_ms == pytest.approx(ours[1], abs=1e-3)
+
+
+def test_steadied_figures_agree() -> None:
+    """100 made-up pools of samples: the same slope, the same CPU time, the same sizes pooled."""
+    numbers = random.Random(9)
+    cases = []
+    for _ in range(100):
+        spread, follows = numbers.choice([0.01, 0.2]), numbers.choice([0.2, 0.9])
+        levels = {size: 20 * numbers.choice([1, 1, 1, 1.3]) for size in (128, 512, 1024)}
+        samples = []
+        for _ in range(numbers.randint(1, 60)):
+            core, size = math.exp(numbers.gauss(0, spread)), numbers.choice(list(levels))
+            cpu_ms = levels[size] * core**follows * numbers.choice([1, 1, 1, 2.5])
+            spins = [core * numbers.uniform(1, 1.1) for _ in range(2)]
+            samples.append([size, cpu_ms, numbers.choice([1.0, 1.0, 2.0]), *spins])
+        cases.append([samples, numbers.choice([None, 0.2, 0.8])])
+    program = """(() => {
+      const { estimate, slope } = require("./steady.js");
+      return input.map(([rows, known]) => {
+        const samples = rows.map(([memoryMb, cpuMs, width, beforeMs, afterMs]) =>
+          ({ memoryMb, cpuMs, width, beforeMs, afterMs }));
+        const now = slope(samples);
+        const found = estimate(samples, samples.at(-1), 1, now, known);
+        return [now, found.cpuMs, found.pooledMb];
+      });
+    })()"""
+    for (rows, known), (slope, cpu_ms, pooled_mb) in zip(
+        cases, in_node(program, cases), strict=True
+    ):
+        samples = [steady.Sample(*row) for row in rows]
+        now = steady.slope(samples)
+        ours = steady.estimate(samples, samples[-1], 1.0, now, known)
+        assert slope == (None if now is None else pytest.approx(now))
+        assert cpu_ms == pytest.approx(ours.cpu_ms)
+        assert pooled_mb == list(ours.pooled_mb)
 
 
 def test_operations_are_read_alike() -> None:

@@ -231,6 +231,57 @@ def test_duration_follows_the_memory_size(
     assert all(a.felt_ms >= a.duration_ms for a in answers)
 
 
+STEADY_SOURCES = {
+    "python3.13": """
+def handler(event, context):
+    return sum(i * i % 7 for i in range(VERSION * 50_000))
+""",
+    "nodejs22.x": """
+exports.handler = async () => {
+  let text = "";
+  for (let i = 0; i < VERSION * 100; i += 1) text = JSON.stringify(Array(2000).fill({ i }));
+  return text.length;
+};
+""",
+}
+
+
+@pytest.mark.parametrize("runtime", STEADY_SOURCES)
+def test_sizes_with_the_same_demand_have_one_level(
+    embedded_aws: LocalServer,
+    aws_session: LocalSession,
+    deploy_function: Any,
+    reported: None,
+    runtime: str,
+) -> None:
+    """Two versions of one code, of two sizes: the REPORT says so; another code begins anew."""
+    meter.set_steady(embedded_aws.home, steady=True)
+    lambdas = aws_session.client("lambda")
+    try:
+
+        def deploy(version: str) -> str:
+            source = STEADY_SOURCES[runtime].replace("VERSION", version)
+            return str(deploy_function(aws_session, "steady", source, Runtime=runtime))
+
+        name = deploy("1")
+
+        def version(memory_mb: int) -> str:
+            lambdas.update_function_configuration(FunctionName=name, MemorySize=memory_mb)
+            return f"{name}:{lambdas.publish_version(FunctionName=name)['Version']}"
+
+        def logs(versions: list[str]) -> list[str]:
+            return [invoke(aws_session, one).log for _ in range(12) for one in versions]
+
+        found = logs([version(256), version(1024)])
+        assert [log.count("Measured By: pool of 256,1024 MB") for log in found[-2:]] == [1, 1]
+        assert not any("Measured By" in log for log in found[:4])
+
+        deploy("2")
+        assert not any("Measured By" in log for log in logs([version(512)]))
+    finally:
+        meter.set_steady(embedded_aws.home, steady=False)
+
+
 def test_reported_mode_does_not_wait(aws_session: LocalSession, small: str, reported: None) -> None:
     """Without the wait the REPORT is the same, and the caller gets his answer early."""
     invoke(aws_session, small)

@@ -9,6 +9,7 @@ const faults = require("./faults.js");
 const { durationMs, onCores } = require("./cfs.js");
 const { LatencyModel } = require("./latency.js");
 const { errorLine, reportLines, startLine } = require("./report.js");
+const { Steadier } = require("./steady.js");
 const surroundings = require("./surroundings.js");
 const { Timeline } = require("./timeline.js");
 const { Probe, maxMemoryMb } = require("./usage.js");
@@ -37,6 +38,7 @@ class Meter {
     this.running = false;
     this.initMs = null;
     this.initialised = false;
+    this.scale = 1;
     this.version = process.env.AWS_LAMBDA_FUNCTION_VERSION || "$LATEST";
     this.readSettings();
     this.interceptStreams();
@@ -64,6 +66,8 @@ class Meter {
     this.seed = String(content.seed || 0);
     this.memoryLimit = content.memory_limit !== false;
     this.trace = content.trace || "";
+    this.steady = content.steady !== false;
+    this.machine = content.machine || "";
   }
 
   // What a new sandbox draws by, another one than all before it: a file gets a byte for each
@@ -119,6 +123,7 @@ class Meter {
         this.load(JSON.parse(line)).then((init) => listener(JSON.stringify(init)));
         return;
       }
+      if (this.steadier) this.steadier.begin(line);
       this.start(contextOf(line));
       listener(line);
     };
@@ -152,6 +157,12 @@ class Meter {
     this.architecture = (configuration.Architectures || ["x86_64"])[0];
     surroundings.showArchitecture(this.architecture);
     this.asJson = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
+    if (this.steady) {
+      const code = `${configuration.CodeSha256} ${configuration.Handler}`;
+      const pools = path.join(path.dirname(this.settingsPath), "pools");
+      const fn = arn.split(":").slice(0, 7).join(":"); // its versions are for sizes
+      this.steadier = new Steadier(pools, fn, code, this.machine);
+    }
     if (this.port) {
       const latency = new LatencyModel(this.sandboxSeed(init.function_name || ""), this.memoryMb);
       this.calls = new Calls(this.timeline, latency, this.port);
@@ -212,6 +223,7 @@ class Meter {
     this.timeoutMs = Number(context.timeout_ms || 3000);
     this.readSettings();
     if (this.calls) this.calls.enabled = this.latencyModelled;
+    this.scale = 1; // of its CPU time
     this.error = null; // type, message and stack of what the handler fails with
     this.running = true;
     this.logged.push(startLine(this.requestId, this.version, this.asJson));
@@ -233,6 +245,8 @@ class Meter {
   end(text) {
     this.timeline.end();
     cancel(this.sampler);
+    const failed = text.startsWith('{"status":"error"');
+    if (!failed) this.steadyCpuTime();
     const steps = this.steps();
     const tookMs = durationMs(steps, this.memoryMb)[0];
     if (this.trace) this.writeTrace(steps, tookMs);
@@ -244,7 +258,6 @@ class Meter {
       if (!this.felt) this.timeOut();
       return; // else the deadline ends it
     }
-    const failed = text.startsWith('{"status":"error"');
     const answer = failed ? this.logError(text) : text;
     const leftMs = this.felt ? this.timeline.beginWallMs + tookMs - performance.now() : 0;
     const answerNow = () => {
@@ -288,10 +301,26 @@ class Meter {
   }
 
   steps() {
-    const factor = this.cpuFactor();
+    const factor = this.cpuFactor() * this.scale;
     const steps = onCores(this.timeline.steps(), this.memoryMb, this.architecture);
     if (factor === 1) return steps;
     return steps.map((step) => (step[0] === "cpu" ? ["cpu", step[1] * factor, step[2]] : step));
+  }
+
+  // Find what this machine's own unsteadiness has added to the CPU time.
+  steadyCpuTime() {
+    if (!this.steadier || this.initMs !== null) return; // first calls are of their own kind
+    const works = this.timeline.steps().filter((step) => step[0] === "cpu");
+    const cpuMs = works.reduce((sum, step) => sum + step[1], 0);
+    const width = works.reduce((sum, step) => sum + step[1] * step[2], 0) / (cpuMs || 1);
+    this.scale = this.steadier.scale(this.memoryMb, cpuMs, width, maxMemoryMb());
+  }
+
+  measuredBy() {
+    if (this.steadier && this.steadier.pooledMb.length && this.scale !== 1) {
+      return `pool of ${this.steadier.pooledMb.join(",")} MB`;
+    }
+    return this.probe.hasSchedstat ? "" : "rusage";
   }
 
   cpuFactor() {
@@ -311,7 +340,7 @@ class Meter {
       initMs: this.initMs,
       status,
       errorType,
-      measuredBy: this.probe.hasSchedstat ? "" : "rusage",
+      measuredBy: this.measuredBy(),
       asJson: this.asJson,
     });
     this.initMs = null;
