@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
-from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
+from lambda_emulator.meter_path.dyno_meter.cfs import CPU, MB_PER_VCPU, WAIT, duration_ms
 from lambda_emulator.meter_path.dyno_meter.size import heap_pressure, transfer_stretch
 
 Architecture = Literal["arm64", "x86_64"]
@@ -106,6 +106,60 @@ def cheapest_by_speed(work: Work, memory_mb: Iterable[int]) -> dict[float, int]:
         other = replace(work, cpu_ms=work.cpu_ms * factor)
         found[factor] = min(sizes, key=lambda size: _cost(other.duration_ms(size).mean, size))
     return found
+
+
+def durations_by_speed(durations_ms: Mapping[int, float]) -> dict[float, dict[int, float]]:
+    """Return what measured durations would be if the CPU were slower or faster than it was.
+
+    For whoever chooses a size by them: a choice that is another one at one of these speeds lies
+    within the machine's own uncertainty. Of a function of one thread.
+
+    Args:
+        durations_ms: Durations by memory size in MB, at least two.
+
+    Returns:
+        Durations by memory size, by what CPU time is multiplied with, `CPU_SPEEDS`.
+    """
+    work = _work_of(durations_ms)
+    modelled = {size: work.duration_ms(size).mean for size in durations_ms}
+    found: dict[float, dict[int, float]] = {}
+    for factor in CPU_SPEEDS:
+        other = replace(work, cpu_ms=work.cpu_ms * factor)
+        found[factor] = {
+            size: took_ms * other.duration_ms(size).mean / (modelled[size] or 1.0)
+            for size, took_ms in durations_ms.items()
+        }
+    return found
+
+
+def _work_of(durations_ms: Mapping[int, float]) -> Work:
+    """Return the CPU time and waiting that durations are nearest to.
+
+    They begin at the line through the durations by CPU share, then the model itself decides: its
+    steps say more of a short function's CPU time than any line.
+    """
+    weights = {size: took_ms**-2 for size, took_ms in durations_ms.items() if took_ms > 0}
+    stretches = {size: max(1.0, MB_PER_VCPU / size) for size in weights}
+    total = sum(weights.values()) or 1.0
+    x = sum(w * stretches[size] for size, w in weights.items()) / total
+    y = sum(w * durations_ms[size] for size, w in weights.items()) / total
+    squares = sum(w * (stretches[size] - x) ** 2 for size, w in weights.items())
+    products = sum(
+        w * (stretches[size] - x) * (durations_ms[size] - y) for size, w in weights.items()
+    )
+    cpu_ms = max(0.0, products / squares) if squares else 0.0
+    blocked_ms = max(0.0, y - cpu_ms * x)
+    near = (
+        Work(cpu_ms * (0.7 + 0.01 * step), blocked_ms=blocked_ms * share)
+        for step in range(61)
+        for share in (0.0, 0.5, 1.0)
+    )
+    return min(
+        near,
+        key=lambda work: sum(
+            abs(work.duration_ms(size).mean / durations_ms[size] - 1) for size in weights
+        ),
+    )
 
 
 def _cost(duration_ms: float, memory_mb: int) -> float:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator.model import Work, cheapest_by_speed, predict
+from lambda_dyno.emulator.model import Work, cheapest_by_speed, durations_by_speed, predict
 from lambda_emulator.meter_path.dyno_meter import cfs, latency
 
 
@@ -138,3 +138,16 @@ def test_live_data_must_fit() -> None:
     """More than the smallest size is refused."""
     with pytest.raises(UserError, match="less than 128 MB"):
         predict(Work(10, live_mb=128), [256, 128])
+
+
+@pytest.mark.parametrize("work", [Work(19), Work(300, blocked_ms=80), Work(0, blocked_ms=50)])
+def test_measured_durations_are_told_at_other_speeds(work: Work) -> None:
+    """From the durations alone, near what the model says of that work."""
+    sizes = (128, 256, 512, 1024, 1769)
+    found = durations_by_speed({size: work.duration_ms(size).mean for size in sizes})
+
+    assert list(found) == [0.85, 1.0, 1.15]
+    for factor, durations in found.items():
+        other = Work(work.cpu_ms * factor, blocked_ms=work.blocked_ms)
+        for size in sizes:
+            assert durations[size] == pytest.approx(other.duration_ms(size).mean, rel=0.06, abs=1)
