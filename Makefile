@@ -110,8 +110,8 @@ bench-tuner: $(READY) ## Replay the tuner's decisions on measured curves, beside
 	@$(PYTHON_OF_VENV) -m tools.tuner_bench $(ARGS)
 
 .PHONY: fidelity
-fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
-	@$(DYNO) local fidelity --meter $(ARGS)
+fidelity: $(READY) ## Hold the local Lambda against AWS's measurements (ARGS="--curves FILE")
+	@$(DYNO) local fidelity $(if $(findstring --curves,$(ARGS)),,--meter) $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Kill N runs at random moments, and look what a sweep leaves

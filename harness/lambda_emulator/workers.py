@@ -15,7 +15,14 @@ from typing import Any
 
 from lambda_emulator.sandbox.function import CONFIGURATION, ERROR
 
-_NEEDED = ("Architectures", "EphemeralStorage", "LoggingConfig", "Runtime")
+_NEEDED = (
+    "Architectures",
+    "CodeSha256",
+    "EphemeralStorage",
+    "Handler",
+    "LoggingConfig",
+    "Runtime",
+)
 _NO_TENANT = (
     "The invoked function is enabled with tenancy configuration. "
     "Add a valid tenant ID in your request and try again."

@@ -33,30 +33,30 @@ def in_node(expression: str, value: Any) -> Any:
     return json.loads(completed.stdout)
 
 
-def random_case(numbers: random.Random) -> tuple[list[Any], int]:
-    """Return some steps and a memory size."""
+def random_case(numbers: random.Random) -> tuple[list[Any], int, str]:
+    """Return some steps, a memory size and an architecture."""
     steps: list[Any] = []
     for key in range(numbers.randint(1, 5)):
         steps.append([cfs.CPU, numbers.choice([0.5, 3, 17, 250]) * numbers.random(), 1.0])
         if numbers.random() < 0.3:
-            steps[-1][2] = numbers.uniform(1, 6)
+            steps[-1][2] = numbers.choice([3, 6, numbers.uniform(1, 9), 40])
         kind = numbers.random()
         if kind < 0.3:
             steps.append([cfs.WAIT, numbers.choice([0.4, 5, 90]) * numbers.random()])
         elif kind < 0.6:
             steps += [[cfs.CALL, key, 8 * numbers.random()], [cfs.ANSWER, key]]
-    return steps, numbers.randint(128, 10_240)
+    return steps, numbers.randint(128, 10_240), numbers.choice(["", "arm64", "x86_64"])
 
 
 def test_cpu_models_agree() -> None:
     """200 made-up invocations take the same time in both."""
     numbers = random.Random(7)
     cases = [random_case(numbers) for _ in range(200)]
-    theirs = in_node('input.map((c) => require("./cfs.js").durationMs(c[0], c[1]))', cases)
+    theirs = in_node('input.map((c) => require("./cfs.js").durationMs(...c))', cases)
 
-    for (steps, memory_mb), (mean_ms, std_ms) in zip(cases, theirs, strict=True):
-        ours = cfs.duration_ms(steps, memory_mb)
-        assert mean_ms == pytest.approx(ours[0], abs=1e-6), (steps, memory_mb)
+    for case, (mean_ms, std_ms) in zip(cases, theirs, strict=True):
+        ours = cfs.duration_ms(*case)
+        assert mean_ms == pytest.approx(ours[0], abs=1e-6), case
         assert std_ms == pytest.approx(ours[1], abs=1e-3)
 
 

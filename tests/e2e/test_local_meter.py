@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from lambda_dyno.emulator import meter, server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.differences import own_file_system
-from lambda_dyno.emulator.model import predict
+from lambda_dyno.emulator.model import Work, predict
 from tests.support.functions import invoke
 from tests.support.waiting import wait_until
 
@@ -236,6 +236,57 @@ def test_duration_follows_the_memory_size(
     assert all(a.felt_ms >= a.duration_ms for a in answers)
 
 
+STEADY_SOURCES = {
+    "python3.13": """
+def handler(event, context):
+    return sum(i * i % 7 for i in range(VERSION * 50_000))
+""",
+    "nodejs22.x": """
+exports.handler = async () => {
+  let text = "";
+  for (let i = 0; i < VERSION * 100; i += 1) text = JSON.stringify(Array(2000).fill({ i }));
+  return text.length;
+};
+""",
+}
+
+
+@pytest.mark.parametrize("runtime", STEADY_SOURCES)
+def test_sizes_with_the_same_demand_have_one_level(
+    embedded_aws: LocalServer,
+    aws_session: LocalSession,
+    deploy_function: Any,
+    reported: None,
+    runtime: str,
+) -> None:
+    """Two versions of one code, of two sizes: the REPORT says so; another code begins anew."""
+    meter.set_steady(embedded_aws.home, steady=True)
+    lambdas = aws_session.client("lambda")
+    try:
+
+        def deploy(version: str) -> str:
+            source = STEADY_SOURCES[runtime].replace("VERSION", version)
+            return str(deploy_function(aws_session, "steady", source, Runtime=runtime))
+
+        name = deploy("1")
+
+        def version(memory_mb: int) -> str:
+            lambdas.update_function_configuration(FunctionName=name, MemorySize=memory_mb)
+            return f"{name}:{lambdas.publish_version(FunctionName=name)['Version']}"
+
+        def logs(versions: list[str]) -> list[str]:
+            return [invoke(aws_session, one).log for _ in range(12) for one in versions]
+
+        found = logs([version(256), version(1024)])
+        assert [log.count("Measured By: pool of 256,1024 MB") for log in found[-2:]] == [1, 1]
+        assert not any("Measured By" in log for log in found[:4])
+
+        deploy("2")
+        assert not any("Measured By" in log for log in logs([version(512)]))
+    finally:
+        meter.set_steady(embedded_aws.home, steady=False)
+
+
 def test_reported_mode_does_not_wait(aws_session: LocalSession, small: str, reported: None) -> None:
     """Without the wait the REPORT is the same, and the caller gets his answer early."""
     invoke(aws_session, small)
@@ -315,7 +366,7 @@ def test_nodejs_functions_are_metered(aws_session: LocalSession, deploy_function
         "REPORT",
     ]
     assert cold.report("Init Duration") is not None
-    (expected,) = predict(17, [256])
+    (expected,) = predict(Work(17), [256])
     warm = invoke(aws_session, name, cpu_ms=17)
     assert warm.duration_ms == pytest.approx(expected.duration_ms.mean, rel=0.05)
     assert warm.felt_ms >= warm.duration_ms
@@ -644,6 +695,6 @@ def test_two_hundred_at_once(
     ids = re.findall(r"REPORT RequestId: (\S+)", "".join(a.log for a in (*answers, *again)))
     assert len(ids) == len(set(ids)) == 400
     assert sum(answer.report("Init Duration") is not None for answer in (*answers, *again)) == 200
-    (expected,) = predict(20, [1769])
+    (expected,) = predict(Work(20), [1769])
     durations = sorted(answer.duration_ms for answer in again)
     assert durations[100] == pytest.approx(expected.duration_ms.mean, rel=0.03)

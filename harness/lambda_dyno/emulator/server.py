@@ -143,7 +143,7 @@ def start(
         if running is not None:
             return _as_asked(running, port, account_concurrency)
         _end_last(home)
-        meter.start_afresh(home)
+        meter.start_afresh(home, Path(python).parents[1])
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
             wanted = ServerState(

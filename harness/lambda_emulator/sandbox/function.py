@@ -70,6 +70,10 @@ class Function:
         self.version = environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         self.runtime = str(self._configuration.get("Runtime") or "")
         self.architecture = (self._configuration.get("Architectures") or ["x86_64"])[0]
+        # its versions are for sizes, their code is one
+        self.arn = ":".join(str(init.get("arn") or "").split(":")[:7])
+        code, handler = (self._configuration.get(key) for key in ("CodeSha256", "Handler"))
+        self.code_version = f"{code} {handler}"
         self.tmp_mb = int((self._configuration.get("EphemeralStorage") or {}).get("Size") or 512)
         logging = self._configuration.get("LoggingConfig") or {}
         self._log_group = logging.get("LogGroup") or f"/aws/lambda/{self.name}"

@@ -88,6 +88,7 @@ class Places:
             raise LookupError(f"{function.runtime}: no Node.js is on PATH")
         self.version = runtimes.choose(self.declared, installed)
         self._interpreter = installed[self.version]
+        self.interpreter = f"{'nodejs' if self._in_node else 'python'}{self.version}"
         self._prepare()
 
     def _prepare(self) -> None:

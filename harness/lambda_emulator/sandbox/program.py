@@ -22,13 +22,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms, scaled
+from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms, on_cores, scaled
 from lambda_emulator.sandbox import report, tree, worker
 from lambda_emulator.sandbox.function import ERROR, Function, Invocation
 from lambda_emulator.sandbox.log import Log
 from lambda_emulator.sandbox.memory import Memory
 from lambda_emulator.sandbox.places import Places, Tools
 from lambda_emulator.sandbox.settings import Settings
+from lambda_emulator.sandbox.steady import Sample
 
 # MiniStack starts its own clock before it writes the invocation, and kills at the end.
 EARLIER_S = 0.04
@@ -64,11 +65,15 @@ class _End(Enum):
 class Sandbox:
     """One execution environment."""
 
-    def __init__(self, function: Function, tools: Tools, running: worker.Worker) -> None:
+    def __init__(
+        self, function: Function, tools: Tools, running: worker.Worker, interpreter: str
+    ) -> None:
         self._function = function
         self._settings = Settings(Path(tools.settings))
         self._worker = running
         self._memory = Memory(running.pid)
+        self._steadier = self._settings.steadier(function, interpreter)
+        self._scale = 1.0  # of the invocation's CPU time
         self._log = Log()
         self._told: dict[str, Any] = {}  # what the meter has found since it was last looked at
         self._ready = False
@@ -111,6 +116,9 @@ class Sandbox:
                     invocation.request_id, self._function.version, self._function.as_json
                 )
             )
+        self._scale = 1.0
+        if self._steadier is not None:
+            self._steadier.begin(line)
         used_s = self._worker.cpu_s()
         tree.thaw(self._worker.pid)
         end, answer = _End.ANSWERED, b""
@@ -128,7 +136,8 @@ class Sandbox:
             end = _End.OVER_MEMORY
         if "steps" not in self._told:
             self._told["steps"] = _estimated(used_s * 1000, (time.monotonic() - begun) * 1000)
-        took_ms = duration_ms(self._steps(), self._function.memory_mb)[0]
+        self._steady()
+        took_ms = self._duration_ms(self._function.memory_mb)
         return self._finish(invocation, begun, end, answer, took_ms)
 
     def _finish(
@@ -198,7 +207,7 @@ class Sandbox:
             init_ms=self._init_ms,
             status=status,
             error_type=error_type,
-            measured_by=str(self._told.get("measured_by") or ""),
+            measured_by=self._measured_by(),
             as_json=self._function.as_json,
         )
         self._init_ms = None
@@ -227,7 +236,7 @@ class Sandbox:
     def _loaded(self) -> None:
         self._ready = True
         start_ms = self._told["start_cpu_ms"] * self._cpu_factor()
-        self._init_ms = start_ms + duration_ms(self._steps(), _FULL_CPU_MB)[0]
+        self._init_ms = start_ms + self._duration_ms(_FULL_CPU_MB)
 
     def _over_memory(self) -> bool:
         return self._settings.memory_limit and self._memory.needed_mb > self._function.memory_mb
@@ -239,9 +248,31 @@ class Sandbox:
     def _cpu_factor(self) -> float:
         return self._settings.cpu_factor(self._function.architecture)
 
+    def _steady(self) -> None:
+        """Find what this machine's own unsteadiness has added to the CPU time."""
+        # first calls are of their own kind
+        if self._steadier is None or self._init_ms is not None or self._told.get("failed"):
+            return
+        works = [step for step in self._told["steps"] if step[0] == CPU]
+        cpu_ms = sum(step[1] for step in works)
+        width = sum(step[1] * step[2] for step in works) / (cpu_ms or 1.0)
+        if "spins_ms" in self._told:
+            own = Sample(self._function.memory_mb, cpu_ms, width, *self._told["spins_ms"])
+            self._scale = self._steadier.scale(own, self._memory.needed_mb)
+
     def _steps(self) -> list[Any]:
         """Return what the meter found, in AWS's CPU time."""
-        return scaled(self._told["steps"], self._cpu_factor())
+        return scaled(self._told["steps"], self._cpu_factor() * self._scale)
+
+    def _duration_ms(self, memory_mb: int) -> float:
+        function = self._function
+        steps = on_cores(self._steps(), function.memory_mb, function.architecture)
+        return duration_ms(steps, memory_mb)[0]
+
+    def _measured_by(self) -> str:
+        if self._steadier is not None and self._steadier.pooled_mb and self._scale != 1.0:
+            return f"pool of {','.join(map(str, self._steadier.pooled_mb))} MB"
+        return str(self._told.get("measured_by") or "")
 
     def _trace(self, invocation: Invocation, took_ms: float) -> None:
         if self._settings.trace:
@@ -250,6 +281,7 @@ class Sandbox:
                 "function": self._function.name,
                 "memory_mb": self._function.memory_mb,
                 "duration_ms": took_ms,
+                "cpu_scale": self._scale,
                 "wall_ms": self._told.get("wall_ms"),
                 "steps": self._steps(),
             }
@@ -316,7 +348,7 @@ def main(orders: str, program: str) -> None:
         pair = worker.channels()
         places = Places(function, tools, Path(program), pair[1].fileno())
         running, plan = worker.start(places, pair, Path(program).parent / "root")
-        sandbox = Sandbox(function, tools, running)
+        sandbox = Sandbox(function, tools, running, places.interpreter)
         answer = sandbox.load(tools.port, plan.task)
         _say(json.dumps(answer).encode() + b"\n")
         if answer["status"] != "ready":

@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lambda_emulator.sandbox.function import Function
+from lambda_emulator.sandbox.steady import Steadier
+
 
 class Settings:
     """What holds for the next invocation."""
@@ -25,6 +28,23 @@ class Settings:
     def memory_limit(self) -> bool:
         """Whether an environment ends that uses more than its memory size."""
         return bool(self.content.get("memory_limit", True))
+
+    def steadier(self, function: Function, interpreter: str) -> Steadier | None:
+        """Return what steadies a function's figures; None where that is not wanted.
+
+        Args:
+            function: The function.
+            interpreter: What it runs in, as "python3.13".
+        """
+        if self.content.get("steady") is False:
+            return None
+        return Steadier(
+            str(self._path.parent / "pools"),
+            function.arn,
+            function.code_version,
+            str(self.content.get("machine", "")),
+            interpreter,
+        )
 
     @property
     def trace(self) -> str:

@@ -20,6 +20,7 @@ from .cfs import duration_ms, scaled
 from .clocks import Clocks
 from .remaining import Remaining
 from .settings import Settings
+from .spin import spin_ms
 from .timeline import Timeline
 from .usage import Probe
 
@@ -58,6 +59,7 @@ class Meter:
         self._remaining = Remaining(0.0, self._memory_mb, lambda: 0.0)
         self._error: tuple[str, str, list[str]] | None = None  # type, message and frames
         self._error_at_load = False
+        self._before_ms = 0.0  # of a spin
         self.running = False
 
     # what the worker's streams tell
@@ -66,7 +68,10 @@ class Meter:
         """Note what is asked for; return what the worker is to read."""
         if self._start_cpu_ms is None:
             return self._load(json.loads(line))
-        self._start(_context_of(line))
+        context = _context_of(line)
+        self._settings = Settings(context["dyno"])
+        self._before_ms = spin_ms() if self._settings.steady else 0.0
+        self._start(context)
         return line
 
     def answering(self, text: str) -> str:
@@ -105,7 +110,7 @@ class Meter:
             from .calls import Calls
             from .latency import LatencyModel
 
-            self._calls = Calls(self._timeline, LatencyModel.load(seed), port)
+            self._calls = Calls(self._timeline, LatencyModel.load(seed, self._memory_mb), port)
             self._calls.enabled = self._settings.aws_latency_modelled
             self._calls.install()
 
@@ -142,7 +147,6 @@ class Meter:
         self._request_id = context.get("request_id", "")
         timeout_ms = float(context.get("timeout_ms", 3000))
         self._error = None
-        self._settings = Settings(context["dyno"])
         if self._calls is not None:
             self._calls.enabled = self._settings.aws_latency_modelled
         self.running = True
@@ -159,6 +163,8 @@ class Meter:
         wall_ms = Clocks.wall_ns() / 1e6 - self._timeline.begin_wall_ms
         steps = self._timeline.steps()
         told: dict[str, Any] = {"steps": steps, "wall_ms": wall_ms, "failed": failed}
+        if self._before_ms:
+            told["spins_ms"] = self._before_ms, spin_ms()
         if not self._probe.has_schedstat:
             told["measured_by"] = self._probe.method
         if sys.platform != "linux":  # where the sandbox sees no memory; in bytes on macOS
@@ -175,7 +181,7 @@ class Meter:
 
         def modelled_ms() -> float:
             steps = scaled(self._timeline.steps(), factor)
-            return duration_ms(steps, self._memory_mb)[0]
+            return duration_ms(steps, self._memory_mb, self._architecture)[0]
 
         return self._timeline.leave_out(modelled_ms)
 

@@ -13,6 +13,7 @@ class Settings:
     """The part of the settings that the worker needs."""
 
     def __init__(self, content: dict[str, Any]) -> None:
+        self.steady = content.get("steady") is not False  # spin beside each invocation
         self.aws_latency_modelled = content.get("aws_latency") != MEASURED
         self._cpu_factors: dict[str, float] = content.get("cpu_factor") or {}
 

@@ -12,6 +12,7 @@ const faults = require("./faults.js");
 const { LatencyModel } = require("./latency.js");
 const { Remaining } = require("./remaining.js");
 const { awslambda, buffered } = require("./streaming.js");
+const { spinMs } = require("./spin.js");
 const surroundings = require("./surroundings.js");
 const { Timeline } = require("./timeline.js");
 const { Probe } = require("./usage.js");
@@ -55,7 +56,7 @@ class Meter {
     surroundings.showArchitecture(this.architecture);
     this.asJson = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
     if (dyno.port) {
-      this.calls = new Calls(this.timeline, new LatencyModel(dyno.seed), dyno.port);
+      this.calls = new Calls(this.timeline, new LatencyModel(dyno.seed, this.memoryMb), dyno.port);
       this.calls.enabled = this.latencyModelled;
       this.calls.install();
     }
@@ -113,6 +114,7 @@ class Meter {
     if (this.calls) this.calls.enabled = this.latencyModelled;
     this.error = null; // type, message and stack of what the handler fails with
     this.running = true;
+    this.beforeMs = this.settings.steady === false ? 0 : spinMs();
     this.timeline.begin();
     const timeoutMs = Number(context.timeout_ms || 3000);
     this.remaining = new Remaining(timeoutMs, this.memoryMb, () => this.elapsedMs());
@@ -134,6 +136,7 @@ class Meter {
     const told = { steps: this.timeline.steps(), wall_ms: now() - this.timeline.beginWallMs };
     if (!this.probe.hasSchedstat) told.measured_by = "rusage";
     if (process.platform !== "linux") told.peak_mb = Math.ceil(process.resourceUsage().maxRSS / 1024);
+    if (this.beforeMs) told.spins_ms = [this.beforeMs, spinMs()];
     told.failed = text.startsWith('{"status":"error"');
     const answer = told.failed ? this.logError(text) : text;
     this.say(told);
@@ -178,7 +181,7 @@ class Meter {
 
   // What the invocation would have taken on AWS so far.
   elapsedMs() {
-    return this.timeline.leaveOut(() => durationMs(this.steps(), this.memoryMb)[0]);
+    return this.timeline.leaveOut(() => durationMs(this.steps(), this.memoryMb, this.architecture)[0]);
   }
 
   logError(text, title = "Invoke Error") {
