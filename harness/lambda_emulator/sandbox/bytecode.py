@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,17 +26,20 @@ def ensure(interpreter: str, version: str, folders: list[Path]) -> None:
     for folder in folders:
         if _is_compiled(folder, tag):
             continue
-        with suppress(OSError, subprocess.SubprocessError):
+        with suppress(OSError):
             _compile(interpreter, folder, tag)
 
 
 def _compile(interpreter: str, folder: Path, tag: str) -> None:
+    import subprocess  # once for all environments: the others need not pay for it
+
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # two that start at once
         if not _is_compiled(folder, tag):
             command = [interpreter, "-I", "-S", "-m", "compileall", "-q", str(folder)]
-            subprocess.run(command, timeout=_DEADLINE_S, check=False, capture_output=True)
+            with suppress(subprocess.SubprocessError):
+                subprocess.run(command, timeout=_DEADLINE_S, check=False, capture_output=True)
     finally:
         os.close(descriptor)
 

@@ -13,7 +13,6 @@ import ctypes
 import os
 import struct
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000
@@ -32,24 +31,32 @@ class Unavailable(OSError):  # noqa: N818
     """This kernel gives no file system of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What there is to see.
+class View:  # no dataclass: to import that takes every cold start 10 ms
+    """What there is to see."""
 
-    Attributes:
-        binds: Folders and files by their place in the new file system; all read-only.
-        texts: Files by their place, with what is in them.
-        links: Links by their place, with where they lead.
-        kept: Folders of this machine that stay where they are, although they may lie in a hidden
-            one: interpreters.
-        tmp_mb: Size of /tmp.
-    """
+    def __init__(
+        self,
+        binds: dict[str, Path],
+        texts: dict[str, str],
+        links: dict[str, str],
+        kept: tuple[Path, ...],
+        tmp_mb: int,
+    ) -> None:
+        """Say what.
 
-    binds: dict[str, Path]
-    texts: dict[str, str] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
-    kept: tuple[Path, ...] = ()
-    tmp_mb: int = 512
+        Args:
+            binds: Folders and files by their place in the new file system; all read-only.
+            texts: Files by their place, with what is in them.
+            links: Links by their place, with where they lead.
+            kept: Folders of this machine that stay where they are, although they may lie in a
+                hidden one: interpreters.
+            tmp_mb: Size of /tmp.
+        """
+        self.binds = binds
+        self.texts = texts
+        self.links = links
+        self.kept = kept
+        self.tmp_mb = tmp_mb
 
 
 def enter(view: View, scratch: Path) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 _UNIX = 3  # who made the archive, in its entries
 _LONGEST_LINK = 4096
+_END, _ENTRY = b"PK\x05\x06", b"PK\x01\x02"  # of an archive: its end, an entry of its directory
+_END_BYTES = 22 + 65_535  # with the longest comment
 
 
 def restore(archive: Path, folder: Path) -> None:
@@ -22,6 +24,10 @@ def restore(archive: Path, folder: Path) -> None:
         archive: What was unpacked.
         folder: Where it was unpacked to.
     """
+    if not _may_need_it(archive):
+        return
+    from zipfile import BadZipFile, ZipFile  # most archives need no more than a look
+
     try:
         with ZipFile(archive) as packed:
             entries = [entry for entry in packed.infolist() if entry.create_system == _UNIX]
@@ -40,6 +46,34 @@ def restore(archive: Path, folder: Path) -> None:
                     path.chmod(0o755)
     except (BadZipFile, OSError):
         return  # as it was unpacked: the worker says what is wrong with it
+
+
+def _may_need_it(archive: Path) -> bool:
+    """Tell whether some entry of an archive may be a program or a link, by its directory alone."""
+    try:
+        with archive.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _END_BYTES))
+            tail = file.read()
+            end = tail.rfind(_END)
+            length, begin = struct.unpack_from("<LL", tail, max(0, end) + 12)
+            if end < 0 or begin + length > size:
+                return True  # of a form that others may read
+            file.seek(begin)
+            entries = file.read(length)
+    except (OSError, struct.error):
+        return True
+    at = 0
+    while entries.startswith(_ENTRY, at):
+        attributes, lengths = (
+            struct.unpack_from("<L", entries, at + 38),
+            struct.unpack_from("<HHH", entries, at + 28),
+        )
+        mode = attributes[0] >> 16
+        if stat.S_ISLNK(mode) or (mode & 0o111 and not stat.S_ISDIR(mode)):
+            return True
+        at += 46 + sum(lengths)
+    return bool(at != length)
 
 
 def merged(layers: list[Path], into: Path) -> Path | None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_emulator.meter_path.dyno_meter.cfs import vcpus
@@ -28,37 +27,49 @@ _OF_PYTHON = (
 _PATHS_OF_AWS = "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/opt/bin"
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the embedded AWS says of this machine, once for all environments.
+class Tools:  # no dataclass: to import that takes every cold start 10 ms
+    """What the embedded AWS says of this machine, once for all environments."""
 
-    Attributes:
-        settings: The meter's settings file.
-        port: Of the embedded AWS.
-        meter: Folder of what workers run.
-        packages: Folder of the packages of which Python workers see some.
-        node_modules: Folder of the packages that Node.js workers see; empty for none.
-        pythons: Programs by their versions.
-        nodes: Programs by their versions.
-    """
+    def __init__(
+        self,
+        settings: str,
+        port: int,
+        meter: str,
+        packages: str,
+        node_modules: str,
+        pythons: dict[str, str],
+        nodes: dict[str, str],
+    ) -> None:
+        """Say it.
 
-    settings: str
-    port: int
-    meter: str
-    packages: str
-    node_modules: str
-    pythons: dict[str, str]
-    nodes: dict[str, str]
+        Args:
+            settings: The meter's settings file.
+            port: Of the embedded AWS.
+            meter: Folder of what workers run.
+            packages: Folder of the packages of which Python workers see some.
+            node_modules: Folder of the packages that Node.js workers see; empty for none.
+            pythons: Programs by their versions.
+            nodes: Programs by their versions.
+        """
+        self.settings = settings
+        self.port = port
+        self.meter = meter
+        self.packages = packages
+        self.node_modules = node_modules
+        self.pythons = pythons
+        self.nodes = nodes
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
     """How to start a worker: its command, environment and folder, and its own view, if any."""
 
-    argv: list[str]
-    environment: dict[str, str]
-    task: str
-    view: View | None
+    def __init__(
+        self, argv: list[str], environment: dict[str, str], task: str, view: View | None
+    ) -> None:
+        self.argv = argv
+        self.environment = environment
+        self.task = task
+        self.view = view
 
 
 class Places:

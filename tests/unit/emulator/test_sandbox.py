@@ -114,6 +114,28 @@ def test_archive_gives_modes_and_links_back(tmp_path: Path) -> None:
     assert os.readlink(code / "out") == "/etc/passwd"
 
 
+@pytest.mark.parametrize(
+    ("files", "needed"),
+    [
+        ({"app.py": "x", "sub/other.py": "y" * 9000}, False),
+        ({"app.py": "x", "run*": "y"}, True),
+        ({"link@": "x"}, True),
+        ({}, False),
+    ],
+)
+def test_most_archives_are_only_looked_at(
+    tmp_path: Path, files: dict[str, str], needed: bool
+) -> None:
+    """Their directory tells whether there is a program or a link."""
+    (tmp_path / "code.zip").write_bytes(archive(files))
+    assert package._may_need_it(tmp_path / "code.zip") is needed
+    with (tmp_path / "code.zip").open("ab") as file:
+        file.write(b"PK")  # behind its end: whoever reads it is to find out
+    assert package._may_need_it(tmp_path / "code.zip") is needed
+    (tmp_path / "other").write_bytes(b"no archive")
+    assert package._may_need_it(tmp_path / "other")
+
+
 def test_entry_behind_a_link_is_left_alone(tmp_path: Path) -> None:
     """No archive changes a mode outside of the folder that it was unpacked to."""
     outside = tmp_path / "outside"
