@@ -15,6 +15,7 @@ from lambda_emulator.sandbox import tree
 _KB = 1024
 _LITTLE_KB = 4 * 1024
 _CHILDREN_EVERY_S = 0.1
+_OF_STATUS = ("VmHWM", "RssAnon", "RssFile", "RssShmem")
 _SHARES = ("Pss", "Pss_Anon", "Pss_Shmem")
 
 
@@ -25,29 +26,27 @@ class Memory:
         self._worker = worker
         self._needed_kb = 0
         self._used_kb = 0
+        self._own_kb = 0  # of what is used, without children
         self._files_kb = 0  # the most that was seen mapped at once
+        self._shared_kb = 0  # at the last look, without files
         self._next_children = 0.0
 
-    def look(self, told_mb: int = 0) -> None:
-        """Bring the peaks up to date; often enough to see what is mapped for a while only.
-
-        Args:
-            told_mb: The most that the worker itself knows of, where there is nothing to be seen.
-        """
-        self._needed_kb = max(self._needed_kb, told_mb * _KB)
-        self._used_kb = max(self._used_kb, told_mb * _KB)
-        status = _fields(
-            f"/proc/{self._worker}/status", ("VmHWM", "RssAnon", "RssFile", "RssShmem")
-        )
+    def look(self) -> None:
+        """Bring the peaks up to date; often enough to see what is mapped for a while only."""
+        status = _fields(f"/proc/{self._worker}/status", _OF_STATUS)
         if not status:
             return
         shared_kb = status.get("RssShmem", 0)
-        in_tmp_kb = _in_tmp_kb(self._worker) if shared_kb > _LITTLE_KB else 0
+        in_tmp_kb = 0
+        if shared_kb > _LITTLE_KB:
+            in_tmp_kb = _in_tmp_kb(self._worker)
+        # What is being unmapped is in no mapping any more, but counted for some milliseconds more:
+        # what is there at one look only is no shared memory.
+        unmapped_kb = max(0, shared_kb - in_tmp_kb)
+        shared_kb, self._shared_kb = min(unmapped_kb, self._shared_kb), unmapped_kb
         self._files_kb = max(self._files_kb, status.get("RssFile", 0) + in_tmp_kb)
-        needed_kb = status.get("RssAnon", 0) + shared_kb - in_tmp_kb
-        used_kb = status.get("VmHWM", 0)
-        # the kernel keeps the peak of all pages: a short one of the heap is in it
-        between_looks_kb = used_kb - self._files_kb
+        needed_kb = status.get("RssAnon", 0) + shared_kb
+        used_kb = self._own_kb = status.get("VmHWM", 0)
         children = tree.below(self._worker)
         if children and time.monotonic() > self._next_children:
             # what they share with their parent counts once; to count it holds them up
@@ -55,8 +54,23 @@ class Memory:
             found = [_fields(f"/proc/{p}/smaps_rollup", _SHARES) for p in (self._worker, *children)]
             needed_kb = sum(f.get("Pss_Anon", 0) + f.get("Pss_Shmem", 0) for f in found) - in_tmp_kb
             used_kb = max(used_kb, sum(f.get("Pss", 0) for f in found))
-        self._needed_kb = max(self._needed_kb, needed_kb, between_looks_kb)
+        self._needed_kb = max(self._needed_kb, needed_kb)
         self._used_kb = max(self._used_kb, used_kb)
+
+    def answered(self, mapped_kb: int, peak_kb: int) -> None:
+        """Bring the peaks up to date when an invocation is over.
+
+        The kernel keeps the peak of all pages, so a short one of the heap is in it that no look
+        has seen. Files that were mapped meanwhile, and may have been seen by none, are in it too.
+
+        Args:
+            mapped_kb: The files that the worker has ever mapped.
+            peak_kb: The most that the worker itself knows of, where there is nothing to be seen.
+        """
+        self.look()
+        between_looks_kb = self._own_kb - self._files_kb - mapped_kb
+        self._needed_kb = max(self._needed_kb, between_looks_kb, peak_kb)
+        self._used_kb = max(self._used_kb, peak_kb)
 
     @property
     def needed_mb(self) -> int:

@@ -131,7 +131,9 @@ class Sandbox:
             end, answer = self._await(deadline)
         self._freeze()
         used_s = self._worker.cpu_s() - used_s
-        self._memory.look(self._told.get("peak_mb", 0))
+        if end is _End.ANSWERED:
+            told = self._told
+            self._memory.answered(int(told.get("mapped_kb", 0)), int(told.get("peak_kb", 0)))
         if end is _End.ANSWERED and self._over_memory():
             end = _End.OVER_MEMORY
         if "steps" not in self._told:

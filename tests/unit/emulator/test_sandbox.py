@@ -196,6 +196,32 @@ time.sleep(60)
 
     assert 50 <= memory.needed_mb < 80
     assert memory.used_mb > 90
+    memory.answered(mapped_kb=0, peak_kb=0)
+    assert memory.needed_mb < 80, "what was mapped was seen"
+
+
+def test_short_peak_of_the_heap_is_found_when_all_is_over() -> None:
+    """No look has seen it; files that were mapped and gone in between are none of it."""
+    program = """
+import sys, time
+heap = bytearray(100 << 20)
+heap[::4096] = b"x" * len(heap[::4096])
+del heap
+print(flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-S", "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        memory, mapping = Memory(process.pid), Memory(process.pid)
+        memory.look()
+        assert memory.needed_mb < 60
+        memory.answered(mapped_kb=0, peak_kb=0)
+        mapping.answered(mapped_kb=100 << 10, peak_kb=0)
+        process.kill()
+
+    assert memory.needed_mb > 90
+    assert mapping.needed_mb < 60
 
 
 def test_tree_is_stopped_and_goes_on() -> None:

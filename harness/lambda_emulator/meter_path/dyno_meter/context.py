@@ -54,6 +54,24 @@ def take_semaphores() -> None:
     _multiprocessing.SemLock = SemLock
 
 
+mapped_bytes = [0]  # of files, in all mappings that were ever made
+
+
+def count_mappings() -> None:
+    """Note what is mapped of files: its pages are memory that the kernel may take back."""
+    import mmap
+
+    class Mapping(mmap.mmap):
+        def __new__(cls, fileno: int, length: int, *others: Any, **named: Any) -> Mapping:  # noqa: PYI034
+            made = super().__new__(cls, fileno, length, *others, **named)
+            if fileno != -1:
+                mapped_bytes[0] += len(made)
+            return made
+
+    Mapping.__name__ = Mapping.__qualname__ = "mmap"
+    mmap.mmap = Mapping  # type: ignore[misc]
+
+
 def show_architecture(architecture: str) -> None:
     """Let the function see the architecture that it was created for."""
     import platform

@@ -93,6 +93,7 @@ class Meter:
         surroundings.remember_logs()
         surroundings.show_cpus(self._memory_mb)
         surroundings.take_semaphores()
+        surroundings.count_mappings()
         self._architecture = orders["architecture"]
         surroundings.show_architecture(self._architecture)
         self._as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
@@ -165,10 +166,11 @@ class Meter:
         told: dict[str, Any] = {"steps": steps, "wall_ms": wall_ms, "failed": failed}
         if self._before_ms:
             told["spins_ms"] = self._before_ms, spin_ms()
+        told["mapped_kb"] = surroundings.mapped_bytes[0] >> 10
         if not self._probe.has_schedstat:
             told["measured_by"] = self._probe.method
         if sys.platform != "linux":  # where the sandbox sees no memory; in bytes on macOS
-            told["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
+            told["peak_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         self._say(**told)
         return text
 

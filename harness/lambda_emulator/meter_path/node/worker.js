@@ -135,7 +135,7 @@ class Meter {
     cancel(this.sampler);
     const told = { steps: this.timeline.steps(), wall_ms: now() - this.timeline.beginWallMs };
     if (!this.probe.hasSchedstat) told.measured_by = "rusage";
-    if (process.platform !== "linux") told.peak_mb = Math.ceil(process.resourceUsage().maxRSS / 1024);
+    if (process.platform !== "linux") told.peak_kb = process.resourceUsage().maxRSS;
     if (this.beforeMs) told.spins_ms = [this.beforeMs, spinMs()];
     told.failed = text.startsWith('{"status":"error"');
     const answer = told.failed ? this.logError(text) : text;
