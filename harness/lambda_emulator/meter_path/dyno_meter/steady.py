@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # 0.6 to 0.9; of two that wait for memory, whose variation division would double: 0.2 and 0.3.
 FOLLOWS = 0.45
 _FEWEST = 12
-_LEAST_SPREAD = 0.04  # of log spin, that the spins before and after agree on: less says nothing
+_LEAST_SPREAD = 0.05  # of log spin, that the spins before and after agree on: less says nothing
+_SURE = 2.0  # standard errors from the limit: nearer, the samples do not tell
 _LATEST = 12
 _RECENT = 160
 _PLAIN = 1.5  # times CPU over spin: beyond is another course, as with a full garbage collection
@@ -38,7 +39,7 @@ _SAME_WIDTH = 0.25
 _LEVEL = 0.25  # quantile: disturbances only ever make work longer
 _ROOMY = 0.9  # of the memory size: nearer to the limit, sizes are not alike
 
-_ROUNDS = 1200
+_ROUNDS = 600
 _DOCUMENT = json.dumps([{"id": f"item-{i}", "n": i, "price": i * 1.5} for i in range(24)])
 _RECORD = struct.Struct("<8sddddd")
 _READ_BYTES = _RECORD.size * 512
@@ -51,15 +52,22 @@ _FASTER = 0.95
 
 
 def spin_ms() -> float:
-    """Do the piece of work, of an interpreter and of C code; return its CPU time."""
+    """Do the piece of work, of an interpreter and of C code; return its CPU time.
+
+    In two halves, of which the faster counts: an interrupt is no slow core.
+    """
     json.loads(_DOCUMENT)  # what has just run has left other things in the caches
+    return 2 * min(_half_ms(), _half_ms())
+
+
+def _half_ms() -> float:
     begin = time.thread_time_ns()
     total = 0
     seen = {}
     for i in range(_ROUNDS):
         seen[i & 63] = total
         total += i * i % 7
-    for _ in range(4):
+    for _ in range(2):
         json.dumps(json.loads(_DOCUMENT))
     return (time.thread_time_ns() - begin) / 1e6
 
@@ -157,13 +165,13 @@ def slope(samples: Sequence[Sample]) -> float | None:
     has alone is its own noise, which would make the slope too small (errors in variables).
 
     Returns:
-        None where there are too few samples, or the core's speed did not change enough to tell.
+        None where there are too few samples, or the core's speed did not change enough to tell on
+        which side of `FOLLOWS` it is.
     """
     of_sizes: dict[float, list[Sample]] = {}
     for sample in samples:
         of_sizes.setdefault(sample.memory_mb, []).append(sample)
-    with_cpu = common = 0.0
-    count = 0
+    rows: list[list[float]] = []
     for members in of_sizes.values():
         most = _PLAIN * _quantile([sample.cpu_ms / sample.spin_ms for sample in members], 0.5)
         plain = [
@@ -172,14 +180,14 @@ def slope(samples: Sequence[Sample]) -> float | None:
             if sample.cpu_ms <= most * sample.spin_ms
         ]
         means = [sum(column) / len(plain) for column in zip(*plain, strict=True)]
-        for row in plain:
-            before, after, cpu = (x - mean for x, mean in zip(row, means, strict=True))
-            common += before * after
-            with_cpu += (before + after) / 2 * cpu
-        count += len(plain)
-    if count < _FEWEST or common < count * _LEAST_SPREAD**2:
+        rows += [[x - mean for x, mean in zip(row, means, strict=True)] for row in plain]
+    common = sum(before * after for before, after, _ in rows)
+    if len(rows) < _FEWEST or common < len(rows) * _LEAST_SPREAD**2:
         return None
-    return with_cpu / common
+    found = sum((before + after) / 2 * cpu for before, after, cpu in rows) / common
+    rest = sum((cpu - found * (before + after) / 2) ** 2 for before, after, cpu in rows)
+    error = math.sqrt(rest / len(rows) / common)
+    return found if abs(found - FOLLOWS) > _SURE * error else None
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

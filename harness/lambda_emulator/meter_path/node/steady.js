@@ -9,7 +9,8 @@ const path = require("path");
 
 const FOLLOWS = 0.45;
 const FEWEST = 12;
-const LEAST_SPREAD = 0.04;
+const LEAST_SPREAD = 0.05;
+const SURE = 2;
 const LATEST = 12;
 const RECENT = 160;
 const PLAIN = 1.5;
@@ -20,7 +21,7 @@ const LEVEL = 0.25;
 const ROOMY = 0.9;
 
 // No loop of ours: it would be slow until it is compiled, and then ten times as fast.
-const ROUNDS = 8;
+const ROUNDS = 4;
 const DOCUMENT = JSON.stringify(
   Array.from({ length: 24 }, (_, i) => ({ id: `item-${i}`, n: i, price: i * 1.5 })),
 );
@@ -35,12 +36,16 @@ const FASTER = 0.95;
 const { cpuUsage } = process;
 const { parse, stringify } = JSON;
 
-function spinMs() {
-  parse(DOCUMENT);
+function halfMs() {
   const begin = cpuUsage();
   for (let round = 0; round < ROUNDS; round += 1) stringify(parse(DOCUMENT));
   const { user, system } = cpuUsage(begin);
   return (user + system) / 1000;
+}
+
+function spinMs() {
+  parse(DOCUMENT);
+  return 2 * Math.min(halfMs(), halfMs());
 }
 
 function quantile(values, share) {
@@ -64,24 +69,22 @@ function bySize(samples) {
 
 // How CPU time follows the core; null where these samples do not tell.
 function slope(samples) {
-  let withCpu = 0;
-  let common = 0;
-  let count = 0;
+  const rows = [];
   for (const members of bySize(samples).values()) {
     const most = PLAIN * quantile(members.map((one) => one.cpuMs / spinOf(one)), 0.5);
     const plain = members
       .filter((one) => one.cpuMs <= most * spinOf(one))
       .map((one) => [one.beforeMs, one.afterMs, one.cpuMs].map(Math.log));
     const means = [0, 1, 2].map((i) => plain.reduce((sum, row) => sum + row[i], 0) / plain.length);
-    for (const row of plain) {
-      const [before, after, cpu] = row.map((x, i) => x - means[i]);
-      common += before * after;
-      withCpu += ((before + after) / 2) * cpu;
-    }
-    count += plain.length;
+    for (const row of plain) rows.push(row.map((x, i) => x - means[i]));
   }
-  if (count < FEWEST || common < count * LEAST_SPREAD ** 2) return null;
-  return withCpu / common;
+  const sum = (of) => rows.reduce((total, row) => total + of(row), 0);
+  const common = sum(([before, after]) => before * after);
+  if (rows.length < FEWEST || common < rows.length * LEAST_SPREAD ** 2) return null;
+  const found = sum(([before, after, cpu]) => ((before + after) / 2) * cpu) / common;
+  const rest = sum(([before, after, cpu]) => (cpu - (found * (before + after)) / 2) ** 2);
+  const error = Math.sqrt(rest / rows.length / common);
+  return Math.abs(found - FOLLOWS) > SURE * error ? found : null;
 }
 
 function slowness(samples, referenceMs, now, known) {
