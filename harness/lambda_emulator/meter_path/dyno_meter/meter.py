@@ -72,9 +72,13 @@ class Meter:
         """Note what the embedded AWS asks for; return what the worker is to read."""
         if self._start_cpu_ms is None:
             return self._load(json.loads(line))
+        self._settings.refresh()
+        waited_s = 0.0
         if self._steadier is not None:
+            if not self._settings.felt:
+                waited_s = self._steadier.take_turn()
             self._steadier.begin(line)
-        self._start(_context_of(line))
+        self._start(_context_of(line), waited_s)
         return line
 
     def answering(self, text: str) -> str:
@@ -170,17 +174,16 @@ class Meter:
 
     # an invocation
 
-    def _start(self, context: dict[str, Any]) -> None:
+    def _start(self, context: dict[str, Any], waited_s: float) -> None:
         self._request_id = context.get("request_id", "")
         self._timeout_s = float(context.get("timeout_ms", 3000)) / 1000
         self._error = None
         self._scale = 1.0
-        self._settings.refresh()
         if self._calls is not None:
             self._calls.enabled = self._settings.aws_latency_modelled
         self._log.write(report.start_line(self._request_id, self._version, self._as_json))
         self.begun = time.monotonic()
-        self.deadline = self.begun + self._timeout_s - _EARLIER_S
+        self.deadline = self.begun + self._timeout_s - _EARLIER_S - waited_s
         self.running = True
         self._watch.wake()
         self._timeline.begin()
@@ -192,6 +195,8 @@ class Meter:
         failed = text.startswith('{"status": "error"')
         if not failed:
             self._steady()
+        if self._steadier is not None:
+            self._steadier.end_turn()
         steps = self._steps()
         took_ms = duration_ms(steps, self._memory_mb)[0]
         if self._settings.trace:

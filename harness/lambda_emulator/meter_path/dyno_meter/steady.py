@@ -11,6 +11,7 @@ level, so the level adds no sample to any size's.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import math
@@ -40,6 +41,9 @@ _LEVEL = 0.25  # quantile: disturbances only ever make work longer
 _ROOMY = 0.9  # of the memory size: nearer to the limit, sizes are not alike
 
 _ROUNDS = 600
+_INTERRUPTED = 1.25
+_LONGEST_TURN_S = 0.25
+_LOOK_EVERY_S = 0.002
 _DOCUMENT = json.dumps([{"id": f"item-{i}", "n": i, "price": i * 1.5} for i in range(24)])
 _RECORD = struct.Struct("<8sddddd")
 _READ_BYTES = _RECORD.size * 512
@@ -54,10 +58,11 @@ _FASTER = 0.95
 def spin_ms() -> float:
     """Do the piece of work, of an interpreter and of C code; return its CPU time.
 
-    In two halves, of which the faster counts: an interrupt is no slow core.
+    In two halves, of which the faster counts alone if they differ: an interrupt is no slow core.
     """
     json.loads(_DOCUMENT)  # what has just run has left other things in the caches
-    return 2 * min(_half_ms(), _half_ms())
+    faster_ms, slower_ms = sorted((_half_ms(), _half_ms()))
+    return faster_ms + (slower_ms if slower_ms < _INTERRUPTED * faster_ms else faster_ms)
 
 
 def _half_ms() -> float:
@@ -220,9 +225,43 @@ class Steadier:
         # the code's alone: the next run's function has another name, and follows cores alike
         name = hashlib.sha256(code.encode()).hexdigest()[:16]
         self._slope = _Kept(machine and os.path.join(machine, f"slope-{name}"))  # noqa: PTH118
+        self._turn = -1  # descriptor of a lock that is held
         self._event = b""
         self._before_ms = 0.0
         self.pooled_mb: Sequence[int] = ()
+
+    def take_turn(self) -> float:
+        """Wait until no other environment of this function is at work; return for how long, in s.
+
+        Side by side they take 4 to 8 % more CPU time than one after the other. But not for long:
+        a function may call itself, and one that sleeps would keep the others from nothing.
+        """
+        begin = time.monotonic()
+        try:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)  # noqa: PTH103, PTH120
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            turn = os.open(f"{self._path}.turn", flags, 0o600)
+        except OSError:
+            return 0.0
+        while True:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                waited_s = time.monotonic() - begin
+                if waited_s < _LONGEST_TURN_S:
+                    time.sleep(_LOOK_EVERY_S)
+                    continue
+                os.close(turn)
+                return waited_s
+            self._turn = turn
+            return time.monotonic() - begin
+
+    def end_turn(self) -> None:
+        """Let the next one begin. A process that ends does so by itself."""
+        if self._turn >= 0:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)  # children may have the descriptor, too
+            os.close(self._turn)
+            self._turn = -1
 
     def begin(self, line: str) -> None:
         """Note an invocation's event, by the line that starts it, and spin."""
