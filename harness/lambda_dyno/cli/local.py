@@ -228,9 +228,12 @@ def local_model(
         typer.echo(
             f"{prediction.memory_mb:>6} MB  {spread.mean:>10.1f} ms  ± {spread.std:<8.1f} {price}"
         )
-    by_speed = model.cheapest_by_speed(work, sizes)
-    if len(set(by_speed.values())) > 1:
-        each = ", ".join(f"{size} MB at {factor:g}" for factor, size in by_speed.items())
+    cheapest = [prediction for prediction in predictions if prediction.cheapest_at]
+    if len(cheapest) > 1:
+        each = ", ".join(
+            f"{c.memory_mb} MB at {' and '.join(f'{speed:g}' for speed in c.cheapest_at)}"
+            for c in cheapest
+        )
         typer.echo(f"the cheapest size hangs on the CPU's speed: {each} times this CPU time")
 
 

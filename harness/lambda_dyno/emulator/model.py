@@ -36,6 +36,7 @@ class Prediction:
     memory_mb: int
     duration_ms: Spread
     cost_share: float  # its price over that of the cheapest size: billed ms x memory
+    cheapest_at: tuple[float, ...]  # the `CPU_SPEEDS` at which no size costs less
 
     def to_json(self) -> dict[str, Any]:
         """Return what `dyno local model --json` prints."""
@@ -82,8 +83,14 @@ def predict(work: Work, memory_mb: Iterable[int]) -> list[Prediction]:
     spreads = [work.duration_ms(size) for size in sizes]
     costs = [_cost(spread.mean, size) for spread, size in zip(spreads, sizes, strict=True)]
     least = min(costs) or 1.0
+    by_speed = cheapest_by_speed(work, sizes)
     return [
-        Prediction(size, spread, cost / least)
+        Prediction(
+            size,
+            spread,
+            cost / least,
+            tuple(factor for factor, cheapest in by_speed.items() if cheapest == size),
+        )
         for size, spread, cost in zip(sizes, spreads, costs, strict=True)
     ]
 

@@ -118,6 +118,8 @@ class Sandbox:
             )
         self._scale = 1.0
         if self._steadier is not None:
+            if not self._settings.felt:
+                self._steadier.take_turn()
             self._steadier.begin(line)
         used_s = self._worker.cpu_s()
         tree.thaw(self._worker.pid)
@@ -139,6 +141,8 @@ class Sandbox:
         if "steps" not in self._told:
             self._told["steps"] = _estimated(used_s * 1000, (time.monotonic() - begun) * 1000)
         self._steady()
+        if self._steadier is not None:
+            self._steadier.end_turn()
         took_ms = self._duration_ms(self._function.memory_mb)
         return self._finish(invocation, begun, end, answer, took_ms)
 

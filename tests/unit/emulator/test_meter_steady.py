@@ -234,3 +234,17 @@ def test_kept_reference_is_not_believed_blindly(tmp_path: Path, content: str) ->
         file.write_text(content)
     another = steadier(tmp_path / "pools", machine=str(tmp_path))
     assert 1 < invoke(another, 128, 20) < 100
+
+
+def test_environments_take_turns_but_not_for_long(tmp_path: Path) -> None:
+    """One begins when the other has ended; who never ends keeps nobody."""
+    first, second = steadier(tmp_path), steadier(tmp_path)
+    assert first.take_turn() < 0.1
+    waited_s = second.take_turn()
+    assert 0.2 < waited_s < 2
+    second.end_turn()  # it has none
+    first.end_turn()
+    assert second.take_turn() < 0.1
+    second.end_turn()
+    assert first.take_turn() < 0.1
+    first.end_turn()
