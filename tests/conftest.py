@@ -19,6 +19,7 @@ import io
 import itertools
 import json
 import os
+import re
 import signal
 import zipfile
 from typing import TYPE_CHECKING, Any, Protocol
@@ -57,6 +58,22 @@ def pytest_configure() -> None:
     """Let what the tests start hear Ctrl-C: a shell's `&` has it ignored, and that is inherited."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Files whose tests share what takes Terraform long, once in each process.
+_SHARING = re.compile(r"(tests/plan/)|(tests/e2e/test_tuner)(?:_contract|_faults)?\.py")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give those files to one worker, as the tests of one file are."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            shared = _SHARING.match(nodeid)
+            return shared[1] or shared[2] if shared else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture
