@@ -42,10 +42,10 @@ def handler(event, context):
 HALF_WAY = """\
 variable "name_prefix" { type = string }
 
-resource "aws_sqs_queue" "jobs" { name = "${var.name_prefix}-jobs" }
+resource "aws_sns_topic" "jobs" { name = "${var.name_prefix}-jobs" }
 
 resource "terraform_data" "broken" {
-  input = aws_sqs_queue.jobs.url
+  input = aws_sns_topic.jobs.arn
   lifecycle {
     postcondition {
       condition     = self.output == "never"
@@ -160,6 +160,6 @@ def test_what_a_root_made_before_it_failed_is_taken_down(tmp_path: Path) -> None
     (run,) = folder.glob("runs/*")
     assert json.loads((run / "lease.json").read_text())["state"] == "down"
     assert (
-        "aws_sqs_queue.jobs: Destruction complete"
+        "aws_sns_topic.jobs: Destruction complete"
         in (run / "logs/terraform-destroy.log").read_text()
     )
