@@ -1,6 +1,6 @@
 """What the modules refuse before anything is made: their own `terraform test`, without an AWS.
 
-Validations need nothing but the variables, and without the provider a run takes a tenth of the time.
+Validations need nothing but the variables; without the provider a run takes a tenth of the time.
 """
 
 from __future__ import annotations
