@@ -63,15 +63,19 @@ def pytest_configure() -> None:
 # Files whose tests share what takes Terraform long, once in each process.
 _SHARING = re.compile(r"(tests/plan/)|(tests/e2e/test_tuner)(?:_contract|_faults)?\.py")
 
+# Files whose tests share nothing and take long: whoever has time takes the next test.
+_APART = re.compile(r"tests/e2e/test_(?:baseline_run|foreign_roots|run|terminal_run)\.py")
+
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give those files to one worker, as the tests of one file are."""
+    """Give the former to one worker, as the tests of one file are, and the latter to any."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            shared = _SHARING.match(nodeid)
-            return shared[1] or shared[2] if shared else super()._split_scope(nodeid)
+            if shared := _SHARING.match(nodeid):
+                return shared[1] or shared[2]
+            return nodeid if _APART.match(nodeid) else super()._split_scope(nodeid)
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
