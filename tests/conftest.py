@@ -67,6 +67,7 @@ _SHARING = re.compile(r"(tests/plan/)|(tests/e2e/test_tuner)(?:_contract|_faults
 _APART = re.compile(r"tests/e2e/test_(?:baseline_run|foreign_roots|run|terminal_run)\.py")
 
 
+@pytest.hookimpl(optionalhook=True)  # without xdist in tests/emulator, where they are run
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give the former to one worker, as the tests of one file are, and the latter to any."""
     from xdist.scheduler import LoadFileScheduling
