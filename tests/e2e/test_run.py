@@ -27,7 +27,7 @@ from lambda_dyno.runs import run_folder
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # a busy machine takes minutes a run
 
 PROJECT = Path(__file__).parents[2]
-QUICK = ["--num", "5", "--duration-s", "5", "--ramp-up-s", "1", "--virtual-users", "4"]
+QUICK = ["--num", "5", "--duration-s", "4", "--virtual-users", "1", "--pacing-ms", "500"]
 
 
 @pytest.fixture
