@@ -18,7 +18,7 @@ variable "log_format" {
 
 variable "memory_mb" {
   type    = number
-  default = null
+  default = 128 # AWS's own default: too little, as the first run finds
 }
 
 variable "name_prefix" {

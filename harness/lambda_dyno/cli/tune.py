@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -88,14 +89,22 @@ def tune(
     from lambda_dyno.tune import request
 
     given = {name: value for name, value in keys.items() if value not in (None, [])}
-    if {"payload", "payload_s3"} <= given.keys():
-        raise UserError("--payload and --payload-s3: give one of them, not both")
+    payloads = [name for name in ("payload", "payload_s3", "workload") if name in given]
+    if len(payloads) > 1:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in payloads)
+        raise UserError(f"{flags}: give one of them, not both")
     if given.get("payload") == "-" and input_file == "-":
         raise UserError("--payload - and --input -: only one of them can read standard input")
     if "power_values" in given:
         given["power_values"] = power_values(given["power_values"])
     if "payload" in given:
         given["payload"] = request.read_json(given["payload"], "--payload")
+    if "workload" in given:
+        standing = function is None and input_file is None and not deployed
+        path = given["workload"]
+        given["workload"] = (
+            str(Path(path).absolute()) if standing else request.read_json(path, "--workload")
+        )
     line = request.CommandLine(
         given, function, tuner, input_file, env, region, keep, timeout_minutes
     )
@@ -124,7 +133,7 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
         **{
             key.flag.partition("/")[0]: key.field in line.flags
             for key in KEYS
-            if key.flag and not key.setting
+            if key.flag and not key.setting and key.field != "workload"
         },
     }
     wrong = [flag for flag, is_given in needs_function.items() if is_given]

@@ -169,6 +169,12 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
     # and the keys of tuner_contract/keys.py
+    # what is measured where there is no payload: "load", what the load test sends, or the file of a
+    # workload; empty: "load" where there is a load test
+    workload: str = ""  # type: ignore[assignment,unused-ignore]  # the tuner's is read of it
+    # names of requests of the load test that may be repeated with the real data of a function
+    # that was not deployed by the run, beside those that only read (GET, HEAD)
+    safe: Annotated[list[str], Field(max_length=1000, default_factory=list)]
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
 
@@ -186,6 +192,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
             "payload": self.payload is not None,
             "payload_file": bool(self.payload_file),
             "payload_s3": bool(self.payload_s3),
+            "workload": bool(self.workload),
         }
         if sum(given.values()) > 1:
             names = " or ".join(name for name, is_given in given.items() if is_given)
@@ -513,6 +520,12 @@ class Env:
     folder: Path
     settings: Settings
 
+    @property
+    def workload_file(self) -> Path | None:
+        """The file of [tuning] workload; None: it names none."""
+        named = self.settings.tuning.workload
+        return self.folder / named if named not in ("", "load") else None
+
     def tuning_payload(self) -> Any:
         """Return the event that the function is tuned with.
 
@@ -592,7 +605,7 @@ def with_overrides(
         for section in sections:
             table = table[section]
         table[name] = value
-    payloads = ("payload", "payload_file", "payload_s3")
+    payloads = ("payload", "payload_file", "payload_s3", "workload")
     if any(f"tuning.{name}" in given for name in payloads):
         for name in payloads:  # one of them replaces whichever the file has
             content["tuning"][name] = given.get(f"tuning.{name}", None if name == "payload" else "")

@@ -73,6 +73,19 @@ class DurationStats:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestDetail:
+    """One request of a workload at one power value, in milliseconds and USD."""
+
+    name: str
+    count: int  # measured invocations
+    trimmed_mean: float
+    p50: float
+    min: float
+    max: float
+    cost_usd: float  # of one invocation
+
+
+@dataclass(frozen=True, slots=True)
 class PowerDetail:
     """Everything measured at one power value.
 
@@ -92,6 +105,7 @@ class PowerDetail:
     retries: int = 0  # throttles and service errors, retried and not measured
     excluded: str = ""
     billed_ms_trimmed_mean: float | None = None  # what cost_usd follows from
+    requests: tuple[RequestDetail, ...] = ()  # of a workload
 
 
 @dataclass(frozen=True, slots=True)
