@@ -174,7 +174,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     workload: str = ""  # type: ignore[assignment,unused-ignore]  # the tuner's is read of it
     # names of requests of the load test that may be repeated with the real data of a function
     # that was not deployed by the run, beside those that only read (GET, HEAD)
-    safe: Annotated[list[str], Field(max_length=1000, default_factory=list)]
+    safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
 
@@ -391,6 +391,9 @@ class SloSettings(_Section):
         Field(ge=0, le=1e6),
         SloKey("Distance from best", "ratio", needs="tuning", brief="{:.0%} from the best"),
     ] = None
+    # the memory size that is held against them: the one that is deployed, or the one that the
+    # tuning recommends, for an environment that looks for its size
+    judge: Literal["deployed", "recommended"] = "deployed"
     # of the intervals that latencies and errors are judged by; 0 compares what was measured
     confidence: Annotated[float, Field(ge=0, le=0.999999)] = 0.95
     # load tests at most, one after the other, until latencies and errors can be judged

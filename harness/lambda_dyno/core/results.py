@@ -292,6 +292,7 @@ class Check:
     outcome: Outcome
     reason: str  # a sentence that a reader understands on its own
     unit: str = ""
+    now: float | None = None  # measured at the deployed size, if another one was judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from lambda_dyno.terraform import root_module
 def step(run: Run) -> tuple[LoadResult, ...]:
     """Load the API at the current and at the recommended memory size.
 
-    At the current one, the load is repeated until the SLO can be judged, or `[slo] max_rounds`
-    tests were made.
+    At the one that the SLO judges, the load is repeated until it can be judged, or `[slo]
+    max_rounds` tests were made.
 
     Raises:
         UserError: There is no API, or no collection for it.
@@ -32,14 +32,17 @@ def step(run: Run) -> tuple[LoadResult, ...]:
     profile = run.env.settings.load
     results: list[LoadResult] = []
     with run.step("load", describe(profile)) as shown:
-        for label, memory_mb in _sizes(run).items():
+        sizes = _sizes(run)
+        judged = sizes.get("recommended" if run.env.settings.slo.judge == "recommended" else "")
+        judged = judged or sizes[DEPLOYED]
+        for label, memory_mb in sizes.items():
             before = _loaded(run, label, memory_mb)
             if before is not None:
                 results.append(before)
                 continue
             memory.deploy(run, memory_mb, shown)
             series = _series(run, profile, label, memory_mb, shown)
-            if label == DEPLOYED:
+            if memory_mb == judged:
                 _decide(run, series, results)
             results.append(series.result)
             run.add(load=tuple(results))
