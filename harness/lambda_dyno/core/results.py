@@ -242,6 +242,48 @@ DEPLOYED = "current"  # label of the load test at the memory size that is deploy
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """What the embedded AWS counted of a load test, its warm-up included.
+
+    An answer is held back until its modelled time; it is late if this machine took longer.
+    """
+
+    counted: int
+    late: int
+    cold: int  # of new environments
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A request that was asked alone, one after the other, before the load began."""
+
+    request: str  # its name in the collection
+    count: int
+    p50_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a tuning says of a load test, beside what was measured.
+
+    The median: of the tuned duration by request, in the load's proportions, and the API's own time.
+    """
+
+    p50_ms: float | None  # None: nothing can be said
+    low_ms: float | None  # what a measured median may be to agree
+    high_ms: float | None
+    api_ms: float | None  # of it: the API's own time, and the way there and back
+    measured_low_ms: float | None  # 95 % interval of the measured median
+    measured_high_ms: float | None
+    agrees: bool
+    reason: str = ""  # why it does not agree, or why nothing can be said
+
+
+# Of the answers: above, the latencies are this machine's own.
+LATE_RATIO_MAX = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class LoadResult:
     """One load test at one memory size.
 
@@ -275,6 +317,20 @@ class LoadResult:
     ceiling_requests_per_s: float | None = None
     # there and back to the API without asking anything; None: not measured
     round_trip_ms: float | None = None
+    probe: Probe | None = None  # None: nothing was asked before
+    answers: Answers | None = None  # None: nobody counted, as on AWS
+    prediction: Prediction | None = None  # None: nothing was tuned
+
+    @property
+    def late(self) -> str:
+        """Why its latencies are this machine's own, in a sentence; empty if they are not."""
+        answers = self.answers
+        if answers is None or answers.late <= LATE_RATIO_MAX * answers.counted:
+            return ""
+        return (
+            f"{answers.late / answers.counted:.0%} of the answers were late: this machine is "
+            f"slower than AWS at {self.memory_mb:,} MB, so the latencies are its own"
+        )
 
     @property
     def error_ratio(self) -> float:

@@ -5,8 +5,9 @@ No evidence is never a pass. A check is
 - `pass` when its value was measured, on enough samples, and is within the limit;
 - `fail` when it was measured on enough samples and is above the limit, and also when so
   many requests failed that the percentile itself lies among the failures;
-- `inconclusive` when there is nothing to judge by: not measured, too few samples, or a load
-  test in which the driver or the machine was saturated. Its figures then measure this
+- `inconclusive` when there is nothing to judge by: not measured, too few samples, answers that
+  came late since this machine is slower than AWS (latencies alone), or a load test in which the
+  driver or the machine was saturated. Its figures then measure this
   machine, in both directions: slow answers are not the API's, and an API that got less than
   the intended load proves nothing by fast ones.
 
@@ -163,7 +164,7 @@ def _latency(check: CheckBuilder, evidence: _Evidence) -> Check:
     where = f"{word} at {load.memory_mb:,} MB"
     measured, interval = loaded.percentile(q)
     check = replace(check, measured=measured, interval=interval, confidence=loaded.confidence)
-    if reason := loaded.missing():
+    if reason := loaded.missing() or load.late:
         return check.inconclusive(f"{where} cannot be judged: {reason}")
     if load.requests < (least := least_samples(q)):
         return check.inconclusive(

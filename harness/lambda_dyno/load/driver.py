@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.results import SmokeResult
+from lambda_dyno.core.results import Probe, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.recording import Recording
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
@@ -124,6 +124,7 @@ class DriverReport:
     drivers: tuple[DriverUsage, ...]
     machine_cpu_ratio: float
     round_trip_ms: float | None = None  # there and back to the API; None: not measured
+    probe: Probe | None = None  # a request alone, before the load; None: not measured
 
     @property
     def cpu_ratio(self) -> float:

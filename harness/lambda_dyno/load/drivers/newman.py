@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from lambda_dyno.core import assets
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.results import SmokeFailure, SmokeResult
+from lambda_dyno.core.results import Probe, SmokeFailure, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import (
     Api,
@@ -338,6 +338,7 @@ def _report(done: Event, machine: MachineMeter) -> DriverReport:
         ),
         machine_cpu_ratio=machine.busy_ratio,
         round_trip_ms=done.get("round_trip_ms") or None,
+        probe=Probe(**done["probe"]) if done.get("probe") else None,
     )
 
 

@@ -40,12 +40,17 @@ def _latency_ms(name: str) -> Callable[[LoadResult], str]:
     )
 
 
+def _predicted_ms(load: LoadResult) -> str:
+    return formatting.milliseconds(load.prediction.p50_ms if load.prediction else None)
+
+
 _COLUMNS: tuple[tuple[Column, Callable[[LoadResult], str]], ...] = (
     (Column("Load", numeric=False), lambda r: r.label),
     (Column("Memory", "MB"), lambda r: str(r.memory_mb)),
     (Column("Requests"), lambda r: formatting.integer(r.requests)),
     (Column("Average", "ms"), _latency_ms("mean")),
     (Column("p50", "ms"), _latency_ms("p50")),
+    (Column("Predicted p50", "ms", detail=True), lambda r: _predicted_ms(r)),
     (Column("p90", "ms"), _latency_ms("p90")),
     (Column("p95", "ms"), _latency_ms("p95")),
     (Column("p99", "ms"), _latency_ms("p99")),
@@ -170,7 +175,26 @@ def load_facts(
     return tuple(facts)
 
 
+def prediction_sentence(load: LoadResult) -> str:
+    """Return what the tuning says of a load test, and whether it agrees; empty: nothing."""
+    found = load.prediction
+    if found is None or load.latency_ms is None:
+        return ""
+    if found.p50_ms is None or found.api_ms is None:
+        return f"its p50 is not predicted: {found.reason}."
+    text = (
+        f"the tuning predicts a p50 of {formatting.milliseconds(found.p50_ms)} ms at "
+        f"{load.memory_mb} MB, {formatting.milliseconds(found.api_ms)} ms of it the API's own; "
+        f"measured {formatting.milliseconds(load.latency_ms.p50)} ms"
+    )
+    return f"{text}: agrees." if found.agrees else f"{text}: does not agree: {found.reason}."
+
+
 def _facts_of(load: LoadResult) -> Iterator[str]:
+    if predicted := prediction_sentence(load):
+        yield predicted
+    if load.late and load.late not in predicted:
+        yield f"{load.late}."
     if load.rounds > 1:
         yield f"{load.rounds} rounds of the same load, one after the other."
     if load.warm_up_s:

@@ -9,6 +9,8 @@ from pathlib import Path
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import DEPLOYED, LoadResult
+from lambda_dyno.core.samples import read_samples
+from lambda_dyno.gates import prediction
 from lambda_dyno.load import ceiling, load_test, rounds
 from lambda_dyno.load import progress as load_progress
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -45,13 +47,13 @@ def step(run: Run) -> tuple[LoadResult, ...]:
             if memory_mb == judged:
                 _decide(run, series, results)
             results.append(series.result)
-            run.add(load=tuple(results))
+            run.add(load=_predicted(run, results))
             run.folder.mark(f"load {label}")
         requests = sum(result.requests for result in results)
         errors = sum(result.errors for result in results)
-        sizes = " and ".join(f"{result.memory_mb} MB" for result in results)
-        shown.update(f"{requests:,} requests at {sizes}, {errors} errors")
-    return tuple(results)
+        loaded = " and ".join(f"{result.memory_mb} MB" for result in results)
+        shown.update(f"{requests:,} requests at {loaded}, {errors} errors")
+    return run.result.load
 
 
 def deployed(run: Run, profile: LoadSettings, label: str) -> rounds.LoadSeries:
@@ -75,7 +77,7 @@ def deployed(run: Run, profile: LoadSettings, label: str) -> rounds.LoadSeries:
 def keep(run: Run, load: LoadResult) -> None:
     """Put a load test's result in the place of the one with its label, or add it."""
     found = {result.label: result for result in run.result.load} | {load.label: load}
-    run.add(load=tuple(found.values()))
+    run.add(load=_predicted(run, tuple(found.values())))
 
 
 def _sizes(run: Run) -> dict[str, int]:
@@ -93,6 +95,16 @@ def _sizes(run: Run) -> dict[str, int]:
                 "memory_mb that is a number"
             )
     return sizes
+
+
+def _predicted(run: Run, results: Sequence[LoadResult]) -> tuple[LoadResult, ...]:
+    """Return load tests with what the tuning says of them."""
+    samples = {}
+    for result in results:
+        path = run.folder.path / result.samples_path
+        if result.samples_path and path.exists():
+            samples[result.label] = read_samples([path])
+    return prediction.with_predictions(results, run.result.tuning, samples)
 
 
 def _loaded(run: Run, label: str, memory_mb: int) -> LoadResult | None:
@@ -119,6 +131,8 @@ def _series(
     )
 
     def run_round(name: str) -> LoadResult:
+        function_name = str(run.result.outputs["function_name"])
+        count = run.target.answers_of(function_name, run.project)
         found = once(
             profile,
             target,
@@ -128,7 +142,11 @@ def _series(
             folder=run.folder.load,
             shown=shown,
         )
-        return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
+        return replace(
+            found,
+            ceiling_requests_per_s=ceiling.at_least(most, found),
+            answers=None if count is None else count.since(),
+        )
 
     return rounds.LoadSeries(run_round, run.folder.load, label)
 
