@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.invocations import Invoked, costs_usd, invoke, reported
 from lambda_dyno.core.errors import StepError
 
@@ -73,7 +74,7 @@ class FakeLambda:
 def test_every_invocation_gets_the_event() -> None:
     """As many as asked for, with what each says of itself."""
     client = FakeLambda()
-    assert invoke(client, "f:live", {"a": 1}, 7) == [Invoked("3", 50.0, cold=False)] * 7
+    assert invoke(client, "f:live", Events({"a": 1}), 7) == [Invoked("3", 50.0, cold=False)] * 7
     assert client.events == [{"a": 1}] * 7
 
 
@@ -81,10 +82,10 @@ def test_a_function_that_fails_on_the_event_is_a_sentence() -> None:
     """With what it said, so that the payload can be mended."""
     client = FakeLambda(FunctionError="Unhandled", Payload=io.BytesIO(b'{"errorMessage": "no n"}'))
     with pytest.raises(StepError, match=r"f:live fails on the payload of \[tuning\]: .*no n"):
-        invoke(client, "f:live", {}, 2)
+        invoke(client, "f:live", Events({}), 2)
 
 
 def test_a_log_without_a_report_is_a_sentence() -> None:
     """No cost is made up."""
     with pytest.raises(StepError, match="the log of f:live has no REPORT line"):
-        invoke(FakeLambda(LogResult=""), "f:live", {}, 1)
+        invoke(FakeLambda(LogResult=""), "f:live", Events({}), 1)
