@@ -93,8 +93,11 @@ def form_of(url: str, account: Account) -> ApiForm:
         plane, (api_id, stage) = "execute-api", _mapped(parts.hostname or "", segments[0], account)
     if plane == "lambda-url":
         return ApiForm("url", url.rstrip("/"), api_id=api_id)
-    kind, routes = _http_api(api_id, account) or ("rest", _rest_routes(api_id, account))
-    return ApiForm(kind, url.rstrip("/"), stage, api_id, routes)
+    base_url, routes = url.rstrip("/"), _rest_routes(api_id, account)
+    http = None if routes else _http_api(api_id, account)
+    if http is None:
+        return ApiForm("rest", base_url, stage, api_id, routes)
+    return ApiForm(http[0], base_url, stage, api_id, http[1])
 
 
 def _mapped(host: str, key: str, account: Account) -> tuple[str, str]:

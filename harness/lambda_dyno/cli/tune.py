@@ -44,8 +44,9 @@ version or an alias. It works in the account and region that your credentials na
 (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
 
 With --deployed --env NAME: the function that `dyno deploy` keeps there, by the power tuner that \
-stands beside it. It is called as often as the tuning says, with real data, so \\[tuning] must \
-name a payload that may be repeated. `dyno apply` then proposes what was found.
+stands beside it. It is called as often as the tuning says, with real data: with those requests \
+of the load test that only read (GET, HEAD) or that \\[tuning] safe names, or with a payload. \
+`dyno apply` then proposes what was found.
 
 Examples:
 
@@ -100,10 +101,10 @@ def tune(
     if "payload" in given:
         given["payload"] = request.read_json(given["payload"], "--payload")
     if "workload" in given:
-        standing = function is None and input_file is None and not deployed
+        of_env = function is None and input_file is None  # its API turns requests into events
         path = given["workload"]
         given["workload"] = (
-            str(Path(path).absolute()) if standing else request.read_json(path, "--workload")
+            str(Path(path).absolute()) if of_env else request.read_json(path, "--workload")
         )
     line = request.CommandLine(
         given, function, tuner, input_file, env, region, keep, timeout_minutes
@@ -189,9 +190,10 @@ def _tune_deployed(line: CommandLine, *, as_json: bool) -> int:
 
 def _tune_function(line: CommandLine, *, as_json: bool) -> int:
     """Tune a function that is there and return the exit status."""
-    from lambda_dyno.run import function_prepare
+    from lambda_dyno.run import function_prepare, workload
     from lambda_dyno.tune import request
 
+    line = workload.with_file_of_env(project(), line)
     tuned = function_prepare.prepare(project(), request.make(project(), line), Ui())
     return _execute(tuned, line, as_json=as_json)
 

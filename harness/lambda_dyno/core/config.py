@@ -490,6 +490,8 @@ class DeploySettings(_Section):
     # share of the calls that the new version gets until it is judged
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
     load: DeployLoadSettings = DeployLoadSettings()  # in the place of [load]
+    # the event that a new version is asked with before anybody calls it; none: [tuning] payload
+    payload: Any = None
     # what too few requests for a verdict mean; so small a load seldom shows an error_ratio of
     # 0.001, which the gate has shown before the merge
     inconclusive: Literal["fail", "pass"] = "pass"
@@ -522,6 +524,11 @@ class Env:
     name: str
     folder: Path
     settings: Settings
+
+    def deploy_payload(self) -> Any:
+        """Return the event that a new version is asked with first."""
+        own = self.settings.deploy.payload
+        return self.tuning_payload() if own is None else own
 
     @property
     def workload_file(self) -> Path | None:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from lambda_dyno.aws.apis import ApiForm
 
+READING = ("GET", "HEAD")  # what changes nothing, by RFC 9110
 _SOURCE_IP = "192.0.2.1"  # RFC 5737: nobody's
 _REQUEST_ID = "{{$guid}}"
 _TEMPLATE = re.compile(r"\{\{\$[^{}]*\}\}")

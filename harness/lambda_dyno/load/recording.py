@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from lambda_dyno.aws.apis import ApiForm
-from lambda_dyno.load.api_events import HttpRequest, event_of, is_invocation
+from lambda_dyno.load.api_events import READING, HttpRequest, event_of, is_invocation
 
 REDACTED = "redacted"
 
@@ -53,7 +53,6 @@ _TEMPLATE = re.compile(r"\{\{\$[^{}]*\}\}")
 _SHORTEST_SECRET = 6
 _SHORTEST_TOKEN = 8
 _HOLE = "\0"  # stands where both iterations have what is told apart already
-_READING = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ def _is_wanted(sent: Sent, form: ApiForm, safe: Sequence[str] | None) -> bool:
         return False
     if safe is None:
         return True
-    return sent.status < 400 and (sent.method in _READING or sent.name in safe)
+    return sent.status < 400 and (sent.method in READING or sent.name in safe)
 
 
 def _pairs(recording: Recording) -> list[tuple[Sent, Sent]]:

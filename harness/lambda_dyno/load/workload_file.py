@@ -12,7 +12,7 @@ tuner_contract.workload says what else a workload has.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from lambda_dyno.aws.apis import ApiForm
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import read_json
-from lambda_dyno.load.api_events import HttpRequest, event_of
+from lambda_dyno.load.api_events import READING, HttpRequest, event_of
 from lambda_dyno.tuner_contract.values import WrongValueError
 from lambda_dyno.tuner_contract.workload import Workload
 
@@ -30,13 +30,17 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SOME_API = ApiForm("rest", "https://api.invalid/v1", "v1")
 
 
-def read(path: Path, where: str, form: ApiForm = SOME_API) -> dict[str, Any]:
+def read(
+    path: Path, where: str, form: ApiForm = SOME_API, *, safe: Collection[str] | None = None
+) -> dict[str, Any]:
     """Return the workload of a file, all of it as events.
 
     Args:
         path: The file.
         where: What names it, for messages.
         form: How the API calls its function.
+        safe: Names of requests that may be repeated with real data, beside those that only read;
+            others are left out, and with them the sequences that they are in. None: all may.
 
     Raises:
         UserError: It cannot be read, or is no workload: what is wrong, and what is allowed.
@@ -47,7 +51,34 @@ def read(path: Path, where: str, form: ApiForm = SOME_API) -> dict[str, Any]:
         Workload.parse(made)
     except WrongValueError as error:
         raise UserError(f"{where}: {error}") from error
-    return made
+    if safe is None:
+        return made
+    kept = [
+        as_event
+        for as_event, raw in zip(made["requests"], content["requests"], strict=True)
+        if all(_is_safe(one, safe) for one in raw.get("sequence") or [raw])
+    ]
+    if not kept:
+        raise UserError(f"{where}: {none_is_safe(request['name'] for request in _all(made))}")
+    return {**made, "requests": kept}
+
+
+def none_is_safe(names: Iterable[str]) -> str:
+    """Return what is wrong with a workload of which nothing may be repeated with real data."""
+    return (
+        "none of its requests may be repeated with the real data of a deployed function: GET and "
+        f"HEAD may, and what [tuning] safe names. There are {', '.join(names) or 'none'}"
+    )
+
+
+def _is_safe(request: Mapping[str, Any], safe: Collection[str]) -> bool:
+    reads = "event" not in request and request.get("method", "GET") in READING
+    return reads or request["name"] in safe
+
+
+def _all(made: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for entry in made["requests"]:
+        yield from entry.get("sequence") or [entry]
 
 
 def _with_events(content: Any, form: ApiForm) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lambda_dyno.core.config import MEMORY_SIZES_MB, Settings, parse_settings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.results import DEPLOYED, Check, RunResult, TuningResult, Verdict
+from lambda_dyno.core.results import Check, RunResult, TuningResult, Verdict
 from lambda_dyno.gates import slo
 from lambda_dyno.report import recommendation
 from lambda_dyno.report.recommendation import Step

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.load import collection_files
+from lambda_dyno.run import workload
 from lambda_dyno.terraform.packages import Package
 
 PAYLOAD = "the payload"
@@ -35,10 +36,20 @@ def of(env: Env, sources: Path, project: Path, packages: Mapping[str, Package]) 
             name: hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in _tests(env, project)
         },
-        PAYLOAD: hashlib.sha256(
-            json.dumps(env.tuning_payload(), sort_keys=True).encode()
-        ).hexdigest(),
+        PAYLOAD: _hash_of_payload(env, project),
     }
+
+
+def _hash_of_payload(env: Env, project: Path) -> str:
+    """Return a hash of what the function is tuned with: a payload, or what makes the workload."""
+    digest = hashlib.sha256(json.dumps(env.tuning_payload(), sort_keys=True).encode())
+    files = list(collection_files.of_settings(project, env, "load").paths().values())
+    if env.workload_file is not None:
+        files = [env.workload_file]
+    if not workload.has_payload(env.settings.tuning):
+        for path in files:
+            digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()
 
 
 def changed(step: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

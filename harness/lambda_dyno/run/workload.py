@@ -6,21 +6,28 @@ Tuning, comparison and prediction take the same one; it is in the run's folder, 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws import apis
-from lambda_dyno.core.config import SETTINGS_FILE, TuningSettings
+from lambda_dyno.aws.accounts import Account
+from lambda_dyno.core.config import SETTINGS_FILE, Env, TuningSettings, load_env
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.reading import UnreadableError, read_object
-from lambda_dyno.load import drivers, workload_file
+from lambda_dyno.load import collection_files, drivers, workload_file
 from lambda_dyno.load import progress as load_progress
 from lambda_dyno.load.recording import workload_of
+from lambda_dyno.processes.ownership import temporary_folder
 from lambda_dyno.run import api
 from lambda_dyno.run.run import Run
+from lambda_dyno.tune.request import CommandLine
 from lambda_dyno.tuner_contract.values import WrongValueError
 from lambda_dyno.tuner_contract.workload import Workload
 
 _FILE = "workload.json"
+_PAYLOADS = frozenset({"payload", "payload_s3", "workload"})
 _ITERATION_S = 120.0
 
 
@@ -53,6 +60,71 @@ def of(run: Run, *, recorded: bool = False) -> dict[str, Any] | None:
         except UnreadableError:
             pass
     return _record(run)
+
+
+def of_deployed(
+    env: Env, account: Account, outputs: Mapping[str, Any], note: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return what a function with real data may be tuned with: nothing in it may write.
+
+    Args:
+        env: The environment; its settings name no payload.
+        account: Where it is.
+        outputs: Of its root.
+        note: Told what is left out.
+
+    Raises:
+        UserError: There is nothing that is safe.
+        StepError: The API does not answer.
+    """
+    tuning, path = env.settings.tuning, env.workload_file
+    where = f"envs/{env.name}/{SETTINGS_FILE}: [tuning] workload"
+    url = str(outputs.get("api_url") or "")
+    form = apis.form_of(account.reachable(url), account) if url else workload_file.SOME_API
+    if path is not None:
+        named = f"{where}: {brief(tuning.workload)}"
+        return workload_file.read(path, named, form, safe=tuning.safe)
+    files = collection_files.of_settings(env.folder.parents[1], env, "load")
+    if not url or not files.collection.is_file():
+        missing = "the environment has no output api_url" if not url else "there is no load test"
+        raise UserError(
+            f"{where}: nothing says what the deployed function may be called with: {missing}. "
+            "Name a payload that only reads under [tuning], or with --payload"
+        )
+    with temporary_folder() as folder:
+        recording = drivers.DRIVER.record(
+            api.of_outputs(account, {"api_authorization": "NONE", **outputs}),
+            files,
+            log=folder / "workload.log",
+            timeout_s=_ITERATION_S,
+            safe=tuning.safe,
+        )
+    made = workload_of(recording, form, safe=tuning.safe)
+    if not made.workload["requests"]:
+        asked = [f"{one.name} ({one.status or 'no answer'})" for one in recording.iterations[0]]
+        raise UserError(f"{where}: {workload_file.none_is_safe(asked)}")
+    for text in made.notes:
+        note(text)
+    return made.workload
+
+
+def with_file_of_env(root: Path, line: CommandLine) -> CommandLine:
+    """Return a command line with the workload that its environment's settings name.
+
+    The function is not the run's own: what writes is left out.
+
+    Raises:
+        UserError: The file is no workload, or nothing in it is safe.
+    """
+    if line.env is None or line.input_file or _PAYLOADS & line.flags.keys():
+        return line
+    env = load_env(root, line.env)
+    path, tuning = env.workload_file, env.settings.tuning
+    if path is None:
+        return line
+    where = f"envs/{env.name}/{SETTINGS_FILE}: [tuning] workload: {brief(tuning.workload)}"
+    made = workload_file.read(path, where, safe=tuning.safe)
+    return replace(line, flags={**line.flags, "workload": made})
 
 
 def has_payload(tuning: TuningSettings) -> bool:
