@@ -249,16 +249,22 @@ LATENCY_MS_MAX = 900_000  # an invocation ends after 15 minutes
 
 # Load tests by name. A key that is given beside the name comes before the preset's.
 LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # what this project's forerunners ran: ten users for two minutes, ramp-up included
+    # what this project's forerunners ran: ten users for two minutes, ramp-up included, who list the
+    # whole table (postman/forerunners.postman_collection.json), at two memory sizes
     "forerunners": {
+        "at": [128, 1024],
         "loop": "closed",
         "virtual_users": 10,
         "ramp_up_s": 10.0,
         "duration_s": 120.0,
         "warm_up_s": 0.0,
-        "pacing_ms": 0,
     },
 }
+
+
+# Of an embedded AWS, whose function, API and users share one machine: without a pace they would
+# measure its end, and not the API.
+LOCAL_PACING_MS = 2000
 
 
 class CollectionSettings(_Section):
@@ -292,9 +298,22 @@ class LoadSettings(CollectionSettings):
     stages: Annotated[list[LoadStage], Field(max_length=100)] = []
     # requests that begin before are left out
     warm_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
-    # least time of one user's iteration, closed loop
+    # least time of one user's iteration, closed loop; of an embedded AWS 2000 if nothing is said
     pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 0
+    # memory sizes in MB to load the API at; none: the deployed and the recommended one
+    at: Annotated[list[int], Field(max_length=20)] = []
     request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
+
+    @field_validator("at")
+    @classmethod
+    def _memory_sizes(cls, values: list[int]) -> list[int]:
+        wrong = [value for value in values if not MEMORY_MB_MIN <= value <= MEMORY_MB_MAX]
+        if wrong:
+            raise ValueError(
+                f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
+                f"a memory size is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
+            )
+        return sorted(set(values))
 
     @model_validator(mode="before")
     @classmethod
@@ -515,6 +534,17 @@ class Settings(_Section):
     regression: RegressionSettings = RegressionSettings()
     deploy: DeploySettings = DeploySettings()
     report: ReportSettings = ReportSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paced_locally(cls, given: Any) -> Any:
+        """Give the users of an embedded AWS a pace, unless they have one."""
+        sections = given if isinstance(given, Mapping) else {}
+        environment, load = sections.get("environment"), sections.get("load", {})
+        local = isinstance(environment, Mapping) and environment.get("emulated") is True
+        if not local or not isinstance(load, Mapping):
+            return given
+        return {**given, "load": {"pacing_ms": LOCAL_PACING_MS, **load}}
 
 
 @dataclass(frozen=True, slots=True)

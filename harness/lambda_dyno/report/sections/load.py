@@ -22,7 +22,7 @@ def _content(result: RunResult) -> Content | None:
     return Content(
         sentence=load_sentence(result.load),
         table=load_table(result.load),
-        facts=load_facts(result.load, latency_limit_ms(result)),
+        facts=(*ratios(result.load), *load_facts(result.load, latency_limit_ms(result))),
     )
 
 
@@ -131,6 +131,27 @@ def load_sentence(loads: tuple[LoadResult, ...]) -> str:
     if first.saturated or last.saturated:
         return f"{text}; but a test was saturated, so this is not the API alone."
     return f"{text}."
+
+
+_FIGURES = {"average": "mean", "p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99"}
+
+
+def ratios(loads: tuple[LoadResult, ...]) -> tuple[str, ...]:
+    """Return how the largest memory size compares with the smallest, measured and predicted."""
+    answered = sorted((x for x in loads if x.latency_ms), key=lambda x: x.memory_mb)
+    if not answered or answered[0].memory_mb == answered[-1].memory_mb:
+        return ()
+    small, large = answered[0], answered[-1]
+    measured = []
+    for word, name in _FIGURES.items():
+        slow, fast = (getattr(load.latency_ms, name) for load in (small, large))
+        if fast > 0:
+            measured.append(f"{word} {slow / fast:.2f}")
+    text = f"{small.memory_mb} to {large.memory_mb} MB, latencies as a ratio: {', '.join(measured)}"
+    p50s = [x.prediction.p50_ms if x.prediction else None for x in (small, large)]
+    if p50s[0] is not None and p50s[1]:
+        text += f"; the tuning predicts {p50s[0] / p50s[1]:.2f} for the p50"
+    return (f"{text}.",)
 
 
 def _who(load: LoadResult) -> str:

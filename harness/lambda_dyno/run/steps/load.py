@@ -22,7 +22,7 @@ from lambda_dyno.terraform import root_module
 
 
 def step(run: Run) -> tuple[LoadResult, ...]:
-    """Load the API at the current and at the recommended memory size.
+    """Load the API at the current and at the recommended memory size, or at those of [load] at.
 
     At the one that the SLO judges, the load is repeated until it can be judged, or `[slo]
     max_rounds` tests were made.
@@ -35,8 +35,8 @@ def step(run: Run) -> tuple[LoadResult, ...]:
     results: list[LoadResult] = []
     with run.step("load", describe(profile)) as shown:
         sizes = _sizes(run)
-        judged = sizes.get("recommended" if run.env.settings.slo.judge == "recommended" else "")
-        judged = judged or sizes[DEPLOYED]
+        judge = run.env.settings.slo.judge
+        judged = sizes.get(judge if judge in sizes else DEPLOYED)
         for label, memory_mb in sizes.items():
             before = _loaded(run, label, memory_mb)
             if before is not None:
@@ -51,7 +51,7 @@ def step(run: Run) -> tuple[LoadResult, ...]:
             run.folder.mark(f"load {label}")
         requests = sum(result.requests for result in results)
         errors = sum(result.errors for result in results)
-        loaded = " and ".join(f"{result.memory_mb} MB" for result in results)
+        loaded = ", ".join(f"{result.memory_mb}" for result in results) + " MB"
         shown.update(f"{requests:,} requests at {loaded}, {errors} errors")
     return run.result.load
 
@@ -82,18 +82,21 @@ def keep(run: Run, load: LoadResult) -> None:
 
 def _sizes(run: Run) -> dict[str, int]:
     """Return the memory sizes to load the API at, by label."""
-    current = run.declared_memory_mb
-    sizes = {DEPLOYED: current}
-    tuning = run.result.tuning
-    if tuning and tuning.power != current:
-        declared = root_module.variables(run.environment.root)
-        if root_module.takes(declared, "memory_mb"):
-            sizes["recommended"] = tuning.power
-        else:
-            run.ui.note(
-                f"not loaded at {tuning.power} MB: envs/{run.env.name} has no variable "
-                "memory_mb that is a number"
-            )
+    current, tuning = run.declared_memory_mb, run.result.tuning
+    recommended = tuning.power if tuning else current
+    names = {recommended: "recommended", current: DEPLOYED}
+    wanted = run.env.settings.load.at or [current, recommended]
+    sizes = {names.get(size, f"at-{size}-mb"): size for size in wanted}
+    if set(sizes.values()) == {current}:
+        return sizes
+    declared = root_module.variables(run.environment.root)
+    if not root_module.takes(declared, "memory_mb"):
+        others = ", ".join(str(size) for size in sizes.values() if size != current)
+        run.ui.note(
+            f"not loaded at {others} MB: envs/{run.env.name} has no variable memory_mb that is a "
+            "number"
+        )
+        return {DEPLOYED: current}
     return sizes
 
 

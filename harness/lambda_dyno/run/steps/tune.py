@@ -41,10 +41,11 @@ def step(run: Run) -> TuningResult:
 def tuning_settings(run: Run) -> TuningSettings:
     """Return `[tuning]` with the deployed memory size among the power values.
 
-    Whoever asks how much worse than the best it is needs it measured.
+    Whoever asks how much worse than the best it is needs it measured; so are the sizes that are
+    loaded, to say what is to be expected of them.
     """
     settings = run.env.settings.tuning
-    sizes = sorted({*settings.power_values, run.declared_memory_mb})
+    sizes = sorted({*settings.power_values, run.declared_memory_mb, *run.env.settings.load.at})
     return settings.model_copy(update={"power_values": sizes})
 
 
