@@ -96,7 +96,7 @@ def workload_of(recording: Recording, form: ApiForm, *, safe: Sequence[str] | No
             None: all may.
     """
     wanted = [pair for pair in _pairs(recording) if _is_wanted(pair[0], form, safe)]
-    pairs = [pair for pair in wanted if event_of(HttpRequest(pair[0].method, pair[0].url), form)]
+    pairs = [pair for pair in wanted if _is_routed(pair[0], form)]
     unrouted = [one.name for one, _ in wanted if one not in {kept for kept, _ in pairs}]
     texts = _templated(pairs)
     redactor = _Redactor(recording.secrets)
@@ -138,6 +138,12 @@ def _is_wanted(sent: Sent, form: ApiForm, safe: Sequence[str] | None) -> bool:
     if safe is None:
         return True
     return sent.status < 400 and (sent.method in READING or sent.name in safe)
+
+
+def _is_routed(sent: Sent, form: ApiForm) -> bool:
+    if is_invocation(sent.url):
+        return True
+    return event_of(HttpRequest(sent.method, sent.url), form) is not None
 
 
 def _pairs(recording: Recording) -> list[tuple[Sent, Sent]]:
@@ -212,6 +218,7 @@ class _Value:
     text: str
     again: str  # in the other iteration
     template: str
+    is_secret: bool  # by its name
 
 
 class _SentBefore:
@@ -243,10 +250,12 @@ def _values(one: Sent, other: Sent, index: int) -> list[_Value]:
         twin = again.get(path, "")
         if not text or not twin:
             continue
-        values.append(_Value(text, twin, f"{{{{$response.{index}{path}}}}}"))
+        secret = _is_secret(path.rpartition("/")[2])
+        values.append(_Value(text, twin, f"{{{{$response.{index}{path}}}}}", secret))
         last, twin_last = text.rpartition("/")[2], twin.rpartition("/")[2]
         if path == "/headers/location" and last and twin_last:
-            values.append(_Value(last, twin_last, f"{{{{$response.{index}{path}|last}}}}"))
+            template = f"{{{{$response.{index}{path}|last}}}}"
+            values.append(_Value(last, twin_last, template, is_secret=False))
     return sorted(values, key=lambda value: -len(value.text))
 
 
@@ -280,7 +289,7 @@ def _text(
     for value in earlier:
         anew = value.text != value.again
         # what stays the same is only worth a link where it must not be shown
-        if len(value.text) >= _SHORTEST_TOKEN and (anew or is_secret):
+        if len(value.text) >= _SHORTEST_TOKEN and (anew or is_secret or value.is_secret):
             dig(value.text, value.again, value.template)
     for mine, twin in zip(_GUID.findall(text), _GUID.findall(again), strict=False):
         if mine != twin:
