@@ -275,8 +275,8 @@ class Prediction:
     api_ms: float | None  # of it: the API's own time, and the way there and back
     measured_low_ms: float | None  # 95 % interval of the measured median
     measured_high_ms: float | None
-    agrees: bool
-    reason: str = ""  # why it does not agree, or why nothing can be said
+    outcome: Literal["agrees", "differs", "open"]
+    reason: str = ""  # why it differs, or why nothing can be said
 
 
 # Of the answers: above, the latencies are this machine's own.

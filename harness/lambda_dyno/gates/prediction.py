@@ -6,8 +6,8 @@ less its tuned duration. Of several loads the least counts: the API takes the sa
 memory the function has, and all else (a machine that is slower than the model) only adds to it.
 
 The predicted median is that of the mixture in the load's proportions. It agrees if the measured
-one, by its 95 % interval, is within 15 % or 5 ms of it; else the reason is said, as far as the
-load test knows one.
+one is within 15 % or 5 ms of it, and differs if its whole 95 % interval is beyond: then the reason
+is said, as far as the load test knows one. In between, the requests are too few to tell.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from lambda_dyno.core.results import (
     LoadResult,
@@ -100,20 +101,19 @@ def _predict(
         observations = Observations([s.response_ms for s in in_time], [s.user for s in in_time])
         interval = percentile_interval(observations, 0.5)
         measured = (interval.low, interval.high if math.isfinite(interval.high) else interval.low)
-    agrees = measured[0] <= high_ms and measured[1] >= low_ms
-    return Prediction(
-        p50_ms,
-        low_ms,
-        high_ms,
-        api_ms,
-        *measured,
-        agrees=agrees,
-        reason="" if agrees else _reason(load, others, slower=measured[0] > high_ms),
-    )
+    outcome: Literal["agrees", "differs", "open"] = "differs"
+    if low_ms <= load.latency_ms.p50 <= high_ms:
+        outcome, reason = "agrees", ""
+    elif measured[0] <= high_ms and measured[1] >= low_ms:
+        outcome = "open"
+        reason = f"{sum(counts.values()):,} requests, as scattered as they are, are too few to tell"
+    else:
+        reason = _reason(load, others, slower=measured[0] > high_ms)
+    return Prediction(p50_ms, low_ms, high_ms, api_ms, *measured, outcome, reason)
 
 
 def _nothing(reason: str) -> Prediction:
-    return Prediction(None, None, None, None, None, None, agrees=False, reason=reason)
+    return Prediction(None, None, None, None, None, None, "open", reason)
 
 
 def _median(requests: Sequence[tuple[RequestDetail, int]]) -> float:

@@ -61,8 +61,8 @@ def predicted(*pairs: Any, tuned: Any = None) -> list[Any]:
 def test_a_load_as_it_was_tuned_agrees() -> None:
     """The median of the mixture and the API's own time, by the smallest request's."""
     small, large = predicted(load(128), load(1024))
-    assert small.agrees
-    assert large.agrees
+    assert small.outcome == "agrees"
+    assert large.outcome == "agrees"
     assert small.p50_ms == pytest.approx(38, abs=1.0)
     assert large.p50_ms == pytest.approx(23, abs=1.0)
     assert small.api_ms == pytest.approx(API_MS)
@@ -73,7 +73,7 @@ def test_the_least_of_the_apis_times_counts() -> None:
     slow = load(1024, plus_ms=40, probe=Probe("read", 15, 63.0), answers=Answers(600, 540, 2))
     found = predicted(load(128), slow)[1]
     assert found.api_ms == pytest.approx(API_MS)
-    assert not found.agrees
+    assert found.outcome == "differs"
     assert found.reason.startswith("90% of the answers were late: this machine is slower than AWS")
 
 
@@ -89,7 +89,7 @@ def test_the_least_of_the_apis_times_counts() -> None:
 def test_a_load_that_is_another_one_says_why(given: dict[str, Any], reason: str) -> None:
     """As far as it is known."""
     (found,) = predicted(load(128, **given))
-    assert not found.agrees
+    assert found.outcome == "differs"
     assert reason in found.reason
 
 
@@ -118,6 +118,17 @@ def test_without_a_workload_nothing_is_predicted() -> None:
     assert with_predictions([load(128)[0]], None, {})[0].prediction is None
 
 
+def test_few_requests_that_are_scattered_cannot_tell() -> None:
+    """The median is beyond, and its interval is not."""
+    result, rows = load(128)
+    source = random.Random(1)
+    few = [replace(x, latency_ms=source.choice([30.0, 50.0, 90.0])) for x in rows[:20]]
+    stats = replace(LatencyStats.of(x.latency_ms for x in few), p50=50.0)  # type: ignore[type-var]
+    (found,) = predicted((replace(result, latency_ms=stats), few))
+    assert found.outcome == "open"
+    assert "20 requests, as scattered as they are, are too few" in found.reason
+
+
 def test_it_disagrees_seldom_by_chance() -> None:
     """200 loads with the noise of a real one: at most 5 % are said to be something else."""
     source = random.Random(7)
@@ -128,5 +139,6 @@ def test_it_disagrees_seldom_by_chance() -> None:
             replace(x, latency_ms=x.latency_ms + source.expovariate(1 / 6)) for x in rows[:120]
         ]
         stats = LatencyStats.of(x.latency_ms for x in noisy)
-        wrong += not predicted((replace(result, latency_ms=stats), noisy))[0].agrees
+        (found,) = predicted((replace(result, latency_ms=stats), noisy))
+        wrong += found.outcome == "differs"
     assert wrong <= 10

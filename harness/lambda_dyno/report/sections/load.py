@@ -208,7 +208,8 @@ def prediction_sentence(load: LoadResult) -> str:
         f"{load.memory_mb} MB, {formatting.milliseconds(found.api_ms)} ms of it the API's own; "
         f"measured {formatting.milliseconds(load.latency_ms.p50)} ms"
     )
-    return f"{text}: agrees." if found.agrees else f"{text}: does not agree: {found.reason}."
+    words = {"agrees": "agrees", "differs": "does not agree: ", "open": "cannot be told: "}
+    return f"{text}: {words[found.outcome]}{found.reason}."
 
 
 def _facts_of(load: LoadResult) -> Iterator[str]:

@@ -44,13 +44,15 @@ def sentence(tuning: TuningResult) -> str:
 
 
 def workload_table(tuning: TuningResult) -> Table | None:
-    """Return a table of the workload's requests; None where a payload was tuned."""
+    """Return a table of the workload's requests; None where there is one alone, or a payload."""
     now, best = _at(tuning, tuning.current_power), _at(tuning, tuning.power)
     shown = [detail for detail in (now, best) if detail is not None and detail.requests]
     if not shown:
         return None
     if shown[0] is shown[-1]:
         shown = shown[:1]
+    if len(shown[-1].requests) < 2:
+        return None
     last = {request.name: request for request in shown[-1].requests}
     names = list(last)
     durations = [{one.name: one for one in detail.requests} for detail in shown]
@@ -70,7 +72,7 @@ def workload_table(tuning: TuningResult) -> Table | None:
     columns = (
         Column("Request", numeric=False),
         Column("Calls"),
-        *(Column(f"At {detail.power} MB", "ms") for detail in shown),
+        *(Column(f"{detail.power} MB", "ms") for detail in shown),
         Column("Of duration"),
         Column("Of cost"),
     )
