@@ -18,7 +18,7 @@ variable "log_format" {
 
 variable "memory_mb" {
   type    = number
-  default = 128 # AWS's own default: too little, as the first run finds
+  default = null
 }
 
 variable "name_prefix" {

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.contract
 
 PROJECT = Path(__file__).parents[2]
 EVENTS = Path(__file__).parent / "events"
-SETTINGS = sorted(PROJECT.glob("envs/*/dyno.toml"))
+SETTINGS = sorted(
+    path for path in PROJECT.glob("envs/*/dyno.toml") if "[deploy]" in path.read_text()
+)
 
 
 class FakeClient:
@@ -49,9 +51,9 @@ def test_a_rest_event_of_api_gateway_is_answered_as_it_wants() -> None:
 
 
 @pytest.mark.parametrize("path", SETTINGS, ids=lambda path: path.parent.name)
-def test_a_tuning_payload_is_answered(path: Path) -> None:
-    """What an environment tunes with is a request that succeeds, not one that fails fast."""
-    payload = tomllib.loads(path.read_text())["tuning"]["payload"]
+def test_a_payload_of_a_deployment_is_answered(path: Path) -> None:
+    """What a new version is asked first is a request that succeeds, not one that fails fast."""
+    payload = tomllib.loads(path.read_text())["deploy"]["payload"]
     answer = App(FakeClient(), "items").handle(payload, "r")
     assert answer["Count"] == 1
 

@@ -64,16 +64,18 @@ def load_table(loads: tuple[LoadResult, ...]) -> Table | None:
     """Return the table of load tests, or None if there was none."""
     if not loads:
         return None
+    predicted = any(load.prediction for load in loads)
+    shown = [pair for pair in _COLUMNS if predicted or not pair[0].title.startswith("Predicted")]
     rows = tuple(
         Row(
-            tuple(Cell(write(load)) for _, write in _COLUMNS),
+            tuple(Cell(write(load)) for _, write in shown),
             ("saturated",) if load.saturated else (),
             load.label,
         )
         for load in loads
     )
     notes = [note for load in loads for note in _notes(load)]
-    columns = tuple(column for column, _ in _COLUMNS)
+    columns = tuple(column for column, _ in shown)
     return Table(f"Load, {_profile(loads)}", columns, rows, tuple(notes))
 
 
