@@ -40,7 +40,9 @@ async function record(config, inputs, safe) {
   const requests = [];
   let item;
   let run;
-  if (safe) [connection.http, connection.https].forEach((agent) => refuseWrites(agent, config, () => item, safe));
+  const agents = [connection.http, connection.https];
+  const onTheWire = watch(agents);
+  if (safe) agents.forEach((agent) => refuseWrites(agent, config, () => item, safe));
   const error = await new Promise((resolve) => {
     const { request_timeout_ms: requestTimeoutMs, limit_ms: longestMs } = config;
     const events = newman.run(runOptions(inputs, { requestTimeoutMs, longestMs, connection }), resolve);
@@ -63,8 +65,7 @@ async function record(config, inputs, safe) {
         by_script: isOfScript(outcome),
         method: request.method,
         url: request.url.toString(),
-        headers: listOf(request.headers),
-        body: bodyOf(request, outcome),
+        ...onTheWire(),
         status: problem ? 0 : response.code,
         answer: problem
           ? { headers: [], text: '' }
@@ -80,14 +81,27 @@ async function record(config, inputs, safe) {
 
 const listOf = (headers) => headers.all().filter((one) => !one.disabled).map(({ key, value }) => [String(key), String(value)]);
 
-/** The bytes that were sent, in base64, as far as Newman tells. */
-function bodyOf(request, outcome) {
-  const sent = outcome.history?.execution?.data?.at(-1)?.request?.body;
-  if (typeof sent === 'string') return Buffer.from(sent).toString('base64');
-  if (Buffer.isBuffer(sent)) return sent.toString('base64');
-  const body = request.body;
-  if (!body || body.isEmpty()) return '';
-  return Buffer.from(body.toString()).toString('base64');
+/** Returns what tells headers and body of the last request: Newman has what they are made of. */
+function watch(agents) {
+  let chunks = [];
+  let headers = [];
+  for (const agent of agents) {
+    const addRequest = agent.addRequest.bind(agent);
+    agent.addRequest = (request, ...others) => {
+      chunks = [];
+      headers = request.getRawHeaderNames().map((name) => [name, String(request.getHeader(name))]);
+      for (const name of ['write', 'end']) {
+        const send = request[name].bind(request);
+        request[name] = (chunk, encoding, ...more) => {
+          if (typeof chunk === 'string') chunks.push(Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8'));
+          else if (chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk));
+          return send(chunk, encoding, ...more);
+        };
+      }
+      return addRequest(request, ...others);
+    };
+  }
+  return () => ({ headers, body: Buffer.concat(chunks).toString('base64') });
 }
 
 /** What auth was made with: it may stand anywhere in a request, as an API key does. */
@@ -130,7 +144,11 @@ function refuseWrites(agent, { variables }, item, safe) {
     if (!ofApi || READING.includes(request.method) || safe.has(item()?.name)) {
       return addRequest(request, options, ...others);
     }
-    process.nextTick(() => request.destroy(new Error('it writes, and is not among the safe ones')));
+    // without a connection it would end without a word
+    process.nextTick(() => {
+      request.emit('error', new Error('it writes, and is not among the safe ones'));
+      request.destroy();
+    });
     return undefined;
   };
 }

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lambda_dyno.aws.apis import ApiForm
 
@@ -22,6 +22,7 @@ _SOURCE_IP = "192.0.2.1"  # RFC 5737: nobody's
 _REQUEST_ID = "{{$guid}}"
 _TEMPLATE = re.compile(r"\{\{\$[^{}]*\}\}")
 _STAND_IN = re.compile(r"dyno-template-(\d+)-")
+_TEXT_TYPE = re.compile(r"text/.+|application/(json|javascript|xml)|.+\+(json|xml)")
 _INVOCATIONS = re.compile(r"/\d{4}-\d\d-\d\d/functions/[^/]+/invocations")
 
 
@@ -62,6 +63,8 @@ def _of_api(request: HttpRequest, form: ApiForm) -> dict[str, Any] | None:
         return None
     route, parameters = found
     if form.kind == "http":
+        # decoded by HTTP APIs, and by no others
+        path, parameters = unquote(path), {n: unquote(v) for n, v in parameters.items()}
         key = route.path if route.path == "$default" else f"{route.method} {route.path}"
         return _version_2(request, form, path, key, parameters)
     return _version_1(request, form, path, route.path, parameters)
@@ -111,6 +114,7 @@ def _version_1(
 def _version_2(
     request: HttpRequest, form: ApiForm, path: str, key: str, parameters: Mapping[str, str]
 ) -> dict[str, Any]:
+    request = _encoded(request)
     parts = urlsplit(request.url)
     raw_path = path if form.stage == "$default" else f"/{form.stage}{path}"
     headers = {name.lower(): ",".join(values) for name, values in _headers(request, form).items()}
@@ -145,6 +149,19 @@ def _version_2(
         "body": request.body,
     }
     return event | {name: value for name, value in optional.items() if value}
+
+
+def _encoded(request: HttpRequest) -> HttpRequest:
+    """Return a request whose body is base64 unless its type is text, as forms are not.
+
+    One with a template stays text: nothing could be filled in otherwise.
+    """
+    kind = _header(request, "content-type").partition(";")[0].strip().lower()
+    as_text = not kind or _TEXT_TYPE.fullmatch(kind) or _TEMPLATE.search(request.body)
+    if request.is_base64 or not request.body or as_text:
+        return request
+    encoded = base64.b64encode(request.body.encode()).decode()
+    return replace(request, body=encoded, is_base64=True)
 
 
 def _headers(request: HttpRequest, form: ApiForm) -> dict[str, list[str]]:
