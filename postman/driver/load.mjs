@@ -29,7 +29,7 @@ export async function main(config) {
     [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
     if (notReady) stop.now('SIGTERM');
     else {
-      probe = await Promise.race([readiness.probe(), stop.asked]);
+      probe = await Promise.race([readiness.probe?.(), stop.asked]);
       if (!stop.signal) await measure(workers);
     }
   } catch (error) {

@@ -81,6 +81,7 @@ def record(
     log: Path,
     timeout_s: float,
     on_wait: OnWait = lambda _: None,
+    ready_s: float | None = None,
     safe: Sequence[str] | None = None,
 ) -> Recording:
     """Send each request twice and keep what came back; it makes nothing anew but ids."""

@@ -230,6 +230,7 @@ class LoadDriver(Protocol):
         log: Path,
         timeout_s: float,
         on_wait: OnWait = ...,
+        ready_s: float | None = None,
         safe: Sequence[str] | None = None,
     ) -> Recording:
         """Run a collection twice, each time from its beginning, and tell what was sent.
@@ -240,6 +241,7 @@ class LoadDriver(Protocol):
             log: File for what the driver prints; nothing of what is sent goes there.
             timeout_s: Seconds until the driver is stopped, once the API is ready.
             on_wait: As in `smoke`; an API that does not become ready is a `StepError` here.
+            ready_s: How long the API gets to become ready; None is its own, 0 asks at once.
             safe: Names of requests that may be sent beside those that only read (GET, HEAD):
                 no other one reaches the API, not even a script's. None: all may.
         """

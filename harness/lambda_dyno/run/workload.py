@@ -138,7 +138,8 @@ def _form(run: Run) -> apis.ApiForm:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    """Record an iteration of the load test."""
+    """Record an iteration of the load test; an API that passed the smoke test is ready."""
+    smoke = run.result.smoke
     with run.step("workload", "recording what the load test sends") as shown:
         recording = drivers.DRIVER.record(
             api.of(run),
@@ -146,6 +147,7 @@ def _record(run: Run) -> dict[str, Any]:
             log=run.folder.logs / "workload.log",
             timeout_s=_ITERATION_S,
             on_wait=load_progress.readiness(shown),
+            ready_s=0.0 if smoke is not None and smoke.passed else None,
         )
         made = workload_of(recording, _form(run))
         try:

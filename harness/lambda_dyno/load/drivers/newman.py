@@ -146,11 +146,13 @@ def record(
     log: Path,
     timeout_s: float,
     on_wait: OnWait = lambda _: None,
+    ready_s: float | None = None,
     safe: Sequence[str] | None = None,
 ) -> Recording:
     """Do as `LoadDriver.record` says."""
+    wait_s = api.ready_s if ready_s is None else ready_s
     config = {
-        **_config("record", api, files, api.ready_s, _SMOKE_REQUEST_TIMEOUT_MS),
+        **_config("record", api, files, wait_s, _SMOKE_REQUEST_TIMEOUT_MS),
         "iterations": _ITERATIONS,
         "limit_ms": 1000 * timeout_s,
         "safe": None if safe is None else list(safe),
@@ -160,7 +162,7 @@ def record(
         if event["event"] == "waiting":
             on_wait(_not_ready(event))
 
-    limit_s = _ITERATIONS * timeout_s + 2 * api.ready_s + _SMOKE_SLACK_S
+    limit_s = _ITERATIONS * timeout_s + 2 * wait_s + _SMOKE_SLACK_S
     done = _drive("workload", config, api, log, limit_s, follow, secret=True)
     if "not_ready" in done:
         raise StepError("workload", str(_not_ready(done["not_ready"])))
