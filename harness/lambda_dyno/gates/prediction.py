@@ -89,6 +89,8 @@ def _predict(
     if api_ms is None:
         return _nothing("the API's own time was not measured")
     others = sum(count for name, count in counts.items() if name not in tuned)
+    if 2 * others > sum(counts.values()):
+        return _nothing(f"what was tuned is not what is loaded: {', '.join(sorted(tuned)[:3])}, …")
     shares = {name: count for name, count in counts.items() if name in tuned} or {
         name: request.count for name, request in tuned.items()
     }

@@ -106,7 +106,11 @@ def test_requests_that_nobody_tuned_are_a_reason() -> None:
     """What was loaded is something else."""
     result, rows = load(128, factor=3)
     other = [replace(x, request="new") if x.request == "read" else x for x in rows]
-    assert "540 requests of the load were not tuned" in predicted((result, other))[0].reason
+    (nothing,) = predicted((result, other))
+    assert (nothing.outcome, nothing.p50_ms) == ("open", None)
+    assert nothing.reason == "what was tuned is not what is loaded: list, read, …"
+    some = [replace(x, request="new") if x.user < 4 else x for x in rows]
+    assert "240 requests of the load were not tuned" in predicted((result, some))[0].reason
 
 
 def test_without_a_workload_nothing_is_predicted() -> None:

@@ -9,6 +9,8 @@ from lambda_dyno.report import formatting
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Column, Table, row_of
 
+_ROWS_MAX = 15  # the others are in result.json
+
 
 def _content(result: RunResult) -> Content | None:
     tuning = result.tuning
@@ -55,6 +57,8 @@ def workload_table(tuning: TuningResult) -> Table | None:
         return None
     last = {request.name: request for request in shown[-1].requests}
     names = list(last)
+    dearest = sorted(names, key=lambda name: -last[name].count * last[name].cost_usd)
+    left_out = dearest[_ROWS_MAX:]
     durations = [{one.name: one for one in detail.requests} for detail in shown]
     counts = _shares([last[name].count for name in names])
     time = _shares([last[name].count * last[name].trimmed_mean for name in names])
@@ -68,7 +72,9 @@ def workload_table(tuning: TuningResult) -> Table | None:
             formatting.percent(cost[index]),
         )
         for index, name in enumerate(names)
+        if name not in left_out
     )
+    notes = (f"{len(left_out)} requests that cost less are left out.",) if left_out else ()
     columns = (
         Column("Request", numeric=False),
         Column("Calls"),
@@ -76,7 +82,7 @@ def workload_table(tuning: TuningResult) -> Table | None:
         Column("Of duration"),
         Column("Of cost"),
     )
-    return Table(f"Workload, shares at {shown[-1].power} MB", columns, rows)
+    return Table(f"Workload, shares at {shown[-1].power} MB", columns, rows, notes)
 
 
 def _at(tuning: TuningResult, power: int) -> PowerDetail | None:
