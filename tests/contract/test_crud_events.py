@@ -16,9 +16,7 @@ pytestmark = pytest.mark.contract
 
 PROJECT = Path(__file__).parents[2]
 EVENTS = Path(__file__).parent / "events"
-SETTINGS = sorted(
-    path for path in PROJECT.glob("envs/*/dyno.toml") if "[deploy]" in path.read_text()
-)
+SETTINGS = sorted(PROJECT.glob("envs/*/dyno.toml"))
 
 
 class FakeClient:
