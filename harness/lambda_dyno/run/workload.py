@@ -133,12 +133,15 @@ def has_payload(tuning: TuningSettings) -> bool:
 
 
 def _form(run: Run) -> apis.ApiForm:
-    url = str(run.result.outputs.get("api_url") or "")
+    url = run.account.reachable(str(run.result.outputs.get("api_url") or ""))
     return apis.form_of(url, run.account) if url else workload_file.SOME_API
 
 
-def _record(run: Run) -> dict[str, Any]:
-    """Record an iteration of the load test; an API that passed the smoke test is ready."""
+def _record(run: Run) -> dict[str, Any] | None:
+    """Record an iteration of the load test; an API that passed the smoke test is ready.
+
+    Where nothing of it reaches the function, and nobody has asked for it, there is no workload.
+    """
     smoke = run.result.smoke
     with run.step("workload", "recording what the load test sends") as shown:
         recording = drivers.DRIVER.record(
@@ -150,12 +153,18 @@ def _record(run: Run) -> dict[str, Any]:
             ready_s=0.0 if smoke is not None and smoke.passed else None,
         )
         made = workload_of(recording, _form(run))
+        nothing = not made.workload["requests"]
+        if nothing and not run.env.settings.tuning.workload:
+            shown.update("nothing of the load test goes to the function: tuning with the event {}")
+            return None
         try:
             workload = Workload.parse(made.workload)
         except WrongValueError as error:
             raise StepError(
                 "workload",
-                f"the load test makes no workload: {error}",
+                "nothing of the load test goes to the function, so it makes no workload"
+                if nothing
+                else f"the load test makes no workload: {error}",
                 "Look at its collection, or name a payload or a workload under [tuning].",
             ) from error
         run.folder.write(_FILE, json.dumps(made.workload, indent=1) + "\n")

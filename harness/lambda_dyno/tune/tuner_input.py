@@ -9,7 +9,7 @@ from lambda_dyno.core.config import Settings, TuningSettings, with_overrides
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.keys import KEYS
 from lambda_dyno.tuner_contract.values import is_true
-from lambda_dyno.tuner_contract.workload import Workload
+from lambda_dyno.tuner_contract.workload import Workload, packed
 
 # What flags say, by the names of their fields.
 FLAGGED = {key.field: key for key in KEYS if key.flag}
@@ -37,7 +37,7 @@ def from_settings(
         if key.setting_default is not None or value != key.initial:
             tuning_input[key.name] = value
     if workload is not None:
-        return tuning_input | {"workload": workload}
+        return tuning_input | {"workload": packed(workload)}
     return tuning_input if settings.payload_s3 else tuning_input | {"payload": payload}
 
 

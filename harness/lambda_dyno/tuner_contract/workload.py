@@ -20,6 +20,7 @@ import base64
 import json
 import random
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ from lambda_dyno.tuner_contract.values import WrongValueError, shown
 
 NAMES_MAX_CHARS = 200
 PASS_MAX_REQUESTS = 1_000
+_READABLE_BYTES = 30_000
+_MOST_BYTES = 8_000_000  # as an object in S3
 _WEIGHT_MAX = 1_000
 _STATUS = range(100, 600)
 _TEMPLATE = re.compile(r"\{\{\s*(\$[^{}]*?)\s*\}\}")
@@ -65,13 +68,15 @@ class Workload(NamedTuple):
 
     @classmethod
     def parse(cls, raw: Any) -> Workload:
-        """Return the workload of a JSON value.
+        """Return the workload of a JSON value, or of one that was `packed`.
 
         Raises:
             WrongValueError: It is none; the message names the entry and what is allowed.
         """
         if isinstance(raw, Workload):
             return raw
+        if isinstance(raw, str):
+            raw = _unpacked(raw)
         entries = raw.get("requests") if isinstance(raw, Mapping) else None
         if not isinstance(entries, list) or not entries:
             raise WrongValueError(
@@ -208,6 +213,30 @@ class Replay:
         if found is None:
             raise LinkError(f"the answer of `{name}` has no {link['path'] or 'content'}")
         return _text(found).rstrip("/").rpartition("/")[2] if link["last"] else found
+
+
+def packed(raw: Any) -> Any:
+    """Return a workload as short as it gets: Step Functions counts its bytes.
+
+    Events of an API are alike, so they take a tenth of it; a short one stays to be read.
+    """
+    text = json.dumps(raw)
+    if len(text) <= _READABLE_BYTES:
+        return raw
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _unpacked(text: str) -> Any:
+    try:
+        reader = zlib.decompressobj()
+        content = reader.decompress(base64.b64decode(text, validate=True), _MOST_BYTES)
+        if not reader.eof:
+            raise WrongValueError(f"it is longer than {_MOST_BYTES / 1e6:g} MB")
+        return json.loads(content)
+    except (ValueError, zlib.error) as error:
+        if isinstance(error, WrongValueError):
+            raise
+        return text  # no object, which is said
 
 
 def status_of(answer: bytes) -> int:

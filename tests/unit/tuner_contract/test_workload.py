@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.tuner_contract.values import WrongValueError
-from lambda_dyno.tuner_contract.workload import LinkError, Replay, Workload, like, status_of
+from lambda_dyno.tuner_contract.workload import LinkError, Replay, Workload, like, packed, status_of
 
 CRUD = {
     "requests": [
@@ -182,3 +182,22 @@ def test_what_is_wrong_is_one_clear_line(raw: Any, complaint: str) -> None:
     with pytest.raises(WrongValueError, match=complaint) as caught:
         Workload.parse(raw)
     assert "\n" not in str(caught.value)
+
+
+def test_a_long_workload_is_packed_and_a_short_one_can_be_read() -> None:
+    """Events of an API are alike: ten times as many fit beside what is measured."""
+    assert packed(CRUD) == CRUD
+    event = {"headers": {f"x-{i}": "some value" for i in range(40)}}
+    long = {"requests": [{"name": f"r{i}", "event": event} for i in range(200)]}
+    short = packed(long)
+    assert len(short) * 20 < len(json.dumps(long))
+    assert Workload.parse(short) == Workload.parse(long)
+
+
+@pytest.mark.parametrize(
+    "text", ["load", "bm8gemxpYg==", packed("x" * 9_000_000), packed("1" * 40_000)]
+)
+def test_what_was_not_packed_is_no_workload(text: str) -> None:
+    """Nor is what grows beyond all bounds."""
+    with pytest.raises(WrongValueError, match=r"must be an object with a list|longer than 8 MB"):
+        Workload.parse(text)
