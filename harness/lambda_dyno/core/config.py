@@ -165,6 +165,13 @@ else:
     )
 
 
+def _require_json(value: Any) -> Any:
+    problem = problem_of_json(value)
+    if problem:
+        raise ValueError(f"{problem}; a payload is JSON")
+    return value
+
+
 class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
@@ -178,13 +185,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
 
-    @field_validator("payload")
-    @classmethod
-    def _is_json(cls, value: Any) -> Any:
-        problem = problem_of_json(value)
-        if problem:
-            raise ValueError(f"{problem}; a payload is JSON")
-        return value
+    _is_json = field_validator("payload")(_require_json)
 
     @model_validator(mode="after")
     def _one_payload(self) -> TuningSettings:
@@ -514,6 +515,8 @@ class DeploySettings(_Section):
     # what too few requests for a verdict mean; so small a load seldom shows an error_ratio of
     # 0.001, which the gate has shown before the merge
     inconclusive: Literal["fail", "pass"] = "pass"
+
+    _is_json = field_validator("payload")(_require_json)
 
 
 class ReportSettings(_Section):

@@ -68,7 +68,8 @@ class FakeLambda:
     def invoke(self, **call: Any) -> dict[str, Any]:
         self.events.append(json.loads(call["Payload"]))
         tail = base64.b64encode(WARM.encode()).decode()
-        return {"LogResult": tail, "ExecutedVersion": "3", **self.answer}
+        answer = {"LogResult": tail, "ExecutedVersion": "3", "Payload": io.BytesIO(b"{}")}
+        return {**answer, **self.answer}
 
 
 def test_every_invocation_gets_the_event() -> None:
@@ -81,7 +82,7 @@ def test_every_invocation_gets_the_event() -> None:
 def test_a_function_that_fails_on_the_event_is_a_sentence() -> None:
     """With what it said, so that the payload can be mended."""
     client = FakeLambda(FunctionError="Unhandled", Payload=io.BytesIO(b'{"errorMessage": "no n"}'))
-    with pytest.raises(StepError, match=r"f:live fails on the payload of \[tuning\]: .*no n"):
+    with pytest.raises(StepError, match=r"f:live fails on what it is tuned with: .*no n"):
         invoke(client, "f:live", Events({}), 2)
 
 
