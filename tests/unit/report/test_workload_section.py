@@ -76,6 +76,13 @@ def test_predicted_stands_beside_measured(outcome: Any, reason: str, words: str)
         "the tuning predicts a p50 of 42.0 ms at 128 MB, 18.0 ms of it the API's"
     )
     assert said.endswith(words)
+    # in the sentence, which a comment has, too
+    agreement = {
+        "agrees": "As the tuning predicts.",
+        "differs": "Other than the tuning predicts at 128 MB: it is late.",
+        "open": "Whether the tuning predicts that cannot be told at 128 MB.",
+    }
+    assert load_section.load_sentence((found,)).endswith(agreement[outcome])
     table = load_section.load_table((found,))
     assert table is not None
     assert "Predicted p50" in [column.title for column in table.columns]

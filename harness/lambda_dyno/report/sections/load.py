@@ -132,7 +132,23 @@ def load_sentence(loads: tuple[LoadResult, ...]) -> str:
         )
     if first.saturated or last.saturated:
         return f"{text}; but a test was saturated, so this is not the API alone."
-    return f"{text}."
+    return f"{text}. {agreement(loads)}".rstrip()
+
+
+def agreement(loads: tuple[LoadResult, ...]) -> str:
+    """Return whether load tests are what the tuning predicts; empty if it predicts nothing."""
+    known = [(x.memory_mb, x.prediction) for x in loads if x.prediction and x.prediction.p50_ms]
+    others = [
+        f"at {memory_mb} MB: {found.reason}"
+        for memory_mb, found in known
+        if found.outcome == "differs"
+    ]
+    if others:
+        return f"Other than the tuning predicts {'; '.join(others)}."
+    unclear = [str(memory_mb) for memory_mb, found in known if found.outcome == "open"]
+    if unclear:
+        return f"Whether the tuning predicts that cannot be told at {', '.join(unclear)} MB."
+    return "As the tuning predicts." if known else ""
 
 
 _FIGURES = {"average": "mean", "p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99"}
