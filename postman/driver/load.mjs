@@ -20,12 +20,16 @@ export async function main(config) {
   const stop = stopOnSignals(workers);
   let readiness;
   let notReady;
+  let probe;
   try {
     readiness = await readinessFor(config);
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
     [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
     if (notReady) stop.now('SIGTERM');
-    else if (!stop.signal) await measure(workers);
+    else {
+      probe = await Promise.race([readiness.probe?.(), stop.asked]);
+      if (!stop.signal) await measure(workers);
+    }
   } catch (error) {
     stop.now('SIGTERM'); // one process failed: the others write what they have
     await Promise.allSettled(workers.map((worker) => worker.ended));
@@ -43,6 +47,7 @@ export async function main(config) {
     event: 'done',
     interrupted: Boolean(stop.signal),
     round_trip_ms: readiness.roundTripMs,
+    probe,
     elapsed_s: Math.max(...workers.map((worker) => worker.last.elapsed_s ?? 0)),
     processes: workers.map((worker) => worker.last),
   });

@@ -7,8 +7,8 @@ import os
 import threading
 import time
 
+from . import answers, faults, hooks, report
 from . import context as surroundings
-from . import faults, hooks, report
 from .cfs import CPU, duration_ms
 from .log import Log
 from .settings import Settings, function_configuration
@@ -193,7 +193,11 @@ class Meter:
         if failed:
             text = self._log_error(text)
         if self._settings.felt:
-            _sleep_until(self._timeline.begin_wall_ms + took_ms)
+            due_ms = self._timeline.begin_wall_ms + took_ms
+            name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+            late_ms = time.perf_counter_ns() / 1e6 - due_ms
+            answers.note(self._settings.path, name, late_ms, cold=self._init_ms is not None)
+            _sleep_until(due_ms)
         with self._ending:
             self.running = False
             self._report(took_ms, report.ERROR if failed else report.SUCCESS)

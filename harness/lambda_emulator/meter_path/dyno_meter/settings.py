@@ -18,7 +18,7 @@ class Settings:
     """The settings file, read again when it changes, so that modes switch while workers live."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         self._seen: object = ()
         self.felt = True  # let callers wait as long as on AWS
         self.aws_latency_modelled = True  # or as long as the embedded AWS took
@@ -41,7 +41,7 @@ class Settings:
 
     def _sandbox_number(self, function_name: str) -> int:
         """Count this sandbox, in a file that gets a byte for each: appending is atomic."""
-        folder = os.path.join(os.path.dirname(self._path), "sandboxes")  # noqa: PTH118, PTH120
+        folder = os.path.join(os.path.dirname(self.path), "sandboxes")  # noqa: PTH118, PTH120
         path = os.path.join(folder, os.path.basename(function_name))  # noqa: PTH118, PTH119
         try:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
@@ -57,7 +57,7 @@ class Settings:
     def refresh(self) -> None:
         """Read the file if it is not the one that was read last."""
         try:
-            status = os.stat(self._path)  # noqa: PTH116
+            status = os.stat(self.path)  # noqa: PTH116
             now: object = (status.st_mtime_ns, status.st_ino)
         except OSError:
             now = None
@@ -67,7 +67,7 @@ class Settings:
 
     def _read(self) -> dict[str, Any]:
         try:
-            with open(self._path, encoding="utf-8") as file:  # noqa: PTH123
+            with open(self.path, encoding="utf-8") as file:  # noqa: PTH123
                 content = json.load(file)
         except (OSError, ValueError):
             return {}
