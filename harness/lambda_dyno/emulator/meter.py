@@ -13,7 +13,9 @@ from typing import Any, Literal
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError, read_object
+from lambda_dyno.core.results import Answers
 from lambda_emulator.calibrate import Calibration
+from lambda_emulator.meter_path.dyno_meter import answers
 
 Mode = Literal["felt", "reported"]
 """`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
@@ -61,11 +63,39 @@ def set_trace(home: Path, file: Path | None) -> None:
     _update(home, {"trace": str(file.resolve()) if file else ""})
 
 
+class AnswerCount:
+    """The answers of a function from now on.
+
+    Args:
+        home: Folder of the server.
+        function_name: The function.
+    """
+
+    def __init__(self, home: Path, function_name: str) -> None:
+        self._path = home / answers.FOLDER / Path(function_name).name
+        self._begin = len(self._kinds())
+
+    def since(self) -> Answers:
+        """Return what was counted since this was made."""
+        kinds = self._kinds()[self._begin :]
+        late, cold, both = (
+            kinds.count(kind) for kind in (answers.LATE, answers.COLD, answers.COLD_LATE)
+        )
+        return Answers(counted=len(kinds), late=late + both, cold=cold + both)
+
+    def _kinds(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return b""
+
+
 def start_afresh(home: Path) -> None:
     """Forget what holds for one life of a server; what is known of the machine stays."""
     kept = {key: value for key, value in _read(home).items() if key == "cpu_factor"}
     (home / "meter.json").unlink(missing_ok=True)
     shutil.rmtree(home / "sandboxes", ignore_errors=True)  # counted for the latencies they draw
+    shutil.rmtree(home / answers.FOLDER, ignore_errors=True)
     if kept:
         _update(home, kept)
 
