@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The Newman driver: reads one line of JSON from stdin, runs its collection once (mode "smoke"),
-// as a load test (mode "load") or in the turns that further lines ask for (mode "turns"), and
+// as a load test (mode "load"), in the turns that further lines ask for (mode "turns"), or to tell
+// what it sends (mode "record"), and
 // writes JSON lines to stdout. harness/lambda_dyno/load/drivers/newman.py starts it.
 // Keys come from the environment (AWS_ACCESS_KEY_ID, ...), never from stdin, argv or a file.
 
@@ -13,6 +14,7 @@ const MODES = {
   smoke: () => import('./driver/smoke.mjs'),
   load: () => import('./driver/load.mjs'),
   turns: () => import('./driver/turns.mjs'),
+  record: () => import('./driver/record.mjs'),
 };
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -18,6 +18,7 @@ import functools
 import itertools
 import json
 import os
+import re
 import signal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,6 +57,27 @@ def pytest_configure() -> None:
     """Let what the tests start hear Ctrl-C: a shell's `&` has it ignored, and that is inherited."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Files whose tests share what takes Terraform long, once in each process.
+_SHARING = re.compile(r"(tests/plan/)|(tests/e2e/test_tuner)(?:_contract|_faults)?\.py")
+
+# Files whose tests share nothing and take long: whoever has time takes the next test.
+_APART = re.compile(r"tests/e2e/test_(?:baseline_run|foreign_roots|run|terminal_run)\.py")
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist in tests/emulator, where they are run
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the former to one worker, as the tests of one file are, and the latter to any."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            if shared := _SHARING.match(nodeid):
+                return shared[1] or shared[2]
+            return nodeid if _APART.match(nodeid) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture

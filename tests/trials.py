@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.invocations import invoke
 from lambda_dyno.core.errors import EXIT_PASS
 from lambda_dyno.core.progress import Ui
@@ -156,7 +157,7 @@ class Trials:
         invoked = invoke(
             self.candidate.account.session.client("lambda"),
             f"{outputs['function_name']}:{outputs['function_alias']}",
-            self.candidate.env.tuning_payload(),
+            Events(self.candidate.env.tuning_payload()),
             times=60,
         )
         return statistics.mean(one.billed_ms for one in invoked if not one.cold) / 1000

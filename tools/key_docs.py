@@ -17,6 +17,7 @@ _VALUES: dict[Kind, str] = {
     "power values": 'list of MB, or `"ALL"`',
     "processor": "ARN",
     "s3": "`s3://bucket/key`",
+    "workload": '`{{"requests": [...]}}`, see docs/workload.md',
 }
 
 

@@ -7,8 +7,6 @@ import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
 import { shareOf } from './loops.mjs';
-import { loadInputs } from './newman.mjs';
-import { Readiness } from './ready.mjs';
 import { stopOnSignals, Worker } from './workers.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./worker.mjs', import.meta.url));
@@ -18,22 +16,26 @@ const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 };
 
 export async function main(config) {
   const { processes } = config;
-  const inputs = await loadInputs(config);
   const workers = Array.from({ length: processes }, (_, number) => start(config, number));
   const stop = stopOnSignals(workers);
-  const readiness = new Readiness(config, inputs);
+  let readiness;
   let notReady;
+  let probe;
   try {
+    readiness = await readinessFor(config);
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
     [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
     if (notReady) stop.now('SIGTERM');
-    else if (!stop.signal) await measure(workers);
+    else {
+      probe = await Promise.race([readiness.probe?.(), stop.asked]);
+      if (!stop.signal) await measure(workers);
+    }
   } catch (error) {
     stop.now('SIGTERM'); // one process failed: the others write what they have
     await Promise.allSettled(workers.map((worker) => worker.ended));
     throw error;
   } finally {
-    readiness.stop();
+    readiness?.stop();
     stop.cancel();
   }
   if (notReady) {
@@ -45,10 +47,19 @@ export async function main(config) {
     event: 'done',
     interrupted: Boolean(stop.signal),
     round_trip_ms: readiness.roundTripMs,
+    probe,
     elapsed_s: Math.max(...workers.map((worker) => worker.last.elapsed_s ?? 0)),
     processes: workers.map((worker) => worker.last),
   });
   return EXIT_STATUS[stop.signal] ?? 0;
+}
+
+/** What waits for the API. Newman takes half a second to load: not where nobody waits. */
+async function readinessFor(config) {
+  if (!config.ready_timeout_ms) return { wait: async () => undefined, stop() {}, roundTripMs: 0 };
+  const { loadInputs } = await import('./newman.mjs');
+  const { Readiness } = await import('./ready.mjs');
+  return new Readiness(config, await loadInputs(config));
 }
 
 function start({ plan, ...config }, number) {

@@ -9,11 +9,13 @@ import { performance } from 'node:perf_hooks';
 import { Answer } from './answer.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
-import { isOfScript, nameOf, newman, offsetOf, runOptions } from './newman.mjs';
+import { isOfScript, latencyMs, nameOf, newman, offsetOf, runOptions } from './newman.mjs';
 
 const GOOD_IN_A_ROW = 5;
 const PAUSE_MS = 1000;
 const LONGEST_ANSWER = 200;
+const PROBES = 15;
+const PROBE_MS = 1500; // fewer will do where each takes long
 
 export class Readiness {
   #config;
@@ -65,6 +67,39 @@ export class Readiness {
         };
       });
     }
+  }
+
+  /**
+   * Asks the same alone, one after the other, over one connection: what the API takes where
+   * nobody else asks. Nothing if there is nothing to ask, or it is not answered well.
+   */
+  async probe() {
+    const inputs = this.#config.ready_timeout_ms ? this.#probe() : undefined;
+    if (!inputs || this.#stopped) return undefined;
+    const { request_timeout_ms: requestTimeoutMs } = this.#config;
+    const connection = ownConnection({ limitMs: requestTimeoutMs });
+    const latencies = [];
+    const until = performance.now() + PROBE_MS;
+    let bad = false;
+    await new Promise((resolve) => {
+      const iterationCount = PROBES + 1;
+      const options = runOptions(inputs, { requestTimeoutMs, connection, iterationCount });
+      const events = newman.run(options, resolve);
+      events.on('start', (_error, { run }) => {
+        this.#run = run;
+      });
+      events.on('request', (error, outcome) => {
+        if (isOfScript(outcome)) return;
+        bad ||= Boolean(error) || outcome.response.code >= 500;
+        if (!error) latencies.push(latencyMs(outcome));
+        if (bad || performance.now() > until || this.#stopped) this.#run.abort();
+      });
+    });
+    connection.close();
+    const [, ...kept] = latencies; // the first one made the connection
+    if (bad || !kept.length) return undefined;
+    kept.sort((one, other) => one - other);
+    return { request: this.item, count: kept.length, p50_ms: kept[Math.floor(kept.length / 2)] };
   }
 
   /** Milliseconds there and back: the shortest of the connections' beginnings. */

@@ -49,9 +49,9 @@ def test_a_rest_event_of_api_gateway_is_answered_as_it_wants() -> None:
 
 
 @pytest.mark.parametrize("path", SETTINGS, ids=lambda path: path.parent.name)
-def test_a_tuning_payload_is_answered(path: Path) -> None:
-    """What an environment tunes with is a request that succeeds, not one that fails fast."""
-    payload = tomllib.loads(path.read_text())["tuning"]["payload"]
+def test_a_payload_of_a_deployment_is_answered(path: Path) -> None:
+    """What a new version is asked first is a request that succeeds, not one that fails fast."""
+    payload = tomllib.loads(path.read_text())["deploy"]["payload"]
     answer = App(FakeClient(), "items").handle(payload, "r")
     assert answer["Count"] == 1
 

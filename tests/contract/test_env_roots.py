@@ -95,7 +95,10 @@ def test_a_roots_settings_are_valid(root: Path) -> None:
     content = tomllib.loads((root / "dyno.toml").read_text())
     settings = Settings.model_validate(content)
     assert settings.environment.emulated == (root.name == "local")
-    assert settings.tuning.payload == {"operation": "list", "payload": {}}
+    tuning = settings.tuning  # what is tuned is what is loaded
+    assert (tuning.payload, tuning.payload_file, tuning.payload_s3) == (None, "", "")
+    assert tuning.workload in ("", "load")
+    assert settings.slo.judge == ("recommended" if root.name == "local" else "deployed")
 
 
 @pytest.mark.parametrize("root", [*ROOTS, TUNER], ids=lambda root: root.name)

@@ -45,6 +45,9 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "strategy-empty": {"strategy": "", "onConflict": ""},
     "plain-list": {"payload": [{"weight": 1}, {"payload": 2}]},
     "weighted": {"payload": [{"weight": 1, "payload": {}}, {"weight": 9, "payload": []}]},
+    "workload": {"payload": None, "workload": {"requests": [{"name": "a", "event": {}}]}},
+    "workload-none": {"workload": None},
+    "workload-empty": {"workload": ""},
     "weighted-wins-s3": {
         "payloadS3": "s3://bucket/key",
         "payload": [{"weight": 1, "payload": 1}, {"weight": 99, "payload": 1}],
@@ -84,6 +87,27 @@ REFUSED: dict[str, dict[str, Any]] = {
     "s3-no-key": {"payloadS3": "s3://bucket/"},
     "s3-number": {"payloadS3": 7},
     "weighted-many": {"payload": [{"weight": 1, "payload": 1}] * 11},
+    "workload-and-payload": {"workload": {"requests": [{"name": "a", "event": {}}]}},
+    "workload-none-asked": {"payload": None, "workload": {"requests": []}},
+    "workload-word": {"payload": None, "workload": "load"},
+    "workload-link": {
+        "payload": None,
+        "workload": {"requests": [{"name": "a", "event": "{{$response.b/id}}"}]},
+    },
+    "workload-cold": {
+        "payload": None,
+        "onlyColdStarts": True,
+        "workload": {
+            "requests": [
+                {
+                    "sequence": [
+                        {"name": "a", "event": {}},
+                        {"name": "b", "event": "{{$response.a/id}}"},
+                    ]
+                }
+            ]
+        },
+    },
     "weighted-share": {"payload": [{"weight": 1, "payload": 1}, {"weight": 99, "payload": 1}]},
     "weighted-word": {"payload": [{"weight": "a", "payload": 1}]},
     "weighted-negative": {"payload": [{"weight": -1, "payload": 1}]},
@@ -232,5 +256,7 @@ def test_the_example_of_dyno_toml_has_no_key_that_is_unknown() -> None:
         section = tomllib.loads(path.read_text())["tuning"]
         assert section.keys() <= {key.field for key in KEYS if key.setting} | {
             "payload_file",
+            "safe",
             "timeout_minutes",
+            "workload",
         }

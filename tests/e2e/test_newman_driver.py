@@ -116,46 +116,29 @@ def test_latencies_are_the_servers(
     assert 0 < result.machine_cpu_ratio <= 1
 
 
-def test_users_keep_a_connection_each_and_ramp_up(api: AskedServer, tmp_path: Path) -> None:
-    """Four users on four connections; user i begins at i quarters of the ramp-up."""
-    result = load(api.url, tmp_path, virtual_users=4, ramp_up_s=1.2, duration_s=1.6, pacing_ms=400)
-    assert len({port for port, _, _ in api.seen}) == 4
-    samples = samples_of(tmp_path)
-    first = [min(s.start_ms for s in samples if s.user == user) for user in range(4)]
-    assert all(start >= 300 * user - 5 for user, start in enumerate(first))  # late, never early
-    assert result.duration_s >= 1.2
+def test_users_come_at_their_pace_each_on_a_connection_and_go(
+    api: AskedServer, tmp_path: Path
+) -> None:
+    """One user, then three who come one after the other, then one: the two come late and go early.
 
-
-def test_pacing_spaces_iterations(api: AskedServer, tmp_path: Path) -> None:
-    """With 400 ms a user and iteration, one user makes three of them in a second, not fifty."""
-    load(api.url, tmp_path, virtual_users=1, duration_s=1.0, pacing_ms=400)
-    samples = samples_of(tmp_path)
-    starts = [s.start_ms for s in samples if s.request == "create"]
-    assert 1 <= len(starts) <= 3  # a busy machine makes fewer
-    assert all(start >= 400 * n - 5 for n, start in enumerate(starts))  # late, never early
-    assert {s.iteration for s in samples} == set(range(len(starts)))
-    assert len(samples) == len(starts) * REQUESTS_PER_ITERATION
-
-
-def test_stages_bring_users_and_take_them_away(api: AskedServer, tmp_path: Path) -> None:
-    """One user, then three, then one again: the two come late and go early."""
-    stages = [(1, 0), (1, 1), (3, 0), (3, 1), (1, 0), (1, 2)]
+    With 200 ms a user and iteration, a user makes five of them in a second, not fifty.
+    """
+    stages = [(1, 0), (1, 1), (3, 0.5), (3, 1), (1, 0), (1, 1)]
     # one request an iteration: ten take a busy machine longer than a stage
     one = postman_files.collection(postman_files.request("create", "{{baseUrl}}/items"))
     files = CollectionFiles(postman_files.write(tmp_path / "one.json", one))
     load(api.url, tmp_path, stages=stages, files=files, pacing_ms=200)
-    starts: dict[int, list[float]] = {}
     samples = samples_of(tmp_path)
-    for sample in samples:
-        if sample.request == "create":
-            starts.setdefault(sample.user, []).append(sample.start_ms)
-    assert len(starts) == 3
-    # a busy machine makes users late, never early
+    starts = {user: [s.start_ms for s in samples if s.user == user] for user in range(3)}
+    assert sum(map(len, starts.values())) == len(samples)
+    assert len({port for port, _, _ in api.seen}) == 3
+    # a busy machine makes users late, never early, and fewer iterations, never more
+    for user, first_ms in enumerate((0, 1000, 1250)):
+        assert all(at >= first_ms + 200 * n - 5 for n, at in enumerate(sorted(starts[user])))
     assert min(starts[0]) < 1000
-    assert max(sample.start_ms for sample in samples if sample.user == 0) > 2000
-    for user in (1, 2):
-        assert min(starts[user]) >= 1000
-        assert max(starts[user]) < 2000 + 200
+    assert max(starts[0]) > 2500
+    assert all(0 < max(starts[user]) < 2500 + 200 for user in (1, 2))
+    assert [s.iteration for s in samples if s.user == 0] == list(range(len(starts[0])))
 
 
 def test_an_open_loop_counts_waits_and_who_never_came(api: AskedServer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.load import collection_files, load_test
@@ -113,7 +113,7 @@ def test_load_of_a_signed_api(deploy: Any, aws_session: Any, tmp_path: Path) -> 
     stack = deploy("AWS_IAM")
     credentials = keys(aws_session, stack, "load", "execute-api:Invoke")
     result = load_test.run(
-        LoadSettings(virtual_users=4, ramp_up_s=0.5, duration_s=3.0, pacing_ms=1000),
+        LoadSettings(virtual_users=2, ramp_up_s=0.2, duration_s=1.0, pacing_ms=500),
         Api(stack.base_url, "us-east-1", credentials),
         collection_files.own("load"),
         label="current",
@@ -136,20 +136,21 @@ def test_load_without_permission_is_all_errors(
     stack = deploy("AWS_IAM")
     stranger = keys(aws_session, stack, "stranger", "s3:ListAllMyBuckets")
 
-    def load(**arguments: Any) -> Any:
-        return load_test.run(
-            LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=0.5, pacing_ms=200),
-            Api(stack.base_url, "us-east-1", stranger),
-            collection_files.own("load"),
-            label="current",
-            memory_mb=1024,
-            folder=tmp_path / "load",
-            **arguments,
-        )
-
+    api = Api(stack.base_url, "us-east-1", stranger)
     # who waits until the API is ready is told what it says
-    with pytest.raises(StepError, match=r"not ready .* 403 .*not authorized to perform"):
-        load(ready_s=1.5)
-    result = load(ready_s=0.0)
+    log = tmp_path / "smoke.log"
+    (failure,) = newman.smoke(
+        api, collection_files.own("load"), log=log, timeout_s=60, ready_s=1.5
+    ).failures
+    assert re.search(r"not ready .* 403 .*not authorized to perform", failure.message)
+    result = load_test.run(
+        LoadSettings(virtual_users=1, ramp_up_s=0.0, duration_s=0.5, pacing_ms=200),
+        api,
+        collection_files.own("load"),
+        label="current",
+        memory_mb=1024,
+        folder=tmp_path / "load",
+        ready_s=0.0,
+    )
     assert result.error_ratio == 1
     assert set(result.errors_by_kind) == {"http_403"}

@@ -39,6 +39,9 @@ seed_items = 5
 [tuning]
 power_values = [128, 1024]
 num = 5
+safe = ["list"]
+
+[deploy]
 payload = { operation = "list", payload = {} }
 
 [load]

@@ -27,7 +27,7 @@ from lambda_dyno.runs import run_folder
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # a busy machine takes minutes a run
 
 PROJECT = Path(__file__).parents[2]
-QUICK = ["--num", "5", "--duration-s", "5", "--ramp-up-s", "1", "--virtual-users", "4"]
+QUICK = ["--num", "5", "--duration-s", "4", "--virtual-users", "1", "--pacing-ms", "500"]
 
 
 @pytest.fixture
@@ -114,6 +114,7 @@ def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> Non
         "build",
         "up",
         "smoke",
+        "workload",
         "tune",
         "load",
         "gate",
@@ -123,15 +124,26 @@ def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> Non
 
     at = {detail["power"]: detail for detail in result["tuning"]["details"]}
     assert at[128]["duration_ms"]["trimmed_mean"] > 3 * at[1024]["duration_ms"]["trimmed_mean"]
-    assert all(detail["count"] == 5 and detail["errors"] == 0 for detail in at.values())
-    assert sorted(at) == [128, 512, 1024]  # the deployed size as well
-    # twice as fast as 512 MB, which a busy machine does not always let five invocations show
-    assert result["tuning"]["power"] in (512, 1024)
+    # five are rounded up to a pass of the ten requests that are loaded
+    assert all(detail["count"] == 10 and detail["errors"] == 0 for detail in at.values())
+    names = [request["name"] for request in at[128]["requests"]]
+    assert (len(names), names[0], names[-1]) == (10, "create", "delete item")
+    assert sorted(at) == [128, 1024]
+    assert result["tuning"]["power"] == 1024
+    assert [(load["label"], load["memory_mb"]) for load in result["load"]] == [
+        ("current", 128),
+        ("recommended", 1024),
+    ]
     for load in result["load"]:
         assert load["requests"] > 0
         assert load["errors"] == 0
-    loaded = {512: ["current"], 1024: ["current", "recommended"]}
-    assert [load["label"] for load in result["load"]] == loaded[result["tuning"]["power"]]
+        assert load["answers"]["counted"] >= load["requests"]
+        assert load["prediction"]["p50_ms"] > load["prediction"]["api_ms"]
+    # the size that it found is judged, the one that it had is shown
+    checks = {check["name"]: check for check in result["verdict"]["checks"]}
+    assert checks["distance_from_best"]["measured"] == 0
+    assert checks["distance_from_best"]["now"] > 0
+    assert "at 1,024 MB" in checks["cost_per_million_usd"]["reason"]
 
     folder = project / "runs" / result["run_id"]
     for name in ("result.json", "report.html", "report.md", "junit.xml"):

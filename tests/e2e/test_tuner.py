@@ -406,6 +406,7 @@ def test_roles_are_narrow(tuner_stack: TunerStack) -> None:
             assert [statement["Sid"] for statement in statements] == ["Log"]
 
 
+@pytest.mark.slow
 def test_plan_is_empty(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Terraform has nothing to change after an apply, and after tunings."""
     tuner_stack.tune(target("fast", FAST), powerValues=[128])

@@ -22,7 +22,6 @@ from tests.support.asked_server import AskedServer
 pytestmark = pytest.mark.e2e
 
 VERSIONS = {"baseline": 0.0, "candidate": 0.03}  # seconds that each takes to answer
-PROFILE = LoadSettings(virtual_users=4, pacing_ms=400, request_timeout_ms=5000)
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_each_version_has_its_own_address(servers: dict[str, AskedServer], tmp_p
             variable=[{"key": "base_url", "value": "http://stale.invalid"}],
         ),
     )
-    with running(servers, tmp_path, path) as driver:
+    with running(servers, tmp_path, path, users=1) as driver:
         for name, server in servers.items():
             turn = driver.turn(name, 0.5, name)
             assert {sample.error for sample in turn.samples} == {""}
@@ -107,16 +106,22 @@ def test_a_version_that_does_not_become_ready_is_named(
     servers["candidate"].behaviour = lambda _: (0.0, 403)
     with (
         pytest.raises(StepError, match=r"the API is not ready after .* bad answer: 403"),
-        running(servers, tmp_path),
+        running(servers, tmp_path, users=1),
     ):
         pass
     assert len(servers["baseline"].seen) == 5
 
 
-def running(servers: dict[str, AskedServer], folder: Path, collection: Path | None = None) -> Any:
+def running(
+    servers: dict[str, AskedServer],
+    folder: Path,
+    collection: Path | None = None,
+    *,
+    users: int = 4,  # two of them may be two processes
+) -> Any:
     """Start the driver."""
     return InterleavedDriver.running(
-        PROFILE,
+        LoadSettings(virtual_users=users, pacing_ms=400, request_timeout_ms=5000),
         {name: Api(server.url, "eu-west-1") for name, server in servers.items()},
         CollectionFiles(collection) if collection else collection_files.own("load"),
         folder=folder / "load",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -107,18 +108,19 @@ def dyno(folder: Path, *arguments: str, **environ: str) -> Ended:
 
 def tree(folder: Path) -> dict[str, tuple[int, int, int]]:
     """Return what is in a folder: mode, size and time by path; caches and locks are left out."""
-    found = {}
-    for where, folders, files in os.walk(folder):
-        if ".cache" in folders:
-            folders.remove(".cache")
-        for name in {*folders, *files} - {"lock"}:
-            path = os.path.join(where, name)
-            status = os.lstat(path)
-            found[os.path.relpath(path, folder)] = (
-                status.st_mode,
-                status.st_size if name in files else 0,
-                status.st_mtime_ns if name in files else 0,
-            )
+    found: dict[str, tuple[int, int, int]] = {}
+    pending = [str(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name in ("lock", ".cache"):
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(entry.path)
+                    found[entry.path] = (status.st_mode, 0, 0)
+                else:
+                    found[entry.path] = (status.st_mode, status.st_size, status.st_mtime_ns)
     return found
 
 

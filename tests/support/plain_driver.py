@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,7 @@ from lambda_dyno.load.driver import (
     OnWait,
 )
 from lambda_dyno.load.machine import MachineMeter
+from lambda_dyno.load.recording import Recording, Sent
 from lambda_dyno.load.schedule import ClosedSchedule
 
 _READY_ANSWERS = 5
@@ -71,6 +72,49 @@ def smoke(
         if error
     ]
     return SmokeResult(len(asked), len(asked), tuple(failures))
+
+
+def record(
+    api: Api,
+    files: CollectionFiles,
+    *,
+    log: Path,
+    timeout_s: float,
+    on_wait: OnWait = lambda _: None,
+    ready_s: float | None = None,
+    safe: Sequence[str] | None = None,
+) -> Recording:
+    """Send each request twice and keep what came back; it makes nothing anew but ids."""
+    asked = _requests_of(files)
+    if safe is not None:
+        asked = [x for x in asked if x["request"]["method"] == "GET" or x["name"] in safe]
+    iterations = []
+    with requests.Session() as session:
+        for _ in range(2):
+            variables: dict[str, str] = {}
+            iterations.append(tuple(_sent(session, api, x, timeout_s, variables) for x in asked))
+    return Recording(tuple(iterations))
+
+
+def _sent(
+    session: requests.Session,
+    api: Api,
+    asked: Mapping[str, Any],
+    timeout_s: float,
+    variables: dict[str, str],
+) -> Sent:
+    request = _request(api, asked, variables)
+    answer = session.send(request, timeout=timeout_s)
+    return Sent(
+        name=asked["name"],
+        method=str(request.method),
+        url=str(request.url),
+        headers=tuple(request.headers.items()),
+        body=request.body if isinstance(request.body, bytes) else str(request.body or "").encode(),
+        status=answer.status_code,
+        answer_headers=tuple(answer.headers.items()),
+        answer=answer.text,
+    )
 
 
 def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverReport:
@@ -150,6 +194,17 @@ def _ask(
     variables: Mapping[str, str],
 ) -> tuple[int, str]:
     """Return the status (0 without an answer), and what is wrong or an empty string."""
+    try:
+        answer = session.send(_request(api, asked, variables), timeout=timeout_s)
+    except requests.RequestException as error:
+        return 0, type(error).__name__
+    return answer.status_code, f"http_{answer.status_code}" if answer.status_code >= 400 else ""
+
+
+def _request(
+    api: Api, asked: Mapping[str, Any], variables: Mapping[str, str]
+) -> requests.PreparedRequest:
+    """Return a collection's request with its variables in place."""
     values = {"baseUrl": api.url.rstrip("/"), **variables}
 
     def filled(text: str) -> str:
@@ -159,13 +214,8 @@ def _ask(
     url = request["url"] if isinstance(request["url"], str) else request["url"]["raw"]
     body = filled((request.get("body") or {}).get("raw", ""))
     headers = {one["key"]: filled(one["value"]) for one in request.get("header") or ()}
-    try:
-        answer = session.request(
-            request["method"], filled(url), data=body, headers=headers, timeout=timeout_s
-        )
-    except requests.RequestException as error:
-        return 0, type(error).__name__
-    return answer.status_code, f"http_{answer.status_code}" if answer.status_code >= 400 else ""
+    made = requests.Request(request["method"], filled(url), data=body, headers=headers)
+    return made.prepare()
 
 
 def _wait_until_ready(

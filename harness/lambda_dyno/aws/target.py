@@ -90,6 +90,11 @@ class Target:
         """
         return modes.reported(self.account.endpoint, (server.project_home(project),))
 
+    def answers_of(self, function_name: str, project: Path) -> meter.AnswerCount | None:
+        """Return a count of a function's answers from now on; None: nobody counts them."""
+        homes = (server.project_home(project),)
+        return modes.answers_of(self.account.endpoint, homes, function_name)
+
 
 @dataclass(frozen=True)
 class SharedEmulator(Target):
@@ -147,6 +152,10 @@ class SharedEmulator(Target):
     def reported(self, _project: Path) -> AbstractContextManager[None]:
         """Return a context that changes nothing: others are measured there meanwhile."""
         return nullcontext()
+
+    def answers_of(self, function_name: str, _project: Path) -> meter.AnswerCount | None:
+        """Return a count of a function's answers from now on; none of others has its name."""
+        return meter.AnswerCount(self.home, function_name)
 
 
 @dataclass(frozen=True)

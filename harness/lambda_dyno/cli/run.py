@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from lambda_dyno.cli.load_options import (
+    AtOption,
     DurationOption,
     PacingOption,
+    PresetOption,
     RampOption,
     UsersOption,
     load_overrides,
@@ -45,6 +47,8 @@ def run(
     duration_s: DurationOption = None,
     ramp_up_s: RampOption = None,
     pacing_ms: PacingOption = None,
+    at: AtOption = None,
+    preset: PresetOption = None,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +83,7 @@ def run(
         raise typer.Exit(_resume(context, resume_id, keep=keep, wait=wait, as_json=as_json))
     overrides = {
         **_tuning_overrides(power, num, strategy),
-        **load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms),
+        **load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms, at, preset),
         "regression.baseline": baseline,
         "environment.region": region,
     }

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from lambda_dyno.cli.load_options import (
+    AtOption,
     DurationOption,
     PacingOption,
+    PresetOption,
     RampOption,
     UsersOption,
     load_overrides,
@@ -43,6 +45,8 @@ def load(
     duration_s: DurationOption = None,
     ramp_up_s: RampOption = None,
     pacing_ms: PacingOption = None,
+    at: AtOption = None,
+    preset: PresetOption = None,
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +54,7 @@ def load(
     from lambda_dyno.run import ending
     from lambda_dyno.run.steps import load as step_of
 
-    overrides = load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms)
+    overrides = load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms, at, preset)
     with reopened(run_id, overrides, wait=wait) as opened:
         step_of.step(opened)
         ending.keep(opened)

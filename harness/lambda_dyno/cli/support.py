@@ -103,6 +103,20 @@ def power_values(text: str) -> list[int] | str:
         ) from None
 
 
+def memory_sizes(text: str, flag: str) -> list[int]:
+    """Return the memory sizes in MB that a flag names.
+
+    Raises:
+        UserError: It names something else.
+    """
+    try:
+        return [whole(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(
+            f"{flag} {brief(text)}: give memory sizes in MB with commas between, such as 128,1024"
+        ) from None
+
+
 def print_json(value: Any) -> None:
     """Print a result for programs."""
     typer.echo(json.dumps(value, indent=2))

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -43,8 +44,9 @@ version or an alias. It works in the account and region that your credentials na
 (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
 
 With --deployed --env NAME: the function that `dyno deploy` keeps there, by the power tuner that \
-stands beside it. It is called as often as the tuning says, with real data, so \\[tuning] must \
-name a payload that may be repeated. `dyno apply` then proposes what was found.
+stands beside it. It is called as often as the tuning says, with real data: with those requests \
+of the load test that only read (GET, HEAD) or that \\[tuning] safe names, or with a payload. \
+`dyno apply` then proposes what was found.
 
 Examples:
 
@@ -88,14 +90,22 @@ def tune(
     from lambda_dyno.tune import request
 
     given = {name: value for name, value in keys.items() if value not in (None, [])}
-    if {"payload", "payload_s3"} <= given.keys():
-        raise UserError("--payload and --payload-s3: give one of them, not both")
+    payloads = [name for name in ("payload", "payload_s3", "workload") if name in given]
+    if len(payloads) > 1:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in payloads)
+        raise UserError(f"{flags}: give one of them, not both")
     if given.get("payload") == "-" and input_file == "-":
         raise UserError("--payload - and --input -: only one of them can read standard input")
     if "power_values" in given:
         given["power_values"] = power_values(given["power_values"])
     if "payload" in given:
         given["payload"] = request.read_json(given["payload"], "--payload")
+    if "workload" in given:
+        of_env = function is None and input_file is None  # its API turns requests into events
+        path = given["workload"]
+        given["workload"] = (
+            str(Path(path).absolute()) if of_env else request.read_json(path, "--workload")
+        )
     line = request.CommandLine(
         given, function, tuner, input_file, env, region, keep, timeout_minutes
     )
@@ -124,7 +134,7 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
         **{
             key.flag.partition("/")[0]: key.field in line.flags
             for key in KEYS
-            if key.flag and not key.setting
+            if key.flag and not key.setting and key.field != "workload"
         },
     }
     wrong = [flag for flag, is_given in needs_function.items() if is_given]
@@ -180,9 +190,10 @@ def _tune_deployed(line: CommandLine, *, as_json: bool) -> int:
 
 def _tune_function(line: CommandLine, *, as_json: bool) -> int:
     """Tune a function that is there and return the exit status."""
-    from lambda_dyno.run import function_prepare
+    from lambda_dyno.run import function_prepare, workload
     from lambda_dyno.tune import request
 
+    line = workload.with_file_of_env(project(), line)
     tuned = function_prepare.prepare(project(), request.make(project(), line), Ui())
     return _execute(tuned, line, as_json=as_json)
 

@@ -8,7 +8,6 @@ function, and has none yet.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.invocations import Invoked, invoke
 from lambda_dyno.core.errors import StepError
 
@@ -31,14 +31,14 @@ class FreshEnvironments:
         client: boto3's, for Lambda.
         name: The function.
         alias: What its callers invoke; empty: it has none.
-        payload: The event to invoke it with.
+        events: What to invoke it with.
     """
 
-    def __init__(self, client: Any, name: str, alias: str, payload: Any) -> None:
+    def __init__(self, client: Any, name: str, alias: str, events: Events) -> None:
         self._client = client
         self._name = name
         self._alias = alias
-        self._payload = payload
+        self._events = events
         config = client.get_function_configuration(FunctionName=name)
         self._description = str(config.get("Description", ""))
         self._first = _LATEST
@@ -74,12 +74,11 @@ class FreshEnvironments:
 
     def invoke(self, times: int) -> list[Invoked]:
         """Invoke the newest version, and return what each invocation says of itself."""
-        return invoke(self._client, self.target, self._payload, times)
+        return invoke(self._client, self.target, self._events, times)
 
     def _answering(self) -> str:
         """Return the version that the alias leads to now."""
-        body = json.dumps(self._payload).encode()
-        answer = self._client.invoke(FunctionName=self.target, Payload=body)
+        answer = self._client.invoke(FunctionName=self.target, Payload=self._events.one)
         return str(answer.get("ExecutedVersion", ""))
 
     def restore(self) -> None:
@@ -111,9 +110,9 @@ _EAGER = {"Delay": 0.2, "MaxAttempts": 600}
 
 
 @contextmanager
-def renewable(client: Any, name: str, alias: str, payload: Any) -> Iterator[FreshEnvironments]:
+def renewable(client: Any, name: str, alias: str, events: Events) -> Iterator[FreshEnvironments]:
     """Hold a function whose sandboxes can be renewed; it is as it was afterwards."""
-    found = FreshEnvironments(client, name, alias, payload)
+    found = FreshEnvironments(client, name, alias, events)
     try:
         yield found
     except BaseException:

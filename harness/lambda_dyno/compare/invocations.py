@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_dyno.compare.events import Events
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.tuner_contract import prices, reports
 
@@ -39,33 +39,37 @@ def reported(log_tail: str, version: str = "") -> Invoked | None:
     return Invoked(version, report.billed_ms, report.cold)
 
 
-def invoke(client: Any, function: str, payload: Any, times: int) -> list[Invoked]:
+def invoke(client: Any, function: str, events: Events, times: int) -> list[Invoked]:
     """Invoke a function some times, a few at once.
 
     Args:
         client: boto3's, for Lambda.
         function: Its ARN, with a version or an alias.
-        payload: The event.
-        times: How often.
+        events: What with.
+        times: How often; whole passes of a workload.
 
     Raises:
         StepError: It fails on this event, so that there is nothing to compare.
     """
-    body = json.dumps(payload).encode()
+    found: list[Invoked] = []  # appending is atomic
 
-    def once(_: int) -> Invoked:
+    def ask(body: bytes) -> bytes:
         answer = client.invoke(FunctionName=function, Payload=body, LogType="Tail")
         tail = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
         if answer.get("FunctionError"):
             said = answer["Payload"].read().decode(errors="replace")[:_SHOWN]
-            raise StepError("compare", f"{function} fails on the payload of [tuning]: {said}")
+            raise StepError("compare", f"{function} fails on what it is tuned with: {said}")
         invoked = reported(tail, str(answer.get("ExecutedVersion", "")))
         if invoked is None:
             raise StepError("compare", f"the log of {function} has no REPORT line")
-        return invoked
+        found.append(invoked)
+        content: bytes = answer["Payload"].read()
+        return content
 
-    with ThreadPoolExecutor(min(_AT_ONCE, times)) as pool:
-        return list(pool.map(once, range(times)))
+    lanes = events.lanes(times)
+    with ThreadPoolExecutor(min(_AT_ONCE, len(lanes))) as pool:
+        list(pool.map(lambda lane: lane(ask), lanes))
+    return found
 
 
 def costs_usd(

@@ -16,6 +16,7 @@ from typing import Any
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.compare.baseline import Baseline
+from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.fresh_environments import FreshEnvironments, renewable
 from lambda_dyno.compare.interleaved_driver import InterleavedDriver, Turn
 from lambda_dyno.compare.invocations import costs_usd
@@ -40,12 +41,12 @@ class Deployed:
     Attributes:
         account: Where it is.
         outputs: Of its root.
-        payload: What its function is invoked with, to know its cost.
+        events: What its function is invoked with, to know its cost.
     """
 
     account: Account
     outputs: Mapping[str, Any]
-    payload: Any
+    events: Events
 
 
 @dataclass
@@ -238,5 +239,5 @@ def _sandboxes(version: Deployed) -> AbstractContextManager[FreshEnvironments]:
         version.account.session.client("lambda"),
         str(version.outputs["function_name"]),
         str(version.outputs.get("function_alias", "")),
-        version.payload,
+        version.events,
     )

@@ -165,20 +165,27 @@ else:
     )
 
 
+def _require_json(value: Any) -> Any:
+    problem = problem_of_json(value)
+    if problem:
+        raise ValueError(f"{problem}; a payload is JSON")
+    return value
+
+
 class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
     # and the keys of tuner_contract/keys.py
+    # what is measured where there is no payload: "load", what the load test sends, or the file of a
+    # workload; empty: "load" where there is a load test
+    workload: str = ""  # type: ignore[assignment,unused-ignore]  # the tuner's is read of it
+    # names of requests of the load test that may be repeated with the real data of a function
+    # that was not deployed by the run, beside those that only read (GET, HEAD)
+    safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
 
-    @field_validator("payload")
-    @classmethod
-    def _is_json(cls, value: Any) -> Any:
-        problem = problem_of_json(value)
-        if problem:
-            raise ValueError(f"{problem}; a payload is JSON")
-        return value
+    _is_json = field_validator("payload")(_require_json)
 
     @model_validator(mode="after")
     def _one_payload(self) -> TuningSettings:
@@ -186,6 +193,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
             "payload": self.payload is not None,
             "payload_file": bool(self.payload_file),
             "payload_s3": bool(self.payload_s3),
+            "workload": bool(self.workload),
         }
         if sum(given.values()) > 1:
             names = " or ".join(name for name, is_given in given.items() if is_given)
@@ -242,16 +250,22 @@ LATENCY_MS_MAX = 900_000  # an invocation ends after 15 minutes
 
 # Load tests by name. A key that is given beside the name comes before the preset's.
 LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # what this project's forerunners ran: ten users for two minutes, ramp-up included
+    # what this project's forerunners ran: ten users for two minutes, ramp-up included, who list the
+    # whole table (postman/forerunners.postman_collection.json), at two memory sizes
     "forerunners": {
+        "at": [128, 1024],
         "loop": "closed",
         "virtual_users": 10,
         "ramp_up_s": 10.0,
         "duration_s": 120.0,
         "warm_up_s": 0.0,
-        "pacing_ms": 0,
     },
 }
+
+
+# Of an embedded AWS, whose function, API and users share one machine: without a pace they would
+# measure its end, and not the API.
+LOCAL_PACING_MS = 2000
 
 
 class CollectionSettings(_Section):
@@ -285,9 +299,22 @@ class LoadSettings(CollectionSettings):
     stages: Annotated[list[LoadStage], Field(max_length=100)] = []
     # requests that begin before are left out
     warm_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
-    # least time of one user's iteration, closed loop
+    # least time of one user's iteration, closed loop; of an embedded AWS 2000 if nothing is said
     pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 0
+    # memory sizes in MB to load the API at; none: the deployed and the recommended one
+    at: Annotated[list[int], Field(max_length=20)] = []
     request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
+
+    @field_validator("at")
+    @classmethod
+    def _memory_sizes(cls, values: list[int]) -> list[int]:
+        wrong = [value for value in values if not MEMORY_MB_MIN <= value <= MEMORY_MB_MAX]
+        if wrong:
+            raise ValueError(
+                f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
+                f"a memory size is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
+            )
+        return sorted(set(values))
 
     @model_validator(mode="before")
     @classmethod
@@ -384,6 +411,9 @@ class SloSettings(_Section):
         Field(ge=0, le=1e6),
         SloKey("Distance from best", "ratio", needs="tuning", brief="{:.0%} from the best"),
     ] = None
+    # the memory size that is held against them: the one that is deployed, or the one that the
+    # tuning recommends, for an environment that looks for its size
+    judge: Literal["deployed", "recommended"] = "deployed"
     # of the intervals that latencies and errors are judged by; 0 compares what was measured
     confidence: Annotated[float, Field(ge=0, le=0.999999)] = 0.95
     # load tests at most, one after the other, until latencies and errors can be judged
@@ -480,9 +510,13 @@ class DeploySettings(_Section):
     # share of the calls that the new version gets until it is judged
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
     load: DeployLoadSettings = DeployLoadSettings()  # in the place of [load]
+    # the event that a new version is asked with before anybody calls it; none: [tuning] payload
+    payload: Any = None
     # what too few requests for a verdict mean; so small a load seldom shows an error_ratio of
     # 0.001, which the gate has shown before the merge
     inconclusive: Literal["fail", "pass"] = "pass"
+
+    _is_json = field_validator("payload")(_require_json)
 
 
 class ReportSettings(_Section):
@@ -504,6 +538,17 @@ class Settings(_Section):
     deploy: DeploySettings = DeploySettings()
     report: ReportSettings = ReportSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _paced_locally(cls, given: Any) -> Any:
+        """Give the users of an embedded AWS a pace, unless they have one."""
+        sections = given if isinstance(given, Mapping) else {}
+        environment, load = sections.get("environment"), sections.get("load", {})
+        local = isinstance(environment, Mapping) and environment.get("emulated") is True
+        if not local or not isinstance(load, Mapping):
+            return given
+        return {**given, "load": {"pacing_ms": LOCAL_PACING_MS, **load}}
+
 
 @dataclass(frozen=True, slots=True)
 class Env:
@@ -512,6 +557,17 @@ class Env:
     name: str
     folder: Path
     settings: Settings
+
+    def deploy_payload(self) -> Any:
+        """Return the event that a new version is asked with first."""
+        own = self.settings.deploy.payload
+        return self.tuning_payload() if own is None else own
+
+    @property
+    def workload_file(self) -> Path | None:
+        """The file of [tuning] workload; None: it names none."""
+        named = self.settings.tuning.workload
+        return self.folder / named if named not in ("", "load") else None
 
     def tuning_payload(self) -> Any:
         """Return the event that the function is tuned with.
@@ -592,7 +648,7 @@ def with_overrides(
         for section in sections:
             table = table[section]
         table[name] = value
-    payloads = ("payload", "payload_file", "payload_s3")
+    payloads = ("payload", "payload_file", "payload_s3", "workload")
     if any(f"tuning.{name}" in given for name in payloads):
         for name in payloads:  # one of them replaces whichever the file has
             content["tuning"][name] = given.get(f"tuning.{name}", None if name == "payload" else "")

@@ -73,6 +73,19 @@ class DurationStats:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestDetail:
+    """One request of a workload at one power value, in milliseconds and USD."""
+
+    name: str
+    count: int  # measured invocations
+    trimmed_mean: float
+    p50: float
+    min: float
+    max: float
+    cost_usd: float  # of one invocation
+
+
+@dataclass(frozen=True, slots=True)
 class PowerDetail:
     """Everything measured at one power value.
 
@@ -92,6 +105,7 @@ class PowerDetail:
     retries: int = 0  # throttles and service errors, retried and not measured
     excluded: str = ""
     billed_ms_trimmed_mean: float | None = None  # what cost_usd follows from
+    requests: tuple[RequestDetail, ...] = ()  # of a workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +242,48 @@ DEPLOYED = "current"  # label of the load test at the memory size that is deploy
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """What the embedded AWS counted of a load test, its warm-up included.
+
+    An answer is held back until its modelled time; it is late if this machine took longer.
+    """
+
+    counted: int
+    late: int
+    cold: int  # of new environments
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A request that was asked alone, one after the other, before the load began."""
+
+    request: str  # its name in the collection
+    count: int
+    p50_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a tuning says of a load test, beside what was measured.
+
+    The median: of the tuned duration by request, in the load's proportions, and the API's own time.
+    """
+
+    p50_ms: float | None  # None: nothing can be said
+    low_ms: float | None  # what a measured median may be to agree
+    high_ms: float | None
+    api_ms: float | None  # of it: the API's own time, and the way there and back
+    measured_low_ms: float | None  # 95 % interval of the measured median
+    measured_high_ms: float | None
+    outcome: Literal["agrees", "differs", "open"]
+    reason: str = ""  # why it differs, or why nothing can be said
+
+
+# Of the answers: above, the latencies are this machine's own.
+LATE_RATIO_MAX = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class LoadResult:
     """One load test at one memory size.
 
@@ -261,6 +317,20 @@ class LoadResult:
     ceiling_requests_per_s: float | None = None
     # there and back to the API without asking anything; None: not measured
     round_trip_ms: float | None = None
+    probe: Probe | None = None  # None: nothing was asked before
+    answers: Answers | None = None  # None: nobody counted, as on AWS
+    prediction: Prediction | None = None  # None: nothing was tuned
+
+    @property
+    def late(self) -> str:
+        """Why its latencies are this machine's own, in a sentence; empty if they are not."""
+        answers = self.answers
+        if answers is None or answers.late <= LATE_RATIO_MAX * answers.counted:
+            return ""
+        return (
+            f"{answers.late / answers.counted:.0%} of the answers were late: this machine is "
+            f"slower than AWS at {self.memory_mb:,} MB, so the latencies are its own"
+        )
 
     @property
     def error_ratio(self) -> float:
@@ -278,6 +348,7 @@ class Check:
     outcome: Outcome
     reason: str  # a sentence that a reader understands on its own
     unit: str = ""
+    now: float | None = None  # measured at the deployed size, if another one was judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text
 from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
 from lambda_dyno.environments import account_bucket
+from lambda_dyno.run import workload
 from lambda_dyno.terraform.outputs import flat
 from lambda_dyno.tune import existing_tuner, request
 from lambda_dyno.tune.request import CommandLine, TuneRequest
@@ -70,15 +71,22 @@ def to_tune(
         UserError: The environment is not deployed, names no function, or has no payload.
     """
     assert line.env is not None
-    env = load_env(project, line.env, {"environment.region": line.region})
-    request.require_own_payload(env, line.flags)
+    named = line.flags.get("workload")
+    env = load_env(project, line.env, {"environment.region": line.region, "tuning.workload": named})
     account = targets.of_project(env, project)
     outputs = read_outputs(project, env, account)
     machine = existing_tuner.of_outputs(outputs, line.env, account, note)
     function = outputs.get("function_arn")
     if not function:
         raise UserError(f"envs/{line.env} tells no function_arn: deploy it with that output")
-    there = replace(line, function=function, tuner=machine or None, region=account.region)
+    flags = line.flags
+    if not {"payload", "payload_s3"} & flags.keys() and not workload.has_payload(
+        env.settings.tuning
+    ):
+        flags = {**flags, "workload": workload.of_deployed(env, account, outputs, note)}
+    there = replace(
+        line, flags=flags, function=function, tuner=machine or None, region=account.region
+    )
     return request.make(project, there), targets.of_account(account)
 
 

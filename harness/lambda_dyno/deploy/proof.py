@@ -53,7 +53,7 @@ class Proof:
             CheckError: It fails.
         """
         where = str(version)
-        payload = json.dumps(self.env.tuning_payload()).encode()
+        payload = json.dumps(self.env.deploy_payload()).encode()
         client = self.account.session.client("lambda")
         with self.ui.step("invoke", f"asking {where} before anybody else does") as step:
             try:

@@ -13,7 +13,9 @@ from typing import Any, Literal
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError, read_object
+from lambda_dyno.core.results import Answers
 from lambda_emulator.calibrate import Calibration
+from lambda_emulator.meter_path.dyno_meter import answers
 
 Mode = Literal["felt", "reported"]
 """`felt`: callers wait as long as on AWS. `reported`: the same REPORT line, without the wait."""
@@ -61,6 +63,33 @@ def set_trace(home: Path, file: Path | None) -> None:
     _update(home, {"trace": str(file.resolve()) if file else ""})
 
 
+class AnswerCount:
+    """The answers of a function from now on.
+
+    Args:
+        home: Folder of the server.
+        function_name: The function.
+    """
+
+    def __init__(self, home: Path, function_name: str) -> None:
+        self._path = home / answers.FOLDER / Path(function_name).name
+        self._begin = len(self._kinds())
+
+    def since(self) -> Answers:
+        """Return what was counted since this was made."""
+        kinds = self._kinds()[self._begin :]
+        late, cold, both = (
+            kinds.count(kind) for kind in (answers.LATE, answers.COLD, answers.COLD_LATE)
+        )
+        return Answers(counted=len(kinds), late=late + both, cold=cold + both)
+
+    def _kinds(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return b""
+
+
 def set_steady(home: Path, *, steady: bool) -> None:
     """Choose whether CPU times are freed of this machine's unsteadiness; for new environments."""
     _update(home, {"steady": steady})
@@ -76,6 +105,7 @@ def start_afresh(home: Path, machine: Path) -> None:
     kept = {key: value for key, value in _read(home).items() if key == "cpu_factor"}
     (home / "meter.json").unlink(missing_ok=True)
     shutil.rmtree(home / "sandboxes", ignore_errors=True)  # counted for the latencies they draw
+    shutil.rmtree(home / answers.FOLDER, ignore_errors=True)
     shutil.rmtree(home / "pools", ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
     _update(home, {**kept, "machine": str(machine)})

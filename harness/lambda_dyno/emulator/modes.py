@@ -31,6 +31,20 @@ def reported(endpoint: str, homes: Iterable[Path]) -> Iterator[None]:
         meter.set_mode(home, "felt")
 
 
+def answers_of(
+    endpoint: str, homes: Iterable[Path], function_name: str
+) -> meter.AnswerCount | None:
+    """Return a count of a function's answers from now on; None: no server of ours has it.
+
+    Args:
+        endpoint: Where the function is; empty is AWS itself.
+        homes: Folders of servers that may be the one.
+        function_name: The function.
+    """
+    home = _home_of(endpoint, homes)
+    return None if home is None else meter.AnswerCount(home, function_name)
+
+
 def _home_of(endpoint: str, homes: Iterable[Path]) -> Path | None:
     if not endpoint:
         return None

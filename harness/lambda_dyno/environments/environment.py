@@ -273,7 +273,8 @@ class Environment:
         # The last file in the order of names wins, over the environment's own too.
         self._write_variables("zz-memory.auto.tfvars.json", {"memory_mb": memory_mb})
         with self._state.noting():
-            self._terraform(self.root).apply(on_change)
+            # its own state, locked, and minutes old: to look at all resources takes longer
+            self._terraform(self.root).apply(on_change, refresh=False)
         self.folder.update_lease(memory_mb=memory_mb)
 
     def plan(self) -> list[str]:

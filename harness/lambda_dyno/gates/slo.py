@@ -5,8 +5,9 @@ No evidence is never a pass. A check is
 - `pass` when its value was measured, on enough samples, and is within the limit;
 - `fail` when it was measured on enough samples and is above the limit, and also when so
   many requests failed that the percentile itself lies among the failures;
-- `inconclusive` when there is nothing to judge by: not measured, too few samples, or a load
-  test in which the driver or the machine was saturated. Its figures then measure this
+- `inconclusive` when there is nothing to judge by: not measured, too few samples, answers that
+  came late since this machine is slower than AWS (latencies alone), or a load test in which the
+  driver or the machine was saturated. Its figures then measure this
   machine, in both directions: slow answers are not the API's, and an API that got less than
   the intended load proves nothing by fast ones.
 
@@ -80,6 +81,34 @@ def evaluate(
     )
 
 
+def judged_mb(slo: SloSettings, load: Sequence[LoadResult], tuning: TuningResult | None) -> int:
+    """Return the memory size that a run's limits are for; 0: the deployed one.
+
+    Args:
+        slo: The limits.
+        load: Every load test of the run; a size that could not be loaded cannot be judged.
+        tuning: What the tuner measured; None if it did not run.
+    """
+    if slo.judge == "deployed" or tuning is None or tuning.power == tuning.current_power:
+        return 0
+    loaded = {result.memory_mb for result in load}
+    return tuning.power if not loaded or tuning.power in loaded else 0
+
+
+def at_size(
+    load: Sequence[LoadResult], tuning: TuningResult, memory_mb: int
+) -> tuple[tuple[LoadResult, ...], TuningResult]:
+    """Return what was measured at a memory size, as if that was the deployed one."""
+    there = (replace(one, label=DEPLOYED) for one in load if one.memory_mb == memory_mb)
+    return tuple(there), replace(tuning, current_power=memory_mb, kept_over=0)
+
+
+def with_now(verdict: Verdict, deployed: Verdict) -> Verdict:
+    """Return a verdict on another size with what was measured at the deployed one beside it."""
+    now = {check.name: check.measured for check in deployed.checks}
+    return Verdict.of(replace(check, now=now.get(check.name)) for check in verdict.checks)
+
+
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     """The load test at the deployed memory, with its samples if they are there."""
@@ -135,7 +164,7 @@ def _latency(check: CheckBuilder, evidence: _Evidence) -> Check:
     where = f"{word} at {load.memory_mb:,} MB"
     measured, interval = loaded.percentile(q)
     check = replace(check, measured=measured, interval=interval, confidence=loaded.confidence)
-    if reason := loaded.missing():
+    if reason := loaded.missing() or load.late:
         return check.inconclusive(f"{where} cannot be judged: {reason}")
     if load.requests < (least := least_samples(q)):
         return check.inconclusive(

@@ -97,7 +97,10 @@ def of_deployment(project: Path, env: Env, step: str) -> CollectionFiles:
 
 def _of(project: Path, env: Env, step: str, settings: CollectionSettings) -> CollectionFiles:
     paths = {name: env.folder / value for name in _CHECKS if (value := getattr(settings, name))}
-    paths.setdefault("collection", project / "postman" / f"{step}.postman_collection.json")
+    folder, own_name = project / "postman", getattr(settings, "preset", "")
+    of_preset = folder / f"{own_name}.postman_collection.json"
+    default = of_preset if own_name and of_preset.is_file() else None
+    paths.setdefault("collection", default or folder / f"{step}.postman_collection.json")
     return CollectionFiles(**paths, api_variable=settings.api_variable)
 
 

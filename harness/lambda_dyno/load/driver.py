@@ -1,14 +1,14 @@
 """What a load driver is: the program that asks an API, and what goes to it and comes back.
 
 `load.drivers` has the drivers and says which one is used. A driver is a module, or anything else,
-with the four functions of `LoadDriver`. It asks and measures; what its figures mean is decided by
+with the functions of `LoadDriver`. It asks and measures; what its figures mean is decided by
 whoever called it, the same for every driver.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.results import SmokeResult
+from lambda_dyno.core.results import Probe, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
+from lambda_dyno.load.recording import Recording
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 
 # How long a new API may take to reach all hosts of API Gateway; one of this machine has one host.
@@ -123,6 +124,7 @@ class DriverReport:
     drivers: tuple[DriverUsage, ...]
     machine_cpu_ratio: float
     round_trip_ms: float | None = None  # there and back to the API; None: not measured
+    probe: Probe | None = None  # a request alone, before the load; None: not measured
 
     @property
     def cpu_ratio(self) -> float:
@@ -218,6 +220,30 @@ class LoadDriver(Protocol):
 
         Returns:
             The counts, and the assertions that do not hold.
+        """
+
+    def record(
+        self,
+        api: Api,
+        files: CollectionFiles,
+        *,
+        log: Path,
+        timeout_s: float,
+        on_wait: OnWait = ...,
+        ready_s: float | None = None,
+        safe: Sequence[str] | None = None,
+    ) -> Recording:
+        """Run a collection twice, each time from its beginning, and tell what was sent.
+
+        Args:
+            api: What is asked, as soon as it is ready.
+            files: The collection and its variables.
+            log: File for what the driver prints; nothing of what is sent goes there.
+            timeout_s: Seconds until the driver is stopped, once the API is ready.
+            on_wait: As in `smoke`; an API that does not become ready is a `StepError` here.
+            ready_s: How long the API gets to become ready; None is its own, 0 asks at once.
+            safe: Names of requests that may be sent beside those that only read (GET, HEAD):
+                no other one reaches the API, not even a script's. None: all may.
         """
 
     def load(self, test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverReport:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
-from lambda_dyno.core.results import DEPLOYED, LatencyStats, LoadResult, Sample, Verdict
+from lambda_dyno.core.results import DEPLOYED, Answers, LatencyStats, LoadResult, Sample, Verdict
 from lambda_dyno.core.samples import read_samples, write_samples
 from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.load.samples import appended
@@ -31,6 +31,7 @@ def more_would_help(verdict: Verdict, load: LoadResult) -> bool:
     return (
         load.requests > 0
         and not load.saturated
+        and not load.late
         and any(check.outcome == "inconclusive" for check in verdict.checks)
     )
 
@@ -91,6 +92,14 @@ class LoadSeries:
         return verdict
 
 
+def _both(first: Answers | None, second: Answers | None) -> Answers | None:
+    if first is None or second is None:
+        return first or second
+    return Answers(
+        first.counted + second.counted, first.late + second.late, first.cold + second.cold
+    )
+
+
 def merged(first: LoadResult, second: LoadResult, samples: list[Sample]) -> LoadResult:
     """Return the result of a test and one more round of it.
 
@@ -117,6 +126,7 @@ def merged(first: LoadResult, second: LoadResult, samples: list[Sample]) -> Load
         machine_cpu_ratio=max(first.machine_cpu_ratio, second.machine_cpu_ratio),
         # one round that measured this machine is enough to spoil them all
         saturated=first.saturated or second.saturated,
+        answers=_both(first.answers, second.answers),
         warm_up_requests=first.warm_up_requests + second.warm_up_requests,
         warm_up_errors=first.warm_up_errors + second.warm_up_errors,
         rounds=rounds,

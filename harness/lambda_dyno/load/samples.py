@@ -68,6 +68,7 @@ def summarise(
         warm_up_requests=len(left_out),
         warm_up_errors=sum(bool(sample.error) for sample in left_out),
         round_trip_ms=report.round_trip_ms,
+        probe=report.probe,
     )
 
 

@@ -72,7 +72,10 @@ def _print_checks(console: Console, lines: Sequence[VerdictLine]) -> None:
         (
             Text(f"  {line.symbol}", style=STYLES[line.outcome]),
             Text(line.title),
-            Text(line.reason, style="dim" if line.outcome == "pass" else ""),
+            Text(
+                f"{line.reason}; now {line.now}" if line.now else line.reason,
+                style="dim" if line.outcome == "pass" else "",
+            ),
         )
         for line in lines
     ]

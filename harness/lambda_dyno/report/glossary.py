@@ -32,6 +32,19 @@ _TERMS = {
     ),
     "Cold starts": "Measured invocations that had to start a new execution environment.",
     "Errors": "Invocations that failed. They are not in the durations.",
+    "What is asked": (
+        "The requests of the workload: each share is of one pass of it, in the load test's "
+        "proportions. Duration and cost of a memory size are their weighted means."
+    ),
+    "Predicted p50": (
+        "The median of the tuned durations in the load's proportions, and the API's own time: the "
+        "latency of a request that is asked alone, less its tuned duration. It agrees within 15 % "
+        "or 5 ms."
+    ),
+    "Late answers": (
+        "The embedded AWS holds an answer back until its modelled time; it is late if this machine "
+        "took longer. Above a tenth of them no latency limit is judged."
+    ),
     "Load": (
         "Latencies as the client saw them, network and API included, of all requests that got "
         "an answer. An error is a request without an answer or with a wrong one. Percentiles "

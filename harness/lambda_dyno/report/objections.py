@@ -7,11 +7,11 @@ an SLO, and the recommended one, loaded in the same run, meets them all, is what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lambda_dyno.core.config import MEMORY_SIZES_MB, Settings, parse_settings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.results import DEPLOYED, Check, RunResult, TuningResult, Verdict
+from lambda_dyno.core.results import Check, RunResult, TuningResult, Verdict
 from lambda_dyno.gates import slo
 from lambda_dyno.report import recommendation
 from lambda_dyno.report.recommendation import Step
@@ -113,13 +113,11 @@ def _missed_at_size(verdict: Verdict) -> list[Objection]:
 
 def _at_recommended(result: RunResult, tuning: TuningResult, settings: Settings) -> Verdict:
     """Return the verdict on the recommended size, as if it were the deployed one."""
-    at_size = [
-        replace(load, label=DEPLOYED) for load in result.load if load.memory_mb == tuning.power
-    ]
+    load, at_size = slo.at_size(result.load, tuning, tuning.power)
     return slo.evaluate(
         settings.slo,
-        load=at_size,
-        tuning=replace(tuning, current_power=tuning.power, kept_over=0),
+        load=load,
+        tuning=at_size,
         balanced_weight=settings.tuning.balanced_weight,
     )
 

@@ -53,6 +53,7 @@ class VerdictLine:
     limit: str
     measured: str
     reason: str
+    now: str = ""  # at the deployed size, if another one was judged
 
     @property
     def symbol(self) -> str:
@@ -115,6 +116,7 @@ def _verdict_line(check: Check) -> VerdictLine:
         title=check_title(check.name),
         limit=check_value(check, check.limit),
         measured=check_value(check, check.measured),
+        now="" if check.now is None else check_value(check, check.now),
         reason=check.reason,
     )
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.load import collection_files
+from lambda_dyno.run import workload
 from lambda_dyno.terraform.packages import Package
 
 PAYLOAD = "the payload"
+WORKLOAD = "the workload"
 _TESTS = ("postman/", "the smoke test's", "the load test's")
 _SKIPPED = (".terraform", "__pycache__")
 
@@ -35,10 +37,20 @@ def of(env: Env, sources: Path, project: Path, packages: Mapping[str, Package]) 
             name: hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in _tests(env, project)
         },
-        PAYLOAD: hashlib.sha256(
-            json.dumps(env.tuning_payload(), sort_keys=True).encode()
-        ).hexdigest(),
+        **_of_payload(env, project),
     }
+
+
+def _of_payload(env: Env, project: Path) -> dict[str, str]:
+    """Return a hash of what the function is tuned with: a payload, or what makes the workload."""
+    if workload.has_payload(env.settings.tuning):
+        payload = json.dumps(env.tuning_payload(), sort_keys=True).encode()
+        return {PAYLOAD: hashlib.sha256(payload).hexdigest()}
+    digest = hashlib.sha256()
+    recorded = collection_files.of_settings(project, env, "load").paths().values()
+    for path in [env.workload_file] if env.workload_file else recorded:
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return {WORKLOAD: digest.hexdigest()}
 
 
 def changed(step: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -59,7 +71,9 @@ def changed(step: str, before: Mapping[str, str], now: Mapping[str, str]) -> lis
 def _matters(name: str, step: str) -> bool:
     if step == "tune":
         return not name.startswith(_TESTS)
-    return name != PAYLOAD and (not name.startswith(_TESTS) or " load" in name or "/load." in name)
+    return name not in (PAYLOAD, WORKLOAD) and (
+        not name.startswith(_TESTS) or " load" in name or "/load." in name
+    )
 
 
 def _tests(env: Env, project: Path) -> Iterable[tuple[str, Path]]:

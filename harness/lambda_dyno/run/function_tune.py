@@ -22,7 +22,7 @@ from lambda_dyno.environments import progress
 from lambda_dyno.run import build, tuner_execution
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform.packages import Package
-from lambda_dyno.tune import output
+from lambda_dyno.tune import client, output
 from lambda_dyno.tune.preflight import processors
 from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true, s3_location
@@ -150,5 +150,5 @@ def _sizes(tuning_input: Mapping[str, Any]) -> str:
         sizes = f"{', '.join(map(str, values))} MB"
     else:
         sizes = "the tuner's default memory sizes"
-    count = 1 if is_true(tuning_input.get("dryRun")) else tuning_input["num"]
+    count = client.invocations_of(tuning_input)
     return f"{sizes}, {count} invocation{'s' if count != 1 else ''} each"

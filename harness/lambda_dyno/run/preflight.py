@@ -16,7 +16,7 @@ from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import environment
-from lambda_dyno.load import collection_files
+from lambda_dyno.load import collection_files, workload_file
 from lambda_dyno.runs.run_folder import check_place
 from lambda_dyno.terraform import packages as build
 from lambda_dyno.terraform import root_module, toolchain, trees
@@ -52,6 +52,9 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
     collection_files.check(sources, env)
     where = f"envs/{env.name}/{SETTINGS_FILE}"
     payload = env.tuning_payload()
+    if env.workload_file is not None:
+        named = f"{where}: [tuning] workload: {brief(env.settings.tuning.workload)}"
+        workload_file.read(env.workload_file, named)
     request = tuning_input.from_settings(env.settings.tuning, "", payload)
     tuning_checks.require_allowed(request, f"{where}: [tuning]")
     trees.require_copyable(env.folder, f"envs/{env.name}", environment.is_left_behind)

@@ -171,16 +171,24 @@ class Terraform:
         except (ValueError, KeyError):
             return False
 
-    def apply(self, on_change: OnChange | None = None) -> dict[str, Any]:
+    def apply(self, on_change: OnChange | None = None, *, refresh: bool = True) -> dict[str, Any]:
         """Create or change what the root describes, and return its outputs by name.
 
         Sensitive outputs are left out: Terraform does not tell them here, and no report needs them.
+
+        Args:
+            on_change: Told of each resource.
+            refresh: Whether to look first what has become of all resources; without it, the state
+                is believed.
 
         Raises:
             TerraformError: Something could not be made; what was made is in the state.
         """
         follow = _Follow(on_change)
-        done = self._run("apply", _APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+        believed: dict[str, Any] = {} if refresh else {"refresh": False}
+        done = self._run(
+            "apply", _APPLY_TIMEOUT_S, follow, json=True, auto_approve=True, **believed
+        )
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
         told = outputs[-1] if outputs else {}

@@ -15,7 +15,8 @@ from lambda_dyno.aws import lambda_function
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.tune.output import MORE_TIME
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, is_of
-from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true
+from lambda_dyno.tuner_contract.workload import Workload
 
 _POLL_S = 0.5
 _CONCLUDING_S = 120.0  # from the end of measuring to that of the execution
@@ -233,12 +234,20 @@ def _within(tuning_input: Mapping[str, Any], timeout_s: float) -> Mapping[str, A
 
 def _expected_invocations(tuning_input: Mapping[str, Any]) -> int | None:
     """Return how many invocations a tuning takes, if its input says so."""
-    values, num = tuning_input.get("powerValues"), str(tuning_input.get("num")).strip()
+    values, each = tuning_input.get("powerValues"), invocations_of(tuning_input)
     values = ALL_POWER_VALUES if values == "ALL" else values
-    if not isinstance(values, list | tuple) or not values or not num.isdecimal():
+    if not isinstance(values, list | tuple) or not values or not each:
         return None
-    each = 1 if tuning_input.get("dryRun") else int(num)
     return len({str(value).strip() for value in values}) * each
+
+
+def invocations_of(tuning_input: Mapping[str, Any]) -> int:
+    """Return how many invocations of a power value are measured; 0: its input does not say."""
+    num = 1 if is_true(tuning_input.get("dryRun")) else integer(tuning_input.get("num"))
+    workload = tuning_input.get("workload")
+    if not num or workload is None:
+        return num or 0
+    return Workload.parse(workload).whole_passes(num)
 
 
 def _start(states: Any, state_machine_arn: str, tuning_input: Mapping[str, Any]) -> str:

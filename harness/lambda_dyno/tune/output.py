@@ -12,6 +12,7 @@ from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import (
     DurationStats,
     PowerDetail,
+    RequestDetail,
     StateMachineCost,
     TuningResult,
 )
@@ -102,6 +103,20 @@ class _Duration(_Model):
     ci95: tuple[float, float]
 
 
+class _Request(_Model):
+    name: str
+    count: Annotated[int, Field(ge=1)]
+    trimmed_mean: _Positive
+    p50: _Positive
+    min: _Positive
+    max: _Positive
+    cost: _Positive
+
+    def record(self) -> RequestDetail:
+        values = dict(self)
+        return RequestDetail(cost_usd=values.pop("cost"), **values)
+
+
 class _Detail(_Model):
     power: _PowerMb
     count: Annotated[int, Field(ge=0)]
@@ -115,6 +130,7 @@ class _Detail(_Model):
     retries: int
     max_memory_used: int | None
     excluded: str
+    requests: list[_Request] = []
 
     def record(self) -> PowerDetail:
         return PowerDetail(
@@ -130,6 +146,7 @@ class _Detail(_Model):
             errors_by_type=self.errors_by_type,
             retries=self.retries,
             excluded=self.excluded,
+            requests=tuple(request.record() for request in self.requests),
         )
 
 

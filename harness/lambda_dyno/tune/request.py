@@ -11,7 +11,7 @@ from typing import Any
 from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.lambda_function import FunctionName
 from lambda_dyno.core import reading
-from lambda_dyno.core.config import SETTINGS_FILE, Env, Settings, load_env, with_overrides
+from lambda_dyno.core.config import Settings, load_env, with_overrides
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.tune import tuner_input, validation
 from lambda_dyno.tuner_contract.values import decode
@@ -102,29 +102,10 @@ def _settings(root: Path, line: CommandLine) -> tuple[Settings, Any]:
     if line.env is None:
         return with_overrides(Settings(), overrides), {}
     env = load_env(root, line.env, overrides)
-    replaced = line.input_file is not None or {"payload", "payload_s3"} & line.flags.keys()
+    replaced = (
+        line.input_file is not None or {"payload", "payload_s3", "workload"} & line.flags.keys()
+    )
     return env.settings, None if replaced else env.tuning_payload()
-
-
-def require_own_payload(env: Env, flags: Mapping[str, Any]) -> None:
-    """Make sure that somebody has said what a function with real data is called with.
-
-    Args:
-        env: The environment.
-        flags: What the command line says, by the names in `tune.tuner_input.FLAGGED`.
-
-    Raises:
-        UserError: Nobody has.
-    """
-    tuning = env.settings.tuning
-    said = tuning.payload is not None or tuning.payload_file or tuning.payload_s3
-    if not said and not {"payload", "payload_s3"} & flags.keys():
-        sizes, num = len(tuning.power_values), tuning.num
-        raise UserError(
-            f"{env.folder / SETTINGS_FILE}: [tuning] payload: missing. The deployed function "
-            f"would be called {sizes * num} times with real data: name an event that may be "
-            "repeated, one that only reads, there or with --payload"
-        )
 
 
 def read_json(path: str, flag: str) -> Any:

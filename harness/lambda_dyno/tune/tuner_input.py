@@ -9,19 +9,23 @@ from lambda_dyno.core.config import Settings, TuningSettings, with_overrides
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.keys import KEYS
 from lambda_dyno.tuner_contract.values import is_true
+from lambda_dyno.tuner_contract.workload import Workload, packed
 
 # What flags say, by the names of their fields.
 FLAGGED = {key.field: key for key in KEYS if key.flag}
-_PAYLOADS = frozenset({"payload", "payload_s3"})
+_PAYLOADS = frozenset({"payload", "payload_s3", "workload"})
 
 
-def from_settings(settings: TuningSettings, function_arn: str, payload: Any) -> dict[str, Any]:
+def from_settings(
+    settings: TuningSettings, function_arn: str, payload: Any, workload: Any = None
+) -> dict[str, Any]:
     """Return the input that measures a function as [tuning] says.
 
     Args:
         settings: The section.
         function_arn: What to measure.
         payload: The event; not used if the settings name one in S3.
+        workload: What is asked in the place of it; None: nothing.
     """
     tuning_input: dict[str, Any] = {"lambdaARN": function_arn}
     for key in KEYS:
@@ -32,6 +36,8 @@ def from_settings(settings: TuningSettings, function_arn: str, payload: Any) -> 
         # effect together.
         if key.setting_default is not None or value != key.initial:
             tuning_input[key.name] = value
+    if workload is not None:
+        return tuning_input | {"workload": packed(workload)}
     return tuning_input if settings.payload_s3 else tuning_input | {"payload": payload}
 
 
@@ -53,10 +59,12 @@ def from_flags(
         for name, value in flags.items()
         if FLAGGED[name].setting and name != "payload"
     }
-    if "payload" in flags:
+    if {"payload", "workload"} & flags.keys():
         overrides["tuning.payload_s3"] = ""  # an event may be null, which is no override
     changed = with_overrides(settings, overrides)
-    tuning_input = from_settings(changed.tuning, "", flags.get("payload", payload))
+    tuning_input = from_settings(
+        changed.tuning, "", flags.get("payload", payload), flags.get("workload")
+    )
     tuning_input |= {
         FLAGGED[name].name: value for name, value in flags.items() if not FLAGGED[name].setting
     }
@@ -93,10 +101,14 @@ def from_file(content: Any, flags: Mapping[str, Any], where: str) -> dict[str, A
 def as_settings(tuning_input: Mapping[str, Any]) -> dict[str, Any]:
     """Return an input by the names of [tuning], for a run's evidence.
 
-    With `disablePayloadLogs` the payload is left out: evidence is a log.
+    With `disablePayloadLogs` the payload is left out: evidence is a log. Of a workload it has the
+    names of the requests.
     """
     names = {"lambdaARN": "function_arn"} | {key.name: key.field for key in FLAGGED.values()}
     content = {names.get(key, key): value for key, value in tuning_input.items()}
+    if tuning_input.get("workload") is not None:
+        workload = Workload.parse(tuning_input["workload"])
+        content["workload"] = ", ".join(request.name for request in workload.requests)
     if is_true(tuning_input.get("disablePayloadLogs")):
         content.pop("payload", None)
     return content

@@ -12,7 +12,7 @@ from typing import Any
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.arns import EXAMPLE
-from lambda_dyno.tuner_contract.keys import KEYS, Key
+from lambda_dyno.tuner_contract.keys import KEYS, Key, conflict
 from lambda_dyno.tuner_contract.readers import Kind
 from lambda_dyno.tuner_contract.values import (
     ALL_POWER_VALUES,
@@ -22,6 +22,7 @@ from lambda_dyno.tuner_contract.values import (
     WrongValueError,
     integer,
     is_power_value,
+    is_true,
     is_weight,
     room_bytes,
     s3_location,
@@ -29,6 +30,7 @@ from lambda_dyno.tuner_contract.values import (
     size_bytes,
     weights_of,
 )
+from lambda_dyno.tuner_contract.workload import Workload
 
 _DEFAULT_POWER_VALUES = 6
 
@@ -45,6 +47,7 @@ _SENTENCES: Mapping[Kind, str] = {
     "alias": "is not the name of an alias: letters, digits, - and _, not digits alone",
     "error types": "is no list of error types",
     "s3": "is not an S3 URI, such as s3://bucket/folder/payload.json",
+    "workload": "",
 }
 
 
@@ -61,6 +64,8 @@ def require_allowed(tuning_input: Mapping[str, Any], where: str) -> None:
         UserError: A line for every key whose value is not allowed.
     """
     found = [*_values(tuning_input), *_payload(tuning_input), *_size(tuning_input)]
+    if not found:
+        found += _workload(tuning_input)
     if found:
         raise UserError("\n".join(f"{where}: {complaint}" for complaint in found))
 
@@ -113,13 +118,28 @@ def _payload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def _workload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
+    """A workload stands alone; its own values are right."""
+    workload = tuning_input.get("workload")
+    problem = conflict(
+        None if workload in (None, "") else Workload.parse(workload),
+        payload=tuning_input.get("payload") is not None or bool(tuning_input.get("payloadS3")),
+        only_cold_starts=is_true(tuning_input.get("onlyColdStarts")),
+    )
+    if problem:
+        yield problem
+
+
 def _size(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     values = tuning_input.get("powerValues")
     named = ALL_POWER_VALUES if values == "ALL" else values if isinstance(values, list) else ()
     powers = len({str(value) for value in named}) or _DEFAULT_POWER_VALUES
     size, most = size_bytes(tuning_input), room_bytes(powers)
     if size > most:
+        of, cure = "payload", "put the payload into S3 (payloadS3)"
+        if tuning_input.get("workload"):
+            of, cure = "workload", "have fewer or smaller requests, or a payload in S3 (payloadS3)"
         yield (
-            f"payload: {size / 1000:,.0f} kB; Step Functions carries at most "
-            f"{most / 1000:,.0f} kB beside what is measured: put the payload into S3 (payloadS3)"
+            f"{of}: {size / 1000:,.0f} kB; Step Functions carries at most "
+            f"{most / 1000:,.0f} kB beside what is measured: {cure}"
         )

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.readers import Kind, read
 from lambda_dyno.tuner_contract.values import NUM_MIN
+from lambda_dyno.tuner_contract.workload import Workload
 
 Strategy = Literal["cost", "speed", "balanced"]
 
@@ -130,6 +131,14 @@ class TuningInput:
         help="The same in S3: s3://bucket/key.",
         about="the payload, from `payload_bucket`; wins over `payload`",
     )
+    # [tuning] has one, too, which says where it comes from
+    workload: Workload | None = _key(
+        "workload", "workload", None, setting=False,
+        flag="--workload", panel=_INPUT, metavar="FILE",
+        help="File with a workload: requests with weights, sequences and templates.",
+        about="requests with weights, sequences and templates in the place of a payload; `num` is "
+        "rounded up to whole passes, after one that warms up",
+    )
     pre_processor_arn: str = _key(
         "preProcessorARN", "processor", "",
         flag="--pre-processor", panel=_INPUT, metavar="ARN",
@@ -221,8 +230,38 @@ class TuningInput:
 
     @property
     def invocations(self) -> int:
-        """Invocations to measure per power value."""
-        return 1 if self.dry_run else self.num
+        """Invocations to measure per power value: whole passes of a workload."""
+        num = 1 if self.dry_run else self.num
+        return num if self.workload is None else self.workload.whole_passes(num)
+
+    @property
+    def warm_up(self) -> int:
+        """Invocations before them: a pass of a workload, whose requests each start something.
+
+        Where all are invoked at once, or each is to be cold, there is nothing to warm up.
+        """
+        at_once = self.parallel_invocation or self.only_cold_starts or self.dry_run
+        return 0 if self.workload is None or at_once else len(self.workload.places)
 
 
 KEYS = tuple(Key(f.name, f.default, **f.metadata) for f in fields(TuningInput) if f.metadata)
+
+
+def conflict(workload: Workload | None, *, payload: bool, only_cold_starts: bool) -> str:
+    """Return what cannot be together with a workload, and why; empty if all can.
+
+    Args:
+        workload: Of an input; None: it has none.
+        payload: Whether the input has a payload, too.
+        only_cold_starts: Whether each invocation is to be cold.
+    """
+    if workload is None:
+        return ""
+    if payload:
+        return "workload: it takes the place of payload and payloadS3: give one of them"
+    if only_cold_starts and workload.linked:
+        return (
+            "workload: with onlyColdStarts no request can have part of an earlier answer "
+            "($response): each is invoked by itself, until it is cold"
+        )
+    return ""

@@ -19,10 +19,11 @@ from lambda_dyno.tuner_contract.values import (
     number,
     shown,
 )
+from lambda_dyno.tuner_contract.workload import Workload
 
 Kind = Literal[
     "alias", "choice", "count", "error types", "flag", "function", "json", "milliseconds",
-    "power values", "processor", "s3", "seconds", "share",
+    "power values", "processor", "s3", "seconds", "share", "workload",
 ]  # fmt: skip
 
 
@@ -137,6 +138,10 @@ def _text(value: Any, _: object) -> str:
     return value
 
 
+def _workload(value: Any, _: object) -> Workload | None:
+    return None if value == "" else Workload.parse(value)
+
+
 _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "alias": _alias,
     "choice": _choice,
@@ -151,4 +156,5 @@ _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "s3": _text,
     "seconds": _seconds,
     "share": _share,
+    "workload": _workload,
 }

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from lambda_emulator.meter_path.dyno_meter import answers
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms, on_cores, scaled
 from lambda_emulator.sandbox import report, tree, worker
 from lambda_emulator.sandbox.function import ERROR, Function, Invocation
@@ -154,6 +155,10 @@ class Sandbox:
             end = _End.TIMED_OUT
         if end is _End.TIMED_OUT or took_ms > timeout_ms:
             took_ms = timeout_ms
+        if self._settings.felt and end is _End.ANSWERED:
+            late_ms = self._told.get("wall_ms", 0.0) - took_ms
+            cold = self._init_ms is not None
+            answers.note(str(self._settings.path), self._function.name, late_ms, cold=cold)
         if self._settings.felt:
             due = min(begun + took_ms / 1000, begun + invocation.timeout_s - EARLIER_S)
             time.sleep(max(0.0, due - time.monotonic()))

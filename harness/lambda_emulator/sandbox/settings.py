@@ -14,7 +14,7 @@ class Settings:
     """What holds for the next invocation."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._seen: object = ()
         self.content: dict[str, Any] = {}
         self.refresh()
@@ -39,7 +39,7 @@ class Settings:
         if self.content.get("steady") is False:
             return None
         return Steadier(
-            str(self._path.parent / "pools"),
+            str(self.path.parent / "pools"),
             function.arn,
             function.code_version,
             str(self.content.get("machine", "")),
@@ -58,7 +58,7 @@ class Settings:
     def refresh(self) -> None:
         """Read the file if it is not the one that was read last."""
         try:
-            status = self._path.stat()
+            status = self.path.stat()
             now: object = (status.st_mtime_ns, status.st_ino)
         except OSError:
             now = None
@@ -67,7 +67,7 @@ class Settings:
         self._seen = now
         self.content = {}
         try:
-            content = json.loads(self._path.read_bytes())
+            content = json.loads(self.path.read_bytes())
         except (OSError, ValueError):
             return
         if isinstance(content, dict):
@@ -81,7 +81,7 @@ class Settings:
         appending is atomic.
         """
         number = 0
-        folder = self._path.parent / "sandboxes"
+        folder = self.path.parent / "sandboxes"
         try:
             folder.mkdir(exist_ok=True)
             with (folder / Path(function_name).name).open("ab", buffering=0) as file:

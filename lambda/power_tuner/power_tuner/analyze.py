@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from lambda_dyno.tuner_contract.keys import TuningInput
 from lambda_dyno.tuner_contract.prices import Prices, checked_on, lookup
 from power_tuner import visualization
+from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
-from power_tuner.stats import Summary, exact_trimmed_mean, summarise
+from power_tuner.stats import Summary, exact_trimmed_mean, percentile, summarise, trimmed_mean
 from power_tuner.strategies import Candidate, best
 
 _MILLION = 1_000_000
@@ -41,7 +43,7 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
     prices = lookup(region, state.architecture)
     details = [_detail(request, power, prices) for power in state.powers]
     candidates = [
-        _candidate(power, prices, request.discard_top_bottom)
+        _candidate(request, power, prices)
         for power in state.powers
         if power.samples and not power.excluded
     ]
@@ -78,12 +80,32 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
     }
 
 
-def _candidate(power: PowerState, prices: Prices, trim: float) -> Candidate:
+def _candidate(request: TuningInput, power: PowerState, prices: Prices) -> Candidate:
     """Return a power value that has samples with its trimmed means, exactly."""
-    duration_us = exact_trimmed_mean([sample.duration_us for sample in power.samples], trim)
-    billed_ms = exact_trimmed_mean([sample.billed_ms for sample in power.samples], trim)
-    cost = prices.invocation(power.power, billed_ms)
-    return Candidate(power.power, cost=cost, duration=duration_us / _US_PER_MS)
+    groups, trim = _by_request(power.samples).values(), request.discard_top_bottom
+    duration_us = exact_trimmed_mean([[one.duration_us for one in own] for own in groups], trim)
+    billed_ms = exact_trimmed_mean([[one.billed_ms for one in own] for own in groups], trim)
+    cost = _cost(request, prices, power, billed_ms)
+    return Candidate(power.power, cost, duration_us / _US_PER_MS, billed_ms)
+
+
+def _cost(request: TuningInput, prices: Prices, power: PowerState, billed_ms: Fraction) -> Fraction:
+    """Return what an invocation costs on average.
+
+    One payload takes one duration, which is billed by the full millisecond. What the requests of a
+    workload are billed on average need not be a full one.
+    """
+    if request.workload is None:
+        return prices.invocation(power.power, billed_ms)
+    return billed_ms * prices.per_ms(power.power)
+
+
+def _by_request(samples: Sequence[Sample]) -> dict[int, list[Sample]]:
+    """Return the samples of each request of a workload; a payload is one request."""
+    groups: dict[int, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.request, []).append(sample)
+    return dict(sorted(groups.items()))
 
 
 def _outcome(of: Candidate) -> dict[str, Any]:
@@ -110,15 +132,44 @@ def _detail(request: TuningInput, power: PowerState, prices: Prices) -> dict[str
         "excluded": excluded,
     }
     if samples:
+        groups = _by_request(samples)
         billed_ms = [sample.billed_ms for sample in samples]
         trim = request.discard_top_bottom
-        measured = _candidate(power, prices, trim)
-        summary = summarise([s.duration_ms for s in samples], trim)
+        measured = _candidate(request, power, prices)
+        summary = summarise([[s.duration_ms for s in own] for own in groups.values()], trim)
         detail["duration"] = _summary(summary, measured.duration)
         detail["billedMean"] = sum(billed_ms) / len(billed_ms)
-        detail["billedTrimmedMean"] = float(exact_trimmed_mean(billed_ms, trim))
+        detail["billedTrimmedMean"] = float(measured.billed_ms)
         detail["cost"] = float(measured.cost)
+        if request.workload is not None:
+            detail["requests"] = [
+                _of_request(request, position, own, power, prices)
+                for position, own in groups.items()
+            ]
     return detail
+
+
+def _of_request(
+    request: TuningInput,
+    position: int,
+    samples: list[Sample],
+    power: PowerState,
+    prices: Prices,
+) -> dict[str, Any]:
+    """Return what one request of a workload took."""
+    assert request.workload is not None
+    trim = request.discard_top_bottom
+    durations = sorted(sample.duration_ms for sample in samples)
+    billed_ms = exact_trimmed_mean([[sample.billed_ms for sample in samples]], trim)
+    return {
+        "name": request.workload.requests[position].name,
+        "count": len(samples),
+        "trimmedMean": trimmed_mean(durations, trim),
+        "p50": percentile(durations, 50),
+        "min": durations[0],
+        "max": durations[-1],
+        "cost": float(_cost(request, prices, power, billed_ms)),
+    }
 
 
 def _summary(summary: Summary, trimmed_mean_ms: Fraction) -> dict[str, Any]:

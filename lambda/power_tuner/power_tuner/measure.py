@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from threading import Lock
 
 from lambda_dyno.tuner_contract.keys import TuningInput
 from lambda_dyno.tuner_contract.values import NUM_MIN
+from lambda_dyno.tuner_contract.workload import LinkError
 from power_tuner.errors import InvocationFailed, NothingMeasured
 from power_tuner.function import Deadline
 from power_tuner.invoker import NO_REPORT, GaveUpError, Invoker, Outcome
 from power_tuner.lanes import run_lanes
-from power_tuner.payloads import PayloadPlan
+from power_tuner.payloads import Plan
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 
 # A power value at which the function fails this often from the start is hopeless.
 _HOPELESS_AFTER = 5
 _SHOWN_CHARS = 300
+_WITHHELD = "[...]"
+_SECRET_CHARS = 4  # what is shorter is no secret, and would tear holes into words
 # A function that makes up a type for each of its errors must not fill the state.
 _MOST_ERROR_TYPES = 10
 _OTHER_ERRORS = "other types"
@@ -37,6 +40,7 @@ class Invocation:
 
     power: PowerState
     number: int
+    again: bool = False  # only for its answer: it was made before
 
 
 Lane = Sequence[Invocation]  # one after the other; lanes run side by side
@@ -47,7 +51,7 @@ class Measurer:
 
     Args:
         request: The checked input.
-        plan: Payloads.
+        plan: What each invocation is sent.
         invoke: Invokes a version, processors around it included.
         deadline: When the pass is over; an invocation that is not leaves its work to the next.
         most_at_once: Invocations that this Lambda function can hold at once.
@@ -57,7 +61,7 @@ class Measurer:
     def __init__(
         self,
         request: TuningInput,
-        plan: PayloadPlan,
+        plan: Plan,
         invoke: Invoker,
         deadline: Deadline,
         most_at_once: int,
@@ -114,10 +118,17 @@ class Measurer:
             # what is more than runs at once would find warm environments
             work = [lane[:limit] for lane in work]
         if self._request.parallel_invocation or self._request.only_cold_starts:
-            return [[invocation] for lane in work for invocation in lane]
+            return [alone for lane in work for alone in self._apart(lane)]
         if self._request.sequential:
             return [list(chain.from_iterable(work))]
         return work
+
+    def _apart(self, lane: Lane) -> list[Lane]:
+        """Return what can be made at once: all of it, but for those that follow each other."""
+        apart: dict[int, list[Invocation]] = {}
+        for invocation in lane:
+            apart.setdefault(self._plan.lane(invocation.number), []).append(invocation)
+        return list(apart.values())
 
     def _run_lane(self, lane: Lane) -> None:
         last = len(lane) - 1
@@ -137,8 +148,11 @@ class Measurer:
         started = self._deadline.clock()
         version = f"{self._request.function.text}:{power.versions[-1]}"
         self._unanswered.setdefault(power.power, f"no answer in {self._deadline.left_s:.0f} s")
+        for number in () if invocation.again else self._plan.first(invocation.number, power.power):
+            if not self._one(Invocation(power, number, again=True)):
+                return False
         try:
-            outcome = self._invoke(version, self._plan.body(invocation.number))
+            outcome = self._outcome(version, invocation)
         except GaveUpError as error:
             with self._record:
                 if not self._over:
@@ -152,6 +166,21 @@ class Measurer:
             self._longest_s[power.power] = max(took_s, self._longest_s.get(power.power, 0.0))
             self._note(invocation, outcome)
         return True
+
+    def _outcome(self, version: str, invocation: Invocation) -> Outcome:
+        """Invoke, and hold the answer against what a workload says of it."""
+        power, number = invocation.power.power, invocation.number
+        try:
+            body = self._plan.body(number, power)
+        except LinkError as error:
+            return Outcome(None, error_type="MissingLink", error_message=str(error))
+        outcome = self._invoke(version, body)
+        if outcome.failed:
+            return outcome
+        wrong = self._plan.answered(number, power, outcome.payload)
+        if not wrong:
+            return outcome
+        return replace(outcome, error_type="UnexpectedStatus", error_message=wrong)
 
     def _note_refusal(self, power: PowerState, error: GaveUpError) -> None:
         power.retries += error.retries
@@ -171,14 +200,22 @@ class Measurer:
             kind = outcome.error_type if known else _OTHER_ERRORS
             power.errors[kind] = power.errors.get(kind, 0) + 1
         allowed = not outcome.failed or outcome.error_type in self._request.allowed_exceptions
-        if report is None or not allowed:
+        if invocation.again:
+            power.discarded += 1
+        elif report is None or not allowed:
             power.todo.remove(invocation.number)
             self._note_failure(invocation, outcome)
+        elif invocation.number < 0:  # it warmed up
+            power.todo.remove(invocation.number)
+            power.discarded += 1
         elif self._request.only_cold_starts and not report.cold:
             power.discarded += 1  # it stays to be done
         else:
             power.todo.remove(invocation.number)
-            power.samples.append(Sample.of(report.total_ms, report.billed_ms, cold=report.cold))
+            request = self._plan.request(invocation.number)
+            power.samples.append(
+                Sample.of(report.total_ms, report.billed_ms, cold=report.cold, request=request)
+            )
 
     def _note_failure(self, invocation: Invocation, outcome: Outcome) -> None:
         power = invocation.power
@@ -193,15 +230,20 @@ class Measurer:
 
     def _words(self, invocation: Invocation, outcome: Outcome) -> str:
         """Return what failed, where and how; with what was sent, unless that is secret."""
-        index = self._plan.index(invocation.number)
+        power, number = invocation.power.power, invocation.number
         error_type = outcome.error_type or NO_REPORT
-        words = f"power value {invocation.power.power} MB, payload {index}: {error_type}"
+        words = f"power value {power} MB, {self._plan.name(number)}: {error_type}"
         if self._request.disable_payload_logs:
             # what the function says may repeat what it was sent
             return f"{words} (its message is withheld: disablePayloadLogs)"
-        if outcome.error_message:
-            words = f"{words}: {outcome.error_message[:_SHOWN_CHARS]}"
-        sent = self._plan.body(invocation.number) if outcome.sent is None else outcome.sent
+        message = outcome.error_message
+        for text in self._plan.withheld(number, power):
+            message = message.replace(text, _WITHHELD) if len(text) >= _SECRET_CHARS else message
+        if message:
+            words = f"{words}: {message[:_SHOWN_CHARS]}"
+        if self._request.workload is not None:
+            return words  # its name says what was sent
+        sent = self._plan.body(number) if outcome.sent is None else outcome.sent
         return f"{words} (sent: {sent.decode(errors='replace')[:_SHOWN_CHARS]})"
 
     def _exclude_unanswered(self, powers: Sequence[PowerState]) -> None:
@@ -233,7 +275,7 @@ class Measurer:
             return
         measured = len(power.samples)
         words = f"{measured} of {self._request.invocations} invocations were measured in time"
-        if measured >= NUM_MIN and len(self._plan.bodies) == 1:
+        if measured >= NUM_MIN and not self._plan.several:
             power.todo = []
             warnings.append(f"{power.power} MB: {words}")
         else:

@@ -7,13 +7,47 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 from lambda_dyno.tuner_contract.values import is_weight, truthy, weights_of
+from lambda_dyno.tuner_contract.workload import Replay, Workload, status_of
 from power_tuner.errors import InvalidInput
 
 _MOST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
 _BYTE_ORDER_MARK = "\ufeff"
+
+
+class Plan(Protocol):
+    """What each invocation of a power value is sent. Its number counts from 0."""
+
+    @property
+    def several(self) -> bool:
+        """Whether the first invocations alone say too little."""
+
+    def lane(self, invocation: int) -> int:
+        """Return which invocations follow each other: those with the same number here."""
+
+    def request(self, invocation: int) -> int:
+        """Return which request of a workload it is; 0 where there is none."""
+
+    def name(self, invocation: int) -> str:
+        """Return what to call what it is sent."""
+
+    def body(self, invocation: int, power: int = 0) -> bytes:
+        """Return what it is sent: JSON.
+
+        Raises:
+            LinkError: It needs an earlier answer that is not there.
+        """
+
+    def first(self, invocation: int, power: int) -> list[int]:
+        """Return the invocations that must be made again before it, for their answers."""
+
+    def answered(self, invocation: int, power: int, answer: bytes) -> str:
+        """Take an answer of a function that did not fail; return what is wrong with it, or ""."""
+
+    def withheld(self, invocation: int, power: int) -> list[str]:
+        """Return the texts that no message may show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +57,11 @@ class PayloadPlan:
     bodies: tuple[bytes, ...]  # JSON
     ends: tuple[int, ...]  # number of the invocation at which each share ends
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one payload: the first ones come first."""
+        return len(self.bodies) > 1
+
     def index(self, invocation: int) -> int:
         """Return which payload an invocation gets, counted from 0.
 
@@ -31,9 +70,89 @@ class PayloadPlan:
         """
         return bisect_right(self.ends, invocation % self.ends[-1])
 
-    def body(self, invocation: int) -> bytes:
+    def lane(self, invocation: int) -> int:
+        """Return the invocation itself: none needs another one."""
+        return invocation
+
+    def request(self, _invocation: int) -> int:
+        """Return 0: what weights share out is one figure, as in aws-lambda-power-tuning."""
+        return 0
+
+    def name(self, invocation: int) -> str:
+        """Return which payload it is."""
+        return f"payload {self.index(invocation)}"
+
+    def body(self, invocation: int, power: int = 0) -> bytes:  # noqa: ARG002
         """Return what an invocation is sent: JSON, encoded once for all of them."""
         return self.bodies[self.index(invocation)]
+
+    def first(self, _invocation: int, _power: int) -> list[int]:
+        """Return nothing: no payload needs an answer."""
+        return []
+
+    def answered(self, _invocation: int, _power: int, _answer: bytes) -> str:
+        """Return nothing: whatever is answered is right."""
+        return ""
+
+    def withheld(self, _invocation: int, _power: int) -> list[str]:
+        """Return nothing: whoever gave the payload may see it."""
+        return []
+
+
+class WorkloadPlan:
+    """The requests of a workload, pass after pass, the same at every power value.
+
+    Args:
+        workload: What is asked.
+        seed: Another one for each execution, so that each makes items of its own.
+    """
+
+    several = True
+
+    def __init__(self, workload: Workload, seed: str) -> None:
+        self._workload = workload
+        self._seed = seed
+        self._replays: dict[int, Replay] = {}
+
+    def lane(self, invocation: int) -> int:
+        """Return the first invocation of its sequence."""
+        return invocation - self._workload.place(invocation).step
+
+    def request(self, invocation: int) -> int:
+        """Return the position of its request among the workload's."""
+        return self._workload.place(invocation).request
+
+    def name(self, invocation: int) -> str:
+        """Return its request's name."""
+        return f"request `{self._workload.requests[self.request(invocation)].name}`"
+
+    def body(self, invocation: int, power: int = 0) -> bytes:
+        """Return its event, filled.
+
+        Raises:
+            LinkError: An earlier answer lacks what it needs.
+        """
+        return _body(self._replay(power).event(invocation), self.request(invocation))
+
+    def first(self, invocation: int, power: int) -> list[int]:
+        """Return what was made in another pass of Measure, whose answers are gone."""
+        return self._replay(power).missing(invocation)
+
+    def answered(self, invocation: int, power: int, answer: bytes) -> str:
+        """Keep an answer for who needs it, and say whether it is another one than was recorded."""
+        self._replay(power).answered(invocation, answer)
+        wanted = self._workload.requests[self.request(invocation)].status
+        status = status_of(answer)
+        if not (wanted and status) or status == wanted:
+            return ""
+        return f"it answers {status}, and {wanted} when the workload was made"
+
+    def withheld(self, invocation: int, power: int) -> list[str]:
+        """Return what came from earlier answers: a token, perhaps."""
+        return self._replay(power).values(invocation)
+
+    def _replay(self, power: int) -> Replay:
+        return self._replays.setdefault(power, Replay(self._workload, self._seed, power))
 
 
 def plan(num: int, payload: Any) -> PayloadPlan:

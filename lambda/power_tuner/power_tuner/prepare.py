@@ -166,7 +166,9 @@ class Preparation:
             timeout_s=int(config.get("Timeout") or 3),
             reserved_concurrency=_reserved_concurrency(description),
             powers=[
-                PowerState(power, todo=list(range(self._request.invocations)))
+                PowerState(
+                    power, todo=list(range(-self._request.warm_up, self._request.invocations))
+                )
                 for power in self._request.power_values
             ],
             warnings=[*self._request.warnings, *kinds.warnings(config)],

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
-from lambda_dyno.tuner_contract.keys import KEYS, TuningInput
+from lambda_dyno.tuner_contract.keys import KEYS, TuningInput, conflict
 from lambda_dyno.tuner_contract.values import WrongValueError, cut, shown
 from power_tuner.errors import InvalidInput
 
@@ -50,6 +50,13 @@ def parse(raw: Any, default_power_values: Sequence[int]) -> TuningInput:
             warnings.append("discardTopBottom: nothing is discarded with onlyColdStarts")
         values["discard_top_bottom"] = 0.0
     parsed = TuningInput(**values)
+    problem = conflict(
+        parsed.workload,
+        payload=parsed.payload is not None or bool(parsed.payload_s3),
+        only_cold_starts=parsed.only_cold_starts,
+    )
+    if problem:
+        raise InvalidInput(problem)
     return replace(parsed, warnings=(*warnings, *_without_effect(parsed)))
 
 

@@ -11,7 +11,7 @@ import base64
 import math
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _US_PER_MS = 1000
 
@@ -23,6 +23,7 @@ class Sample:
     duration_us: int  # with the start of its environment; REPORT has at most 3 decimals of a ms
     billed_ms: int
     cold: bool = False
+    request: int = 0  # of a workload: its position
 
     @property
     def duration_ms(self) -> float:
@@ -30,9 +31,11 @@ class Sample:
         return self.duration_us / _US_PER_MS
 
     @classmethod
-    def of(cls, duration_ms: float, billed_ms: float, *, cold: bool = False) -> Sample:
+    def of(
+        cls, duration_ms: float, billed_ms: float, *, cold: bool = False, request: int = 0
+    ) -> Sample:
         """Return a sample from what REPORT says."""
-        return cls(round(duration_ms * _US_PER_MS), math.ceil(billed_ms), cold)
+        return cls(round(duration_ms * _US_PER_MS), math.ceil(billed_ms), cold, request)
 
 
 def encode(samples: Iterable[Sample]) -> str:
@@ -40,15 +43,18 @@ def encode(samples: Iterable[Sample]) -> str:
     ordered = sorted(samples)
     durations = bytearray()
     extras = bytearray()
+    requests = bytearray()
     previous = 0
     for sample in ordered:
         _put(durations, sample.duration_us - previous)
         previous = sample.duration_us
         difference = sample.billed_ms - _ceil_ms(sample.duration_us)
         _put(extras, _zigzag(difference) << 1 | sample.cold)
+        _put(requests, sample.request)
     packed = bytearray()
     _put(packed, len(ordered))
-    return base64.b85encode(zlib.compress(bytes(packed + durations + extras), 9)).decode()
+    packed += durations + extras + requests
+    return base64.b85encode(zlib.compress(bytes(packed), 9)).decode()
 
 
 def decode(text: str) -> list[Sample]:
@@ -67,7 +73,7 @@ def decode(text: str) -> list[Sample]:
         extra = next(numbers)
         billed_ms = _ceil_ms(duration_us) + _unzigzag(extra >> 1)
         samples.append(Sample(duration_us, billed_ms, bool(extra & 1)))
-    return samples
+    return [replace(sample, request=next(numbers)) for sample in samples]
 
 
 def rounded(samples: Iterable[Sample], digits: int) -> list[Sample]:
@@ -77,6 +83,7 @@ def rounded(samples: Iterable[Sample], digits: int) -> list[Sample]:
             _significant(sample.duration_us, digits),
             _significant(sample.billed_ms, digits),
             sample.cold,
+            sample.request,
         )
         for sample in samples
     ]

@@ -11,24 +11,27 @@ from lambda_dyno.tuner_contract.values import decode, s3_location
 from power_tuner.aws import client
 from power_tuner.errors import PayloadNotRead
 from power_tuner.function import concerns_kms
-from power_tuner.payloads import PayloadPlan, from_text, plan
+from power_tuner.payloads import Plan, WorkloadPlan, from_text, plan
 
 _FORBIDDEN = 403
 _ABSENT = 404
 _MOST_BYTES = 8_000_000  # has to fit into the tuner's own memory
 
 
-def read_payloads(request: TuningInput, region: str) -> PayloadPlan:
-    """Return which payload each invocation gets.
+def read_payloads(request: TuningInput, region: str, execution: str) -> Plan:
+    """Return what each invocation gets.
 
     Args:
         request: The checked input.
         region: To read S3 from.
+        execution: Which execution it is: each fills a workload's templates in its own way.
 
     Raises:
         InvalidInput: A weighted list does not fit, or a payload is too big.
         PayloadNotRead: There is no such object in S3, or it may not be read.
     """
+    if request.workload is not None:
+        return WorkloadPlan(request.workload, execution)
     payload = request.payload
     if request.payload_s3:
         payload = from_text(fetch(client("s3", region), request.payload_s3))

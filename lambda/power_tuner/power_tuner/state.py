@@ -127,7 +127,8 @@ class TuningState:
         """Return plain JSON that fits between two states beside the execution's input.
 
         Durations lose digits only if that is needed: 46 power values with 1000 invocations
-        each keep all of them. The output loses the list of durations, then the ends of messages.
+        each keep all of them. The output loses the lists of durations and requests, then the
+        ends of messages.
 
         Args:
             input_bytes: Size of the execution's input, see `size_bytes`.
@@ -191,7 +192,7 @@ class TuningState:
 def _shortened(output: dict[str, Any], words: int | None) -> dict[str, Any]:
     return output | {
         "details": [
-            {k: v for k, v in detail.items() if k != "durations"}
+            {k: v for k, v in detail.items() if k not in ("durations", "requests")}
             | {"excluded": detail["excluded"][:words]}
             for detail in output["details"]
         ],

@@ -34,27 +34,51 @@ class Summary:
     ci95: tuple[float, float]
 
 
-def summarise(values: Sequence[float], trim: float) -> Summary:
+def summarise(groups: Sequence[Sequence[float]], trim: float) -> Summary:
     """Describe at least one value.
 
     Args:
-        values: Durations in any order.
+        groups: Durations in any order, each kind of request by itself.
         trim: Share to leave out at each end for the trimmed mean, 0 to 0.4.
     """
-    ordered = sorted(values)
+    ordered = sorted(value for group in groups for value in group)
     mean = math.fsum(ordered) / len(ordered)
     deviation = standard_deviation(ordered, mean)
+    trimmed = [len(group) / len(ordered) * trimmed_mean(group, trim) for group in groups]
     return Summary(
         mean=mean,
-        trimmed_mean=trimmed_mean(ordered, trim),
+        trimmed_mean=math.fsum(trimmed),
         p50=percentile(ordered, 50),
         p95=percentile(ordered, 95),
         p99=percentile(ordered, 99),
         min=ordered[0],
         max=ordered[-1],
         std_dev=deviation,
-        ci95=mean_interval(mean, deviation, len(ordered)),
+        ci95=_interval_of_groups(groups, mean) or mean_interval(mean, deviation, len(ordered)),
     )
+
+
+def _interval_of_groups(
+    groups: Sequence[Sequence[float]], mean: float
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of a mean of groups whose sizes are fixed (stratified sampling).
+
+    How much they differ from each other is no noise. Degrees of freedom by Satterthwaite (1946).
+    None for one group, or where one is too small to tell its own noise.
+    """
+    if len(groups) < 2 or min(map(len, groups)) < 2:
+        return None
+    total = sum(map(len, groups))
+    parts = []
+    for group in groups:
+        own = standard_deviation(group, math.fsum(group) / len(group))
+        parts.append((len(group) * (own / total) ** 2, len(group) - 1))
+    variance = math.fsum(part for part, _ in parts)
+    if not variance:
+        return (mean, mean)
+    freedom = variance**2 / math.fsum(part**2 / own for part, own in parts)
+    half = _t95(max(1, math.floor(freedom))) * math.sqrt(variance)
+    return (mean - half, mean + half)
 
 
 def trimmed_mean(values: Sequence[float], trim: float) -> float:
@@ -63,10 +87,17 @@ def trimmed_mean(values: Sequence[float], trim: float) -> float:
     return math.fsum(kept) / len(kept)
 
 
-def exact_trimmed_mean(values: Sequence[int], trim: float) -> Fraction:
-    """Return the `trimmed_mean` of whole numbers with nothing lost, so that it compares."""
-    kept = _trimmed(values, trim)
-    return Fraction(sum(kept), len(kept))
+def exact_trimmed_mean(groups: Sequence[Sequence[int]], trim: float) -> Fraction:
+    """Return the `trimmed_mean` of whole numbers with nothing lost, so that it compares.
+
+    Args:
+        groups: What is trimmed by itself, such as the requests of a workload: the long ones of
+            one would else be trimmed away for being another request. Each counts by its size.
+        trim: As for `trimmed_mean`.
+    """
+    total = sum(map(len, groups))
+    kept = [(len(group), _trimmed(group, trim)) for group in groups]
+    return sum((Fraction(size * sum(own), len(own) * total) for size, own in kept), Fraction(0))
 
 
 def _trimmed(values: Sequence[_Number], trim: float) -> list[_Number]:

@@ -16,6 +16,7 @@ class Candidate:
     power: int  # MB
     cost: Fraction  # of one invocation
     duration: Fraction  # ms
+    billed_ms: Fraction = Fraction(0)  # that the cost follows from
 
 
 def best(candidates: Sequence[Candidate], strategy: Strategy, balanced_weight: float) -> Candidate:

@@ -88,10 +88,17 @@ def dyno(*arguments: str, stdin: str | bytes = "") -> Result:
             "Terraform's. Propose what was found: dyno apply --env staging",
             id="deployed-optimize",
         ),
+        pytest.param("--deployed --env staging", "no AWS credentials", id="deployed-workload"),
+        pytest.param("--function f --workload no.json", "no.json: cannot be read", id="workload"),
         pytest.param(
-            "--deployed --env staging",
-            "[tuning] payload: missing. The deployed function would be called 32 times",
-            id="deployed-payload",
+            "--function f --workload list.json",
+            'workload: must be an object with a list, such as {"requests":',
+            id="no-workload",
+        ),
+        pytest.param(
+            "--function f --payload list.json --workload list.json",
+            "--payload and --workload: give one of them",
+            id="payload-and-workload",
         ),
         pytest.param(
             "--deployed --env staging --payload list.json", "no AWS credentials", id="deployed"

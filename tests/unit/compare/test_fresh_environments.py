@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.fresh_environments import renewable
 from lambda_dyno.core.errors import StepError
 
@@ -64,7 +65,7 @@ class FakeLambda:
 def test_every_renewal_is_a_version_that_nobody_has_invoked(alias: str) -> None:
     """The ones before are gone at once, and in the end everything is as it was."""
     client = FakeLambda(alias=alias)
-    with renewable(client, "f", alias, {}) as sandboxes:
+    with renewable(client, "f", alias, Events({})) as sandboxes:
         for number in (2, 3, 4):
             assert str(number) not in client.invoked
             sandboxes.renew()
@@ -79,7 +80,7 @@ def test_an_alias_that_is_known_late_is_waited_for(monkeypatch: pytest.MonkeyPat
     """No request of a block may meet the version before."""
     monkeypatch.setattr("lambda_dyno.compare.fresh_environments._POLL_S", 0.0)
     client = FakeLambda(alias="live")
-    with renewable(client, "f", "live", {}) as sandboxes:
+    with renewable(client, "f", "live", Events({})) as sandboxes:
         client.lag = 3
         sandboxes.renew()
     assert client.invoked == ["1", "1", "1", "2"]
@@ -92,7 +93,7 @@ def test_an_alias_that_stays_where_it_was_is_an_error(monkeypatch: pytest.Monkey
     client.lag = 1000
     with (
         pytest.raises(StepError, match="f:live does not reach version 2"),
-        renewable(client, "f", "live", {}) as sandboxes,
+        renewable(client, "f", "live", Events({})) as sandboxes,
     ):
         sandboxes.renew()
     assert (client.versions, client.alias) == (["1"], {"live": "1"})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.invocations import Invoked, costs_usd, invoke, reported
 from lambda_dyno.core.errors import StepError
 
@@ -67,24 +68,25 @@ class FakeLambda:
     def invoke(self, **call: Any) -> dict[str, Any]:
         self.events.append(json.loads(call["Payload"]))
         tail = base64.b64encode(WARM.encode()).decode()
-        return {"LogResult": tail, "ExecutedVersion": "3", **self.answer}
+        answer = {"LogResult": tail, "ExecutedVersion": "3", "Payload": io.BytesIO(b"{}")}
+        return {**answer, **self.answer}
 
 
 def test_every_invocation_gets_the_event() -> None:
     """As many as asked for, with what each says of itself."""
     client = FakeLambda()
-    assert invoke(client, "f:live", {"a": 1}, 7) == [Invoked("3", 50.0, cold=False)] * 7
+    assert invoke(client, "f:live", Events({"a": 1}), 7) == [Invoked("3", 50.0, cold=False)] * 7
     assert client.events == [{"a": 1}] * 7
 
 
 def test_a_function_that_fails_on_the_event_is_a_sentence() -> None:
     """With what it said, so that the payload can be mended."""
     client = FakeLambda(FunctionError="Unhandled", Payload=io.BytesIO(b'{"errorMessage": "no n"}'))
-    with pytest.raises(StepError, match=r"f:live fails on the payload of \[tuning\]: .*no n"):
-        invoke(client, "f:live", {}, 2)
+    with pytest.raises(StepError, match=r"f:live fails on what it is tuned with: .*no n"):
+        invoke(client, "f:live", Events({}), 2)
 
 
 def test_a_log_without_a_report_is_a_sentence() -> None:
     """No cost is made up."""
     with pytest.raises(StepError, match="the log of f:live has no REPORT line"):
-        invoke(FakeLambda(LogResult=""), "f:live", {}, 1)
+        invoke(FakeLambda(LogResult=""), "f:live", Events({}), 1)

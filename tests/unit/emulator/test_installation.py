@@ -89,6 +89,7 @@ def test_one_whose_python_is_gone_is_made_again(tmp_path: Path) -> None:
     assert python.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nowhere")
 def test_without_an_index_it_is_said_in_a_line_and_nothing_stays(
     lock: Path, tmp_path: Path

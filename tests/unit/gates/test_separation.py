@@ -22,7 +22,7 @@ def measured(
     values = [duration_ms * chance.lognormvariate(0, 0.1) for _ in range(num)]
     if cold:
         values[0] = values[0] * 3 + 20
-    stats = DurationStats(**asdict(summarise(values, 0.2)))
+    stats = DurationStats(**asdict(summarise([values], 0.2)))
     usd = stats.trimmed_mean * memory_mb * 1e-11
     return samples.detail(memory_mb, stats.trimmed_mean, usd, duration_ms=stats, count=num)
 

@@ -13,6 +13,7 @@ import pytest
 
 from lambda_dyno.core.config import LoadSettings, SloSettings
 from lambda_dyno.core.results import (
+    Answers,
     DurationStats,
     LatencyStats,
     LoadResult,
@@ -21,7 +22,7 @@ from lambda_dyno.core.results import (
     StateMachineCost,
     TuningResult,
 )
-from lambda_dyno.gates.slo import evaluate
+from lambda_dyno.gates.slo import at_size, evaluate, judged_mb, with_now
 from lambda_dyno.load.driver import DriverReport, DriverUsage
 from lambda_dyno.load.samples import summarise
 
@@ -448,3 +449,32 @@ class TestIntervals:
             samples = samples_of(latencies)
             outcomes[judged({"latency_p95_ms": limit}, samples).outcome] += 1
         assert outcomes[wrong] <= 12
+
+
+def test_answers_that_came_late_decide_no_latency() -> None:
+    """They are this machine's own; errors and costs are judged all the same."""
+    late = replace(LOAD, answers=Answers(200, 30, 0))
+    verdict = evaluate(SloSettings(latency_p95_ms=1e5, error_ratio=0.5), load=[late])
+    latency, errors = verdict.checks
+    assert latency.outcome == "inconclusive"
+    assert "cannot be judged: 15% of the answers were late" in latency.reason
+    assert errors.outcome == "pass"
+    in_time = replace(LOAD, answers=Answers(200, 20, 0))
+    assert evaluate(SloSettings(latency_p95_ms=1e5), load=[in_time]).outcome == "pass"
+
+
+def test_the_recommended_size_can_be_judged() -> None:
+    """What was measured at the deployed one stands beside it."""
+    slo = SloSettings(latency_p95_ms=250.0, judge="recommended")
+    tuned = replace(TUNING, power=512, current_power=128)
+    now = replace(LOAD, memory_mb=128)
+    best = replace(LOAD, label="recommended", memory_mb=512)
+    assert judged_mb(slo, [now, best], tuned) == 512
+    assert judged_mb(slo, [now], tuned) == 0  # where it could not be loaded
+    assert judged_mb(SloSettings(), [now, best], tuned) == 0
+    loads, at_size_tuned = at_size([now, best], tuned, 512)
+    verdict = with_now(
+        evaluate(slo, load=loads, tuning=at_size_tuned), evaluate(slo, load=[now], tuning=tuned)
+    )
+    assert "at 512 MB" in verdict.checks[0].reason
+    assert (verdict.checks[0].now, verdict.checks[0].measured) == (200, 200)

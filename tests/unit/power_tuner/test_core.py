@@ -66,7 +66,7 @@ def test_percentiles_interpolate() -> None:
 
 def test_summary_by_hand() -> None:
     """Mean, deviation and interval are those of the textbook."""
-    summary = summarise([2, 4, 4, 4, 5, 5, 7, 9], 0.2)
+    summary = summarise([[2, 4, 4, 4, 5, 5, 7, 9]], 0.2)
     assert summary.mean == 5
     # squares of the differences add up to 32; 32 / 7 = 4.571; its root is 2.138
     assert summary.std_dev == pytest.approx(2.13809, abs=1e-5)
@@ -78,14 +78,14 @@ def test_summary_by_hand() -> None:
 def test_interval_of_many_samples_is_normal() -> None:
     """Far from a few samples the interval's factor comes close to 1.96."""
     values = [0.0, 1.0] * 500
-    summary = summarise(values, 0)
+    summary = summarise([values], 0)
     half = summary.ci95[1] - summary.mean
     assert half == pytest.approx(1.9623 * summary.std_dev / 1000**0.5, rel=1e-4)
 
 
 def test_one_sample_has_no_spread() -> None:
     """A single sample has no deviation, and an interval of itself."""
-    summary = summarise([3.5], 0.2)
+    summary = summarise([[3.5]], 0.2)
     assert summary.std_dev == 0
     assert summary.ci95 == (3.5, 3.5)
 

@@ -52,12 +52,14 @@ def write(name: str, text: str = "other") -> Callable[[Path], dict[str, str]]:
         pytest.param(
             lambda p: of(p, code="new"), ["lambda/crud_api"], ["lambda/crud_api"], id="code"
         ),
-        pytest.param(lambda p: of(p, payload={"a": 1}), ["the payload"], [], id="payload"),
+        pytest.param(
+            lambda p: of(p, payload={"a": 1}), ["the payload", "the workload"], [], id="payload"
+        ),
         pytest.param(write("envs/dev/main.tf"), ["envs/dev"], ["envs/dev"], id="root"),
         pytest.param(write("modules/b/main.tf"), ["modules"], ["modules"], id="new-file"),
         pytest.param(
             write("postman/load.postman_collection.json"),
-            [],
+            ["the workload"],
             ["postman/load.postman_collection.json"],
             id="load-collection",
         ),
@@ -90,7 +92,7 @@ def test_the_files_of_a_load_test_are_among_them(project: Path) -> None:
     for name in ("mine.json", "rows.csv", "globals.json"):
         (project / name).write_text("other")
     now = fingerprints.of(env, project, project, {})
-    assert fingerprints.changed("tune", before, now) == []
+    assert fingerprints.changed("tune", before, now) == ["the workload"]
     changed = ["the load test's collection", "the load test's data"]
     assert fingerprints.changed("load", before, now) == changed
 

@@ -62,7 +62,16 @@ def test_a_flag_becomes_its_key(name: str, value: Any, adds: dict[str, Any]) -> 
 
 def test_every_flag_is_in_the_table() -> None:
     """A key without a row above would be a key that nobody tries."""
-    assert {name for name, _, _ in FLAGS} | {"payload_s3"} == FLAGGED.keys()
+    alone = {"payload_s3", "workload"}  # they take the place of the payload
+    assert {name for name, _, _ in FLAGS} | alone == FLAGGED.keys()
+
+
+def test_a_workload_takes_the_place_of_the_environments_event() -> None:
+    """The input has one thing that is measured."""
+    workload = {"requests": [{"name": "a", "event": {}}]}
+    made, _ = from_flags(Settings(), {"workload": workload}, {"from": "dyno.toml"})
+    assert made == {k: v for k, v in BASE.items() if k != "payload"} | {"workload": workload}
+    assert as_settings(made)["workload"] == "a"
 
 
 def test_a_payload_in_s3_takes_the_place_of_the_environments_event() -> None:

@@ -7,6 +7,7 @@ is ever in an argument list or a file. It writes JSON events to stdout.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import queue
@@ -14,7 +15,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit
 from lambda_dyno.core import assets
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.results import SmokeFailure, SmokeResult
+from lambda_dyno.core.results import Probe, SmokeFailure, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import (
     Api,
@@ -36,6 +37,7 @@ from lambda_dyno.load.driver import (
     OnWait,
 )
 from lambda_dyno.load.machine import MachineMeter, usable_cores
+from lambda_dyno.load.recording import Recording, Sent
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 from lambda_dyno.processes import process
 
@@ -50,6 +52,7 @@ _SMOKE_REQUEST_TIMEOUT_MS = 15_000
 _SMOKE_SLACK_S = 30.0
 _LOAD_SLACK_S = 60.0
 _TURNS_START_S = 120.0
+_ITERATIONS = 2  # what differs between them is made anew each time
 _CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LOOK_S = 0.5
 _TAIL_LINES = 12
@@ -133,6 +136,54 @@ def smoke(
         assertions=done["assertions"],
         failures=tuple(failures),
         skipped=done["skipped"],
+    )
+
+
+def record(
+    api: Api,
+    files: CollectionFiles,
+    *,
+    log: Path,
+    timeout_s: float,
+    on_wait: OnWait = lambda _: None,
+    ready_s: float | None = None,
+    safe: Sequence[str] | None = None,
+) -> Recording:
+    """Do as `LoadDriver.record` says."""
+    wait_s = api.ready_s if ready_s is None else ready_s
+    config = {
+        **_config("record", api, files, wait_s, _SMOKE_REQUEST_TIMEOUT_MS),
+        "iterations": _ITERATIONS,
+        "limit_ms": 1000 * timeout_s,
+        "safe": None if safe is None else list(safe),
+    }
+
+    def follow(event: Event) -> None:
+        if event["event"] == "waiting":
+            on_wait(_not_ready(event))
+
+    limit_s = _ITERATIONS * timeout_s + 2 * wait_s + _SMOKE_SLACK_S
+    done = _drive("workload", config, api, log, limit_s, follow, secret=True)
+    if "not_ready" in done:
+        raise StepError("workload", str(_not_ready(done["not_ready"])))
+    return Recording(
+        iterations=tuple(tuple(map(_sent, one)) for one in done["iterations"]),
+        secrets=tuple(done["secrets"]),
+    )
+
+
+def _sent(event: Event) -> Sent:
+    answer = event["answer"]
+    return Sent(
+        name=event["name"],
+        method=event["method"],
+        url=event["url"],
+        headers=tuple((name, value) for name, value in event["headers"]),
+        body=base64.b64decode(event["body"]),
+        status=event["status"],
+        answer_headers=tuple((name, value) for name, value in answer["headers"]),
+        answer=answer["text"],
+        by_script=event["by_script"],
     )
 
 
@@ -289,6 +340,7 @@ def _report(done: Event, machine: MachineMeter) -> DriverReport:
         ),
         machine_cpu_ratio=machine.busy_ratio,
         round_trip_ms=done.get("round_trip_ms") or None,
+        probe=Probe(**done["probe"]) if done.get("probe") else None,
     )
 
 
@@ -299,8 +351,19 @@ def _drive(
     log: Path,
     timeout_s: float,
     follow: Callable[[Event], None],
+    *,
+    secret: bool = False,
 ) -> Event:
     """Run the driver to its end and return its last event.
+
+    Args:
+        step: Of the run.
+        config: What the driver takes.
+        api: What it asks.
+        log: File for what it prints.
+        timeout_s: Until it is stopped.
+        follow: Called with each event.
+        secret: Whether its events may hold secrets, and are kept out of the log.
 
     Raises:
         StepError: It ended badly, too late, or without its last event.
@@ -315,6 +378,7 @@ def _drive(
             timeout_s=timeout_s,
             log=log,
             on_line=reader.read,
+            secret=secret,
         )
     except process.DeadlineError as error:
         raise StepError(step, f"the Newman driver: {error}", f"see {log}") from error

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,11 @@ def dark_css(scope: str = "") -> str:
 
 
 def _draw(spec: Spec) -> str:
+    return _drawn(json.dumps(spec))
+
+
+@lru_cache(maxsize=8)  # file, page and PNG of a picture are the same drawing
+def _drawn(spec: str) -> str:
     import vl_convert
 
     return vl_convert.vegalite_to_svg(spec)

@@ -22,7 +22,7 @@ def _content(result: RunResult) -> Content | None:
     return Content(
         sentence=load_sentence(result.load),
         table=load_table(result.load),
-        facts=load_facts(result.load, latency_limit_ms(result)),
+        facts=(*ratios(result.load), *load_facts(result.load, latency_limit_ms(result))),
     )
 
 
@@ -40,12 +40,17 @@ def _latency_ms(name: str) -> Callable[[LoadResult], str]:
     )
 
 
+def _predicted_ms(load: LoadResult) -> str:
+    return formatting.milliseconds(load.prediction.p50_ms if load.prediction else None)
+
+
 _COLUMNS: tuple[tuple[Column, Callable[[LoadResult], str]], ...] = (
     (Column("Load", numeric=False), lambda r: r.label),
     (Column("Memory", "MB"), lambda r: str(r.memory_mb)),
     (Column("Requests"), lambda r: formatting.integer(r.requests)),
     (Column("Average", "ms"), _latency_ms("mean")),
     (Column("p50", "ms"), _latency_ms("p50")),
+    (Column("Predicted p50", "ms", detail=True), lambda r: _predicted_ms(r)),
     (Column("p90", "ms"), _latency_ms("p90")),
     (Column("p95", "ms"), _latency_ms("p95")),
     (Column("p99", "ms"), _latency_ms("p99")),
@@ -59,16 +64,18 @@ def load_table(loads: tuple[LoadResult, ...]) -> Table | None:
     """Return the table of load tests, or None if there was none."""
     if not loads:
         return None
+    predicted = any(load.prediction for load in loads)
+    shown = [pair for pair in _COLUMNS if predicted or not pair[0].title.startswith("Predicted")]
     rows = tuple(
         Row(
-            tuple(Cell(write(load)) for _, write in _COLUMNS),
+            tuple(Cell(write(load)) for _, write in shown),
             ("saturated",) if load.saturated else (),
             load.label,
         )
         for load in loads
     )
     notes = [note for load in loads for note in _notes(load)]
-    columns = tuple(column for column, _ in _COLUMNS)
+    columns = tuple(column for column, _ in shown)
     return Table(f"Load, {_profile(loads)}", columns, rows, tuple(notes))
 
 
@@ -125,7 +132,44 @@ def load_sentence(loads: tuple[LoadResult, ...]) -> str:
         )
     if first.saturated or last.saturated:
         return f"{text}; but a test was saturated, so this is not the API alone."
-    return f"{text}."
+    return f"{text}. {agreement(loads)}".rstrip()
+
+
+def agreement(loads: tuple[LoadResult, ...]) -> str:
+    """Return whether load tests are what the tuning predicts; empty if it predicts nothing."""
+    known = [(x.memory_mb, x.prediction) for x in loads if x.prediction and x.prediction.p50_ms]
+    others = [
+        f"at {memory_mb} MB: {found.reason}"
+        for memory_mb, found in known
+        if found.outcome == "differs"
+    ]
+    if others:
+        return f"Other than the tuning predicts {'; '.join(others)}."
+    unclear = [str(memory_mb) for memory_mb, found in known if found.outcome == "open"]
+    if unclear:
+        return f"Whether the tuning predicts that cannot be told at {', '.join(unclear)} MB."
+    return "As the tuning predicts." if known else ""
+
+
+_FIGURES = {"average": "mean", "p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99"}
+
+
+def ratios(loads: tuple[LoadResult, ...]) -> tuple[str, ...]:
+    """Return how the largest memory size compares with the smallest, measured and predicted."""
+    answered = sorted((x for x in loads if x.latency_ms), key=lambda x: x.memory_mb)
+    if not answered or answered[0].memory_mb == answered[-1].memory_mb:
+        return ()
+    small, large = answered[0], answered[-1]
+    measured = []
+    for word, name in _FIGURES.items():
+        slow, fast = (getattr(load.latency_ms, name) for load in (small, large))
+        if fast > 0:
+            measured.append(f"{word} {slow / fast:.2f}")
+    text = f"{small.memory_mb} to {large.memory_mb} MB, latencies as a ratio: {', '.join(measured)}"
+    p50s = [x.prediction.p50_ms if x.prediction else None for x in (small, large)]
+    if p50s[0] is not None and p50s[1]:
+        text += f"; the tuning predicts {p50s[0] / p50s[1]:.2f} for the p50"
+    return (f"{text}.",)
 
 
 def _who(load: LoadResult) -> str:
@@ -170,7 +214,27 @@ def load_facts(
     return tuple(facts)
 
 
+def prediction_sentence(load: LoadResult) -> str:
+    """Return what the tuning says of a load test, and whether it agrees; empty: nothing."""
+    found = load.prediction
+    if found is None or load.latency_ms is None:
+        return ""
+    if found.p50_ms is None or found.api_ms is None:
+        return f"its p50 is not predicted: {found.reason}."
+    text = (
+        f"the tuning predicts a p50 of {formatting.milliseconds(found.p50_ms)} ms at "
+        f"{load.memory_mb} MB, {formatting.milliseconds(found.api_ms)} ms of it the API's own; "
+        f"measured {formatting.milliseconds(load.latency_ms.p50)} ms"
+    )
+    words = {"agrees": "agrees", "differs": "does not agree: ", "open": "cannot be told: "}
+    return f"{text}: {words[found.outcome]}{found.reason}."
+
+
 def _facts_of(load: LoadResult) -> Iterator[str]:
+    if predicted := prediction_sentence(load):
+        yield predicted
+    if load.late and load.late not in predicted:
+        yield f"{load.late}."
     if load.rounds > 1:
         yield f"{load.rounds} rounds of the same load, one after the other."
     if load.warm_up_s:

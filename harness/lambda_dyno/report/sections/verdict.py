@@ -31,16 +31,27 @@ def verdict_table(verdict: Verdict | None) -> Table | None:
     lines = verdict_lines(verdict)
     if not lines:
         return None
+    # what is deployed now is shown where another size was judged
+    now = any(line.now for line in lines)
     columns = (
         Column("SLO", numeric=False),
         Column("Outcome", numeric=False),
+        *((Column("Now"),) if now else ()),
         Column("Measured"),
         Column("Limit"),
         Column("Reason", numeric=False),
     )
     rows = tuple(
-        row_of(x.title, f"{x.symbol} {x.outcome}", x.measured, x.limit, x.reason, key=x.outcome)
-        for x in lines
+        row_of(
+            line.title,
+            f"{line.symbol} {line.outcome}",
+            *((line.now,) if now else ()),
+            line.measured,
+            line.limit,
+            line.reason,
+            key=line.outcome,
+        )
+        for line in lines
     )
     return Table("Checks of the gate", columns, rows)
 

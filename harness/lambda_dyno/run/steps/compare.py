@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from lambda_dyno.aws import target as targets
 from lambda_dyno.compare import pairs
+from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.interleaved_driver import InterleavedDriver
 from lambda_dyno.compare.pairs import COST, Deployed
 from lambda_dyno.core.config import RegressionSettings
@@ -19,11 +20,12 @@ from lambda_dyno.core.errors import EXIT_INTERRUPTED, EXIT_PASS, StepError
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import RegressionResult
 from lambda_dyno.gates.regression import Version
-from lambda_dyno.run import api, build, lifecycle, memory
+from lambda_dyno.run import api, build, lifecycle, memory, workload
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import up
 from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.packages import Package
+from lambda_dyno.tuner_contract.workload import Workload
 
 
 def step(run: Run) -> None:
@@ -111,10 +113,13 @@ class Comparison:
         baseline = self.baseline.baseline
         assert baseline is not None
         runs: dict[Version, Run] = {"baseline": self.baseline, "candidate": self.candidate}
+        # both are asked the same
+        asked = workload.of(self.candidate, recorded=True)
+        parsed = None if asked is None else Workload.parse(asked)
         checks = self._checks(settings)
         return pairs.measure(
             {
-                name: Deployed(run.account, run.result.outputs, run.env.tuning_payload())
+                name: Deployed(run.account, run.result.outputs, _events(run, parsed))
                 for name, run in runs.items()
             },
             checks,
@@ -177,6 +182,10 @@ def _driver(
         folder=candidate.folder.load,
         log=candidate.folder.logs / "compare.log",
     )
+
+
+def _events(run: Run, parsed: Workload | None) -> Events:
+    return Events(run.env.tuning_payload(), parsed, int(run.result.outputs["memory_mb"]))
 
 
 def _can_price(run: Run) -> bool:

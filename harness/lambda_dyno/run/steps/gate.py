@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
-from lambda_dyno.core.results import DEPLOYED, LoadResult, Sample, Verdict
+from lambda_dyno.core.results import DEPLOYED, LoadResult, Sample, TuningResult, Verdict
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import regression, slo
 from lambda_dyno.load import rounds
@@ -16,21 +16,20 @@ from lambda_dyno.run.run import Run
 def step(run: Run) -> Verdict:
     """Hold what was measured against the SLO, and against the baseline if there is one."""
     with run.step("gate", "holding the results against the SLO") as shown:
-        limits = run.env.settings.slo
-        verdict = slo.evaluate(
-            limits,
-            load=run.result.load,
-            tuning=run.result.tuning,
-            balanced_weight=run.env.settings.tuning.balanced_weight,
-            samples=_samples(run.result.load, run.folder.path) if limits.confidence else (),
-            confidence=rounds.confidence_of_a_look(limits),
-        )
+        load, tuning = run.result.load, run.result.tuning
+        memory_mb = slo.judged_mb(run.env.settings.slo, load, tuning)
+        if memory_mb and tuning is not None:
+            judged = _verdict(run, *slo.at_size(load, tuning, memory_mb))
+            verdict = slo.with_now(judged, _verdict(run, load, tuning))
+        else:
+            verdict = _verdict(run, load, tuning)
         if run.result.regression:
             compared = regression.slo_checks(run.result.regression)
             verdict = Verdict.of((*verdict.checks, *compared))
         run.add(verdict=verdict)
         held = sum(check.outcome == "pass" for check in verdict.checks)
-        shown.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold")
+        where = f" at {memory_mb:,} MB" if memory_mb else ""
+        shown.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold{where}")
     return verdict
 
 
@@ -40,8 +39,20 @@ def of_load(limits: SloSettings, load: LoadResult, folder: Path) -> Verdict:
     return slo.evaluate(limits.answered_by("load"), load=(load,), samples=samples)
 
 
+def _verdict(run: Run, load: Sequence[LoadResult], tuning: TuningResult | None) -> Verdict:
+    limits = run.env.settings.slo
+    return slo.evaluate(
+        limits,
+        load=load,
+        tuning=tuning,
+        balanced_weight=run.env.settings.tuning.balanced_weight,
+        samples=_samples(load, run.folder.path) if limits.confidence else (),
+        confidence=rounds.confidence_of_a_look(limits),
+    )
+
+
 def _samples(loads: Iterable[LoadResult], folder: Path) -> list[Sample]:
-    """Return every request of the load tests at the deployed memory size."""
+    """Return every request of the load tests at the memory size that is judged."""
     paths = [
         folder / load.samples_path for load in loads if load.label == DEPLOYED and load.samples_path
     ]

@@ -9,6 +9,8 @@ from pathlib import Path
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import DEPLOYED, LoadResult
+from lambda_dyno.core.samples import read_samples
+from lambda_dyno.gates import prediction
 from lambda_dyno.load import ceiling, load_test, rounds
 from lambda_dyno.load import progress as load_progress
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -20,10 +22,10 @@ from lambda_dyno.terraform import root_module
 
 
 def step(run: Run) -> tuple[LoadResult, ...]:
-    """Load the API at the current and at the recommended memory size.
+    """Load the API at the current and at the recommended memory size, or at those of [load] at.
 
-    At the current one, the load is repeated until the SLO can be judged, or `[slo] max_rounds`
-    tests were made.
+    At the one that the SLO judges, the load is repeated until it can be judged, or `[slo]
+    max_rounds` tests were made.
 
     Raises:
         UserError: There is no API, or no collection for it.
@@ -32,23 +34,26 @@ def step(run: Run) -> tuple[LoadResult, ...]:
     profile = run.env.settings.load
     results: list[LoadResult] = []
     with run.step("load", describe(profile)) as shown:
-        for label, memory_mb in _sizes(run).items():
+        sizes = _sizes(run)
+        judge = run.env.settings.slo.judge
+        judged = sizes.get(judge if judge in sizes else DEPLOYED)
+        for label, memory_mb in sizes.items():
             before = _loaded(run, label, memory_mb)
             if before is not None:
                 results.append(before)
                 continue
             memory.deploy(run, memory_mb, shown)
             series = _series(run, profile, label, memory_mb, shown)
-            if label == DEPLOYED:
+            if memory_mb == judged:
                 _decide(run, series, results)
             results.append(series.result)
-            run.add(load=tuple(results))
+            run.add(load=_predicted(run, results))
             run.folder.mark(f"load {label}")
         requests = sum(result.requests for result in results)
         errors = sum(result.errors for result in results)
-        sizes = " and ".join(f"{result.memory_mb} MB" for result in results)
-        shown.update(f"{requests:,} requests at {sizes}, {errors} errors")
-    return tuple(results)
+        loaded = ", ".join(f"{result.memory_mb}" for result in results) + " MB"
+        shown.update(f"{requests:,} requests at {loaded}, {errors} errors")
+    return run.result.load
 
 
 def deployed(run: Run, profile: LoadSettings, label: str) -> rounds.LoadSeries:
@@ -72,24 +77,37 @@ def deployed(run: Run, profile: LoadSettings, label: str) -> rounds.LoadSeries:
 def keep(run: Run, load: LoadResult) -> None:
     """Put a load test's result in the place of the one with its label, or add it."""
     found = {result.label: result for result in run.result.load} | {load.label: load}
-    run.add(load=tuple(found.values()))
+    run.add(load=_predicted(run, tuple(found.values())))
 
 
 def _sizes(run: Run) -> dict[str, int]:
     """Return the memory sizes to load the API at, by label."""
-    current = run.declared_memory_mb
-    sizes = {DEPLOYED: current}
-    tuning = run.result.tuning
-    if tuning and tuning.power != current:
-        declared = root_module.variables(run.environment.root)
-        if root_module.takes(declared, "memory_mb"):
-            sizes["recommended"] = tuning.power
-        else:
-            run.ui.note(
-                f"not loaded at {tuning.power} MB: envs/{run.env.name} has no variable "
-                "memory_mb that is a number"
-            )
+    current, tuning = run.declared_memory_mb, run.result.tuning
+    recommended = tuning.power if tuning else current
+    names = {recommended: "recommended", current: DEPLOYED}
+    wanted = run.env.settings.load.at or [current, recommended]
+    sizes = {names.get(size, f"at-{size}-mb"): size for size in wanted}
+    if set(sizes.values()) == {current}:
+        return sizes
+    declared = root_module.variables(run.environment.root)
+    if not root_module.takes(declared, "memory_mb"):
+        others = ", ".join(str(size) for size in sizes.values() if size != current)
+        run.ui.note(
+            f"not loaded at {others} MB: envs/{run.env.name} has no variable memory_mb that is a "
+            "number"
+        )
+        return {DEPLOYED: current}
     return sizes
+
+
+def _predicted(run: Run, results: Sequence[LoadResult]) -> tuple[LoadResult, ...]:
+    """Return load tests with what the tuning says of them."""
+    samples = {}
+    for result in results:
+        path = run.folder.path / result.samples_path
+        if result.samples_path and path.exists():
+            samples[result.label] = read_samples([path])
+    return prediction.with_predictions(results, run.result.tuning, samples)
 
 
 def _loaded(run: Run, label: str, memory_mb: int) -> LoadResult | None:
@@ -116,6 +134,8 @@ def _series(
     )
 
     def run_round(name: str) -> LoadResult:
+        function_name = str(run.result.outputs["function_name"])
+        count = run.target.answers_of(function_name, run.project)
         found = once(
             profile,
             target,
@@ -125,7 +145,11 @@ def _series(
             folder=run.folder.load,
             shown=shown,
         )
-        return replace(found, ceiling_requests_per_s=ceiling.at_least(most, found))
+        return replace(
+            found,
+            ceiling_requests_per_s=ceiling.at_least(most, found),
+            answers=None if count is None else count.since(),
+        )
 
     return rounds.LoadSeries(run_round, run.folder.load, label)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws import target as targets
 from lambda_dyno.core.config import TuningSettings
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, StepError
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.run import function_prepare, lifecycle, tuner_execution
+from lambda_dyno.run import function_prepare, lifecycle, tuner_execution, workload
 from lambda_dyno.run.run import Run
-from lambda_dyno.tune import existing_tuner, output, tuner_input, validation
+from lambda_dyno.tune import client, existing_tuner, output, tuner_input, validation
 from lambda_dyno.tune.request import TuneRequest
 
 
@@ -23,11 +25,9 @@ def step(run: Run) -> TuningResult:
     if not machine:
         return _with_temporary_tuner(run)
     settings = tuning_settings(run)
-    request = tuner_input.from_settings(
-        settings, run.result.outputs["function_arn"], run.env.tuning_payload()
-    )
+    request = _input(run, settings)
     sizes = ", ".join(map(str, settings.power_values))
-    what = f"{sizes} MB, {settings.num} invocations each"
+    what = f"{sizes} MB, {client.invocations_of(request)} invocations each"
     with run.step("tune", f"measuring {what}") as shown:
         finished = tuner_execution.execute(run, shown, what, request, machine)
         tuning = output.parse(finished.output, execution_arn=finished.arn)
@@ -41,10 +41,11 @@ def step(run: Run) -> TuningResult:
 def tuning_settings(run: Run) -> TuningSettings:
     """Return `[tuning]` with the deployed memory size among the power values.
 
-    Whoever asks how much worse than the best it is needs it measured.
+    Whoever asks how much worse than the best it is needs it measured; so are the sizes that are
+    loaded, to say what is to be expected of them.
     """
     settings = run.env.settings.tuning
-    sizes = sorted({*settings.power_values, run.declared_memory_mb})
+    sizes = sorted({*settings.power_values, run.declared_memory_mb, *run.env.settings.load.at})
     return settings.model_copy(update={"power_values": sizes})
 
 
@@ -84,12 +85,23 @@ def _with_temporary_tuner(run: Run) -> TuningResult:
     return result.tuning
 
 
+def _input(run: Run, settings: TuningSettings) -> dict[str, Any]:
+    """Return the state machine's input: what is measured is what is loaded."""
+    request = tuner_input.from_settings(
+        settings,
+        str(run.result.outputs["function_arn"]),
+        run.env.tuning_payload(),
+        workload.of(run),
+    )
+    validation.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
+    return request
+
+
 def _order(run: Run) -> TuneRequest:
     """Return what a tuner beside an environment is to measure."""
     arn = str(run.result.outputs["function_arn"])
-    request = tuner_input.from_settings(tuning_settings(run), arn, run.env.tuning_payload())
+    request = _input(run, tuning_settings(run))
     request.pop("lambdaARN", None)
-    validation.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
     return TuneRequest(
         function=lambda_function.parse_name(arn), tuning_input=request, settings=run.env.settings
     )

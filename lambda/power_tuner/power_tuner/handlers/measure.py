@@ -48,10 +48,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         function = invoker_in(
             request.function.region,
             longest_s=state.timeout_s,
-            keeps_answers=bool(request.post_processor_arn),
+            keeps_answers=bool(request.post_processor_arn or request.workload),
         )
         invoke = WithProcessors(function, request, invoker_in)
-        plan = read_payloads(request, SETTINGS.region)
+        plan = read_payloads(request, SETTINGS.region, event["execution"])
         last = time_is_up_at <= pass_ends_at
         Measurer(request, plan, invoke, deadline, most_at_once).run(state, last=last)
     return put_out(event, state, meter)

@@ -29,7 +29,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     with errors_of("Prepare", nothing_changed=first):
         request = request_of(event)
         # what is no good must not be found out after publishing
-        read_payloads(request, SETTINGS.region)
+        read_payloads(request, SETTINGS.region, event["execution"])
         _check_room(event["input"], len(request.power_values))
         before = TuningState.from_json(event["state"]) if event.get("state") else None
         deadline = Deadline(deadline_at(context, _MARGIN_S))
