@@ -12,6 +12,9 @@ const FEWEST = 12;
 const LEAST_SPREAD = 0.05;
 const SURE = 2;
 const LATEST = 12;
+const UNCERTAIN = 1.1;
+const SWITCH_MS = 0.15;
+const SWITCHES_SHARE = 0.2;
 const RECENT = 160;
 const PLAIN = 1.5;
 const FEWEST_OF_SIZE = 3;
@@ -47,6 +50,8 @@ function spinMs() {
   parse(DOCUMENT);
   return 2 * Math.min(halfMs(), halfMs());
 }
+
+const switches = () => process.resourceUsage().involuntaryContextSwitches;
 
 function quantile(values, share) {
   const ordered = [...values].sort((a, b) => a - b);
@@ -92,7 +97,8 @@ function slowness(samples, referenceMs, now, known) {
   if (follows !== null && follows <= FOLLOWS) return () => 1;
   if (now === null) {
     const latest = quantile(samples.slice(-LATEST).map(spinOf), 0.5) / referenceMs;
-    return () => latest;
+    const beyond = Math.max(1, latest / UNCERTAIN) * Math.min(1, latest * UNCERTAIN);
+    return () => beyond;
   }
   return (sample) => spinOf(sample) / referenceMs;
 }
@@ -169,11 +175,14 @@ class Steadier {
     this.event = crypto.createHash("sha256").update(event).digest().subarray(0, 8);
     this.pooledMb = [];
     this.beforeMs = spinMs();
+    this.switches = switches();
   }
 
   // What an invocation's CPU time is to be multiplied with, after its end.
   scale(memoryMb, cpuMs, width, peakMb) {
-    const own = { memoryMb, cpuMs, width, beforeMs: this.beforeMs, afterMs: spinMs() };
+    const switchedMs = SWITCH_MS * (switches() - this.switches);
+    const aloneMs = cpuMs - Math.min(switchedMs, SWITCHES_SHARE * cpuMs);
+    const own = { memoryMb, cpuMs: aloneMs, width, beforeMs: this.beforeMs, afterMs: spinMs() };
     const referenceMs = this.look(spinOf(own));
     if (Math.min(cpuMs, own.beforeMs, own.afterMs) <= 0 || peakMb > ROOMY * memoryMb) return 1;
     let samples;
