@@ -269,7 +269,8 @@ class Sandbox:
         width = sum(step[1] * step[2] for step in works) / (cpu_ms or 1.0)
         if "spins_ms" in self._told:
             own = Sample(self._function.memory_mb, cpu_ms, width, *self._told["spins_ms"])
-            self._scale = self._steadier.scale(own, self._memory.needed_mb)
+            switches = int(self._told.get("switches", 0))
+            self._scale = self._steadier.scale(own, self._memory.needed_mb, switches)
 
     def _steps(self) -> list[Any]:
         """Return what the meter found, in AWS's CPU time."""

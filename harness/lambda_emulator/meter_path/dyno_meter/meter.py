@@ -20,7 +20,7 @@ from .cfs import duration_ms, scaled
 from .clocks import Clocks
 from .remaining import Remaining
 from .settings import Settings
-from .spin import spin_ms
+from .spin import spin_ms, switches
 from .timeline import Timeline
 from .usage import Probe
 
@@ -60,6 +60,7 @@ class Meter:
         self._error: tuple[str, str, list[str]] | None = None  # type, message and frames
         self._error_at_load = False
         self._before_ms = 0.0  # of a spin
+        self._switches = 0
         self.running = False
 
     # what the worker's streams tell
@@ -71,6 +72,7 @@ class Meter:
         context = _context_of(line)
         self._settings = Settings(context["dyno"])
         self._before_ms = spin_ms() if self._settings.steady else 0.0
+        self._switches = switches()
         self._start(context)
         return line
 
@@ -165,6 +167,7 @@ class Meter:
         steps = self._timeline.steps()
         told: dict[str, Any] = {"steps": steps, "wall_ms": wall_ms, "failed": failed}
         if self._before_ms:
+            told["switches"] = switches() - self._switches
             told["spins_ms"] = self._before_ms, spin_ms()
         told["mapped_kb"] = surroundings.mapped_bytes[0] >> 10
         if not self._probe.has_schedstat:

@@ -6,6 +6,7 @@ sandbox/steady.py tells what it is for.
 from __future__ import annotations
 
 import json
+import resource
 
 from .clocks import Clocks
 
@@ -41,3 +42,8 @@ def _half_ms() -> float:
     for _ in range(2):
         _Json.dumps(_Json.loads(_DOCUMENT))
     return (Clocks.thread_ns() - begin) / 1e6
+
+
+def switches() -> int:
+    """Return how often the process was made to leave its core."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

@@ -23,4 +23,8 @@ function spinMs() {
   return 2 * Math.min(halfMs(), halfMs());
 }
 
-module.exports = { spinMs };
+// How often the process was made to leave its core.
+const resourceUsage = process.resourceUsage.bind(process);
+const switches = () => resourceUsage().involuntaryContextSwitches;
+
+module.exports = { spinMs, switches };
