@@ -331,7 +331,8 @@ def test_meter_outlives_what_a_handler_closes_and_patches(
     for number in (1, 2):
         answer = invoke(aws_session, python, do="close_all", n=number)
         assert answer.payload == number
-        assert answer.duration_ms == pytest.approx(131, rel=0.2)
+        # 20 ms of CPU time and what closing takes, at 256 MB: in steps of 20 ms
+        assert 120 < answer.duration_ms < 260
     assert invoke(aws_session, python, do="forked").payload == "parent"
     deploy_function(aws_session, "clocks", PYTHON, MemorySize=128)
     answer = invoke(aws_session, "clocks", do="patched_clocks")
