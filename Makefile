@@ -116,8 +116,8 @@ bench-tuner: $(READY) ## Replay the tuner's decisions on measured curves, beside
 	@$(PYTHON_OF_VENV) -m tools.tuner_bench $(ARGS)
 
 .PHONY: fidelity
-fidelity: $(READY) ## Hold the local Lambda against AWS's own measurements
-	@$(DYNO) local fidelity --meter $(ARGS)
+fidelity: $(READY) ## Hold the local Lambda against AWS's measurements (ARGS="--curves FILE")
+	@$(DYNO) local fidelity $(if $(findstring --curves,$(ARGS)),,--meter) $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Kill N runs at random moments, and look what a sweep leaves
@@ -157,13 +157,14 @@ EMULATOR := harness/lambda_emulator
 lock: $(READY) ## Renew the lock files: the harness's, and the embedded AWS's own
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
 	@$(COMPILE) $(EMULATOR)/requirements.in --output-file $(EMULATOR)/requirements.lock
+	@npm install --package-lock-only --omit-lockfile-registry-resolved --prefix $(EMULATOR)/node_runtime
 
 .PHONY: clean
 clean: ## Remove what set-up and tests made; runs/ stays, it may hold state
 	@rm -rf $(VENV) $(VENV).lock node_modules .node.lock .cache .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml $(EMULATOR)/requirements.lock
+$(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml $(EMULATOR)/requirements.lock $(EMULATOR)/node_runtime/package-lock.json
 	@scripts/setup-python '$(PYTHON)' '$(VENV)'
 
 $(NODE_READY): package.json package-lock.json .npmrc

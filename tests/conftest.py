@@ -15,19 +15,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import io
 import itertools
 import json
 import os
 import re
 import signal
-import zipfile
 from typing import TYPE_CHECKING, Any, Protocol
 
 import botocore.session
 import pytest
 
-from lambda_dyno.emulator import server
+from lambda_dyno.emulator import meter, server
+from tests.support import functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +41,7 @@ class DeployFunction(Protocol):
         self,
         session: LocalSession,
         name: str,
-        source: str,
+        source: str | bytes,
         *,
         region: str | None = None,
         **config: Any,
@@ -103,6 +102,8 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Lo
     """
     home = tmp_path_factory.mktemp("embedded-aws")
     running = server.start(home, owner_pid=os.getpid())
+    # the tests' handlers work until their CPU clock says so, however fast the core is
+    meter.set_steady(home, steady=False)
     try:
         yield running
     finally:
@@ -138,21 +139,23 @@ def aws_session(embedded_aws: server.LocalServer, aws_account: str) -> LocalSess
 def deploy_function() -> DeployFunction:
     """A function that makes or replaces a Lambda function of one file, `app.py` or `app.js`.
 
+    Or of an archive, given as bytes.
+
     The role may do everything. Python 3.13, 128 MB and 30 s unless `config` says otherwise.
     """
 
     def deploy(
         session: LocalSession,
         name: str,
-        source: str,
+        source: str | bytes,
         *,
         region: str | None = None,
         **config: Any,
     ) -> str:
         runtime = config.setdefault("Runtime", "python3.13")
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("app.js" if runtime.startswith("nodejs") else "app.py", source)
+        if isinstance(source, str):
+            file = "app.js" if runtime.startswith("nodejs") else "app.py"
+            source = functions.archive({file: source})
         lambdas = session.client("lambda", region_name=region)
         options = {"MemorySize": 128, "Timeout": 30, "Handler": "app.handler"} | config
         # xdist may come back to a module on the same server, whose fixtures then run again
@@ -161,7 +164,7 @@ def deploy_function() -> DeployFunction:
         lambdas.create_function(
             FunctionName=name,
             Role=_role_that_may_all(session),
-            Code={"ZipFile": code.getvalue()},
+            Code={"ZipFile": source},
             **options,
         )
         return name

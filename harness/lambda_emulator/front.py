@@ -4,7 +4,8 @@
 DYNO_SECRET. It is run as a file, by the Python of an environment that has MiniStack and nothing of
 the product (`requirements.in` beside it), and imports only the modules of this folder.
 
-Added are a guard (`guard.py`), an end of old logs (`retention.py`), and patience. MiniStack's
+Added are a guard (`guard.py`), an end of old logs (`retention.py`), a sandbox around each Lambda
+worker (`workers.py`), and patience. MiniStack's
 server writes an answer's header and body apart, within a millisecond of the request. A client that
 is still busy with its own write then closes the connection between the two, although it has read
 the header (AWS's SDK for Go does, in one of 500 requests), and asks again for what is done already:
@@ -86,13 +87,15 @@ def main() -> None:
     from hypercorn.config import Config
 
     _become_a_package()
-    from lambda_emulator import gaps, guard, retention, tokens
+    from lambda_emulator import gaps, guard, retention, workers
 
     # Out of the environment before anything is started: Lambda workers inherit what is left.
     secret = os.environ.pop("DYNO_SECRET")
-    os.environ["DYNO_METER_KEY"] = tokens.token(secret, guard.METER_HEADER)
     gaps.close(secret)
     retention.bound()
+    workers.sandboxed(os.environ.pop("DYNO_SANDBOX"))
+    workers.answered_as_on_aws()
+    workers.tenants_named()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

@@ -34,8 +34,6 @@ from lambda_emulator.signatures import (
 )
 from lambda_emulator.tokens import is_web_identity, same, token
 
-METER_HEADER = "x-dyno-meter"
-
 _OPEN = frozenset({"/_ministack/health", "/_ministack/ready"})
 # What people deploy, by path: who may call it is for them to say, as on AWS.
 _DATA_PLANE = re.compile(
@@ -47,7 +45,6 @@ _OF_A_STACK = re.compile(r"/_ministack/cfn-(response|signal)/[0-9a-f-]{32,}$")
 _CODE = re.compile(r"/_ministack/lambda-(code|layers)/")
 _CODE_ADDRESS = re.compile(rb'(/_ministack/lambda-(?:code|layers)/[^"?\s]*)(?:\?[^"\s]*)?')
 _TELLS_ADDRESSES = re.compile(r"/\d{4}-\d{2}-\d{2}/(functions/[^/]+$|layers(/|$))")
-_METERED = re.compile(r"/2015-03-31/functions/[^/]+/configuration$")
 _REGISTRY = re.compile(r"/v2/?$|/v2/_catalog$|/v2/.*(/blobs/|/manifests/|/tags/list$)")
 # Cognito's pages and tokens; they know their callers by what is in the request.
 _LOGIN = re.compile(
@@ -189,7 +186,7 @@ class Guard:
 
     async def _refusal(self, request: Request, body: Body) -> Refusal | None:
         refusal = of_a_page(request, self._port) or of_the_server(request, self._secret)
-        if refusal is not None or self._is_meter(request):
+        if refusal is not None:
             return refusal
         key = key_of(request)
         if isinstance(key, Refusal):
@@ -209,16 +206,6 @@ class Guard:
             return signature
         whole = await body.whole() if needs_body(request, signature) else b""
         return wrong_signature(request, signature, self._secret, whole)
-
-    def _is_meter(self, request: Request) -> bool:
-        """Tell whether a worker's meter asks for its function's configuration, and only that."""
-        given = request.headers.get(METER_HEADER)
-        return (
-            given is not None
-            and request.method == "GET"
-            and _METERED.match(request.path) is not None
-            and same(given, token(self._secret, METER_HEADER))
-        )
 
 
 def _telling(send: Send, secret: str) -> Send:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
 import shutil
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_dyno.emulator import meter, server
 from lambda_dyno.emulator.boto_session import LocalSession
-from lambda_dyno.emulator.model import predict
+from lambda_dyno.emulator.differences import own_file_system
+from lambda_dyno.emulator.model import Work, predict
+from tests.support.functions import invoke
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -112,17 +112,14 @@ def handler(event, context):
 """
 
 HOLD_SOURCE = """
-import os, pathlib, time
+import time, urllib.request
 
 def handler(event, context):
     end = time.thread_time() + event.get("cpu_ms", 0) / 1000
     while time.thread_time() < end:
         pass
-    if "folder" in event:
-        folder = pathlib.Path(event["folder"])
-        (folder / f"{event['n']}.here").touch()
-        while not (folder / "go").exists():
-            time.sleep(0.1)
+    if "at" in event:
+        urllib.request.urlopen(event["at"]).read()
     return event["n"]
 """
 
@@ -146,36 +143,44 @@ def handler(event, context):
 """
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One invocation as its caller sees it."""
+class Gate:
+    """A place where functions wait until they are let through."""
 
-    payload: Any
-    error: str | None
-    log: str
-    felt_ms: float
+    def __init__(self) -> None:
+        self.here = 0
+        self.opened = threading.Event()
+        gate = self
 
-    def report(self, name: str) -> float | None:
-        """Return a number of the REPORT line."""
-        found = re.search(rf"\t{name}: ([\d.]+) M?m?[Bs]+", self.log)
-        return float(found[1]) if found else None
+        class Waiting(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                gate.here += 1
+                gate.opened.wait()
+                self.send_response(204)
+                self.end_headers()
 
-    @property
-    def duration_ms(self) -> float:
-        """Return what the REPORT line gives as Duration."""
-        duration = self.report("Duration")
-        assert duration is not None, self.log
-        return duration
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 200
+
+        self._server = Server(("127.0.0.1", 0), Waiting)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Let all through, and nobody in any more."""
+        self.opened.set()
+        self._server.shutdown()
+        self._server.server_close()
 
 
-def invoke(session: LocalSession, name: str, **event: Any) -> Answer:
-    """Invoke a function and read its log tail."""
-    lambdas = session.client("lambda", config=Config(retries={"max_attempts": 0}, read_timeout=300))
-    begin = time.perf_counter()
-    answer = lambdas.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event))
-    felt_ms = (time.perf_counter() - begin) * 1000
-    log = base64.b64decode(answer["LogResult"]).decode()
-    return Answer(json.load(answer["Payload"]), answer.get("FunctionError"), log, felt_ms)
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Functions wait there."""
+    made = Gate()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -231,6 +236,57 @@ def test_duration_follows_the_memory_size(
     assert all(a.felt_ms >= a.duration_ms for a in answers)
 
 
+STEADY_SOURCES = {
+    "python3.13": """
+def handler(event, context):
+    return sum(i * i % 7 for i in range(VERSION * 50_000))
+""",
+    "nodejs22.x": """
+exports.handler = async () => {
+  let text = "";
+  for (let i = 0; i < VERSION * 100; i += 1) text = JSON.stringify(Array(2000).fill({ i }));
+  return text.length;
+};
+""",
+}
+
+
+@pytest.mark.parametrize("runtime", STEADY_SOURCES)
+def test_sizes_with_the_same_demand_have_one_level(
+    embedded_aws: LocalServer,
+    aws_session: LocalSession,
+    deploy_function: Any,
+    reported: None,
+    runtime: str,
+) -> None:
+    """Two versions of one code, of two sizes: the REPORT says so; another code begins anew."""
+    meter.set_steady(embedded_aws.home, steady=True)
+    lambdas = aws_session.client("lambda")
+    try:
+
+        def deploy(version: str) -> str:
+            source = STEADY_SOURCES[runtime].replace("VERSION", version)
+            return str(deploy_function(aws_session, "steady", source, Runtime=runtime))
+
+        name = deploy("1")
+
+        def version(memory_mb: int) -> str:
+            lambdas.update_function_configuration(FunctionName=name, MemorySize=memory_mb)
+            return f"{name}:{lambdas.publish_version(FunctionName=name)['Version']}"
+
+        def logs(versions: list[str]) -> list[str]:
+            return [invoke(aws_session, one).log for _ in range(12) for one in versions]
+
+        found = logs([version(256), version(1024)])
+        assert [log.count("Measured By: pool of 256,1024 MB") for log in found[-2:]] == [1, 1]
+        assert not any("Measured By" in log for log in found[:4])
+
+        deploy("2")
+        assert not any("Measured By" in log for log in logs([version(512)]))
+    finally:
+        meter.set_steady(embedded_aws.home, steady=False)
+
+
 def test_reported_mode_does_not_wait(aws_session: LocalSession, small: str, reported: None) -> None:
     """Without the wait the REPORT is the same, and the caller gets his answer early."""
     invoke(aws_session, small)
@@ -272,6 +328,8 @@ def test_failed_invocation_is_reported_too(aws_session: LocalSession, small: str
     assert answer.payload["errorMessage"] == "no good"
     assert answer.log.index("[ERROR] ValueError: no good") < answer.log.index("END RequestId")
     assert answer.log.splitlines()[-1].startswith("REPORT RequestId")
+    again = invoke(aws_session, small)
+    assert (again.error, again.report("Init Duration")) == (None, None), "it goes on, warm"
 
 
 def test_json_log_format(aws_session: LocalSession, deploy_function: Any) -> None:
@@ -308,7 +366,7 @@ def test_nodejs_functions_are_metered(aws_session: LocalSession, deploy_function
         "REPORT",
     ]
     assert cold.report("Init Duration") is not None
-    (expected,) = predict(17, [256])
+    (expected,) = predict(Work(17), [256])
     warm = invoke(aws_session, name, cpu_ms=17)
     assert warm.duration_ms == pytest.approx(expected.duration_ms.mean, rel=0.05)
     assert warm.felt_ms >= warm.duration_ms
@@ -432,6 +490,7 @@ def test_errors_are_told_in_words_of_aws(
 
     assert answer.error == "Unhandled"
     assert message in answer.payload["errorMessage"]
+    assert answer.payload["errorType"] == kind
     assert kind in answer.log
     assert answer.log.startswith("START RequestId")
     assert answer.report("Init Duration")
@@ -559,23 +618,24 @@ def test_surroundings_are_those_of_aws(
     assert environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "5307"
     assert environment["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
     assert environment["_HANDLER"] == "app.handler"
-    assert not {"DYNO_METER", "PYTHONPATH", "AUTH", "GATEWAY_PORT"} & set(environment)
+    assert environment["PYTHONPATH"] == "/var/runtime" or not own_file_system()
+    assert not {"DYNO_FUNCTION", "DYNO_OWNER", "AUTH", "GATEWAY_PORT"} & set(environment)
 
 
 def test_concurrency_is_that_of_a_new_account(
-    aws_session: LocalSession, deploy_function: Any, reported: None, tmp_path: Path
+    aws_session: LocalSession, deploy_function: Any, reported: None, gate: Gate
 ) -> None:
     """Ten at once get ten environments, each its own REPORT; the eleventh gets a 429."""
     name = deploy_function(aws_session, "crowd", HOLD_SOURCE, MemorySize=1769)
-    crowd = [{"n": n, "folder": str(tmp_path)} for n in range(server.ACCOUNT_CONCURRENCY)]
+    crowd = [{"n": n, "at": gate.url} for n in range(server.ACCOUNT_CONCURRENCY)]
     with ThreadPoolExecutor(len(crowd)) as pool:
         answering = [pool.submit(invoke, aws_session, name, **event) for event in crowd]
         try:
-            assert wait_until(lambda: len(list(tmp_path.glob("*.here"))) == len(crowd))
+            assert wait_until(lambda: gate.here == len(crowd))
             with pytest.raises(ClientError) as refused:
                 invoke(aws_session, name, n=10)
         finally:
-            (tmp_path / "go").touch()
+            gate.opened.set()
         answers = [future.result() for future in answering]
 
     assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
@@ -589,7 +649,7 @@ def test_concurrency_is_that_of_a_new_account(
 
 
 def test_reserved_concurrency_throttles(
-    aws_session: LocalSession, deploy_function: Any, reported: None, tmp_path: Path
+    aws_session: LocalSession, deploy_function: Any, reported: None, gate: Gate
 ) -> None:
     """A function with one reserved execution runs once at a time."""
     name = deploy_function(aws_session, "reserved", HOLD_SOURCE)
@@ -597,13 +657,13 @@ def test_reserved_concurrency_throttles(
         FunctionName=name, ReservedConcurrentExecutions=1
     )
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(invoke, aws_session, name, n=1, folder=str(tmp_path))
+        first = pool.submit(invoke, aws_session, name, n=1, at=gate.url)
         try:
-            assert wait_until(lambda: any(tmp_path.glob("*.here")))
+            assert wait_until(lambda: gate.here == 1)
             with pytest.raises(ClientError) as refused:
                 invoke(aws_session, name, n=2)
         finally:
-            (tmp_path / "go").touch()
+            gate.opened.set()
         assert first.result().payload == 1
 
     assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -611,7 +671,7 @@ def test_reserved_concurrency_throttles(
 
 @pytest.mark.slow
 def test_two_hundred_at_once(
-    tmp_path: Path, deploy_function: Any, tmp_path_factory: pytest.TempPathFactory
+    gate: Gate, deploy_function: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """With the limit raised, 200 run at once: none is lost, none counted twice, all are steady."""
     home = tmp_path_factory.mktemp("two-hundred")
@@ -620,12 +680,12 @@ def test_two_hundred_at_once(
     try:
         name = deploy_function(session, "crowd", HOLD_SOURCE, MemorySize=1769, Timeout=300)
         with ThreadPoolExecutor(200) as pool:
-            events = [{"n": n, "folder": str(tmp_path), "cpu_ms": 20} for n in range(200)]
+            events = [{"n": n, "at": gate.url, "cpu_ms": 20} for n in range(200)]
             answering = [pool.submit(invoke, session, name, **event) for event in events]
             try:
-                assert wait_until(lambda: len(list(tmp_path.glob("*.here"))) == 200, 240)
+                assert wait_until(lambda: gate.here == 200, 240)
             finally:
-                (tmp_path / "go").touch()
+                gate.opened.set()
             answers = [future.result() for future in answering]
             again = list(pool.map(lambda n: invoke(session, name, n=n, cpu_ms=20), range(200)))
     finally:
@@ -635,6 +695,6 @@ def test_two_hundred_at_once(
     ids = re.findall(r"REPORT RequestId: (\S+)", "".join(a.log for a in (*answers, *again)))
     assert len(ids) == len(set(ids)) == 400
     assert sum(answer.report("Init Duration") is not None for answer in (*answers, *again)) == 200
-    (expected,) = predict(20, [1769])
+    (expected,) = predict(Work(20), [1769])
     durations = sorted(answer.duration_ms for answer in again)
     assert durations[100] == pytest.approx(expected.duration_ms.mean, rel=0.03)

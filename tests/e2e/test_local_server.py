@@ -16,9 +16,10 @@ import psutil
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.emulator import server, worker_shims
+from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.processes import orphans
+from lambda_dyno.processes.identity import identity
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -64,13 +65,16 @@ def test_life_of_a_server(home: Path, start_a_worker: Callable[[server.LocalServ
     running = server.start(home, account_id="111122223333", region="eu-west-1")
     assert server.status(home) == running
     assert server.start(home) == running, "a second start finds the first"
-    identity = LocalSession(running).client("sts").get_caller_identity()
-    assert identity["Account"] == "111122223333"
+    caller = LocalSession(running).client("sts").get_caller_identity()
+    assert caller["Account"] == "111122223333"
     start_a_worker(running)
-    assert len(processes_of(home)) == 3, "supervisor, server and one worker"
+    assert len(processes_of(home)) == 3, "supervisor, server and one sandbox"
+    workers = psutil.Process(running.pid).children(recursive=True)
+    assert len(workers) == 2, "sandbox and worker"
 
     assert server.stop(home) is True
     assert processes_of(home) == []
+    assert not any(identity(worker.pid) for worker in workers)
     assert not (home / "tmp").exists()
     assert server.status(home) is None
     assert server.stop(home) is False, "stopping again is no error"
@@ -87,7 +91,7 @@ def test_caller_environment_does_not_get_in(home: Path, monkeypatch: pytest.Monk
 
     environment = psutil.Process(running.pid).environ()
     assert not [name for name in environment if name.startswith("AWS_")]
-    assert environment["PYTHONPATH"] == str(worker_shims.METER_PATH)
+    assert "PYTHONPATH" not in environment
 
 
 def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
@@ -152,6 +156,31 @@ def test_dead_server_is_noticed(
     again = server.start(home)
     assert again.pid != running.pid
     assert server.status(home) == again
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_function_started_goes_with_the_server(
+    home: Path, deploy_function: Any, killed: bool
+) -> None:
+    """Frozen as it is, and in a session of its own."""
+    running = server.start(home)
+    session = LocalSession(running)
+    source = """
+import subprocess
+def handler(event, context):
+    return subprocess.Popen(["sleep", event["seconds"]], start_new_session=True).pid
+"""
+    deploy_function(session, "starts", source)
+    event = json.dumps({"seconds": "600.25"}).encode()
+    session.client("lambda").invoke(FunctionName="starts", Payload=event)
+    started = [p for p in psutil.process_iter(["cmdline"]) if "600.25" in (p.info["cmdline"] or ())]
+    assert len(started) == 1
+    if killed:
+        os.kill(running.pid, signal.SIGKILL)
+    else:
+        server.stop(home)
+
+    assert wait_until(lambda: not identity(started[0].pid))
 
 
 def test_stop_works_without_the_supervisor(

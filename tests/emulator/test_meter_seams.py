@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from ministack.core import lambda_runtime
 
-from lambda_dyno.emulator import worker_shims
+from lambda_dyno.emulator import sandboxes
+from lambda_emulator import workers
 
 pytestmark = pytest.mark.contract
 
@@ -35,12 +36,6 @@ PYTHON = (
     ),
     "app.py",
 )
-_ASK_FOR_PYTHON = """
-import json, os
-from ministack.core import lambda_runtime
-binary = lambda_runtime._detect_runtime_binary("python3.13")[0]
-print(json.dumps([binary, "DYNO_PYTHON_SHIM" in os.environ]))
-"""
 NODE = (
     "nodejs22.x",
     (
@@ -57,7 +52,7 @@ class Worker:
     """A Lambda worker, started as MiniStack does but with pipes of our own."""
 
     def __init__(self, folder: Path, runtime: str, source: str, file: str) -> None:
-        binary, script = lambda_runtime._detect_runtime_binary(runtime)
+        _, script = lambda_runtime._detect_runtime_binary(runtime)
         suffix = lambda_runtime._worker_script_extension(runtime)
         path = folder / f"_worker{suffix}"
         path.write_text(script)
@@ -65,15 +60,15 @@ class Worker:
         code.mkdir()
         (code / file).write_text(source)
         (folder / "meter.json").write_text('{"mode": "reported"}')
-        environment = {"PATH": os.environ["PATH"]} | worker_shims.node_environment(folder)
-        environment |= {
-            "PYTHONPATH": str(worker_shims.METER_PATH),
-            "DYNO_METER": str(folder / "meter.json"),
+        program = sandboxes.environment(folder, Path(sys.executable), 0)["DYNO_SANDBOX"]
+        environment = {
+            "PATH": os.environ["PATH"],
             "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "DYNO_FUNCTION": json.dumps({"Runtime": runtime}),
             "_LAMBDA_TIMEOUT": "3",
         }
         self._process = subprocess.Popen(
-            [binary, str(path)],
+            [program, str(path)],
             cwd=code,
             env=environment,
             stdin=subprocess.PIPE,
@@ -126,42 +121,39 @@ def test_envelope_of_an_invocation() -> None:
     source = inspect.getsource(lambda_runtime.Worker.invoke)
 
     assert re.search(r'envelope = \{\s*"event": event,\s*"ctx": \{', source), (
-        f"{RELEASE}: the envelope's order changed; see _context_of in meter.py and worker.js"
+        f"{RELEASE}: the envelope's order changed; see Invocation in sandbox/function.py"
     )
     for key in ('"request_id"', '"timeout_ms"'):
         assert key in source, f"{RELEASE} does not pass {key} to workers any more"
 
 
-def test_workers_inherit_the_servers_environment() -> None:
-    """PYTHONPATH, PATH and DYNO_METER reach the worker that way."""
+def test_workers_are_started_by_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both functions that are replaced are asked, and the environment is passed on."""
     source = inspect.getsource(lambda_runtime.Worker._spawn)
 
     assert "{**os.environ, **env_vars}" in source, f"{RELEASE} does not pass its environment on"
-    assert lambda_runtime._detect_runtime_binary("python3.13")[0] == sys.executable
-    assert lambda_runtime._detect_runtime_binary("nodejs22.x")[0] == "node", (
-        f"{RELEASE} does not look for node on PATH; see emulator/worker_shims.py"
-    )
+    assert "_detect_runtime_binary(runtime)" in source, f"{RELEASE} finds programs differently"
     assert 'f"_worker{ext}"' in source, f"{RELEASE} names its worker scripts differently"
+    assert 'os.path.join(self._tmpdir, "code.zip")' in source, f"{RELEASE} keeps no archive"
+    assert 'f"layer_{len(layers_dirs)}.zip"' in source, f"{RELEASE} keeps no archive of layers"
+    assert '"_LAMBDA_LAYERS_DIRS"' in source, f"{RELEASE} does not say where layers are"
 
-
-def test_server_starts_its_python_workers_through_the_shim(tmp_path: Path) -> None:
-    """It asks sys.executable, which the meter's sitecustomize has set, and tells nobody else."""
-    environment = worker_shims.python_environment(tmp_path, Path(sys.executable))
-    completed = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            _ASK_FOR_PYTHON,
-        ],
-        env=environment | {"HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
+    monkeypatch.setattr(
+        lambda_runtime, "_detect_runtime_binary", lambda_runtime._detect_runtime_binary
     )
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda worker: seen.append(worker.config))
+    workers.sandboxed("/sandbox")
+    config = {"Runtime": "python3.13", "Environment": {"Variables": {"A": "b"}}, "Timeout": 3}
+    worker = lambda_runtime.Worker("f", config, b"")
+    worker._spawn()
 
-    assert json.loads(completed.stdout) == [environment["DYNO_PYTHON_SHIM"], False], (
-        f"{RELEASE} does not start workers with sys.executable; see emulator/worker_shims.py"
-    )
+    assert lambda_runtime._detect_runtime_binary("python3.13")[0] == "/sandbox"
+    assert lambda_runtime._detect_runtime_binary("java21")[0] == ""
+    known = seen[0]["Environment"]["Variables"].pop("DYNO_FUNCTION")
+    assert seen[0]["Environment"]["Variables"] == {"A": "b"}
+    assert json.loads(known) == {"Runtime": "python3.13"}
+    assert worker.config is config, "it is the function's own, and stays as it is"
 
 
 def test_worker_that_answers_with_an_error_is_replaced() -> None:
@@ -178,7 +170,7 @@ def test_timeout_is_known_by_its_words() -> None:
 
     words = "Task timed out after 3.00 seconds"
     assert lambda_svc._RIE_TIMEOUT_TEXT_RE.fullmatch(words), (
-        f"{RELEASE} words timeouts differently; see time_out in meter.py and worker.js"
+        f"{RELEASE} words timeouts differently; see _died in sandbox/program.py"
     )
 
 
@@ -190,19 +182,24 @@ def test_log_is_taken_a_moment_after_the_answer() -> None:
     assert waits["idle_confirm"].default >= 0.002, f"{RELEASE} waits less between log lines"
 
 
-def test_other_pythons_do_not_get_the_meter(tmp_path: Path) -> None:
-    """Only workers do; and a sitecustomize that is hidden by the meter's runs all the same."""
-    (tmp_path / "sitecustomize.py").write_text("print('the hidden one')\n")
-    completed = subprocess.run(
-        [sys.executable, "-c", "import sys; print('dyno_meter.meter' in sys.modules)"],
-        env={
-            "PYTHONPATH": f"{worker_shims.METER_PATH}{os.pathsep}{tmp_path}",
-            "AWS_LAMBDA_FUNCTION_NAME": "f",
-            "DYNO_METER": str(tmp_path / "meter.json"),
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_invocations_pass_one_function() -> None:
+    """The one that refuses who names no tenant."""
+    from ministack.services import lambda_svc
 
-    assert completed.stdout.split("\n")[:2] == ["the hidden one", "False"]
+    parameters = list(inspect.signature(lambda_svc._invoke).parameters)
+    assert parameters[:3] == ["name", "event", "headers"], f"{RELEASE} invokes differently"
+    source = inspect.getsource(lambda_svc._invoke_with_response_stream)
+    assert "await _invoke(name, event, headers, path_qualifier, query_params)" in source
+
+
+def test_answers_and_logs_pass_two_functions() -> None:
+    """What a worker answers reaches the caller's answer, and the log's source is asked for."""
+    from ministack.services import lambda_svc
+
+    warm = inspect.getsource(lambda_svc._execute_function_warm)
+    assert "worker.invoke(" in warm, f"{RELEASE} invokes workers differently"
+    assert '"body": {' in warm, f"{RELEASE} answers errors differently"
+    assert 'log_source == "rie"' in inspect.getsource(lambda_svc._emit_lambda_logs), (
+        f"{RELEASE} adds its own START, END and REPORT to all logs"
+    )
+    assert "response = result_box[0]" in inspect.getsource(lambda_runtime.Worker.invoke)

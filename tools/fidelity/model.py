@@ -1,73 +1,50 @@
 """How near the local Lambda comes to AWS: the CPU model held against measured curves.
 
-Pure but for `load_curves` and `write`. What is said of a curve:
+Pure but for `compare_all` (a process for each core) and `write`. What is said of a curve:
 
-- its function's CPU time, waiting time and width are fitted on every other memory size, and the
-  errors are those of the sizes in between;
+- its function's CPU time, waiting and width are fitted on all sizes, which gives its errors; and
+  on every other size, which gives those of the sizes in between, that the fit has not seen;
 - the cheapest and the fastest size of the model are looked up in AWS's own numbers: what would
   choosing them have cost over the best choice?
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
 import math
+import multiprocessing
+import re
+import signal
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.core.errors import UserError
-from lambda_emulator.meter_path.dyno_meter.cfs import CPU, MB_PER_VCPU, WAIT, duration_ms
+from lambda_dyno.core.errors import printable
+from tools.fidelity.curves import Curve
+from tools.fidelity.fit import Work, fit
 
-DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
-REFERENCE_CPU_MS = 17.3  # mean duration of cpu17ms from 1769 MB on
-WIDTHS = (1.0, 1.3, 1.7, 2.0, 3.0, 4.0, 5.8)
 NEAR = 0.10  # a choice this much off the best is a good one: AWS's own CPUs differ by more
-_FIT_POINTS = 12
-_WIDER = 0.02  # what more than one thread must explain better: noise looks like that too
-_FIT_STEPS = (1.25, 1.08, 1.03)
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One function's mean durations on AWS, by memory size."""
-
-    name: str
-    kind: str
-    memory_mb: tuple[int, ...]  # ascending
-    duration_ms: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a function does, as the CPU model sees it."""
-
-    cpu_ms: float
-    blocked_ms: float
-    width: float  # threads that run at once
-
-    def duration_ms(self, memory_mb: int) -> float:
-        """Return the modelled duration, with two waits between three pieces of work."""
-        piece, wait = (CPU, self.cpu_ms / 3, self.width), (WAIT, self.blocked_ms / 2)
-        return duration_ms((piece, wait, piece, wait, piece), memory_mb)[0]
+_PACES = (0.98, 1.0, 1.02)  # what execution environments differ by (cfs.SANDBOXES)
+_FEWEST_BETWEEN = 6  # sizes that leave enough to be fitted on when every other one is left out
+_NAME_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the model says of one curve."""
+    """What the model says of one curve. Errors are relative, and absolute values."""
 
     curve: Curve
     work: Work
     modelled_ms: tuple[float, ...]
-    checked_mb: tuple[int, ...]  # sizes that the fit did not see; all if there are few
-    median_error: float  # of the absolute relative errors at these sizes
+    median_error: float
     p90_error: float
     worst_error: float
+    between_median_error: float | None  # of sizes that the fit did not see; None if there are few
+    between_p90_error: float | None
     cheapest_mb: int  # by the model
     cheapest_regret: float  # what AWS would charge there, over its cheapest size
     fastest_mb: int
@@ -83,36 +60,22 @@ class Comparison:
         return asdict(self) | {"agrees": self.agrees}
 
 
-def load_curves(folder: Path) -> list[Curve]:
-    """Read all measured curves of `tests/data`.
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Curves of one kind and architecture; an error is that of the middle curve."""
 
-    Raises:
-        UserError: The data is not there: it is part of the repository, not of the package.
-    """
-    curves_file, samples_file = folder / "aws-curves.json", folder / "samples/cpu17ms.csv.gz"
-    if not curves_file.exists() or not samples_file.exists():
-        raise UserError(f"{folder}: no measured curves; run this in a clone of the repository")
-    curves = [_cpu17ms(samples_file)]
-    for entry in json.loads(curves_file.read_text()):
-        if entry["id"].endswith("/cpu17ms"):
-            continue  # its samples say more
-        points = sorted(zip(entry["power"], entry["duration_ms"], strict=True))
-        curves.append(
-            Curve(
-                entry["id"], entry["cls"], tuple(p for p, _ in points), tuple(d for _, d in points)
-            )
-        )
-    return curves
-
-
-def _cpu17ms(file: Path) -> Curve:
-    durations: dict[int, list[float]] = defaultdict(list)
-    with gzip.open(file, "rt") as text:
-        for row in csv.DictReader(text):
-            durations[int(row["memory_mb"])].append(float(row["duration_ms"]))
-    sizes = tuple(sorted(durations))
-    means = tuple(statistics.fmean(durations[size]) for size in sizes)
-    return Curve("demystifying-serverless-costs/cpu17ms", "cpu-short", sizes, means)
+    name: str
+    curves: int
+    median_error: float
+    p90_error: float
+    worst_p90_error: float
+    between_median_error: float | None
+    between_p90_error: float | None
+    cheapest_regret: float  # middle
+    worst_cheapest_regret: float
+    cheapest_near: int  # curves whose cheapest size costs at most NEAR over the best
+    fastest_regret: float
+    worst_fastest_regret: float
 
 
 def compare(curve: Curve, work: Work | None = None) -> Comparison:
@@ -120,27 +83,28 @@ def compare(curve: Curve, work: Work | None = None) -> Comparison:
 
     Args:
         curve: What AWS measured.
-        work: What the function does; None fits it on every other size.
+        work: What the function does; None finds it, and holds sizes between others, too.
     """
+    between: list[float] = []
+    sizes = range(len(curve.memory_mb))
     if work is None:
-        few = len(curve.memory_mb) < 6
-        seen = range(0, len(curve.memory_mb), 1 if few else 2)
-        checked = seen if few else range(1, len(curve.memory_mb), 2)
-        work = fit(curve, seen)
-    else:
-        checked = range(len(curve.memory_mb))
+        work = fit(curve)
+        if len(sizes) >= _FEWEST_BETWEEN:
+            between = _errors(curve, fit(curve, sizes[::2]), sizes[1::2])
     modelled = tuple(work.duration_ms(size) for size in curve.memory_mb)
-    errors = sorted(abs(modelled[i] / curve.duration_ms[i] - 1) for i in checked)
-    cheapest, cheapest_regret = _choice(curve, modelled, _cost)
+    errors = _errors(curve, work, sizes)
+    costs = [_cost_of(work, size) for size in curve.memory_mb]
+    cheapest, cheapest_regret = _choice(curve, costs, _cost)
     fastest, fastest_regret = _choice(curve, modelled, lambda duration, _size: duration)
     return Comparison(
         curve=curve,
         work=work,
         modelled_ms=modelled,
-        checked_mb=tuple(curve.memory_mb[i] for i in checked),
-        median_error=errors[len(errors) // 2],
-        p90_error=errors[int(0.9 * (len(errors) - 1))],
+        median_error=statistics.median(errors),
+        p90_error=_p90(errors),
         worst_error=errors[-1],
+        between_median_error=statistics.median(between) if between else None,
+        between_p90_error=_p90(between) if between else None,
         cheapest_mb=cheapest,
         cheapest_regret=cheapest_regret,
         fastest_mb=fastest,
@@ -148,121 +112,151 @@ def compare(curve: Curve, work: Work | None = None) -> Comparison:
     )
 
 
-def fit(curve: Curve, indices: Iterable[int]) -> Work:
-    """Find CPU time, waiting time and width that come nearest to the given points.
+def compare_all(curves: Sequence[Curve]) -> Iterator[Comparison]:
+    """Hold the model against curves, on all cores, in their order."""
+    with ProcessPoolExecutor(
+        mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts
+    ) as processes:
+        yield from processes.map(compare, curves)
 
-    Durations are linear in 1 / share of CPU but for the staircase, so a weighted regression for
-    each width comes first; then small steps with the model itself.
-    """
-    points = [(curve.memory_mb[i], curve.duration_ms[i]) for i in indices]
-    every = -(-len(points) // _FIT_POINTS)
-    points = points[::every]
-    candidates = [_descend(_regression(points, width), points) for width in WIDTHS]
-    return min(
-        candidates, key=lambda work: _misfit(work, points) + (_WIDER if work.width > 1 else 0)
+
+def _leave_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starter's to tell of
+
+
+def families(comparisons: Iterable[Comparison]) -> list[Family]:
+    """Return what holds for the curves of each kind and architecture, and last for all."""
+    members: dict[str, list[Comparison]] = defaultdict(list)
+    for one in comparisons:
+        members[f"{one.curve.kind}, {one.curve.architecture}"].append(one)
+    everything = [one for family in members.values() for one in family]
+    return [
+        *(_family(name, members[name]) for name in sorted(members)),
+        _family("all", everything),
+    ]
+
+
+def _family(name: str, members: Sequence[Comparison]) -> Family:
+    cheapest = [one.cheapest_regret for one in members]
+    fastest = [one.fastest_regret for one in members]
+    return Family(
+        name=name,
+        curves=len(members),
+        median_error=statistics.median(one.median_error for one in members),
+        p90_error=statistics.median(one.p90_error for one in members),
+        worst_p90_error=max(one.p90_error for one in members),
+        between_median_error=_middle(one.between_median_error for one in members),
+        between_p90_error=_middle(one.between_p90_error for one in members),
+        cheapest_regret=statistics.median(cheapest),
+        worst_cheapest_regret=max(cheapest),
+        cheapest_near=sum(regret <= NEAR for regret in cheapest),
+        fastest_regret=statistics.median(fastest),
+        worst_fastest_regret=max(fastest),
     )
 
 
-def _descend(work: Work, points: Sequence[tuple[int, float]]) -> Work:
-    best, misfit = work, _misfit(work, points)
-    for factor in _FIT_STEPS:
-        improved = True
-        while improved:
-            improved = False
-            for cpu, blocked in ((factor, 1), (1 / factor, 1), (1, factor), (1, 1 / factor)):
-                tried = Work(best.cpu_ms * cpu, best.blocked_ms * blocked, best.width)
-                value = _misfit(tried, points)
-                if value < misfit - 1e-6:
-                    best, misfit, improved = tried, value, True
-    return best
+def _middle(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
-def _regression(points: Sequence[tuple[int, float]], width: float) -> Work:
-    rows = [(max(MB_PER_VCPU / size, 1 / width), duration) for size, duration in points]
-    weights = [1 / duration**2 for _, duration in rows]
-    total = sum(weights)
-    mean_x = sum(w * x for w, (x, _) in zip(weights, rows, strict=True)) / total
-    mean_y = sum(w * y for w, (_, y) in zip(weights, rows, strict=True)) / total
-    spread = sum(w * (x - mean_x) ** 2 for w, (x, _) in zip(weights, rows, strict=True))
-    slope = (
-        sum(w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, rows, strict=True))
-        / spread
-        if spread
-        else 0.0
+def _errors(curve: Curve, work: Work, sizes: Iterable[int]) -> list[float]:
+    """Return the absolute relative errors at these sizes, ascending."""
+    return sorted(
+        abs(work.duration_ms(curve.memory_mb[i]) / curve.duration_ms[i] - 1) for i in sizes
     )
-    cpu_ms = max(0.0, slope)
-    blocked_ms = mean_y - cpu_ms * mean_x
-    if blocked_ms < 0:
-        blocked_ms = 0.0
-        squares = sum(w * x * x for w, (x, _) in zip(weights, rows, strict=True))
-        cpu_ms = sum(w * x * y for w, (x, y) in zip(weights, rows, strict=True)) / squares
-    return Work(cpu_ms, blocked_ms, width)
 
 
-def _misfit(work: Work, points: Sequence[tuple[int, float]]) -> float:
-    return statistics.fmean(abs(work.duration_ms(size) / took - 1) for size, took in points)
+def _p90(ascending: Sequence[float]) -> float:
+    return ascending[int(0.9 * (len(ascending) - 1))]
 
 
 def _cost(duration: float, size: int) -> float:
     return math.ceil(duration) * size
 
 
-def _choice(curve: Curve, modelled: Sequence[float], measure: Any) -> tuple[int, float]:
-    """Return the model's best size and its regret in AWS's numbers."""
-    sizes = range(len(curve.memory_mb))
-    best = min(sizes, key=lambda i: measure(modelled[i], curve.memory_mb[i]))
-    actual = [measure(curve.duration_ms[i], curve.memory_mb[i]) for i in sizes]
+def _cost_of(work: Work, size: int) -> float:
+    """Return a size's modelled cost on cores of several speeds: none are cheap by a hair."""
+    paces = (replace(work, cpu_ms=work.cpu_ms * pace) for pace in _PACES)
+    return statistics.fmean(_cost(paced.duration_ms(size), size) for paced in paces)
+
+
+def _choice(
+    curve: Curve, modelled: Sequence[float], measure: Callable[[float, int], float]
+) -> tuple[int, float]:
+    """Return the size with the least of what is modelled, and its regret in AWS's numbers."""
+    best = min(range(len(modelled)), key=modelled.__getitem__)
+    actual = [
+        measure(took, size) for took, size in zip(curve.duration_ms, curve.memory_mb, strict=True)
+    ]
     return curve.memory_mb[best], actual[best] / min(actual) - 1
 
 
-def compare_all(data: Path = DATA) -> list[Comparison]:
-    """Hold the model against every measured curve.
-
-    Raises:
-        UserError: The data is not there.
-    """
-    first, *others = load_curves(data)
-    reference = compare(first, Work(REFERENCE_CPU_MS, 0.0, 1.0))
-    return [reference, *(compare(curve) for curve in others)]
-
-
 def write(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
-    """Write table, numbers and plots into a folder; return the files."""
+    """Write tables, numbers and plots into a folder; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     table, numbers = folder / "fidelity.md", folder / "fidelity.json"
-    table.write_text(as_markdown(comparisons))
+    table.write_text(f"{as_markdown(comparisons)}\n{by_family(families(comparisons))}")
     numbers.write_text(json.dumps([c.to_json() for c in comparisons], indent=1) + "\n")
     return [table, numbers, *_plots(comparisons, folder)]
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
     """Return the comparison as a table, one line per function."""
-    heads = ["function", "CPU ms", "waits ms", "width", "median error", "90 %"]
-    heads += ["cheapest MB (regret)", "fastest MB (regret)"]
+    heads = ["function", "CPU ms", "waits ms", "width", "besides", "median error", "90 %"]
+    heads += ["between: median", "90 %", "cheapest MB (regret)", "fastest MB (regret)"]
     lines = [_row(heads), _row(["---"] * len(heads))]
-    lines += [
-        _row(
-            (
-                c.curve.name,
-                f"{c.work.cpu_ms:.1f}",
-                f"{c.work.blocked_ms:.1f}",
-                f"{c.work.width:g}",
-                f"{c.median_error:.1%}",
-                f"{c.p90_error:.1%}",
-                f"{c.cheapest_mb} ({c.cheapest_regret:.1%})",
-                f"{c.fastest_mb} ({c.fastest_regret:.1%})",
-            )
-        )
-        for c in comparisons
-    ]
-    medians = sorted(c.median_error for c in comparisons)
+    for c in comparisons:
+        cells = [_cell(c.curve.name), f"{c.work.cpu_ms:.1f}", f"{c.work.blocked_ms:.1f}"]
+        cells += [f"{c.work.width:g}", _besides(c.work)]
+        cells += [_percent(c.median_error), _percent(c.p90_error)]
+        cells += [_percent(c.between_median_error), _percent(c.between_p90_error)]
+        cells += [
+            f"{c.cheapest_mb} ({_percent(c.cheapest_regret)})",
+            f"{c.fastest_mb} ({_percent(c.fastest_regret)})",
+        ]
+        lines.append(_row(cells))
     agreeing = sum(c.agrees for c in comparisons)
     lines.append("")
     lines.append(
-        f"{len(comparisons)} functions: the median error is {medians[len(medians) // 2]:.1%} in "
-        f"the middle one; for {agreeing} both choices are within {NEAR:.0%} of AWS's best."
+        f"{len(comparisons)} functions; for {agreeing} both choices are within {NEAR:.0%} of "
+        "AWS's best. Between: errors of every other size, fitted without it."
     )
     return "\n".join(lines) + "\n"
+
+
+def by_family(found: Sequence[Family]) -> str:
+    """Return errors and regret as a table, one line per family."""
+    heads = ["family", "curves", "median error", "90 %", "worst 90 %", "between: median", "90 %"]
+    heads += [f"cheapest within {NEAR:.0%}", "its regret: middle", "worst"]
+    heads += ["fastest's regret: middle", "worst"]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    for one in found:
+        cells = [_cell(one.name), str(one.curves)]
+        cells += map(_percent, (one.median_error, one.p90_error, one.worst_p90_error))
+        cells += map(_percent, (one.between_median_error, one.between_p90_error))
+        cells.append(f"{one.cheapest_near} of {one.curves}")
+        cells += map(_percent, (one.cheapest_regret, one.worst_cheapest_regret))
+        cells += map(_percent, (one.fastest_regret, one.worst_fastest_regret))
+        lines.append(_row(cells))
+    return "\n".join(lines) + "\n"
+
+
+def _besides(work: Work) -> str:
+    """Name what was found beside CPU time, waiting and width."""
+    parts = ["equal threads"] if work.equal and work.width > 1 else []
+    parts += [f"{work.architecture} cores"] if work.architecture else []
+    parts += [f"network {work.transfer_ms:.0f} ms"] if work.transfer_ms else []
+    parts += [f"heap {work.live_mb:.0f} MB"] if work.live_mb else []
+    return ", ".join(parts)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _cell(text: str) -> str:
+    return printable(text).replace("|", "\\|")
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -273,8 +267,9 @@ def _plots(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     import vl_convert
 
     files = []
-    for comparison in comparisons:
-        file = folder / (comparison.curve.name.replace("/", "-") + ".svg")
+    for number, comparison in enumerate(comparisons, 1):
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", comparison.curve.name)[:_NAME_LENGTH]
+        file = folder / f"{number:03d}-{name}.svg"
         file.write_text(vl_convert.vegalite_to_svg(chart(comparison)))
         files.append(file)
     return files
@@ -309,7 +304,7 @@ def chart(comparison: Comparison) -> dict[str, Any]:
         "width": 640,
         "height": 320,
         "background": "white",
-        "title": comparison.curve.name,
+        "title": printable(comparison.curve.name),
         "data": {"values": rows},
         "layer": [
             {

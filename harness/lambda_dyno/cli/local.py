@@ -129,6 +129,14 @@ def local_meter(
             "long as the embedded AWS takes."
         ),
     ] = None,
+    steady: Annotated[
+        bool | None,
+        typer.Option(
+            "--steady/--as-it-is",
+            help="Whether CPU times are freed of this machine's own unsteadiness, or reported as "
+            "they are; for environments that start from now on.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say how the Lambdas of the running embedded AWS are metered, or change it.
@@ -142,11 +150,18 @@ def local_meter(
         meter.set_mode(home, mode)
     if aws_latency is not None:
         meter.set_aws_latency(home, aws_latency)
-    settings = {"mode": meter.mode(home), "aws_latency": meter.aws_latency(home)}
+    if steady is not None:
+        meter.set_steady(home, steady=steady)
+    settings = {
+        "mode": meter.mode(home),
+        "aws_latency": meter.aws_latency(home),
+        "steady": meter.steady(home),
+    }
     if as_json:
         print_json(settings)
-    else:
-        typer.echo("\n".join(f"{name}: {value}" for name, value in settings.items()))
+        return
+    said = settings | {"steady": "yes" if settings["steady"] else "no"}
+    typer.echo("\n".join(f"{name}: {value}" for name, value in said.items()))
 
 
 @local_app.command("calibrate")
@@ -176,10 +191,25 @@ def local_model(
     memory_mb: Annotated[str, typer.Option("--memory-mb", help="Sizes, such as 128,752,1024.")],
     threads: Annotated[int, typer.Option(help="Threads or processes that share the work.")] = 1,
     blocked_ms: Annotated[float, typer.Option("--blocked-ms", help="Time spent waiting.")] = 0.0,
+    transfer_ms: Annotated[
+        float,
+        typer.Option("--transfer-ms", help="Network time at 1769 MB; bandwidth follows memory."),
+    ] = 0.0,
+    live_mb: Annotated[
+        float,
+        typer.Option("--live-mb", help="Live data of a heap that is collected, as the JVM's."),
+    ] = 0.0,
+    architecture: Annotated[
+        Literal["arm64", "x86_64"], typer.Option(help="Whose cores: they differ above 2048 MB.")
+    ] = "x86_64",
     as_json: JsonOption = False,
 ) -> None:
-    """Say how long work takes at a memory size, by the model of AWS's CPU share."""
-    from lambda_dyno.emulator.model import predict
+    """Say how long work takes at a memory size, by the model of AWS's CPU share.
+
+    Also which size is the cheapest, and whether that hangs on how fast the CPU is: by 15 % of
+    CPU time, as cores differ and machines are busy.
+    """
+    from lambda_dyno.emulator import model
 
     try:
         sizes = [whole(part) for part in memory_mb.split(",")]
@@ -187,13 +217,24 @@ def local_model(
         raise UserError(
             f"--memory-mb {brief(memory_mb)}: give MB with commas between, such as 128,752,1024"
         ) from None
-    predictions = predict(cpu_ms, sizes, threads=threads, blocked_ms=blocked_ms)
+    work = model.Work(cpu_ms, threads, blocked_ms, transfer_ms, live_mb, architecture)
+    predictions = model.predict(work, sizes)
     if as_json:
         print_json([prediction.to_json() for prediction in predictions])
         return
     for prediction in predictions:
-        spread = prediction.duration_ms
-        typer.echo(f"{prediction.memory_mb:>6} MB  {spread.mean:>10.1f} ms  ± {spread.std:.1f}")
+        spread, dearer = prediction.duration_ms, prediction.cost_share - 1
+        price = f"{dearer:+.0%}" if dearer else "cheapest"
+        typer.echo(
+            f"{prediction.memory_mb:>6} MB  {spread.mean:>10.1f} ms  ± {spread.std:<8.1f} {price}"
+        )
+    cheapest = [prediction for prediction in predictions if prediction.cheapest_at]
+    if len(cheapest) > 1:
+        each = ", ".join(
+            f"{c.memory_mb} MB at {' and '.join(f'{speed:g}' for speed in c.cheapest_at)}"
+            for c in cheapest
+        )
+        typer.echo(f"the cheapest size hangs on the CPU's speed: {each} times this CPU time")
 
 
 @local_app.command("fidelity")
@@ -201,6 +242,13 @@ def local_fidelity(
     folder: Annotated[Path, typer.Option("--output", help="Where table and plots go.")] = Path(
         "runs/fidelity"
     ),
+    curves: Annotated[
+        Path | None,
+        typer.Option(
+            help="Curves of your own in place of the repository's: JSON rows of id, power (MB) and "
+            "duration_ms; if known cls (family), arch, width (threads at once)."
+        ),
+    ] = None,
     with_meter: Annotated[
         bool, typer.Option("--meter", help="Also hold the meter against the model; minutes.")
     ] = False,
@@ -209,11 +257,15 @@ def local_fidelity(
     ] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold the model against measured curves of AWS, and write table and plots."""
+    """Hold the model against measured curves of AWS; write tables by curve and family, and plots.
+
+    Fits CPU time, waiting and width of each curve, half a second for each.
+    """
     checkout = assets.checkout()
     if checkout is None:
         raise UserError("there are no measured curves here: run this in a clone of the repository")
     options = [*(["--meter"] if with_meter else []), *(["--json"] if as_json else [])]
+    options += ["--curves", str(curves)] if curves is not None else []
     # -P: a folder `tools` of the user's is another one
     program = [sys.executable, "-P", "-m", "tools.fidelity", *options]
     program += ["--output", str(folder), "--repeats", str(repeats)]

@@ -21,6 +21,7 @@ import lambda_emulator
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError, brief, told
 from lambda_dyno.core.files import locked
+from lambda_dyno.emulator import node_packages
 from lambda_dyno.processes import process
 
 LOCK = Path(lambda_emulator.__file__).with_name("requirements.lock")
@@ -133,6 +134,7 @@ def main() -> None:
     """Make the environment, for `make setup`."""
     try:
         python()
+        node_packages.folder(environments_folder(), again=True)
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -90,14 +90,25 @@ class AnswerCount:
             return b""
 
 
-def start_afresh(home: Path) -> None:
-    """Forget what holds for one life of a server; what is known of the machine stays."""
+def set_steady(home: Path, *, steady: bool) -> None:
+    """Choose whether CPU times are freed of this machine's unsteadiness; for new environments."""
+    _update(home, {"steady": steady})
+
+
+def start_afresh(home: Path, machine: Path) -> None:
+    """Forget what holds for one life of a server; what is known of the machine stays.
+
+    Args:
+        home: The server's.
+        machine: Where workers keep how fast the machine is, beyond the life of a server.
+    """
     kept = {key: value for key, value in _read(home).items() if key == "cpu_factor"}
     (home / "meter.json").unlink(missing_ok=True)
     shutil.rmtree(home / "sandboxes", ignore_errors=True)  # counted for the latencies they draw
     shutil.rmtree(home / answers.FOLDER, ignore_errors=True)
-    if kept:
-        _update(home, kept)
+    shutil.rmtree(home / "pools", ignore_errors=True)
+    home.mkdir(parents=True, exist_ok=True)
+    _update(home, {**kept, "machine": str(machine)})
 
 
 def mode(home: Path) -> Mode:
@@ -108,6 +119,11 @@ def mode(home: Path) -> Mode:
 def aws_latency(home: Path) -> AwsLatency:
     """Return how long calls to the embedded AWS take in the server in `home`."""
     return "measured" if _read(home).get("aws_latency") == "measured" else "modelled"
+
+
+def steady(home: Path) -> bool:
+    """Return whether CPU times are freed of this machine's unsteadiness."""
+    return _read(home).get("steady") is not False
 
 
 def _read(home: Path) -> dict[str, Any]:

@@ -30,10 +30,9 @@ from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import locked
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.regions import is_region
-from lambda_dyno.emulator import installation, meter, server_state, supervisor
+from lambda_dyno.emulator import installation, meter, sandboxes, server_state, supervisor
 from lambda_dyno.emulator.loopback import HOST, check_port, free_port, port_in_use
 from lambda_dyno.emulator.server_state import ACCOUNT_CONCURRENCY, UNCHECKED, ServerState
-from lambda_dyno.emulator.worker_shims import node_environment, python_environment
 from lambda_dyno.processes.identity import identity
 
 DEFAULT_ACCOUNT = "000000000000"
@@ -144,7 +143,7 @@ def start(
         if running is not None:
             return _as_asked(running, port, account_concurrency)
         _end_last(home)
-        meter.start_afresh(home)
+        meter.start_afresh(home, Path(python).parents[1])
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = free_port() if port is None else check_port(port)
             wanted = ServerState(
@@ -293,8 +292,7 @@ def _server_environment(home: Path, wanted: ServerState, python: Path) -> dict[s
     temp = str(supervisor.temp_of(home))
     return (
         _safe_environment()
-        | node_environment(home)
-        | python_environment(home, python)
+        | sandboxes.environment(home, python, wanted.port)
         | {
             "AUTH": "true",  # IAM is enforced
             "BIND_HOST": HOST,
@@ -312,7 +310,6 @@ def _server_environment(home: Path, wanted: ServerState, python: Path) -> dict[s
             "TZ": ":UTC",  # as in AWS Lambda
             "LANG": "en_US.UTF-8",  # as in AWS Lambda
             "PYTHONUNBUFFERED": "1",
-            "DYNO_METER": str(home / "meter.json"),
             "DYNO_SECRET": wanted.secret,
         }
     )

@@ -36,6 +36,7 @@ from lambda_dyno.processes.ownership import VARIABLE, Owner
 
 POLL_S = 0.5  # how often the owner is looked at
 TERM_GRACE_S = 3.0  # what the server gets to end by itself
+_SANDBOX_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,15 @@ def end_server(pid: int, pid_identity: str, home: Path, grace_s: float = TERM_GR
             _gone([server], grace_s)
             doomed.append(server)
     doomed += processes_with(f"{temp}{os.sep}")
-    for process in doomed:
-        with contextlib.suppress(psutil.Error):  # psutil refuses a recycled pid
-            process.kill()
-    _gone(doomed, grace_s)
+    # by TERM a sandbox ends all that its function has started; nobody else knows of that
+    for end, patience_s in (
+        (psutil.Process.terminate, _SANDBOX_GRACE_S),
+        (psutil.Process.kill, grace_s),
+    ):
+        for process in doomed:
+            with contextlib.suppress(psutil.Error):  # psutil refuses a recycled pid
+                end(process)
+        _gone(doomed, patience_s)
     shutil.rmtree(temp, ignore_errors=True)
 
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from lambda_dyno.core.progress import Step
+from lambda_dyno.emulator import differences
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune import client
@@ -27,7 +30,7 @@ def execute(
     """
     account = replace(run.account, region=state_machine_arn.split(":")[3])
     with interrupts.raised_once(run.ui.warn), run.target.reported(run.project):
-        return client.run(
+        finished = client.run(
             request,
             state_machine_arn=state_machine_arn,
             session=account.session,
@@ -36,3 +39,15 @@ def execute(
                 f"{progress.state}: {text}", progress.done, progress.total
             ),
         )
+    if account.endpoint:
+        finished.output.setdefault("warnings", []).extend(_differences(run, request))
+    return finished
+
+
+def _differences(run: Run, request: Mapping[str, Any]) -> list[str]:
+    """Return what of the function is not on the embedded AWS as it is on AWS."""
+    client = run.account.session.client("lambda")
+    try:
+        return differences.of(client.get_function_configuration(FunctionName=request["lambdaARN"]))
+    except (BotoCoreError, ClientError):
+        return []  # it may not be looked at; it has been measured all the same

@@ -31,9 +31,9 @@ def test_all_options_reach_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the words that it knows."""
     told: list[list[str]] = []
     monkeypatch.setattr(os, "execve", lambda _, arguments, __: told.append(arguments))
-    local.local_fidelity(Path("a b"), with_meter=True, repeats=7, as_json=True)
+    local.local_fidelity(Path("a b"), Path("c d"), with_meter=True, repeats=7, as_json=True)
     assert told[0][1:] == [
-        *("-P", "-m", "tools.fidelity", "--meter", "--json"),
+        *("-P", "-m", "tools.fidelity", "--meter", "--json", "--curves", "c d"),
         *("--output", "a b", "--repeats", "7"),
     ]
 
@@ -55,5 +55,41 @@ def test_it_runs_where_other_tools_are(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["meter"] == []
-    assert (tmp_path / "out" / "fidelity.md").read_text().count("\n| ") == len(found["model"]) + 1
+    table = (tmp_path / "out" / "fidelity.md").read_text()
+    assert table.count("\n| ") == len(found["model"]) + len(found["families"]) + 3
     assert f"{len(found['model'])} functions compared: out/fidelity.md" in done.stderr
+
+
+def test_curves_of_ones_own(tmp_path: Path) -> None:
+    """Errors and regret by family, from a file; one that is none is told in one line."""
+    rows = [
+        {"id": f"f{i}", "cls": "cpu", "power": [128, 512, 1769], "duration_ms": [1400, 350, 101]}
+        for i in range(3)
+    ]
+    (tmp_path / "mine.json").write_text(json.dumps(rows))
+
+    def bench(file: str) -> subprocess.CompletedProcess[str]:
+        command = ["local", "fidelity", "--output", "out", "--json", "--curves", file]
+        return subprocess.run(
+            [sys.executable, "-m", "lambda_dyno", *command],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(HARNESS)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    done = bench("mine.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(f["name"], f["curves"]) for f in found["families"]] == [("cpu, x86_64", 3), ("all", 3)]
+    assert found["families"][0]["p90_error"] < 0.04
+
+    (tmp_path / "mine.json").write_text('[{"id": "f", "power": [128]}]')
+    (tmp_path / "out" / "fidelity.md").unlink()
+    refused = bench("mine.json")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.count("\n") == 1
+    assert "mine.json: curve 1 (f): duration_ms" in refused.stderr
+    assert not (tmp_path / "out" / "fidelity.md").exists()

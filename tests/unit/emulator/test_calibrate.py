@@ -55,7 +55,12 @@ def test_new_server_starts_in_the_usual_mode(tmp_path: Path) -> None:
     meter.calibrate(tmp_path, calibration(0.01))
     meter.set_mode(tmp_path, "reported")
     meter.set_trace(tmp_path, tmp_path / "trace.jsonl")
-    meter.start_afresh(tmp_path)
+    (tmp_path / "pools").mkdir()
+    meter.start_afresh(tmp_path, tmp_path / "python")
 
     assert meter.mode(tmp_path) == "felt"
-    assert json.loads((tmp_path / "meter.json").read_text()) == {"cpu_factor": {"x86_64": 2.0}}
+    assert not (tmp_path / "pools").exists()
+    assert json.loads((tmp_path / "meter.json").read_text()) == {
+        "cpu_factor": {"x86_64": 2.0},
+        "machine": str(tmp_path / "python"),
+    }

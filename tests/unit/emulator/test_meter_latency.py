@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambda_emulator.meter_path.dyno_meter import latency
-from lambda_emulator.meter_path.dyno_meter.settings import Settings
+from lambda_emulator.sandbox.settings import Settings
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=ASIA/20261120/us-east-1/{}/aws4_request, SignedHeaders=host"
 TABLE = json.loads(Path(latency.__file__).with_name("latency.json").read_text())
@@ -95,11 +95,10 @@ def test_each_sandbox_of_a_function_draws_by_a_seed_of_its_own(tmp_path: Path) -
     drawn = {}
     for home in ("one", "other"):
         (tmp_path / home).mkdir()
-        settings = Settings(str(tmp_path / home / "meter.json"))
-        drawn[home] = [settings.sandbox_seed(name) for name in ("f", "f", "g", "f")]
+        settings = Settings(tmp_path / home / "meter.json")
+        drawn[home] = [settings.seed(name) for name in ("f", "f", "g", "f")]
 
     assert len(set(drawn["one"])) == 4
     assert drawn["one"] == drawn["other"]  # a run can be repeated
-    assert (
-        Settings(str(tmp_path / "one" / "meter.json")).sandbox_seed("") == "0::0"
-    )  # nowhere to count
+    nowhere = Settings(tmp_path / "none" / "meter.json")
+    assert nowhere.seed("f") == "0:f:0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from lambda_emulator.meter_path.dyno_meter import report
+from lambda_emulator.sandbox import report
 
 ID = "5d69d4ee-0c5b-4306-a9bc-206aa1e84847"
 

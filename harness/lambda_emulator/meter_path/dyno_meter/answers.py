@@ -24,10 +24,10 @@ def note(settings_path: str, function_name: str, late_ms: float, *, cold: bool) 
     """
     late = late_ms > LATE_MS
     kind = (COLD_LATE if late else COLD) if cold else (LATE if late else IN_TIME)
-    folder = os.path.join(os.path.dirname(settings_path), FOLDER)  # noqa: PTH118, PTH120
-    path = os.path.join(folder, os.path.basename(function_name))  # noqa: PTH118, PTH119
+    folder = os.path.join(os.path.dirname(settings_path), FOLDER)
+    path = os.path.join(folder, os.path.basename(function_name))
     try:
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        os.makedirs(folder, exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(file, kind)

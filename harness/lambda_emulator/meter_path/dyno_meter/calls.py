@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import socket
-import time
 
+from .clocks import Clocks
 from .latency import operation_of
 
 TYPE_CHECKING = False
@@ -74,9 +74,9 @@ class Calls:
             connection = self._connection(sock)
             if connection is None:
                 return original(sock, *arguments)
-            begin = time.perf_counter()
+            begin = Clocks.wall_ns() / 1e9
             data = original(sock, *arguments)
-            self._received(connection, len(data), data[:12], time.perf_counter() - begin)
+            self._received(connection, len(data), data[:12], Clocks.wall_ns() / 1e9 - begin)
             return data
 
         return recv
@@ -86,10 +86,10 @@ class Calls:
             connection = self._connection(sock)
             if connection is None:
                 return original(sock, buffer, *arguments)
-            begin = time.perf_counter()
+            begin = Clocks.wall_ns() / 1e9
             size = original(sock, buffer, *arguments)
             data = bytes(memoryview(buffer)[: min(12, size)])
-            self._received(connection, size, data, time.perf_counter() - begin)
+            self._received(connection, size, data, Clocks.wall_ns() / 1e9 - begin)
             return size
 
         return recv_into

@@ -1,9 +1,8 @@
-"""What a handler finds around it: context object and environment, as on AWS Lambda."""
+"""What a handler finds around it, as on AWS Lambda."""
 
 from __future__ import annotations
 
 import os
-import time
 
 from .cfs import vcpus
 
@@ -12,68 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# Variables of the embedded AWS's own, which its workers inherit and AWS does not set.
-_OF_THE_SERVER = (
-    "AUTH",
-    "BIND_HOST",
-    "DOCKER_HOST",
-    "DYNO_METER",
-    "DYNO_METER_KEY",
-    "DYNO_METER_PATH",
-    "DYNO_NODE",
-    "DYNO_NODE_METER",
-    "DYNO_OWNER",
-    "DYNO_PYTHON",
-    "GATEWAY_PORT",
-    "IOT_MTLS_ENABLED",
-    "LAMBDA_ACCOUNT_CONCURRENCY",
-    "MINISTACK_ACCOUNT_ID",
-    "MINISTACK_HOST",
-    "MINISTACK_REGION",
-    "NODE_OPTIONS",
-    "PYTHONUNBUFFERED",
-    "SFTP_ENABLED",
-)
+_CPUS = ("SC_NPROCESSORS_CONF", "SC_NPROCESSORS_ONLN")
+_COUNTS_OF_CPUS = frozenset((*_CPUS, *(os.sysconf_names[name] for name in _CPUS)))
 
 
-def prepare_environment(handler: str, configuration: dict[str, Any]) -> None:
-    """Set the variables that AWS sets and the embedded AWS does not, and hide the server's own.
+_logs = ["", ""]  # group and stream
 
-    Args:
-        handler: The function's handler setting, as "app.handler".
-        configuration: What GetFunctionConfiguration returns.
-    """
-    declared = (configuration.get("Environment") or {}).get("Variables") or {}
-    for name in _OF_THE_SERVER:
-        if name not in declared:
-            os.environ.pop(name, None)
-    if "PYTHONPATH" in declared:  # without the meter's folder
-        os.environ["PYTHONPATH"] = declared["PYTHONPATH"]
-    else:
-        os.environ.pop("PYTHONPATH", None)
-    runtime = configuration.get("Runtime") or "python3.13"
-    logging = configuration.get("LoggingConfig") or {}
-    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
-    version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-    stream = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
-    if "[" not in stream:  # AWS's form: day, version, 32 hexadecimal digits
-        day = time.strftime("%Y/%m/%d", time.gmtime())
-        stream = f"{day}/[{version}]{stream.replace('-', '')}"
-    os.environ.update(
-        {
-            "_HANDLER": handler,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
-            "LAMBDA_RUNTIME_DIR": "/var/runtime",
-        }
-    )
-    if (logging.get("LogFormat") or "").upper() == "JSON":
-        os.environ["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
-        level = logging.get("ApplicationLogLevel")
-        if level:
-            os.environ["AWS_LAMBDA_LOG_LEVEL"] = level
+
+def remember_logs() -> None:
+    """Keep where the function logs to: it may clear its environment."""
+    for at, name in enumerate(("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME")):
+        _logs[at] = os.environ.get(name, "")
 
 
 def show_cpus(memory_mb: int) -> None:
@@ -82,6 +30,46 @@ def show_cpus(memory_mb: int) -> None:
     os.cpu_count = lambda: count
     if hasattr(os, "process_cpu_count"):  # Python 3.13
         os.process_cpu_count = lambda: count
+    if hasattr(os, "sched_getaffinity"):
+        os.sched_getaffinity = lambda _pid: set(range(count))
+    sysconf = os.sysconf
+
+    def counted(name: str | int) -> int:
+        return count if name in _COUNTS_OF_CPUS else sysconf(name)
+
+    os.sysconf = counted
+
+
+def take_semaphores() -> None:
+    """Let no semaphore be made that processes share: Lambda has no /dev/shm."""
+    import _multiprocessing
+    import errno
+
+    class SemLock:
+        SEM_VALUE_MAX = _multiprocessing.SemLock.SEM_VALUE_MAX
+
+        def __init__(self, *_arguments: Any) -> None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    _multiprocessing.SemLock = SemLock
+
+
+mapped_bytes = [0]  # of files, in all mappings that were ever made
+
+
+def count_mappings() -> None:
+    """Note what is mapped of files: its pages are memory that the kernel may take back."""
+    import mmap
+
+    class Mapping(mmap.mmap):
+        def __new__(cls, fileno: int, length: int, *others: Any, **named: Any) -> Mapping:  # noqa: PYI034
+            made = super().__new__(cls, fileno, length, *others, **named)
+            if fileno != -1:
+                mapped_bytes[0] += len(made)
+            return made
+
+    Mapping.__name__ = Mapping.__qualname__ = "mmap"
+    mmap.mmap = Mapping  # type: ignore[misc]
 
 
 def show_architecture(architecture: str) -> None:
@@ -108,7 +96,6 @@ def complete_context(context: Any, remaining_ms: Callable[[], float]) -> None:
     kind = type(context)
     kind.get_remaining_time_in_millis = lambda _self: max(0, int(remaining_ms()))
     kind.memory_limit_in_mb = str(context.memory_limit_in_mb)  # a string on AWS
-    kind.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
-    kind.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+    kind.log_group_name, kind.log_stream_name = _logs
     if not hasattr(kind, "log"):
         kind.log = staticmethod(lambda message: print(message, end=""))

@@ -6,7 +6,10 @@ A module that cannot be loaded does not fail Init there: its invocations fail, e
 from __future__ import annotations
 
 import importlib
+import json
 import traceback
+
+from .clocks import Clocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ IMPORT, SYNTAX, NO_HANDLER = (
     "Runtime.HandlerNotFound",
 )
 MARSHAL = "Runtime.MarshalError"
-_OURS = ("/dyno_meter/", "/_worker.py", "<frozen importlib", "/importlib/__init__.py")
+_OURS = ("/dyno_meter/", "/boot.py", "/_worker.py", "<frozen importlib", "/importlib/__init__.py")
 
 
 class Fault(Exception):  # noqa: N818 - AWS's runtime calls it so
@@ -56,6 +59,30 @@ def describe(error: BaseException) -> tuple[str, str, list[str]]:
     return type(error).__name__, str(error), traceback.format_list(own)
 
 
+def error_lines(request_id: str, kind: str, message: str, frames: list[str], as_json: bool) -> str:
+    """Return what the runtime logs of an error that the handler did not catch.
+
+    Args:
+        request_id: The invocation.
+        kind: The error's type, as "ValueError".
+        message: Its message.
+        frames: The lines of its traceback.
+        as_json: Whether the function's log format is JSON.
+    """
+    if as_json:
+        record = {
+            "timestamp": _timestamp(),
+            "log_level": "ERROR",
+            "errorMessage": message,
+            "errorType": kind,
+            "requestId": request_id,
+            "stackTrace": frames,
+        }
+        return json.dumps(record) + "\n"
+    text = f"[ERROR] {kind}: {message}\nTraceback (most recent call last):\n{''.join(frames)}"
+    return text if text.endswith("\n") else text + "\n"
+
+
 def _handler(module_name: str, handler_name: str) -> Callable[[Any, Any], Any]:
     try:
         module = importlib.import_module(module_name)
@@ -77,3 +104,9 @@ def _failing(error: BaseException) -> Callable[[Any, Any], Any]:
         raise error
 
     return handler
+
+
+def _timestamp() -> str:
+    now = Clocks.unix_s()
+    seconds = Clocks.strftime("%Y-%m-%dT%H:%M:%S", Clocks.gmtime(now))
+    return f"{seconds}.{int(now % 1 * 1000):03d}Z"

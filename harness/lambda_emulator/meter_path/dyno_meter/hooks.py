@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+from .clocks import Clocks
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +114,7 @@ def _hook_starts(timeline: Timeline, hurry: Callable[[], None]) -> None:
         def started(*arguments: Any, **options: Any) -> Any:
             pid = start(*arguments, **options)
             if pid and timeline.active:
-                timeline.task_started(("process", pid), time.thread_time_ns() / 1e6)
+                timeline.task_started(("process", pid), Clocks.thread_ns() / 1e6)
                 hurry()
             return pid
 

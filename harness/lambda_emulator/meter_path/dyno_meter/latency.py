@@ -10,6 +10,9 @@ import math
 import os
 import re
 
+from .cfs import MB_PER_VCPU
+from .size import transfer_stretch
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -59,19 +62,21 @@ def _s3_operation(method: str, path: bytes, query: bytes) -> str:
 class LatencyModel:
     """Draws latencies, the same ones for the same seed."""
 
-    def __init__(self, table: dict[str, Any], seed: str) -> None:
+    def __init__(self, table: dict[str, Any], seed: str, memory_mb: int = MB_PER_VCPU) -> None:
         import random
 
         self._services = table["services"]
         self._default = table["default"]
+        # a service's own time for a KB stays; that of the network, the default's, follows memory
+        self._narrow_ms_per_kb = self._default["ms_per_kb"] * (transfer_stretch(memory_mb) - 1)
         self._random = random.Random(seed)  # noqa: S311 - no secret depends on it
 
     @classmethod
-    def load(cls, seed: str) -> LatencyModel:
-        """Return the model of this package's own table."""
-        path = os.path.join(os.path.dirname(__file__), "latency.json")  # noqa: PTH118, PTH120
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            return cls(json.load(file), seed)
+    def load(cls, seed: str, memory_mb: int = MB_PER_VCPU) -> LatencyModel:
+        """Return the model of this package's own table, for a function of this memory size."""
+        path = os.path.join(os.path.dirname(__file__), "latency.json")
+        with open(path, encoding="utf-8") as file:
+            return cls(json.load(file), seed, memory_mb)
 
     def draw_ms(self, service: str, operation: str, sent_bytes: int = 0) -> float | None:
         """Return one call's latency in ms; None where the real time is to be kept."""
@@ -79,11 +84,14 @@ class LatencyModel:
         if entry.get("as_measured"):
             return None
         spread = math.exp(self._random.gauss(0.0, entry["sigma"]))
-        return float(entry["median_ms"] * spread + sent_bytes / 1024 * entry["ms_per_kb"])
+        return float(entry["median_ms"] * spread + self._transfer_ms(entry, sent_bytes))
 
     def transfer_ms(self, service: str, operation: str, received_bytes: int) -> float:
         """Return how long so much of an answer's body takes to arrive."""
-        return float(received_bytes / 1024 * self._entry(service, operation)["ms_per_kb"])
+        return self._transfer_ms(self._entry(service, operation), received_bytes)
+
+    def _transfer_ms(self, entry: dict[str, Any], size: int) -> float:
+        return float(size / 1024 * (entry["ms_per_kb"] + self._narrow_ms_per_kb))
 
     def _entry(self, service: str, operation: str) -> dict[str, Any]:
         known = self._services.get(service, {})

@@ -9,9 +9,9 @@ not count, and the model of AWS's latency stands in for it.
 from __future__ import annotations
 
 import threading
-import time
 
 from .cfs import ANSWER, CALL, CPU, WAIT
+from .clocks import Clocks
 from .parallel import INTERVAL, Task, interval, straightened
 
 TYPE_CHECKING = False
@@ -75,25 +75,34 @@ class Timeline:
             last = self._last
             if last is None:
                 return
-            own_ns = time.thread_time_ns()
+            own_ns = Clocks.thread_ns()
             now = self._read()
             self.tasks = now.tasks
             self._events.append(_interval(last, now, self._waited_ms(last, now)))
             # what the meter itself took is not the function's
-            own_ms = 0.0 if by_meter else (time.thread_time_ns() - own_ns) / 1e6
+            own_ms = 0.0 if by_meter else (Clocks.thread_ns() - own_ns) / 1e6
             now.cpu_ms += own_ms
             self._last = now
 
+    def leave_out(self, work: Callable[[], float]) -> float:
+        """Mark, do some work of the meter's and return what it gives; none of it is in any step."""
+        with self._lock:
+            self.mark()
+            result = work()
+            if self.active:
+                self._last = self._read()
+            return result
+
     def wait_begins(self) -> None:
         """Note that the calling thread now waits for something outside."""
-        self._waits[threading.get_ident()] = time.perf_counter_ns() / 1e6
+        self._waits[threading.get_ident()] = Clocks.wall_ns() / 1e6
 
     def wait_ends(self) -> None:
         """Note that it waits no more; a mark if it was long: what comes next comes after it."""
         begin_ms = self._waits.pop(threading.get_ident(), None)
         if begin_ms is None or not self.active:
             return
-        now_ms = time.perf_counter_ns() / 1e6
+        now_ms = Clocks.wall_ns() / 1e6
         if now_ms - begin_ms > _NOTICED_MS:
             with self._lock:
                 if self._last is not None:
@@ -123,7 +132,7 @@ class Timeline:
             return
         with self._lock:
             self.mark()
-            wall_ms = time.perf_counter_ns() / 1e6
+            wall_ms = Clocks.wall_ns() / 1e6
             self._running[key] = task = Task(len(self._events), wall_ms, offset_ms)
             self._tasks.append(task)
 

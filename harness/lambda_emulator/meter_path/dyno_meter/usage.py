@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 import threading
-import time
+
+from .clocks import Clocks
 
 
 class Reading:
@@ -35,6 +35,9 @@ class Reading:
 
 
 SCHEDSTAT, RUSAGE = "schedstat", "rusage"
+# Descriptors that functions must leave alone: `worker` sees to it, and closes them by `_close`.
+open_files: set[int] = set()
+_close = os.close
 
 
 class Probe:
@@ -48,24 +51,20 @@ class Probe:
         self._ended_queue_ns = self._mine_queue_ns = 0
         self._mine: set[int] = set()
         self._done: set[int] = set()
-        self.has_schedstat = os.path.exists(f"{proc}/self/schedstat")  # noqa: PTH110
+        self.has_schedstat = os.path.exists(f"{proc}/self/schedstat")
         self.method = SCHEDSTAT if self.has_schedstat else RUSAGE
 
     def leave_out(self, thread_id: int) -> None:
         """Do not count a thread of the meter itself."""
         self._mine.add(thread_id)
 
-    def children_memory_mb(self) -> int:
-        """Return the children's memory in MB; what they share counts by its share."""
-        return _proportional_mb(list(self._children))
-
     def read(self) -> Reading:
         """Return the counters now."""
-        wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        wall_ns, cpu_ns = Clocks.wall_ns(), Clocks.process_ns()
         queue_ns = tasks = other_ns = 0
         if self.has_schedstat:
             self._mine_queue_ns = 0
-            queue_ns, tasks, other_ns = self._from_proc(time.thread_time_ns())
+            queue_ns, tasks, other_ns = self._from_proc(Clocks.thread_ns())
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         reaped_ms = (reaped.ru_utime + reaped.ru_stime) * 1e3
         return Reading(
@@ -95,7 +94,7 @@ class Probe:
                 task.close()
             self._ended_queue_ns += waited_ns
             self._done.add(thread_id)
-        return ran_ns / 1e6, waited_ns / 1e6, time.perf_counter_ns() / 1e6
+        return ran_ns / 1e6, waited_ns / 1e6, Clocks.wall_ns() / 1e6
 
     def child_ending(self, pid: int) -> tuple[float, float, float]:
         """Keep what a child waited; to be called between its end and its parent's wait.
@@ -105,7 +104,7 @@ class Probe:
         """
         child = self._children.get(pid)
         if child is None:
-            return 0.0, 0.0, time.perf_counter_ns() / 1e6
+            return 0.0, 0.0, Clocks.wall_ns() / 1e6
         return child.ran_ns / 1e6, child.waited_ns / 1e6, child.seen_ns / 1e6
 
     def _from_proc(self, this_thread_ns: int) -> tuple[int, int, int]:
@@ -144,11 +143,11 @@ class Probe:
 
     def _find_tasks(self) -> None:
         """Look for new threads if their number has changed."""
-        links = os.stat(f"{self._proc}/self/task").st_nlink  # noqa: PTH116 - 2 + threads
+        links = os.stat(f"{self._proc}/self/task").st_nlink
         if links == self._task_count:
             return
         self._task_count = links
-        alive = {int(name) for name in os.listdir(f"{self._proc}/self/task")}  # noqa: PTH208
+        alive = {int(name) for name in os.listdir(f"{self._proc}/self/task")}
         for thread_id in set(self._tasks) - alive:
             self._ended_queue_ns += self._tasks[thread_id].waited_ns
             self._drop(thread_id)
@@ -178,7 +177,7 @@ class Probe:
             if before is not None and before.ran_ns == ran_ns:
                 found[pid] = before  # it has not run since: it may have ended
             else:
-                found[pid] = _Child(ran_ns, waited_ns, time.perf_counter_ns())
+                found[pid] = _Child(ran_ns, waited_ns, Clocks.wall_ns())
             runners += threads
             waiting += grandchildren
         for pid, child in self._children.items():
@@ -217,10 +216,13 @@ class _Task:
             schedstat = os.open(f"{folder}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
+        open_files.add(schedstat)
         try:
-            return cls(schedstat, os.open(f"{folder}/children", os.O_RDONLY | os.O_CLOEXEC))
+            children = os.open(f"{folder}/children", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # a kernel without CONFIG_PROC_CHILDREN
             return cls(schedstat, None)
+        open_files.add(children)
+        return cls(schedstat, children)
 
     def read(self) -> tuple[int, int]:
         """Return nanoseconds run and nanoseconds waited."""
@@ -235,9 +237,10 @@ class _Task:
         return [int(pid) for pid in os.pread(self._children, 8192, 0).split()]
 
     def close(self) -> None:
-        os.close(self._schedstat)
-        if self._children is not None:
-            os.close(self._children)
+        for descriptor in (self._schedstat, self._children):
+            if descriptor is not None:
+                open_files.discard(descriptor)
+                _close(descriptor)
 
 
 def _process_counters(proc: str, pid: int) -> tuple[int, int, int, list[int]]:
@@ -245,7 +248,7 @@ def _process_counters(proc: str, pid: int) -> tuple[int, int, int, list[int]]:
     ran_ns = waited_ns = threads = 0
     children: list[int] = []
     try:
-        for name in os.listdir(f"{proc}/{pid}/task"):  # noqa: PTH208
+        for name in os.listdir(f"{proc}/{pid}/task"):
             task = _Task.open(proc, pid, int(name))
             if task is None:
                 continue
@@ -260,34 +263,3 @@ def _process_counters(proc: str, pid: int) -> tuple[int, int, int, list[int]]:
     except OSError:
         pass
     return ran_ns, waited_ns, threads, children
-
-
-def memory_mb() -> tuple[int, int]:
-    """Return the memory that this process has now and the most it has had, in MB."""
-    if sys.platform == "linux":
-        # not ru_maxrss: that one starts with what the parent had when it forked
-        now = peak = 0
-        with open("/proc/self/status", "rb") as file:  # noqa: PTH123
-            for line in file:
-                if line.startswith(b"VmHWM:"):
-                    peak = int(line.split()[1])
-                elif line.startswith(b"VmRSS:"):
-                    now = int(line.split()[1])
-                    break
-        return -(-now // 1024), -(-peak // 1024)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 * 1024)  # bytes on macOS
-    return peak, peak
-
-
-def _proportional_mb(pids: list[int]) -> int:
-    total_kb = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
-                for line in file:
-                    if line.startswith(b"Pss:"):
-                        total_kb += int(line.split()[1])
-                        break
-        except (OSError, ProcessLookupError):
-            continue
-    return total_kb // 1024

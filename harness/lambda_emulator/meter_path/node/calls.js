@@ -3,6 +3,7 @@
 
 const net = require("net");
 
+const { now } = require("./clocks.js");
 const { operationOf } = require("./latency.js");
 
 const LOOPBACK = new Set(["127.0.0.1", "localhost", "::1"]);
@@ -62,7 +63,7 @@ class Calls {
   }
 
   received(connection, chunk) {
-    const wallMs = performance.now();
+    const wallMs = now();
     if (connection.key !== null) {
       if (connection.modelled) this.timeline.answer(connection.key);
       if (chunk.latin1Slice(0, 12) === "HTTP/1.1 100") return; // go on: the body comes now

@@ -12,6 +12,12 @@ const SANDBOXES = [
 ];
 const SHORT_WAIT_MS = 1;
 const WAKE_MS = 0.1;
+const MANY_TO_A_VCPU = 8;
+const ALL_HYPERTHREADS = 6;
+const HYPERTHREADS_COST = 1.15;
+const NEWER_FROM_MB = 2048;
+const NEWER_ONLY_MB = 10240;
+const NEWER_PACE = 0.8;
 const EPSILON = 1e-9;
 const SETTLED_PERIODS = 6;
 
@@ -22,8 +28,57 @@ function vcpus(memoryMb) {
   return 6;
 }
 
+function corePace(memoryMb, architecture) {
+  if (architecture !== "arm64" || memoryMb <= NEWER_FROM_MB) return 1;
+  const newer = Math.min(1, (memoryMb - NEWER_FROM_MB) / (NEWER_ONLY_MB - NEWER_FROM_MB));
+  return 1 - newer * (1 - NEWER_PACE);
+}
+
+// How work of `width` equal threads runs on `count` vCPUs: [CPU ms, vCPUs busy] in order.
+function spread(cpuMs, givenWidth, count) {
+  const width = Math.max(1, givenWidth);
+  if (width <= count || width > MANY_TO_A_VCPU * count) return [[cpuMs, Math.min(width, count)]];
+  const whole = Math.trunc(width + EPSILON);
+  const left = new Array(whole).fill(1);
+  if (width - whole > EPSILON) left.push(width - whole);
+  const queues = Array.from({ length: count }, (_, i) => left.filter((_rest, at) => at % count === i));
+  const phases = [];
+  while (queues.some((queue) => queue.length)) {
+    for (const queue of queues) {
+      const longest = queues.reduce((a, b) => (b.length > a.length ? b : a));
+      if (!queue.length && longest.length > 1) queue.push(longest.pop());
+    }
+    const busy = queues.filter((queue) => queue.length);
+    const took = Math.min(...busy.map((queue) => Math.min(...queue) * queue.length));
+    for (const queue of busy) {
+      const done = took / queue.length;
+      const rest = queue.map((one) => one - done).filter((one) => one > EPSILON);
+      queue.splice(0, queue.length, ...rest);
+    }
+    const phaseMs = (cpuMs * took * busy.length) / width;
+    const before = phases.at(-1);
+    if (before && before[1] === busy.length) before[0] += phaseMs;
+    else phases.push([phaseMs, busy.length]);
+  }
+  return phases;
+}
+
+// The steps with a CPU step for each number of vCPUs that are busy.
+function onCores(steps, memoryMb, architecture = "") {
+  const count = vcpus(memoryMb);
+  const pace = corePace(memoryMb, architecture);
+  return steps.flatMap((step) => {
+    if (step[0] !== "cpu") return [step];
+    return spread(step[1] * pace, step[2], count).map(([cpuMs, busy]) => {
+      const crowded = architecture === "x86_64" && busy >= ALL_HYPERTHREADS;
+      return ["cpu", cpuMs * (crowded ? HYPERTHREADS_COST : 1), busy];
+    });
+  });
+}
+
 // Mean and standard deviation of the duration that AWS Lambda would take for these steps.
-function durationMs(steps, memoryMb) {
+function durationMs(givenSteps, memoryMb, architecture = "") {
+  const steps = onCores(givenSteps, memoryMb, architecture);
   let total = 0;
   let squares = 0;
   for (const [intoPeriodMs, share] of STARTS) {
@@ -41,7 +96,6 @@ class Run {
   constructor(memoryMb, intoPeriodMs, creditMs, pace) {
     this.pace = pace;
     this.share = memoryMb / MB_PER_VCPU;
-    this.vcpus = vcpus(memoryMb);
     this.quota = PERIOD_MS * this.share;
     this.intoPeriod = intoPeriodMs;
     this.freshBudget = this.budget = this.quota + creditMs;
@@ -55,7 +109,7 @@ class Run {
   through(steps) {
     for (const [kind, first, second] of steps) {
       if (kind === "cpu") {
-        this.work(first * this.pace, Math.min(Math.max(1, second), this.vcpus));
+        this.work(first * this.pace, second);
       } else if (kind === "wait") {
         this.sleepUntil(this.now + first);
       } else if (kind === "call") {
@@ -132,4 +186,4 @@ class Run {
   }
 }
 
-module.exports = { durationMs, vcpus };
+module.exports = { MB_PER_VCPU, durationMs, vcpus };

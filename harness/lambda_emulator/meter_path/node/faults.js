@@ -7,7 +7,7 @@ const { createRequire } = require("module");
 const path = require("path");
 const { pathToFileURL } = require("url");
 
-const OURS = /_worker\.js|meter_path|node:internal|\(node:events/;
+const OURS = /_worker\.js|meter(_path)?\/node\/|node:internal|\(node:events/;
 const REJECTION = "Runtime.UnhandledPromiseRejection";
 
 class Fault extends Error {
@@ -67,4 +67,14 @@ function titleOf({ errorType }) {
   return errorType === REJECTION ? "Unhandled Promise Rejection" : "Uncaught Exception";
 }
 
-module.exports = { describe, load, rejection, titleOf };
+// What the runtime logs of an error that the handler did not catch.
+function errorLine(requestId, title, { errorType, errorMessage, stack }, asJson) {
+  const timestamp = new Date().toISOString();
+  if (asJson) {
+    const record = { timestamp, requestId, level: "ERROR", errorType, errorMessage, stackTrace: stack };
+    return JSON.stringify(record) + "\n";
+  }
+  return `${timestamp}\t${requestId}\tERROR\t${title} \t${JSON.stringify({ errorType, errorMessage, stack })}\n`;
+}
+
+module.exports = { describe, errorLine, load, rejection, titleOf };

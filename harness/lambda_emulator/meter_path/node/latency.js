@@ -4,6 +4,8 @@
 const fs = require("fs");
 const path = require("path");
 
+const { MB_PER_VCPU } = require("./cfs.js");
+
 const TABLE = path.join(__dirname, "..", "dyno_meter", "latency.json");
 
 // (service, operation) of an HTTP request's beginning; "" for what is not known.
@@ -37,10 +39,12 @@ function s3Operation(method, pathname, query) {
 }
 
 class LatencyModel {
-  constructor(seed) {
+  constructor(seed, memoryMb = MB_PER_VCPU) {
     const table = JSON.parse(fs.readFileSync(TABLE, "utf8"));
     this.services = table.services;
     this.default = table.default;
+    // a service's own time for a KB stays; that of the network, the default's, follows memory
+    this.narrowMsPerKb = table.default.ms_per_kb * (Math.max(MB_PER_VCPU / memoryMb, 1) - 1);
     this.state = 2166136261;
     for (const character of seed) this.state = Math.imul(this.state ^ character.charCodeAt(0), 16777619);
   }
@@ -50,11 +54,15 @@ class LatencyModel {
     const entry = this.entry(service, operation);
     if (entry.as_measured) return null;
     const spread = Math.exp(this.normal() * entry.sigma);
-    return entry.median_ms * spread + (sentBytes / 1024) * entry.ms_per_kb;
+    return entry.median_ms * spread + this.bytesMs(entry, sentBytes);
   }
 
   transferMs(service, operation, receivedBytes) {
-    return (receivedBytes / 1024) * this.entry(service, operation).ms_per_kb;
+    return this.bytesMs(this.entry(service, operation), receivedBytes);
+  }
+
+  bytesMs(entry, size) {
+    return (size / 1024) * (entry.ms_per_kb + this.narrowMsPerKb);
   }
 
   entry(service, operation) {

@@ -6,6 +6,8 @@
 
 const fs = require("fs");
 
+const { cpuUsage, now } = require("./clocks.js");
+
 const { openSync, readSync, closeSync, readdirSync, readFileSync, statSync } = fs;
 const buffer = Buffer.alloc(4096);
 const TICK_MS = 10;
@@ -53,8 +55,8 @@ class Probe {
 
   // Counters now, in ms; `last` keeps them.
   read() {
-    const wallMs = performance.now();
-    const cpu = process.cpuUsage();
+    const wallMs = now();
+    const cpu = cpuUsage();
     const processMs = (cpu.user + cpu.system) / 1000;
     let cpuMs = processMs;
     let queueMs = 0;
@@ -157,14 +159,4 @@ function add([a, b], [c, d]) {
   return [a + c, b + d];
 }
 
-// The most memory that this process has had, in MB.
-function maxMemoryMb() {
-  try {
-    const found = /VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "latin1"));
-    return Math.ceil(Number(found[1]) / 1024);
-  } catch {
-    return Math.ceil(process.resourceUsage().maxRSS / 1024);
-  }
-}
-
-module.exports = { Probe, maxMemoryMb };
+module.exports = { Probe };

@@ -1,0 +1,107 @@
+"""How the server starts Lambda workers: each within a sandbox of its own (`sandbox`).
+
+Part of the server's program (`front.py`). MiniStack asks one function for the program of a runtime,
+and starts workers by another; both are replaced, so that the program is the sandbox's and finds the
+function's configuration in its environment. By two more an answer tells an error as AWS does, with
+its type, and the log has one START, END and REPORT: the sandbox's. A last one refuses who names no
+tenant of a function that isolates them. tests/emulator/test_meter_seams.py holds that.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from lambda_emulator.sandbox.function import CONFIGURATION, ERROR
+
+_NEEDED = (
+    "Architectures",
+    "CodeSha256",
+    "EphemeralStorage",
+    "Handler",
+    "LoggingConfig",
+    "Runtime",
+)
+_NO_TENANT = (
+    "The invoked function is enabled with tenancy configuration. "
+    "Add a valid tenant ID in your request and try again."
+)
+
+
+def sandboxed(program: str) -> None:
+    """Let MiniStack start its workers through a program from now on.
+
+    Args:
+        program: Called with the path of a worker, as an interpreter would be.
+    """
+    from ministack.core import lambda_runtime
+
+    detect = lambda_runtime._detect_runtime_binary
+    spawn = lambda_runtime.Worker._spawn
+
+    def detected(runtime: str) -> tuple[str, str]:
+        binary, script = detect(runtime)
+        return (program if binary else "", script)
+
+    def spawned(worker: Any) -> None:
+        config = worker.config
+        environment = config.get("Environment") or {}
+        known = json.dumps({name: config[name] for name in _NEEDED if config.get(name)})
+        variables = {**(environment.get("Variables") or {}), CONFIGURATION: known}
+        worker.config = {**config, "Environment": {**environment, "Variables": variables}}
+        try:
+            spawn(worker)
+        finally:
+            worker.config = config
+
+    lambda_runtime._detect_runtime_binary = detected
+    lambda_runtime.Worker._spawn = spawned
+
+
+def answered_as_on_aws() -> None:
+    """Let MiniStack answer and log what the sandbox tells from now on, and not its own words."""
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    invoke = lambda_runtime.Worker.invoke
+    execute = lambda_svc._execute_function_warm
+    of_this_thread = threading.local()
+
+    def invoked(worker: Any, *arguments: Any, **named: Any) -> Any:
+        response = invoke(worker, *arguments, **named)
+        of_this_thread.told = response.get(ERROR)
+        return response
+
+    def executed(*arguments: Any) -> Any:
+        of_this_thread.told = None
+        result = execute(*arguments)
+        if of_this_thread.told:
+            result |= {"body": of_this_thread.told, "error": True}
+        if "\nREPORT RequestId: " in (result.get("log") or ""):
+            # as MiniStack has it from AWS's own emulator, which writes these lines too
+            result["log_source"] = "rie"
+            result["log"] = result["log"].rstrip("\n") + "\n"
+        return result
+
+    lambda_runtime.Worker.invoke = invoked
+    lambda_svc._execute_function_warm = executed
+
+
+def tenants_named() -> None:
+    """Let MiniStack refuse invocations without a tenant id from now on, where one is needed."""
+    from ministack.services import lambda_svc
+
+    invoke = lambda_svc._invoke
+
+    async def invoked(name: str, event: Any, headers: dict[str, Any], *others: Any) -> Any:
+        config = (lambda_svc._functions.get(name) or {}).get("config") or {}
+        if config.get("TenancyConfig") and not _header(headers, "x-amz-tenant-id"):
+            return lambda_svc.error_response_json("InvalidParameterValueException", _NO_TENANT, 400)
+        return await invoke(name, event, headers, *others)
+
+    lambda_svc._invoke = invoked
+
+
+def _header(headers: dict[str, Any], name: str) -> Any:
+    return next((value for key, value in headers.items() if key.lower() == name), None)
