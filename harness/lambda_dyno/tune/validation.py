@@ -12,7 +12,7 @@ from typing import Any
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.arns import EXAMPLE
-from lambda_dyno.tuner_contract.keys import KEYS, Key, conflict
+from lambda_dyno.tuner_contract.keys import KEYS, Key, conflict, is_needless
 from lambda_dyno.tuner_contract.readers import Kind
 from lambda_dyno.tuner_contract.values import (
     ALL_POWER_VALUES,
@@ -41,6 +41,8 @@ _SENTENCES: Mapping[Kind, str] = {
     "power values": f"is not allowed: a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB",
     "choice": "",
     "flag": "",
+    "integer": "",
+    "amount": "",
     "share": "",
     "seconds": "is not a number of seconds above 0",
     "processor": f"is not the ARN of a Lambda function, as {EXAMPLE}",
@@ -74,7 +76,7 @@ def _values(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with each key alone."""
     for kind in _SENTENCES:
         for key in KEYS:
-            if key.kind != kind:
+            if key.kind != kind or is_needless(key, tuning_input):
                 continue
             try:
                 value = key.read(tuning_input)

@@ -22,7 +22,8 @@ from lambda_dyno.tuner_contract.values import (
 from lambda_dyno.tuner_contract.workload import Workload
 
 Kind = Literal[
-    "alias", "choice", "count", "error types", "flag", "function", "json", "milliseconds",
+    "alias", "amount", "choice", "count", "error types", "flag", "function", "integer", "json",
+    "milliseconds",
     "power values", "processor", "s3", "seconds", "share", "workload",
 ]  # fmt: skip
 
@@ -89,6 +90,14 @@ def _function(value: Any, _: object) -> FunctionArn:
     return arn
 
 
+def _integer(value: Any, bounds: Sequence[Any]) -> int:
+    least, most = bounds
+    found = integer(value)
+    if found is None or not least <= found <= most:
+        raise WrongValueError(f"{shown(value)} is not an integer from {least} to {most}")
+    return found
+
+
 def _json(value: Any, _: object) -> Any:
     return value
 
@@ -144,11 +153,13 @@ def _workload(value: Any, _: object) -> Workload | None:
 
 _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "alias": _alias,
+    "amount": _seconds,
     "choice": _choice,
     "count": _count,
     "error types": _error_types,
     "flag": flag,
     "function": _function,
+    "integer": _integer,
     "json": _json,
     "milliseconds": _milliseconds,
     "power values": _power_values,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lambda_dyno.tuner_contract.values import is_weight, truthy, weights_of
 from lambda_dyno.tuner_contract.workload import Replay, Workload, status_of
 from power_tuner.errors import InvalidInput
 
+_MOST_OF_A_PASS = 100
 _MOST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -23,6 +24,14 @@ class Plan(Protocol):
     @property
     def several(self) -> bool:
         """Whether the first invocations alone say too little."""
+
+    @property
+    def length(self) -> int:
+        """Return how many invocations a pass has: one of each, by the weights."""
+
+    @property
+    def warm_up(self) -> int:
+        """Return how many find a power value's environment cold."""
 
     def lane(self, invocation: int) -> int:
         """Return which invocations follow each other: those with the same number here."""
@@ -56,11 +65,19 @@ class PayloadPlan:
 
     bodies: tuple[bytes, ...]  # JSON
     ends: tuple[int, ...]  # number of the invocation at which each share ends
+    apart: bool = False  # whether each payload is a figure of its own
+
+    warm_up: ClassVar[int] = 1
 
     @property
     def several(self) -> bool:
         """Whether there is more than one payload: the first ones come first."""
         return len(self.bodies) > 1
+
+    @property
+    def length(self) -> int:
+        """Return how often payloads are sent until all shares are done; one alone: once."""
+        return self.ends[-1] if self.several else 1
 
     def index(self, invocation: int) -> int:
         """Return which payload an invocation gets, counted from 0.
@@ -74,9 +91,9 @@ class PayloadPlan:
         """Return the invocation itself: none needs another one."""
         return invocation
 
-    def request(self, _invocation: int) -> int:
+    def request(self, invocation: int) -> int:
         """Return 0: what weights share out is one figure, as in aws-lambda-power-tuning."""
-        return 0
+        return self.index(invocation) if self.apart else 0
 
     def name(self, invocation: int) -> str:
         """Return which payload it is."""
@@ -112,6 +129,7 @@ class WorkloadPlan:
     def __init__(self, workload: Workload, seed: str) -> None:
         self._workload = workload
         self._seed = seed
+        self.length = self.warm_up = len(workload.places)
         self._replays: dict[int, Replay] = {}
 
     def lane(self, invocation: int) -> int:
@@ -153,6 +171,19 @@ class WorkloadPlan:
 
     def _replay(self, power: int) -> Replay:
         return self._replays.setdefault(power, Replay(self._workload, self._seed, power))
+
+
+def adaptive_plan(payload: Any) -> PayloadPlan:
+    """Return a plan whose passes have each payload as often as the weights say.
+
+    Raises:
+        InvalidInput: They are no weights, or differ too much for a pass of a hundred.
+    """
+    weights = weights_of(payload)
+    whole = all(is_weight(weight) and float(weight).is_integer() for weight in weights)
+    total = int(sum(weights)) if whole else _MOST_OF_A_PASS
+    shared = plan(min(max(total, 1), _MOST_OF_A_PASS), payload)
+    return replace(shared, apart=shared.several)
 
 
 def plan(num: int, payload: Any) -> PayloadPlan:
