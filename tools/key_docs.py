@@ -10,7 +10,6 @@ from lambda_dyno.tuner_contract.readers import Kind
 # How the values of a kind are shown; {} is the key's default.
 _VALUES: dict[Kind, str] = {
     "alias": "name",
-    "amount": "above 0; {}",
     "error types": "list of error types",
     "flag": "bool; {}",
     "json": "any JSON",
@@ -36,7 +35,7 @@ def _values(key: Key) -> str:
         return f"{', '.join(f'`{word}`' for word in key.allowed)}; `{default}`"
     if key.default is MISSING:
         return f"at least {key.allowed[0]}, required"
-    if key.kind in ("integer", "share"):
+    if key.kind in ("amount", "integer", "share"):
         return f"{key.allowed[0]} to {key.allowed[1]}; {default}"
     return _VALUES[key.kind].format(default)
 

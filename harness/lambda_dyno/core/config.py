@@ -138,12 +138,10 @@ def _annotation(key: Key) -> Any:
             return bool
         case "choice":
             return Literal[key.allowed]
-        case "count" | "integer" | "milliseconds" | "share":
+        case "amount" | "count" | "integer" | "milliseconds" | "share":
             least, most = key.allowed
-            number = float if key.kind == "share" else int
+            number = float if key.kind in ("amount", "share") else int
             return Annotated[number, Field(ge=least, le=most)]
-        case "amount":
-            return Annotated[float, Field(gt=0)]
         case "power values":
             return Annotated[list[int], Field(min_length=1, max_length=100)]
         case "error types":

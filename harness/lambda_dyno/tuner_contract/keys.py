@@ -102,18 +102,18 @@ class TuningInput:
         about="of `adaptive`: when it is known well enough",
     )
     # whole passes where there is a workload
-    max_invocations: int | None = _key(
-        "maxInvocations", "integer", None, allowed=(9, 10_000),
+    max_invocations: int = _key(
+        "maxInvocations", "integer", 0, allowed=(0, 10_000),
         flag="--max-invocations", panel=_INPUT, metavar="N",
         help="Of adaptive measuring: about so many at most, cold ones among them; of a "
         "workload: passes.",
-        values="9 to 10000; 20, with `sure` 60",
+        values="0 to 10000; 0: 20, with `sure` 60",
     )
     max_cost_usd: float = _key(
-        "maxCostUsd", "amount", math.inf,
+        "maxCostUsd", "amount", 0.0, allowed=(0, 1_000_000),
         flag="--max-cost-usd", panel=_INPUT, metavar="USD",
         help="Of adaptive measuring: measure no more once the function has cost so much.",
-        values="above 0; no limit",
+        values="0 to 1000000; 0: no limit",
     )
     min_power: int = _key(
         "minPower", "integer", MEMORY_MB_MIN, allowed=(MEMORY_MB_MIN, MEMORY_MB_MAX),

@@ -54,6 +54,14 @@ def _alias(value: Any, _: object) -> str:
     return name
 
 
+def _amount(value: Any, bounds: Sequence[Any]) -> float:
+    least, most = bounds
+    found = number(value)
+    if not least <= found <= most:
+        raise WrongValueError(f"{shown(value)} is not a number from {least} to {most}")
+    return found
+
+
 def _choice(value: Any, allowed: Sequence[Any]) -> Any:
     if value == "":  # as in aws-lambda-power-tuning
         return None
@@ -153,7 +161,7 @@ def _workload(value: Any, _: object) -> Workload | None:
 
 _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "alias": _alias,
-    "amount": _seconds,
+    "amount": _amount,
     "choice": _choice,
     "count": _count,
     "error types": _error_types,

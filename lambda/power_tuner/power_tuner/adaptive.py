@@ -57,7 +57,7 @@ class Adaptive:
         measured = self._measured(least, most)
         if not measured:
             return self._begin_again(goal)
-        if self._spent_usd() >= self._request.max_cost_usd:
+        if 0 < self._request.max_cost_usd <= self._spent_usd():
             self._conclude(goal, measured, "as much was spent as may be")
             return False
         decision = decide(
@@ -163,7 +163,7 @@ def _goal(request: TuningInput, original_mb: int, least: int, most: int) -> Goal
         request.confidence,
         least,
         most,
-        request.max_invocations,
+        request.max_invocations or None,
         original_mb,
     )
 

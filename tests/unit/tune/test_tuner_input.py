@@ -25,6 +25,12 @@ BASE = {
 FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("power_values", [512, 128, 512], {"powerValues": [128, 512]}),
     ("num", 50, {"num": 50}),
+    ("measuring", "fixed", {}),
+    ("confidence", "sure", {"confidence": "sure"}),
+    ("max_invocations", 30, {"maxInvocations": 30}),
+    ("max_cost_usd", 0.5, {"maxCostUsd": 0.5}),
+    ("min_power", 256, {"minPower": 256}),
+    ("max_power", 3008, {"maxPower": 3008}),
     ("strategy", "speed", {"strategy": "speed"}),
     ("balanced_weight", 0.8, {"balancedWeight": 0.8}),
     ("balanced_weight", 0.5, {}),
@@ -58,6 +64,12 @@ def test_a_flag_becomes_its_key(name: str, value: Any, adds: dict[str, Any]) -> 
     """And nothing else changes; what is the state machine's default anyway is left out."""
     made, _ = from_flags(Settings(), {name: value}, {})
     assert made == {**BASE, **adds}
+
+
+def test_adaptive_measuring_names_no_sizes_and_no_number() -> None:
+    """Which it would not look at."""
+    made, _ = from_flags(Settings(), {"measuring": "adaptive", "num": 50}, {})
+    assert made == {"lambdaARN": "", "measuring": "adaptive", "strategy": "balanced", "payload": {}}
 
 
 def test_every_flag_is_in_the_table() -> None:
