@@ -89,9 +89,10 @@ class TuningInput:
     )
     measuring: Literal["fixed", "adaptive"] = _key(
         "measuring", "choice", "fixed", allowed=("fixed", "adaptive"),
+        setting_default="adaptive",
         flag="--measuring", panel=_INPUT, metavar="WORD",
-        help="fixed: --num invocations at each of --power; adaptive: sizes and invocations "
-        "as the answer needs them, with a statement of how sure it is.",
+        help="adaptive: sizes and invocations as the answer needs them, with a statement of how "
+        "sure it is; fixed, the default with --power or --num: those.",
         about="`adaptive` chooses sizes and invocations itself, needs no `num`, and says how sure "
         "it is",
     )
