@@ -34,6 +34,8 @@ def from_settings(
         value = getattr(settings, key.field)
         # To say a default again would only make the input longer, and warn of keys that have no
         # effect together.
+        if key.field == "measuring" and value == key.default:
+            continue  # which a tuner of an older release does not know
         if key.setting_default is not None or value != key.initial:
             tuning_input[key.name] = value
     tuning_input = {

@@ -24,6 +24,7 @@ from lambda_dyno.tuner_contract.values import (
     is_power_value,
     is_true,
     is_weight,
+    pass_of,
     room_bytes,
     s3_location,
     shown,
@@ -101,8 +102,9 @@ def _complaint(key: Key, value: Any, error: WrongValueError) -> str:
 
 def _payload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     """A list of payloads with weights must fit into `num` invocations."""
-    num = integer(tuning_input.get("num"))
     weights = weights_of(tuning_input.get("payload"))
+    adaptive = tuning_input.get("measuring") == "adaptive"
+    num = pass_of(weights) if adaptive else integer(tuning_input.get("num"))
     if tuning_input.get("payloadS3") or num is None or not weights:
         return
     if not all(is_weight(weight) for weight in weights):

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, ClassVar, Protocol
 
-from lambda_dyno.tuner_contract.values import is_weight, truthy, weights_of
+from lambda_dyno.tuner_contract.values import is_weight, pass_of, truthy, weights_of
 from lambda_dyno.tuner_contract.workload import Replay, Workload, status_of
 from power_tuner.errors import InvalidInput
 
-_MOST_OF_A_PASS = 100
 _MOST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -179,10 +178,7 @@ def adaptive_plan(payload: Any) -> PayloadPlan:
     Raises:
         InvalidInput: They are no weights, or differ too much for a pass of a hundred.
     """
-    weights = weights_of(payload)
-    whole = all(is_weight(weight) and float(weight).is_integer() for weight in weights)
-    total = int(sum(weights)) if whole else _MOST_OF_A_PASS
-    shared = plan(min(max(total, 1), _MOST_OF_A_PASS), payload)
+    shared = plan(pass_of(weights_of(payload)), payload)
     return replace(shared, apart=shared.several)
 
 
