@@ -143,7 +143,8 @@ def _annotation(key: Key) -> Any:
         case "amount" | "count" | "integer" | "milliseconds" | "share":
             least, most = key.allowed
             number = float if key.kind in ("amount", "share") else int
-            return Annotated[number, Field(ge=least, le=most)]
+            bounded = Annotated[number, Field(ge=least, le=most)]
+            return Annotated[bounded, _zero_or_more_than(1e-6)] if key.kind == "amount" else bounded
         case "power values":
             return Annotated[list[int], Field(min_length=1, max_length=100)]
         case "error types":
