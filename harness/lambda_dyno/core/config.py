@@ -140,11 +140,13 @@ def _annotation(key: Key) -> Any:
             return bool
         case "choice":
             return Literal[key.allowed]
-        case "amount" | "count" | "integer" | "milliseconds" | "share":
+        case "amount":
             least, most = key.allowed
-            number = float if key.kind in ("amount", "share") else int
-            bounded = Annotated[number, Field(ge=least, le=most)]
-            return Annotated[bounded, _zero_or_more_than(1e-6)] if key.kind == "amount" else bounded
+            return Annotated[float, Field(ge=least, le=most), _zero_or_more_than(1e-6)]
+        case "count" | "integer" | "milliseconds" | "share":
+            least, most = key.allowed
+            number = float if key.kind == "share" else int
+            return Annotated[number, Field(ge=least, le=most)]
         case "power values":
             return Annotated[list[int], Field(min_length=1, max_length=100)]
         case "error types":
