@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,8 +33,11 @@ def bound(memory_mb: int) -> float:
 class Function:
     """A function whose versions are the power values."""
 
-    def __init__(self, law: Law, *, fails: Callable[[int], str] = lambda _: "") -> None:
-        self._law, self._fails = law, fails
+    def __init__(
+        self, law: Law, *, fails: Callable[[int], str] = lambda _: "", takes_s: float = 0.0
+    ) -> None:
+        self._law, self._fails, self._takes_s = law, fails, takes_s
+        self.now = 0.0  # of the clock that measuring goes by
         self._chance = random.Random(3)
         self._lock = threading.Lock()
         self.sent: dict[int, list[Any]] = {}
@@ -46,6 +48,7 @@ class Function:
             sent = self.sent.setdefault(power, [])
             cold = not sent
             sent.append(json.loads(payload))
+            self.now += self._takes_s
             ms = self._law(power) * (1 + 0.03 * self._chance.random())
         failed = self._fails(power)
         report = Report(
@@ -79,7 +82,7 @@ def execute(
                 elif not power.done:
                     power.versions.append(str(power.power))
             state.batch += 1
-        deadline = Deadline(time.monotonic() + left_s)
+        deadline = Deadline(left_s, lambda: getattr(function, "now", 0.0))
         Measurer(request, plan, function, deadline, 64, "an execution").run(state, last=last)
         state = TuningState.from_json(json.loads(json.dumps(state.to_json(1000))))
         next_state = detour(request, state)
@@ -181,11 +184,8 @@ def test_memory_that_is_used_needs_headroom() -> None:
 
 
 def test_what_was_measured_when_time_was_up_is_judged() -> None:
-    def slow(memory_mb: int) -> float:
-        time.sleep(0.03)
-        return bound(memory_mb) * random.Random(memory_mb).uniform(0.5, 2)
-
-    output, state = execute(Function(slow), left_s=0.5, last=True, confidence="sure")
+    slow = Function(lambda mb: bound(mb) * random.Random(mb).uniform(0.5, 2), takes_s=1.0)
+    output, state = execute(slow, left_s=15.5, last=True, confidence="sure")
     assert state.timed_out
     assert output["adaptive"]["reason"] == "time was up"
 
