@@ -35,7 +35,7 @@ def _values(key: Key) -> str:
         return f"{', '.join(f'`{word}`' for word in key.allowed)}; `{default}`"
     if key.default is MISSING:
         return f"at least {key.allowed[0]}, required"
-    if key.kind == "share":
+    if key.kind in ("amount", "integer", "share"):
         return f"{key.allowed[0]} to {key.allowed[1]}; {default}"
     return _VALUES[key.kind].format(default)
 

@@ -47,8 +47,11 @@ def tracked(*patterns: str) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+_SHARED = ("lambda_dyno.tuner_contract.", "lambda_dyno.tuner_policy.")
+
+
 def test_harness_and_lambda_share_the_contract_only() -> None:
-    """All else is in JSON shapes; terraform/packages.py zips the contract, and nothing more."""
+    """And the policy; all else is in JSON shapes. terraform/packages.py zips no more than that."""
     functions = {path.parent.name for path in PROJECT.glob("lambda/*/*/__init__.py")}
     assert functions
     for path in tracked("harness/*.py"):
@@ -57,9 +60,20 @@ def test_harness_and_lambda_share_the_contract_only() -> None:
     for path in tracked("lambda/*.py"):
         assert not imports(path) & {"lambda_emulator", "tests", "tools"}, path
         shared = modules_of(path, "lambda_dyno")
-        assert all(f"{name}.".startswith("lambda_dyno.tuner_contract.") for name in shared), path
+        assert all(f"{name}.".startswith(_SHARED) for name in shared), path
         users |= {path.relative_to(PROJECT).parts[1] for _ in shared}
     assert users == {"power_tuner"}
+
+
+def test_the_policy_needs_nothing_but_python() -> None:
+    """And the law of short functions, which is pure as well."""
+    law = "lambda_emulator.meter_path.dyno_meter.cfs"
+    files = tracked("harness/lambda_dyno/tuner_policy/*.py")
+    assert files
+    for path in files:
+        assert imports(path) <= set(sys.stdlib_module_names) | {"lambda_dyno", "lambda_emulator"}
+        shared = [*modules_of(path, "lambda_dyno"), *modules_of(path, "lambda_emulator")]
+        assert all(f"{name}.".startswith(("lambda_dyno.tuner_policy.", law)) for name in shared)
 
 
 def test_the_contract_needs_nothing_but_python() -> None:

@@ -65,7 +65,7 @@ def _decide(
     return decide(
         goal,
         [Measured.of(size, ms) for size, ms in sorted(warm.items())],
-        invocations=len(function.invoked),
+        passes=len(function.invoked),
         rounds=rounds,
         seed=seed,
         former=former,

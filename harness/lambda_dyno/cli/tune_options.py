@@ -14,9 +14,11 @@ _FUNCTION = "Any function"
 
 # The type of a key's flag by its kind; of all others it is text.
 _TYPES: dict[str, type] = {
+    "amount": float,
     "count": int,
     "error types": list[str],
     "flag": bool,
+    "integer": int,
     "milliseconds": int,
     "share": float,
 }

@@ -47,6 +47,8 @@ S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
 TEXT_CHARS_MAX = 2048
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Keys of [tuning] that say what fixed measuring measures.
+_OF_FIXED = frozenset({"num", "power_values"})
 # What no bucket's name may begin with.
 _RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
 
@@ -138,7 +140,10 @@ def _annotation(key: Key) -> Any:
             return bool
         case "choice":
             return Literal[key.allowed]
-        case "count" | "milliseconds" | "share":
+        case "amount":
+            least, most = key.allowed
+            return Annotated[float, Field(ge=least, le=most), _zero_or_more_than(1e-6)]
+        case "count" | "integer" | "milliseconds" | "share":
             least, most = key.allowed
             number = float if key.kind == "share" else int
             return Annotated[number, Field(ge=least, le=most)]
@@ -186,6 +191,14 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
 
     _is_json = field_validator("payload")(_require_json)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_where_numbers_are_given(cls, values: Any) -> Any:
+        """Who names sizes or a number of invocations wants them measured, unless they say else."""
+        if isinstance(values, dict) and "measuring" not in values and _OF_FIXED & values.keys():
+            return {**values, "measuring": "fixed"}
+        return values
 
     @model_validator(mode="after")
     def _one_payload(self) -> TuningSettings:
@@ -648,6 +661,8 @@ def with_overrides(
         for section in sections:
             table = table[section]
         table[name] = value
+    if "tuning.measuring" not in given and any(f"tuning.{name}" in given for name in _OF_FIXED):
+        content["tuning"]["measuring"] = "fixed"
     payloads = ("payload", "payload_file", "payload_s3", "workload")
     if any(f"tuning.{name}" in given for name in payloads):
         for name in payloads:  # one of them replaces whichever the file has

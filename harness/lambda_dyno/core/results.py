@@ -119,6 +119,29 @@ class StateMachineCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """How sure adaptive measuring is of its choice.
+
+    Attributes:
+        at_most_ratio: So much worse than the best size of all it is at most, with 95 %.
+        within_5_percent: Probability that it is no more than 5 % worse.
+        steps: Probability that durations come in steps of 20 ms of the scheduler.
+        confidence: What was asked for: "default" or "sure".
+        rounds: Times that sizes were published.
+        passes: Invocations, or passes of the workload, at all sizes, cold ones among them.
+        reason: Why it ended.
+    """
+
+    at_most_ratio: float
+    within_5_percent: float
+    steps: float
+    confidence: str
+    rounds: int
+    passes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TuningResult:
     """Outcome of one tuning."""
 
@@ -136,6 +159,7 @@ class TuningResult:
     raw: dict[str, Any] = field(default_factory=dict)  # the state machine's output as it came
     # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
     kept_over: int = 0
+    statement: Statement | None = None  # of adaptive measuring
 
     @property
     def currency(self) -> str:

@@ -306,6 +306,7 @@ def _deployed_detail(tuning: TuningResult | None) -> tuple[PowerDetail | None, s
         return None, f"{where} is not among the power values"
     if detail.excluded:
         return None, f"{where} was excluded: {detail.excluded}"
-    if detail.count < LEAST_INVOCATIONS:
+    # adaptive measuring pools all sizes, and stops when it knows enough
+    if detail.count < LEAST_INVOCATIONS and tuning.statement is None:
         return None, f"{detail.count:,} invocations at {where} are too few"
     return detail, ""

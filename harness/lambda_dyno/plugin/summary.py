@@ -32,9 +32,14 @@ def header(env: str, settings: Settings, *, workers: int, keep: bool, runs: Path
     stays = ", kept" if keep else ""
     tuning = settings.tuning
     sizes = ", ".join(map(str, tuning.power_values))
+    measured = (
+        f"adaptively, confidence {tuning.confidence}"
+        if tuning.measuring == "adaptive"
+        else f"{sizes} MB, {tuning.num} invocations each"
+    )
     return [
         f"dyno: env {env} on {where}{each}{stays}; evidence in {runs}",
-        f"dyno: tuning {sizes} MB, {tuning.num} invocations each, {tuning.strategy}",
+        f"dyno: tuning {measured}, {tuning.strategy}",
         f"dyno: load {schedule.describe(settings.load)}",
         f"dyno: slo {limits(settings.slo)}",
         *([f"dyno: {comparison(settings.regression)}"] if settings.regression.baseline else []),

@@ -58,6 +58,23 @@ def recommendation(tuning: TuningResult | None) -> str:
     """Return the recommendation as one sentence; empty if nothing was tuned."""
     if tuning is None:
         return ""
+    sentence = _sentence(tuning)
+    return f"{sentence} {certainty(tuning)}".rstrip()
+
+
+def certainty(tuning: TuningResult) -> str:
+    """Return how sure adaptive measuring is, as a sentence; empty if measuring was fixed."""
+    stated = tuning.statement
+    if stated is None:
+        return ""
+    worse = {"cost": "more expensive", "speed": "slower", "balanced": "worse"}[tuning.strategy]
+    return (
+        f"With 95 % it is at most {formatting.percent(stated.at_most_ratio)} {worse} than the best "
+        f"size of all."
+    )
+
+
+def _sentence(tuning: TuningResult) -> str:
     best = best_point(tuning)
     if tuning.power == tuning.current_power:
         return _keep(tuning, best)
@@ -90,10 +107,11 @@ def _keep(tuning: TuningResult, best: Point) -> str:
     measured = sum(Point.of(detail) is not None for detail in tuning.details)
     over = Point.of(tuning.detail(tuning.kept_over))
     if over is not None:
+        more = "A larger num" if tuning.statement is None else 'confidence = "sure"'
         return (
             f"Keep memory_mb at {best.power}: {over.power} measured better for strategy "
             f"{tuning.strategy}, but by no more than chance may do ({_figures(tuning, best)}; at "
-            f"{over.power} MB {_figures(tuning, over)}). A larger num would tell."
+            f"{over.power} MB {_figures(tuning, over)}). {more} would tell."
         )
     if measured <= 1:
         return f"Keep memory_mb at {best.power}, the only size measured: {_figures(tuning, best)}."

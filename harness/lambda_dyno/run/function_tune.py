@@ -142,6 +142,8 @@ def _literally(key: str) -> str:
 
 def _sizes(tuning_input: Mapping[str, Any]) -> str:
     """Return what is measured, in words that fit a line."""
+    if tuning_input.get("measuring") == "adaptive" and not is_true(tuning_input.get("dryRun")):
+        return "as many sizes as the answer needs"
     values = tuning_input.get("powerValues")
     if values == "ALL" or (isinstance(values, list) and len(values) > 12):
         count = len(ALL_POWER_VALUES) if values == "ALL" else len(set(map(str, values)))

@@ -50,7 +50,9 @@ _LEFT_OUT = {
 _NOT_CONFIDENTIAL = (".dist", ".example", ".sample", ".template")  # .env.example and the like
 _BYTE_CODE = (".pyc", ".pyo")
 
-_TUNER, _CONTRACT = ("power_tuner", "tuner_contract")
+_TUNER, _SHARED = "power_tuner", ("tuner_contract", "tuner_policy")
+# The law of the embedded AWS that the policy knows short functions by.
+_LAW = "lambda_emulator/meter_path/dyno_meter/cfs.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,13 @@ def _shared_entries(source: Path) -> Iterator[_Entry]:
     if source.name != _TUNER or (source / lambda_dyno.__name__).exists():
         return
     checkout = source.resolve().parent.parent / "harness" / lambda_dyno.__name__
-    package = checkout if (checkout / _CONTRACT).is_dir() else Path(lambda_dyno.__file__).parent
+    package = checkout if (checkout / _SHARED[0]).is_dir() else Path(lambda_dyno.__file__).parent
     yield _Entry(f"{package.name}/__init__.py", package / "__init__.py")
-    yield from _entries(package / _CONTRACT, f"{package.name}/{_CONTRACT}/", [])
+    for name in _SHARED:  # a baseline may be older than one of them
+        if (package / name).is_dir():
+            yield from _entries(package / name, f"{package.name}/{name}/", [])
+    if (package.parent / _LAW).is_file():
+        yield _Entry(_LAW, package.parent / _LAW)
 
 
 @contextmanager

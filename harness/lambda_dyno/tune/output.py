@@ -14,6 +14,7 @@ from lambda_dyno.core.results import (
     PowerDetail,
     RequestDetail,
     StateMachineCost,
+    Statement,
     TuningResult,
 )
 from lambda_dyno.gates.separation import settled
@@ -79,8 +80,11 @@ def parse(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
         ),
         warnings=tuple(output.warnings),
         raw=dict(raw),
+        kept_over=0 if output.adaptive is None else output.adaptive.kept_over or 0,
+        statement=None if output.adaptive is None else output.adaptive.record(),
     )
-    return settled(found)
+    # adaptive measuring has held its choice against its evidence, with a model of all sizes
+    return found if found.statement else settled(found)
 
 
 class _Model(BaseModel):
@@ -156,6 +160,28 @@ class _Cost(_Model):
     visualization: str
 
 
+class _Adaptive(_Model):
+    at_most_percent: _Positive
+    within5_percent: Annotated[float, Field(ge=0, le=1)]
+    steps: Annotated[float, Field(ge=0, le=1)]
+    kept_over: _PowerMb | None
+    reason: str
+    confidence: str
+    rounds: Annotated[int, Field(ge=1)]
+    passes: Annotated[int, Field(ge=1)]
+
+    def record(self) -> Statement:
+        return Statement(
+            at_most_ratio=self.at_most_percent / 100,
+            within_5_percent=self.within5_percent,
+            steps=self.steps,
+            confidence=self.confidence,
+            rounds=self.rounds,
+            passes=self.passes,
+            reason=self.reason,
+        )
+
+
 class _Output(_Model):
     lambda_arn: Annotated[str, Field(alias="lambdaARN")]
     power: _PowerMb
@@ -168,3 +194,4 @@ class _Output(_Model):
     details: Annotated[list[_Detail], Field(min_length=1)]
     state_machine: _Cost
     warnings: list[str]
+    adaptive: _Adaptive | None = None

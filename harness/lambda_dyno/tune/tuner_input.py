@@ -7,7 +7,7 @@ from typing import Any
 
 from lambda_dyno.core.config import Settings, TuningSettings, with_overrides
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tuner_contract.keys import KEYS
+from lambda_dyno.tuner_contract.keys import KEYS, is_needless
 from lambda_dyno.tuner_contract.values import is_true
 from lambda_dyno.tuner_contract.workload import Workload, packed
 
@@ -34,8 +34,15 @@ def from_settings(
         value = getattr(settings, key.field)
         # To say a default again would only make the input longer, and warn of keys that have no
         # effect together.
+        if key.field == "measuring" and value == key.default:
+            continue  # which a tuner of an older release does not know
         if key.setting_default is not None or value != key.initial:
             tuning_input[key.name] = value
+    tuning_input = {
+        key.name: tuning_input[key.name]
+        for key in KEYS
+        if key.name in tuning_input and not is_needless(key, tuning_input)
+    }
     if workload is not None:
         return tuning_input | {"workload": packed(workload)}
     return tuning_input if settings.payload_s3 else tuning_input | {"payload": payload}

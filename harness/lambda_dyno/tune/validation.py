@@ -12,7 +12,7 @@ from typing import Any
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.arns import EXAMPLE
-from lambda_dyno.tuner_contract.keys import KEYS, Key, conflict
+from lambda_dyno.tuner_contract.keys import KEYS, Key, conflict, is_needless
 from lambda_dyno.tuner_contract.readers import Kind
 from lambda_dyno.tuner_contract.values import (
     ALL_POWER_VALUES,
@@ -24,6 +24,7 @@ from lambda_dyno.tuner_contract.values import (
     is_power_value,
     is_true,
     is_weight,
+    pass_of,
     room_bytes,
     s3_location,
     shown,
@@ -41,6 +42,8 @@ _SENTENCES: Mapping[Kind, str] = {
     "power values": f"is not allowed: a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB",
     "choice": "",
     "flag": "",
+    "integer": "",
+    "amount": "",
     "share": "",
     "seconds": "is not a number of seconds above 0",
     "processor": f"is not the ARN of a Lambda function, as {EXAMPLE}",
@@ -74,7 +77,7 @@ def _values(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with each key alone."""
     for kind in _SENTENCES:
         for key in KEYS:
-            if key.kind != kind:
+            if key.kind != kind or is_needless(key, tuning_input):
                 continue
             try:
                 value = key.read(tuning_input)
@@ -99,8 +102,9 @@ def _complaint(key: Key, value: Any, error: WrongValueError) -> str:
 
 def _payload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     """A list of payloads with weights must fit into `num` invocations."""
-    num = integer(tuning_input.get("num"))
     weights = weights_of(tuning_input.get("payload"))
+    adaptive = tuning_input.get("measuring") == "adaptive"
+    num = pass_of(weights) if adaptive else integer(tuning_input.get("num"))
     if tuning_input.get("payloadS3") or num is None or not weights:
         return
     if not all(is_weight(weight) for weight in weights):

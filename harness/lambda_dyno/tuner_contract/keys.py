@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.readers import Kind, read
-from lambda_dyno.tuner_contract.values import NUM_MIN
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN, NUM_MIN, is_true
 from lambda_dyno.tuner_contract.workload import Workload
 
 Strategy = Literal["cost", "speed", "balanced"]
@@ -86,6 +86,45 @@ class TuningInput:
         flag="--num", panel=_INPUT, metavar="N",
         help="Invocations per power value, at least 5.",
         about="invocations per power value",
+    )
+    measuring: Literal["fixed", "adaptive"] = _key(
+        "measuring", "choice", "fixed", allowed=("fixed", "adaptive"),
+        setting_default="adaptive",
+        flag="--measuring", panel=_INPUT, metavar="WORD",
+        help="adaptive: sizes and invocations as the answer needs them, with a statement of how "
+        "sure it is; fixed, the default with --power or --num: those.",
+        about="`adaptive` chooses sizes and invocations itself, needs no `num`, and says how sure "
+        "it is",
+    )
+    confidence: Literal["default", "sure"] = _key(
+        "confidence", "choice", "default", allowed=("default", "sure"),
+        flag="--confidence", panel=_INPUT, metavar="WORD",
+        help="Of adaptive measuring: default, or sure, which takes twice as much.",
+        about="of `adaptive`: when it is known well enough",
+    )
+    # whole passes where there is a workload
+    max_invocations: int = _key(
+        "maxInvocations", "integer", 0, allowed=(0, 10_000),
+        flag="--max-invocations", panel=_INPUT, metavar="N",
+        help="Of adaptive measuring: about so many at most, cold ones among them; of a "
+        "workload: passes.",
+        values="0 to 10000; 0: 20, with `sure` 60",
+    )
+    max_cost_usd: float = _key(
+        "maxCostUsd", "amount", 0.0, allowed=(0, 1_000_000),
+        flag="--max-cost-usd", panel=_INPUT, metavar="USD",
+        help="Of adaptive measuring: measure no more once the function has cost so much.",
+        values="0 to 1000000; 0: no limit",
+    )
+    min_power: int = _key(
+        "minPower", "integer", MEMORY_MB_MIN, allowed=(MEMORY_MB_MIN, MEMORY_MB_MAX),
+        flag="--min-power", panel=_INPUT, metavar="MB",
+        help="Of adaptive measuring: the smallest memory size allowed.",
+    )
+    max_power: int = _key(
+        "maxPower", "integer", MEMORY_MB_MAX, allowed=(MEMORY_MB_MIN, MEMORY_MB_MAX),
+        flag="--max-power", panel=_INPUT, metavar="MB",
+        help="Of adaptive measuring: the largest memory size allowed.",
     )
     strategy: Strategy = _key(
         "strategy", "choice", "cost", allowed=("cost", "speed", "balanced"),
@@ -229,6 +268,11 @@ class TuningInput:
     warnings: tuple[str, ...] = ()
 
     @property
+    def adaptive(self) -> bool:
+        """Whether sizes and invocations are chosen on the way."""
+        return self.measuring == "adaptive" and not self.dry_run
+
+    @property
     def invocations(self) -> int:
         """Invocations to measure per power value: whole passes of a workload."""
         num = 1 if self.dry_run else self.num
@@ -245,6 +289,15 @@ class TuningInput:
 
 
 KEYS = tuple(Key(f.name, f.default, **f.metadata) for f in fields(TuningInput) if f.metadata)
+
+
+def is_needless(key: Key, raw: Mapping[str, Any]) -> bool:
+    """Whether a key says nothing in this input: adaptive measuring has no fixed number."""
+    adaptive = raw.get("measuring") == "adaptive" and not is_true(raw.get("dryRun"))
+    return adaptive and key.name in _OF_FIXED
+
+
+_OF_FIXED = frozenset({"num", "powerValues"})
 
 
 def conflict(workload: Workload | None, *, payload: bool, only_cold_starts: bool) -> str:

@@ -22,7 +22,8 @@ from lambda_dyno.tuner_contract.values import (
 from lambda_dyno.tuner_contract.workload import Workload
 
 Kind = Literal[
-    "alias", "choice", "count", "error types", "flag", "function", "json", "milliseconds",
+    "alias", "amount", "choice", "count", "error types", "flag", "function", "integer", "json",
+    "milliseconds",
     "power values", "processor", "s3", "seconds", "share", "workload",
 ]  # fmt: skip
 
@@ -51,6 +52,14 @@ def _alias(value: Any, _: object) -> str:
             f"{shown(name)} is not the name of an alias: letters, digits, - and _, not digits alone"
         )
     return name
+
+
+def _amount(value: Any, bounds: Sequence[Any]) -> float:
+    least, most = bounds
+    found = number(value)
+    if not least <= found <= most:
+        raise WrongValueError(f"{shown(value)} is not a number from {least} to {most}")
+    return found
 
 
 def _choice(value: Any, allowed: Sequence[Any]) -> Any:
@@ -87,6 +96,14 @@ def _function(value: Any, _: object) -> FunctionArn:
             f"another memory size, so give the function's own ARN: {arn.text}"
         )
     return arn
+
+
+def _integer(value: Any, bounds: Sequence[Any]) -> int:
+    least, most = bounds
+    found = integer(value)
+    if found is None or not least <= found <= most:
+        raise WrongValueError(f"{shown(value)} is not an integer from {least} to {most}")
+    return found
 
 
 def _json(value: Any, _: object) -> Any:
@@ -144,11 +161,13 @@ def _workload(value: Any, _: object) -> Workload | None:
 
 _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "alias": _alias,
+    "amount": _amount,
     "choice": _choice,
     "count": _count,
     "error types": _error_types,
     "flag": flag,
     "function": _function,
+    "integer": _integer,
     "json": _json,
     "milliseconds": _milliseconds,
     "power values": _power_values,

@@ -6,6 +6,7 @@ import codecs
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,7 @@ MEMORY_MB_MIN = 128
 MEMORY_MB_MAX = 10_240
 ALL_POWER_VALUES = tuple(range(128, 3008 + 1, 64))  # what "ALL" means, as Lambda once had them
 NUM_MIN = 5
+PASS_MAX = 100  # invocations of payloads with weights
 
 # Of a function. An Inactive one is woken up by being updated or invoked; a Pending one becomes
 # active.
@@ -99,6 +101,16 @@ def s3_location(uri: str) -> tuple[str, str] | None:
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     key = unquote(path).removeprefix("/")
     return (parts.netloc, key) if parts.scheme == "s3" and parts.netloc and key else None
+
+
+def pass_of(weights: Sequence[Any]) -> int:
+    """Return how many invocations of payloads with weights are a pass of adaptive measuring.
+
+    Their sum where they are whole numbers and few, so that each is sent as often as it weighs.
+    """
+    whole = all(is_weight(weight) and float(weight).is_integer() for weight in weights)
+    total = int(sum(weights)) if whole else PASS_MAX
+    return min(max(total, 1), PASS_MAX)
 
 
 def weights_of(payload: Any) -> list[Any]:

@@ -7,8 +7,9 @@ but them.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import mul
 from typing import Literal
 
@@ -21,12 +22,18 @@ Confidence = Literal["default", "sure"]
 # "At most X % more expensive, with 95 %": more is never claimed, since the shapes are wrong more
 # often than that. The quantile lies a little above, as one stops where things look good.
 _STATED_QUANTILE = 0.96
+_SPENT = "as much was measured as may be"
 _SURE = 0.97  # probability of being close at which "sure" stops
+# What a size has of its own that no curve knows, in ln: it decides where sizes above one vCPU are
+# weighed, since a single thread is as fast at all of them by the model, and nearly so on AWS.
+_SIZE_SD = 0.03
 _CLOSE = 0.05  # "within 5 % of the best"
 _GOOD_ENOUGH = 0.02  # mean regret at which the default stops
 _MOST_SIZES, _MOST_ROUNDS = 8, 4
 _ROUNDING_MS = 0.5  # billed is the whole millisecond above
 _NEIGHBOUR = (1.5, 2.8)  # of the choice: where a measured size proves that it does not go on
+_SHOWN = 0.9  # probability at which a size is better than the current one
+_NEAR = 1.5  # sizes that tell the same
 _SECOND = 0.3  # a second new size is worth its round if it gains so much of the first
 
 
@@ -34,8 +41,8 @@ _SECOND = 0.3  # a second new size is worth its round if it gains so much of the
 class Effort:
     """How much a tuning may take."""
 
-    warm_of_new: int  # invocations of a new size, after the one that finds it cold
-    most_invocations: int  # cold ones among them
+    warm_of_new: int  # passes at a new size, after the one that finds it cold
+    most_passes: int  # cold ones among them
 
 
 EFFORT: dict[Confidence, Effort] = {"default": Effort(2, 20), "sure": Effort(3, 60)}
@@ -51,7 +58,9 @@ class Goal:
         confidence: When it is enough.
         least_mb: Smallest size allowed.
         most_mb: Largest size allowed.
-        most_invocations: At most so many, cold ones among them; None: as `confidence` has it.
+        most_passes: At most so many, cold ones among them; None: as `confidence` has it.
+        current_mb: The size that the function has: measured with the first, and kept unless
+            another one was shown to be better. None: not known.
     """
 
     strategy: Strategy = "cost"
@@ -59,13 +68,14 @@ class Goal:
     confidence: Confidence = "default"
     least_mb: int = 128
     most_mb: int = 10240
-    most_invocations: int | None = None
+    most_passes: int | None = None
+    current_mb: int | None = None
 
     @property
     def effort(self) -> Effort:
         """What it may take."""
         effort = EFFORT[self.confidence]
-        most = self.most_invocations
+        most = self.most_passes
         return effort if most is None else Effort(effort.warm_of_new, most)
 
 
@@ -82,6 +92,8 @@ class Decision:
         regret: How much worse it is on average over what is possible, as a ratio.
         stairs: How likely durations come in steps of 20 ms.
         reason: Why it stops; empty if it does not.
+        kept_over_mb: The size that looked best where the current one is kept, since that was not
+            shown; 0: it is not kept so.
     """
 
     action: Literal["publish", "invoke", "stop"]
@@ -92,6 +104,7 @@ class Decision:
     regret: float = math.inf
     stairs: float = 0.0
     reason: str = ""
+    kept_over_mb: int = 0
 
 
 def first_sizes(goal: Goal, former: Sequence[Measured] = ()) -> tuple[int, ...]:
@@ -106,19 +119,28 @@ def first_sizes(goal: Goal, former: Sequence[Measured] = ()) -> tuple[int, ...]:
         best = view.order[0]
         near = [x for x in view.choices if 0 < abs(math.log(x / best)) <= math.log(2.8)]
         second = min(near, key=lambda x: abs(math.log(x / best / 2)), default=best)
-        return tuple(sorted({best, second}))
+        return _with_current(goal, {best, second})
     if goal.strategy == "speed":
         wanted = {max(512, goal.least_mb), 2048, goal.most_mb}
     else:
         wanted = {goal.least_mb, 2 * goal.least_mb, 4 * goal.least_mb}
-    return tuple(sorted({min(max(x, goal.least_mb), goal.most_mb) for x in wanted}))
+    return _with_current(goal, {min(max(x, goal.least_mb), goal.most_mb) for x in wanted})
+
+
+def _with_current(goal: Goal, wanted: set[int]) -> tuple[int, ...]:
+    """Return the sizes with the current one among them, in the place of one that is near."""
+    current = goal.current_mb
+    if current is not None and goal.least_mb <= current <= goal.most_mb:
+        near = {x for x in wanted if abs(math.log(x / current)) < math.log(_NEAR)}
+        wanted = wanted - set(sorted(near, key=lambda x: abs(x - current))[:1]) | {current}
+    return tuple(sorted(wanted))
 
 
 def decide(
     goal: Goal,
     measured: Sequence[Measured],
     *,
-    invocations: int,
+    passes: int,
     rounds: int,
     seed: str,
     former: Sequence[Measured] = (),
@@ -127,9 +149,9 @@ def decide(
 
     Args:
         goal: What is looked for.
-        measured: The warm invocations, at least one of each size; what failed is not here, and
-            what may not be chosen is outside of the goal's sizes.
-        invocations: That were made, cold ones among them.
+        measured: At least one size; what failed is not here, and what may not be chosen is
+            outside of the goal's sizes.
+        passes: That were made, cold ones among them: invocations, or whole passes of a workload.
         rounds: Times that sizes were published.
         seed: Of the draws: the execution's name.
         former: Samples of a former tuning of the same code.
@@ -137,19 +159,19 @@ def decide(
     view = _View(goal, measured, former, seed)
     best = view.best_measured()
     known = view.judgement(best)
-    left = goal.effort.most_invocations - invocations
+    left = goal.effort.most_passes - passes
     may_publish = rounds < _MOST_ROUNDS and len(measured) < _MOST_SIZES
     may_publish = may_publish and left > goal.effort.warm_of_new
     if left <= 0:
-        return _stop(known, "the budget of invocations is spent")
+        return _stop(view, best, _SPENT)
     if view.is_enough(known):
         beside = view.unproven_side(best)
         if not (beside and may_publish):
-            return _stop(known, "it is known well enough")
+            return _stop(view, best, "it is known well enough")
         return _with(known, "publish", (beside,))
     gains = view.gains(may_publish)
     if not gains:
-        return _stop(known, "nothing more to learn at the sizes that may be measured")
+        return _stop(view, best, "nothing more to learn at the sizes that may be measured")
     first = gains[0]
     if first in view.known_mb:
         return _with(known, "invoke", (first,))
@@ -158,26 +180,23 @@ def decide(
     return _with(known, "publish", (first,) if second is None else (first, second))
 
 
-def _stop(known: Decision, reason: str) -> Decision:
-    return _with(known, "stop", (), reason)
+def conclude(goal: Goal, measured: Sequence[Measured], *, seed: str, reason: str) -> Decision:
+    """Return what is known of the best size when nothing more can be measured."""
+    view = _View(goal, measured, (), seed)
+    return _stop(view, view.best_measured(), reason)
+
+
+def _stop(view: _View, best: int, reason: str) -> Decision:
+    current = view.goal.current_mb
+    if current not in view.known_mb or current == best or view.is_better(best, current):
+        return replace(view.judgement(best), reason=reason)
+    return replace(view.judgement(current), reason=reason, kept_over_mb=best)
 
 
 def _with(
-    known: Decision,
-    action: Literal["publish", "invoke", "stop"],
-    sizes_mb: tuple[int, ...],
-    reason: str = "",
+    known: Decision, action: Literal["publish", "invoke", "stop"], sizes_mb: tuple[int, ...]
 ) -> Decision:
-    return Decision(
-        action,
-        tuple(sorted(sizes_mb)),
-        known.best_mb,
-        known.at_most,
-        known.close,
-        known.regret,
-        known.stairs,
-        reason,
-    )
+    return replace(known, action=action, sizes_mb=tuple(sorted(sizes_mb)))
 
 
 class _View:
@@ -186,7 +205,7 @@ class _View:
     def __init__(
         self, goal: Goal, measured: Sequence[Measured], former: Sequence[Measured], seed: str
     ) -> None:
-        self.goal = goal
+        self.goal, self.seed = goal, seed
         self.known_mb = [size.memory_mb for size in measured]
 
         def wanted(stepped: bool) -> tuple[int, ...]:
@@ -216,11 +235,15 @@ class _View:
         """Return the measured size with the least mean regret."""
         return next(size for size in self.order if size in self.known_mb)
 
+    def is_better(self, one: int, other: int) -> bool:
+        """Whether a size was shown to be better than another one, by more than a little."""
+        gains = [o - t for o, t in zip(self.objective[other], self.objective[one], strict=True)]
+        shown = sum(gain > 0 for gain in gains) / len(gains)
+        return one != other and shown >= _SHOWN and math.expm1(_mean(gains)) > _GOOD_ENOUGH
+
     def judgement(self, memory_mb: int) -> Decision:
         """Return what is known of a choice, against all sizes that are looked at."""
-        regrets = sorted(
-            math.expm1(o - b) for o, b in zip(self.objective[memory_mb], self.least, strict=True)
-        )
+        regrets = sorted(self._regrets(memory_mb))
         return Decision(
             "stop",
             (),
@@ -229,6 +252,21 @@ class _View:
             close=sum(regret <= _CLOSE for regret in regrets) / len(regrets),
             regret=self.mean_regret[memory_mb],
             stairs=self.drawn.stairs,
+        )
+
+    def _regrets(self, memory_mb: int) -> list[float]:
+        mine = self.objective[memory_mb]
+        if self.goal.strategy == "cost":
+            return [math.expm1(o - b) for o, b in zip(mine, self.least, strict=True)]
+        chance = random.Random(self.seed)  # noqa: S311 - noise, not secrets
+        others = [values for size, values in self.objective.items() if size != memory_mb]
+        return (
+            [
+                max(0.0, math.expm1(o - min(b + chance.gauss(0.0, _SIZE_SD) for b in column)))
+                for o, column in zip(mine, zip(*others, strict=True), strict=True)
+            ]
+            if others
+            else [0.0] * len(mine)
         )
 
     def is_enough(self, known: Decision) -> bool:

@@ -15,19 +15,20 @@ from functools import lru_cache
 MB_PER_VCPU = 1769
 
 _WAITS = (0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 0.9, 0.97, 1)
-# Of the work above one vCPU: the part that threads share, and how many threads there are.
-_ONE_THREAD = (0.0, 1)
+# Of the work above one vCPU: the part that threads share, and how many threads there are. A runtime
+# whose collector or compiler works beside one thread uses a little more than one vCPU.
+_ONE_THREAD = (0.0, 1.0)
 _THREADS = (
     _ONE_THREAD,
-    *((part, 6) for part in (0.25, 0.5, 0.75, 0.9, 0.97, 1.0)),
-    *((1.0, threads) for threads in (2, 3, 4)),
+    *((part, 6.0) for part in (0.25, 0.5, 0.75, 0.9, 0.97, 1.0)),
+    *((1.0, threads) for threads in (1.15, 1.45, 2.0, 3.0, 4.0)),
 )
 _MOST_WAITS_OF_THREADS = 0.6  # above, threads make no difference that could be measured
 _PRESSURES = (0.0, 0.15, 0.5)
 _STRONG_PRESSURES = (1.5, 4.0)  # of one thread only
 _MOST_WAITS_UNDER_PRESSURE = 0.97
 
-Row = tuple[float, float, int, float]  # waits, parallel part, threads, pressure
+Row = tuple[float, float, float, float]  # waits, parallel part, threads, pressure
 
 
 def _rows() -> tuple[Row, ...]:

@@ -24,6 +24,9 @@ _COLD_SHARES_APART = 0.2
 
 def detour(request: TuningInput, state: TuningState) -> str:
     """Return the state that must come before CleanUp; empty if there is none."""
+    if request.adaptive and not state.timed_out and state.decision is None:
+        unpublished = any(not power.done and not power.versions for power in state.powers)
+        return "Prepare" if unpublished else "Measure"
     if not all(power.done for power in state.powers):
         return "Prepare" if request.only_cold_starts else "Measure"
     # what was not measured in full is reported, and nothing is changed by it
@@ -47,9 +50,7 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
         for power in state.powers
         if power.samples and not power.excluded
     ]
-    chosen = (
-        None if request.dry_run else best(candidates, request.strategy, request.balanced_weight)
-    )
+    chosen = None if request.dry_run else _chosen(request, state, candidates)
     output: dict[str, Any] = {"dryRun": True} if chosen is None else _outcome(chosen)
     output["stateMachine"] = {
         "executionCost": 0.0,
@@ -67,6 +68,12 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
         ]
     if state.timed_out:
         output["timedOut"] = True
+    if state.decision is not None:
+        output["adaptive"] = {k: v for k, v in state.decision.items() if k != "power"} | {
+            "confidence": request.confidence,
+            "rounds": state.batch,
+            "passes": sum(power.planned for power in state.powers),
+        }
     return output | {
         "lambdaARN": request.function.text,
         "region": region,
@@ -106,6 +113,12 @@ def _by_request(samples: Sequence[Sample]) -> dict[int, list[Sample]]:
     for sample in samples:
         groups.setdefault(sample.request, []).append(sample)
     return dict(sorted(groups.items()))
+
+
+def _chosen(request: TuningInput, state: TuningState, candidates: list[Candidate]) -> Candidate:
+    if state.decision is not None:
+        return next(c for c in candidates if c.power == state.decision["power"])
+    return best(candidates, request.strategy, request.balanced_weight)
 
 
 def _outcome(of: Candidate) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from lambda_dyno.tuner_contract.keys import TuningInput
 from lambda_dyno.tuner_contract.values import NUM_MIN
@@ -24,8 +25,12 @@ from power_tuner.payloads import Plan
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 
+if TYPE_CHECKING:
+    from power_tuner.adaptive import Adaptive
+
 # A power value at which the function fails this often from the start is hopeless.
 _HOPELESS_AFTER = 5
+_ROUND_S = 30.0  # to publish further sizes, wait for them and measure there
 _SHOWN_CHARS = 300
 _WITHHELD = "[...]"
 _SECRET_CHARS = 4  # what is shorter is no secret, and would tear holes into words
@@ -55,6 +60,7 @@ class Measurer:
         invoke: Invokes a version, processors around it included.
         deadline: When the pass is over; an invocation that is not leaves its work to the next.
         most_at_once: Invocations that this Lambda function can hold at once.
+        seed: Of adaptive measuring: the execution's name.
         sleep: Waits so many seconds.
     """
 
@@ -65,6 +71,7 @@ class Measurer:
         invoke: Invoker,
         deadline: Deadline,
         most_at_once: int,
+        seed: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._request = request
@@ -72,6 +79,7 @@ class Measurer:
         self._invoke = invoke
         self._deadline = deadline
         self._most_at_once = most_at_once
+        self._seed = seed
         self._sleep = sleep
         self._record = Lock()  # of all below, and of the state
         self._over = False
@@ -95,29 +103,64 @@ class Measurer:
             limit = max(1, min(limit, state.reserved_concurrency))
         powers = [power for power in state.powers if not power.done]
         before = {power.power: (len(power.samples), power.discarded) for power in powers}
-        lanes = self._lanes(powers, limit)
         try:
-            longest_s = max(0.0, self._deadline.left_s)
-            run_lanes(lanes, self._run_lane, at_once=limit, longest_s=longest_s)
+            self._measure(powers, limit)
+            if self._request.adaptive:
+                self._adapt(state, limit)
         finally:
             with self._record:
                 self._over = True  # what comes in later is of no use: the state is on its way
         state.passes += 1
-        state.timed_out = last and not all(power.done for power in powers)
         self._exclude_unanswered(powers)
+        if self._request.adaptive:
+            self._end_adaptive(state, last=last)
+        else:
+            state.timed_out = last and not all(power.done for power in powers)
         if self._request.only_cold_starts:
             self._exclude_never_cold(powers, before)
-        if state.timed_out:
+        if state.timed_out and not self._request.adaptive:
             for power in powers:
                 self._cut_short(power, state.warnings)
-        self._judge(state)
+        self._exclude_failing(state)
+        _require_any(state)
+
+    def _measure(self, powers: Sequence[PowerState], limit: int) -> None:
+        """Measure what is to be done at these power values, as far as the time goes."""
+        longest_s = max(0.0, self._deadline.left_s)
+        lanes = self._lanes(powers, limit)
+        run_lanes(lanes, self._run_lane, at_once=limit, longest_s=longest_s)
+
+    def _adapt(self, state: TuningState, limit: int) -> None:
+        """Measure what the evidence asks for, until it is enough or other sizes are wanted."""
+        while all(power.done for power in state.powers):
+            self._exclude_failing(state)
+            if not self._adaptive(state).proceed():
+                return
+            self._measure([power for power in state.powers if not power.done], limit)
+
+    def _end_adaptive(self, state: TuningState, *, last: bool) -> None:
+        """Say what was found if no time is left to find more."""
+        if state.decision is not None or not last:
+            return
+        unpublished = [p for p in state.powers if not p.done and not p.versions]
+        if unpublished and self._deadline.left_s > _ROUND_S:
+            return
+        state.timed_out = True
+        state.powers = [power for power in state.powers if power not in unpublished]
+        self._adaptive(state).time_is_up()
+
+    def _adaptive(self, state: TuningState) -> Adaptive:
+        from power_tuner.adaptive import Adaptive  # who measures fixed numbers does not wait for it
+
+        return Adaptive(self._request, self._plan, state, self._seed)
 
     def _lanes(self, powers: Sequence[PowerState], limit: int) -> list[Lane]:
         work: list[Lane] = [[Invocation(power, n) for n in power.todo] for power in powers]
         if self._request.only_cold_starts:
             # what is more than runs at once would find warm environments
             work = [lane[:limit] for lane in work]
-        if self._request.parallel_invocation or self._request.only_cold_starts:
+        at_once = self._request.parallel_invocation and not self._request.adaptive
+        if at_once or self._request.only_cold_starts:
             return [alone for lane in work for alone in self._apart(lane)]
         if self._request.sequential:
             return [list(chain.from_iterable(work))]
@@ -281,15 +324,17 @@ class Measurer:
         else:
             power.excluded = f"power value {power.power} MB: {words}"
 
-    def _judge(self, state: TuningState) -> None:
+    def _exclude_failing(self, state: TuningState) -> None:
         """Exclude power values at which the function failed too often to go by the rest."""
-        powers = state.powers
-        for power in powers:
+        for power in state.powers:
             failed = power.attempts - len(power.samples) - power.discarded
             if not power.excluded and failed * 2 > power.attempts:
                 power.excluded = power.failure
-        if all(power.excluded for power in powers):
-            first = powers[0].excluded
-            if state.timed_out:
-                raise NothingMeasured(f"time was up before enough was measured, first at {first}")
-            raise NothingMeasured(f"the function failed at every power value, first at {first}")
+
+
+def _require_any(state: TuningState) -> None:
+    if all(power.excluded for power in state.powers):
+        first = state.powers[0].excluded
+        if state.timed_out:
+            raise NothingMeasured(f"time was up before enough was measured, first at {first}")
+        raise NothingMeasured(f"the function failed at every power value, first at {first}")

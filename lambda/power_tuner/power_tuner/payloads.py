@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from lambda_dyno.tuner_contract.values import is_weight, truthy, weights_of
+from lambda_dyno.tuner_contract.values import is_weight, pass_of, truthy, weights_of
 from lambda_dyno.tuner_contract.workload import Replay, Workload, status_of
 from power_tuner.errors import InvalidInput
 
@@ -23,6 +23,14 @@ class Plan(Protocol):
     @property
     def several(self) -> bool:
         """Whether the first invocations alone say too little."""
+
+    @property
+    def length(self) -> int:
+        """Return how many invocations a pass has: one of each, by the weights."""
+
+    @property
+    def warm_up(self) -> int:
+        """Return how many find a power value's environment cold."""
 
     def lane(self, invocation: int) -> int:
         """Return which invocations follow each other: those with the same number here."""
@@ -56,11 +64,19 @@ class PayloadPlan:
 
     bodies: tuple[bytes, ...]  # JSON
     ends: tuple[int, ...]  # number of the invocation at which each share ends
+    apart: bool = False  # whether each payload is a figure of its own
+
+    warm_up: ClassVar[int] = 1
 
     @property
     def several(self) -> bool:
         """Whether there is more than one payload: the first ones come first."""
         return len(self.bodies) > 1
+
+    @property
+    def length(self) -> int:
+        """Return how often payloads are sent until all shares are done; one alone: once."""
+        return self.ends[-1] if self.several else 1
 
     def index(self, invocation: int) -> int:
         """Return which payload an invocation gets, counted from 0.
@@ -74,9 +90,9 @@ class PayloadPlan:
         """Return the invocation itself: none needs another one."""
         return invocation
 
-    def request(self, _invocation: int) -> int:
+    def request(self, invocation: int) -> int:
         """Return 0: what weights share out is one figure, as in aws-lambda-power-tuning."""
-        return 0
+        return self.index(invocation) if self.apart else 0
 
     def name(self, invocation: int) -> str:
         """Return which payload it is."""
@@ -112,6 +128,7 @@ class WorkloadPlan:
     def __init__(self, workload: Workload, seed: str) -> None:
         self._workload = workload
         self._seed = seed
+        self.length = self.warm_up = len(workload.places)
         self._replays: dict[int, Replay] = {}
 
     def lane(self, invocation: int) -> int:
@@ -153,6 +170,16 @@ class WorkloadPlan:
 
     def _replay(self, power: int) -> Replay:
         return self._replays.setdefault(power, Replay(self._workload, self._seed, power))
+
+
+def adaptive_plan(payload: Any) -> PayloadPlan:
+    """Return a plan whose passes have each payload as often as the weights say.
+
+    Raises:
+        InvalidInput: They are no weights, or differ too much for a pass of a hundred.
+    """
+    shared = plan(pass_of(weights_of(payload)), payload)
+    return replace(shared, apart=shared.several)
 
 
 def plan(num: int, payload: Any) -> PayloadPlan:

@@ -26,6 +26,7 @@ from power_tuner.errors import (
 )
 from power_tuner.function import Deadline, Function, check_unchanged, error_code, is_denied
 from power_tuner.lock import FunctionLock
+from power_tuner.payloads import Plan
 from power_tuner.publishing import Configuration, Publisher
 from power_tuner.state import PowerState, TuningState
 
@@ -62,6 +63,7 @@ class Preparation:
 
     Args:
         request: The checked input.
+        plan: What each invocation will be sent.
         execution_arn: The execution.
         function: The function to tune.
         deadline: Until when this may take.
@@ -72,6 +74,7 @@ class Preparation:
     def __init__(
         self,
         request: TuningInput,
+        plan: Plan,
         execution_arn: str,
         function: Function,
         deadline: Deadline,
@@ -79,6 +82,7 @@ class Preparation:
         clean_up_after: Callable[[str], None],
     ) -> None:
         self._request = request
+        self._plan = plan
         self._execution_arn = execution_arn
         self._function = function
         self._deadline = deadline
@@ -165,14 +169,18 @@ class Preparation:
             architecture=(config.get("Architectures") or ["x86_64"])[0],
             timeout_s=int(config.get("Timeout") or 3),
             reserved_concurrency=_reserved_concurrency(description),
-            powers=[
-                PowerState(
-                    power, todo=list(range(-self._request.warm_up, self._request.invocations))
-                )
-                for power in self._request.power_values
-            ],
+            powers=self._powers(original),
             warnings=[*self._request.warnings, *kinds.warnings(config)],
         )
+
+    def _powers(self, original: int) -> list[PowerState]:
+        request = self._request
+        if request.adaptive:
+            from power_tuner import adaptive  # who measures fixed numbers does not wait for it
+
+            return adaptive.first(request, self._plan, original)
+        todo = range(-request.warm_up, request.invocations)
+        return [PowerState(power, todo=list(todo)) for power in request.power_values]
 
     def _publish(self, config: Mapping[str, Any], state: TuningState, original: int) -> None:
         published = self._already_published()

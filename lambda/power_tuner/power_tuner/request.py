@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
-from lambda_dyno.tuner_contract.keys import KEYS, TuningInput, conflict
+from lambda_dyno.tuner_contract.keys import KEYS, TuningInput, conflict, is_needless
 from lambda_dyno.tuner_contract.values import WrongValueError, cut, shown
 from power_tuner.errors import InvalidInput
 
@@ -35,6 +35,9 @@ def parse(raw: Any, default_power_values: Sequence[int]) -> TuningInput:
     warnings = list(_unknown(raw))
     values: dict[str, Any] = {"power_values": tuple(sorted(set(default_power_values)))}
     for key in KEYS:
+        if is_needless(key, raw):
+            values.setdefault(key.field, 0)
+            continue
         try:
             value = key.read(raw)
         except WrongValueError as error:
@@ -55,6 +58,7 @@ def parse(raw: Any, default_power_values: Sequence[int]) -> TuningInput:
         payload=parsed.payload is not None or bool(parsed.payload_s3),
         only_cold_starts=parsed.only_cold_starts,
     )
+    problem = problem or _adaptive_conflict(parsed)
     if problem:
         raise InvalidInput(problem)
     return replace(parsed, warnings=(*warnings, *_without_effect(parsed)))
@@ -80,10 +84,23 @@ def _unknown(raw: Mapping[str, Any]) -> Iterator[str]:
         yield f"{len(unknown) - _MOST_UNKNOWN} more keys are not known, and ignored"
 
 
+def _adaptive_conflict(parsed: TuningInput) -> str:
+    """Return what cannot be together with adaptive measuring; empty if all can."""
+    if not parsed.adaptive:
+        return ""
+    if parsed.only_cold_starts:
+        return "measuring: adaptive compares warm invocations: onlyColdStarts needs fixed"
+    if parsed.min_power > parsed.max_power:
+        return f"minPower: {parsed.min_power} is more than maxPower, {parsed.max_power}"
+    return ""
+
+
 def _without_effect(parsed: TuningInput) -> Iterator[str]:
     if parsed.auto_optimize_alias and not parsed.auto_optimize:
         yield "autoOptimizeAlias: has no effect without autoOptimize"
     if parsed.sleep_between_runs_ms and parsed.parallel_invocation:
         yield "sleepBetweenRunsMs: has no effect with parallelInvocation"
+    if parsed.adaptive and parsed.parallel_invocation:
+        yield "parallelInvocation: has no effect with adaptive measuring"
     if parsed.payload_s3 and parsed.payload is not None:
         yield "payload: not used, payloadS3 wins over it"

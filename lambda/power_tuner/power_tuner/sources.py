@@ -11,7 +11,7 @@ from lambda_dyno.tuner_contract.values import decode, s3_location
 from power_tuner.aws import client
 from power_tuner.errors import PayloadNotRead
 from power_tuner.function import concerns_kms
-from power_tuner.payloads import Plan, WorkloadPlan, from_text, plan
+from power_tuner.payloads import Plan, WorkloadPlan, adaptive_plan, from_text, plan
 
 _FORBIDDEN = 403
 _ABSENT = 404
@@ -35,7 +35,7 @@ def read_payloads(request: TuningInput, region: str, execution: str) -> Plan:
     payload = request.payload
     if request.payload_s3:
         payload = from_text(fetch(client("s3", region), request.payload_s3))
-    return plan(request.num, payload)
+    return adaptive_plan(payload) if request.adaptive else plan(request.num, payload)
 
 
 def fetch(s3: Any, uri: str) -> str:

@@ -20,6 +20,7 @@ class PowerState:
     power: int  # MB
     versions: list[str] = field(default_factory=list)  # published for it; the last one is used
     todo: list[int] = field(default_factory=list)  # numbers of the invocations still to make
+    planned: int = 0  # passes, by adaptive measuring
     attempts: int = 0  # invocations that are done, whatever came of them
     samples: list[Sample] = field(default_factory=list)
     billed_ms: int = 0  # of all invocations, the failed and the discarded ones too
@@ -47,6 +48,7 @@ class PowerState:
             "power": self.power,
             "versions": self.versions,
             "todo": to_ranges(self.todo),
+            "planned": self.planned,
             "attempts": self.attempts,
             "samples": samples.encode(kept) if kept else "",
             "billedMs": self.billed_ms,
@@ -65,6 +67,7 @@ class PowerState:
             power=raw["power"],
             versions=list(raw["versions"]),
             todo=from_ranges(raw["todo"]),
+            planned=raw["planned"],
             attempts=raw["attempts"],
             samples=samples.decode(raw["samples"]),
             billed_ms=raw["billedMs"],
@@ -121,6 +124,7 @@ class TuningState:
     usage: Usage = field(default_factory=Usage)
     warnings: list[str] = field(default_factory=list)
     timed_out: bool = False  # the input's time limit came before the end
+    decision: dict[str, Any] | None = None  # of adaptive measuring, once it is made
     output: dict[str, Any] | None = None  # once analysed; what was measured is in it then
 
     def to_json(self, input_bytes: int) -> dict[str, Any]:
@@ -168,6 +172,7 @@ class TuningState:
             "usage": self.usage.to_json(),
             "warnings": warnings,
             "timedOut": self.timed_out,
+            "decision": self.decision,
             "output": self.output,
         }
 
@@ -185,6 +190,7 @@ class TuningState:
             usage=Usage.from_json(raw["usage"]),
             warnings=list(raw["warnings"]),
             timed_out=raw["timedOut"],
+            decision=raw["decision"],
             output=raw["output"],
         )
 

@@ -60,7 +60,9 @@ def dyno(*arguments: str, stdin: str | bytes = "") -> Result:
         pytest.param("--function f --payload not.json", "not.json: not JSON", id="not-json"),
         pytest.param("--function f --payload nan.json", "NaN is no JSON value", id="nan"),
         pytest.param(
-            "--function f --payload many.json", "11 payloads with weights do not fit", id="weights"
+            "--function f --num 10 --payload many.json",
+            "11 payloads with weights do not fit",
+            id="weights",
         ),
         pytest.param("--function f --payload big.json", "put the payload into S3", id="big"),
         pytest.param(
@@ -136,7 +138,7 @@ def test_files_of_windows_are_read(project: Path, encoding: str) -> None:
     assert "--input small.json: num: 4" in str(dyno("tune", "--input", "small.json").exception)
     assert "--input -: num: 4" in str(dyno("tune", "--input", "-", stdin=content).exception)
     (project / "many.json").write_bytes((project / "many.json").read_text().encode(encoding))
-    result = dyno("tune", "--function", "f", "--payload", "many.json")
+    result = dyno("tune", "--function", "f", "--num", "10", "--payload", "many.json")
     assert "11 payloads with weights do not fit" in str(result.exception)
 
 

@@ -30,6 +30,7 @@ from power_tuner.errors import (
 )
 from power_tuner.function import Deadline, Function
 from power_tuner.optimize import Optimization
+from power_tuner.payloads import plan
 from power_tuner.prepare import Preparation
 from power_tuner.request import parse
 from power_tuner.state import TuningState
@@ -62,7 +63,13 @@ class World:
         request = parse({"lambdaARN": ARN, "num": 5, "powerValues": powers or POWERS, **keys}, ())
         function = self.function()
         return Preparation(
-            request, execution, function, function._deadline, self._is_running, self.if_over
+            request,
+            plan(5, None),
+            execution,
+            function,
+            function._deadline,
+            self._is_running,
+            self.if_over,
         ).run(state)
 
     def clean_up(self, execution: str = EXECUTION) -> None:

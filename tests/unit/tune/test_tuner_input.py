@@ -13,18 +13,20 @@ from lambda_dyno.tune.tuner_input import FLAGGED, as_settings, from_file, from_f
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop"
 
 # What every input has when no flag is given: this project's defaults.
-BASE = {
-    "lambdaARN": "",
-    "powerValues": [128, 256, 512, 1024],
-    "num": 10,
-    "strategy": "balanced",
-    "payload": {},
-}
+BASE = {"lambdaARN": "", "measuring": "adaptive", "strategy": "balanced", "payload": {}}
+# What it has where a flag names sizes or a number: they are measured.
+FIXED = {"powerValues": [128, 256, 512, 1024], "num": 10}
 
 # Each flag by its name, a value, and what it makes of the input.
 FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
-    ("power_values", [512, 128, 512], {"powerValues": [128, 512]}),
-    ("num", 50, {"num": 50}),
+    ("power_values", [512, 128, 512], {**FIXED, "powerValues": [128, 512]}),
+    ("num", 50, {**FIXED, "num": 50}),
+    ("measuring", "fixed", FIXED),
+    ("confidence", "sure", {"confidence": "sure"}),
+    ("max_invocations", 30, {"maxInvocations": 30}),
+    ("max_cost_usd", 0.5, {"maxCostUsd": 0.5}),
+    ("min_power", 256, {"minPower": 256}),
+    ("max_power", 3008, {"maxPower": 3008}),
     ("strategy", "speed", {"strategy": "speed"}),
     ("balanced_weight", 0.8, {"balancedWeight": 0.8}),
     ("balanced_weight", 0.5, {}),
@@ -57,7 +59,14 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
 def test_a_flag_becomes_its_key(name: str, value: Any, adds: dict[str, Any]) -> None:
     """And nothing else changes; what is the state machine's default anyway is left out."""
     made, _ = from_flags(Settings(), {name: value}, {})
-    assert made == {**BASE, **adds}
+    base = {k: v for k, v in BASE.items() if k != "measuring" or "num" not in adds}
+    assert made == {**base, **adds}
+
+
+def test_adaptive_measuring_names_no_sizes_and_no_number() -> None:
+    """Which it would not look at."""
+    made, _ = from_flags(Settings(), {"measuring": "adaptive", "num": 50}, {})
+    assert made == BASE
 
 
 def test_every_flag_is_in_the_table() -> None:
@@ -93,7 +102,9 @@ def test_a_flag_overrides_the_key_of_an_environment() -> None:
     """The other keys of its dyno.toml stay."""
     settings = with_overrides(Settings(), {"tuning.num": 30, "tuning.sequential": True})
     made, changed = from_flags(settings, {"num": 7}, {"operation": "list"})
-    assert made == {**BASE, "num": 7, "sequential": True, "payload": {"operation": "list"}}
+    payload = {"operation": "list"}
+    fixed = {k: v for k, v in BASE.items() if k != "measuring"} | FIXED
+    assert made == {**fixed, "num": 7, "sequential": True, "payload": payload}
     assert changed.tuning.num == 7
 
 

@@ -53,7 +53,7 @@ def tune(
             decision = decide(
                 goal,
                 [Measured.of(size, ms) for size, ms in sorted(warm.items())],
-                invocations=invocations,
+                passes=invocations,
                 rounds=len(rounds),
                 seed=seed,
                 former=former,
@@ -93,7 +93,7 @@ def test_it_ends_within_its_budget(confidence: Confidence, noise: float) -> None
     goal = Goal(confidence=confidence)
     decision, warm, rounds = tune(one_thread(40, 30), goal, noise=noise)
     invocations = sum(map(len, warm.values())) + len(warm)
-    assert invocations <= EFFORT[confidence].most_invocations
+    assert invocations <= EFFORT[confidence].most_passes
     assert len(warm) <= 8
     assert len(rounds) <= 4
     assert decision.reason
@@ -101,9 +101,9 @@ def test_it_ends_within_its_budget(confidence: Confidence, noise: float) -> None
 
 def test_a_budget_of_ones_own_is_kept() -> None:
     """The first sizes are measured in any case."""
-    decision, warm, _ = tune(one_thread(40), Goal(most_invocations=9, confidence="sure"))
+    decision, warm, _ = tune(one_thread(40), Goal(most_passes=9, confidence="sure"))
     assert sum(map(len, warm.values())) + len(warm) <= 12
-    assert decision.reason == "the budget of invocations is spent"
+    assert decision.reason == "as much was measured as may be"
 
 
 @pytest.mark.parametrize(("least", "most"), [(128, 128), (512, 1024), (1000, 3008), (4096, 10240)])
@@ -118,7 +118,7 @@ def test_nothing_outside_the_range_is_measured(least: int, most: int, strategy: 
 def test_the_same_samples_give_the_same_decision() -> None:
     """A state that is tried again decides as before."""
     samples = [Measured.of(128, (900.0, 950.0)), Measured.of(256, (440.0, 480.0))]
-    made = [decide(Goal(), samples, invocations=6, rounds=1, seed="x") for _ in range(2)]
+    made = [decide(Goal(), samples, passes=6, rounds=1, seed="x") for _ in range(2)]
     assert made[0] == made[1]
 
 
@@ -174,3 +174,13 @@ def test_draws_hold_the_truth() -> None:
         within += values[15] <= math.log(law(1024)) <= values[284]
         assert len(values) >= 299, number
     assert within >= 34
+
+
+@pytest.mark.parametrize("current", [128, 300, 512, 3008, 10240])
+def test_the_current_size_is_measured_first_and_kept_if_it_will_do(current: int) -> None:
+    """What costs the same at all sizes up to one vCPU is no reason to change anything."""
+    goal = Goal(current_mb=current)
+    assert current in first_sizes(goal)
+    assert len(first_sizes(goal)) <= 4
+    decision, *_ = tune(one_thread(300), goal, noise=0.02)
+    assert decision.best_mb == current if current <= 1769 else decision.best_mb <= 1769

@@ -12,6 +12,7 @@ from lambda_dyno.report.charts.power import interval, power_spec
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
+_LEAST_FOR_P95 = 20  # below, the largest of them is all that there is above it
 _LINES = "Lines join the trimmed means. "
 _INTERVALS = (
     "Thin vertical lines are 95 % intervals of the mean, left out where a cold start makes them "
@@ -49,7 +50,10 @@ def _spec(result: RunResult, _: Samples, size: Size) -> Spec | None:
 
 def _duration(name: str) -> Callable[[PowerDetail], float | None]:
     """Return a reader of one of the duration statistics."""
-    return lambda d: None if d.duration_ms is None else float(getattr(d.duration_ms, name))
+    least = _LEAST_FOR_P95 if name == "p95" else 1
+    return lambda d: (
+        None if d.duration_ms is None or d.count < least else float(getattr(d.duration_ms, name))
+    )
 
 
 def _duration_ms(name: str) -> Callable[[PowerDetail], str]:

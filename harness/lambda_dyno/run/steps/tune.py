@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lambda_dyno.aws import lambda_function
@@ -26,16 +27,24 @@ def step(run: Run) -> TuningResult:
         return _with_temporary_tuner(run)
     settings = tuning_settings(run)
     request = _input(run, settings)
-    sizes = ", ".join(map(str, settings.power_values))
-    what = f"{sizes} MB, {client.invocations_of(request)} invocations each"
+    what = measured_words(request)
     with run.step("tune", f"measuring {what}") as shown:
         finished = tuner_execution.execute(run, shown, what, request, machine)
         tuning = output.parse(finished.output, execution_arn=finished.arn)
         run.add(tuning=tuning)
+        sizes = ", ".join(str(detail.power) for detail in tuning.details)
         shown.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
         output.require_whole(finished.output)
     run.folder.mark("tune")
     return tuning
+
+
+def measured_words(request: Mapping[str, Any]) -> str:
+    """Return what a tuning's input measures, in words that fit a line."""
+    if request.get("measuring") == "adaptive":
+        return "as many sizes as the answer needs"
+    sizes = ", ".join(map(str, request["powerValues"]))
+    return f"{sizes} MB, {client.invocations_of(request)} invocations each"
 
 
 def tuning_settings(run: Run) -> TuningSettings:

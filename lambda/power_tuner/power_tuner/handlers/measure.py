@@ -53,7 +53,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         invoke = WithProcessors(function, request, invoker_in)
         plan = read_payloads(request, SETTINGS.region, event["execution"])
         last = time_is_up_at <= pass_ends_at
-        Measurer(request, plan, invoke, deadline, most_at_once).run(state, last=last)
+        Measurer(request, plan, invoke, deadline, most_at_once, event["execution"]).run(
+            state, last=last
+        )
     return put_out(event, state, meter)
 
 

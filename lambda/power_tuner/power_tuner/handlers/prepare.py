@@ -29,13 +29,19 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     with errors_of("Prepare", nothing_changed=first):
         request = request_of(event)
         # what is no good must not be found out after publishing
-        read_payloads(request, SETTINGS.region, event["execution"])
+        plan = read_payloads(request, SETTINGS.region, event["execution"])
         _check_room(event["input"], len(request.power_values))
         before = TuningState.from_json(event["state"]) if event.get("state") else None
         deadline = Deadline(deadline_at(context, _MARGIN_S))
         function = Function(client("lambda", request.function.region), request.function, deadline)
         state = Preparation(
-            request, event["execution"], function, deadline, _is_running, clean_up_after(SETTINGS)
+            request,
+            plan,
+            event["execution"],
+            function,
+            deadline,
+            _is_running,
+            clean_up_after(SETTINGS),
         ).run(before)
     return put_out(event, state, meter)
 
