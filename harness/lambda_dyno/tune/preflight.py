@@ -12,6 +12,7 @@ from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
+from lambda_dyno.tuner_policy.decide import EFFORT
 
 
 def hints(
@@ -31,13 +32,23 @@ def longest_measuring_s(timeout_s: int, tuning_input: Mapping[str, Any]) -> floa
     """Return how long measuring takes, in seconds, if each invocation takes its time-out."""
     values = tuning_input.get("powerValues")
     sizes = len(ALL_POWER_VALUES) if values == "ALL" else len(set(map(str, values or ["default"])))
-    one_by_one = 1 if is_true(tuning_input.get("dryRun")) else integer(tuning_input["num"]) or 1
+    one_by_one = _most_in_turn(tuning_input)
     if any(is_true(tuning_input.get(key)) for key in ("parallelInvocation", "onlyColdStarts")):
         return timeout_s
     # power values side by side, unless they are to come one after the other
     in_turn = sizes if is_true(tuning_input.get("sequential")) else 1
     pause_s = (integer(tuning_input.get("sleepBetweenRunsMs")) or 0) / 1000
     return in_turn * one_by_one * (timeout_s + pause_s)
+
+
+def _most_in_turn(tuning_input: Mapping[str, Any]) -> int:
+    """Return how many invocations follow each other, of passes of one."""
+    if is_true(tuning_input.get("dryRun")):
+        return 1
+    if tuning_input.get("measuring") != "adaptive":
+        return integer(tuning_input.get("num")) or 1
+    effort = EFFORT["sure" if tuning_input.get("confidence") == "sure" else "default"]
+    return integer(tuning_input.get("maxInvocations")) or effort.most_passes
 
 
 def processors(tuning_input: Mapping[str, Any]) -> dict[str, str]:
