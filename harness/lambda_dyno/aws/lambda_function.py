@@ -12,6 +12,7 @@ import botocore.exceptions
 from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.emulator import differences
 from lambda_dyno.tuner_contract import kinds
 
 # All forms that Lambda itself takes: NAME, ACCOUNT:function:NAME and the ARN, each with a
@@ -73,6 +74,20 @@ def parse_name(text: str) -> FunctionName:
         region=match["region"] or "",
         account_id=match["account"] or "",
     )
+
+
+def differences_here(function_arn: str, account: Account) -> list[str]:
+    """Return what of a function is not on the embedded AWS as it is on AWS; nothing on AWS.
+
+    Nothing, too, where it may not be looked at.
+    """
+    if not account.endpoint:
+        return []
+    client = account.session.client("lambda")
+    try:
+        return differences.of(client.get_function_configuration(FunctionName=function_arn))
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        return []
 
 
 def look_up(name: FunctionName, account: Account) -> Function:

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from lambda_dyno.aws import lambda_function
 from lambda_dyno.core.progress import Step
-from lambda_dyno.emulator import differences
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune import client
@@ -39,15 +37,6 @@ def execute(
                 f"{progress.state}: {text}", progress.done, progress.total
             ),
         )
-    if account.endpoint:
-        finished.output.setdefault("warnings", []).extend(_differences(run, request))
+    found = lambda_function.differences_here(str(request["lambdaARN"]), run.account)
+    finished.output.setdefault("warnings", []).extend(found)
     return finished
-
-
-def _differences(run: Run, request: Mapping[str, Any]) -> list[str]:
-    """Return what of the function is not on the embedded AWS as it is on AWS."""
-    client = run.account.session.client("lambda")
-    try:
-        return differences.of(client.get_function_configuration(FunctionName=request["lambdaARN"]))
-    except (BotoCoreError, ClientError):
-        return []  # it may not be looked at; it has been measured all the same
