@@ -98,7 +98,7 @@ class FunctionTune:
                 step.update(f"dry run of {what}")
                 output.require_whole(self.output)
                 return
-            tuning = output.parse(self.output, execution_arn=finished.arn)
+            tuning = tuner_execution.result_of(run, finished)
             run.add(tuning=tuning)
             step.update(f"{what}; {tuning.strategy}: {tuning.power} MB")
             output.require_whole(self.output)

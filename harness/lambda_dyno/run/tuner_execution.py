@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import cpu_speed, lambda_function
 from lambda_dyno.core.progress import Step
+from lambda_dyno.core.results import TuningResult
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
-from lambda_dyno.tune import client
+from lambda_dyno.tune import client, output
 from lambda_dyno.tune.client import FinishedExecution
 
 
@@ -40,3 +41,14 @@ def execute(
     found = lambda_function.differences_here(str(request["lambdaARN"]), run.account)
     finished.output.setdefault("warnings", []).extend(found)
     return finished
+
+
+def result_of(run: Run, finished: FinishedExecution) -> TuningResult:
+    """Return what an execution found, with a word on it where this machine makes it doubtful.
+
+    Raises:
+        StepError: It is no output of this project's power tuner.
+    """
+    tuning = output.parse(finished.output, execution_arn=finished.arn)
+    doubt = cpu_speed.doubt(tuning, run.account, run.env.settings.tuning.balanced_weight)
+    return replace(tuning, warnings=(*tuning.warnings, doubt)) if doubt else tuning

@@ -30,7 +30,7 @@ def step(run: Run) -> TuningResult:
     what = measured_words(request)
     with run.step("tune", f"measuring {what}") as shown:
         finished = tuner_execution.execute(run, shown, what, request, machine)
-        tuning = output.parse(finished.output, execution_arn=finished.arn)
+        tuning = tuner_execution.result_of(run, finished)
         run.add(tuning=tuning)
         sizes = ", ".join(str(detail.power) for detail in tuning.details)
         shown.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
