@@ -126,7 +126,9 @@ def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
     started, _, rest = done.stdout.partition("}\n")
     assert json.loads(started + "}")["region"] == "eu-west-1"
     assert rest.split(maxsplit=1)[0] == "3"
-    assert (tmp_path / "meter").read_text() == "mode: reported\naws_latency: measured\n"
+    assert (tmp_path / "meter").read_text() == (
+        "mode: reported\naws_latency: measured\nsteady: yes\n"
+    )
     assert json.loads(rest.partition("\n")[2]) == {"stopped": True}
     assert processes_of(tmp_path / ".dyno" / "local") == []
 

@@ -28,7 +28,8 @@ def main() -> None:
     from dyno_meter.worker import install  # type: ignore[import-not-found]
 
     sys.path[:] = [*declared, layers, orders["runtime"], *standard]
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    # of the declared version, even where another one runs in its place
+    version = os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_")
     packages = os.path.join(layers, "lib", version, "site-packages")
     if os.path.isdir(packages):
         sys.path.insert(0, packages)

@@ -9,7 +9,7 @@ import pytest
 from lambda_dyno.aws import cpu_speed
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.emulator.model import durations_by_speed
+from lambda_dyno.emulator.model import Work, durations_by_speed
 from tests.support import report_samples
 
 HERE = Account("000000000000", "us-east-1", "http://127.0.0.1:4566", {})
@@ -22,12 +22,13 @@ def tuning(durations_ms: dict[int, float], power: int, strategy: str = "cost") -
 
 
 def test_a_choice_at_the_edge_of_a_step_hangs_on_the_cpu() -> None:
-    """20 ms of CPU time end within two periods at 1024 MB, and 17 ms at 512 MB."""
-    durations = {512: 60.5, 1024: 27.0}
-    cheapest = {min(d, key=lambda mb: mb * d[mb]) for d in durations_by_speed(durations).values()}
+    """18 ms of CPU time need another period at 512 MB than 15 ms do."""
+    work = Work(cpu_ms=18)
+    durations = {size: work.duration_ms(size).mean for size in (128, 256, 512, 1024, 1769)}
+    by_speed = durations_by_speed(durations).values()
+    assert {min(ms, key=lambda mb: mb * ms[mb]) for ms in by_speed} == {512, 1024}
     found = cpu_speed.doubt(tuning(durations, 1024), HERE, 0.5)
-    assert bool(found) == bool(cheapest - {1024})
-    assert found.startswith("512 or 1024 MB")
+    assert found.startswith("512 or 1024 MB: it hangs on 15 %")
 
 
 def test_a_plain_choice_has_no_doubt() -> None:
