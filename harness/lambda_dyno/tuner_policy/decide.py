@@ -29,6 +29,7 @@ _SURE = 0.97  # probability of being close at which "sure" stops
 _SIZE_SD = 0.03
 _CLOSE = 0.05  # "within 5 % of the best"
 _GOOD_ENOUGH = 0.02  # mean regret at which the default stops
+_MOST_IN_DOUBT = 0.15  # and so much at most: two samples may both be outliers
 _MOST_SIZES, _MOST_ROUNDS = 8, 4
 _ROUNDING_MS = 0.5  # billed is the whole millisecond above
 _NEIGHBOUR = (1.5, 2.8)  # of the choice: where a measured size proves that it does not go on
@@ -275,7 +276,7 @@ class _View:
             return False  # another size is better, as far as can be seen
         if self.goal.confidence == "sure":
             return known.close >= _SURE
-        return known.regret <= _GOOD_ENOUGH
+        return known.regret <= _GOOD_ENOUGH and known.at_most <= _MOST_IN_DOUBT
 
     def unproven_side(self, memory_mb: int) -> int | None:
         """Return a size beside a choice that must be measured before one stops; None: none."""
