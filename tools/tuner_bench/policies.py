@@ -40,7 +40,7 @@ def adaptive(function: Function, goal: Goal, seed: str, former: Sequence[Measure
     while True:
         for size in publish:
             function.invoke(size)  # cold
-            warm[size] = [function.invoke(size) for _ in range(goal.effort.warm_of_new)]
+            warm[size] = [function.invoke(size) for _ in range(goal.warm_of_new)]
         decision = _decide(goal, warm, function, rounds, seed, former)
         while decision.action == "invoke":
             for size in decision.sizes_mb:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.keys import MOST_PASSES
 from lambda_dyno.tuner_policy.decide import Goal, Strategy
 from tools.tuner_bench import policies
 from tools.tuner_bench.curves import Curve, Function
@@ -51,8 +52,13 @@ class Replayed:
 
 def replay(curve: Curve, strategy: Strategy, repeat: int, seed: int) -> list[Replayed]:
     """Return what each policy does with a curve, each with invocations of its own."""
-    goal = Goal(strategy, least_mb=curve.sizes_mb[0], most_mb=curve.sizes_mb[-1])
-    sure = Goal(strategy, confidence="sure", least_mb=goal.least_mb, most_mb=goal.most_mb)
+    goal = Goal(
+        strategy,
+        least_mb=curve.sizes_mb[0],
+        most_mb=curve.sizes_mb[-1],
+        most_passes=MOST_PASSES["default"],
+    )
+    sure = replace(goal, confidence="sure", most_passes=MOST_PASSES["sure"])
     name = f"{seed} {curve.id} {strategy} {repeat}"
 
     def function(policy: str) -> Function:

@@ -11,8 +11,8 @@ from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.tuner_contract.keys import MOST_PASSES
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
-from lambda_dyno.tuner_policy.decide import EFFORT
 
 
 def hints(
@@ -47,8 +47,8 @@ def _most_in_turn(tuning_input: Mapping[str, Any]) -> int:
         return 1
     if tuning_input.get("measuring") != "adaptive":
         return integer(tuning_input.get("num")) or 1
-    effort = EFFORT["sure" if tuning_input.get("confidence") == "sure" else "default"]
-    return integer(tuning_input.get("maxInvocations")) or effort.most_passes
+    most = MOST_PASSES["sure" if tuning_input.get("confidence") == "sure" else "default"]
+    return integer(tuning_input.get("maxInvocations")) or most
 
 
 def processors(tuning_input: Mapping[str, Any]) -> dict[str, str]:

@@ -298,6 +298,8 @@ def is_needless(key: Key, raw: Mapping[str, Any]) -> bool:
 
 
 _OF_FIXED = frozenset({"num", "powerValues"})
+# Passes that adaptive measuring makes at most, cold ones among them, if the input does not say.
+MOST_PASSES = {"default": 20, "sure": 60}
 
 
 def conflict(workload: Workload | None, *, payload: bool, only_cold_starts: bool) -> str:

@@ -38,15 +38,8 @@ _NEAR = 1.5  # sizes that tell the same
 _SECOND = 0.3  # a second new size is worth its round if it gains so much of the first
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How much a tuning may take."""
-
-    warm_of_new: int  # passes at a new size, after the one that finds it cold
-    most_passes: int  # cold ones among them
-
-
-EFFORT: dict[Confidence, Effort] = {"default": Effort(2, 20), "sure": Effort(3, 60)}
+# Passes at a new size, after the one that finds it cold.
+WARM_OF_NEW: dict[Confidence, int] = {"default": 2, "sure": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Goal:
         confidence: When it is enough.
         least_mb: Smallest size allowed.
         most_mb: Largest size allowed.
-        most_passes: At most so many, cold ones among them; None: as `confidence` has it.
+        most_passes: At most so many, cold ones among them.
         current_mb: The size that the function has: measured with the first, and kept unless
             another one was shown to be better. None: not known.
     """
@@ -69,15 +62,13 @@ class Goal:
     confidence: Confidence = "default"
     least_mb: int = 128
     most_mb: int = 10240
-    most_passes: int | None = None
+    most_passes: int = 20
     current_mb: int | None = None
 
     @property
-    def effort(self) -> Effort:
-        """What it may take."""
-        effort = EFFORT[self.confidence]
-        most = self.most_passes
-        return effort if most is None else Effort(effort.warm_of_new, most)
+    def warm_of_new(self) -> int:
+        """Passes at a new size, after the one that finds it cold."""
+        return WARM_OF_NEW[self.confidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +151,9 @@ def decide(
     view = _View(goal, measured, former, seed)
     best = view.best_measured()
     known = view.judgement(best)
-    left = goal.effort.most_passes - passes
+    left = goal.most_passes - passes
     may_publish = rounds < _MOST_ROUNDS and len(measured) < _MOST_SIZES
-    may_publish = may_publish and left > goal.effort.warm_of_new
+    may_publish = may_publish and left > goal.warm_of_new
     if left <= 0:
         return _stop(view, best, _SPENT)
     if view.is_enough(known):
@@ -176,7 +167,7 @@ def decide(
     first = gains[0]
     if first in view.known_mb:
         return _with(known, "invoke", (first,))
-    fits = left >= 2 * (goal.effort.warm_of_new + 1) and len(measured) + 2 <= _MOST_SIZES
+    fits = left >= 2 * (goal.warm_of_new + 1) and len(measured) + 2 <= _MOST_SIZES
     second = view.second(gains) if fits else None
     return _with(known, "publish", (first,) if second is None else (first, second))
 
@@ -302,7 +293,7 @@ class _View:
         """Return another new size to publish with the first, if it is worth a part of the round."""
         first = gains[0]
         seen = _centred(self.drawn.of(first))
-        noise = self.drawn.noise_variance / self.goal.effort.warm_of_new
+        noise = self.drawn.noise_variance / self.goal.warm_of_new
         variance = _mean([x * x for x in seen]) + noise
         rest = self._value_of([x for x in gains if x != first], self._contrasts(), (seen, variance))
         other = max(rest, key=lambda x: rest[x], default=None)
@@ -346,7 +337,7 @@ class _View:
         for size in sizes_mb:
             values = _centred(self.drawn.of(size))
             is_new = size not in self.known_mb
-            warm = self.goal.effort.warm_of_new if is_new else 1
+            warm = self.goal.warm_of_new if is_new else 1
             noise = self.drawn.noise_variance / warm
             variance = _mean([x * x for x in values]) + noise
             shared = 0.0

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from lambda_dyno.tuner_contract import prices
-from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput
 from lambda_dyno.tuner_policy.decide import Decision, Goal, conclude, decide, first_sizes
 from lambda_dyno.tuner_policy.posterior import Measured
 from power_tuner.errors import NothingMeasured
@@ -163,14 +163,14 @@ def _goal(request: TuningInput, original_mb: int, least: int, most: int) -> Goal
         request.confidence,
         least,
         most,
-        request.max_invocations or None,
+        request.max_invocations or MOST_PASSES[request.confidence],
         original_mb,
     )
 
 
 def _new(size: int, plan: Plan, goal: Goal) -> PowerState:
     power = PowerState(size, todo=list(range(-plan.warm_up, 0)), planned=1)
-    for _ in range(goal.effort.warm_of_new):
+    for _ in range(goal.warm_of_new):
         _plan_pass(power, plan)
     return power
 

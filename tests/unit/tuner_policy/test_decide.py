@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from lambda_dyno.tuner_contract.keys import MOST_PASSES
 from lambda_dyno.tuner_policy import sizes, stairs
 from lambda_dyno.tuner_policy.decide import (
-    EFFORT,
     Confidence,
     Decision,
     Goal,
@@ -48,7 +48,7 @@ def tune(
         for size in publish:
             assert size not in warm, "a size is published once"
             invoke(size)
-            warm[size] = [invoke(size) for _ in range(goal.effort.warm_of_new)]
+            warm[size] = [invoke(size) for _ in range(goal.warm_of_new)]
         while True:
             decision = decide(
                 goal,
@@ -90,10 +90,10 @@ def test_the_choice_is_right(law: Law, strategy: Strategy, right: range) -> None
 @pytest.mark.parametrize("noise", [0.0, 0.6])
 def test_it_ends_within_its_budget(confidence: Confidence, noise: float) -> None:
     """However much the function scatters."""
-    goal = Goal(confidence=confidence)
+    goal = Goal(confidence=confidence, most_passes=MOST_PASSES[confidence])
     decision, warm, rounds = tune(one_thread(40, 30), goal, noise=noise)
     invocations = sum(map(len, warm.values())) + len(warm)
-    assert invocations <= EFFORT[confidence].most_passes
+    assert invocations <= goal.most_passes
     assert len(warm) <= 8
     assert len(rounds) <= 4
     assert decision.reason
