@@ -11,25 +11,21 @@ import json
 import math
 import random
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lambda_dyno.core.errors import UserError, brief
-from lambda_dyno.core.reading import read_json
+from tools.fidelity.curves import DATA, read_curves
+from tools.fidelity.curves import Curve as MeasuredCurve
 
-DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
 CURVES = DATA / "aws-curves.json"
 NOISE = DATA / "aws-noise.json"
 
 _SMOOTHED_FROM = 20  # sizes
 _KERNEL_WIDTH = 0.25  # in ln(memory)
 _MOST_SCATTER = 0.6
-_SANDBOX_SHARE, _SANDBOX_MOST = (
-    0.35,
-    0.05,
-)  # of a size's execution environments, as aws-noise.json says
+# Of the noise's deviation what a size's execution environments have in common: aws-noise.json.
+_SANDBOX_SHARE, _SANDBOX_MOST = 0.35, 0.05
 _SLOWER, _FASTER = 1.2, 1.6  # what no function does that is larger
 
 
@@ -75,49 +71,24 @@ def read(path: Path = CURVES) -> list[Curve]:
     Raises:
         UserError: It cannot be read, or something in it is no curve.
     """
-    rows = read_json(path)
-    if not isinstance(rows, list) or not rows:
-        raise UserError(f"{path}: must be a list of curves")
-    noise = _noise()
-    return [_curve(row, f"{path}: curve {number}", noise) for number, row in enumerate(rows, 1)]
-
-
-def _noise() -> dict[str, Noise]:
     classes = json.loads(NOISE.read_text())["classes"]
-    return {name: Noise(tuple(row["quantiles"]), float(row["sd"])) for name, row in classes.items()}
+    noise = {
+        name: Noise(tuple(row["quantiles"]), float(row["sd"])) for name, row in classes.items()
+    }
+    return [_curve(measured, noise) for measured in read_curves(path)]
 
 
-def _curve(row: Any, where: str, noise: dict[str, Noise]) -> Curve:
-    if not isinstance(row, dict):
-        raise UserError(f"{where}: must be an object with id, power and duration_ms")
-    name = str(row.get("id", where))
-    power, durations = row.get("power"), row.get("duration_ms")
-    if (
-        not isinstance(power, list)
-        or not isinstance(durations, list)
-        or len(power) != len(durations)
-        or len(power) < 2
-    ):
-        raise UserError(
-            f"{where} ({brief(name)}): power and duration_ms must be lists of the same length, "
-            "of at least 2"
-        )
-    cells = dict(zip(power, durations, strict=True))
-    for size, value in cells.items():
-        whole = isinstance(size, int) and not isinstance(size, bool) and 128 <= size <= 10240
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not whole or not number or not 0 < value < math.inf:
-            raise UserError(
-                f"{where} ({brief(name)}): power must be 128 to 10240, duration_ms above 0: "
-                f"{brief(repr(size))}, {brief(repr(value))}"
-            )
-    if len(cells) < 2:
-        raise UserError(f"{where} ({brief(name)}): only one memory size")
-    sizes = tuple(sorted(cells))
-    table = [float(cells[size]) for size in sizes]
+def _curve(measured: MeasuredCurve, noise: Mapping[str, Noise]) -> Curve:
+    sizes, table = measured.memory_mb, list(measured.duration_ms)
     truth, scatter = _smoothed(sizes, table) if len(sizes) >= _SMOOTHED_FROM else (table, 0.0)
-    kind = _class_of(str(row.get("cls", "")), truth)
-    return Curve(name, sizes, tuple(truth), noise[kind], scatter, _is_plausible(sizes, truth))
+    return Curve(
+        measured.name,
+        sizes,
+        tuple(truth),
+        noise[_class_of(measured.kind, truth)],
+        scatter,
+        _is_plausible(sizes, truth),
+    )
 
 
 def _class_of(words: str, truth: Sequence[float]) -> str:
