@@ -131,6 +131,29 @@ def test_curve(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     assert output["stateMachine"]["executionCost"] == pytest.approx(4 * 0.000025)
 
 
+def test_adaptive_measuring(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """Rounds of publishing and measuring go by the evidence, and leave nothing behind."""
+    function = target("grows", NEEDS_200_MB, MemorySize=512)
+    before = tuner_stack.snapshot(function)
+    done = tuner_stack.tune(
+        function, num=None, measuring="adaptive", strategy="cost", maxPower=3008
+    )
+    assert done.status == "SUCCEEDED", done
+    assert tuner_stack.snapshot(function) == before
+
+    powers = {row["power"]: row for row in done.output["details"]}
+    assert powers[128]["excluded"], "it needs more memory"
+    assert done.output["originalPower"] == 512 in powers
+    assert done.output["power"] >= 220
+    assert powers[done.output["power"]]["count"] >= 2
+    said = done.output["adaptive"]
+    assert done.states.count("PrepareAgain") == said["rounds"] - 1
+    assert sum(row["invocations"] for row in powers.values()) <= said["passes"] <= 22
+    parsed = output.parse(done.output)
+    assert parsed.statement is not None
+    assert parsed.statement.at_most_ratio == said["atMostPercent"] / 100
+
+
 def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Weighted payloads come from S3 through the pre-processor, answers to the post-processor.
 
