@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ class CrudStack:
 
 def deploy(session: Any, folder: Path, *, authorization: str, memory_mb: int = 1024) -> CrudStack:
     """Deploy table, function and REST API with the routes that modules/service gives it."""
-    name = f"crud-{authorization.lower().replace('_', '-')}"
+    # of its own: which tests share a server is the scheduler's business
+    name = f"crud-{authorization.lower().replace('_', '-')}-{secrets.token_hex(3)}"
     session.client("dynamodb").create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
