@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import mul
 from typing import Literal
 
@@ -109,7 +110,7 @@ def first_sizes(goal: Goal, former: Sequence[Measured] = ()) -> tuple[int, ...]:
     if former:
         view = _View(goal, [], former, "first")
         best = view.order[0]
-        near = [x for x in view.choices if 0 < abs(math.log(x / best)) <= math.log(2.8)]
+        near = [x for x in view.choices if 0 < abs(math.log(x / best)) <= math.log(_NEIGHBOUR[1])]
         second = min(near, key=lambda x: abs(math.log(x / best / 2)), default=best)
         return _with_current(goal, {best, second})
     if goal.strategy == "speed":
@@ -155,16 +156,16 @@ def decide(
     may_publish = rounds < _MOST_ROUNDS and len(measured) < _MOST_SIZES
     may_publish = may_publish and left > goal.warm_of_new
     if left <= 0:
-        return _stop(view, best, _SPENT)
+        return _stop(view, known, _SPENT)
     if view.is_enough(known):
         beside = view.unproven_side(best)
         if not (beside and may_publish):
-            return _stop(view, best, "it is known well enough")
+            return _stop(view, known, "it is known well enough")
         return _with(known, "publish", (beside,))
     gains = view.gains(may_publish)
     if not gains:
-        return _stop(view, best, "nothing more to learn at the sizes that may be measured")
-    first = gains[0]
+        return _stop(view, known, "nothing more to learn at the sizes that may be measured")
+    first = next(iter(gains))
     if first in view.known_mb:
         return _with(known, "invoke", (first,))
     fits = left >= 2 * (goal.warm_of_new + 1) and len(measured) + 2 <= _MOST_SIZES
@@ -175,13 +176,14 @@ def decide(
 def conclude(goal: Goal, measured: Sequence[Measured], *, seed: str, reason: str) -> Decision:
     """Return what is known of the best size when nothing more can be measured."""
     view = _View(goal, measured, (), seed)
-    return _stop(view, view.best_measured(), reason)
+    return _stop(view, view.judgement(view.best_measured()), reason)
 
 
-def _stop(view: _View, best: int, reason: str) -> Decision:
-    current = view.goal.current_mb
+def _stop(view: _View, known: Decision, reason: str) -> Decision:
+    """Return the choice: the best measured size, or the current one if nothing better was shown."""
+    current, best = view.goal.current_mb, known.best_mb
     if current not in view.known_mb or current == best or view.is_better(best, current):
-        return replace(view.judgement(best), reason=reason)
+        return replace(known, reason=reason)
     return replace(view.judgement(current), reason=reason, kept_over_mb=best)
 
 
@@ -231,7 +233,7 @@ class _View:
         """Whether a size was shown to be better than another one, by more than a little."""
         gains = [o - t for o, t in zip(self.objective[other], self.objective[one], strict=True)]
         shown = sum(gain > 0 for gain in gains) / len(gains)
-        return one != other and shown >= _SHOWN and math.expm1(_mean(gains)) > _GOOD_ENOUGH
+        return shown >= _SHOWN and math.expm1(_mean(gains)) > _GOOD_ENOUGH
 
     def judgement(self, memory_mb: int) -> Decision:
         """Return what is known of a choice, against all sizes that are looked at."""
@@ -282,25 +284,26 @@ class _View:
                 return min(near, key=lambda x: abs(math.log(x / memory_mb) - side * math.log(2)))
         return None
 
-    def gains(self, may_publish: bool) -> list[int]:
-        """Return the sizes by what one more look at them tells for its price, best first."""
+    def gains(self, may_publish: bool) -> dict[int, float]:
+        """Return what one more look at each size tells for its price, the most first."""
         sizes_mb = [x for x in self.choices if may_publish or x in self.known_mb]
-        self._worth = self._value_of(sizes_mb, self._contrasts())
-        ranked = sorted(sizes_mb, key=lambda x: (-self._worth[x], x))
-        return [x for x in ranked if self._worth[x] > 0]
+        worth = self._value_of(sizes_mb)
+        ranked = sorted(sizes_mb, key=lambda x: (-worth[x], x))
+        return {x: worth[x] for x in ranked if worth[x] > 0}
 
-    def second(self, gains: Sequence[int]) -> int | None:
+    def second(self, gains: Mapping[int, float]) -> int | None:
         """Return another new size to publish with the first, if it is worth a part of the round."""
-        first = gains[0]
+        first = next(iter(gains))
         seen = _centred(self.drawn.of(first))
         noise = self.drawn.noise_variance / self.goal.warm_of_new
         variance = _mean([x * x for x in seen]) + noise
-        rest = self._value_of([x for x in gains if x != first], self._contrasts(), (seen, variance))
+        rest = self._value_of([x for x in gains if x != first], (seen, variance))
         other = max(rest, key=lambda x: rest[x], default=None)
-        if other is None or other in self.known_mb or rest[other] < _SECOND * self._worth[first]:
+        if other is None or other in self.known_mb or rest[other] < _SECOND * gains[first]:
             return None
         return other
 
+    @cached_property
     def _contrasts(self) -> list[tuple[float, list[float]]]:
         """Return, for each size that may be best, its weight and how the choice differs from it."""
         chosen = self.order[0]
@@ -321,14 +324,12 @@ class _View:
     def _value_of(
         self,
         sizes_mb: Sequence[int],
-        contrasts: Sequence[tuple[float, list[float]]],
         given: tuple[list[float], float] | None = None,
     ) -> dict[int, float]:
         """Return what a look at each size is worth for its price.
 
         Args:
             sizes_mb: The sizes.
-            contrasts: Of `_contrasts`.
             given: A size that is looked at as well: its centred draws, and their variance with
                 the noise.
         """
@@ -345,7 +346,7 @@ class _View:
                 shared = _mean_product(values, given[0])
                 variance -= shared * shared / given[1]
             gain = 0.0
-            for weight, apart in contrasts:
+            for weight, apart in self._contrasts:
                 covariance = _mean_product(apart, values)
                 if given is not None:
                     covariance -= _mean_product(apart, given[0]) * shared / given[1]

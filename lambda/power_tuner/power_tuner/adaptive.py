@@ -18,6 +18,7 @@ from power_tuner.payloads import Plan
 from power_tuner.state import PowerState, TuningState
 
 _MEMORY_HEADROOM = 1.1  # over the most that was used: below, a function is killed now and then
+_MOST_BEGINNINGS = 4  # rounds in which sizes are looked for at which the function works
 _LEAST_PASSES = 2  # by which a size can be judged when time is up
 
 
@@ -118,8 +119,9 @@ class Adaptive:
             if power.excluded or not least <= power.power <= most:
                 continue
             requests: dict[int, list[float]] = {}
+            never_warm = all(sample.cold for sample in power.samples)
             for sample in power.samples:
-                if not sample.cold or all(one.cold for one in power.samples):
+                if never_warm or not sample.cold:
                     requests.setdefault(sample.request, []).append(sample.duration_ms)
             if requests:
                 found.append(Measured.of_requests(power.power, list(requests.values())))
@@ -151,9 +153,6 @@ class Adaptive:
                 for power in self._state.powers
             )
         )
-
-
-_MOST_BEGINNINGS = 4
 
 
 def _goal(request: TuningInput, original_mb: int, least: int, most: int) -> Goal:
