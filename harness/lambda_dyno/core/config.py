@@ -34,7 +34,7 @@ from lambda_dyno.core.reading import problem_of_json, read_json, read_toml
 from lambda_dyno.core.regions import is_region
 from lambda_dyno.core.slo_keys import Evidence, SloKey
 from lambda_dyno.tuner_contract.arns import EXAMPLE, FUNCTION_ARN
-from lambda_dyno.tuner_contract.keys import KEYS, Key, TuningInput
+from lambda_dyno.tuner_contract.keys import KEYS, OF_FIXED, Key, TuningInput
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, MEMORY_MB_MAX, MEMORY_MB_MIN
 
 SETTINGS_FILE = "dyno.toml"
@@ -47,8 +47,6 @@ S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
 TEXT_CHARS_MAX = 2048
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-# Keys of [tuning] that say what fixed measuring measures.
-_OF_FIXED = frozenset({"num", "power_values"})
 # What no bucket's name may begin with.
 _RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
 
@@ -170,6 +168,26 @@ else:
     )
 
 
+def _means_fixed(tuning: Mapping[str, Any]) -> bool:
+    """Whether keys of [tuning] ask for fixed measuring without saying so.
+
+    Who names sizes or a number of invocations wants them measured, and cold starts are no samples
+    of adaptive measuring.
+    """
+    cold = tuning.get("only_cold_starts") is True
+    return "measuring" not in tuning and (cold or bool(OF_FIXED & tuning.keys()))
+
+
+def _sizes_in_order(values: list[int], what: str) -> list[int]:
+    wrong = [value for value in values if value not in MEMORY_SIZES_MB]
+    if wrong:
+        raise ValueError(
+            f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
+            f"a {what} is {MEMORY_SIZES_MB[0]} to {MEMORY_SIZES_MB[-1]} MB"
+        )
+    return sorted(set(values))
+
+
 def _require_json(value: Any) -> Any:
     problem = problem_of_json(value)
     if problem:
@@ -194,9 +212,8 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
 
     @model_validator(mode="before")
     @classmethod
-    def _fixed_where_numbers_are_given(cls, values: Any) -> Any:
-        """Who names sizes or a number of invocations wants them measured, unless they say else."""
-        if isinstance(values, dict) and "measuring" not in values and _OF_FIXED & values.keys():
+    def _fixed_where_it_is_meant(cls, values: Any) -> Any:
+        if isinstance(values, dict) and _means_fixed(values):
             return {**values, "measuring": "fixed"}
         return values
 
@@ -221,13 +238,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     @field_validator("power_values")
     @classmethod
     def _allowed_once_and_sorted(cls, values: list[int]) -> list[int]:
-        wrong = [value for value in values if value not in MEMORY_SIZES_MB]
-        if wrong:
-            raise ValueError(
-                f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
-                f"a power value is {MEMORY_SIZES_MB[0]} to {MEMORY_SIZES_MB[-1]} MB"
-            )
-        return sorted(set(values))
+        return _sizes_in_order(values, "power value")
 
     @field_validator("payload_s3")
     @classmethod
@@ -321,13 +332,7 @@ class LoadSettings(CollectionSettings):
     @field_validator("at")
     @classmethod
     def _memory_sizes(cls, values: list[int]) -> list[int]:
-        wrong = [value for value in values if not MEMORY_MB_MIN <= value <= MEMORY_MB_MAX]
-        if wrong:
-            raise ValueError(
-                f"{brief(', '.join(map(str, wrong)))} MB is not allowed: "
-                f"a memory size is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB"
-            )
-        return sorted(set(values))
+        return _sizes_in_order(values, "memory size")
 
     @model_validator(mode="before")
     @classmethod
@@ -661,7 +666,7 @@ def with_overrides(
         for section in sections:
             table = table[section]
         table[name] = value
-    if "tuning.measuring" not in given and any(f"tuning.{name}" in given for name in _OF_FIXED):
+    if _means_fixed({key.removeprefix("tuning."): value for key, value in given.items()}):
         content["tuning"]["measuring"] = "fixed"
     payloads = ("payload", "payload_file", "payload_s3", "workload")
     if any(f"tuning.{name}" in given for name in payloads):

@@ -25,6 +25,7 @@ from lambda_dyno.terraform.packages import Package
 from lambda_dyno.tune import client, output
 from lambda_dyno.tune.preflight import processors
 from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.keys import is_adaptive
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true, s3_location
 
 # What this writes into the root's variables, beside what every environment gets.
@@ -142,8 +143,8 @@ def _literally(key: str) -> str:
 
 def _sizes(tuning_input: Mapping[str, Any]) -> str:
     """Return what is measured, in words that fit a line."""
-    if tuning_input.get("measuring") == "adaptive" and not is_true(tuning_input.get("dryRun")):
-        return "as many sizes as the answer needs"
+    if is_adaptive(tuning_input):
+        return tuner_execution.AS_MANY
     values = tuning_input.get("powerValues")
     if values == "ALL" or (isinstance(values, list) and len(values) > 12):
         count = len(ALL_POWER_VALUES) if values == "ALL" else len(set(map(str, values)))

@@ -14,6 +14,8 @@ from lambda_dyno.run.run import Run
 from lambda_dyno.tune import client, output
 from lambda_dyno.tune.client import FinishedExecution
 
+AS_MANY = "as many sizes as the answer needs"  # what adaptive measuring measures, in words
+
 
 def execute(
     run: Run, shown: Step, text: str, request: Mapping[str, Any], state_machine_arn: str

@@ -23,11 +23,11 @@ from lambda_dyno.processes.ownership import temporary_folder
 from lambda_dyno.run import api
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune.request import CommandLine
+from lambda_dyno.tune.tuner_input import PAYLOADS
 from lambda_dyno.tuner_contract.values import WrongValueError
 from lambda_dyno.tuner_contract.workload import Workload
 
 _FILE = "workload.json"
-_PAYLOADS = frozenset({"payload", "payload_s3", "workload"})
 _ITERATION_S = 120.0
 
 
@@ -116,7 +116,7 @@ def with_file_of_env(root: Path, line: CommandLine) -> CommandLine:
     Raises:
         UserError: The file is no workload, or nothing in it is safe.
     """
-    if line.env is None or line.input_file or _PAYLOADS & line.flags.keys():
+    if line.env is None or line.input_file or PAYLOADS & line.flags.keys():
         return line
     env = load_env(root, line.env)
     path, tuning = env.workload_file, env.settings.tuning

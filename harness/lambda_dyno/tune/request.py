@@ -102,9 +102,7 @@ def _settings(root: Path, line: CommandLine) -> tuple[Settings, Any]:
     if line.env is None:
         return with_overrides(Settings(), overrides), {}
     env = load_env(root, line.env, overrides)
-    replaced = (
-        line.input_file is not None or {"payload", "payload_s3", "workload"} & line.flags.keys()
-    )
+    replaced = line.input_file is not None or tuner_input.PAYLOADS & line.flags.keys()
     return env.settings, None if replaced else env.tuning_payload()
 
 

@@ -13,7 +13,8 @@ from lambda_dyno.tuner_contract.workload import Workload, packed
 
 # What flags say, by the names of their fields.
 FLAGGED = {key.field: key for key in KEYS if key.flag}
-_PAYLOADS = frozenset({"payload", "payload_s3", "workload"})
+# Fields that say what the function is called with.
+PAYLOADS = frozenset({"payload", "payload_s3", "workload"})
 
 
 def from_settings(
@@ -66,6 +67,8 @@ def from_flags(
         for name, value in flags.items()
         if FLAGGED[name].setting and name != "payload"
     }
+    if flags.get("dry_run"):  # an invocation at each size that is named
+        overrides["tuning.measuring"] = "fixed"
     if {"payload", "workload"} & flags.keys():
         overrides["tuning.payload_s3"] = ""  # an event may be null, which is no override
     changed = with_overrides(settings, overrides)
@@ -95,7 +98,7 @@ def from_file(content: Any, flags: Mapping[str, Any], where: str) -> dict[str, A
             '{"lambdaARN": "arn:aws:lambda:...", "num": 50, "payload": {}}'
         )
     from_flags_alone, _ = from_flags(Settings(), flags, None)
-    names = {*flags, *(_PAYLOADS if _PAYLOADS & flags.keys() else ())}
+    names = {*flags, *(PAYLOADS if PAYLOADS & flags.keys() else ())}
     replaced = {FLAGGED[name].name for name in names}
     # a flag that says what is the default anyway is in no input: then the file's key goes, too
     return {key: value for key, value in content.items() if key not in replaced} | {

@@ -12,7 +12,7 @@ from typing import Any
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.arns import EXAMPLE
-from lambda_dyno.tuner_contract.keys import KEYS, Key, conflict, is_needless
+from lambda_dyno.tuner_contract.keys import KEYS, Key, conflict, is_adaptive, is_needless
 from lambda_dyno.tuner_contract.readers import Kind
 from lambda_dyno.tuner_contract.values import (
     ALL_POWER_VALUES,
@@ -22,7 +22,6 @@ from lambda_dyno.tuner_contract.values import (
     WrongValueError,
     integer,
     is_power_value,
-    is_true,
     is_weight,
     pass_of,
     room_bytes,
@@ -31,7 +30,6 @@ from lambda_dyno.tuner_contract.values import (
     size_bytes,
     weights_of,
 )
-from lambda_dyno.tuner_contract.workload import Workload
 
 _DEFAULT_POWER_VALUES = 6
 
@@ -68,7 +66,7 @@ def require_allowed(tuning_input: Mapping[str, Any], where: str) -> None:
     """
     found = [*_values(tuning_input), *_payload(tuning_input), *_size(tuning_input)]
     if not found:
-        found += _workload(tuning_input)
+        found += _together(tuning_input)
     if found:
         raise UserError("\n".join(f"{where}: {complaint}" for complaint in found))
 
@@ -103,8 +101,7 @@ def _complaint(key: Key, value: Any, error: WrongValueError) -> str:
 def _payload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
     """A list of payloads with weights must fit into `num` invocations."""
     weights = weights_of(tuning_input.get("payload"))
-    adaptive = tuning_input.get("measuring") == "adaptive"
-    num = pass_of(weights) if adaptive else integer(tuning_input.get("num"))
+    num = pass_of(weights) if is_adaptive(tuning_input) else integer(tuning_input.get("num"))
     if tuning_input.get("payloadS3") or num is None or not weights:
         return
     if not all(is_weight(weight) for weight in weights):
@@ -122,14 +119,15 @@ def _payload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _workload(tuning_input: Mapping[str, Any]) -> Iterator[str]:
-    """A workload stands alone; its own values are right."""
-    workload = tuning_input.get("workload")
-    problem = conflict(
-        None if workload in (None, "") else Workload.parse(workload),
-        payload=tuning_input.get("payload") is not None or bool(tuning_input.get("payloadS3")),
-        only_cold_starts=is_true(tuning_input.get("onlyColdStarts")),
-    )
+def _together(tuning_input: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what cannot be together, where each key by itself is right."""
+    values = {
+        key.field: value
+        for key in KEYS
+        if (key.kind in _SENTENCES or key.kind == "json") and not is_needless(key, tuning_input)
+        if (value := key.read(tuning_input)) is not None
+    }
+    problem = conflict(values)
     if problem:
         yield problem
 

@@ -291,32 +291,42 @@ class TuningInput:
 KEYS = tuple(Key(f.name, f.default, **f.metadata) for f in fields(TuningInput) if f.metadata)
 
 
-def is_needless(key: Key, raw: Mapping[str, Any]) -> bool:
-    """Whether a key says nothing in this input: adaptive measuring has no fixed number."""
-    adaptive = raw.get("measuring") == "adaptive" and not is_true(raw.get("dryRun"))
-    return adaptive and key.name in _OF_FIXED
-
-
-_OF_FIXED = frozenset({"num", "powerValues"})
+# Fields that say what fixed measuring measures; adaptive measuring needs none of them.
+OF_FIXED = frozenset({"num", "power_values"})
 # Passes that adaptive measuring makes at most, cold ones among them, if the input does not say.
 MOST_PASSES = {"default": 20, "sure": 60}
 
 
-def conflict(workload: Workload | None, *, payload: bool, only_cold_starts: bool) -> str:
-    """Return what cannot be together with a workload, and why; empty if all can.
+def is_adaptive(raw: Mapping[str, Any]) -> bool:
+    """Whether an input, as JSON gave it, leaves sizes and invocations to the tuner."""
+    return raw.get("measuring") == "adaptive" and not is_true(raw.get("dryRun"))
+
+
+def is_needless(key: Key, raw: Mapping[str, Any]) -> bool:
+    """Whether a key says nothing in this input."""
+    return key.field in OF_FIXED and is_adaptive(raw)
+
+
+def conflict(values: Mapping[str, Any]) -> str:
+    """Return what cannot be together in an input, and why; empty if all can.
 
     Args:
-        workload: Of an input; None: it has none.
-        payload: Whether the input has a payload, too.
-        only_cold_starts: Whether each invocation is to be cold.
+        values: The input's values as they were read, by field; what it leaves out is not there.
     """
-    if workload is None:
+    cold = values.get("only_cold_starts", False)
+    workload = values.get("workload")
+    if workload is not None:
+        if values.get("payload") is not None or values.get("payload_s3"):
+            return "workload: it takes the place of payload and payloadS3: give one of them"
+        if cold and workload.linked:
+            return (
+                "workload: with onlyColdStarts no request can have part of an earlier answer "
+                "($response): each is invoked by itself, until it is cold"
+            )
+    if values.get("measuring") != "adaptive" or values.get("dry_run"):
         return ""
-    if payload:
-        return "workload: it takes the place of payload and payloadS3: give one of them"
-    if only_cold_starts and workload.linked:
-        return (
-            "workload: with onlyColdStarts no request can have part of an earlier answer "
-            "($response): each is invoked by itself, until it is cold"
-        )
-    return ""
+    if cold:
+        return "measuring: adaptive compares warm invocations: onlyColdStarts needs fixed"
+    least = values.get("min_power", MEMORY_MB_MIN)
+    most = values.get("max_power", MEMORY_MB_MAX)
+    return f"minPower: {least} is more than maxPower, {most}" if least > most else ""

@@ -52,15 +52,10 @@ def parse(raw: Any, default_power_values: Sequence[int]) -> TuningInput:
         if raw.get("discardTopBottom") is not None and values["discard_top_bottom"] > 0:
             warnings.append("discardTopBottom: nothing is discarded with onlyColdStarts")
         values["discard_top_bottom"] = 0.0
-    parsed = TuningInput(**values)
-    problem = conflict(
-        parsed.workload,
-        payload=parsed.payload is not None or bool(parsed.payload_s3),
-        only_cold_starts=parsed.only_cold_starts,
-    )
-    problem = problem or _adaptive_conflict(parsed)
+    problem = conflict(values)
     if problem:
         raise InvalidInput(problem)
+    parsed = TuningInput(**values)
     return replace(parsed, warnings=(*warnings, *_without_effect(parsed)))
 
 
@@ -82,17 +77,6 @@ def _unknown(raw: Mapping[str, Any]) -> Iterator[str]:
         yield f"{cut(key)}: not a key of the input, ignored"
     if len(unknown) > _MOST_UNKNOWN:
         yield f"{len(unknown) - _MOST_UNKNOWN} more keys are not known, and ignored"
-
-
-def _adaptive_conflict(parsed: TuningInput) -> str:
-    """Return what cannot be together with adaptive measuring; empty if all can."""
-    if not parsed.adaptive:
-        return ""
-    if parsed.only_cold_starts:
-        return "measuring: adaptive compares warm invocations: onlyColdStarts needs fixed"
-    if parsed.min_power > parsed.max_power:
-        return f"minPower: {parsed.min_power} is more than maxPower, {parsed.max_power}"
-    return ""
 
 
 def _without_effect(parsed: TuningInput) -> Iterator[str]:

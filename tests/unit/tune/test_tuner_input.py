@@ -9,6 +9,7 @@ import pytest
 from lambda_dyno.core.config import Settings, TuningSettings, with_overrides
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tune.tuner_input import FLAGGED, as_settings, from_file, from_flags, from_settings
+from lambda_dyno.tune.validation import require_allowed
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop"
 
@@ -36,7 +37,7 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("sleep_between_runs_ms", 250, {"sleepBetweenRunsMs": 250}),
     ("discard_top_bottom", 0.0, {"discardTopBottom": 0.0}),
     ("discard_top_bottom", 0.2, {}),
-    ("only_cold_starts", True, {"onlyColdStarts": True}),
+    ("only_cold_starts", True, {**FIXED, "onlyColdStarts": True}),
     ("payload", {"n": 1}, {"payload": {"n": 1}}),
     ("payload", None, {"payload": None}),
     ("pre_processor_arn", ARN, {"preProcessorARN": ARN}),
@@ -47,7 +48,7 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("allow_failures", False, {"allowFailures": False}),
     ("allow_failures", True, {}),
     ("on_conflict", "wait", {"onConflict": "wait"}),
-    ("dry_run", True, {"dryRun": True}),
+    ("dry_run", True, {**FIXED, "dryRun": True}),
     ("auto_optimize", True, {"autoOptimize": True}),
     ("auto_optimize_alias", "live", {"autoOptimizeAlias": "live"}),
 ]
@@ -67,6 +68,37 @@ def test_adaptive_measuring_names_no_sizes_and_no_number() -> None:
     """Which it would not look at."""
     made, _ = from_flags(Settings(), {"measuring": "adaptive", "num": 50}, {})
     assert made == BASE
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"dry_run": True},
+        {"dry_run": True, "measuring": "adaptive"},
+        {"only_cold_starts": True},
+        {"confidence": "sure"},
+    ],
+)
+def test_what_a_flag_makes_of_the_defaults_is_allowed(flags: dict[str, Any]) -> None:
+    """A dry run and cold starts alone are measured at sizes that are named."""
+    made, _ = from_flags(Settings(), flags, {})
+    require_allowed(made, "command line")
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ({"only_cold_starts": True, "measuring": "adaptive"}, "onlyColdStarts needs fixed"),
+        ({"min_power": 1024, "max_power": 512}, "minPower: 1024 is more than maxPower, 512"),
+    ],
+)
+def test_what_cannot_be_together_is_told_before_a_tuner_is_deployed(
+    flags: dict[str, Any], complaint: str
+) -> None:
+    """The state machine says the same; a mistake that is found here costs nothing."""
+    made, _ = from_flags(Settings(), flags, {})
+    with pytest.raises(UserError, match=complaint):
+        require_allowed(made, "command line")
 
 
 def test_every_flag_is_in_the_table() -> None:

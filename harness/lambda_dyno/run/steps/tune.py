@@ -14,6 +14,7 @@ from lambda_dyno.run import function_prepare, lifecycle, tuner_execution, worklo
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune import client, existing_tuner, output, tuner_input, validation
 from lambda_dyno.tune.request import TuneRequest
+from lambda_dyno.tuner_contract.keys import is_adaptive
 
 
 def step(run: Run) -> TuningResult:
@@ -41,8 +42,8 @@ def step(run: Run) -> TuningResult:
 
 def measured_words(request: Mapping[str, Any]) -> str:
     """Return what a tuning's input measures, in words that fit a line."""
-    if request.get("measuring") == "adaptive":
-        return "as many sizes as the answer needs"
+    if is_adaptive(request):
+        return tuner_execution.AS_MANY
     sizes = ", ".join(map(str, request["powerValues"]))
     return f"{sizes} MB, {client.invocations_of(request)} invocations each"
 
