@@ -186,18 +186,18 @@ def test_invocation_that_does_not_end_with_the_pass() -> None:
 
     def answer(power: int, number: int) -> Outcome:
         if (power, number) == (128, 3):
-            hang.wait(10)
+            hang.wait(60)
             late.set()
         return took(1)
 
     started = time.monotonic()
     function = FakeFunction(answer)
-    measure(request, state, function, left_s=0.2)
-    assert time.monotonic() - started < 2
+    measure(request, state, function, left_s=1.0)
+    assert time.monotonic() - started < 30
     assert [len(power.samples) for power in state.powers] == [3, 0]
     assert detour(request, state) == "Measure"
     hang.set()
-    assert late.wait(10)
+    assert late.wait(60)
     measure(request, state, function)
     assert [len(power.samples) for power in state.powers] == [5, 5]
 
@@ -220,13 +220,13 @@ def test_a_failure_ends_the_pass_at_once() -> None:
     never = threading.Event()
     function = FakeFunction(
         lambda power, _: (
-            took(1, error="ValueError") if power == 128 else (never.wait(10), took(1))[1]
+            took(1, error="ValueError") if power == 128 else (never.wait(60), took(1))[1]
         )
     )
     started = time.monotonic()
     with pytest.raises(InvocationFailed):
         measure(request, state, function)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     never.set()
 
 
