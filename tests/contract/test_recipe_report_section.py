@@ -23,13 +23,13 @@ SHOW = """
 import io, json, sys
 from pathlib import Path
 from rich.console import Console
-from lambda_dyno.core.results import RunResult
+from lambda_dyno.runs import result_store
 from lambda_dyno.report import console, render
 from lambda_dyno.review.comment import compose
 from lambda_dyno.review.comment_parts import CODECOMMIT, Review
 
 folder = Path(sys.argv[1])
-run = RunResult.from_json(json.loads((folder / "given.json").read_text()))
+run = result_store.parse(json.loads((folder / "given.json").read_text()))
 report = render.render(run, folder)
 out = io.StringIO()
 console.print_summary(run, Console(file=out, width=200), report.html)

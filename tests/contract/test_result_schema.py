@@ -15,6 +15,7 @@ import pytest
 import lambda_dyno
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import Check, Leftover, RunResult, SmokeFailure, SmokeResult, Verdict
+from lambda_dyno.runs import result_store
 from tests.support import report_samples as samples
 
 pytestmark = pytest.mark.contract
@@ -62,7 +63,7 @@ def test_runs_in_every_state_fit_the_schema(
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 def test_a_run_is_read_back_as_it_was(run: RunResult) -> None:
     """Reading result.json gives the run that wrote it, to the last field."""
-    assert RunResult.from_json(as_written(run)) == run
+    assert result_store.parse(as_written(run)) == run
 
 
 def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
@@ -161,5 +162,5 @@ def test_every_key_that_the_issue_names_is_there() -> None:
 def test_reading_something_else_says_what_is_wrong(content: dict[str, Any], message: str) -> None:
     """A file that is no result of this version is one error that names file and key."""
     with pytest.raises(UserError) as error:
-        RunResult.from_json(content, source="x/result.json")
+        result_store.parse(content, source="x/result.json")
     assert str(error.value).startswith(message)

@@ -20,7 +20,7 @@ from lambda_dyno.load import collection_files
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api
 from lambda_dyno.load.drivers import newman
-from lambda_dyno.load.recording import Made, workload_of
+from lambda_dyno.tune.recorded_workload import Made, workload_of
 from lambda_dyno.tuner_contract.workload import Workload
 from tests.conftest import DeployFunction
 from tests.support import crud_stack

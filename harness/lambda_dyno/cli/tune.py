@@ -190,10 +190,10 @@ def _tune_deployed(line: CommandLine, *, as_json: bool) -> int:
 
 def _tune_function(line: CommandLine, *, as_json: bool) -> int:
     """Tune a function that is there and return the exit status."""
-    from lambda_dyno.run import function_prepare, workload
-    from lambda_dyno.tune import request
+    from lambda_dyno.run import function_prepare
+    from lambda_dyno.tune import request, workload_file
 
-    line = workload.with_file_of_env(project(), line)
+    line = workload_file.with_file_of_env(project(), line)
     tuned = function_prepare.prepare(project(), request.make(project(), line), Ui())
     return _execute(tuned, line, as_json=as_json)
 

@@ -230,6 +230,11 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
             raise ValueError(f"give {names}, not both")
         return self
 
+    @property
+    def has_payload(self) -> bool:
+        """Whether it says what a function is called with."""
+        return self.payload is not None or bool(self.payload_file or self.payload_s3)
+
     @field_validator("power_values", mode="before")
     @classmethod
     def _all_power_values(cls, values: Any) -> Any:
@@ -468,21 +473,18 @@ class RegressionSettings(_Section):
         "p95",
         "cost",
     ]
-    margin: Annotated[float, Field(ge=0.001, le=1)] = defaults.MARGIN  # how much worse each may be
+    # how much worse each may be
+    margin: Annotated[float, Field(ge=0.001, le=1)] = defaults.MARGIN
     # most runs that fail although equal
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = defaults.ALPHA
-    risk: Annotated[float, Field(ge=1e-6, lt=0.5)] = (
-        defaults.RISK
-    )  # most runs that pass although worse
-    pairs: Annotated[int, Field(ge=1, le=1000)] = (
-        defaults.PAIRS_PER_LOOK
-    )  # of blocks, until each look
-    looks: Annotated[int, Field(ge=1, le=10)] = (
-        defaults.MOST_LOOKS
-    )  # at most, while it cannot be told
-    turn_s: Annotated[float, Field(ge=0.1, le=600)] = (
-        defaults.TURN_S
-    )  # of a block, warm-up included
+    # most runs that pass although worse
+    risk: Annotated[float, Field(ge=1e-6, lt=0.5)] = defaults.RISK
+    # of blocks, until each look
+    pairs: Annotated[int, Field(ge=1, le=1000)] = defaults.PAIRS_PER_LOOK
+    # at most, while it cannot be told
+    looks: Annotated[int, Field(ge=1, le=10)] = defaults.MOST_LOOKS
+    # of a block, warm-up included
+    turn_s: Annotated[float, Field(ge=0.1, le=600)] = defaults.TURN_S
     # of each: its sandboxes are new
     warm_up_s: Annotated[float, Field(ge=0, le=600)] = defaults.WARM_UP_S
     invocations: Annotated[int, Field(ge=1, le=1000)] = 20  # per block, for its cost

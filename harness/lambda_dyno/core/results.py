@@ -7,27 +7,19 @@ memory is MB, ratios run from 0.0 to 1.0.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.statistics.stats import percentile
 from lambda_dyno.tuner_contract.keys import Strategy
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
-_LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
-# What somebody else's program said, a payload among it, as it came.
-_NO_FIGURES = ("settings", "outputs", "tuning.raw")
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 Loop = Literal["closed", "open"]
@@ -501,72 +493,6 @@ class RunResult:
             "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
             "error": self.error,
         }
-
-    @classmethod
-    def from_json(cls, content: Any, source: str = "result.json") -> RunResult:
-        """Return the run that `to_json` wrote: `from_json(to_json(run)) == run`.
-
-        Args:
-            content: The parsed content of a result.json.
-            source: Where it came from, for the error message.
-
-        Raises:
-            UserError: It is not the content of a result.json of this schema version.
-        """
-        # Imported here: most commands make results and never read one back.
-        from pydantic import ValidationError
-
-        if not isinstance(content, Mapping):
-            raise UserError(f"{source}: not the result of a run: it is {brief(repr(content))}")
-        version = content.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise UserError(
-                f"{source}: schema_version is {brief(repr(version))}, this release reads "
-                f"{SCHEMA_VERSION}"
-            )
-        environment = content.get("environment")
-        flat = {key: value for key, value in content.items() if key in cls.__slots__}
-        flat |= dict(environment) if isinstance(environment, Mapping) else {}
-        _require_figures(flat, source)
-        try:
-            return _adapter().validate_python(flat)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
-
-
-@functools.cache
-def _adapter() -> TypeAdapter[RunResult]:
-    """Return what reads a result; making it takes longer than many readings."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RunResult)
-
-
-def _require_figures(content: Mapping[str, Any], source: str) -> None:
-    """Make sure that figures can be reckoned with, and that settings are in sections.
-
-    Raises:
-        UserError: One is beyond all that is measured, or a section is none.
-    """
-    settings = content.get("settings")
-    for section, keys in settings.items() if isinstance(settings, Mapping) else ():
-        if not isinstance(keys, Mapping):
-            raise UserError(
-                f"{source}: settings.{brief(section)}: must be an object, not {brief(repr(keys))}"
-            )
-    waiting: list[tuple[str, Any]] = list(content.items())
-    while waiting:
-        key, value = waiting.pop()
-        if key in _NO_FIGURES:
-            continue
-        if isinstance(value, Mapping):
-            waiting += [(f"{key}.{brief(inner)}", part) for inner, part in value.items()]
-        elif isinstance(value, list):
-            waiting += [(f"{key}.{index}", part) for index, part in enumerate(value)]
-        elif isinstance(value, int | float) and abs(value) > _LARGEST_FIGURE:
-            raise UserError(f"{source}: {key}: {brief(value)} is too large a number")
 
 
 def _plain(record: Any) -> Any:

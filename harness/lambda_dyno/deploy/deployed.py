@@ -80,9 +80,7 @@ def to_tune(
     if not function:
         raise UserError(f"envs/{line.env} tells no function_arn: deploy it with that output")
     flags = line.flags
-    if not {"payload", "payload_s3"} & flags.keys() and not workload.has_payload(
-        env.settings.tuning
-    ):
+    if not {"payload", "payload_s3"} & flags.keys() and not env.settings.tuning.has_payload:
         flags = {**flags, "workload": workload.of_deployed(env, account, outputs, note)}
     there = replace(
         line, flags=flags, function=function, tuner=machine or None, region=account.region

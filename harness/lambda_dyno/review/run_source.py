@@ -17,7 +17,7 @@ from lambda_dyno.propose.tuned_file import RUN_ID
 from lambda_dyno.review import plan_summary
 from lambda_dyno.review.deltas import Samples
 from lambda_dyno.review.plan_summary import Plan
-from lambda_dyno.runs import run_folder
+from lambda_dyno.runs import result_store, run_folder
 
 # Above, reading takes longer than the intervals are worth.
 _MOST_BYTES = 24_000_000
@@ -87,7 +87,7 @@ def of_file(path: Path) -> Source:
     Raises:
         UserError: It cannot be read, or is not the result of a run.
     """
-    result = RunResult.from_json(read_json(path), str(path))
+    result = result_store.parse(read_json(path), str(path))
     # It becomes part of a path, a branch and a commit's trailer.
     for key, value, form in (("run_id", result.run_id, RUN_ID), ("env", result.env, _ENV)):
         if not form.fullmatch(value):

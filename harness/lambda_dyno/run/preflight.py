@@ -16,11 +16,12 @@ from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import environment
-from lambda_dyno.load import collection_files, workload_file
+from lambda_dyno.load import collection_files
 from lambda_dyno.runs.run_folder import check_place
 from lambda_dyno.terraform import packages as build
 from lambda_dyno.terraform import root_module, toolchain, trees
 from lambda_dyno.terraform.toolchain import Toolchain
+from lambda_dyno.tune import workload_file
 
 # A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
 # and some callers of other functions fit into this.

@@ -15,13 +15,13 @@ from pathlib import Path
 from lambda_dyno.aws import accounts
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import NewEmulator, Target
-from lambda_dyno.compare import baseline
+from lambda_dyno.compare import baseline, fingerprints
 from lambda_dyno.core.config import Env, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import LoadResult
 from lambda_dyno.processes import orphans
-from lambda_dyno.run import build, ending, fingerprints, order, preflight
+from lambda_dyno.run import build, ending, order, preflight
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import tune

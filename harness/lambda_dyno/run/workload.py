@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws import apis
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.core.config import SETTINGS_FILE, Env, TuningSettings, load_env
+from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.reading import UnreadableError, read_object
-from lambda_dyno.load import collection_files, drivers, workload_file
+from lambda_dyno.load import collection_files, drivers
 from lambda_dyno.load import progress as load_progress
-from lambda_dyno.load.recording import workload_of
 from lambda_dyno.processes.ownership import temporary_folder
 from lambda_dyno.run import api
 from lambda_dyno.run.run import Run
-from lambda_dyno.tune.request import CommandLine
-from lambda_dyno.tune.tuner_input import PAYLOADS
+from lambda_dyno.tune import workload_file
+from lambda_dyno.tune.recorded_workload import workload_of
 from lambda_dyno.tuner_contract.values import WrongValueError
 from lambda_dyno.tuner_contract.workload import Workload
 
@@ -43,7 +40,7 @@ def of(run: Run, *, recorded: bool = False) -> dict[str, Any] | None:
         StepError: Nothing could be recorded.
     """
     tuning = run.env.settings.tuning
-    if has_payload(tuning):
+    if tuning.has_payload:
         return None
     path = run.env.workload_file
     if path is not None:
@@ -106,30 +103,6 @@ def of_deployed(
     for text in made.notes:
         note(text)
     return made.workload
-
-
-def with_file_of_env(root: Path, line: CommandLine) -> CommandLine:
-    """Return a command line with the workload that its environment's settings name.
-
-    The function is not the run's own: what writes is left out.
-
-    Raises:
-        UserError: The file is no workload, or nothing in it is safe.
-    """
-    if line.env is None or line.input_file or PAYLOADS & line.flags.keys():
-        return line
-    env = load_env(root, line.env)
-    path, tuning = env.workload_file, env.settings.tuning
-    if path is None:
-        return line
-    where = f"envs/{env.name}/{SETTINGS_FILE}: [tuning] workload: {brief(tuning.workload)}"
-    made = workload_file.read(path, where, safe=tuning.safe)
-    return replace(line, flags={**line.flags, "workload": made})
-
-
-def has_payload(tuning: TuningSettings) -> bool:
-    """Whether the settings say what a function is called with."""
-    return tuning.payload is not None or bool(tuning.payload_file or tuning.payload_s3)
 
 
 def _form(run: Run) -> apis.ApiForm:

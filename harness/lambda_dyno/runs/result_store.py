@@ -1,13 +1,23 @@
-"""What is known of a run that could not tell its own end."""
+"""result.json: what a run has found so far, written after every step, and read as a stranger's."""
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import MissingError, UnreadableError, read_json
-from lambda_dyno.core.results import RunResult
+from lambda_dyno.core.results import SCHEMA_VERSION, RunResult
 from lambda_dyno.runs.run_folder import Lease, RunFolder
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
+# What somebody else's program said, a payload among it, as it came.
+_NO_FIGURES = ("settings", "outputs", "tuning.raw")
 
 
 def begun(lease: Lease, *, git_sha: str = "") -> RunResult:
@@ -42,7 +52,7 @@ def read(folder: RunFolder) -> RunResult:
         return begun(folder.read_lease())
     except UnreadableError as error:
         raise UserError(f"{folder.result}: not the result of a run: {error.problem}") from error
-    return RunResult.from_json(content, str(folder.result))
+    return parse(content, str(folder.result))
 
 
 def write(folder: RunFolder, result: RunResult) -> None:
@@ -52,3 +62,69 @@ def write(folder: RunFolder, result: RunResult) -> None:
         StepError: It cannot be written.
     """
     folder.write(folder.result.name, json.dumps(result.to_json(), indent=2) + "\n")
+
+
+def parse(content: Any, source: str = "result.json") -> RunResult:
+    """Return the run that `RunResult.to_json` wrote: `parse(run.to_json()) == run`.
+
+    Args:
+        content: The parsed content of a result.json.
+        source: Where it came from, for the error message.
+
+    Raises:
+        UserError: It is not the content of a result.json of this schema version.
+    """
+    # Imported here: most commands make results and never read one back.
+    from pydantic import ValidationError
+
+    if not isinstance(content, Mapping):
+        raise UserError(f"{source}: not the result of a run: it is {brief(repr(content))}")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{source}: schema_version is {brief(repr(version))}, this release reads "
+            f"{SCHEMA_VERSION}"
+        )
+    environment = content.get("environment")
+    flat = {key: value for key, value in content.items() if key in RunResult.__slots__}
+    flat |= dict(environment) if isinstance(environment, Mapping) else {}
+    _require_figures(flat, source)
+    try:
+        return _adapter().validate_python(flat)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[RunResult]:
+    """Return what reads a result; making it takes longer than many readings."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunResult)
+
+
+def _require_figures(content: Mapping[str, Any], source: str) -> None:
+    """Make sure that figures can be reckoned with, and that settings are in sections.
+
+    Raises:
+        UserError: One is beyond all that is measured, or a section is none.
+    """
+    settings = content.get("settings")
+    for section, keys in settings.items() if isinstance(settings, Mapping) else ():
+        if not isinstance(keys, Mapping):
+            raise UserError(
+                f"{source}: settings.{brief(section)}: must be an object, not {brief(repr(keys))}"
+            )
+    waiting: list[tuple[str, Any]] = list(content.items())
+    while waiting:
+        key, value = waiting.pop()
+        if key in _NO_FIGURES:
+            continue
+        if isinstance(value, Mapping):
+            waiting += [(f"{key}.{brief(inner)}", part) for inner, part in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}.{index}", part) for index, part in enumerate(value)]
+        elif isinstance(value, int | float) and abs(value) > _LARGEST_FIGURE:
+            raise UserError(f"{source}: {key}: {brief(value)} is too large a number")

@@ -32,6 +32,7 @@ from lambda_dyno.report.console import print_summary
 from lambda_dyno.report.render import RenderedReport, render
 from lambda_dyno.review.comment import compose
 from lambda_dyno.review.comment_parts import CODECOMMIT, GITHUB, Review
+from lambda_dyno.runs import result_store
 from tests.support import report_samples as samples
 
 EVIL = "<script>alert(1)</script>\"'><img src=https://evil.example/x onerror=alert(2)>"
@@ -138,7 +139,7 @@ def test_every_state_renders_all_files(state: str, reports: dict[str, RenderedRe
     """Whatever a run came to, its report is written, whole, with the headline and any error."""
     report = reports[state]
     assert all(path.stat().st_size > 0 for path in report.paths)
-    assert RunResult.from_json(json.loads(report.result_json.read_text())) == STATES[state]
+    assert result_store.parse(json.loads(report.result_json.read_text())) == STATES[state]
     ET.parse(report.junit)
     for chart in report.charts:
         if chart.suffix == ".svg":
@@ -320,7 +321,7 @@ def test_a_result_is_kept_even_if_a_picture_fails(
     with pytest.raises(StepError, match="cannot draw"):
         render(samples.run(), tmp_path)
     content = json.loads((tmp_path / "result.json").read_text())
-    assert RunResult.from_json(content) == samples.run()
+    assert result_store.parse(content) == samples.run()
 
 
 def test_costs_in_china_are_in_yuan_everywhere(tmp_path: Path) -> None:

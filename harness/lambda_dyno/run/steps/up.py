@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lambda_dyno.compare import fingerprints
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.environments import progress, test_data
-from lambda_dyno.run import build, fingerprints
+from lambda_dyno.run import build
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.packages import Package

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lambda_dyno.core.config import SETTINGS_FILE, Env
 from lambda_dyno.load import collection_files
-from lambda_dyno.run import workload
 from lambda_dyno.terraform.packages import Package
 
 PAYLOAD = "the payload"
@@ -43,7 +42,7 @@ def of(env: Env, sources: Path, project: Path, packages: Mapping[str, Package]) 
 
 def _of_payload(env: Env, project: Path) -> dict[str, str]:
     """Return a hash of what the function is tuned with: a payload, or what makes the workload."""
-    if workload.has_payload(env.settings.tuning):
+    if env.settings.tuning.has_payload:
         payload = json.dumps(env.tuning_payload(), sort_keys=True).encode()
         return {PAYLOAD: hashlib.sha256(payload).hexdigest()}
     digest = hashlib.sha256()

@@ -10,7 +10,7 @@ import pytest
 
 from lambda_dyno.aws.apis import ApiForm, Route
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.load import workload_file
+from lambda_dyno.tune import workload_file
 from lambda_dyno.tuner_contract.workload import Replay, Workload
 
 HTTP = ApiForm(

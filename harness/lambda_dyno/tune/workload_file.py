@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from lambda_dyno.aws.api_events import READING, HttpRequest, event_of
 from lambda_dyno.aws.apis import ApiForm
+from lambda_dyno.core.config import SETTINGS_FILE, load_env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import read_json
-from lambda_dyno.load.api_events import READING, HttpRequest, event_of
+from lambda_dyno.tune.request import CommandLine
+from lambda_dyno.tune.tuner_input import PAYLOADS
 from lambda_dyno.tuner_contract.values import WrongValueError
 from lambda_dyno.tuner_contract.workload import Workload
 
@@ -61,6 +65,25 @@ def read(
     if not kept:
         raise UserError(f"{where}: {none_is_safe(request['name'] for request in _all(made))}")
     return {**made, "requests": kept}
+
+
+def with_file_of_env(root: Path, line: CommandLine) -> CommandLine:
+    """Return a command line with the workload that its environment's settings name.
+
+    The function is not the run's own: what writes is left out.
+
+    Raises:
+        UserError: The file is no workload, or nothing in it is safe.
+    """
+    if line.env is None or line.input_file or PAYLOADS & line.flags.keys():
+        return line
+    env = load_env(root, line.env)
+    path, tuning = env.workload_file, env.settings.tuning
+    if path is None:
+        return line
+    where = f"envs/{env.name}/{SETTINGS_FILE}: [tuning] workload: {brief(tuning.workload)}"
+    made = read(path, where, safe=tuning.safe)
+    return replace(line, flags={**line.flags, "workload": made})
 
 
 def none_is_safe(names: Iterable[str]) -> str:

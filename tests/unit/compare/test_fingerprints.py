@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lambda_dyno.compare import fingerprints
 from lambda_dyno.core.config import Env, Settings
-from lambda_dyno.run import fingerprints
 from lambda_dyno.terraform.packages import Package
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lambda_dyno.aws.apis import ApiForm, Route
-from lambda_dyno.load.recording import Made, Recording, Sent, workload_of
+from lambda_dyno.load.recording import Recording, Sent
+from lambda_dyno.tune.recorded_workload import Made, workload_of
 from lambda_dyno.tuner_contract.workload import Replay, Workload
 
 BASE = "https://abc123.execute-api.eu-west-1.amazonaws.com/v1"
