@@ -18,7 +18,7 @@ from lambda_dyno.cli.forge import (
     review_of,
 )
 from lambda_dyno.cli.support import JsonOption, print_json, project
-from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +65,16 @@ def apply(
     review is the approval, --auto pushes it to the main branch without one.
     """
     from lambda_dyno.core.config import load_env
+    from lambda_dyno.deploy.bootstrap import deployed_name_prefix
     from lambda_dyno.propose import proposal as applying
+    from lambda_dyno.propose import tuned_env
     from lambda_dyno.propose.change_request import ChangeRequest
     from lambda_dyno.report.recommendation import tuned_function
     from lambda_dyno.review import run_source
 
-    found = _for_env(run_source.find(project(), source, of_functions=True), env)
+    found = run_source.find(project(), source, of_functions=True)
+    result = tuned_env.of_run(project(), found.result, env, deployed_name_prefix)
+    found = replace(found, result=result)
     settings = load_env(project(), found.result.env).settings
 
     propose = partial(
@@ -113,10 +117,11 @@ def rollback(
     Nothing that is deployed changes until Terraform applies the file. The modes are those of
     `dyno apply`.
     """
+    from lambda_dyno.propose import tuned_env
     from lambda_dyno.propose.change_request import ChangeRequest
     from lambda_dyno.propose.proposal import propose_rollback
 
-    name = _tuned_env(env)
+    name = tuned_env.to_roll_back(project(), env)
     propose = partial(propose_rollback, name, now=datetime.now(UTC))
     change = ChangeRequest.of(project(), name, propose, base)
     mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
@@ -130,76 +135,6 @@ def _mode(*, commit: bool, open_pr: bool, auto: bool) -> str:
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)}: give one of them")
     return given[0].removeprefix("--") if given else "write"
-
-
-def _for_env(found: Source, env: str | None) -> Source:
-    """Return a run as one of the environment that it is for, which must be one of ours.
-
-    A run of `dyno tune --function` is for the standing environment that the function is of.
-    """
-    from lambda_dyno.core.config import known_envs, load_env
-    from lambda_dyno.deploy.bootstrap import deployed_name_prefix
-    from lambda_dyno.propose import proposal as applying
-    from lambda_dyno.report.recommendation import tuned_function
-
-    result = found.result
-    known = known_envs(project())
-    run = f"run {result.run_id}"
-    if function := tuned_function(result):
-        prefixes = {name: deployed_name_prefix(load_env(project(), name)) for name in known}
-        own = applying.standing_env(function, prefixes)
-        if not own:
-            raise UserError(
-                f"not applied: {run} tuned {function}, which is of no environment in envs/; set "
-                "its memory where it is declared"
-            )
-        result = replace(result, env=own)
-    if env is not None and env != result.env:
-        raise UserError(f"not applied: {run} was made for {result.env}, not for {brief(env)}")
-    if result.env not in known:
-        raise UserError(
-            f"not applied: {run} was made for {result.env}, and there is no such environment. "
-            f"Known: {', '.join(known) or 'none'}."
-        )
-    _check_root(result.env)
-    return replace(found, result=result)
-
-
-def _check_root(env: str) -> None:
-    """Make sure that what is written will be read."""
-    from lambda_dyno.propose import tuned_file
-
-    folder = project() / "envs" / env
-    if not tuned_file.declares_memory(folder):
-        raise UserError(
-            f"not applied: envs/{env} declares no variable memory_mb, which the file would set"
-        )
-    later = tuned_file.overriding(folder)
-    if later:
-        raise UserError(
-            f"not applied: envs/{env}/{later[0]} sets memory_mb too, and Terraform takes the last "
-            "file by name: remove it from there"
-        )
-
-
-def _tuned_env(env: str | None) -> str:
-    """Return the environment to roll back."""
-    from lambda_dyno.core.config import known_envs
-    from lambda_dyno.propose import tuned_file
-
-    known = known_envs(project())
-    if env is not None:
-        if env not in known:
-            raise UserError(
-                f"ENV={brief(env)}: no such environment. Known: {', '.join(known) or 'none'}."
-            )
-        return env
-    tuned = [name for name in known if (project() / "envs" / name / tuned_file.NAME).is_file()]
-    if len(tuned) == 1:
-        return tuned[0]
-    if not tuned:
-        raise UserError(f"no environment has a {tuned_file.NAME}: there is nothing to roll back")
-    raise UserError(f"give --env: {', '.join(tuned)} have a {tuned_file.NAME}")
 
 
 def _deliver(

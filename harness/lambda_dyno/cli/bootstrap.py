@@ -12,7 +12,6 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 
 if TYPE_CHECKING:
-    from lambda_dyno.deploy.bootstrap import Bootstrapped
     from lambda_dyno.deploy.repository import Repository
 
 RepoOption = Annotated[
@@ -63,6 +62,7 @@ def bootstrap(
     What is left out stays as it is; a first time without --repo makes no roles.
     """
     from lambda_dyno.deploy import bootstrap as bootstrapping
+    from lambda_dyno.deploy import next_steps
 
     ui = Ui()
     repository = _repository(ui, env, repo, branch, immutable)
@@ -72,7 +72,7 @@ def bootstrap(
     if as_json:
         print_json(done.to_json())
     else:
-        _print(done)
+        typer.echo("\n".join(next_steps.lines(done)))
 
 
 def _repository(
@@ -92,43 +92,3 @@ def _repository(
         )
         step.update(f"its tokens are of repo:{found.claim}, and its branch is {found.branch}")
     return found
-
-
-def _print(done: Bootstrapped) -> None:
-    what = f"{len(done.changes)} changes" if done.changes else "nothing to change"
-    typer.echo(f"account {done.account_id}, {done.region}: {what}")
-    typer.echo(f"states go to s3://{done.bucket.name}")
-    if done.repository is None:
-        typer.echo(
-            "no roles for GitHub's workflows; with them: "
-            f"make bootstrap ENV={done.env} REPO=OWNER/NAME"
-        )
-        return
-    typer.echo(f"\nPut into the variables of {done.repository.slug} (none is a secret):")
-    for use, text in (
-        ("gate", f"for pull requests and the sweep, if they work in {done.env}"),
-        ("deploy", f"for deployments to {done.env} and its tuning, if it is what you deploy"),
-    ):
-        typer.echo(f"  # {text}")
-        for variable in done.variables:
-            if variable.use == use:
-                typer.echo(f"  {variable.command(done.repository)}")
-    _print_environments(done.env, done.repository)
-
-
-def _print_environments(env: str, repository: Repository) -> None:
-    """Say what keeps other branches out: GitHub makes a missing environment open for all."""
-    branch = repository.branch
-    typer.echo(
-        f"\nBefore that, let branch {branch} alone use the environments of the scheduled workflows."
-        "\nGitHub makes a missing one by itself, for every branch; a pull request could then assume"
-        "\ntheir roles:"
-    )
-    for command in repository.limit_commands():
-        typer.echo(f"  {command}")
-    typer.echo(
-        f"\nThe deploy role is for the GitHub environment {env}: make it under Settings, "
-        f"Environments,\nwith reviewers, and with {branch} as its only deployment branch.\n"
-        f"Under Settings, Rules, let {branch} take pull requests only, with a review from code "
-        "owners:\nGitHub Actions may approve one, and owns nothing."
-    )

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lambda_dyno.cli.numbers import whole
-from lambda_dyno.cli.support import JsonOption, PortOption, RegionOption, print_json, project
+from lambda_dyno.cli.support import (
+    JsonOption,
+    PortOption,
+    RegionOption,
+    memory_sizes,
+    print_json,
+    project,
+)
 from lambda_dyno.core import assets
-from lambda_dyno.core.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError, brief
+from lambda_dyno.core.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError
 from lambda_dyno.core.progress import Ui
 
 if TYPE_CHECKING:
@@ -211,30 +217,12 @@ def local_model(
     """
     from lambda_dyno.emulator import model
 
-    try:
-        sizes = [whole(part) for part in memory_mb.split(",")]
-    except ValueError:
-        raise UserError(
-            f"--memory-mb {brief(memory_mb)}: give MB with commas between, such as 128,752,1024"
-        ) from None
     work = model.Work(cpu_ms, threads, blocked_ms, transfer_ms, live_mb, architecture)
-    predictions = model.predict(work, sizes)
+    predictions = model.predict(work, memory_sizes(memory_mb, "--memory-mb", "128,752,1024"))
     if as_json:
         print_json([prediction.to_json() for prediction in predictions])
         return
-    for prediction in predictions:
-        spread, dearer = prediction.duration_ms, prediction.cost_share - 1
-        price = f"{dearer:+.0%}" if dearer else "cheapest"
-        typer.echo(
-            f"{prediction.memory_mb:>6} MB  {spread.mean:>10.1f} ms  ± {spread.std:<8.1f} {price}"
-        )
-    cheapest = [prediction for prediction in predictions if prediction.cheapest_at]
-    if len(cheapest) > 1:
-        each = ", ".join(
-            f"{c.memory_mb} MB at {' and '.join(f'{speed:g}' for speed in c.cheapest_at)}"
-            for c in cheapest
-        )
-        typer.echo(f"the cheapest size hangs on the CPU's speed: {each} times this CPU time")
+    typer.echo("\n".join(model.lines(predictions)))
 
 
 @local_app.command("fidelity")

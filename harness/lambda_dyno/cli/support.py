@@ -94,16 +94,10 @@ def power_values(text: str) -> list[int] | str:
     """Return what --power names: memory sizes in MB, or "ALL"."""
     if text.strip().upper() == "ALL":
         return "ALL"
-    try:
-        return [whole(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(
-            f"--power {brief(text)}: give memory sizes in MB with commas between, such as "
-            "128,512,1024, or ALL"
-        ) from None
+    return memory_sizes(text, "--power", "128,512,1024, or ALL")
 
 
-def memory_sizes(text: str, flag: str) -> list[int]:
+def memory_sizes(text: str, flag: str, such_as: str = "128,1024") -> list[int]:
     """Return the memory sizes in MB that a flag names.
 
     Raises:
@@ -113,7 +107,7 @@ def memory_sizes(text: str, flag: str) -> list[int]:
         return [whole(part) for part in text.split(",")]
     except ValueError:
         raise UserError(
-            f"{flag} {brief(text)}: give memory sizes in MB with commas between, such as 128,1024"
+            f"{flag} {brief(text)}: give memory sizes in MB with commas between, such as {such_as}"
         ) from None
 
 

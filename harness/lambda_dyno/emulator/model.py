@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -194,3 +194,18 @@ def _check(work: Work, sizes: tuple[int, ...]) -> None:
             )
     if not 0 <= work.live_mb < min(sizes):
         raise UserError(f"live data {work.live_mb:g} MB: must be 0 to less than {min(sizes)} MB")
+
+
+def lines(predictions: Sequence[Prediction]) -> Iterator[str]:
+    """Yield a line for each size, and one if the cheapest hangs on how fast the CPU is."""
+    for prediction in predictions:
+        spread, more = prediction.duration_ms, prediction.cost_share - 1
+        price = f"{more:+.0%}" if more else "cheapest"
+        yield f"{prediction.memory_mb:>6} MB  {spread.mean:>10.1f} ms  ± {spread.std:<8.1f} {price}"
+    cheapest = [prediction for prediction in predictions if prediction.cheapest_at]
+    if len(cheapest) > 1:
+        each = ", ".join(
+            f"{c.memory_mb} MB at {' and '.join(f'{speed:g}' for speed in c.cheapest_at)}"
+            for c in cheapest
+        )
+        yield f"the cheapest size hangs on the CPU's speed: {each} times this CPU time"

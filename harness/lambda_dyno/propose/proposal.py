@@ -8,7 +8,7 @@ Terraform applies the file, after whatever review the team has.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -71,18 +71,6 @@ class NothingToDoError(UserError):
 def tuned_path(env: str) -> PurePosixPath:
     """Return the path of an environment's file, relative to the project."""
     return PurePosixPath("envs") / env / tuned_file.NAME
-
-
-def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
-    """Return the environment that a function belongs to; empty if it is of none.
-
-    Args:
-        function_arn: What `dyno tune --function` tuned.
-        prefixes: Start of the names of each standing environment, by the environment's name.
-    """
-    name = function_arn.rpartition(":")[2]
-    found = [env for env, prefix in prefixes.items() if name.startswith(f"{prefix}-")]
-    return max(found, key=lambda env: len(prefixes[env]), default="")
 
 
 def propose(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_dyno.cli import bootstrap as command
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.deploy import next_steps
 from lambda_dyno.deploy.bootstrap import Bootstrapped, Bucket, Variable
 from lambda_dyno.deploy.repository import Repository, parse_repository
 
@@ -74,13 +74,26 @@ def test_each_role_is_for_exact_subjects() -> None:
     }
 
 
-def test_the_environments_of_schedules_are_limited_to_the_branch(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def bootstrapped(repository: Repository) -> Bootstrapped:
+    """Return an account that is ready for a repository's workflows."""
+    arns = {role: f"arn:aws:iam::1:role/{role}" for role in ("plan", "gate", "deploy", "tune")}
+    return Bootstrapped(
+        env="prod",
+        account_id="111122223333",
+        region="eu-west-1",
+        bucket=Bucket("states", made=True, managed=True),
+        changes=(),
+        repository=repository,
+        role_arns=arns,
+        boundary_arns={role: f"{arns[role]}-boundary" for role in ("gate", "deploy")},
+    )
+
+
+def test_the_environments_of_schedules_are_limited_to_the_branch() -> None:
     """GitHub makes a missing one by itself, open to every branch: the lines come first."""
     repository = Repository("acme@1/tuning@2", "release/1.x")
-    command._print_environments("prod", repository)
-    told = capsys.readouterr().out
+    done = bootstrapped(repository)
+    told = "\n".join(next_steps.lines(done))
     for name in ("dyno-sweep", "dyno-tune"):
         where = f"repos/acme/tuning/environments/{name}"
         assert f"gh api --method PUT {where} " in told
@@ -93,17 +106,7 @@ def test_the_environments_of_schedules_are_limited_to_the_branch(
 def test_the_variables_are_commands_to_run() -> None:
     """What is for a GitHub environment goes there, the rest to the repository."""
     repository = Repository("acme@1/tuning@2")
-    arns = {role: f"arn:aws:iam::1:role/{role}" for role in ("plan", "gate", "deploy", "tune")}
-    done = Bootstrapped(
-        env="prod",
-        account_id="111122223333",
-        region="eu-west-1",
-        bucket=Bucket("states", made=True, managed=True),
-        changes=(),
-        repository=repository,
-        role_arns=arns,
-        boundary_arns={role: f"{arns[role]}-boundary" for role in ("gate", "deploy")},
-    )
+    done = bootstrapped(repository)
     commands = [variable.command(repository) for variable in done.variables]
     assert commands[0] == "gh variable set AWS_REGION --repo acme/tuning --body eu-west-1"
     (deploy,) = [command for command in commands if "DYNO_DEPLOY_ROLE_ARN" in command]
