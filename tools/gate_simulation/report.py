@@ -14,9 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
-from lambda_dyno.report import formatting
-from lambda_dyno.report.charts.drawing import (
+from lambda_dyno.charts.drawing import (
     BLUE,
     INK,
     MUTED,
@@ -26,6 +24,8 @@ from lambda_dyno.report.charts.drawing import (
     document,
     to_svg,
 )
+from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
+from lambda_dyno.gates import formatting
 from lambda_dyno.report.console import print_table
 from tools.gate_simulation.gate import (
     CURVE,

@@ -69,7 +69,6 @@ def apply(
     from lambda_dyno.propose import proposal as applying
     from lambda_dyno.propose import tuned_env
     from lambda_dyno.propose.change_request import ChangeRequest
-    from lambda_dyno.report.recommendation import tuned_function
     from lambda_dyno.review import run_source
 
     found = run_source.find(project(), source, of_functions=True)
@@ -81,7 +80,7 @@ def apply(
         applying.propose,
         found.result,
         now=datetime.now(UTC),
-        settings=settings if tuned_function(found.result) else None,
+        settings=settings if found.result.function_arn else None,
         force=force,
     )
     change = ChangeRequest.of(project(), found.result.env, propose, base)

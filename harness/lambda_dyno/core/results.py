@@ -18,6 +18,8 @@ from lambda_dyno.tuner_contract.keys import Strategy
 
 SCHEMA_VERSION = 1
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
+# An id that may be part of a path, a pull request's text and a commit's trailer, whoever chose it.
+SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
 
@@ -464,6 +466,11 @@ class RunResult:
         emulated = self.setting("environment", "emulated") is True
         api = str(self.outputs.get("api_url") or "")
         return bool(self.endpoint) or emulated or _THIS_MACHINE.match(api) is not None
+
+    @property
+    def function_arn(self) -> str:
+        """The function of `dyno tune --function`; empty for an environment's own."""
+        return str(self.setting("tuning", "function_arn", ""))
 
     def setting(self, section: str, key: str, default: Any = None) -> Any:
         """Return a setting that the run was made with; results of other releases may lack it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import Check, Outcome
+from lambda_dyno.gates.formatting import number
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval
 
 
@@ -76,17 +77,6 @@ def _tell_apart(measured: float, limit: float, percent: bool) -> tuple[str, str]
 def finite(value: float | None, factor: float = 1.0) -> float | None:
     """Return a number as a result has it; what is not known, or infinite, is None there."""
     return value * factor if value is not None and math.isfinite(value) else None
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Write a number plainly: 3 significant digits, all digits before the point."""
-    if value == 0:
-        return "0"
-    if math.isinf(value):
-        return "unknown"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def requests(count: int) -> str:

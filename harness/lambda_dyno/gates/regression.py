@@ -46,7 +46,8 @@ from lambda_dyno.core.results import (
     Sample,
     overall,
 )
-from lambda_dyno.gates.checks import finite, number
+from lambda_dyno.gates.checks import finite
+from lambda_dyno.gates.formatting import number
 from lambda_dyno.statistics.quantiles import smooth_percentile
 from lambda_dyno.statistics.signed_rank import SignedRank, least_pairs
 from lambda_dyno.statistics.spending import holm_levels, spent

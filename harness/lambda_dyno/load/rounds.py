@@ -1,29 +1,15 @@
-"""The rounds of a load test: the same load again, until the SLO can be judged or enough is enough.
-
-Each round is another chance to err, so all of them share the rate: with `max_rounds` looks of
-`[slo]` a verdict's intervals are at 1 - (1 - confidence) / max_rounds (Bonferroni), whether the
-first look decides or the last. That costs little: three looks at 95 % are at 98.3 %, whose
-intervals are 22 % wider.
-"""
+"""The rounds of a load test: the same again, until the SLO can be judged or enough is enough."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
-from lambda_dyno.core.results import DEPLOYED, Answers, LatencyStats, LoadResult, Sample, Verdict
+from lambda_dyno.core.results import Answers, LatencyStats, LoadResult, Sample, Verdict
 from lambda_dyno.core.samples import read_samples, write_samples
-from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.load.samples import appended
-
-
-def confidence_of_a_look(slo: SloSettings) -> float:
-    """Return the confidence of each verdict's intervals; 0: compare what was measured."""
-    if not slo.confidence:
-        return 0.0
-    return 1 - (1 - slo.confidence) / slo.max_rounds
 
 
 def more_would_help(verdict: Verdict, load: LoadResult) -> bool:
@@ -44,10 +30,18 @@ class LoadSeries:
             NAME.jsonl into the folder.
         folder: Where the samples are.
         label: Of the result; LABEL.jsonl has the samples of all rounds.
+        judge: Returns the verdict on what was measured so far (`gates.slo.of_load`).
     """
 
-    def __init__(self, run_round: Callable[[str], LoadResult], folder: Path, label: str) -> None:
+    def __init__(
+        self,
+        run_round: Callable[[str], LoadResult],
+        folder: Path,
+        label: str,
+        judge: Callable[[SloSettings, LoadResult, Sequence[Sample]], Verdict],
+    ) -> None:
         self._run_round = run_round
+        self._judge = judge
         self._folder = folder
         self.label = label
         self.result = replace(run_round(label), label=label)
@@ -66,12 +60,7 @@ class LoadSeries:
 
     def judge(self, limits: SloSettings) -> Verdict:
         """Return the verdict on what was measured so far."""
-        return evaluate(
-            limits.answered_by("load"),
-            load=(replace(self.result, label=DEPLOYED),),
-            samples=self.samples if limits.confidence else (),
-            confidence=confidence_of_a_look(limits),
-        )
+        return self._judge(limits, self.result, self.samples)
 
     def decide(
         self,

@@ -17,10 +17,10 @@ from lambda_dyno.core.results import (
     Verdict,
 )
 from lambda_dyno.core.slo_keys import Evidence
+from lambda_dyno.gates import phrases
 from lambda_dyno.gates.regression import slo_checks
 from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.plugin.session import GateSession
-from lambda_dyno.report import phrases
 
 Measured = LoadResult | TuningResult | SmokeResult | RegressionResult
 

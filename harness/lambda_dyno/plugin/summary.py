@@ -11,8 +11,8 @@ from lambda_dyno.core.config import SLO_KEYS, RegressionSettings, Settings, SloS
 from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.reading import UnreadableError, read_json
 from lambda_dyno.core.results import RunResult, TuningResult
+from lambda_dyno.gates import phrases
 from lambda_dyno.load import schedule
-from lambda_dyno.report import phrases
 from lambda_dyno.runs import result_store
 from lambda_dyno.runs.run_folder import RunFolder
 

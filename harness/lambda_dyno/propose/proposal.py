@@ -17,11 +17,11 @@ from typing import Any
 from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import RunResult, TuningResult
+from lambda_dyno.gates import formatting, phrases, recommendation
+from lambda_dyno.gates.objections import Objection, objections
+from lambda_dyno.gates.phrases import load_sentence
 from lambda_dyno.propose import tuned_file
 from lambda_dyno.propose.tuned_file import Former, Tuned
-from lambda_dyno.report import formatting, phrases, recommendation
-from lambda_dyno.report.objections import Objection, objections
-from lambda_dyno.report.sections.load import load_sentence
 
 _WIDTH = 72
 
@@ -64,13 +64,13 @@ class Proposal:
         }
 
 
-class NothingToDoError(UserError):
-    """What would be written is in force already."""
-
-
 def tuned_path(env: str) -> PurePosixPath:
     """Return the path of an environment's file, relative to the project."""
-    return PurePosixPath("envs") / env / tuned_file.NAME
+    return PurePosixPath(recommendation.tuned_path(env))
+
+
+class NothingToDoError(UserError):
+    """What would be written is in force already."""
 
 
 def propose(
@@ -195,7 +195,7 @@ def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Obje
         f"strategy {tuning.strategy}. "
     ) + (
         "Not load-tested: the deployment's check judges it."
-        if recommendation.tuned_function(result)
+        if result.function_arn
         else f"{phrases.headline(result).text}."
     )
     paragraphs = [

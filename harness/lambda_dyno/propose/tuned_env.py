@@ -10,7 +10,6 @@ from lambda_dyno.core.config import Env, known_envs, load_env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.propose import tuned_file
-from lambda_dyno.report.recommendation import tuned_function
 
 
 def of_run(
@@ -32,7 +31,7 @@ def of_run(
     """
     known = known_envs(project)
     run = f"run {result.run_id}"
-    if function := tuned_function(result):
+    if function := result.function_arn:
         own = standing_env(function, {name: prefix_of(load_env(project, name)) for name in known})
         if not own:
             raise UserError(

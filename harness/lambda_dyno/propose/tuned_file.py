@@ -22,14 +22,14 @@ from typing import Any
 from lambda_dyno.core.config import MEMORY_SIZES_MB
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import parse_json, read_object, read_text
+from lambda_dyno.core.results import SAFE_RUN_ID
+from lambda_dyno.gates.recommendation import TUNED_FILE
 
-NAME = "tuned.auto.tfvars.json"
+NAME = TUNED_FILE
 KEY = "memory_mb"
 
 _EVIDENCE = "//"
 _MOST_FORMER = 10
-# What may be part of a path, a pull request's text and a commit's trailer.
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DECLARED = re.compile(r'^\s*variable\s+"memory_mb"', re.MULTILINE)
 _ASSIGNED = re.compile(r"^\s*memory_mb\s*=", re.MULTILINE)
 
@@ -95,7 +95,7 @@ def _run_id(holder: Mapping[str, Any], where: str) -> str:
         UserError: It is no run's id.
     """
     found = holder.get("run_id") or ""
-    if found and not (isinstance(found, str) and RUN_ID.fullmatch(found)):
+    if found and not (isinstance(found, str) and SAFE_RUN_ID.fullmatch(found)):
         raise UserError(f"{where}: run_id: {brief(json.dumps(found))} is no run's id; take it out")
     return str(found)
 

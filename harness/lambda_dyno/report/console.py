@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lambda_dyno.core.results import RunResult, TuningResult
 from lambda_dyno.core.terminal import is_screen, paragraph
-from lambda_dyno.report.phrases import STYLES, VerdictLine, teardown
+from lambda_dyno.gates.phrases import STYLES, VerdictLine, teardown
 from lambda_dyno.report.section import Content
 from lambda_dyno.report.sections import SECTIONS
 from lambda_dyno.report.sections.memory import memory_table

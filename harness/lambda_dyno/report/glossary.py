@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.report import formatting
+from lambda_dyno.gates import formatting
 
 
 def glossary(result: RunResult) -> tuple[tuple[str, str], ...]:

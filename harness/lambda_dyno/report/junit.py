@@ -10,7 +10,7 @@ import re
 import xml.etree.ElementTree as ET  # only writes: nothing untrusted is parsed
 
 from lambda_dyno.core.results import Check, RunResult
-from lambda_dyno.report import phrases, recommendation
+from lambda_dyno.gates import phrases, recommendation
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -21,14 +21,15 @@ import jinja2
 from markupsafe import Markup
 
 from lambda_dyno import __version__
+from lambda_dyno.charts import drawing
+from lambda_dyno.charts.drawing import NARROW, WIDE, Spec
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.core.samples import read_samples
-from lambda_dyno.report import junit, phrases, recommendation, tables, templating
-from lambda_dyno.report.charts import drawing
-from lambda_dyno.report.charts.drawing import NARROW, WIDE, Spec
+from lambda_dyno.gates import phrases, recommendation
+from lambda_dyno.report import junit, tables, templating
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.sections import SECTIONS

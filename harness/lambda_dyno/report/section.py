@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lambda_dyno.charts.drawing import Size, Spec
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.report.charts.drawing import Size, Spec
-from lambda_dyno.report.phrases import VerdictLine
-from lambda_dyno.report.recommendation import Step
+from lambda_dyno.gates.phrases import VerdictLine
+from lambda_dyno.gates.recommendation import Step
 from lambda_dyno.report.tables import Table
 
 Samples = Mapping[str, Sequence[float]]  # latencies in ms of the load tests, by their label

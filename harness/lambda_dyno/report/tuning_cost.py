@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.report import formatting
+from lambda_dyno.gates import formatting
 
 
 def brief(tuning: TuningResult) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.propose import proposal
-from lambda_dyno.report import markdown, phrases, recommendation, tables, tuning_cost
+from lambda_dyno.gates import phrases, recommendation
+from lambda_dyno.gates.objections import objections as objections_of
+from lambda_dyno.gates.phrases import load_sentence
+from lambda_dyno.report import markdown, tables, tuning_cost
 from lambda_dyno.report.glossary import glossary
-from lambda_dyno.report.objections import objections as objections_of
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.sections import SECTIONS
-from lambda_dyno.report.sections.load import load_sentence
 from lambda_dyno.report.templating import markdown_table
 from lambda_dyno.review import deltas, inline_chart, plan_summary
 from lambda_dyno.review.deltas import Samples
@@ -224,7 +224,7 @@ def _apply(review: Review, section: Section, content: Content) -> Part:
     tuning = result.tuning
     assert tuning is not None
     objections = objections_of(result)
-    if recommendation.tuned_function(result):  # others deploy it, in a way that we cannot know
+    if result.function_arn:  # others deploy it, in a way that we cannot know
         text = "\n\n".join(
             f"{_line(step.text)}\n\n{markdown.fence(step.command)}" for step in content.steps
         )
@@ -233,7 +233,7 @@ def _apply(review: Review, section: Section, content: Content) -> Part:
         text = "\n".join([*lines, *(f"- {_line(objection.text)}" for objection in objections)])
     else:
         command = markdown.code(f"dyno apply {result.run_id} --open-pr")
-        file = markdown.code(proposal.tuned_path(result.env).as_posix())
+        file = markdown.code(recommendation.tuned_path(result.env))
         back = markdown.code(f"dyno rollback --env {result.env}")
         text = (
             f"1. {command} opens a pull request that sets `memory_mb` to {tuning.power} in {file}. "

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from lambda_dyno.core.results import LoadResult, PowerDetail, RunResult, Sample, TuningResult
-from lambda_dyno.report import formatting
+from lambda_dyno.gates import formatting, slo
 from lambda_dyno.report.sections import load as load_section
 from lambda_dyno.report.sections import memory as memory_section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
-from lambda_dyno.statistics.batches import Observations, percentile_interval
-from lambda_dyno.statistics.stats import Interval, percentile
 
 Samples = Mapping[str, Sequence[Sample]]  # every request of a load test, by its label
 
-SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_Span = tuple[float, float]  # low and high end of an interval
+
+SHARES = ("p50", "p95", "p99")
 _MEMORY_COLUMNS = ("Memory", "Duration", "p50", "p95", "Cost", "Cold starts", "Errors")
 _NOISE = "≈: no difference that the noise lets tell, the 95 % intervals overlap."
 
@@ -41,7 +41,7 @@ def _memory_changes(now: PowerDetail, main: PowerDetail | None) -> tuple[Cell, C
     """Return the change of duration and of cost; both follow the duration's noise."""
     if main is None or now.duration_ms is None or main.duration_ms is None:
         return Cell(formatting.MISSING), Cell(formatting.MISSING)
-    alike = _overlap(Interval(*now.duration_ms.ci95), Interval(*main.duration_ms.ci95))
+    alike = _overlap(now.duration_ms.ci95, main.duration_ms.ci95)
     duration = change(now.duration_ms.trimmed_mean, main.duration_ms.trimmed_mean, alike)
     return Cell(duration), Cell(change(now.cost_usd, main.cost_usd, alike))
 
@@ -66,7 +66,7 @@ def latency_table(
     rows = []
     known = False
     for load in loads:
-        intervals = _intervals(load, samples)
+        intervals = slo.latency_intervals(load, samples.get(load.label, ()), SHARES)
         known = known or any(intervals.values())
         cells = [
             Cell(load.label),
@@ -85,37 +85,18 @@ def latency_table(
     return Table(plain.caption, tuple(columns), tuple(rows), plain.notes + note + _noise_note(rows))
 
 
-def _latency_cell(load: LoadResult, name: str, interval: Interval | None) -> Cell:
+def _latency_cell(load: LoadResult, name: str, interval: _Span | None) -> Cell:
     if load.latency_ms is None:
         return Cell(formatting.MISSING)
     text = formatting.milliseconds(float(getattr(load.latency_ms, name)))
     if interval is not None:
-        low, high = (_end(end) for end in (interval.low, interval.high))
+        low, high = map(_end, interval)
         text += f" ({low} to {high})"
     return Cell(text)
 
 
 def _end(value: float) -> str:
     return "?" if math.isinf(value) else formatting.milliseconds(value)
-
-
-def _intervals(load: LoadResult, samples: Samples) -> dict[str, Interval | None]:
-    """Return the interval of each percentile, of the requests that got an answer.
-
-    None where the samples are not at hand, or are not those that the figures are of.
-    """
-    intervals: dict[str, Interval | None] = dict.fromkeys(SHARES)
-    answered = [sample for sample in samples.get(load.label, ()) if sample.answered]
-    if not answered or load.latency_ms is None:
-        return intervals
-    answered.sort(key=lambda sample: sample.start_ms)
-    seen = Observations([s.response_ms for s in answered], [s.user for s in answered])
-    ordered = sorted(seen.values)
-    for name, share in SHARES.items():
-        if math.isclose(percentile(ordered, share), getattr(load.latency_ms, name)):
-            interval = percentile_interval(seen, share)
-            intervals[name] = None if math.isinf(interval.low) else interval
-    return intervals
 
 
 def _same_load(load: LoadResult, others: Sequence[LoadResult]) -> LoadResult | None:
@@ -126,13 +107,13 @@ def _same_load(load: LoadResult, others: Sequence[LoadResult]) -> LoadResult | N
 
 
 def _p95_change(
-    load: LoadResult, interval: Interval | None, main: LoadResult | None, samples_main: Samples
+    load: LoadResult, interval: _Span | None, main: LoadResult | None, samples_main: Samples
 ) -> str:
     if main is None or main.latency_ms is None or load.latency_ms is None:
         return formatting.MISSING
     if load.saturated or main.saturated:
         return "saturated"
-    other = _intervals(main, samples_main)["p95"]
+    other = slo.latency_intervals(main, samples_main.get(main.label, ()), SHARES)["p95"]
     alike = interval is not None and other is not None and _overlap(interval, other)
     return change(load.latency_ms.p95, main.latency_ms.p95, alike)
 
@@ -147,8 +128,8 @@ def change(now: float | None, main: float | None, alike: bool) -> str:
     return f"≈ {sign}{size}" if alike else f"{sign}{size}"
 
 
-def _overlap(one: Interval, other: Interval) -> bool:
-    return one.low <= other.high and other.low <= one.high
+def _overlap(one: _Span, other: _Span) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 def _noise_note(rows: Sequence[Row]) -> tuple[str, ...]:

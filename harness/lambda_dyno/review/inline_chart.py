@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.report import formatting
-from lambda_dyno.report.recommendation import Point
+from lambda_dyno.gates import formatting
+from lambda_dyno.gates.recommendation import Point
 
 # More labels than this run into each other in 640 pixels.
 _MOST_POINTS = 14

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import UnreadableError, read_json
-from lambda_dyno.core.results import RunResult
+from lambda_dyno.core.results import SAFE_RUN_ID, RunResult
 from lambda_dyno.core.samples import read_samples
-from lambda_dyno.propose.tuned_file import RUN_ID
 from lambda_dyno.review import plan_summary
 from lambda_dyno.review.deltas import Samples
 from lambda_dyno.review.plan_summary import Plan
@@ -89,7 +88,7 @@ def of_file(path: Path) -> Source:
     """
     result = result_store.parse(read_json(path), str(path))
     # It becomes part of a path, a branch and a commit's trailer.
-    for key, value, form in (("run_id", result.run_id, RUN_ID), ("env", result.env, _ENV)):
+    for key, value, form in (("run_id", result.run_id, SAFE_RUN_ID), ("env", result.env, _ENV)):
         if not form.fullmatch(value):
             raise UserError(f"{path}: {key}: {brief(json.dumps(value))} is none")
     if not result.endpoint and (path.parent / "lease.json").is_file():  # of an older release

@@ -9,6 +9,7 @@ from typing import Any
 from lambda_dyno.aws import cpu_speed, lambda_function
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import TuningResult
+from lambda_dyno.gates.separation import settled
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune import client, output
@@ -46,11 +47,13 @@ def execute(
 
 
 def result_of(run: Run, finished: FinishedExecution) -> TuningResult:
-    """Return what an execution found, with a word on it where this machine makes it doubtful.
+    """Return what an execution found, its choice held against its evidence.
+
+    Where this machine makes it doubtful, a warning says so.
 
     Raises:
         StepError: It is no output of this project's power tuner.
     """
-    tuning = output.parse(finished.output, execution_arn=finished.arn)
+    tuning = settled(output.parse(finished.output, execution_arn=finished.arn))
     doubt = cpu_speed.doubt(tuning, run.account, run.env.settings.tuning.balanced_weight)
     return replace(tuning, warnings=(*tuning.warnings, doubt)) if doubt else tuning

@@ -17,7 +17,6 @@ from lambda_dyno.core.results import (
     Statement,
     TuningResult,
 )
-from lambda_dyno.gates.separation import settled
 from lambda_dyno.tuner_contract.keys import Strategy
 from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
@@ -43,7 +42,7 @@ def require_whole(output: Mapping[str, Any]) -> None:
 
 
 def parse(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
-    """Return the state machine's output as a record, its choice held against its evidence.
+    """Return the state machine's output as a record, as the state machine chose.
 
     Args:
         raw: The output, as JSON gave it.
@@ -62,7 +61,7 @@ def parse(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
             f"the power tuner's output cannot be read: {where}: {problem['msg']}",
             "Deploy the power tuner of the same version as this command.",
         ) from error
-    found = TuningResult(
+    return TuningResult(
         function_arn=output.lambda_arn,
         power=output.power,
         cost=output.cost,
@@ -83,8 +82,6 @@ def parse(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
         kept_over=0 if output.adaptive is None else output.adaptive.kept_over or 0,
         statement=None if output.adaptive is None else output.adaptive.record(),
     )
-    # adaptive measuring has held its choice against its evidence, with a model of all sizes
-    return found if found.statement else settled(found)
 
 
 class _Model(BaseModel):

@@ -12,8 +12,8 @@ import pytest
 from lambda_dyno.core.config import SLO_KEYS, SloSettings
 from lambda_dyno.core.results import Check
 from lambda_dyno.core.slo_keys import Evidence
+from lambda_dyno.gates import phrases
 from lambda_dyno.gates.slo import JUDGES, evaluate
-from lambda_dyno.report import phrases
 from tests.support import report_samples
 
 PROJECT = Path(__file__).parents[3]

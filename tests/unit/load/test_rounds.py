@@ -10,8 +10,9 @@ import pytest
 from lambda_dyno.core.config import LoadSettings, SloSettings
 from lambda_dyno.core.results import LoadResult, Sample
 from lambda_dyno.core.samples import read_samples, write_samples
+from lambda_dyno.gates.slo import confidence_of_a_look, of_load
 from lambda_dyno.load.driver import DriverReport, DriverUsage
-from lambda_dyno.load.rounds import LoadSeries, confidence_of_a_look, merged
+from lambda_dyno.load.rounds import LoadSeries, merged
 from lambda_dyno.load.samples import summarise
 
 PROFILE = LoadSettings(virtual_users=8, ramp_up_s=0.0, duration_s=11.0, warm_up_s=1.0)
@@ -64,7 +65,7 @@ def p95_limit_ms(limit: float, **more: object) -> SloSettings:
 def test_a_clear_verdict_needs_one_round(tmp_path: Path) -> None:
     """100 ms against 250 ms is no question."""
     api = Api(tmp_path, around_ms=100.0)
-    series = LoadSeries(api, tmp_path, "current")
+    series = LoadSeries(api, tmp_path, "current", of_load)
     assert series.decide(p95_limit_ms(250.0)).outcome == "pass"
     assert series.decide(p95_limit_ms(50.0)).outcome == "fail"
     assert api.names == ["current"]
@@ -74,7 +75,7 @@ def test_an_open_question_is_asked_again_until_the_cap(tmp_path: Path) -> None:
     """A limit at the true p95 stays open, so all rounds are made, and no more."""
     api = Api(tmp_path, around_ms=100.0)
     told: list[int] = []
-    series = LoadSeries(api, tmp_path, "current")
+    series = LoadSeries(api, tmp_path, "current", of_load)
     verdict = series.decide(
         p95_limit_ms(116.45, max_rounds=3), lambda found, _: told.append(found.requests)
     )
@@ -86,7 +87,7 @@ def test_an_open_question_is_asked_again_until_the_cap(tmp_path: Path) -> None:
 
 def test_more_requests_do_decide(tmp_path: Path) -> None:
     """A limit a little above the true p95 is open at first and holds with more requests."""
-    series = LoadSeries(Api(tmp_path, around_ms=100.0), tmp_path, "current")
+    series = LoadSeries(Api(tmp_path, around_ms=100.0), tmp_path, "current", of_load)
     limits = p95_limit_ms(119.0, max_rounds=8)
     assert series.judge(limits).outcome == "inconclusive"
     assert series.decide(limits).outcome == "pass"
@@ -97,14 +98,14 @@ def test_what_measures_this_machine_is_not_asked_again(tmp_path: Path) -> None:
     """More of it would be more of the same."""
     api = Api(tmp_path, around_ms=100.0)
     api.busy = 0.95
-    series = LoadSeries(api, tmp_path, "current")
+    series = LoadSeries(api, tmp_path, "current", of_load)
     assert series.decide(p95_limit_ms(250.0)).outcome == "inconclusive"
     assert series.result.rounds == 1
 
 
 def test_all_rounds_are_one_test(tmp_path: Path) -> None:
     """One file of samples, later rounds later, by users of their own; none of the parts stays."""
-    series = LoadSeries(Api(tmp_path, around_ms=100.0), tmp_path, "current")
+    series = LoadSeries(Api(tmp_path, around_ms=100.0), tmp_path, "current", of_load)
     series.add_round()
     kept = read_samples([tmp_path / "current.jsonl"])
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["current.jsonl"]
@@ -116,7 +117,7 @@ def test_all_rounds_are_one_test(tmp_path: Path) -> None:
 
 def test_the_result_of_two_rounds_by_hand(tmp_path: Path) -> None:
     """Counts add up, the busiest round is the busiest, rates leave the warm-ups out."""
-    series = LoadSeries(Api(tmp_path, around_ms=100.0), tmp_path, "current")
+    series = LoadSeries(Api(tmp_path, around_ms=100.0), tmp_path, "current", of_load)
     first = series.result
     both = merged(first, first, [*series.samples, *series.samples])
     assert (both.requests, both.duration_s, both.warm_up_requests) == (800, 22.0, 40)

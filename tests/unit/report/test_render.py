@@ -317,7 +317,7 @@ def test_a_result_is_kept_even_if_a_picture_fails(
     def broken(*_: Any) -> None:
         raise ValueError("cannot draw")
 
-    monkeypatch.setattr("lambda_dyno.report.charts.drawing._draw", broken)
+    monkeypatch.setattr("lambda_dyno.charts.drawing._draw", broken)
     with pytest.raises(StepError, match="cannot draw"):
         render(samples.run(), tmp_path)
     content = json.loads((tmp_path / "result.json").read_text())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.report import objections
+from lambda_dyno.gates import objections
 from lambda_dyno.report.section import Content, Section
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from lambda_dyno.charts.drawing import Size, Spec
+from lambda_dyno.charts.power import interval, power_spec
 from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
-from lambda_dyno.report import formatting, recommendation, tuning_cost
-from lambda_dyno.report.charts.drawing import Size, Spec
-from lambda_dyno.report.charts.power import interval, power_spec
+from lambda_dyno.gates import formatting, recommendation
+from lambda_dyno.report import tuning_cost
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 

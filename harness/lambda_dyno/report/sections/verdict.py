@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_dyno.core.results import INTERRUPTED, RunResult, Verdict
-from lambda_dyno.report.phrases import STYLES, headline, verdict_lines
+from lambda_dyno.gates.phrases import STYLES, headline, verdict_lines
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Column, Table, row_of
 

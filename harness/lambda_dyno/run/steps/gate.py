@@ -9,7 +9,6 @@ from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.results import DEPLOYED, LoadResult, Sample, TuningResult, Verdict
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import regression, slo
-from lambda_dyno.load import rounds
 from lambda_dyno.run.run import Run
 
 
@@ -47,7 +46,7 @@ def _verdict(run: Run, load: Sequence[LoadResult], tuning: TuningResult | None) 
         tuning=tuning,
         balanced_weight=run.env.settings.tuning.balanced_weight,
         samples=_samples(load, run.folder.path) if limits.confidence else (),
-        confidence=rounds.confidence_of_a_look(limits),
+        confidence=slo.confidence_of_a_look(limits),
     )
 
 

@@ -10,7 +10,7 @@ from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import DEPLOYED, LoadResult
 from lambda_dyno.core.samples import read_samples
-from lambda_dyno.gates import prediction
+from lambda_dyno.gates import prediction, slo
 from lambda_dyno.load import ceiling, load_test, rounds
 from lambda_dyno.load import progress as load_progress
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -151,7 +151,7 @@ def _series(
             answers=None if count is None else count.since(),
         )
 
-    return rounds.LoadSeries(run_round, run.folder.load, label)
+    return rounds.LoadSeries(run_round, run.folder.load, label, slo.of_load)
 
 
 def once(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.report.charts import drawing
-from lambda_dyno.report.charts.drawing import NARROW, WIDE
-from lambda_dyno.report.charts.latency import latency_spec
-from lambda_dyno.report.charts.power import interval, place_label, power_spec
+from lambda_dyno.charts import drawing
+from lambda_dyno.charts.drawing import NARROW, WIDE
+from lambda_dyno.charts.latency import latency_spec
+from lambda_dyno.charts.power import interval, place_label, power_spec
 from tests.support import report_samples as samples
 
 CHARTS = Path(drawing.__file__).parent

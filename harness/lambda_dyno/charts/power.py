@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from lambda_dyno.charts.drawing import INK, MUTED, WIDE, Size, Spec, filled
 from lambda_dyno.core.results import PowerDetail, TuningResult
-from lambda_dyno.report import formatting
-from lambda_dyno.report.charts.drawing import INK, MUTED, WIDE, Size, Spec, filled
-from lambda_dyno.report.recommendation import Point
+from lambda_dyno.gates import formatting
+from lambda_dyno.gates.recommendation import Point
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 

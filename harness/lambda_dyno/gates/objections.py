@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from lambda_dyno.core.config import MEMORY_SIZES_MB, Settings, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import Check, RunResult, TuningResult, Verdict
-from lambda_dyno.gates import slo
-from lambda_dyno.report import recommendation
-from lambda_dyno.report.recommendation import Step
+from lambda_dyno.gates import recommendation, slo
+from lambda_dyno.gates.recommendation import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Objection:
 def steps_to_apply(result: RunResult) -> tuple[Step, ...]:
     """Return how to put the recommendation into force, or why it should not be."""
     steps = recommendation.how_to_apply(result)
-    against = objections(result) if steps and not recommendation.tuned_function(result) else ()
+    against = objections(result) if steps and not result.function_arn else ()
     if against:
         reasons = "; ".join(objection.text for objection in against)
         return (Step(f"Not to be applied as it is: {reasons}."),)
@@ -75,7 +74,7 @@ def _of_measurements(
 ) -> list[Objection]:
     changes = tuning.power != tuning.current_power
     at_size = _at_recommended(result, tuning, settings) if changes else Verdict("pass", ())
-    if recommendation.tuned_function(result):
+    if result.function_arn:
         # It was not loaded where it stands: the deployment's own check judges the size, and puts
         # the calls back if it does not pass. The tuning alone can tell that it is too expensive.
         return _missed_at_size(at_size)

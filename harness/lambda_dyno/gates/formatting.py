@@ -5,6 +5,8 @@ Three significant digits, thousands separated by commas, a missing figure is an 
 
 from __future__ import annotations
 
+import math
+
 MISSING = "–"
 
 
@@ -18,6 +20,14 @@ def rounded(value: float, digits: int = 3) -> str:
     # The exponent of the rounded value: 99.96 has three digits before the point, not two.
     exponent = int(f"{abs(value):.{digits - 1}e}".split("e")[1])
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number for a sentence: as `rounded`, without zeros at its end; "unknown" if inf."""
+    if math.isinf(value):
+        return "unknown"
+    text = rounded(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def milliseconds(value: float | None) -> str:

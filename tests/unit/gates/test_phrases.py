@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.results import Check, Leftover, TuningResult, Verdict
+from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.separation import settled
-from lambda_dyno.report import phrases, recommendation
 from lambda_dyno.report.sections import load
 from tests.support import report_samples as samples
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_dyno.report import formatting
+from lambda_dyno.gates import formatting
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_percent(ratio: float | None, text: str) -> None:
 def test_seconds(value: float, text: str) -> None:
     """Times are written for people."""
     assert formatting.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(95.0, "95"), (9.996, "10"), (0.1, "0.1"), (1234.5, "1,234"), (100.0, "100"), (0, "0")],
+)
+def test_a_number_in_a_sentence_has_no_needless_zeros(value: float, text: str) -> None:
+    """It is the same figure as in a table."""
+    assert formatting.number(value) == text
+    assert formatting.number(float("inf")) == "unknown"

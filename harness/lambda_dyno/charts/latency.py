@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lambda_dyno.core.results import LoadResult, percentiles_ms
-from lambda_dyno.report import formatting
-from lambda_dyno.report.charts.drawing import (
+from lambda_dyno.charts.drawing import (
     BLUE,
     GREEN,
     MUTED,
@@ -18,6 +16,8 @@ from lambda_dyno.report.charts.drawing import (
     Spec,
     filled,
 )
+from lambda_dyno.core.results import LoadResult, percentiles_ms
+from lambda_dyno.gates import formatting
 
 _STYLES = ((MUTED, [5, 3]), (BLUE, [1, 0]), (ORANGE, [8, 2]), (GREEN, [2, 2]), (PURPLE, [6]))
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)

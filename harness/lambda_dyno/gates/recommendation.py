@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_dyno.core.results import LoadResult, PowerDetail, RunResult, TuningResult
-from lambda_dyno.gates import separation
-from lambda_dyno.report import formatting
+from lambda_dyno.gates import formatting, separation
 
+TUNED_FILE = "tuned.auto.tfvars.json"
 _NO_DIFFERENCE = 0.01
 
 
@@ -246,7 +246,7 @@ def caveats(result: RunResult) -> tuple[str, ...]:
         notes.append(
             "Measured on the embedded AWS, which models how Lambda's CPU follows memory. "
             "Measure on AWS before you change a deployed function: "
-            f"{again if tuned_function(result) else 'make tune ENV=dev'}."
+            f"{again if result.function_arn else 'make tune ENV=dev'}."
         )
     if result.tuning is not None:
         notes += result.tuning.warnings
@@ -254,6 +254,11 @@ def caveats(result: RunResult) -> tuple[str, ...]:
 
 
 # --- how to apply ---------------------------------------------------------------------------
+
+
+def tuned_path(env: str) -> str:
+    """Return the file that has an environment's tuned memory size, relative to the project."""
+    return f"envs/{env}/{TUNED_FILE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +274,9 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     tuning = result.tuning
     if tuning is None or tuning.power == tuning.current_power:
         return ()
-    if tuned_function(result):
+    if result.function_arn:
         return _apply_to_function(tuning)
-    file = f"envs/{result.env}/tuned.auto.tfvars.json"
+    file = tuned_path(result.env)
     return (
         Step(
             f"Write memory_mb {tuning.power} and its evidence into {file}, which Terraform reads "
@@ -284,11 +289,6 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
             f"make tune ENV={result.env}",
         ),
     )
-
-
-def tuned_function(result: RunResult) -> str:
-    """Return the ARN of the function of `dyno tune --function`; empty for an environment's."""
-    return str(result.setting("tuning", "function_arn", ""))
 
 
 def _apply_to_function(tuning: TuningResult) -> tuple[Step, ...]:
