@@ -96,6 +96,7 @@ def main() -> None:
     workers.sandboxed(os.environ.pop("DYNO_SANDBOX"))
     workers.answered_as_on_aws()
     workers.tenants_named()
+    workers.streamed()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

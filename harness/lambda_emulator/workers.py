@@ -3,17 +3,21 @@
 Part of the server's program (`front.py`). MiniStack asks one function for the program of a runtime,
 and starts workers by another; both are replaced, so that the program is the sandbox's and finds the
 function's configuration in its environment. By two more an answer tells an error as AWS does, with
-its type, and the log has one START, END and REPORT: the sandbox's. A last one refuses who names no
-tenant of a function that isolates them. tests/emulator/test_meter_seams.py holds that.
+its type, and the log has one START, END and REPORT: the sandbox's. The last ones refuse who names
+no tenant of a function that isolates them, and stream answers (InvokeWithResponseStream) in pieces,
+with log and error behind the last. tests/emulator/test_meter_seams.py holds that.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
-from lambda_emulator.sandbox.function import CONFIGURATION, ERROR
+from lambda_emulator.sandbox.function import CONFIGURATION, ERROR, STREAM, STREAMED
 
 _NEEDED = (
     "Architectures",
@@ -27,6 +31,8 @@ _NO_TENANT = (
     "The invoked function is enabled with tenancy configuration. "
     "Add a valid tenant ID in your request and try again."
 )
+_CHUNK_BYTES = 65_536
+_streams: ContextVar[bool] = ContextVar("streams", default=False)  # this invocation's answer
 
 
 def sandboxed(program: str) -> None:
@@ -69,8 +75,13 @@ def answered_as_on_aws() -> None:
     of_this_thread = threading.local()
 
     def invoked(worker: Any, *arguments: Any, **named: Any) -> Any:
+        if _streams.get():  # beside the payload, where unknown names mean nothing to a function
+            named["durable"] = {**(named.get("durable") or {}), STREAM: True}
         response = invoke(worker, *arguments, **named)
         of_this_thread.told = response.get(ERROR)
+        result = response.get("result")
+        if _streams.get() and isinstance(result, dict) and [*result] == [STREAMED]:
+            response["result"] = base64.b64decode(result[STREAMED])
         return response
 
     def executed(*arguments: Any) -> Any:
@@ -101,6 +112,47 @@ def tenants_named() -> None:
         return await invoke(name, event, headers, *others)
 
     lambda_svc._invoke = invoked
+
+
+def streamed() -> None:
+    """Let MiniStack stream answers from now on, with the log and the error in the closing event."""
+    from ministack.services import lambda_svc
+
+    async def invoked(*arguments: Any) -> Any:
+        token = _streams.set(True)
+        try:
+            status, headers, body = await lambda_svc._invoke(*arguments)
+        finally:
+            _streams.reset(token)
+        if status != 200 or headers is None:
+            return status, headers, body
+        frames = [
+            lambda_svc._es_encode_message({":message-type": "event", **kind}, content)
+            for kind, content in _events(headers, body or b"")
+        ]
+        told = {"Content-Type": "application/vnd.amazon.eventstream"}
+        version = headers.get("X-Amz-Executed-Version")
+        return (
+            status,
+            told | ({"X-Amz-Executed-Version": version} if version else {}),
+            b"".join(frames),
+        )
+
+    lambda_svc._invoke_with_response_stream = invoked
+
+
+def _events(headers: Mapping[str, Any], body: bytes) -> Iterator[tuple[dict[str, str], bytes]]:
+    """Yield the events of a streamed answer: what kind each is, and its content."""
+    error = headers.get("X-Amz-Function-Error")
+    end = {"LogResult": headers["X-Amz-Log-Result"]} if "X-Amz-Log-Result" in headers else {}
+    if error:
+        end |= {"ErrorCode": str(error), "ErrorDetails": body.decode(errors="replace")}
+        body = b""
+    kind = {":event-type": "PayloadChunk", ":content-type": "application/octet-stream"}
+    for begin in range(0, len(body), _CHUNK_BYTES):
+        yield kind, body[begin : begin + _CHUNK_BYTES]
+    kind = {":event-type": "InvokeComplete", ":content-type": "application/json"}
+    yield kind, json.dumps(end).encode()
 
 
 def _header(headers: dict[str, Any], name: str) -> Any:

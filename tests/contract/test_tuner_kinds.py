@@ -47,10 +47,6 @@ ALLOWED: dict[str, dict[str, Any]] = {
 WARNED: dict[str, tuple[dict[str, Any], str]] = {
     "snap-start": ({"Runtime": "python3.13", "SnapStart": SNAP_START}, "for each restore"),
     "snap-start-image": ({"SnapStart": SNAP_START}, "for keeping a snapshot"),
-    "web-adapter": (
-        {"Environment": {"Variables": {"AWS_LWA_INVOKE_MODE": "RESPONSE_STREAM"}}},
-        "responses are streamed",
-    ),
     "package": ({"PackageType": "Wasm"}, "PackageType Wasm is not known"),
 }
 
@@ -73,6 +69,15 @@ def test_all_else_can_be_tuned(config: dict[str, Any]) -> None:
     """Without a word."""
     assert kinds.why_not(config) == ""
     assert kinds.warnings(config) == []
+
+
+@pytest.mark.parametrize(("mode", "streams"), [("RESPONSE_STREAM", True), ("buffered", False)])
+def test_the_web_adapter_says_whether_answers_are_streamed(mode: str, streams: bool) -> None:
+    """Unless the input does."""
+    world = World()
+    world.api.latest["Environment"] = {"Variables": {"AWS_LWA_INVOKE_MODE": mode}}
+    assert world.prepare().streams is streams
+    assert World().prepare(invokeMode="response_stream").streams
 
 
 @pytest.mark.parametrize(("config", "words"), WARNED.values(), ids=WARNED.keys())

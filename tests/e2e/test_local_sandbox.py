@@ -5,6 +5,7 @@ Most of them are one function, so that they share its cold start.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -248,6 +249,11 @@ exports.streamed = awslambda.streamifyResponse(async (event, stream) => {
   out.write("one ");
   out.write("two");
   out.end();
+});
+exports.large = awslambda.streamifyResponse(async (event, stream) => {
+  if (event.fails) throw new RangeError("no more");
+  for (let part = 0; part < event.mb; part++) stream.write(Buffer.alloc(1 << 20, 255));
+  stream.end();
 });
 """
 
@@ -502,6 +508,40 @@ def test_responses_can_be_streamed(
 
     assert prelude == '{"statusCode":201,"headers":{"x-own":"1"}}'
     assert body == "one two"
+
+
+def test_invocations_with_a_response_stream(
+    aws_session: LocalSession, deploy_function: DeployFunction
+) -> None:
+    """Bytes of more than 6 MB in pieces, then the log; Invoke has no more than 6 MB of them."""
+    config: dict[str, Any] = {"Runtime": "nodejs22.x", "Handler": "app.large", "MemorySize": 1769}
+    deploy_function(aws_session, "large", NODE, **config)
+    pieces, end = streamed(aws_session, "large", mb=7)
+    assert len(pieces) > 1
+    assert b"".join(pieces) == b"\xff" * (7 << 20)
+    assert "ErrorCode" not in end
+    assert "REPORT RequestId" in base64.b64decode(end["LogResult"]).decode()
+    assert "exceeded maximum" in invoke(aws_session, "large", mb=7).payload["errorMessage"]
+
+    pieces, end = streamed(aws_session, "large", fails=True)
+    assert (pieces, end["ErrorCode"]) == ([], "Unhandled")
+    assert json.loads(end["ErrorDetails"])["errorType"] == "RangeError"
+
+    deploy_function(aws_session, "plain", NODE, **config | {"Handler": "app.handler"})
+    pieces, _ = streamed(aws_session, "plain", do="big", bytes=10)
+    assert json.loads(b"".join(pieces)) == "x" * 10
+    _, end = streamed(aws_session, "plain", do="big", bytes=6_291_555)
+    assert "exceeded maximum" in end["ErrorDetails"], "it streams no more than it is asked"
+
+
+def streamed(session: LocalSession, name: str, **event: Any) -> tuple[list[bytes], dict[str, Any]]:
+    """Invoke a function by InvokeWithResponseStream; return the pieces and the closing event."""
+    answer = session.client("lambda").invoke_with_response_stream(
+        FunctionName=name, LogType="Tail", Payload=json.dumps(event)
+    )
+    events = list(answer["EventStream"])
+    assert set(events[-1]) == {"InvokeComplete"}
+    return [one["PayloadChunk"]["Payload"] for one in events[:-1]], events[-1]["InvokeComplete"]
 
 
 @needs_own_files

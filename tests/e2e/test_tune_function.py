@@ -387,7 +387,7 @@ def test_kinds_that_cannot_be_tuned_are_refused_before_anything_is_made(
         assert isinstance(result.exception, UserError), arguments
         assert complaint in str(result.exception)
     assert "warning: streams: SnapStart: what AWS charges" in result.stderr
-    assert "warning: streams: its responses are streamed" in result.stderr
+    assert "streams: its URL streams, so its answers are streamed here, too" in result.stderr
     assert not (place.project / "runs").exists()
     for name in kinds:
         functions.delete_function(FunctionName=name)

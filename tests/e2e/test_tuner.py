@@ -92,6 +92,13 @@ exports.handler = async (event, context) => {
 };
 """
 
+STREAMS = """
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  for (let part = 0; part < event.mb; part++) stream.write(Buffer.alloc(1 << 20));
+  stream.end();
+});
+"""
+
 
 @pytest.fixture(scope="module")
 def target(tuner_stack: TunerStack, deploy_function: DeployFunction) -> Callable[..., str]:
@@ -199,6 +206,22 @@ def test_nodejs_with_json_logs(tuner_stack: TunerStack, target: Callable[..., st
     assert done.status == "SUCCEEDED", done
     assert [d["count"] for d in done.output["details"]] == [5, 5]
     assert all(d["maxMemoryUsed"] for d in done.output["details"])
+
+
+@pytest.mark.slow
+def test_answers_of_more_than_6_mb(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
+    """Are streamed; the Lambda Web Adapter's setting says so, or the input."""
+    function = target("streams", STREAMS, Runtime="nodejs22.x")
+    keys: dict[str, Any] = {"powerValues": [512, 1024], "payload": {"mb": 7}}
+    done = tuner_stack.tune(function, invokeMode="response_stream", **keys)
+    assert [d["count"] for d in done.output["details"]] == [5, 5], done
+    too_large = tuner_stack.tune(function, **keys)
+    assert too_large.error == "NothingMeasured"
+    assert '"invokeMode": "response_stream"' in too_large.cause
+
+    variables = {"Variables": {"AWS_LWA_INVOKE_MODE": "response_stream"}}
+    adapted = target("adapted", STREAMS, Runtime="nodejs22.x", Environment=variables)
+    assert tuner_stack.tune(adapted, **keys).status == "SUCCEEDED"
 
 
 def test_words_of_other_programs_kill_no_power_value(

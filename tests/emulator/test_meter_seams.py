@@ -190,6 +190,9 @@ def test_invocations_pass_one_function() -> None:
     assert parameters[:3] == ["name", "event", "headers"], f"{RELEASE} invokes differently"
     source = inspect.getsource(lambda_svc._invoke_with_response_stream)
     assert "await _invoke(name, event, headers, path_qualifier, query_params)" in source
+    frame = inspect.signature(lambda_svc._es_encode_message)
+    assert list(frame.parameters) == ["headers", "payload"], f"{RELEASE} frames streams differently"
+    assert ".get(" in inspect.getsource(lambda_svc._durable_env_overlay), "it may have other names"
 
 
 def test_answers_and_logs_pass_two_functions() -> None:

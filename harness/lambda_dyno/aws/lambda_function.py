@@ -139,7 +139,19 @@ def require_tunable(function: Function, account: Account) -> list[str]:
     why = function.why_not or _reserved_nothing(client, function.name)
     if why:
         raise UserError(f"{function.name} {why}.")
-    return [*function.warnings, *_streaming_url(client, function.name)]
+    return [*function.warnings]
+
+
+def streams_by_url(function: Function, account: Account) -> bool:
+    """Return whether a function's URL streams its answers; False if nobody may look."""
+    client = account.session.client("lambda", region_name=function.region)
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        pages = client.get_paginator("list_function_url_configs").paginate(
+            FunctionName=function.name
+        )
+        urls = [url for page in pages for url in page["FunctionUrlConfigs"]]
+        return any(url.get("InvokeMode") == "RESPONSE_STREAM" for url in urls)
+    return False
 
 
 def require_processor(arn: str, key: str, account: Account) -> None:
@@ -177,16 +189,6 @@ def _reserved_nothing(client: Any, name: str) -> str:
         if found.get("ReservedConcurrentExecutions") == 0:
             return "has a reserved concurrency of 0: it cannot run"
     return ""
-
-
-def _streaming_url(client: Any, name: str) -> list[str]:
-    """Return a warning if a function's URL streams; none if it does not, or nobody may look."""
-    with contextlib.suppress(botocore.exceptions.ClientError):
-        pages = client.get_paginator("list_function_url_configs").paginate(FunctionName=name)
-        urls = [url for page in pages for url in page["FunctionUrlConfigs"]]
-        if any(url.get("InvokeMode") == "RESPONSE_STREAM" for url in urls):
-            return [kinds.STREAMS]
-    return []
 
 
 def _configuration(client: Any, name: str, account: Account, qualifier: str = "") -> dict[str, Any]:

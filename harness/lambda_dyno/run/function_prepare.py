@@ -60,6 +60,10 @@ def prepare(
     if price:
         ui.warn(price)
     tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
+    chosen = tuning_input.get("invokeMode") or "auto"
+    if chosen == "auto" and lambda_function.streams_by_url(function, account):
+        ui.note(f"{function.name}: its URL streams, so its answers are streamed here, too")
+        tuning_input["invokeMode"] = "response_stream"
     tuning_preflight.require_processors(tuning_input, account)
     payload_key_arn = tuning_preflight.require_payload(tuning_input, account)
     tools = None

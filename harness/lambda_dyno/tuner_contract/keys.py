@@ -178,6 +178,14 @@ class TuningInput:
         about="requests with weights, sequences and templates in the place of a payload; `num` is "
         "rounded up to whole passes, after one that warms up",
     )
+    invoke_mode: Literal["auto", "buffered", "response_stream"] = _key(
+        "invokeMode", "choice", "auto", allowed=("auto", "buffered", "response_stream"),
+        flag="--invoke-mode", panel=_MANNER, metavar="WORD",
+        help="buffered, or response_stream, for answers that are streamed or have more than 6 MB; "
+        "auto finds it by the function's URL and the Lambda Web Adapter.",
+        about="`response_stream`: by InvokeWithResponseStream, for answers that are streamed or "
+        "have more than 6 MB; `auto`: as the Lambda Web Adapter in it is set, else `buffered`",
+    )
     pre_processor_arn: str = _key(
         "preProcessorARN", "processor", "",
         flag="--pre-processor", panel=_INPUT, metavar="ARN",

@@ -14,10 +14,6 @@ from lambda_dyno.tuner_contract.values import USABLE_STATES
 Configuration = Mapping[str, Any]  # as GetFunctionConfiguration answers
 
 _PACKAGE_TYPES = ("Zip", "Image")
-STREAMS = (
-    "its responses are streamed, and the tuner does not stream: a duration ends with the last byte "
-    "of the response, and one of more than 6 MB is an error"
-)
 
 
 def why_not(config: Configuration) -> str:
@@ -28,6 +24,12 @@ def why_not(config: Configuration) -> str:
 def warnings(config: Configuration) -> list[str]:
     """Return what the figures of a function leave out."""
     return [words for check in _WARNINGS if (words := check(config))]
+
+
+def streams(config: Configuration) -> bool:
+    """Return whether the Lambda Web Adapter in a function streams its answers."""
+    variables = (config.get("Environment") or {}).get("Variables") or {}
+    return str(variables.get("AWS_LWA_INVOKE_MODE", "")).lower() == "response_stream"
 
 
 def _state(config: Configuration) -> str:
@@ -93,13 +95,6 @@ def _snapshots(config: Configuration) -> str:
     )
 
 
-def _streams(config: Configuration) -> str:
-    variables = (config.get("Environment") or {}).get("Variables") or {}
-    if str(variables.get("AWS_LWA_INVOKE_MODE", "")).lower() != "response_stream":
-        return ""
-    return STREAMS
-
-
 def _package(config: Configuration) -> str:
     kind = config.get("PackageType") or "Zip"
     if kind in _PACKAGE_TYPES:
@@ -115,4 +110,4 @@ _REFUSALS: Sequence[Callable[[Configuration], str]] = (
     _state,
     _no_reports,
 )
-_WARNINGS: Sequence[Callable[[Configuration], str]] = (_snapshots, _streams, _package)
+_WARNINGS: Sequence[Callable[[Configuration], str]] = (_snapshots, _package)

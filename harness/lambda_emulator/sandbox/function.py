@@ -16,6 +16,10 @@ CONFIGURATION = "DYNO_FUNCTION"
 # Key of a worker's answer: the error that its caller is told. MiniStack ends a worker that answers
 # with its own status "error"; one that goes on, as on AWS, answers "ok" with this.
 ERROR = "told"
+# In an invocation's envelope, beside what is known of durable functions: its answer is streamed.
+STREAM = "DYNO_STREAM"
+# Only key of such an answer where the handler wrote it piece by piece: the bytes, in base64.
+STREAMED = "dyno_streamed"
 # Variables of the embedded AWS's own, which its workers inherit and AWS does not set.
 _OF_THE_SERVER = (
     "AUTH",
@@ -150,6 +154,7 @@ class Invocation:
             context = json.loads(line).get("ctx") or {}
         self.request_id = str(context.get("request_id") or "")
         self.timeout_s = float(context.get("timeout_ms") or 3000) / 1000
+        self.streams = bool((context.get("durable") or {}).get(STREAM))
 
     def with_settings(self, content: dict[str, Any]) -> bytes:
         """Return the line for the worker: its context has the meter's settings too."""

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from lambda_emulator.meter_path.dyno_meter import answers
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms, on_cores, scaled
 from lambda_emulator.sandbox import report, tree, worker
-from lambda_emulator.sandbox.function import ERROR, Function, Invocation
+from lambda_emulator.sandbox.function import ERROR, STREAMED, Function, Invocation
 from lambda_emulator.sandbox.log import Log
 from lambda_emulator.sandbox.memory import Memory
 from lambda_emulator.sandbox.places import Places, Tools
@@ -39,6 +39,7 @@ _LOOK_EVERY_S = 0.02
 _FULL_CPU_MB = 10_240  # Init is not throttled
 # "Response payload size exceeded maximum allowed payload size (6291556 bytes)", AWS says.
 MOST_ANSWER_BYTES = 6_291_556
+MOST_STREAMED_BYTES = 200 << 20  # by a handler that streams, to a caller that reads a stream
 _TOO_LARGE = "Function.ResponseSizeTooLarge"
 _SIGNALS = {
     signal.SIGABRT: "aborted",
@@ -167,7 +168,8 @@ class Sandbox:
         self._trace(invocation, took_ms)
         failed = bool(self._told.get("failed"))
         if not failed and len(answer) > MOST_ANSWER_BYTES:
-            too_large = _too_large(answer)
+            streams = invocation.streams and bool(self._told.get("streamed"))
+            too_large = _too_large(answer, MOST_STREAMED_BYTES if streams else MOST_ANSWER_BYTES)
             if too_large:
                 self._log.write(too_large[0])
                 answer, failed = too_large[1], True
@@ -307,14 +309,16 @@ def _estimated(used_ms: float, wall_ms: float) -> list[Any]:
     return [(CPU, used_ms, width), (WAIT, max(0.0, wall_ms - used_ms))]
 
 
-def _too_large(answer: bytes) -> tuple[str, bytes] | None:
+def _too_large(answer: bytes, most: int) -> tuple[str, bytes] | None:
     """Return what is logged and answered in the place of an answer that AWS refuses, if it does."""
     result = json.loads(answer).get("result")
-    if len(json.dumps(result, ensure_ascii=False).encode()) <= MOST_ANSWER_BYTES:
+    if isinstance(result, dict) and STREAMED in result:
+        size = len(result[STREAMED]) * 3 // 4  # in base64
+    else:
+        size = len(json.dumps(result, ensure_ascii=False).encode())
+    if size <= most:
         return None
-    message = (
-        f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes)."
-    )
+    message = f"Response payload size exceeded maximum allowed payload size ({most} bytes)."
     told = {"errorType": _TOO_LARGE, "errorMessage": message}
     return f"[ERROR] {_TOO_LARGE}: {message}\n", _failure(message, told, "ok")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import random
 import re
@@ -73,6 +74,8 @@ _KILLED_WORDS = (
     ),
 )
 _EMBEDDED_TYPE = "Runtime.HandlerError"
+_TOO_LARGE = "Function.ResponseSizeTooLarge"
+_STREAM_IT = ' ("invokeMode": "response_stream" measures a handler that streams its answer)'
 NO_REPORT = "NoReport"
 
 
@@ -125,6 +128,7 @@ class LambdaInvoker:
             of the others is answered within that time and two minutes.
         keeps_answers: Whether a successful function's answer is of interest. Many at once may
             be large.
+        streams: Whether answers are streamed: as soon as they come, and of more than 6 MB.
         jitter: Returns a number from 0 to its argument.
     """
 
@@ -135,12 +139,14 @@ class LambdaInvoker:
         *,
         longest_s: float = 0.0,
         keeps_answers: bool = True,
+        streams: bool = False,
         jitter: Callable[[float], float] = lambda most: random.uniform(0, most),  # noqa: S311
     ) -> None:
         self._client = client
         self._deadline = deadline
         self._patience_s = longest_s + _PATIENCE_S
         self._keeps_answers = keeps_answers
+        self._streams = streams
         self._jitter = jitter
         self._answered_at = deadline.clock()
 
@@ -154,10 +160,7 @@ class LambdaInvoker:
         retries = 0
         while True:
             try:
-                answer = self._client.invoke(
-                    FunctionName=function_arn, LogType="Tail", Payload=payload
-                )
-                outcome = read(answer, self._body(answer), retries)
+                outcome = self._invoke(function_arn, payload, retries)
                 self._answered_at = self._deadline.clock()
                 return outcome
             except ReadTimeoutError as error:
@@ -167,6 +170,35 @@ class LambdaInvoker:
                 self._check(error, function_arn)
                 retries += 1
                 self._pause(error, retries)
+
+    def _invoke(self, function_arn: str, payload: bytes, retries: int) -> Outcome:
+        arguments = {"FunctionName": function_arn, "LogType": "Tail", "Payload": payload}
+        if self._streams:
+            answer, body = self._streamed(self._client.invoke_with_response_stream(**arguments))
+        else:
+            answer = self._client.invoke(**arguments)
+            body = self._body(answer)
+        return read(answer, body, retries)
+
+    def _streamed(self, answer: Any) -> tuple[dict[str, Any], bytes]:
+        """Return a streamed answer as Invoke would have it: its last event has log and error."""
+        parts = []
+        end: dict[str, Any] = {}
+        for event in answer["EventStream"]:
+            end = event.get("InvokeComplete", end)
+            if self._keeps_answers and "PayloadChunk" in event:
+                parts.append(event["PayloadChunk"]["Payload"])
+        whole = {**answer, "LogResult": end.get("LogResult")}
+        code = end.get("ErrorCode")
+        if not code:
+            return whole, b"".join(parts)
+        details = str(end.get("ErrorDetails") or "")
+        body = (
+            details
+            if _is_error(details)
+            else json.dumps({"errorType": code, "errorMessage": details})
+        )
+        return whole | {"FunctionError": code}, body.encode()
 
     def _body(self, answer: Any) -> bytes:
         body: Any = answer["Payload"]
@@ -215,6 +247,8 @@ def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
         error_type, message = _error(payload)
         ids = {known for known in (request_id, report.request_id if report else "") if known}
         killed = _was_killed(error_type, message, ids, log)
+        if error_type == _TOO_LARGE and "EventStream" not in answer:
+            message += _STREAM_IT
         return Outcome(report, payload, error_type, message, killed, retries)
     if report is None:
         return Outcome(
@@ -226,6 +260,14 @@ def read(answer: Any, payload: bytes, retries: int = 0) -> Outcome:
             retries=retries,
         )
     return Outcome(report, payload, retries=retries)
+
+
+def _is_error(details: str) -> bool:
+    """Return whether a streamed answer's ErrorDetails are what Invoke would have answered."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(details)
+        return isinstance(found, dict) and not {"errorType", "errorMessage"}.isdisjoint(found)
+    return False
 
 
 def _error(payload: bytes) -> tuple[str, str]:

@@ -164,12 +164,14 @@ class Preparation:
 
     def _new_state(self, description: Mapping[str, Any], original: int) -> TuningState:
         config = description["Configuration"]
+        mode = self._request.invoke_mode
         return TuningState(
             original_power=original,
             architecture=(config.get("Architectures") or ["x86_64"])[0],
             timeout_s=int(config.get("Timeout") or 3),
             reserved_concurrency=_reserved_concurrency(description),
             powers=self._powers(original),
+            streams=kinds.streams(config) if mode == "auto" else mode == "response_stream",
             warnings=[*self._request.warnings, *kinds.warnings(config)],
         )
 

@@ -124,6 +124,7 @@ class TuningState:
     usage: Usage = field(default_factory=Usage)
     warnings: list[str] = field(default_factory=list)
     timed_out: bool = False  # the input's time limit came before the end
+    streams: bool = False  # the function's answers
     decision: dict[str, Any] | None = None  # of adaptive measuring, once it is made
     output: dict[str, Any] | None = None  # once analysed; what was measured is in it then
 
@@ -172,6 +173,7 @@ class TuningState:
             "usage": self.usage.to_json(),
             "warnings": warnings,
             "timedOut": self.timed_out,
+            "streams": self.streams,
             "decision": self.decision,
             "output": self.output,
         }
@@ -190,6 +192,7 @@ class TuningState:
             usage=Usage.from_json(raw["usage"]),
             warnings=list(raw["warnings"]),
             timed_out=raw["timedOut"],
+            streams=raw["streams"],
             decision=raw["decision"],
             output=raw["output"],
         )

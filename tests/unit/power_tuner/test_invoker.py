@@ -41,6 +41,9 @@ class FakeLambda:
         self._answers = list(answers)
         self.calls: list[dict[str, Any]] = []
 
+    def invoke_with_response_stream(self, **arguments: Any) -> Any:
+        return self.invoke(**arguments)
+
     def invoke(self, **arguments: Any) -> Any:
         self.calls.append(arguments)
         given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -269,3 +272,61 @@ def test_no_report() -> None:
     invoke, _, _ = invoker(answer(1, log="all that was printed"))
     outcome = invoke("arn:1", b"1")
     assert (outcome.report, outcome.error_type, outcome.failed) == (None, "NoReport", False)
+
+
+def stream(*pieces: bytes, log: str = REPORT, **end: str) -> dict[str, Any]:
+    """An answer of InvokeWithResponseStream."""
+    complete = {"LogResult": base64.b64encode(log.encode()).decode(), **end}
+    events = [{"PayloadChunk": {"Payload": piece}} for piece in pieces]
+    return {
+        "EventStream": iter([*events, {"InvokeComplete": complete}]),
+        "ResponseMetadata": {"RequestId": "r-1"},
+    }
+
+
+def test_streamed_answers() -> None:
+    """The closing event has the REPORT; the pieces are kept where somebody wants them."""
+    invoke, _, _ = invoker(stream(b"on", b"e"), streams=True)
+    outcome = invoke("f", b"{}")
+    assert outcome.report is not None
+    assert (outcome.report.duration_ms, outcome.payload) == (12.34, b"one")
+    invoke, _, _ = invoker(stream(b"on", b"e"), streams=True, keeps_answers=False)
+    assert invoke("f", b"{}").payload == b""
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "found"),
+    [
+        ("Unhandled", '{"errorType": "ValueError", "errorMessage": "no"}', ("ValueError", "no")),
+        ("Unhandled", '{"errorType": "Runtime.ExitError"}', ("Runtime.ExitError", "")),
+        ("Runtime.StreamError", "broken off", ("Runtime.StreamError", "broken off")),
+        ("Runtime.StreamError", '{"code": 1}', ("Runtime.StreamError", '{"code": 1}')),
+        (
+            "Unhandled",
+            '{"errorMessage": "2026-11-30T01:02:03.004Z r-1 Task timed out after 3.00 seconds"}',
+            ("Sandbox.Timedout", "2026-11-30T01:02:03.004Z r-1 Task timed out after 3.00 seconds"),
+        ),
+    ],
+)
+def test_errors_of_streamed_answers(code: str, details: str, found: tuple[str, str]) -> None:
+    """As Invoke would have told them, even after the first pieces."""
+    answered = stream(b"some", ErrorCode=code, ErrorDetails=details)
+    invoke, _, _ = invoker(answered, streams=True)
+    outcome = invoke("f", b"{}")
+    assert (outcome.error_type, outcome.error_message) == found
+    assert outcome.failed
+    assert outcome.killed == (found[0] in ("Runtime.ExitError", "Sandbox.Timedout"))
+
+
+def test_an_answer_that_is_too_large_says_how_to_measure_it() -> None:
+    """Lambda refuses it whole, and streams it."""
+    told = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": "Response payload size"}
+    invoke, _, _ = invoker(answer(told, error="Unhandled"))
+    assert '"invokeMode": "response_stream"' in invoke("f", b"{}").error_message
+
+
+def test_a_stream_that_breaks_off_has_no_report() -> None:
+    """And is no measurement."""
+    broken = {"EventStream": iter([{"PayloadChunk": {"Payload": b"x"}}])}
+    invoke, _, _ = invoker(broken, streams=True)
+    assert invoke("f", b"{}").error_type == "NoReport"

@@ -31,6 +31,7 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("strategy", "speed", {"strategy": "speed"}),
     ("balanced_weight", 0.8, {"balancedWeight": 0.8}),
     ("balanced_weight", 0.5, {}),
+    ("invoke_mode", "response_stream", {"invokeMode": "response_stream"}),
     ("parallel_invocation", True, {"parallelInvocation": True}),
     ("parallel_invocation", False, {}),
     ("sequential", True, {"sequential": True}),

@@ -1,6 +1,7 @@
 "use strict";
 // The global `awslambda`: responses that are written piece by piece. They are kept until the end
-// here: MiniStack's answers are whole.
+// here: MiniStack's answers are whole. To who asked for a stream they are the bytes that were
+// written; to others text, or what it is as JSON.
 
 const { Writable } = require("stream");
 
@@ -28,8 +29,10 @@ class ResponseStream extends Writable {
   }
 
   // What the worker answers with: what is JSON as such, for it makes JSON of it.
-  get result() {
-    const text = Buffer.concat(this.parts).toString();
+  result(asBytes) {
+    const whole = Buffer.concat(this.parts);
+    if (asBytes) return { dyno_streamed: whole.toString("base64") };
+    const text = whole.toString();
     try {
       return JSON.parse(text);
     } catch {
@@ -57,15 +60,15 @@ const awslambda = {
 };
 
 // Returns a handler that answers with what the given one has streamed.
-function buffered(handler) {
+function buffered(handler, asBytes) {
   if (!handler[STREAMING]) return handler;
   return async (event, context) => {
     const stream = new ResponseStream();
     const finished = new Promise((done, fail) => stream.on("finish", done).on("error", fail));
     await handler(event, stream, context);
     await finished;
-    return stream.result;
+    return stream.result(asBytes());
   };
 }
 
-module.exports = { awslambda, buffered };
+module.exports = { awslambda, buffered, streams: (handler) => Boolean(handler[STREAMING]) };

@@ -11,7 +11,7 @@ const { cpuUsage, loopUtilization, now } = require("./clocks.js");
 const faults = require("./faults.js");
 const { LatencyModel } = require("./latency.js");
 const { Remaining } = require("./remaining.js");
-const { awslambda, buffered } = require("./streaming.js");
+const { awslambda, buffered, streams } = require("./streaming.js");
 const { spinMs, switches } = require("./spin.js");
 const surroundings = require("./surroundings.js");
 const { Timeline } = require("./timeline.js");
@@ -76,7 +76,9 @@ class Meter {
     let found;
     globalThis.awslambda = awslambda;
     try {
-      found = buffered(await faults.load(folder, module, name));
+      const handler = await faults.load(folder, module, name);
+      this.streams = streams(handler);
+      found = buffered(handler, () => this.asBytes);
     } catch (error) {
       if (snapstart) throw error; // a version that cannot be loaded is not published
       this.errorAtLoad = true;
@@ -111,6 +113,7 @@ class Meter {
   start(context) {
     this.requestId = context.request_id || "";
     this.settings = context.dyno;
+    this.asBytes = Boolean((context.durable || {}).DYNO_STREAM);
     if (this.calls) this.calls.enabled = this.latencyModelled;
     this.error = null; // type, message and stack of what the handler fails with
     this.running = true;
@@ -141,6 +144,7 @@ class Meter {
       told.switches = switches() - this.switches;
       told.spins_ms = [this.beforeMs, spinMs()];
     }
+    told.streamed = Boolean(this.streams);
     told.failed = text.startsWith('{"status":"error"');
     const answer = told.failed ? this.logError(text) : text;
     this.say(told);

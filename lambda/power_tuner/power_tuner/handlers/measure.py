@@ -49,6 +49,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             request.function.region,
             longest_s=state.timeout_s,
             keeps_answers=bool(request.post_processor_arn or request.workload),
+            streams=state.streams,
         )
         invoke = WithProcessors(function, request, invoker_in)
         plan = read_payloads(request, SETTINGS.region, event["execution"])
