@@ -35,6 +35,7 @@ RUNS = {
         load=(replace(samples.run().load[0], requests=4, errors=4, latency_ms=None),)
     ),
     "inconclusive": samples.run(verdict=UNKNOWN),
+    "mended-by-the-recommended-size": samples.mended(),
     "against-a-baseline": samples.run(regression=samples.regression()),
     "something-left": samples.run(leftovers=(Leftover("log group", "/aws/x", "aws logs"),)),
 }

@@ -25,7 +25,7 @@ from lambda_dyno.core.results import (
     StateMachineCost,
     TuningResult,
 )
-from lambda_dyno.gates.slo import evaluate
+from lambda_dyno.gates.slo import evaluate, side_by_side
 from lambda_dyno.statistics.stats import percentile
 
 USD_PER_GB_SECOND = 0.0000166667  # x86_64, us-east-2
@@ -146,7 +146,17 @@ TUNING = tuning(
     current=128,
 )
 LOAD = (load("current", 128, CURRENT), load("recommended", 512, RECOMMENDED))
+AT_BEST = replace(TUNING, current_power=512)
 VERDICT = evaluate(SLO, load=LOAD, tuning=TUNING)
+
+
+def mended() -> RunResult:
+    """A run whose deployed size misses p95, and whose recommended one meets every limit."""
+    limits = SLO.model_copy(update={"latency_p95_ms": 100.0})
+    at_best = evaluate(limits, load=(replace(LOAD[1], label="current"),), tuning=AT_BEST)
+    verdict = side_by_side(TUNING, evaluate(limits, load=LOAD, tuning=TUNING), at_best, 0)
+    settings = {**run().settings, "slo": limits.model_dump()}
+    return run(verdict=verdict, settings=settings)
 
 
 def regression(**changes: Any) -> RegressionResult:

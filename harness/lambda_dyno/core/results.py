@@ -370,11 +370,23 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeVerdict:
+    """What the SLO gate says of one memory size, by what was measured there."""
+
+    memory_mb: int
+    label: str  # "current" or "recommended"
+    judged: bool  # whether it decides the run's verdict
+    outcome: Outcome
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the SLO gate says of a run."""
 
     outcome: Outcome
     checks: tuple[Check, ...]
+    sizes: tuple[SizeVerdict, ...] = ()  # the deployed and the recommended one, if they differ
 
     @classmethod
     def of(cls, checks: Iterable[Check]) -> Verdict:

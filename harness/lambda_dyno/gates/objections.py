@@ -111,7 +111,10 @@ def _missed_at_size(verdict: Verdict) -> list[Objection]:
 
 
 def _at_recommended(result: RunResult, tuning: TuningResult, settings: Settings) -> Verdict:
-    """Return the verdict on the recommended size, as if it were the deployed one."""
+    """Return the verdict on the recommended size: the gate's, or, without one, of the figures."""
+    for size in result.verdict.sizes if result.verdict else ():
+        if size.memory_mb == tuning.power and not result.function_arn:
+            return Verdict(size.outcome, size.checks)
     load, at_size = slo.at_size(result.load, tuning, tuning.power)
     return slo.evaluate(
         settings.slo,

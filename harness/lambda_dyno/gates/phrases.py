@@ -6,7 +6,8 @@ Pure functions of `RunResult`; what follows for the memory size is in `recommend
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lambda_dyno.core.config import SLO_KEYS
@@ -16,6 +17,7 @@ from lambda_dyno.core.results import (
     LoadResult,
     Outcome,
     RunResult,
+    SizeVerdict,
     Verdict,
 )
 from lambda_dyno.gates import formatting
@@ -60,7 +62,8 @@ class VerdictLine:
     limit: str
     measured: str
     reason: str
-    now: str = ""  # at the deployed size, if another one was judged
+    sizes: Mapping[str, str] = field(default_factory=dict)  # by size, if there are two
+    elsewhere: str = ""  # what it is at the size that was not judged
 
     @property
     def symbol(self) -> str:
@@ -79,10 +82,18 @@ def headline(result: RunResult) -> Headline:
         return Headline("error", "The run failed")
     if result.verdict is None:
         return Headline("none", "Not checked against SLOs")
-    return Headline(result.verdict.outcome, _describe_verdict(result.verdict))
+    verdict = result.verdict
+    text = _describe_verdict(verdict)
+    judged = next((size for size in verdict.sizes if size.judged), None)
+    for other in verdict.sizes:
+        if judged is not None and other.outcome != verdict.outcome and not other.judged:
+            there = _describe_verdict(other)
+            text += f" at {judged.memory_mb:,} MB; {there[:1].lower()}{there[1:]}"
+            text += f" at {other.memory_mb:,} MB"
+    return Headline(verdict.outcome, text)
 
 
-def _describe_verdict(verdict: Verdict) -> str:
+def _describe_verdict(verdict: Verdict | SizeVerdict) -> str:
     total = len(verdict.checks)
     if not total:
         return "No SLO is set"
@@ -104,7 +115,7 @@ def verdict_lines(verdict: Verdict | None) -> tuple[VerdictLine, ...]:
         return ()
     order = {"fail": 0, "inconclusive": 1, "pass": 2}
     checks = sorted(verdict.checks, key=lambda check: order[check.outcome])
-    return tuple(_verdict_line(check) for check in checks)
+    return tuple(_verdict_line(check, verdict.sizes) for check in checks)
 
 
 def check_title(name: str) -> str:
@@ -117,14 +128,24 @@ def check_title(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _verdict_line(check: Check) -> VerdictLine:
+def _verdict_line(check: Check, sizes: Sequence[SizeVerdict]) -> VerdictLine:
+    found = {size: one for size in sizes for one in size.checks if one.name == check.name}
+    cells = {
+        size: f"{SYMBOLS[one.outcome]} {check_value(one, one.measured)}"
+        for size, one in found.items()
+    }
+    elsewhere = (f"{cells[size]} at {size.memory_mb:,} MB" for size in found if not size.judged)
     return VerdictLine(
         outcome=check.outcome,
         title=check_title(check.name),
         limit=check_value(check, check.limit),
         measured=check_value(check, check.measured),
-        now="" if check.now is None else check_value(check, check.now),
         reason=check.reason,
+        sizes={
+            f"{size.memory_mb:,} MB {size.label}": cells.get(size, formatting.MISSING)
+            for size in sizes
+        },
+        elsewhere=", ".join(elsewhere),
     )
 
 

@@ -36,6 +36,7 @@ from lambda_dyno.core.results import (
     LoadResult,
     PowerDetail,
     Sample,
+    SizeVerdict,
     TuningResult,
     Verdict,
 )
@@ -136,6 +137,29 @@ def with_now(verdict: Verdict, deployed: Verdict) -> Verdict:
     """Return a verdict on another size with what was measured at the deployed one beside it."""
     now = {check.name: check.measured for check in deployed.checks}
     return Verdict.of(replace(check, now=now.get(check.name)) for check in verdict.checks)
+
+
+def side_by_side(
+    tuning: TuningResult, deployed: Verdict, recommended: Verdict, judged_mb: int
+) -> Verdict:
+    """Return a run's verdict with that on the deployed and that on the recommended size in it.
+
+    Args:
+        tuning: Which sizes those are.
+        deployed: The verdict at the deployed size.
+        recommended: The verdict at the recommended one.
+        judged_mb: Which is the run's, as `judged_mb` says; 0: the deployed one.
+    """
+    verdict = with_now(recommended, deployed) if judged_mb else deployed
+    both = (
+        (tuning.current_power, DEPLOYED, deployed),
+        (tuning.power, "recommended", recommended),
+    )
+    sizes = (
+        SizeVerdict(mb, label, mb == (judged_mb or tuning.current_power), one.outcome, one.checks)
+        for mb, label, one in both
+    )
+    return replace(verdict, sizes=tuple(sizes))
 
 
 @dataclass(frozen=True, slots=True)

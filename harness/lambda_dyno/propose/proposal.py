@@ -167,9 +167,17 @@ def _evidence(
         "region": tuning.region,
         "architecture": tuning.architecture,
         "strategy": tuning.strategy,
-        "verdict": result.verdict.outcome if result.verdict else "",
+        "verdict": _verdict_at(result, tuning.power),
         "measured": [size for mb in sizes if (size := _measured(result, tuning, mb))],
     }
+
+
+def _verdict_at(result: RunResult, memory_mb: int) -> str:
+    """Return the verdict on a size; on the deployed one where there is none of its own."""
+    if result.verdict is None:
+        return ""
+    own = [size.outcome for size in result.verdict.sizes if size.memory_mb == memory_mb]
+    return own[0] if own else result.verdict.outcome
 
 
 def _measured(result: RunResult, tuning: TuningResult, memory_mb: int) -> dict[str, Any]:

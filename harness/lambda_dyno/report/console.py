@@ -73,7 +73,7 @@ def _print_checks(console: Console, lines: Sequence[VerdictLine]) -> None:
             Text(f"  {line.symbol}", style=STYLES[line.outcome]),
             Text(line.title),
             Text(
-                f"{line.reason}; now {line.now}" if line.now else line.reason,
+                f"{line.reason}; {line.elsewhere}" if line.elsewhere else line.reason,
                 style="dim" if line.outcome == "pass" else "",
             ),
         )

@@ -50,12 +50,14 @@ def _checks(result: RunResult) -> ET.Element | None:
         return None
     suite = ET.Element("testsuite", name="slo")
     lenient = result.setting("slo", "inconclusive") == "pass"
+    elsewhere = {line.title: line.elsewhere for line in phrases.verdict_lines(result.verdict)}
     for check in result.verdict.checks:
-        _check(suite, check, undecided="skipped" if lenient else "error")
+        there = elsewhere[phrases.check_title(check.name)]
+        _check(suite, check, there, undecided="skipped" if lenient else "error")
     return suite
 
 
-def _check(suite: ET.Element, check: Check, undecided: str) -> None:
+def _check(suite: ET.Element, check: Check, there: str, undecided: str) -> None:
     title = phrases.check_title(check.name)
     limit = phrases.check_value(check, check.limit)
     case = _case(suite, "slo", f"{title} at most {limit}")
@@ -63,8 +65,11 @@ def _check(suite: ET.Element, check: Check, undecided: str) -> None:
         _problem(case, "failure", check.reason, check.name)
     elif check.outcome == "inconclusive":
         _problem(case, undecided, check.reason, check.name)
-    else:
-        ET.SubElement(case, "system-out").text = _clean(check.reason)
+    said = [] if case.find("*") is not None else [check.reason]
+    if there:
+        said.append(f"{title}: {there}")
+    if said:
+        ET.SubElement(case, "system-out").text = _clean("\n".join(said))
 
 
 def _steps(result: RunResult) -> ET.Element:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.core.results import Check, Verdict
+from lambda_dyno.core.results import Check, SizeVerdict, Verdict
 from tests.support import github_server
 from tests.support import report_samples as samples
 from tests.support.github_server import REPOSITORY, TOKEN, Fault, GitHub
@@ -180,6 +180,39 @@ def test_a_run_whose_recommended_size_mends_what_the_deployed_one_misses_is_appl
     run_id = project.add_run(replace(good_run(), verdict=fails()))
     assert project.dyno("apply", run_id).status == 0
     assert "forced_against" not in json.loads(project.tuned().read_text())["//"]
+
+
+def test_the_recommended_size_is_applied_by_its_own_test(project: Project) -> None:
+    """By the gate's verdict on it, whose intervals the figures of a result do not have."""
+    mended = replace(samples.mended(), env="dev", outputs={})
+    done = project.dyno("apply", project.add_run(mended), "--commit")
+    assert done.status == 0, done.err
+    evidence = json.loads(project.tuned().read_text())["//"]
+    assert evidence["verdict"] == "pass"
+    assert "forced_against" not in evidence
+    message = " ".join(project.git("log", "-1", "--format=%B").split())
+    assert "1 of 5 SLOs is missed at 128 MB; all 5 SLOs are met at 512 MB." in message
+
+
+@pytest.mark.parametrize(
+    ("outcome", "complaint"),
+    [
+        ("fail", "the recommended size misses the SLOs: p95 at 512 MB is what it is"),
+        ("inconclusive", "could not be decided at the recommended size: p95 at 512 MB is what it"),
+    ],
+)
+def test_the_recommended_size_is_refused_by_its_own_test(
+    project: Project, outcome: Any, complaint: str
+) -> None:
+    """Even where the deployed one meets every limit."""
+    run = good_run()
+    assert run.verdict is not None
+    check = Check("latency_p95_ms", 250.0, 65.4, outcome, "p95 at 512 MB is what it is", "ms")
+    own = SizeVerdict(512, "recommended", False, outcome, (check,))
+    verdict = replace(run.verdict, sizes=(own,))
+    done = project.dyno("apply", project.add_run(replace(run, verdict=verdict)))
+    assert done.status == 2
+    assert complaint in done.err
 
 
 def test_an_inconclusive_run_is_applied_where_the_policy_says_so(project: Project) -> None:

@@ -22,7 +22,7 @@ from lambda_dyno.core.results import (
     StateMachineCost,
     TuningResult,
 )
-from lambda_dyno.gates.slo import at_size, evaluate, judged_mb, with_now
+from lambda_dyno.gates.slo import at_size, evaluate, judged_mb, side_by_side
 from lambda_dyno.load.driver import DriverReport, DriverUsage
 from lambda_dyno.load.samples import summarise
 
@@ -473,8 +473,10 @@ def test_the_recommended_size_can_be_judged() -> None:
     assert judged_mb(slo, [now], tuned) == 0  # where it could not be loaded
     assert judged_mb(SloSettings(), [now, best], tuned) == 0
     loads, at_size_tuned = at_size([now, best], tuned, 512)
-    verdict = with_now(
-        evaluate(slo, load=loads, tuning=at_size_tuned), evaluate(slo, load=[now], tuning=tuned)
-    )
+    there = evaluate(slo, load=loads, tuning=at_size_tuned)
+    here = evaluate(slo, load=[now], tuning=tuned)
+    verdict = side_by_side(tuned, here, there, 512)
+    assert [(size.memory_mb, size.judged) for size in verdict.sizes] == [(128, False), (512, True)]
+    assert [size.judged for size in side_by_side(tuned, here, there, 0).sizes] == [True, False]
     assert "at 512 MB" in verdict.checks[0].reason
     assert (verdict.checks[0].now, verdict.checks[0].measured) == (200, 200)

@@ -148,3 +148,10 @@ def test_a_single_part_can_be_printed(part: str, first: str) -> None:
     text = output.getvalue()
     assert text.splitlines()[0].rstrip() == first
     assert "Report:" not in text
+
+
+def test_the_verdict_says_what_both_sizes_are() -> None:
+    """The deployed one misses a limit that the recommended one meets: both stand side by side."""
+    text = printed(samples.mended())
+    assert "✗ 1 of 5 SLOs is missed at 128 MB; all 5 SLOs are met at 512 MB" in text
+    assert "limit 100 ms, 1,180 requests; ✓ 65.4 ms at 512 MB" in text

@@ -417,3 +417,20 @@ def test_samples_on_disk_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "charts" / "latency.svg").read_text() == from_disk
     render(samples.run(), tmp_path, load_samples={})
     assert (tmp_path / "charts" / "latency.svg").read_text() != from_disk
+
+
+def test_the_verdict_has_a_column_for_each_size(tmp_path: Path) -> None:
+    """In the page, in Markdown, in the comment; JUnit says it beside the check."""
+    run = samples.mended()
+    report = render(run, tmp_path)
+    page = re.sub(r"<[^>]+>", " ", html(report))
+    assert "128 MB current 512 MB recommended Limit" in " ".join(page.split())
+    assert '<td class="number" data-size="512 MB recommended">✓ 65.4 ms</td>' in html(report)
+    row = "| Latency p95 | ✗ fail | ✗ 178 ms | ✓ 65.4 ms | 100 ms |"
+    for text in (report.markdown.read_text(), compose(Review(run), GITHUB).text):
+        assert row in text
+        assert "1 of 5 SLOs is missed at 128 MB; all 5 SLOs are met at 512 MB" in text
+        assert "Not to be applied" not in text
+    said = [x.text or "" for x in ET.parse(report.junit).iter("system-out")]
+    assert "Latency p95: ✓ 65.4 ms at 512 MB" in said
+    assert junit_cases(run)["slo: Latency p95 at most 100 ms"] == "failure"

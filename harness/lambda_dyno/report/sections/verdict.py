@@ -31,13 +31,11 @@ def verdict_table(verdict: Verdict | None) -> Table | None:
     lines = verdict_lines(verdict)
     if not lines:
         return None
-    # what is deployed now is shown where another size was judged
-    now = any(line.now for line in lines)
+    sizes = lines[0].sizes or {"Measured": ""}
     columns = (
         Column("SLO", numeric=False),
         Column("Outcome", numeric=False),
-        *((Column("Now"),) if now else ()),
-        Column("Measured"),
+        *map(Column, sizes),
         Column("Limit"),
         Column("Reason", numeric=False),
     )
@@ -45,8 +43,7 @@ def verdict_table(verdict: Verdict | None) -> Table | None:
         row_of(
             line.title,
             f"{line.symbol} {line.outcome}",
-            *((line.now,) if now else ()),
-            line.measured,
+            *(line.sizes.values() or (line.measured,)),
             line.limit,
             line.reason,
             key=line.outcome,

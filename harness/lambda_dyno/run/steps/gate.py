@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
@@ -17,18 +18,24 @@ def step(run: Run) -> Verdict:
     with run.step("gate", "holding the results against the SLO") as shown:
         load, tuning = run.result.load, run.result.tuning
         memory_mb = slo.judged_mb(run.env.settings.slo, load, tuning)
-        if memory_mb and tuning is not None:
-            judged = _verdict(run, *slo.at_size(load, tuning, memory_mb))
-            verdict = slo.with_now(judged, _verdict(run, load, tuning))
-        else:
-            verdict = _verdict(run, load, tuning)
+        verdict = _verdict(run, load, tuning)
+        if tuning is not None and tuning.power != tuning.current_power and verdict.checks:
+            recommended = _verdict(run, *slo.at_size(load, tuning, tuning.power))
+            verdict = slo.side_by_side(tuning, verdict, recommended, memory_mb)
         if run.result.regression:
             compared = regression.slo_checks(run.result.regression)
-            verdict = Verdict.of((*verdict.checks, *compared))
+            verdict = replace(Verdict.of((*verdict.checks, *compared)), sizes=verdict.sizes)
         run.add(verdict=verdict)
         held = sum(check.outcome == "pass" for check in verdict.checks)
+        others = "".join(
+            f"; {size.outcome} at {size.memory_mb:,} MB"
+            for size in verdict.sizes
+            if not size.judged
+        )
         where = f" at {memory_mb:,} MB" if memory_mb else ""
-        shown.update(f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold{where}")
+        shown.update(
+            f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold{where}{others}"
+        )
     return verdict
 
 

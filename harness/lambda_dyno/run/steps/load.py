@@ -24,8 +24,8 @@ from lambda_dyno.terraform import root_module
 def step(run: Run) -> tuple[LoadResult, ...]:
     """Load the API at the current and at the recommended memory size, or at those of [load] at.
 
-    At the one that the SLO judges, the load is repeated until it can be judged, or `[slo]
-    max_rounds` tests were made.
+    At the one that the SLO judges, and at the recommended one, the load is repeated until it can
+    be judged, or `[slo] max_rounds` tests were made.
 
     Raises:
         UserError: There is no API, or no collection for it.
@@ -44,7 +44,8 @@ def step(run: Run) -> tuple[LoadResult, ...]:
                 continue
             memory.deploy(run, memory_mb, shown)
             series = _series(run, profile, label, memory_mb, shown)
-            if memory_mb == judged:
+            # what is recommended is applied by its own test
+            if memory_mb == judged or label == "recommended":
                 _decide(run, series, results)
             results.append(series.result)
             run.add(load=_predicted(run, results))
