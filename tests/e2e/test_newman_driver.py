@@ -297,9 +297,8 @@ def test_an_api_that_is_ready_is_asked_five_times_more(api: AskedServer, tmp_pat
     assert waits == []
 
 
-@pytest.mark.parametrize(
-    "pattern", [(403,), pytest.param((200, 200, 200, 500), marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("pattern", [(403,), (200, 200, 200, 500)])
 def test_an_api_that_never_becomes_ready(
     api: AskedServer, tmp_path: Path, pattern: tuple[int, ...]
 ) -> None:

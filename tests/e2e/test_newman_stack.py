@@ -61,7 +61,7 @@ def items_in(session: Any, stack: crud_stack.CrudStack) -> int:
     return int(session.resource("dynamodb").Table(stack.table_name).scan(Select="COUNT")["Count"])
 
 
-@pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
+@pytest.mark.parametrize("authorization", [pytest.param("NONE", marks=pytest.mark.slow), "AWS_IAM"])
 def test_smoke_holds_and_cleans_up(
     authorization: str, deploy: Any, aws_session: Any, tmp_path: Path
 ) -> None:
@@ -78,6 +78,7 @@ def test_smoke_holds_and_cleans_up(
     assert items_in(aws_session, stack) == 0
 
 
+@pytest.mark.slow
 def test_smoke_notices_an_api_that_answers_everybody(
     deploy: Any, aws_session: Any, tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_load_of_a_signed_api(deploy: Any, aws_session: Any, tmp_path: Path) -> 
     assert items_in(aws_session, stack) == 0
 
 
+@pytest.mark.slow
 def test_load_without_permission_is_all_errors(
     deploy: Any, aws_session: Any, tmp_path: Path
 ) -> None:

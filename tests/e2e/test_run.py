@@ -246,6 +246,7 @@ def test_a_disk_that_refuses_in_the_middle_is_named_and_all_is_taken_down(projec
     assert result["tuning"] is not None, "what was measured is kept"
 
 
+@pytest.mark.slow
 def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
     project: Path, embedded_aws: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

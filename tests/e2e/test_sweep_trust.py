@@ -327,6 +327,7 @@ def forge(place: Place, run_id: str, *added: dict[str, Any]) -> None:
     s3.put_object(Bucket=place.bucket, Key=key, Body=json.dumps(state).encode())
 
 
+@pytest.mark.slow
 def test_ones_own_run_does_not_believe_its_state_either(place: Place, tables: Any) -> None:
     """Between `up` and `down`, and between two applies, somebody else may write it."""
     place.write_root(0)

@@ -81,6 +81,7 @@ def test_a_collection_that_is_not_there_is_named(
         pass
 
 
+@pytest.mark.slow
 def test_each_version_has_its_own_address(servers: dict[str, AskedServer], tmp_path: Path) -> None:
     """By whatever name a collection has for it, in every scope."""
     own = "pm.test('own', () => pm.expect(pm.collectionVariables.get('base_url')).to.equal(at));"
@@ -99,6 +100,7 @@ def test_each_version_has_its_own_address(servers: dict[str, AskedServer], tmp_p
             assert len(server.seen) == 5 + len(turn.samples)
 
 
+@pytest.mark.slow
 def test_a_version_that_does_not_become_ready_is_named(
     servers: dict[str, AskedServer], tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -80,16 +80,25 @@ def names(table: Mapping[str, Any]) -> list[Any]:
     return [pytest.param(made, id=name) for name, made in table.items()]
 
 
+def thinned(cases: Iterable[Any]) -> list[Any]:
+    """Leave two cases of three to `make test-all`: some of each key and of each kind stay."""
+    every = ((case, case if hasattr(case, "values") else pytest.param(case)) for case in cases)
+    return [
+        case if index % 3 == 0 else pytest.param(*made.values, id=made.id, marks=pytest.mark.slow)
+        for index, (case, made) in enumerate(every)
+    ]
+
+
 # --- dyno.toml --------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     ("path", "value"),
-    [
+    thinned(
         pytest.param(path, value, id=f"{'.'.join(path)}={value[:30]}")
         for path, value in bad.settings_cases()
-    ],
+    ),
 )
 def test_a_wrong_setting(project: Path, path: tuple[str, ...], value: str) -> None:
     """Whatever the type of the key, the line names file and key."""
@@ -176,7 +185,7 @@ FILES = [
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize(("file", "made", "command", "named"), FILES)
+@pytest.mark.parametrize(("file", "made", "command", "named"), thinned(FILES))
 def test_a_wrong_file(
     project: Path, run_id: str, file: str, made: Made, command: tuple[str, ...], named: str
 ) -> None:
@@ -273,12 +282,12 @@ LEASE = {
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     ("key", "value"),
-    [
+    thinned(
         pytest.param(key, value, id=f"{key}={json.dumps(value)[:20]}")
         for key, right in LEASE.items()
         for value in (*bad.VALUES, *bad.CONTAINERS[:3])
         if bad.wrong_type(value, right)
-    ],
+    ),
 )
 def test_a_wrong_value_in_a_lease(project: Path, run_id: str, key: str, value: Any) -> None:
     """The line names the file and the key; other runs are listed all the same."""
@@ -436,8 +445,14 @@ def test_there_are_options_with_numbers() -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("text", NO_NUMBER, ids=lambda text: ascii(text[:10]))
-@pytest.mark.parametrize(("command", "option"), OPTIONS, ids=str)
+@pytest.mark.parametrize(
+    ("command", "option", "text"),
+    thinned(
+        pytest.param(command, option, text, id=f"{'-'.join(command)}-{option}={text[:10]!a}")
+        for command, option in OPTIONS
+        for text in NO_NUMBER
+    ),
+)
 def test_an_option_with_a_wrong_number(
     project: Path, command: tuple[str, ...], option: str, text: str
 ) -> None:
@@ -512,7 +527,7 @@ WORDS = [
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("arguments", WORDS)
+@pytest.mark.parametrize("arguments", thinned(WORDS))
 def test_a_wrong_word(project: Path, arguments: tuple[str, ...]) -> None:
     """Whatever somebody gives for a name, a path or a choice."""
     require_one_line(dyno(project, *arguments))
