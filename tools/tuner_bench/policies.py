@@ -44,10 +44,10 @@ def adaptive(function: Function, goal: Goal, seed: str, former: Sequence[Measure
         decision = _decide(goal, warm, function, rounds, seed, former)
         while decision.action == "invoke":
             for size in decision.sizes_mb:
-                warm[size].append(function.invoke(size))
+                warm[size] += [function.invoke(size) for _ in range(decision.times)]
             decision = _decide(goal, warm, function, rounds, seed, former)
         if decision.action == "stop":
-            samples = tuple(Measured.of(size, ms) for size, ms in sorted(warm.items()))
+            samples = tuple(Measured.of(size, ms, goal.limit) for size, ms in sorted(warm.items()))
             transitions = _TRANSITIONS_OF_A_ROUND * rounds
             return Choice(decision.best_mb, rounds, transitions, decision.at_most, samples)
         publish = decision.sizes_mb
@@ -64,7 +64,7 @@ def _decide(
 ) -> Decision:
     return decide(
         goal,
-        [Measured.of(size, ms) for size, ms in sorted(warm.items())],
+        [Measured.of(size, ms, goal.limit) for size, ms in sorted(warm.items())],
         passes=len(function.invoked),
         rounds=rounds,
         seed=seed,

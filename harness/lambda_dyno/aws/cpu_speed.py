@@ -40,7 +40,7 @@ def doubt(tuning: TuningResult, account: Account, balanced_weight: float) -> str
 def _best(durations_ms: Mapping[int, float], strategy: str, weight: float) -> int:
     most_cost = max(size * ms for size, ms in durations_ms.items())
     most_ms = max(durations_ms.values())
-    weight = {"cost": 1.0, "speed": 0.0}.get(strategy, weight)
+    weight = {"cost": 1.0, "limit": 1.0, "speed": 0.0}.get(strategy, weight)
 
     def value(size: int) -> float:
         ms = durations_ms[size]

@@ -136,6 +136,31 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitOutcome:
+    """Whether the recommended size keeps the limit of strategy `limit`.
+
+    Attributes:
+        max_duration_ms: The limit, in ms, of warm invocations.
+        on: "mean" (trimmed), "p50" or "p95".
+        verdict: "proven" with 95 %, "not proven", or "none": no size keeps it.
+        value_ms: The mean or percentile as it was measured.
+        at_most_ms: What the mean is at most; None: not a mean, or too few invocations.
+        invocations: That were counted at this size.
+        above: That took longer than the limit.
+        missing: How many more would prove it if none were above; None: of a mean, or too many.
+    """
+
+    max_duration_ms: float
+    on: str
+    verdict: str
+    value_ms: float
+    at_most_ms: float | None
+    invocations: int
+    above: int
+    missing: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TuningResult:
     """Outcome of one tuning."""
 
@@ -154,6 +179,7 @@ class TuningResult:
     # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
     kept_over: int = 0
     statement: Statement | None = None  # of adaptive measuring
+    limit: LimitOutcome | None = None  # of strategy `limit`
 
     @property
     def currency(self) -> str:

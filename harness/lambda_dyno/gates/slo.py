@@ -357,6 +357,7 @@ def _scores(tuning: TuningResult, weight: float) -> tuple[str, Mapping[int, floa
     """Return what a strategy minimises, as aws-lambda-power-tuning does: a word, and by MB."""
     word, cost_share = {
         "cost": ("cost", 1.0),
+        "limit": ("cost", 1.0),
         "speed": ("duration", 0.0),
         "balanced": (f"balance (weight {weight:g})", min(max(weight, 0.0), 1.0)),
     }[tuning.strategy]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -11,13 +11,14 @@ from pydantic.alias_generators import to_camel
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import (
     DurationStats,
+    LimitOutcome,
     PowerDetail,
     RequestDetail,
     StateMachineCost,
     Statement,
     TuningResult,
 )
-from lambda_dyno.tuner_contract.keys import Strategy
+from lambda_dyno.tuner_contract.keys import Statistic, Strategy
 from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN
 
 MORE_TIME = "Give it more time: timeout_minutes under [tuning], or --timeout-minutes."
@@ -81,6 +82,7 @@ def parse(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
         raw=dict(raw),
         kept_over=0 if output.adaptive is None else output.adaptive.kept_over or 0,
         statement=None if output.adaptive is None else output.adaptive.record(),
+        limit=None if output.limit is None else LimitOutcome(**dict(output.limit)),
     )
 
 
@@ -179,6 +181,17 @@ class _Adaptive(_Model):
         )
 
 
+class _Limit(_Model):
+    max_duration_ms: _Positive
+    on: Statistic
+    verdict: Literal["proven", "not proven", "none"]
+    value_ms: _Positive
+    at_most_ms: _Positive | None
+    invocations: Annotated[int, Field(ge=1)]
+    above: Annotated[int, Field(ge=0)]
+    missing: Annotated[int, Field(ge=0)] | None
+
+
 class _Output(_Model):
     lambda_arn: Annotated[str, Field(alias="lambdaARN")]
     power: _PowerMb
@@ -192,3 +205,4 @@ class _Output(_Model):
     state_machine: _Cost
     warnings: list[str]
     adaptive: _Adaptive | None = None
+    limit: _Limit | None = None

@@ -11,7 +11,7 @@ from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tuner_contract.keys import MOST_PASSES, is_adaptive
+from lambda_dyno.tuner_contract.keys import is_adaptive, most_passes
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
 
 
@@ -47,7 +47,11 @@ def _most_in_turn(tuning_input: Mapping[str, Any]) -> int:
         return 1
     if not is_adaptive(tuning_input):
         return integer(tuning_input.get("num")) or 1
-    most = MOST_PASSES["sure" if tuning_input.get("confidence") == "sure" else "default"]
+    most = most_passes(
+        tuning_input.get("confidence") or "default",
+        tuning_input.get("strategy") or "cost",
+        tuning_input.get("limitOn") or "p95",
+    )
     return integer(tuning_input.get("maxInvocations")) or most
 
 

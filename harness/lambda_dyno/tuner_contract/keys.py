@@ -17,7 +17,8 @@ from lambda_dyno.tuner_contract.readers import Kind, read
 from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN, NUM_MIN, is_true
 from lambda_dyno.tuner_contract.workload import Workload
 
-Strategy = Literal["cost", "speed", "balanced"]
+Strategy = Literal["cost", "speed", "balanced", "limit"]
+Statistic = Literal["mean", "p50", "p95"]  # what a limit is on
 
 # Panels of the help. Long names apart from long values: two columns of both do not fit.
 _INPUT = "What is measured"
@@ -127,11 +128,26 @@ class TuningInput:
         help="Of adaptive measuring: the largest memory size allowed.",
     )
     strategy: Strategy = _key(
-        "strategy", "choice", "cost", allowed=("cost", "speed", "balanced"),
+        "strategy", "choice", "cost", allowed=("cost", "speed", "balanced", "limit"),
         setting_default="balanced",
         flag="--strategy", panel=_INPUT, metavar="WORD",
-        help="What is best: cost, speed or balanced.",
-        about="what counts",
+        help="What is best: cost, speed, balanced, or limit: the cheapest size that keeps "
+        "--max-duration-ms.",
+        about="what counts; `limit`: the cheapest size that keeps `maxDurationMs`",
+    )
+    max_duration_ms: float = _key(
+        "maxDurationMs", "amount", 0.0, allowed=(0, 900_000),
+        flag="--max-duration-ms", panel=_INPUT, metavar="MS",
+        help="Of strategy limit: warm invocations take at most so long, by --limit-on.",
+        about="for `limit`: how long warm invocations may take, by `limitOn`",
+        values="above 0, to 900000; 0: no limit",
+    )
+    limit_on: Statistic = _key(
+        "limitOn", "choice", "p95", allowed=("mean", "p50", "p95"),
+        flag="--limit-on", panel=_INPUT, metavar="WORD",
+        help="Of strategy limit: mean, p50, or p95 (the default), which takes at least 59 "
+        "invocations to prove.",
+        about="for `limit`: what may be no longer; `p95` takes at least 59 invocations to prove",
     )
     balanced_weight: float = _key(
         "balancedWeight", "share", 0.5, allowed=(0, 1),
@@ -303,6 +319,13 @@ KEYS = tuple(Key(f.name, f.default, **f.metadata) for f in fields(TuningInput) i
 OF_FIXED = frozenset({"num", "power_values"})
 # Passes that adaptive measuring makes at most, cold ones among them, if the input does not say.
 MOST_PASSES = {"default": 20, "sure": 60}
+# What counting adds to that: three sizes, each until it is proven or given up.
+MOST_OF_PROOF = {"mean": 120, "p50": 120, "p95": 372}
+
+
+def most_passes(confidence: str, strategy: str, limit_on: str) -> int:
+    """Return how many passes adaptive measuring makes at most, if the input does not say."""
+    return MOST_PASSES[confidence] + (MOST_OF_PROOF[limit_on] if strategy == "limit" else 0)
 
 
 def is_adaptive(raw: Mapping[str, Any]) -> bool:
@@ -331,10 +354,20 @@ def conflict(values: Mapping[str, Any]) -> str:
                 "workload: with onlyColdStarts no request can have part of an earlier answer "
                 "($response): each is invoked by itself, until it is cold"
             )
-    if values.get("measuring") != "adaptive" or values.get("dry_run"):
-        return ""
+    problem = _conflict_of_limit(values)
+    if problem or values.get("measuring") != "adaptive" or values.get("dry_run"):
+        return problem
     if cold:
         return "measuring: adaptive compares warm invocations: onlyColdStarts needs fixed"
     least = values.get("min_power", MEMORY_MB_MIN)
     most = values.get("max_power", MEMORY_MB_MAX)
     return f"minPower: {least} is more than maxPower, {most}" if least > most else ""
+
+
+def _conflict_of_limit(values: Mapping[str, Any]) -> str:
+    limited, most_ms = values.get("strategy") == "limit", values.get("max_duration_ms", 0)
+    if limited and not most_ms:
+        return "maxDurationMs: strategy limit needs it: so many ms at most, above 0"
+    if most_ms and not limited:
+        return f"maxDurationMs: {most_ms:g} is of strategy limit: give that, or no limit"
+    return ""

@@ -15,9 +15,10 @@ from operator import mul
 from typing import Literal
 
 from lambda_dyno.tuner_policy import sizes
+from lambda_dyno.tuner_policy.limits import Count, Limit
 from lambda_dyno.tuner_policy.posterior import Measured, Posterior, posterior
 
-Strategy = Literal["cost", "speed", "balanced"]
+Strategy = Literal["cost", "speed", "balanced", "limit"]
 Confidence = Literal["default", "sure"]
 
 # "At most X % more expensive, with 95 %": more is never claimed, since the shapes are wrong more
@@ -37,6 +38,13 @@ _NEIGHBOUR = (1.5, 2.8)  # of the choice: where a measured size proves that it d
 _SHOWN = 0.9  # probability at which a size is better than the current one
 _NEAR = 1.5  # sizes that tell the same
 _SECOND = 0.3  # a second new size is worth its round if it gains so much of the first
+# What a size that misses a limit is worse, in ln(cost): something, and more for missing it by more.
+_MISSES, _MISSES_BY = 0.3, 3.0
+_GIVEN_UP = 10.0  # if counting has shown it
+# ln of the 95th percentile over the middle, in standard deviations, before that is seen
+_TAIL, _TAIL_INVOCATIONS = 1.8, 20
+_MOST_CANDIDATES = 3  # that are counted for a limit
+_NONE_KEEPS = 0.05  # probability that any size keeps a limit, below which none is tried
 
 
 # Passes at a new size, after the one that finds it cold.
@@ -48,7 +56,8 @@ class Goal:
     """What the best size is.
 
     Attributes:
-        strategy: Least cost, least duration, or least weighted sum of both.
+        strategy: Least cost, least duration, least weighted sum of both, or least cost of the
+            sizes that keep a limit.
         weight: Of cost in that sum, 0 to 1.
         confidence: When it is enough.
         least_mb: Smallest size allowed.
@@ -56,6 +65,8 @@ class Goal:
         most_passes: At most so many, cold ones among them.
         current_mb: The size that the function has: measured with the first, and kept unless
             another one was shown to be better. None: not known.
+        limit: Of strategy "limit".
+        ranking_passes: After so many it is time to prove a limit.
     """
 
     strategy: Strategy = "cost"
@@ -65,6 +76,8 @@ class Goal:
     most_mb: int = 10240
     most_passes: int = 20
     current_mb: int | None = None
+    limit: Limit | None = None
+    ranking_passes: int = 20
 
     @property
     def warm_of_new(self) -> int:
@@ -77,7 +90,7 @@ class Decision:
     """What to do, and what is known by now.
 
     Attributes:
-        action: "publish" new sizes, "invoke" the one size once more, or "stop".
+        action: "publish" new sizes, "invoke" the one size `times` more, or "stop".
         sizes_mb: Which.
         best_mb: The size to choose, one of those measured.
         at_most: How much worse than the best size it is at most, as a ratio, with 95 %.
@@ -87,6 +100,9 @@ class Decision:
         reason: Why it stops; empty if it does not.
         kept_over_mb: The size that looked best where the current one is kept, since that was not
             shown; 0: it is not kept so.
+        times: Passes to make.
+        any_keeps: Probability that any size keeps the limit.
+        none_keeps: Whether that is so little that none does, as far as can be told.
     """
 
     action: Literal["publish", "invoke", "stop"]
@@ -98,6 +114,13 @@ class Decision:
     stairs: float = 0.0
     reason: str = ""
     kept_over_mb: int = 0
+    times: int = 1
+    any_keeps: float = 1.0
+
+    @property
+    def none_keeps(self) -> bool:
+        """Whether no size keeps the limit, as far as can be told."""
+        return self.any_keeps < _NONE_KEEPS
 
 
 def first_sizes(goal: Goal, former: Sequence[Measured] = ()) -> tuple[int, ...]:
@@ -115,6 +138,8 @@ def first_sizes(goal: Goal, former: Sequence[Measured] = ()) -> tuple[int, ...]:
         return _with_current(goal, {best, second})
     if goal.strategy == "speed":
         wanted = {max(512, goal.least_mb), 2048, goal.most_mb}
+    elif goal.strategy == "limit":
+        wanted = {2 * goal.least_mb, 8 * goal.least_mb, 16 * goal.least_mb}
     else:
         wanted = {goal.least_mb, 2 * goal.least_mb, 4 * goal.least_mb}
     return _with_current(goal, {min(max(x, goal.least_mb), goal.most_mb) for x in wanted})
@@ -157,12 +182,18 @@ def decide(
     may_publish = may_publish and left > goal.warm_of_new
     if left <= 0:
         return _stop(view, known, _SPENT)
+    if goal.limit is not None and passes >= goal.ranking_passes:
+        return _prove(view, known, left, may_publish)
     if view.is_enough(known):
         beside = view.unproven_side(best)
-        if not (beside and may_publish):
-            return _stop(view, known, "it is known well enough")
-        return _with(known, "publish", (beside,))
+        if beside and may_publish:
+            return _with(known, "publish", (beside,))
+        if goal.limit is not None:
+            return _prove(view, known, left, may_publish)
+        return _stop(view, known, "it is known well enough")
     gains = view.gains(may_publish)
+    if not gains and goal.limit is not None:
+        return _prove(view, known, left, may_publish)
     if not gains:
         return _stop(view, known, "nothing more to learn at the sizes that may be measured")
     first = next(iter(gains))
@@ -173,6 +204,27 @@ def decide(
     return _with(known, "publish", (first,) if second is None else (first, second))
 
 
+def _prove(view: _View, known: Decision, left: int, may_publish: bool) -> Decision:
+    """Return what is to be counted next to prove that a size keeps the limit."""
+    if known.none_keeps:
+        return _stop(view, known, "no size keeps the limit")
+    given_up = [size for size in view.known_mb if view.is_hopeless(size)]
+    if len(given_up) >= _MOST_CANDIDATES:
+        return _stop(view, known, f"{len(given_up)} sizes were not proven to keep the limit")
+    if view.order[0] not in view.known_mb and may_publish:
+        return _with(known, "publish", (view.order[0],))
+    if len(given_up) == len(view.known_mb):
+        return _stop(view, known, "no size that may be measured was proven to keep the limit")
+    chosen = view.chosen(known.best_mb)
+    counted = view.counted(chosen)
+    assert counted is not None
+    if counted.is_proven:
+        return _stop(view, known, "it was proven to keep the limit")
+    of_a_pass = max(1, round(counted.invocations / view.passes(chosen)))
+    passes = math.ceil(counted.next_look / of_a_pass)
+    return replace(_with(known, "invoke", (chosen,)), times=min(passes, left))
+
+
 def conclude(goal: Goal, measured: Sequence[Measured], *, seed: str, reason: str) -> Decision:
     """Return what is known of the best size when nothing more can be measured."""
     view = _View(goal, measured, (), seed)
@@ -181,10 +233,15 @@ def conclude(goal: Goal, measured: Sequence[Measured], *, seed: str, reason: str
 
 def _stop(view: _View, known: Decision, reason: str) -> Decision:
     """Return the choice: the best measured size, or the current one if nothing better was shown."""
-    current, best = view.goal.current_mb, known.best_mb
-    if current not in view.known_mb or current == best or view.is_better(best, current):
+    best = known.best_mb
+    if view.goal.limit is not None and (
+        known.none_keeps or all(map(view.is_hopeless, view.known_mb))
+    ):
+        return replace(view.judgement(view.fastest()), reason=reason)
+    chosen = view.chosen(best)
+    if chosen == best:
         return replace(known, reason=reason)
-    return replace(view.judgement(current), reason=reason, kept_over_mb=best)
+    return replace(view.judgement(chosen), reason=reason, kept_over_mb=best)
 
 
 def _with(
@@ -200,7 +257,8 @@ class _View:
         self, goal: Goal, measured: Sequence[Measured], former: Sequence[Measured], seed: str
     ) -> None:
         self.goal, self.seed = goal, seed
-        self.known_mb = [size.memory_mb for size in measured]
+        self._measured = {size.memory_mb: size for size in measured}
+        self.known_mb = list(self._measured)
 
         def wanted(stepped: bool) -> tuple[int, ...]:
             all_sizes = sizes.judged(goal.least_mb, goal.most_mb, stairs=stepped)
@@ -214,6 +272,7 @@ class _View:
         allowed = sizes.candidates(goal.least_mb, goal.most_mb, stairs=stepped)
         self.choices = sorted({*allowed, *self.known_mb})
         self.objective = dict(zip(self.drawn.sizes_mb, _objectives(goal, self.drawn), strict=True))
+        self.any_keeps = 1.0 if goal.limit is None else self._hold_against(goal.limit)
         self.least = [min(column) for column in zip(*self.objective.values(), strict=True)]
         mine = [self.objective[size] for size in self.choices]
         self.least_of_choices = [min(column) for column in zip(*mine, strict=True)]
@@ -228,6 +287,61 @@ class _View:
     def best_measured(self) -> int:
         """Return the measured size with the least mean regret."""
         return next(size for size in self.order if size in self.known_mb)
+
+    def _hold_against(self, limit: Limit) -> float:
+        """Make sizes that miss a limit worse; return how likely any keeps it."""
+        most_log_ms = math.log(limit.duration_ms) - self._tail(limit)
+        kept = [False] * len(self.drawn.draws[0])
+        for size, draws in zip(self.drawn.sizes_mb, self.drawn.draws, strict=True):
+            counted = self.counted(size)
+            if counted is not None and (counted.is_proven or counted.is_hopeless):
+                worse = [0.0 if counted.is_proven else _GIVEN_UP] * len(draws)
+            else:
+                over = [value - most_log_ms for value in draws]
+                worse = [_MISSES + _MISSES_BY * value if value > 0 else 0.0 for value in over]
+            own = self.objective[size]
+            self.objective[size] = [o + w for o, w in zip(own, worse, strict=True)]
+            kept = [one or not w for one, w in zip(kept, worse, strict=True)]
+        return sum(kept) / len(kept)
+
+    def _tail(self, limit: Limit) -> float:
+        """Return ln of what a limit is on over the middle of invocations, of all sizes."""
+        foreseen = _TAIL * math.sqrt(self.drawn.noise_variance) if limit.on == "p95" else 0.0
+        least = _TAIL_INVOCATIONS if limit.on == "p95" else 1  # few have no percentile
+        total, weight = _TAIL_INVOCATIONS * foreseen, _TAIL_INVOCATIONS
+        for size in self._measured.values():
+            own = size.count
+            if own is not None and own.value_ms > 0 and own.invocations >= least:
+                total += own.invocations * (math.log(own.value_ms) - size.log_ms)
+                weight += own.invocations
+        return total / weight
+
+    def counted(self, memory_mb: int) -> Count | None:
+        """Return what was counted at a size; None: it was not measured, or there is no limit."""
+        size = self._measured.get(memory_mb)
+        return None if size is None else size.count
+
+    def is_hopeless(self, memory_mb: int) -> bool:
+        """Whether a measured size was given up."""
+        counted = self.counted(memory_mb)
+        return counted is not None and counted.is_hopeless
+
+    def passes(self, memory_mb: int) -> int:
+        """Return how many were made at a measured size."""
+        return self._measured[memory_mb].passes
+
+    def fastest(self) -> int:
+        """Return the measured size that takes the least time."""
+        return min(self.known_mb, key=lambda size: _mean(self.drawn.of(size)))
+
+    def chosen(self, best: int) -> int:
+        """Return the best size, or the current one if it was not shown to be better."""
+        current = self.goal.current_mb
+        if current is None or current not in self.known_mb or current == best:
+            return best
+        if self.is_hopeless(current) or self.is_better(best, current):
+            return best
+        return current
 
     def is_better(self, one: int, other: int) -> bool:
         """Whether a size was shown to be better than another one, by more than a little."""
@@ -246,11 +360,12 @@ class _View:
             close=sum(regret <= _CLOSE for regret in regrets) / len(regrets),
             regret=self.mean_regret[memory_mb],
             stairs=self.drawn.stairs,
+            any_keeps=self.any_keeps,
         )
 
     def _regrets(self, memory_mb: int) -> list[float]:
         mine = self.objective[memory_mb]
-        if self.goal.strategy == "cost":
+        if self.goal.strategy in ("cost", "limit"):
             return [math.expm1(o - b) for o, b in zip(mine, self.least, strict=True)]
         chance = random.Random(self.seed)  # noqa: S311 - noise, not secrets
         others = [values for size, values in self.objective.items() if size != memory_mb]
@@ -362,7 +477,7 @@ def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
         [math.log(size) + math.log(math.exp(value) + _ROUNDING_MS) for value in values]
         for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True)
     ]
-    if goal.strategy == "cost":
+    if goal.strategy in ("cost", "limit"):
         return costs
     if goal.strategy == "speed":
         return drawn.draws

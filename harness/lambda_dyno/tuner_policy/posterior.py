@@ -13,10 +13,12 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import mul
 
 from lambda_dyno.tuner_policy import shapes, stairs
 from lambda_dyno.tuner_policy.gaussian import Matrix, cholesky, solve_lower
+from lambda_dyno.tuner_policy.limits import Count, Limit
 
 DRAWS = 300
 
@@ -46,25 +48,32 @@ class Measured:
             average; of a single event, of an invocation.
         passes: Of which that is the middle, at least 1.
         variance: Of ln(duration) of a pass; 0 where one pass tells of none.
+        count: What its invocations say of a limit; None: there is none.
     """
 
     memory_mb: int
     log_ms: float
     passes: int
     variance: float
+    count: Count | None = None
 
     @classmethod
-    def of(cls, memory_mb: int, durations_ms: Sequence[float]) -> Measured:
+    def of(
+        cls, memory_mb: int, durations_ms: Sequence[float], limit: Limit | None = None
+    ) -> Measured:
         """Return what invocations with one event say, warm ones, at least one."""
-        return cls.of_requests(memory_mb, [durations_ms])
+        return cls.of_requests(memory_mb, [durations_ms], limit)
 
     @classmethod
-    def of_requests(cls, memory_mb: int, requests: Sequence[Sequence[float]]) -> Measured:
+    def of_requests(
+        cls, memory_mb: int, requests: Sequence[Sequence[float]], limit: Limit | None = None
+    ) -> Measured:
         """Return what whole passes say.
 
         Args:
             memory_mb: The size.
             requests: For each request the durations in ms of its invocations, at least one.
+            limit: That a size is to keep, over all requests; None: none.
         """
         middles = [_middle(durations) for durations in requests]
         spent = [len(own) * math.exp(middle) for own, middle in zip(requests, middles, strict=True)]
@@ -76,7 +85,8 @@ class Measured:
             for part, own in zip(spent, requests, strict=True)
         )
         mean_ms = total / sum(map(len, requests))
-        return cls(memory_mb, math.log(mean_ms), passes, variance)
+        count = None if limit is None else Count.of(limit, list(chain.from_iterable(requests)))
+        return cls(memory_mb, math.log(mean_ms), passes, variance, count)
 
 
 def _middle(durations_ms: Sequence[float]) -> float:

@@ -10,12 +10,13 @@ import math
 from typing import Any
 
 from lambda_dyno.tuner_contract import prices
-from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput
+from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput, most_passes
 from lambda_dyno.tuner_policy.decide import Decision, Goal, conclude, decide, first_sizes
 from lambda_dyno.tuner_policy.posterior import Measured
 from power_tuner.errors import NothingMeasured
 from power_tuner.payloads import Plan
 from power_tuner.state import PowerState, TuningState
+from power_tuner.strategies import limit_of
 
 _MEMORY_HEADROOM = 1.1  # over the most that was used: below, a function is killed now and then
 _MOST_BEGINNINGS = 4  # rounds in which sizes are looked for at which the function works
@@ -75,7 +76,8 @@ class Adaptive:
         else:
             for power in self._state.powers:
                 if power.power in decision.sizes_mb:
-                    _plan_pass(power, self._plan)
+                    for _ in range(decision.times):
+                        _plan_pass(power, self._plan)
             return True
         return False
 
@@ -114,7 +116,7 @@ class Adaptive:
         return False
 
     def _measured(self, least: int, most: int) -> list[Measured]:
-        found = []
+        found, limit = [], limit_of(self._request)
         for power in self._state.powers:
             if power.excluded or not least <= power.power <= most:
                 continue
@@ -124,7 +126,7 @@ class Adaptive:
                 if never_warm or not sample.cold:
                     requests.setdefault(sample.request, []).append(sample.duration_ms)
             if requests:
-                found.append(Measured.of_requests(power.power, list(requests.values())))
+                found.append(Measured.of_requests(power.power, list(requests.values()), limit))
         return found
 
     def _range(self) -> tuple[int, int]:
@@ -162,8 +164,11 @@ def _goal(request: TuningInput, original_mb: int, least: int, most: int) -> Goal
         request.confidence,
         least,
         most,
-        request.max_invocations or MOST_PASSES[request.confidence],
+        request.max_invocations
+        or most_passes(request.confidence, request.strategy, request.limit_on),
         original_mb,
+        limit_of(request),
+        MOST_PASSES[request.confidence],
     )
 
 
@@ -195,5 +200,6 @@ def _to_json(decision: Decision) -> dict[str, Any]:
         "within5Percent": round(decision.close, 4),
         "steps": round(decision.stairs, 4),
         "keptOver": decision.kept_over_mb or None,
+        "noneKeeps": decision.none_keeps,
         "reason": decision.reason,
     }

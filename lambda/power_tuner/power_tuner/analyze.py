@@ -12,7 +12,7 @@ from power_tuner import visualization
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 from power_tuner.stats import Summary, exact_trimmed_mean, percentile, summarise, trimmed_mean
-from power_tuner.strategies import Candidate, best
+from power_tuner.strategies import Candidate, best, count_of, outcome_of
 
 _MILLION = 1_000_000
 _US_PER_MS = 1000
@@ -20,6 +20,7 @@ _US_PER_MS = 1000
 _MOST_DURATIONS = 5_000
 # Means compare if the shares of cold starts in them differ by no more than this.
 _COLD_SHARES_APART = 0.2
+_NOT_PUT_OUT = ("power", "noneKeeps")  # of a decision, since it is said elsewhere
 
 
 def detour(request: TuningInput, state: TuningState) -> str:
@@ -31,6 +32,8 @@ def detour(request: TuningInput, state: TuningState) -> str:
         return "Prepare" if request.only_cold_starts else "Measure"
     # what was not measured in full is reported, and nothing is changed by it
     optimizes = request.auto_optimize and not request.dry_run and not state.timed_out
+    if optimizes and request.strategy == "limit":
+        optimizes = _proven(request, state)
     return "Optimize" if optimizes else ""
 
 
@@ -45,11 +48,7 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
     region = request.function.region
     prices = lookup(region, state.architecture)
     details = [_detail(request, power, prices) for power in state.powers]
-    candidates = [
-        _candidate(request, power, prices)
-        for power in state.powers
-        if power.samples and not power.excluded
-    ]
+    candidates = _candidates(request, state, prices)
     chosen = None if request.dry_run else _chosen(request, state, candidates)
     output: dict[str, Any] = {"dryRun": True} if chosen is None else _outcome(chosen)
     output["stateMachine"] = {
@@ -69,11 +68,15 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
     if state.timed_out:
         output["timedOut"] = True
     if state.decision is not None:
-        output["adaptive"] = {k: v for k, v in state.decision.items() if k != "power"} | {
+        output["adaptive"] = {k: v for k, v in state.decision.items() if k not in _NOT_PUT_OUT} | {
             "confidence": request.confidence,
             "rounds": state.batch,
             "passes": sum(power.planned for power in state.powers),
         }
+    if chosen is not None and chosen.count is not None:
+        decided = state.decision
+        none_keeps = None if decided is None else decided["noneKeeps"]
+        output["limit"] = outcome_of(chosen, candidates, none_keeps=none_keeps)
     return output | {
         "lambdaARN": request.function.text,
         "region": region,
@@ -87,13 +90,29 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
     }
 
 
+def _candidates(request: TuningInput, state: TuningState, prices: Prices) -> list[Candidate]:
+    return [
+        _candidate(request, power, prices)
+        for power in state.powers
+        if power.samples and not power.excluded
+    ]
+
+
+def _proven(request: TuningInput, state: TuningState) -> bool:
+    """Whether the choice was proven to keep its limit: nothing is changed for less."""
+    prices = lookup(request.function.region, state.architecture)
+    chosen = _chosen(request, state, _candidates(request, state, prices))
+    return chosen.count is not None and chosen.count.is_proven
+
+
 def _candidate(request: TuningInput, power: PowerState, prices: Prices) -> Candidate:
     """Return a power value that has samples with its trimmed means, exactly."""
     groups, trim = _by_request(power.samples).values(), request.discard_top_bottom
     duration_us = exact_trimmed_mean([[one.duration_us for one in own] for own in groups], trim)
     billed_ms = exact_trimmed_mean([[one.billed_ms for one in own] for own in groups], trim)
     cost = _cost(request, prices, power, billed_ms)
-    return Candidate(power.power, cost, duration_us / _US_PER_MS, billed_ms)
+    count = count_of(request, power.samples)
+    return Candidate(power.power, cost, duration_us / _US_PER_MS, billed_ms, count)
 
 
 def _cost(request: TuningInput, prices: Prices, power: PowerState, billed_ms: Fraction) -> Fraction:
@@ -227,6 +246,8 @@ def _warnings(request: TuningInput, state: TuningState, prices: Prices) -> list[
     powers = state.powers
     if state.timed_out and request.auto_optimize:
         warnings.append("autoOptimize: nothing was changed, since time was up before the end")
+    elif request.auto_optimize and request.strategy == "limit" and not _proven(request, state):
+        warnings.append("autoOptimize: nothing was changed, since no size was proven to keep it")
     if prices.assumed:
         warnings.append(f"the price is no published one: {prices.assumed}")
     for power in powers:

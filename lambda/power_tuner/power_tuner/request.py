@@ -86,5 +86,7 @@ def _without_effect(parsed: TuningInput) -> Iterator[str]:
         yield "sleepBetweenRunsMs: has no effect with parallelInvocation"
     if parsed.adaptive and parsed.parallel_invocation:
         yield "parallelInvocation: has no effect with adaptive measuring"
+    if parsed.limit_on != "p95" and parsed.strategy != "limit":
+        yield "limitOn: has no effect without strategy limit"
     if parsed.payload_s3 and parsed.payload is not None:
         yield "payload: not used, payloadS3 wins over it"

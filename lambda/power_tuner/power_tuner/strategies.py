@@ -1,12 +1,15 @@
-"""Which power value is best, by the words of aws-lambda-power-tuning."""
+"""Which power value is best, by the words of aws-lambda-power-tuning, and by a limit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from lambda_dyno.tuner_contract.keys import Strategy
+from lambda_dyno.tuner_contract.keys import Strategy, TuningInput
+from lambda_dyno.tuner_policy.limits import Count, Limit
+from power_tuner.samples import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class Candidate:
     cost: Fraction  # of one invocation
     duration: Fraction  # ms
     billed_ms: Fraction = Fraction(0)  # that the cost follows from
+    count: Count | None = None  # of invocations, against a limit
 
 
 def best(candidates: Sequence[Candidate], strategy: Strategy, balanced_weight: float) -> Candidate:
@@ -31,6 +35,61 @@ def best(candidates: Sequence[Candidate], strategy: Strategy, balanced_weight: f
     those that are the same in both the smaller.
     """
     return _STRATEGIES[strategy](candidates, balanced_weight)
+
+
+def limit_of(request: TuningInput) -> Limit | None:
+    """Return the limit of strategy `limit`; None: it is another one."""
+    if request.strategy != "limit":
+        return None
+    return Limit(request.max_duration_ms, request.limit_on, request.discard_top_bottom)
+
+
+def count_of(request: TuningInput, samples: Sequence[Sample]) -> Count | None:
+    """Return what samples, at least one, say of the limit; None: there is none.
+
+    Cold starts do not count, unless all are cold.
+    """
+    limit = limit_of(request)
+    if limit is None:
+        return None
+    warm = [sample for sample in samples if not sample.cold] or samples
+    return Count.of(limit, [sample.duration_ms for sample in warm])
+
+
+def outcome_of(
+    chosen: Candidate, candidates: Sequence[Candidate], *, none_keeps: bool | None
+) -> dict[str, Any]:
+    """Return whether the choice was proven to keep its limit, as JSON.
+
+    Args:
+        chosen: One of the candidates.
+        candidates: All of them.
+        none_keeps: Whether none does, by the model of adaptive measuring; None: as was measured.
+    """
+    count = chosen.count
+    assert count is not None
+    if none_keeps is None:
+        none_keeps = not any(c.count is not None and c.count.seems_kept for c in candidates)
+    verdict = "proven" if count.is_proven else "none" if none_keeps else "not proven"
+    return {
+        "maxDurationMs": count.limit.duration_ms,
+        "on": count.limit.on,
+        "verdict": verdict,
+        "valueMs": count.value_ms,
+        "atMostMs": count.at_most_ms,
+        "invocations": count.invocations,
+        "above": count.above,
+        "missing": count.missing,
+    }
+
+
+def _of_limit(candidates: Sequence[Candidate], _weight: float) -> Candidate:
+    """Return the cheapest that was proven to keep the limit, or seems to; else the fastest."""
+    for keeps in ("is_proven", "seems_kept"):
+        kept = [c for c in candidates if getattr(c.count, keeps)]
+        if kept:
+            return _cheapest(kept, _weight)
+    return _fastest(candidates, _weight)
 
 
 def _cheapest(candidates: Sequence[Candidate], _weight: float) -> Candidate:
@@ -57,4 +116,5 @@ _STRATEGIES: dict[Strategy, Callable[[Sequence[Candidate], float], Candidate]] =
     "cost": _cheapest,
     "speed": _fastest,
     "balanced": _balanced,
+    "limit": _of_limit,
 }
