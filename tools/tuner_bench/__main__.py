@@ -14,13 +14,12 @@ from lambda_dyno.cli import unforeseen
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, UserError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.progress import Step, Ui
-from lambda_dyno.tuner_policy.decide import Strategy
 from tools.tuner_bench import tables
 from tools.tuner_bench.curves import CURVES, Curve, read
-from tools.tuner_bench.replay import Replayed, replay
+from tools.tuner_bench.replay import STRATEGIES, Replayed, replay
 
-_STRATEGIES: tuple[Strategy, ...] = ("cost", "speed", "balanced")
-Job = tuple[Curve, Strategy, int, int]
+_DEFAULT = ("cost", "speed", "balanced")
+Job = tuple[Curve, str, int, int]
 
 
 def run(jobs: Sequence[Job], step: Step) -> list[Replayed]:
@@ -38,7 +37,7 @@ def _replay(job: Job) -> list[Replayed]:
 
 
 def _jobs(curves: Sequence[Curve], given: argparse.Namespace) -> Iterator[Job]:
-    for strategy in given.strategy or _STRATEGIES:
+    for strategy in given.strategy or _DEFAULT:
         for repeat in range(given.repeats):
             for curve in curves:
                 yield curve, strategy, repeat, given.seed
@@ -53,7 +52,10 @@ def _parser() -> argparse.ArgumentParser:
         help="JSON list of objects with id, power [MB], duration_ms, cls; default: the project's",
     )
     parser.add_argument(
-        "--strategy", action="append", choices=_STRATEGIES, help="may be repeated; default: all"
+        "--strategy",
+        action="append",
+        choices=STRATEGIES,
+        help="may be repeated; default: cost, speed and balanced. Limits are drawn within a curve",
     )
     parser.add_argument("--repeats", type=_count, default=2, help="of each curve (default 2)")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (default 1)")

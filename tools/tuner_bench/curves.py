@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambda_dyno.tuner_policy.limits import Count, Limit, Statistic
 from tools.fidelity.curves import DATA, read_curves
 from tools.fidelity.curves import Curve as MeasuredCurve
 
@@ -26,6 +27,7 @@ _KERNEL_WIDTH = 0.25  # in ln(memory)
 _MOST_SCATTER = 0.6
 # Of the noise's deviation what a size's execution environments have in common: aws-noise.json.
 _SANDBOX_SHARE, _SANDBOX_MOST = 0.35, 0.05
+_OF_STATISTICS = 20_000  # invocations that tell a percentile well enough
 _SLOWER, _FASTER = 1.2, 1.6  # what no function does that is larger
 
 
@@ -54,6 +56,17 @@ class Curve:
     noise: Noise
     scatter: float  # further standard deviation of ln(duration), of the table's own
     plausible: bool
+
+    def times_typical(self, on: Statistic) -> float:
+        """Return what a statistic of many invocations is over the curve's duration, at any size."""
+        chance = random.Random(self.id)  # noqa: S311 - noise, not secrets
+        drawn = [self.one(chance) for _ in range(_OF_STATISTICS)]
+        return Count.of(Limit(math.inf, on), drawn).value_ms
+
+    def one(self, chance: random.Random) -> float:
+        """Return how much longer than typical one invocation is, as a ratio."""
+        log = self.noise.draw(chance)
+        return math.exp(log + (chance.gauss(0.0, self.scatter) if self.scatter else 0.0))
 
     def duration_ms(self, memory_mb: float) -> float:
         """Return the true duration at a memory size within the curve's range."""
@@ -146,7 +159,5 @@ class Function:
             sd = min(_SANDBOX_MOST, _SANDBOX_SHARE * self.curve.noise.sd)
             self._sandbox[memory_mb] = self._chance.gauss(0.0, sd)
         self.invoked.append(memory_mb)
-        log = self._sandbox[memory_mb] + self.curve.noise.draw(self._chance)
-        if self.curve.scatter:
-            log += self._chance.gauss(0.0, self.curve.scatter)
-        return self.curve.duration_ms(memory_mb) * math.exp(log)
+        own = math.exp(self._sandbox[memory_mb])
+        return self.curve.duration_ms(memory_mb) * own * self.curve.one(self._chance)

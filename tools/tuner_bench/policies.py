@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lambda_dyno.tuner_policy.decide import Decision, Goal, decide, first_sizes
+from lambda_dyno.tuner_policy.limits import Count
 from lambda_dyno.tuner_policy.posterior import Measured
 from tools.tuner_bench.curves import Function
 
@@ -27,6 +28,12 @@ class Choice:
     transitions: int
     stated: float | None  # at most so much worse than the best, as a ratio; None: says nothing
     samples: tuple[Measured, ...] = ()
+
+    @property
+    def proven(self) -> bool:
+        """Whether the choice was proven to keep a limit."""
+        counts = [size.count for size in self.samples if size.memory_mb == self.memory_mb]
+        return any(count is not None and count.is_proven for count in counts)
 
 
 Policy = Callable[[Function, Goal, str], Choice]
@@ -78,7 +85,12 @@ def lpt(count: int) -> Policy:
     def policy(function: Function, goal: Goal, _seed: str) -> Choice:
         sizes = [size for size in LPT_MB if goal.least_mb <= size <= goal.most_mb]
         sizes = sizes or [goal.least_mb, goal.most_mb]
-        means = {size: _trimmed([function.invoke(size) for _ in range(count)]) for size in sizes}
+        found = {size: [function.invoke(size) for _ in range(count)] for size in sizes}
+        means = {size: _trimmed(durations) for size, durations in found.items()}
+        if goal.limit is not None:  # who has these figures takes the cheapest that seems to keep it
+            counts = {size: Count.of(goal.limit, durations) for size, durations in found.items()}
+            kept = {size: means[size] for size in sizes if counts[size].seems_kept}
+            means = kept or {min(means, key=lambda size: means[size]): 1.0}
         best = _least(goal, means)
         return Choice(best, 1, _LPT_TRANSITIONS + _LPT_PER_SIZE * len(sizes), None)
 
@@ -136,7 +148,7 @@ def _exponential(points: dict[int, float]) -> Callable[[float], float]:
 def _least(goal: Goal, durations_ms: dict[int, float]) -> int:
     """Return the size with the least objective; balanced divides by the maxima, as LPT does."""
     costs = {size: size * math.ceil(ms) for size, ms in durations_ms.items()}
-    if goal.strategy == "cost":
+    if goal.strategy in ("cost", "limit"):
         return min(costs, key=lambda size: (costs[size], durations_ms[size]))
     if goal.strategy == "speed":
         return min(durations_ms, key=lambda size: (durations_ms[size], costs[size]))

@@ -31,8 +31,12 @@ def summarise(found: Sequence[Replayed]) -> list[dict[str, Any]]:
 
 
 def _row(mine: Sequence[Replayed]) -> dict[str, Any]:
-    regrets = sorted(one.regret for one in mine)
-    stated = [(one.stated, one.regret) for one in mine if one.stated is not None]
+    """Return figures of at least one replay; of a limit, regret is of choices that keep it."""
+    limited = mine[0].limit_ms is not None
+    kept = [one for one in mine if one.keeps and one.possible] or mine
+    regrets = sorted(one.regret for one in kept)
+    said = [one for one in kept if one.proven] if limited else mine
+    stated = [(one.stated, one.regret) for one in said if one.stated is not None]
     true = [regret <= most + 1e-9 for most, regret in stated]
     return {
         "replays": len(mine),
@@ -51,6 +55,19 @@ def _row(mine: Sequence[Replayed]) -> dict[str, Any]:
         "stated_percent_median": round(100 * median(most for most, _ in stated), 1)
         if stated
         else None,
+        **(_of_limit(mine) if limited else {}),
+    }
+
+
+def _of_limit(mine: Sequence[Replayed]) -> dict[str, Any]:
+    possible = [one for one in mine if one.possible]
+    proven = [one for one in mine if one.proven]
+    return {
+        "limit": {
+            "kept": round(fmean(one.keeps for one in possible), 4) if possible else None,
+            "proven": round(fmean(one.proven for one in possible), 4) if possible else None,
+            "proven_true": round(fmean(one.keeps for one in proven), 4) if proven else None,
+        }
     }
 
 
@@ -73,5 +90,17 @@ def as_text(rows: Sequence[dict[str, Any]]) -> str:
             f"{row['name']:<11}{regret['mean']:>6.3f}{regret['median']:>8.3f}{regret['p90']:>7.3f}"
             f"{row['within_5_percent']:>8.3f}{row['invocations']:>7.1f}{row['units']:>7.1f}"
             f"{row['sizes']:>7.2f}{row['rounds']:>8.2f}{row['usd']:>9.2g}{true:>7}{states:>8}"
+            f"{_limit_text(row.get('limit'))}"
         )
     return "\n".join(lines).strip()
+
+
+def _limit_text(found: dict[str, Any] | None) -> str:
+    """Return what became of a limit, where some size keeps it; of none, nothing."""
+    if found is None:
+        return ""
+    kept, proven, true = (
+        "-" if found[key] is None else f"{found[key]:.3f}"
+        for key in ("kept", "proven", "proven_true")
+    )
+    return f"   keeps it {kept}, proven {proven}, of these true {true}"

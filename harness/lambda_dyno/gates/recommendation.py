@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_dyno.core.results import LoadResult, PowerDetail, RunResult, TuningResult
-from lambda_dyno.gates import formatting, separation
+from lambda_dyno.gates import duration_limit, formatting, separation
 
 TUNED_FILE = "tuned.auto.tfvars.json"
 _NO_DIFFERENCE = 0.01
@@ -58,19 +58,24 @@ def recommendation(tuning: TuningResult | None) -> str:
     """Return the recommendation as one sentence; empty if nothing was tuned."""
     if tuning is None:
         return ""
-    sentence = _sentence(tuning)
-    return f"{sentence} {certainty(tuning)}".rstrip()
+    return " ".join(
+        filter(None, (_sentence(tuning), duration_limit.sentence(tuning), certainty(tuning)))
+    )
 
 
 def certainty(tuning: TuningResult) -> str:
     """Return how sure adaptive measuring is, as a sentence; empty if measuring was fixed."""
     stated = tuning.statement
-    if stated is None:
+    if stated is None or (tuning.limit is not None and tuning.limit.verdict != "proven"):
         return ""
-    worse = {"cost": "more expensive", "speed": "slower", "balanced": "worse"}[tuning.strategy]
+    worse, best = {
+        "cost": ("more expensive", "the best size of all"),
+        "speed": ("slower", "the best size of all"),
+        "balanced": ("worse", "the best size of all"),
+        "limit": ("more expensive", "the cheapest size that keeps the limit"),
+    }[tuning.strategy]
     return (
-        f"With 95 % it is at most {formatting.percent(stated.at_most_ratio)} {worse} than the best "
-        f"size of all."
+        f"With 95 % it is at most {formatting.percent(stated.at_most_ratio)} {worse} than {best}."
     )
 
 

@@ -24,8 +24,8 @@ def settled(tuning: TuningResult) -> TuningResult:
         tuning: With the choice of the state machine. A deployed size that was not measured has
             nothing to be compared with, so the choice stays.
     """
-    if tuning.statement is not None:
-        return tuning  # adaptive measuring has done so, with a model of all sizes
+    if tuning.statement is not None or tuning.limit is not None:
+        return tuning  # adaptive measuring has done so, with a model of all sizes; limits count
     now, best = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
     if now is None or best is None or now.power == best.power:
         return tuning

@@ -40,9 +40,11 @@ _NEAR = 1.5  # sizes that tell the same
 _SECOND = 0.3  # a second new size is worth its round if it gains so much of the first
 # What a size that misses a limit is worse, in ln(cost): something, and more for missing it by more.
 _MISSES, _MISSES_BY = 0.3, 3.0
+_MORE_MISSES = 2.0  # as much more for each size that was given up: the next one is to be right
 _GIVEN_UP = 10.0  # if counting has shown it
 # ln of the 95th percentile over the middle, in standard deviations, before that is seen
 _TAIL, _TAIL_INVOCATIONS = 1.8, 20
+_TAIL_SD = 0.3  # how much that differs between sizes
 _MOST_CANDIDATES = 3  # that are counted for a limit
 _NONE_KEEPS = 0.05  # probability that any size keeps a limit, below which none is tried
 
@@ -261,7 +263,9 @@ class _View:
         self.known_mb = list(self._measured)
 
         def wanted(stepped: bool) -> tuple[int, ...]:
-            all_sizes = sizes.judged(goal.least_mb, goal.most_mb, stairs=stepped)
+            all_sizes = sizes.judged(
+                goal.least_mb, goal.most_mb, stairs=stepped, limited=goal.limit is not None
+            )
             return tuple(sorted({*all_sizes, *self.known_mb}))
 
         if measured:
@@ -269,7 +273,9 @@ class _View:
         else:
             self.drawn = posterior(former, wanted, seed)
         stepped = self.drawn.stairs > 0.5
-        allowed = sizes.candidates(goal.least_mb, goal.most_mb, stairs=stepped)
+        allowed = sizes.candidates(
+            goal.least_mb, goal.most_mb, stairs=stepped, limited=goal.limit is not None
+        )
         self.choices = sorted({*allowed, *self.known_mb})
         self.objective = dict(zip(self.drawn.sizes_mb, _objectives(goal, self.drawn), strict=True))
         self.any_keeps = 1.0 if goal.limit is None else self._hold_against(goal.limit)
@@ -291,14 +297,17 @@ class _View:
     def _hold_against(self, limit: Limit) -> float:
         """Make sizes that miss a limit worse; return how likely any keeps it."""
         most_log_ms = math.log(limit.duration_ms) - self._tail(limit)
+        misses = _MISSES * (1 + _MORE_MISSES * sum(map(self.is_hopeless, self.known_mb)))
+        chance = random.Random(self.seed)  # noqa: S311 - noise, not secrets
+        own_sd = _SIZE_SD + (_TAIL_SD * self.drawn.noise_variance**0.5 if limit.on == "p95" else 0)
         kept = [False] * len(self.drawn.draws[0])
         for size, draws in zip(self.drawn.sizes_mb, self.drawn.draws, strict=True):
             counted = self.counted(size)
             if counted is not None and (counted.is_proven or counted.is_hopeless):
                 worse = [0.0 if counted.is_proven else _GIVEN_UP] * len(draws)
             else:
-                over = [value - most_log_ms for value in draws]
-                worse = [_MISSES + _MISSES_BY * value if value > 0 else 0.0 for value in over]
+                over = [value - most_log_ms + chance.gauss(0.0, own_sd) for value in draws]
+                worse = [misses + _MISSES_BY * value if value > 0 else 0.0 for value in over]
             own = self.objective[size]
             self.objective[size] = [o + w for o, w in zip(own, worse, strict=True)]
             kept = [one or not w for one, w in zip(kept, worse, strict=True)]

@@ -9,13 +9,17 @@ _CHOSEN_MB = (
 )
 # What is chosen is held against these as well.
 _JUDGED_MB = (192, 384, 768, 1280, 2560, 3584)
+# A limit is kept from some size on, so what lies between counts.
+_LIMIT_MB = (*_JUDGED_MB, 160, 320, 448, 640, 896, 1152, 1408)
 # Below one vCPU a short function ends at the foot of a step, wherever that is.
 _STAIRS_FROM_MB, _STAIRS_TO_MB, _STAIRS_RATIO = 128, 1900, 1.04
 
 
-def candidates(least_mb: int, most_mb: int, *, stairs: bool = False) -> tuple[int, ...]:
+def candidates(
+    least_mb: int, most_mb: int, *, stairs: bool = False, limited: bool = False
+) -> tuple[int, ...]:
     """Return the sizes that may be measured and chosen, ascending, both ends among them."""
-    found = {least_mb, most_mb, *_CHOSEN_MB}
+    found = {least_mb, most_mb, *_CHOSEN_MB, *(_LIMIT_MB if limited else ())}
     if stairs:
         size = float(_STAIRS_FROM_MB)
         while size <= _STAIRS_TO_MB:
@@ -24,9 +28,12 @@ def candidates(least_mb: int, most_mb: int, *, stairs: bool = False) -> tuple[in
     return _within(found, least_mb, most_mb)
 
 
-def judged(least_mb: int, most_mb: int, *, stairs: bool = False) -> tuple[int, ...]:
+def judged(
+    least_mb: int, most_mb: int, *, stairs: bool = False, limited: bool = False
+) -> tuple[int, ...]:
     """Return the sizes among which the best is looked for, ascending."""
-    found = {*candidates(least_mb, most_mb, stairs=stairs), *(() if stairs else _JUDGED_MB)}
+    allowed = candidates(least_mb, most_mb, stairs=stairs, limited=limited)
+    found = {*allowed, *(() if stairs else _JUDGED_MB)}
     return _within(found, least_mb, most_mb)
 
 

@@ -86,7 +86,7 @@ def execute(
         Measurer(request, plan, function, deadline, 64, "an execution").run(state, last=last)
         state = TuningState.from_json(json.loads(json.dumps(state.to_json(1000))))
         next_state = detour(request, state)
-        if next_state:
+        if next_state in ("Prepare", "Measure"):
             come_from.append(next_state)
     return analyze(request, state, "https://example.com"), state
 
@@ -226,3 +226,39 @@ def test_fixed_measuring_wants_its_number_and_adaptive_none() -> None:
     assert not parse({"lambdaARN": ARN, "num": 5}, (128,)).adaptive
     with pytest.raises(InvalidInput, match="onlyColdStarts"):
         parse({"lambdaARN": ARN, "measuring": "adaptive", "onlyColdStarts": True}, (128,))
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict", "counted"),
+    [
+        ({"maxDurationMs": 300}, "proven", 59),
+        ({"maxDurationMs": 300, "limitOn": "mean"}, "proven", 8),
+        ({"maxDurationMs": 300, "limitOn": "p50"}, "proven", 6),
+        ({"maxDurationMs": 100}, "none", 1),
+        ({"maxDurationMs": 300, "maxInvocations": 25}, "not proven", 3),
+    ],
+)
+def test_a_limit_is_proven_by_counting(limit: Any, verdict: str, counted: int) -> None:
+    """Or it is said openly that it is not."""
+    function = Function(bound)
+    output, _ = execute(function, strategy="limit", maxPower=3008, **limit)
+    found = output["limit"]
+    assert found["verdict"] == verdict
+    assert found["invocations"] >= counted
+    assert found["on"] == limit.get("limitOn", "p95")
+    assert (bound(output["power"]) <= limit["maxDurationMs"]) is (verdict != "none")
+    made = next(d for d in output["details"] if d["power"] == output["power"])
+    assert found["invocations"] == made["count"], "cold ones do not count"
+    assert "noneKeeps" not in output["adaptive"]
+
+
+def test_a_function_is_not_changed_for_what_was_not_proven() -> None:
+    """It may miss the limit for which it would be changed."""
+    keys = {"strategy": "limit", "maxPower": 3008, "autoOptimize": True}
+    request = parse({"lambdaARN": ARN, "measuring": "adaptive", **keys, "maxDurationMs": 300}, ())
+    for most, next_state in ((25, ""), (0, "Optimize")):
+        output, state = execute(Function(bound), maxDurationMs=300, maxInvocations=most, **keys)
+        assert detour(request, state) == next_state
+        assert any("autoOptimize" in warning for warning in output["warnings"]) is not bool(
+            next_state
+        )

@@ -198,3 +198,21 @@ def test_raw_durations() -> None:
     assert result["details"][0]["durations"] == [3, 1, 2, 5, 4]
     many = output({128: [1.0] * 3000, 256: [1.0] * 3000})
     assert "durations" not in many["details"][0]
+
+
+def test_the_cheapest_size_that_keeps_a_limit_is_the_best() -> None:
+    """What is proven comes before what only seems so, and the fastest is named if nothing does."""
+    many = {128: [400.0] * 60, 256: [190.0] * 60, 512: [110.0] * 10, 1024: [60.0] * 60}
+    limited = {"strategy": "limit", "limitOn": "p95"}
+    found = output(many, **limited, maxDurationMs=200)
+    assert (found["power"], found["limit"]["verdict"]) == (256, "proven")
+    assert (found["limit"]["invocations"], found["limit"]["above"]) == (60, 0)
+    found = output({128: [400.0] * 60, 512: [90.0] * 10}, **limited, maxDurationMs=200)
+    assert (found["power"], found["limit"]["verdict"]) == (512, "not proven")
+    assert found["limit"]["missing"] == 49
+    found = output(many, **limited, maxDurationMs=20)
+    assert (found["power"], found["limit"]["verdict"]) == (1024, "none")
+    assert found["limit"]["valueMs"] == 60
+    found = output(many, strategy="limit", limitOn="mean", maxDurationMs=200)
+    assert (found["power"], found["limit"]["verdict"]) == (256, "proven")
+    assert found["limit"]["atMostMs"] <= 200

@@ -29,6 +29,8 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("min_power", 256, {"minPower": 256}),
     ("max_power", 3008, {"maxPower": 3008}),
     ("strategy", "speed", {"strategy": "speed"}),
+    ("max_duration_ms", 200.0, {"maxDurationMs": 200.0}),
+    ("limit_on", "mean", {"limitOn": "mean"}),
     ("balanced_weight", 0.8, {"balancedWeight": 0.8}),
     ("balanced_weight", 0.5, {}),
     ("invoke_mode", "response_stream", {"invokeMode": "response_stream"}),
@@ -91,6 +93,9 @@ def test_what_a_flag_makes_of_the_defaults_is_allowed(flags: dict[str, Any]) -> 
     [
         ({"only_cold_starts": True, "measuring": "adaptive"}, "onlyColdStarts needs fixed"),
         ({"min_power": 1024, "max_power": 512}, "minPower: 1024 is more than maxPower, 512"),
+        ({"strategy": "limit"}, "maxDurationMs: strategy limit needs it"),
+        ({"max_duration_ms": 200.0}, "maxDurationMs: 200 is of strategy limit"),
+        ({"strategy": "limit", "num": 9, "measuring": "fixed"}, "maxDurationMs: strategy limit"),
     ],
 )
 def test_what_cannot_be_together_is_told_before_a_tuner_is_deployed(
