@@ -24,6 +24,7 @@ Confidence = Literal["default", "sure"]
 # "At most X % more expensive, with 95 %": more is never claimed, since the shapes are wrong more
 # often than that. The quantile lies a little above, as one stops where things look good.
 _STATED_QUANTILE = 0.96
+_STATED_OF_LIMIT = 0.985  # where sizes between those that were measured may just keep a limit
 _SPENT = "as much was measured as may be"
 _SURE = 0.97  # probability of being close at which "sure" stops
 # What a size has of its own that no curve knows, in ln: it decides where sizes above one vCPU are
@@ -361,11 +362,12 @@ class _View:
     def judgement(self, memory_mb: int) -> Decision:
         """Return what is known of a choice, against all sizes that are looked at."""
         regrets = sorted(self._regrets(memory_mb))
+        quantile = _STATED_QUANTILE if self.goal.limit is None else _STATED_OF_LIMIT
         return Decision(
             "stop",
             (),
             memory_mb,
-            at_most=regrets[min(len(regrets) - 1, int(_STATED_QUANTILE * len(regrets)))],
+            at_most=regrets[min(len(regrets) - 1, int(quantile * len(regrets)))],
             close=sum(regret <= _CLOSE for regret in regrets) / len(regrets),
             regret=self.mean_regret[memory_mb],
             stairs=self.drawn.stairs,
