@@ -47,6 +47,7 @@ class Function:
     kms_key_arn: str = ""  # of its environment variables; empty: AWS's own
     why_not: str = ""  # it cannot be tuned, to be read behind its name; empty if it can
     warnings: tuple[str, ...] = ()  # what its figures will leave out
+    code_sha256: str = ""
 
     @property
     def summary(self) -> str:
@@ -126,6 +127,7 @@ def look_up(name: FunctionName, account: Account) -> Function:
         kms_key_arn=config.get("KMSKeyArn") or "",
         why_not=kinds.why_not(config),
         warnings=tuple(kinds.warnings(config)),
+        code_sha256=str(config.get("CodeSha256") or ""),
     )
 
 

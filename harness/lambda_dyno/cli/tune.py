@@ -56,6 +56,8 @@ Examples:
   dyno tune --function my-function --power ALL --parallel --json >out.json
   dyno tune --function my-function --payload-s3 s3://my-bucket/event.json
   dyno tune --function my-function --only-cold-starts --strategy speed
+  dyno tune --function my-function --strategy limit --max-duration-ms 200 --limit-on p95
+  dyno tune --function my-function --prior newest     (after another one of the same code)
   dyno tune --function my-function --auto-optimize --auto-optimize-alias live
   dyno tune --function my-function --keep     (the next one with --tuner ARN)
   dyno tune --input sample-execution-input.json
@@ -134,7 +136,7 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
         **{
             key.flag.partition("/")[0]: key.field in line.flags
             for key in KEYS
-            if key.flag and not key.setting and key.field != "workload"
+            if key.flag and not key.setting and key.field not in ("workload", "prior")
         },
     }
     wrong = [flag for flag, is_given in needs_function.items() if is_given]

@@ -202,6 +202,8 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     # what is measured where there is no payload: "load", what the load test sends, or the file of a
     # workload; empty: "load" where there is a load test
     workload: str = ""  # type: ignore[assignment,unused-ignore]  # the tuner's is read of it
+    # a run's id, or "newest": what adaptive measuring begins with, if the code is the same
+    prior: Annotated[str, Field(max_length=64)] = ""  # type: ignore[assignment,unused-ignore]
     # names of requests of the load test that may be repeated with the real data of a function
     # that was not deployed by the run, beside those that only read (GET, HEAD)
     safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it

@@ -124,6 +124,7 @@ class Statement:
         rounds: Times that sizes were published.
         passes: Invocations, or passes of the workload, at all sizes, cold ones among them.
         reason: Why it ended.
+        prior: The run whose samples it began with; "given" if that is not known; empty: none.
     """
 
     at_most_ratio: float
@@ -133,6 +134,7 @@ class Statement:
     rounds: int
     passes: int
     reason: str
+    prior: str = ""
 
 
 @dataclass(frozen=True, slots=True)

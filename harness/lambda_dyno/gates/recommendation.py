@@ -74,9 +74,10 @@ def certainty(tuning: TuningResult) -> str:
         "balanced": ("worse", "the best size of all"),
         "limit": ("more expensive", "the cheapest size that keeps the limit"),
     }[tuning.strategy]
-    return (
-        f"With 95 % it is at most {formatting.percent(stated.at_most_ratio)} {worse} than {best}."
-    )
+    of_former = f"what run {stated.prior} measured of the same code"
+    begun = "" if not stated.prior else f" It began with {of_former}."
+    most = formatting.percent(stated.at_most_ratio)
+    return f"With 95 % it is at most {most} {worse} than {best}.{begun}"
 
 
 def _sentence(tuning: TuningResult) -> str:

@@ -14,7 +14,7 @@ from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
-from lambda_dyno.run import preflight
+from lambda_dyno.run import former, preflight
 from lambda_dyno.run.function_tune import FunctionTune
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
@@ -60,6 +60,9 @@ def prepare(
     if price:
         ui.warn(price)
     tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
+    runs = runs_folder or project / "runs"
+    wanted = order.settings.tuning.prior
+    tuning_input = former.with_prior(tuning_input, wanted, runs, function, account, ui)
     chosen = tuning_input.get("invokeMode") or "auto"
     if chosen == "auto" and lambda_function.streams_by_url(function, account):
         ui.note(f"{function.name}: its URL streams, so its answers are streamed here, too")

@@ -168,6 +168,7 @@ class _Adaptive(_Model):
     confidence: str
     rounds: Annotated[int, Field(ge=1)]
     passes: Annotated[int, Field(ge=1)]
+    prior: str = ""  # tuners of before 2026-12 do not tell
 
     def record(self) -> Statement:
         return Statement(
@@ -178,6 +179,7 @@ class _Adaptive(_Model):
             rounds=self.rounds,
             passes=self.passes,
             reason=self.reason,
+            prior=self.prior,
         )
 
 

@@ -98,6 +98,7 @@ def _settings(root: Path, line: CommandLine) -> tuple[Settings, Any]:
     overrides = {
         "environment.region": line.region,
         "tuning.timeout_minutes": line.timeout_minutes,
+        "tuning.prior": line.flags.get("prior"),
     }
     if line.env is None:
         return with_overrides(Settings(), overrides), {}

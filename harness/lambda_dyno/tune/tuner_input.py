@@ -65,7 +65,7 @@ def from_flags(
     overrides = {
         f"tuning.{name}": value
         for name, value in flags.items()
-        if FLAGGED[name].setting and name != "payload"
+        if (FLAGGED[name].setting and name != "payload") or name == "prior"
     }
     if flags.get("dry_run"):  # an invocation at each size that is named
         overrides["tuning.measuring"] = "fixed"
@@ -76,7 +76,9 @@ def from_flags(
         changed.tuning, "", flags.get("payload", payload), flags.get("workload")
     )
     tuning_input |= {
-        FLAGGED[name].name: value for name, value in flags.items() if not FLAGGED[name].setting
+        FLAGGED[name].name: value
+        for name, value in flags.items()
+        if not FLAGGED[name].setting and name != "prior"  # it is looked up where runs are known
     }
     return tuning_input, changed
 
@@ -119,6 +121,8 @@ def as_settings(tuning_input: Mapping[str, Any]) -> dict[str, Any]:
     if tuning_input.get("workload") is not None:
         workload = Workload.parse(tuning_input["workload"])
         content["workload"] = ", ".join(request.name for request in workload.requests)
+    if isinstance(tuning_input.get("prior"), Mapping):
+        content["prior"] = str(tuning_input["prior"].get("run") or "given")
     if is_true(tuning_input.get("disablePayloadLogs")):
         content.pop("payload", None)
     return content

@@ -49,6 +49,7 @@ _SENTENCES: Mapping[Kind, str] = {
     "error types": "is no list of error types",
     "s3": "is not an S3 URI, such as s3://bucket/folder/payload.json",
     "workload": "",
+    "prior": "",
 }
 
 

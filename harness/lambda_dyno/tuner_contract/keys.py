@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.former import Former
 from lambda_dyno.tuner_contract.readers import Kind, read
 from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN, NUM_MIN, is_true
 from lambda_dyno.tuner_contract.workload import Workload
@@ -126,6 +127,16 @@ class TuningInput:
         "maxPower", "integer", MEMORY_MB_MAX, allowed=(MEMORY_MB_MIN, MEMORY_MB_MAX),
         flag="--max-power", panel=_INPUT, metavar="MB",
         help="Of adaptive measuring: the largest memory size allowed.",
+    )
+    # [tuning] has one, too, which names the run
+    prior: Former | None = _key(
+        "prior", "prior", None, setting=False,
+        flag="--prior", panel=_INPUT, metavar="RUN_ID",
+        help="Of adaptive measuring: begin with what a former run measured of the same code and "
+        "payload: its RUN_ID, or newest.",
+        about="of `adaptive`: `prior` of a former tuning's output, which is used if code, "
+        "architecture and payload are the same",
+        values="such an object",
     )
     strategy: Strategy = _key(
         "strategy", "choice", "cost", allowed=("cost", "speed", "balanced", "limit"),
@@ -355,6 +366,8 @@ def conflict(values: Mapping[str, Any]) -> str:
                 "($response): each is invoked by itself, until it is cold"
             )
     problem = _conflict_of_limit(values)
+    if values.get("prior") is not None and values.get("measuring") != "adaptive":
+        return "prior: fixed measuring has no use for it: give measuring adaptive, or leave it out"
     if problem or values.get("measuring") != "adaptive" or values.get("dry_run"):
         return problem
     if cold:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.former import Former
 from lambda_dyno.tuner_contract.values import (
     ALL_POWER_VALUES,
     MEMORY_MB_MAX,
@@ -24,7 +25,7 @@ from lambda_dyno.tuner_contract.workload import Workload
 Kind = Literal[
     "alias", "amount", "choice", "count", "error types", "flag", "function", "integer", "json",
     "milliseconds",
-    "power values", "processor", "s3", "seconds", "share", "workload",
+    "power values", "prior", "processor", "s3", "seconds", "share", "workload",
 ]  # fmt: skip
 
 
@@ -130,6 +131,10 @@ def _power_values(value: Any, _: object) -> tuple[int, ...] | None:
     return tuple(sorted({int(item) for item in value}))
 
 
+def _prior(value: Any, _: object) -> Former | None:
+    return None if value == "" else Former.parse(value)
+
+
 def _processor(value: Any, _: object) -> str:
     if not value:
         return ""
@@ -171,6 +176,7 @@ _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "json": _json,
     "milliseconds": _milliseconds,
     "power values": _power_values,
+    "prior": _prior,
     "processor": _processor,
     "s3": _text,
     "seconds": _seconds,

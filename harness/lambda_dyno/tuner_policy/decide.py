@@ -200,6 +200,9 @@ def decide(
     if not gains:
         return _stop(view, known, "nothing more to learn at the sizes that may be measured")
     first = next(iter(gains))
+    foot = view.worth_having(best)
+    if foot is not None and may_publish:
+        return _with(known, "publish", (foot,))
     if first in view.known_mb:
         return _with(known, "invoke", (first,))
     fits = left >= 2 * (goal.warm_of_new + 1) and len(measured) + 2 <= _MOST_SIZES
@@ -228,9 +231,16 @@ def _prove(view: _View, known: Decision, left: int, may_publish: bool) -> Decisi
     return replace(_with(known, "invoke", (chosen,)), times=min(passes, left))
 
 
-def conclude(goal: Goal, measured: Sequence[Measured], *, seed: str, reason: str) -> Decision:
+def conclude(
+    goal: Goal,
+    measured: Sequence[Measured],
+    *,
+    seed: str,
+    reason: str,
+    former: Sequence[Measured] = (),
+) -> Decision:
     """Return what is known of the best size when nothing more can be measured."""
-    view = _View(goal, measured, (), seed)
+    view = _View(goal, measured, former, seed)
     return _stop(view, view.judgement(view.best_measured()), reason)
 
 
@@ -396,6 +406,15 @@ class _View:
         if self.goal.confidence == "sure":
             return known.close >= _SURE
         return known.regret <= _GOOD_ENOUGH and known.at_most <= _MOST_IN_DOUBT
+
+    def worth_having(self, best: int) -> int | None:
+        """Return the size at the foot of a step, if it is better than all that were measured.
+
+        A step is narrow: what is learnt beside it does not tell where it ends, but it itself does.
+        """
+        foot = self.order[0]
+        gained = self.mean_regret[best] - self.mean_regret[foot]
+        return foot if self.drawn.stairs > 0.5 and gained > _GOOD_ENOUGH else None
 
     def unproven_side(self, memory_mb: int) -> int | None:
         """Return a size beside a choice that must be measured before one stops; None: none."""

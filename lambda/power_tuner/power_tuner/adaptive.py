@@ -10,8 +10,10 @@ import math
 from typing import Any
 
 from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.former import Former, Size
 from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput, most_passes
 from lambda_dyno.tuner_policy.decide import Decision, Goal, conclude, decide, first_sizes
+from lambda_dyno.tuner_policy.limits import Limit
 from lambda_dyno.tuner_policy.posterior import Measured
 from power_tuner.errors import NothingMeasured
 from power_tuner.payloads import Plan
@@ -23,10 +25,21 @@ _MOST_BEGINNINGS = 4  # rounds in which sizes are looked for at which the functi
 _LEAST_PASSES = 2  # by which a size can be judged when time is up
 
 
-def first(request: TuningInput, plan: Plan, original_mb: int) -> list[PowerState]:
+def first(
+    request: TuningInput, plan: Plan, original_mb: int, *, uses_prior: bool = False
+) -> list[PowerState]:
     """Return the power values to begin with, the function's own among them if it is allowed."""
     goal = _goal(request, original_mb, request.min_power, request.max_power)
-    return [_new(size, plan, goal) for size in first_sizes(goal)]
+    return [_new(size, plan, goal) for size in first_sizes(goal, _former(request, uses_prior))]
+
+
+def _former(request: TuningInput, uses_prior: bool) -> list[Measured]:
+    if request.prior is None or not uses_prior:
+        return []
+    return [
+        Measured(size.power, math.log(size.duration_ms), size.passes, size.variance)
+        for size in request.prior.sizes
+    ]
 
 
 class Adaptive:
@@ -68,6 +81,7 @@ class Adaptive:
             passes=sum(power.planned for power in self._state.powers),
             rounds=self._state.batch,
             seed=self._seed,
+            former=_former(self._request, self._state.uses_prior),
         )
         if decision.action == "stop":
             self._state.decision = _to_json(decision)
@@ -101,7 +115,9 @@ class Adaptive:
             self._conclude(goal, measured, "time was up")
 
     def _conclude(self, goal: Goal, measured: list[Measured], reason: str) -> None:
-        self._state.decision = _to_json(conclude(goal, measured, seed=self._seed, reason=reason))
+        former = _former(self._request, self._state.uses_prior)
+        found = conclude(goal, measured, seed=self._seed, reason=reason, former=former)
+        self._state.decision = _to_json(found)
 
     def _begin_again(self, goal: Goal) -> bool:
         """Look at other sizes where the function fails at all of the first ones."""
@@ -116,18 +132,12 @@ class Adaptive:
         return False
 
     def _measured(self, least: int, most: int) -> list[Measured]:
-        found, limit = [], limit_of(self._request)
-        for power in self._state.powers:
-            if power.excluded or not least <= power.power <= most:
-                continue
-            requests: dict[int, list[float]] = {}
-            never_warm = all(sample.cold for sample in power.samples)
-            for sample in power.samples:
-                if never_warm or not sample.cold:
-                    requests.setdefault(sample.request, []).append(sample.duration_ms)
-            if requests:
-                found.append(Measured.of_requests(power.power, list(requests.values()), limit))
-        return found
+        limit = limit_of(self._request)
+        return [
+            measured(power, limit)
+            for power in self._state.powers
+            if power.samples and not power.excluded and least <= power.power <= most
+        ]
 
     def _range(self) -> tuple[int, int]:
         """Return the sizes that may be chosen: none at which, or below which, it cannot work."""
@@ -155,6 +165,36 @@ class Adaptive:
                 for power in self._state.powers
             )
         )
+
+
+def measured(power: PowerState, limit: Limit | None = None) -> Measured:
+    """Return what a power value's samples, at least one, say; cold ones only if all are."""
+    requests: dict[int, list[float]] = {}
+    never_warm = all(sample.cold for sample in power.samples)
+    for sample in power.samples:
+        if never_warm or not sample.cold:
+            requests.setdefault(sample.request, []).append(sample.duration_ms)
+    return Measured.of_requests(power.power, list(requests.values()), limit)
+
+
+def as_prior(state: TuningState) -> dict[str, Any]:
+    """Return what another tuning can begin with."""
+    sizes = [measured(power) for power in state.powers if power.samples and not power.excluded]
+    return Former(
+        "",
+        state.code_sha256,
+        state.architecture,
+        state.payload,
+        tuple(
+            Size(
+                size.memory_mb,
+                round(math.exp(size.log_ms), 4),
+                size.passes,
+                round(size.variance, 6),
+            )
+            for size in sizes
+        ),
+    ).to_json()
 
 
 def _goal(request: TuningInput, original_mb: int, least: int, most: int) -> Goal:

@@ -72,7 +72,12 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
             "confidence": request.confidence,
             "rounds": state.batch,
             "passes": sum(power.planned for power in state.powers),
+            "prior": (request.prior.run or "given") if request.prior and state.uses_prior else "",
         }
+    if state.payload and candidates and not (request.dry_run or request.only_cold_starts):
+        from power_tuner.adaptive import as_prior  # a dry run does not wait for it
+
+        output["prior"] = as_prior(state)
     if chosen is not None and chosen.count is not None:
         decided = state.decision
         none_keeps = None if decided is None else decided["noneKeeps"]

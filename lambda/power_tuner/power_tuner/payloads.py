@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from bisect import bisect_right
@@ -56,6 +57,9 @@ class Plan(Protocol):
 
     def withheld(self, invocation: int, power: int) -> list[str]:
         """Return the texts that no message may show."""
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of all that is sent, as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,13 @@ class PayloadPlan:
         """Return nothing: whoever gave the payload may see it."""
         return []
 
+    def checksum(self) -> str:
+        """Return the SHA-256 of the payloads and their shares."""
+        found = hashlib.sha256(repr(self.ends if self.several else ()).encode())
+        for body in self.bodies:
+            found.update(hashlib.sha256(body).digest())
+        return found.hexdigest()
+
 
 class WorkloadPlan:
     """The requests of a workload, pass after pass, the same at every power value.
@@ -167,6 +178,10 @@ class WorkloadPlan:
     def withheld(self, invocation: int, power: int) -> list[str]:
         """Return what came from earlier answers: a token, perhaps."""
         return self._replay(power).values(invocation)
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of the workload; templates count, not what is filled in."""
+        return hashlib.sha256(repr(self._workload).encode()).hexdigest()
 
     def _replay(self, power: int) -> Replay:
         return self._replays.setdefault(power, Replay(self._workload, self._seed, power))

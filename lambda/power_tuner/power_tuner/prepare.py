@@ -7,6 +7,7 @@ where the first one ended: its lock and its versions are there.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -165,22 +166,40 @@ class Preparation:
     def _new_state(self, description: Mapping[str, Any], original: int) -> TuningState:
         config = description["Configuration"]
         mode = self._request.invoke_mode
+        architecture = (config.get("Architectures") or ["x86_64"])[0]
+        code_sha256 = str(config.get("CodeSha256") or "")
+        payload = "" if self._request.disable_payload_logs else self._checksum()
+        former = self._request.prior
+        why_not = former.why_not(code_sha256, architecture, payload) if former else ""
+        uses_prior = former is not None and not why_not
         return TuningState(
             original_power=original,
-            architecture=(config.get("Architectures") or ["x86_64"])[0],
+            architecture=architecture,
             timeout_s=int(config.get("Timeout") or 3),
             reserved_concurrency=_reserved_concurrency(description),
-            powers=self._powers(original),
+            powers=self._powers(original, uses_prior=uses_prior),
             streams=kinds.streams(config) if mode == "auto" else mode == "response_stream",
-            warnings=[*self._request.warnings, *kinds.warnings(config)],
+            warnings=[
+                *self._request.warnings,
+                *kinds.warnings(config),
+                *([f"prior: not used: {why_not}"] if why_not else ()),
+            ],
+            code_sha256=code_sha256,
+            payload=payload,
+            uses_prior=uses_prior,
         )
 
-    def _powers(self, original: int) -> list[PowerState]:
+    def _checksum(self) -> str:
+        """Return the SHA-256 of what is sent, with the function that may change it."""
+        text = f"{self._plan.checksum()} {self._request.pre_processor_arn}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _powers(self, original: int, *, uses_prior: bool) -> list[PowerState]:
         request = self._request
         if request.adaptive:
             from power_tuner import adaptive  # who measures fixed numbers does not wait for it
 
-            return adaptive.first(request, self._plan, original)
+            return adaptive.first(request, self._plan, original, uses_prior=uses_prior)
         todo = range(-request.warm_up, request.invocations)
         return [PowerState(power, todo=list(todo)) for power in request.power_values]
 

@@ -125,6 +125,9 @@ class TuningState:
     warnings: list[str] = field(default_factory=list)
     timed_out: bool = False  # the input's time limit came before the end
     streams: bool = False  # the function's answers
+    code_sha256: str = ""  # of the code that is measured
+    payload: str = ""  # SHA-256 of what is sent; empty: nobody may know
+    uses_prior: bool = False
     decision: dict[str, Any] | None = None  # of adaptive measuring, once it is made
     output: dict[str, Any] | None = None  # once analysed; what was measured is in it then
 
@@ -174,6 +177,9 @@ class TuningState:
             "warnings": warnings,
             "timedOut": self.timed_out,
             "streams": self.streams,
+            "codeSha256": self.code_sha256,
+            "payload": self.payload,
+            "usesPrior": self.uses_prior,
             "decision": self.decision,
             "output": self.output,
         }
@@ -193,6 +199,9 @@ class TuningState:
             warnings=list(raw["warnings"]),
             timed_out=raw["timedOut"],
             streams=raw["streams"],
+            code_sha256=raw["codeSha256"],
+            payload=raw["payload"],
+            uses_prior=raw["usesPrior"],
             decision=raw["decision"],
             output=raw["output"],
         )

@@ -71,8 +71,10 @@ def execute(
     """Go through the state machine; return its output and the state before it."""
     request = parse({"lambdaARN": ARN, "measuring": "adaptive", **keys}, (128,))
     plan = plan or adaptive_plan(request.payload)
-    powers = adaptive.first(request, plan, original_mb)
+    powers = adaptive.first(request, plan, original_mb, uses_prior=request.prior is not None)
     state = TuningState(original_mb, "x86_64", 3, None, powers)
+    state.code_sha256, state.payload = "A" * 44, "0" * 64
+    state.uses_prior = request.prior is not None
     come_from = ["Prepare"]
     while come_from:
         if come_from.pop() == "Prepare":
@@ -261,4 +263,23 @@ def test_a_function_is_not_changed_for_what_was_not_proven() -> None:
         assert detour(request, state) == next_state
         assert any("autoOptimize" in warning for warning in output["warnings"]) is not bool(
             next_state
+        )
+
+
+def test_a_former_tuning_of_the_same_code_saves_invocations() -> None:
+    """Its output has what the next one's input takes, and that says so."""
+    function = Function(bound)
+    first, _ = execute(function)
+    again = Function(bound)
+    second, _ = execute(again, prior=first["prior"] | {"run": "261130-1200-bbbb"})
+    assert sum(map(len, again.sent.values())) < sum(map(len, function.sent.values()))
+    assert (first["adaptive"]["prior"], second["adaptive"]["prior"]) == ("", "261130-1200-bbbb")
+    measured = {detail["power"]: detail["duration"]["p50"] for detail in first["details"]}
+    for size in first["prior"]["sizes"]:
+        assert size["durationMs"] == pytest.approx(measured[size["power"]], rel=0.05)
+    with pytest.raises(InvalidInput, match="prior"):
+        parse({"lambdaARN": ARN, "num": 5, "prior": first["prior"]}, (128,))
+    with pytest.raises(InvalidInput, match="prior: sizes"):
+        parse(
+            {"lambdaARN": ARN, "measuring": "adaptive", "prior": {**first["prior"], "sizes": 1}}, ()
         )

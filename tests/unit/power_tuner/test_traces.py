@@ -660,3 +660,27 @@ def test_more_versions_of_a_function_that_was_changed_meanwhile() -> None:
     world.end()
     assert world.api.latest["MemorySize"] == 2048
     assert not world.api.versions
+
+
+@pytest.mark.parametrize(
+    ("change", "used"),
+    [({}, True), ({"payload": "1" * 64}, False), ({"codeSha256": "B" * 44}, False)],
+)
+def test_a_former_tuning_is_used_if_it_is_of_the_same_code(change: Any, used: bool) -> None:
+    """And is sent the same; else a warning says why not."""
+    world = World()
+    world.api.latest["CodeSha256"] = "A" * 44
+    keys = {"measuring": "adaptive", "strategy": "cost"}
+    known = world.prepare(**keys)
+    world.end()
+    world.running.add(OTHER)
+    sizes = [{"power": 128, "durationMs": 100, "passes": 9, "variance": 0.0001}]
+    former = {
+        "codeSha256": known.code_sha256,
+        "architecture": known.architecture,
+        "payload": known.payload,
+        "sizes": sizes,
+    }
+    state = world.prepare(OTHER, prior={**former, **change}, **keys)
+    assert state.uses_prior is used
+    assert any("prior: not used" in warning for warning in state.warnings) is not used

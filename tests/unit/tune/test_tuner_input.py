@@ -107,9 +107,20 @@ def test_what_cannot_be_together_is_told_before_a_tuner_is_deployed(
         require_allowed(made, "command line")
 
 
+def test_a_former_run_is_named_in_the_settings_and_in_no_input() -> None:
+    """It is looked up where runs are known; the evidence has its name."""
+    made, changed = from_flags(Settings(), {"prior": "newest"}, {})
+    assert made == BASE
+    assert changed.tuning.prior == "newest"
+    assert as_settings({**BASE, "prior": {"run": "261130-1200-bbbb"}})["prior"] == (
+        "261130-1200-bbbb"
+    )
+
+
 def test_every_flag_is_in_the_table() -> None:
     """A key without a row above would be a key that nobody tries."""
     alone = {"payload_s3", "workload"}  # they take the place of the payload
+    alone |= {"prior"}  # which names a run: it is looked up later
     assert {name for name, _, _ in FLAGS} | alone == FLAGGED.keys()
 
 

@@ -10,7 +10,7 @@ from lambda_dyno.aws import target as targets
 from lambda_dyno.core.config import TuningSettings
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, StepError
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.run import function_prepare, lifecycle, tuner_execution, workload
+from lambda_dyno.run import former, function_prepare, lifecycle, tuner_execution, workload
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune import client, existing_tuner, output, tuner_input, validation
 from lambda_dyno.tune.request import TuneRequest
@@ -27,7 +27,7 @@ def step(run: Run) -> TuningResult:
     if not machine:
         return _with_temporary_tuner(run)
     settings = tuning_settings(run)
-    request = _input(run, settings)
+    request = _with_prior(run, _input(run, settings))
     what = measured_words(request)
     with run.step("tune", f"measuring {what}") as shown:
         finished = tuner_execution.execute(run, shown, what, request, machine)
@@ -105,6 +105,17 @@ def _input(run: Run, settings: TuningSettings) -> dict[str, Any]:
     )
     validation.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
     return request
+
+
+def _with_prior(run: Run, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the input with what the run that [tuning] prior names measured of the same code."""
+    wanted = run.env.settings.tuning.prior
+    if not wanted:
+        return request
+    name = lambda_function.parse_name(request["lambdaARN"])
+    function = lambda_function.look_up(name, run.account)
+    runs = run.folder.path.parent
+    return former.with_prior(request, wanted, runs, function, run.account, run.ui)
 
 
 def _order(run: Run) -> TuneRequest:
