@@ -19,7 +19,7 @@ from lambda_dyno.run.former import with_prior
 from lambda_dyno.runs import result_store, run_folder
 from tests.support.report_samples import detail, tuning
 
-SHA = "rfQWEgJiLxPvyTjPvuEu2ZSRMyTgRHjMmFNbZYhFoxs="
+SHA, OTHER = "A" * 43 + "=", "B" * 43 + "="
 ADAPTIVE = {"measuring": "adaptive"}
 PRIOR = {
     "codeSha256": SHA,
@@ -53,7 +53,7 @@ def asked(wanted: str, runs: Path, raw: Any = ADAPTIVE, endpoint: str = "") -> d
 
 def test_a_run_or_the_newest_of_the_same_code_is_taken(former: Former, tmp_path: Path) -> None:
     first = former(PRIOR)
-    former(PRIOR | {"codeSha256": SHA[::-1].replace("=", "A")[:43] + "="})
+    former(PRIOR | {"codeSha256": OTHER})
     former(None)
     former(PRIOR, endpoint="http://127.0.0.1:4566")
     for wanted in (first, "newest"):

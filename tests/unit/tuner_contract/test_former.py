@@ -12,7 +12,7 @@ import pytest
 from lambda_dyno.tuner_contract.former import Former
 from lambda_dyno.tuner_contract.values import WrongValueError
 
-SHA = "rfQWEgJiLxPvyTjPvuEu2ZSRMyTgRHjMmFNbZYhFoxs="
+SHA, OTHER = "A" * 43 + "=", "B" * 43 + "="
 RAW: dict[str, Any] = {
     "run": "261130-1200-bbbb",
     "codeSha256": SHA,
@@ -59,7 +59,7 @@ def test_what_is_none_is_refused(change: Callable[[Any], None], named: str) -> N
     ("code", "architecture", "payload", "why"),
     [
         (SHA, "arm64", "0" * 64, ""),
-        (SHA[::-1], "arm64", "0" * 64, "other code"),
+        (OTHER, "arm64", "0" * 64, "other code"),
         (SHA, "x86_64", "0" * 64, "arm64"),
         (SHA, "arm64", "1" * 64, "another payload"),
         (SHA, "arm64", "", "disablePayloadLogs"),
