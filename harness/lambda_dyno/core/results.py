@@ -7,14 +7,18 @@ memory is MB, ratios run from 0.0 to 1.0.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lambda_dyno.statistics.stats import percentile
 from lambda_dyno.tuner_contract.keys import Strategy
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
@@ -540,6 +544,17 @@ class RunResult:
             "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
             "error": self.error,
         }
+
+
+@functools.cache
+def adapter() -> TypeAdapter[RunResult]:
+    """Return what reads a result; making it takes longer than many readings.
+
+    It is made here: pydantic 2.4 looks for the types by name in the module that makes it.
+    """
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunResult)
 
 
 def _plain(record: Any) -> Any:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import MissingError, UnreadableError, read_json
-from lambda_dyno.core.results import SCHEMA_VERSION, RunResult
+from lambda_dyno.core.results import SCHEMA_VERSION, RunResult, adapter
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 _LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
 # What somebody else's program said, a payload among it, as it came.
@@ -90,19 +86,11 @@ def parse(content: Any, source: str = "result.json") -> RunResult:
     flat |= dict(environment) if isinstance(environment, Mapping) else {}
     _require_figures(flat, source)
     try:
-        return _adapter().validate_python(flat)
+        return adapter().validate_python(flat)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{source}: {brief(key)}: {first['msg']}") from error
-
-
-@functools.cache
-def _adapter() -> TypeAdapter[RunResult]:
-    """Return what reads a result; making it takes longer than many readings."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RunResult)
 
 
 def _require_figures(content: Mapping[str, Any], source: str) -> None:
