@@ -9,12 +9,13 @@ from typing import Any
 from lambda_dyno.aws import accounts, lambda_function
 from lambda_dyno.aws.target import Target, of_account
 from lambda_dyno.cleanup import sweeper
+from lambda_dyno.compare import former
 from lambda_dyno.core import assets
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
-from lambda_dyno.run import former, preflight
+from lambda_dyno.run import preflight
 from lambda_dyno.run.function_tune import FunctionTune
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run

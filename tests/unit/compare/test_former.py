@@ -13,9 +13,9 @@ import pytest
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
+from lambda_dyno.compare.former import with_prior
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.run.former import with_prior
 from lambda_dyno.runs import result_store, run_folder
 from tests.support.report_samples import detail, tuning
 
