@@ -15,6 +15,7 @@ import pytest
 import lambda_dyno
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import Check, Leftover, RunResult, SmokeFailure, SmokeResult, Verdict
+from lambda_dyno.gates.advice import advised
 from lambda_dyno.runs import result_store
 from tests.support import report_samples as samples
 
@@ -35,6 +36,7 @@ RUNS = {
         load=(replace(samples.run().load[0], requests=4, errors=4, latency_ms=None),)
     ),
     "inconclusive": samples.run(verdict=UNKNOWN),
+    "with-advice": advised(samples.run(tuning=samples.known())),
     "mended-by-the-recommended-size": samples.mended(),
     "against-a-baseline": samples.run(regression=samples.regression()),
     "something-left": samples.run(leftovers=(Leftover("log group", "/aws/x", "aws logs"),)),

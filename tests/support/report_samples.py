@@ -14,10 +14,12 @@ from typing import Any
 
 from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.results import (
+    CurvePoint,
     DurationStats,
     LatencyStats,
     LoadResult,
     PowerDetail,
+    Ratio,
     RegressionCheck,
     RegressionResult,
     RunResult,
@@ -157,6 +159,31 @@ def mended() -> RunResult:
     verdict = side_by_side(TUNING, evaluate(limits, load=LOAD, tuning=TUNING), at_best, 0)
     settings = {**run().settings, "slo": limits.model_dump()}
     return run(verdict=verdict, settings=settings)
+
+
+def known() -> TuningResult:
+    """The sample tuning with every interval, the model's band, and single invocations."""
+    details = [
+        replace(
+            d,
+            duration_interval_ms=(0.9 * mean, 1.1 * mean),
+            cost_interval_usd=(0.92 * d.cost_usd, 1.1 * d.cost_usd),
+            duration_ratio=None if d.power == 128 else Ratio(mean / 71.45, mean / 80, mean / 64),
+            cost_ratio=None if d.power == 128 else Ratio(0.97, 0.9, 1.04),
+            cold_ms=mean + 200,
+        )
+        for d, (mean, _) in zip(TUNING.details, MEASURED.values(), strict=True)
+    ]
+    curve = [
+        CurvePoint(power, 0.85 * mean, mean, 1.2 * mean) for power, (mean, _) in MEASURED.items()
+    ]
+    raw = {
+        "details": [
+            {"power": power, "durations": [mean * (0.9 + 0.01 * n) for n in range(20)] + [2000.0]}
+            for power, (mean, _) in MEASURED.items()
+        ]
+    }
+    return replace(TUNING, details=tuple(details), curve=tuple(curve), raw=raw)
 
 
 def regression(**changes: Any) -> RegressionResult:

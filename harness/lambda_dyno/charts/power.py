@@ -11,7 +11,11 @@ from typing import Any
 from lambda_dyno.charts.drawing import INK, MUTED, WIDE, Size, Spec, filled
 from lambda_dyno.core.results import PowerDetail, TuningResult
 from lambda_dyno.gates import formatting
+from lambda_dyno.gates.intervals import points_ms
 from lambda_dyno.gates.recommendation import Point
+
+_CROWDED = 20  # sizes
+_MOST_DOTS = 40  # of a size
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -32,10 +36,10 @@ def power_spec(tuning: TuningResult | None, size: Size = WIDE) -> Spec | None:
     if tuning.current_power == tuning.power:
         names = {tuning.power: "current and recommended"}
     rows = [_row(detail, names.get(detail.power, ""), tuning.currency) for detail in measured]
-    crowded = len(rows) > 20
+    crowded = len(rows) > _CROWDED
     tops = {
         "duration": _top(row["duration_high"] for row in rows),
-        "cost": _top(row["cost"] for row in rows),
+        "cost": _top(row["cost_high"] for row in rows),
     }
     return filled(
         "power",
@@ -48,6 +52,12 @@ def power_spec(tuning: TuningResult | None, size: Size = WIDE) -> Spec | None:
             "point_size": 22 if crowded else 60,
             "point_border": 0 if crowded else 1.5,
             "sizes": rows,
+            "band": [
+                {"power": p.memory_mb, "low": p.low, "high": p.high}
+                for p in tuning.curve
+                if measured[0].power <= p.memory_mb <= measured[-1].power
+            ],
+            "dots": [dot for dot in dots(tuning) if dot["ms"] <= tops["duration"]],
             "rules": _rules(names, scale),
             "missing": [{"power": d.power} for d in tuning.details if d.excluded],
             **{f"{field}_domain": [0, top] for field, top in tops.items()},
@@ -96,6 +106,7 @@ def _row(detail: PowerDetail, name: str, currency: str) -> Spec:
     point = Point.of(detail)
     assert point is not None
     low, high = interval(detail) or (point.duration_ms, point.duration_ms)
+    cost_low, cost_high = detail.cost_interval_usd or (point.cost_usd, point.cost_usd)
     duration = f"{formatting.milliseconds(point.duration_ms)} ms"
     cost = f"{formatting.per_million(point.cost_usd)} {currency}"
     memory = f"{detail.power} MB" + (f" ({name})" if name else "")
@@ -108,20 +119,36 @@ def _row(detail: PowerDetail, name: str, currency: str) -> Spec:
         "duration_low": low,
         "duration_high": high,
         "cost": point.cost_usd * 1e6,
+        "cost_low": cost_low * 1e6,
+        "cost_high": cost_high * 1e6,
         "cost_label": cost,
         "cost_text": f"{memory}: {cost} per million invocations",
     }
 
 
-def interval(detail: PowerDetail) -> tuple[float, float] | None:
-    """Return the 95 % interval of a size's mean, if it says something of the point drawn.
+def dots(tuning: TuningResult) -> list[Spec]:
+    """Return single invocations, a few of each size, evenly by their rank; none of many sizes."""
+    if len(tuning.details) > _CROWDED:
+        return []
+    found: list[Spec] = []
+    for detail in tuning.details:
+        ordered = sorted(points_ms(tuning, detail.power))
+        step = max(1, -(-len(ordered) // _MOST_DOTS))
+        found += [{"power": detail.power, "ms": ms} for ms in ordered[step // 2 :: step]]
+    return found
 
-    The point is the trimmed mean. One cold start among few invocations moves the mean away
-    from it and makes an interval that would fill the picture: that is none.
+
+def interval(detail: PowerDetail) -> tuple[float, float] | None:
+    """Return the 95 % interval of a size's duration, if it says something of the point drawn.
+
+    Results of older releases have that of the mean alone. One cold start among few invocations
+    moves the mean away from it and makes an interval that would fill the picture: that is none.
     """
     stats = detail.duration_ms
     if stats is None:
         return None
+    if detail.duration_interval_ms is not None:
+        return detail.duration_interval_ms
     low, high = stats.ci95
     holds = low <= stats.trimmed_mean <= high and high - low <= stats.trimmed_mean
     return (low, high) if holds else None

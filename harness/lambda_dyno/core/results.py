@@ -8,6 +8,7 @@ memory is MB, ratios run from 0.0 to 1.0.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -84,6 +85,28 @@ class RequestDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """A figure over that of the deployed size, with its 95 % interval."""
+
+    ratio: float
+    low: float
+    high: float
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the two can be told apart."""
+        return self.low > 1 or self.high < 1
+
+    @property
+    def is_likely_less(self) -> bool:
+        """Whether it is below 1 with 90 %, on one side, its logarithm being about normal."""
+        if not 0 < self.ratio < self.high:
+            return self.ratio < 1
+        half = math.log(self.high / self.ratio)
+        return math.log(self.ratio) + 1.2816 / 1.96 * half < 0
+
+
+@dataclass(frozen=True, slots=True)
 class PowerDetail:
     """Everything measured at one power value.
 
@@ -104,6 +127,12 @@ class PowerDetail:
     excluded: str = ""
     billed_ms_trimmed_mean: float | None = None  # what cost_usd follows from
     requests: tuple[RequestDetail, ...] = ()  # of a workload
+    # 95 % intervals, of warm invocations; None: too few, or an older result
+    duration_interval_ms: tuple[float, float] | None = None
+    cost_interval_usd: tuple[float, float] | None = None
+    duration_ratio: Ratio | None = None  # to the deployed size's; None at that size, too
+    cost_ratio: Ratio | None = None
+    cold_ms: float | None = None  # mean of the cold starts that were measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +196,16 @@ class LimitOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Duration at one memory size by adaptive measuring's model, measured or not, in ms."""
+
+    memory_mb: int
+    low: float  # of 95 %
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class TuningResult:
     """Outcome of one tuning."""
 
@@ -186,6 +225,7 @@ class TuningResult:
     kept_over: int = 0
     statement: Statement | None = None  # of adaptive measuring
     limit: LimitOutcome | None = None  # of strategy `limit`
+    curve: tuple[CurvePoint, ...] = ()  # likewise
 
     @property
     def currency(self) -> str:
@@ -472,6 +512,28 @@ class RegressionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """A memory size that one may choose, with what it takes and against the deployed one."""
+
+    name: Literal["cheapest", "balanced", "fastest"]
+    memory_mb: int
+    duration_ms: float
+    cost_usd: float  # of one invocation
+    duration_ratio: Ratio | None  # None: it is the deployed size, or cannot be told
+    cost_ratio: Ratio | None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a run says of the deployed size, and how safe the recommended one is."""
+
+    finding: Literal["optimised", "over-provisioned", "under-provisioned", "cannot tell"]
+    risk: Literal["low", "medium", "high"]  # at the recommended size
+    reasons: tuple[str, ...]  # of the risk
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """A resource that is still there after teardown, and how to remove it."""
 
@@ -502,6 +564,7 @@ class RunResult:
     regression: RegressionResult | None = None  # against a baseline, if one was named
     leftovers: tuple[Leftover, ...] | None = None  # None until teardown looked
     error: str = ""
+    advice: Advice | None = None  # None: nothing was tuned, or an older result
     endpoint: str = ""  # of the embedded AWS that it measured; empty: AWS, or an older release
 
     @property
@@ -541,6 +604,7 @@ class RunResult:
             "load": [_plain(result) for result in self.load],
             "verdict": _plain(self.verdict),
             "regression": _plain(self.regression),
+            "advice": _plain(self.advice),
             "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
             "error": self.error,
         }

@@ -61,6 +61,13 @@ def percent(ratio: float | None) -> str:
     return f"{text} %"
 
 
+def change(ratio: float) -> str:
+    """Return what a ratio changes, in per cent without the unit: 0.79 -> "−21", 1.034 -> "+3.4"."""
+    value = (ratio - 1) * 100
+    text = f"{abs(value):,.0f}" if abs(value) >= 9.95 else f"{abs(value):.1f}".removesuffix(".0")
+    return text if text == "0" else f"{'+' if value > 0 else '−'}{text}"
+
+
 def seconds(value: float) -> str:
     """Return a time for people: "0.34 s", "12.3 s", "2 min 05 s"."""
     if value < 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambda_dyno.core.results import LoadResult, PowerDetail, RunResult, TuningResult
+from lambda_dyno.core.results import LoadResult, PowerDetail, Ratio, RunResult, TuningResult
 from lambda_dyno.gates import duration_limit, formatting, separation
 
 TUNED_FILE = "tuned.auto.tfvars.json"
@@ -103,12 +103,6 @@ def best_point(tuning: TuningResult) -> Point:
     return detail or Point(tuning.power, tuning.duration, tuning.cost)
 
 
-def _durations_differ(tuning: TuningResult) -> bool:
-    """Whether the durations of the deployed and the recommended size can be told apart."""
-    now, best = tuning.detail(tuning.current_power), tuning.detail(tuning.power)
-    return now is None or best is None or separation.are_apart(now, best)
-
-
 def _keep(tuning: TuningResult, best: Point) -> str:
     measured = sum(Point.of(detail) is not None for detail in tuning.details)
     over = Point.of(tuning.detail(tuning.kept_over))
@@ -138,11 +132,40 @@ def _cost_unit(tuning: TuningResult) -> str:
     return f"{tuning.currency} per million invocations"
 
 
+def _speed(tuning: TuningResult, now: Point, best: Point) -> Change:
+    """Return how the duration changes, and whether that can be told."""
+    here, there = tuning.detail(now.power), tuning.detail(best.power)
+    assert here is not None and there is not None
+    apart = there.duration_ratio.is_apart if there.duration_ratio else False
+    if tuning.statement is None or there.duration_ratio is None:
+        apart = apart or separation.are_apart(here, there)
+    change = _speed_change(now.duration_ms, best.duration_ms)
+    return _told(change, there.duration_ratio, "about as fast", apart)
+
+
+def _cost(tuning: TuningResult, now: Point, best: Point) -> Change:
+    """Return how the cost changes, and whether that can be told."""
+    here, there = tuning.detail(now.power), tuning.detail(best.power)
+    assert here is not None and there is not None
+    apart = there.cost_ratio is None or there.cost_ratio.is_apart
+    if tuning.statement is None:
+        apart = apart or separation.is_cheaper(there, here) or separation.is_cheaper(here, there)
+    change = _cost_change(now.cost_usd, best.cost_usd)
+    return _told(change, there.cost_ratio, "at about the same cost", apart)
+
+
+def _told(change: Change, ratio: Ratio | None, same: str, apart: bool) -> Change:
+    """Return a change as far as it was shown; what is so with 90 % and not with 95 is likely."""
+    if apart or change.better is None:
+        return change
+    if ratio is not None and ratio.is_likely_less and change.better:
+        return Change(f"probably {change.text}", True)
+    return Change(f"{same}, as far as can be told", None)
+
+
 def _describe_speed(tuning: TuningResult, now: Point, best: Point) -> Change:
     """Return how the duration changes, in words with both figures."""
-    change = _speed_change(now.duration_ms, best.duration_ms)
-    if change.better is not None and not _durations_differ(tuning):
-        change = Change("about as fast, as far as can be told", None)
+    change = _speed(tuning, now, best)
     before, after = (formatting.milliseconds(point.duration_ms) for point in (now, best))
     figures = f"{after} ms" if after == before else f"{after} ms instead of {before} ms"
     return Change(f"{change.text} ({figures})", change.better)
@@ -150,7 +173,7 @@ def _describe_speed(tuning: TuningResult, now: Point, best: Point) -> Change:
 
 def _describe_cost(tuning: TuningResult, now: Point, best: Point) -> Change:
     """Return how the price changes, in words with both figures."""
-    change = _cost_change(now.cost_usd, best.cost_usd)
+    change = _cost(tuning, now, best)
     before, after = (formatting.per_million(point.cost_usd) for point in (now, best))
     figures = after if after == before else f"{after} instead of {before}"
     return Change(f"{change.text} ({figures} {_cost_unit(tuning)})", change.better)
@@ -215,15 +238,25 @@ def _tuned_figures(tuning: TuningResult) -> tuple[Figure, Figure]:
     if now is None or now.power == best.power:
         unit = tuning.currency
         return Figure(titles[0], "", duration, "ms"), Figure(titles[1], "", cost, unit)
-    speed = _speed_change(now.duration_ms, best.duration_ms)
-    if not _durations_differ(tuning):
-        speed = Change("cannot be told apart", None)
-    price = _cost_change(now.cost_usd, best.cost_usd)
+    there = tuning.detail(best.power)
+    speed, price = (
+        Change(_with_interval(read(tuning, now, best), ratio), read(tuning, now, best).better)
+        for read, ratio in (
+            (_speed, there.duration_ratio if there else None),
+            (_cost, there.cost_ratio if there else None),
+        )
+    )
     before = (formatting.milliseconds(now.duration_ms), formatting.per_million(now.cost_usd))
     return (
         Figure(titles[0], before[0], duration, "ms", speed.text, speed.better),
         Figure(titles[1], before[1], cost, tuning.currency, price.text, price.better),
     )
+
+
+def _with_interval(change: Change, ratio: Ratio | None) -> str:
+    if ratio is None:
+        return change.text
+    return f"{change.text} ({formatting.change(ratio.low)} to {formatting.change(ratio.high)} %)"
 
 
 def _latency_figures(loads: tuple[LoadResult, ...]) -> tuple[Figure, ...]:

@@ -165,7 +165,7 @@ def _upright(table: Table, columns: Sequence[int], *, plain: bool, marked: bool)
         rich.add_column("", no_wrap=True)
     for row in table.rows:
         marks = [Text(", ".join(row.marks))] if marked else []
-        cells = (_cell(row.cells[index]) for index in columns)
+        cells = (_cell(row.cells[index], table) for index in columns)
         rich.add_row(*cells, *marks, style=_row_style(row.marks))
     return rich
 
@@ -179,7 +179,7 @@ def _turned(table: Table) -> RichTable:
         style = _row_style(row.marks)
         rich.add_column(Text(row.cells[0].text), justify="right", no_wrap=True, style=style)
     for index, head in enumerate(heads[1:], start=1):
-        rich.add_row(head, *(_cell(row.cells[index]) for row in table.rows))
+        rich.add_row(head, *(_cell(row.cells[index], table) for row in table.rows))
     if table.marked:
         rich.add_row("", *(Text("\n".join(row.marks)) for row in table.rows))
     return rich
@@ -194,8 +194,9 @@ def _frame(*, plain: bool) -> RichTable:
     )
 
 
-def _cell(cell: Cell) -> Text:
-    return Text(cell.text, style="bold" if cell.best else "")
+def _cell(cell: Cell, table: Table) -> Text:
+    interval = f" ({cell.interval})" if cell.interval and table.intervals else ""
+    return Text(cell.text + interval, style="bold" if cell.best else "")
 
 
 def _row_style(marks: tuple[str, ...]) -> str:

@@ -25,6 +25,7 @@ class Cell:
 
     text: str
     best: bool = False
+    interval: str = ""  # its 95 % interval, where there is room
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Table:
     notes: tuple[str, ...] = ()
     name: str = ""  # what the page's script finds it by
     wraps: bool = False  # whether its cells hold texts, which a page may break
+    intervals: bool = False  # whether a terminal has room for those of its cells
 
     @property
     def marked(self) -> bool:

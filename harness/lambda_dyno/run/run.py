@@ -26,6 +26,7 @@ from lambda_dyno.core.progress import Step, Ui
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.environments.environment import Environment
+from lambda_dyno.gates.advice import advised
 from lambda_dyno.processes.git import WorkingTree
 from lambda_dyno.run import preflight
 from lambda_dyno.run.mode import RunMode
@@ -215,7 +216,7 @@ class Run:
 
     def add(self, **found: Any) -> None:
         """Take what was found into the result, on disk too."""
-        self.result = replace(self.result, **found)
+        self.result = advised(replace(self.result, **found))
         self.save()
 
     def fail(self, error: BaseException) -> None:

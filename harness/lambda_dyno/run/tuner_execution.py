@@ -9,6 +9,7 @@ from typing import Any
 from lambda_dyno.aws import cpu_speed, lambda_function
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import TuningResult
+from lambda_dyno.gates import intervals
 from lambda_dyno.gates.separation import settled
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
@@ -54,6 +55,6 @@ def result_of(run: Run, finished: FinishedExecution) -> TuningResult:
     Raises:
         StepError: It is no output of this project's power tuner.
     """
-    tuning = settled(output.parse(finished.output, execution_arn=finished.arn))
+    tuning = settled(intervals.known(output.parse(finished.output, execution_arn=finished.arn)))
     doubt = cpu_speed.doubt(tuning, run.account, run.env.settings.tuning.balanced_weight)
     return replace(tuning, warnings=(*tuning.warnings, doubt)) if doubt else tuning

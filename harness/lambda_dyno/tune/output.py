@@ -134,6 +134,9 @@ class _Detail(_Model):
     max_memory_used: int | None
     excluded: str
     requests: list[_Request] = []
+    durations: list[_Positive] = []
+    cold_at: list[int] | None = None
+    request_at: list[int] = []
 
     def record(self) -> PowerDetail:
         return PowerDetail(
@@ -159,6 +162,13 @@ class _Cost(_Model):
     visualization: str
 
 
+class _Point(_Model):
+    power: _PowerMb
+    duration_ms: tuple[_Positive, _Positive, _Positive]
+    duration_ratio: tuple[_Positive, _Positive, _Positive] | None = None
+    cost_ratio: tuple[_Positive, _Positive, _Positive] | None = None
+
+
 class _Adaptive(_Model):
     at_most_percent: _Positive
     within5_percent: Annotated[float, Field(ge=0, le=1)]
@@ -169,6 +179,7 @@ class _Adaptive(_Model):
     rounds: Annotated[int, Field(ge=1)]
     passes: Annotated[int, Field(ge=1)]
     prior: str = ""  # tuners of before 2026-12 do not tell
+    curve: list[_Point] = []
 
     def record(self) -> Statement:
         return Statement(
@@ -208,3 +219,4 @@ class _Output(_Model):
     warnings: list[str]
     adaptive: _Adaptive | None = None
     limit: _Limit | None = None
+    discard_top_bottom: Annotated[float, Field(ge=0, lt=0.5)] = 0.2

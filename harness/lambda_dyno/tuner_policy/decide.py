@@ -29,12 +29,12 @@ _SPENT = "as much was measured as may be"
 _SURE = 0.97  # probability of being close at which "sure" stops
 # What a size has of its own that no curve knows, in ln: it decides where sizes above one vCPU are
 # weighed, since a single thread is as fast at all of them by the model, and nearly so on AWS.
-_SIZE_SD = 0.03
+SIZE_SD = 0.03
 _CLOSE = 0.05  # "within 5 % of the best"
 _GOOD_ENOUGH = 0.02  # mean regret at which the default stops
 _MOST_IN_DOUBT = 0.15  # and so much at most: two samples may both be outliers
 _MOST_SIZES, _MOST_ROUNDS = 8, 4
-_ROUNDING_MS = 0.5  # billed is the whole millisecond above
+ROUNDING_MS = 0.5  # billed is the whole millisecond above
 _NEIGHBOUR = (1.5, 2.8)  # of the choice: where a measured size proves that it does not go on
 _SHOWN = 0.9  # probability at which a size is better than the current one
 _NEAR = 1.5  # sizes that tell the same
@@ -310,7 +310,7 @@ class _View:
         most_log_ms = math.log(limit.duration_ms) - self._tail(limit)
         misses = _MISSES * (1 + _MORE_MISSES * sum(map(self.is_hopeless, self.known_mb)))
         chance = random.Random(self.seed)  # noqa: S311 - noise, not secrets
-        own_sd = _SIZE_SD + (_TAIL_SD * self.drawn.noise_variance**0.5 if limit.on == "p95" else 0)
+        own_sd = SIZE_SD + (_TAIL_SD * self.drawn.noise_variance**0.5 if limit.on == "p95" else 0)
         kept = [False] * len(self.drawn.draws[0])
         for size, draws in zip(self.drawn.sizes_mb, self.drawn.draws, strict=True):
             counted = self.counted(size)
@@ -392,7 +392,7 @@ class _View:
         others = [values for size, values in self.objective.items() if size != memory_mb]
         return (
             [
-                max(0.0, math.expm1(o - min(b + chance.gauss(0.0, _SIZE_SD) for b in column)))
+                max(0.0, math.expm1(o - min(b + chance.gauss(0.0, SIZE_SD) for b in column)))
                 for o, column in zip(mine, zip(*others, strict=True), strict=True)
             ]
             if others
@@ -504,7 +504,7 @@ class _View:
 def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
     """Return the logarithm of what is to be least, for each size and draw."""
     costs = [
-        [math.log(size) + math.log(math.exp(value) + _ROUNDING_MS) for value in values]
+        [math.log(size) + math.log(math.exp(value) + ROUNDING_MS) for value in values]
         for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True)
     ]
     if goal.strategy in ("cost", "limit"):
@@ -528,7 +528,7 @@ def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
 
 def _mean_cost(memory_mb: int, drawn: Posterior) -> float:
     """Return what an invocation takes, in MB milliseconds."""
-    return memory_mb * (math.exp(_mean(drawn.of(memory_mb))) + _ROUNDING_MS)
+    return memory_mb * (math.exp(_mean(drawn.of(memory_mb))) + ROUNDING_MS)
 
 
 def _centred(values: Sequence[float]) -> list[float]:

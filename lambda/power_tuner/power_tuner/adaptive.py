@@ -12,6 +12,7 @@ from typing import Any
 from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.former import Former, Size
 from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput, most_passes
+from lambda_dyno.tuner_policy.curve import Point, Span, curve
 from lambda_dyno.tuner_policy.decide import Decision, Goal, conclude, decide, first_sizes
 from lambda_dyno.tuner_policy.limits import Limit
 from lambda_dyno.tuner_policy.posterior import Measured
@@ -84,7 +85,7 @@ class Adaptive:
             former=_former(self._request, self._state.uses_prior),
         )
         if decision.action == "stop":
-            self._state.decision = _to_json(decision)
+            self._end(goal, measured, decision)
         elif decision.action == "publish":
             self._state.powers += [_new(size, self._plan, goal) for size in decision.sizes_mb]
         else:
@@ -117,7 +118,12 @@ class Adaptive:
     def _conclude(self, goal: Goal, measured: list[Measured], reason: str) -> None:
         former = _former(self._request, self._state.uses_prior)
         found = conclude(goal, measured, seed=self._seed, reason=reason, former=former)
-        self._state.decision = _to_json(found)
+        self._end(goal, measured, found)
+
+    def _end(self, goal: Goal, measured: list[Measured], decision: Decision) -> None:
+        former = _former(self._request, self._state.uses_prior)
+        points = curve(measured, goal, self._seed, former)
+        self._state.decision = _to_json(decision) | {"curve": [_point(one) for one in points]}
 
     def _begin_again(self, goal: Goal) -> bool:
         """Look at other sizes where the function fails at all of the first ones."""
@@ -231,6 +237,16 @@ def _limit_in(message: str) -> int | None:
     words = message.partition("less than or equal to ")[2].split()
     digits = words[0].strip(".,;'\"") if words else ""
     return int(digits) if digits.isdigit() else None
+
+
+def _point(of: Point) -> dict[str, Any]:
+    ratios = {"durationRatio": of.duration_ratio, "costRatio": of.cost_ratio}
+    known = {key: _short(span) for key, span in ratios.items() if span is not None}
+    return {"power": of.memory_mb, "durationMs": _short(of.duration_ms)} | known
+
+
+def _short(span: Span) -> list[float]:
+    return [float(f"{value:.4g}") for value in span]
 
 
 def _to_json(decision: Decision) -> dict[str, Any]:

@@ -89,9 +89,10 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
         "originalPower": state.original_power,
         "strategy": request.strategy,
         "current": _current(state.original_power, candidates, chosen),
-        "details": _with_durations(details, state.powers),
+        "details": _with_durations(details, state.powers, workload=request.workload is not None),
         "warnings": state.warnings + _warnings(request, state, prices),
         "prices": _prices(prices),
+        "discardTopBottom": request.discard_top_bottom,
     }
 
 
@@ -224,11 +225,15 @@ def _summary(summary: Summary, trimmed_mean_ms: Fraction) -> dict[str, Any]:
 
 
 def _with_durations(
-    details: list[dict[str, Any]], powers: list[PowerState]
+    details: list[dict[str, Any]], powers: list[PowerState], *, workload: bool
 ) -> list[dict[str, Any]]:
+    """Put out every duration, where among them the cold starts are, and whose request each is."""
     if sum(len(power.samples) for power in powers) <= _MOST_DURATIONS:
         for detail, power in zip(details, powers, strict=True):
             detail["durations"] = [sample.duration_ms for sample in power.samples]
+            detail["coldAt"] = [at for at, sample in enumerate(power.samples) if sample.cold]
+            if workload:
+                detail["requestAt"] = [sample.request for sample in power.samples]
     return details
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.charts import drawing
-from lambda_dyno.charts.drawing import NARROW, WIDE
+from lambda_dyno.charts import drawing, power
+from lambda_dyno.charts.drawing import NARROW, WIDE, to_svg
 from lambda_dyno.charts.latency import latency_spec
 from lambda_dyno.charts.power import interval, place_label, power_spec
+from lambda_dyno.core.results import CurvePoint
 from tests.support import report_samples as samples
 
 CHARTS = Path(drawing.__file__).parent
@@ -146,3 +147,29 @@ def test_a_value_that_a_picture_needs_and_nobody_gives_is_an_error() -> None:
     """A text such as "$width" that is left over would be drawn as an empty picture."""
     with pytest.raises(KeyError, match="width"):
         drawing.filled("latency", {})
+
+
+def test_the_band_and_single_invocations_are_drawn() -> None:
+    """The model's band between the measured sizes, and dots that are within the picture."""
+    known = replace(
+        samples.known(), curve=(*samples.known().curve, CurvePoint(10240, 9.0, 10.0, 12.0))
+    )
+    spec = power_spec(known)
+    assert spec is not None
+    duration, cost = spec["vconcat"]
+    band, dots = (layer["data"]["values"] for layer in duration["layer"][1]["layer"][:2])
+    assert [point["power"] for point in band] == [128, 256, 512, 1024, 1769]
+    assert (band[2]["low"], band[2]["high"]) == (0.85 * 15.17, 1.2 * 15.17)
+    assert {dot["power"] for dot in dots} == {128, 256, 512, 1024, 1769}
+    assert max(dot["ms"] for dot in dots) < 100
+    assert cost["data"]["values"][2]["cost_low"] == pytest.approx(0.92 * 0.1333336)
+    svg = to_svg(spec)
+    assert 'opacity="0.12"' in svg
+    assert svg.count('opacity="0.22"') == len(dots)
+
+
+def test_few_of_many_invocations_are_dots() -> None:
+    """Evenly by rank; without single invocations there are none."""
+    many = [{"power": d.power, "durations": list(range(1, 1001))} for d in samples.TUNING.details]
+    assert len(power.dots(replace(samples.TUNING, raw={"details": many}))) == 5 * 40
+    assert power.dots(samples.TUNING) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.core.results import Check, Leftover, TuningResult, Verdict
+from lambda_dyno.core.results import Check, Leftover, Ratio, Statement, TuningResult, Verdict
 from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.separation import settled
 from lambda_dyno.report.sections import load
@@ -25,6 +25,16 @@ def two_sizes(now: tuple[float, float], best: tuple[float, float], **more: Any) 
     )
 
 
+def replace_ratios(
+    tuning: TuningResult, *, cost: Ratio | None = None, duration: Ratio | None = None
+) -> TuningResult:
+    """The tuning with what is known of its recommended size against the deployed one."""
+    now, best = tuning.details
+    best = replace(best, cost_ratio=cost, duration_ratio=duration)
+    return replace(tuning, details=(now, best))
+
+
+SURE = Statement(0.04, 0.97, 0.0, "default", 2, 14, "it is known well enough")
 SET = "Set memory_mb from 128 to 512: "
 RECOMMENDATIONS = {
     # 95 / 23.1 = 4.11; 1 - 0.194 / 0.22 = 0.118
@@ -69,6 +79,21 @@ RECOMMENDATIONS = {
         two_sizes((100, 2), (97, 1)),
         SET + "50 % cheaper (1.00 instead of 2.00 USD per million invocations) and about as "
         "fast, as far as can be told (97.0 ms instead of 100 ms).",
+    ),
+    "cheaper, as far as can be told of cost": (
+        replace_ratios(two_sizes((200, 2), (100, 1.9)), cost=Ratio(0.95, 0.85, 1.06)),
+        SET + "2.0 times as fast (100 ms instead of 200 ms) and at about the same cost, as far as "
+        "can be told (1.90 instead of 2.00 USD per million invocations).",
+    ),
+    "what the model shows with 90 % and not with 95": (
+        replace_ratios(
+            two_sizes((100, 2), (97, 1.8), statement=SURE),
+            cost=Ratio(0.9, 0.8, 1.01),
+            duration=Ratio(0.97, 0.9, 1.04),
+        ),
+        SET + "probably 10 % cheaper (1.80 instead of 2.00 USD per million invocations) and "
+        "about as fast, as far as can be told (97.0 ms instead of 100 ms). With 95 % it is at most "
+        "4 % worse than the best size of all.",
     ),
     "no difference": (
         settled(two_sizes((100, 1), (100, 1))),

@@ -105,6 +105,12 @@ def test_it_finds_the_best_size_with_few_invocations() -> None:
     assert said["passes"] == sum(map(len, function.sent.values()))
     assert 512 in function.sent, "the function's own size is measured"
     assert {detail["power"] for detail in output["details"]} == set(function.sent)
+    curve = {point["power"]: point for point in said["curve"]}
+    assert {*function.sent, 192, 768, 3008} <= set(curve)
+    low, middle, high = curve[128]["durationMs"]
+    assert low < middle < high
+    assert {mb for mb, point in curve.items() if "durationRatio" in point} == set(function.sent)
+    assert curve[512]["durationRatio"] == curve[512]["costRatio"] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("strategy", ["cost", "speed", "balanced"])

@@ -196,6 +196,7 @@ def test_raw_durations() -> None:
     """Every duration is put out, unless there are too many for the output."""
     result = output({128: [3, 1, 2, 5, 4]})
     assert result["details"][0]["durations"] == [3, 1, 2, 5, 4]
+    assert result["details"][0]["coldAt"] == []
     many = output({128: [1.0] * 3000, 256: [1.0] * 3000})
     assert "durations" not in many["details"][0]
 

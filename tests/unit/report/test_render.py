@@ -434,3 +434,33 @@ def test_the_verdict_has_a_column_for_each_size(tmp_path: Path) -> None:
     said = [x.text or "" for x in ET.parse(report.junit).iter("system-out")]
     assert "Latency p95: ✓ 65.4 ms at 512 MB" in said
     assert junit_cases(run)["slo: Latency p95 at most 100 ms"] == "failure"
+
+
+def test_figures_stand_with_their_intervals(tmp_path: Path) -> None:
+    """Duration and cost of each size, and what each option changes: page, Markdown, comment."""
+    run = samples.run(tuning=samples.known())
+    report = render(run, tmp_path)
+    page = " ".join(re.sub(r"<[^>]+>", " ", html(report)).split())
+    assert "15.2 13.7 to 16.7" in page
+    assert "0.133 0.123 to 0.147" in page
+    assert "−79 % −81 to −76 %" in page
+    assert "≈ −3 % −10 to +4 %" in page
+    assert "The deployed 128 MB is under-provisioned. Risk of 512 MB: medium (it was" in page
+    markdown = report.markdown.read_text()
+    for text in (markdown, compose(Review(run), GITHUB).text):
+        assert (
+            "| balanced | 512 | 15.2 | −79 % (−81 to −76 %) | 0.133 | ≈ −3 % (−10 to +4 %) |"
+            in text
+        )
+        assert "| 512 | 15.2 (13.7 to 16.7) |" in text
+
+
+def test_the_terminal_has_the_options() -> None:
+    """With their intervals; the table of memory sizes has no room for its own."""
+    out = io.StringIO()
+    run = samples.run(tuning=samples.known())
+    print_summary(run, Console(file=out, width=200), Path("r.html"), parts={"memory", "options"})
+    text = re.sub(r" +", " ", out.getvalue())
+    assert "balanced 512 15.2 −79 % (−81 to −76 %) 0.133 ≈ −3 % (−10 to +4 %) recommended" in text
+    assert "Risk of 512 MB: medium (it was not held against the SLOs)." in text
+    assert "13.7 to 16.7" not in text

@@ -108,6 +108,7 @@ def test_a_review_says_verdict_figures_and_what_to_do() -> None:
     assert headings == [
         "✓ All 5 SLOs are met",
         "Verdict",
+        "What to choose from",
         "Cost and duration by memory size",
         "Latency under load",
         "How to apply it",

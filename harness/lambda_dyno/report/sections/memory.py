@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lambda_dyno.charts.drawing import Size, Spec
-from lambda_dyno.charts.power import interval, power_spec
+from lambda_dyno.charts.power import dots, interval, power_spec
 from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
 from lambda_dyno.gates import formatting, recommendation
 from lambda_dyno.report import tuning_cost
@@ -19,6 +19,13 @@ _INTERVALS = (
     "Thin vertical lines are 95 % intervals of the mean, left out where a cold start makes them "
     "wider than the value itself. "
 )
+_KNOWN = "Thin vertical lines are 95 % intervals, of warm invocations. "
+_BAND = "The band is what the model of all sizes knows, with 95 % at each. "
+_DOTS = "Faint dots are single invocations. "
+_BELOW = (
+    "Below a duration and a cost: 95 % intervals, of warm invocations; below cold starts: how long "
+    "one took. "
+)
 
 
 def _content(result: RunResult) -> Content | None:
@@ -26,10 +33,13 @@ def _content(result: RunResult) -> Content | None:
     if tuning is None:
         return None
     intervals = any(map(interval, tuning.details))
+    below = _BELOW if any(detail.duration_interval_ms for detail in tuning.details) else ""
+    vertical = _KNOWN if below else _INTERVALS if intervals else ""
+    notes = (_LINES, vertical, _BAND if tuning.curve else "")
     return Content(
-        chart_note=_LINES + (_INTERVALS if intervals else ""),
+        chart_note="".join((*notes, _DOTS if dots(tuning) else "")),
         table=memory_table(tuning),
-        page_note=f"Bold: the lowest of the column. {tuning_cost.brief(tuning)}",
+        page_note=f"Bold: the lowest of the column. {below}{tuning_cost.brief(tuning)}",
     )
 
 
@@ -82,6 +92,18 @@ _COLUMNS: tuple[tuple[Column, Callable[[PowerDetail], str]], ...] = (
 )
 
 
+def _span(ends: tuple[float, float] | None, write: Callable[[float], str]) -> str:
+    return "" if ends is None else f"{write(ends[0])} to {write(ends[1])}"
+
+
+def _interval(column: str, detail: PowerDetail) -> str:
+    if column == "Duration":
+        return _span(detail.duration_interval_ms, formatting.milliseconds)
+    if column == "Cold starts" and detail.cold_ms is not None:
+        return f"{formatting.milliseconds(detail.cold_ms)} ms"
+    return _span(detail.cost_interval_usd, formatting.per_million) if column == "Cost" else ""
+
+
 def memory_table(tuning: TuningResult) -> Table:
     """Return the table of measured memory sizes."""
     best = {
@@ -102,7 +124,11 @@ def memory_table(tuning: TuningResult) -> Table:
 
 def _row(detail: PowerDetail, tuning: TuningResult, best: dict[str, int | None]) -> Row:
     cells = tuple(
-        Cell(write(detail), best=best.get(column.title) == detail.power)
+        Cell(
+            write(detail),
+            best=best.get(column.title) == detail.power,
+            interval=_interval(column.title, detail),
+        )
         for column, write in _COLUMNS
     )
     marks = {

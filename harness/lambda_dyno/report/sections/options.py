@@ -1,0 +1,111 @@
+"""The finding, the risk, and three sizes to choose from: cheapest, balanced, fastest."""
+
+from __future__ import annotations
+
+from lambda_dyno.core.results import Advice, Option, Ratio, RunResult, TuningResult
+from lambda_dyno.gates import formatting
+from lambda_dyno.gates.advice import advised, figures
+from lambda_dyno.gates.recommendation import Point
+from lambda_dyno.report.section import Content, Section
+from lambda_dyno.report.tables import Cell, Column, Row, Table
+
+_NOTE = (
+    "With each change: its 95 % interval, of warm invocations, against the deployed size. ≈: no "
+    "difference that the noise lets tell."
+)
+_MODEL = (
+    "Figures are those of adaptive measuring's model, in which all sizes are weighed together; the "
+    "table of memory sizes has what was measured."
+)
+
+
+def _content(result: RunResult) -> Content | None:
+    tuning = result.tuning
+    advice = result.advice or advised(result).advice  # of an older release
+    if advice is None or tuning is None or not advice.options:
+        return None
+    sentence = f"{finding(advice, tuning)} {risk(advice, tuning)}"
+    return Content(sentence=sentence, table=_table(advice, tuning))
+
+
+def risk(advice: Advice, tuning: TuningResult) -> str:
+    """Return how safe the recommended size is, with the reasons."""
+    reasons = f" ({'; '.join(advice.reasons)})" if advice.reasons else ""
+    return f"Risk of {tuning.power} MB: {advice.risk}{reasons}."
+
+
+def finding(advice: Advice, tuning: TuningResult) -> str:
+    """Return what the deployed size is, as a sentence."""
+    if advice.finding == "cannot tell":
+        return f"Whether the deployed {tuning.current_power} MB is right cannot be told."
+    return f"The deployed {tuning.current_power} MB is {advice.finding}."
+
+
+def _table(advice: Advice, tuning: TuningResult) -> Table:
+    cost = f"{tuning.currency}/million"
+    columns = (
+        Column("Option", numeric=False),
+        Column("Memory", "MB"),
+        Column("Duration", "ms"),
+        Column("Duration vs now"),
+        Column("Cost", cost),
+        Column("Cost vs now"),
+    )
+    rows = [_row(option, tuning) for option in advice.options]
+    now = tuning.detail(tuning.current_power)
+    if now is not None and Point.of(now) is not None:
+        own = _cells("now", now.power, *figures(tuning, now), None, None)
+        rows.insert(0, Row(own, key="now"))
+    known = any(option.duration_ratio for option in advice.options)
+    notes = (_NOTE if known else "", _MODEL if tuning.curve else "")
+    return Table("Options", columns, tuple(rows), tuple(filter(None, notes)), intervals=True)
+
+
+def _row(option: Option, tuning: TuningResult) -> Row:
+    cells = _cells(
+        option.name,
+        option.memory_mb,
+        option.duration_ms,
+        option.cost_usd,
+        option.duration_ratio,
+        option.cost_ratio,
+    )
+    is_current = option.memory_mb == tuning.current_power
+    marks = [("current", is_current), ("recommended", option.memory_mb == tuning.power)]
+    return Row(cells, tuple(mark for mark, holds in marks if holds), option.name)
+
+
+def _cells(
+    name: str,
+    memory_mb: int,
+    duration_ms: float,
+    cost_usd: float,
+    duration: Ratio | None,
+    cost: Ratio | None,
+) -> tuple[Cell, ...]:
+    return (
+        Cell(name),
+        Cell(str(memory_mb)),
+        Cell(formatting.milliseconds(duration_ms)),
+        _change(duration),
+        Cell(formatting.per_million(cost_usd)),
+        _change(cost),
+    )
+
+
+def _change(ratio: Ratio | None) -> Cell:
+    """Return a change with its interval; "≈": it may be none."""
+    if ratio is None:
+        return Cell(formatting.MISSING)
+    middle, low, high = map(formatting.change, (ratio.ratio, ratio.low, ratio.high))
+    return Cell(f"{'' if ratio.is_apart else '≈ '}{middle} %", interval=f"{low} to {high} %")
+
+
+SECTION = Section(
+    key="options",
+    title="What to choose from",
+    place=25,
+    rank=2,
+    content=_content,
+    terminal_place=12,
+)

@@ -1,0 +1,87 @@
+"""What is known of duration at every memory size: the curve with its band, and each size's change.
+
+The band is that of the model, 95 % at each size by itself, and so are the changes: both sizes of a
+change are on one drawn curve, so what the curves have in common does not widen it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lambda_dyno.tuner_policy import sizes
+from lambda_dyno.tuner_policy.decide import ROUNDING_MS, SIZE_SD, Goal
+from lambda_dyno.tuner_policy.posterior import Measured, posterior
+
+_Z95 = 1.959964
+Span = tuple[float, float, float]  # low, middle, high
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One memory size of the curve.
+
+    Attributes:
+        memory_mb: The size.
+        duration_ms: Of a warm invocation.
+        duration_ratio: To the deployed size's; None: one of both was not measured.
+        cost_ratio: Likewise.
+    """
+
+    memory_mb: int
+    duration_ms: Span
+    duration_ratio: Span | None = None
+    cost_ratio: Span | None = None
+
+
+def curve(
+    measured: Sequence[Measured], goal: Goal, seed: str, former: Sequence[Measured] = ()
+) -> list[Point]:
+    """Return the curve over all sizes that are looked at, ascending.
+
+    Args:
+        measured: At least one size.
+        goal: Which sizes are allowed, and which is deployed.
+        seed: Of the draws.
+        former: Samples of a former tuning of the same code.
+    """
+    current_mb = goal.current_mb
+    known_mb = {size.memory_mb for size in measured}
+
+    def wanted(stepped: bool) -> tuple[int, ...]:
+        return tuple(
+            sorted({*sizes.judged(goal.least_mb, goal.most_mb, stairs=stepped), *known_mb})
+        )
+
+    drawn = posterior(measured, wanted, seed, former)
+    billed = {
+        size: [math.log(math.exp(value) + ROUNDING_MS) for value in drawn.of(size)]
+        for size in known_mb
+    }
+    found = []
+    for size in drawn.sizes_mb:
+        own = _span(drawn.of(size), SIZE_SD)
+        if size not in known_mb or current_mb not in known_mb:
+            found.append(Point(size, own))
+            continue
+        both = SIZE_SD * math.sqrt(2) if size != current_mb else 0.0
+        ratio = [a - b for a, b in zip(drawn.of(size), drawn.of(current_mb), strict=True)]
+        costs = [a - b for a, b in zip(billed[size], billed[current_mb], strict=True)]
+        price = math.log(size / current_mb)
+        dearer = _span([value + price for value in costs], both)
+        found.append(Point(size, own, _span(ratio, both), dearer))
+    return found
+
+
+def _span(logs: Sequence[float], own_sd: float) -> Span:
+    """Return the middle of draws of a logarithm and its 95 %, what a size has of its own in it."""
+    ordered = sorted(logs)
+    middle = ordered[len(ordered) // 2]
+    low, high = (ordered[int(q * (len(ordered) - 1))] for q in (0.025, 0.975))
+    own = _Z95 * own_sd
+    return (
+        math.exp(middle - math.hypot(middle - low, own)),
+        math.exp(middle),
+        math.exp(middle + math.hypot(high - middle, own)),
+    )
