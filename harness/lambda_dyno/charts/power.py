@@ -11,7 +11,6 @@ from typing import Any
 from lambda_dyno.charts.drawing import INK, MUTED, WIDE, Size, Spec, filled
 from lambda_dyno.core.results import PowerDetail, TuningResult
 from lambda_dyno.gates import formatting
-from lambda_dyno.gates.intervals import points_ms
 from lambda_dyno.gates.recommendation import Point
 
 _CROWDED = 20  # sizes
@@ -132,10 +131,21 @@ def dots(tuning: TuningResult) -> list[Spec]:
         return []
     found: list[Spec] = []
     for detail in tuning.details:
-        ordered = sorted(points_ms(tuning, detail.power))
+        ordered = sorted(_durations_ms(tuning, detail.power))
         step = max(1, -(-len(ordered) // _MOST_DOTS))
         found += [{"power": detail.power, "ms": ms} for ms in ordered[step // 2 :: step]]
     return found
+
+
+def _durations_ms(tuning: TuningResult, power: int) -> Sequence[float]:
+    """Return every duration measured at a size, in ms; empty if a result does not say."""
+    details = tuning.raw.get("details")
+    for entry in details if isinstance(details, list) else ():
+        if isinstance(entry, Mapping) and entry.get("power") == power:
+            found = entry.get("durations")
+            numbers = found if isinstance(found, list) else []
+            return [float(ms) for ms in numbers if isinstance(ms, int | float)]
+    return ()
 
 
 def interval(detail: PowerDetail) -> tuple[float, float] | None:

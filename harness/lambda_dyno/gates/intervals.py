@@ -134,14 +134,3 @@ def _ends(of: Draws) -> tuple[float, float]:
 
 def _ratio(of: Draws) -> Ratio:
     return Ratio(of.estimate, *_ends(of))
-
-
-def points_ms(tuning: TuningResult, power: int) -> Sequence[float]:
-    """Return every duration measured at a size, in ms; empty if a result does not say."""
-    details = tuning.raw.get("details")
-    for entry in details if isinstance(details, list) else ():
-        if isinstance(entry, Mapping) and entry.get("power") == power:
-            found = entry.get("durations")
-            numbers = found if isinstance(found, list) else []
-            return [float(ms) for ms in numbers if isinstance(ms, int | float)]
-    return ()

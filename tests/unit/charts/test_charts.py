@@ -172,4 +172,5 @@ def test_few_of_many_invocations_are_dots() -> None:
     """Evenly by rank; without single invocations there are none."""
     many = [{"power": d.power, "durations": list(range(1, 1001))} for d in samples.TUNING.details]
     assert len(power.dots(replace(samples.TUNING, raw={"details": many}))) == 5 * 40
-    assert power.dots(samples.TUNING) == []
+    for raw in ({}, {"details": 3}, {"details": [3, {"power": 512, "durations": ["x", None]}]}):
+        assert power.dots(replace(samples.TUNING, raw=raw)) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,11 +123,3 @@ def test_a_result_keeps_what_is_known() -> None:
     run = samples.run(tuning=adaptive())
     again: Any = json.loads(json.dumps(run.to_json()))
     assert result_store.parse(again) == run
-
-
-def test_single_invocations_are_read_with_care() -> None:
-    """A result comes from anywhere."""
-    found = tuned({512: 100.0, 1024: 50.0})
-    assert len(intervals.points_ms(found, 512)) == 10
-    for raw in ({}, {"details": 3}, {"details": [3, {"power": 512, "durations": ["x", None]}]}):
-        assert list(intervals.points_ms(replace(found, raw=raw), 512)) == []

@@ -17,7 +17,7 @@ from lambda_dyno.core.results import (
     RequestDetail,
     Sample,
 )
-from lambda_dyno.gates.prediction import with_predictions
+from lambda_dyno.load.prediction import with_predictions
 from tests.support import report_samples
 
 TUNED = {"read": {128: 20.0, 1024: 5.0}, "list": {128: 340.0, 1024: 40.0}}
