@@ -87,7 +87,7 @@ def main() -> None:
     from hypercorn.config import Config
 
     _become_a_package()
-    from lambda_emulator import gaps, guard, retention, workers
+    from lambda_emulator import gaps, guard, lambda_api, retention, workers
 
     # Out of the environment before anything is started: Lambda workers inherit what is left.
     secret = os.environ.pop("DYNO_SECRET")
@@ -97,6 +97,8 @@ def main() -> None:
     workers.answered_as_on_aws()
     workers.tenants_named()
     workers.streamed()
+    lambda_api.code_of_versions()
+    lambda_api.created_by_name()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

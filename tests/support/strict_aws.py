@@ -117,10 +117,8 @@ def _resource(
     account: str,
 ) -> str:
     found: str = _extract_resource(service, method, path, headers, body, params, region, account)
-    if service in ("dynamodb", "events", "lambda", "states"):
+    if service in ("dynamodb", "events", "states"):
         fields = _Request(service, method, path, headers, body, None).fields
-        if service == "lambda" and method == "POST" and found == "*" and "FunctionName" in fields:
-            return f"arn:aws:lambda:{region}:{account}:function:{fields['FunctionName']}"
         if service == "events" and "Rule" in fields:
             return f"arn:aws:events:{region}:{account}:rule/{fields['Rule']}"
         if found == "*":
