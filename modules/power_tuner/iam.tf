@@ -42,6 +42,75 @@ locals {
     }
   }
 
+  # Copies of functions (isolation clone), by names that nothing else has: they alone may be made
+  # and deleted, and get no role but those that are named.
+  _copies     = "${local._functions}:${var.name_prefix}-copy-*"
+  _copy_logs  = "arn:${data.aws_partition.this.partition}:logs:${local._arn_end}:log-group:/aws/lambda/${var.name_prefix}-copy-*"
+  _copy_roles = try(var.copies.role_arns, [])
+
+  _with_copies = {
+    prepare = {
+      ReadCode = {
+        actions   = ["lambda:GetFunction"] # of the version that is copied
+        resources = local._versions
+      }
+      Copy = {
+        actions = [
+          "lambda:CreateAlias",
+          "lambda:CreateFunction",
+          "lambda:GetFunctionConfiguration",
+          "lambda:ListAliases",
+          "lambda:ListVersionsByFunction",
+          "lambda:PublishVersion",
+          "lambda:TagResource",
+          "lambda:UpdateAlias",
+          "lambda:UpdateFunctionConfiguration",
+        ]
+        resources = [local._copies]
+      }
+      WaitForVersionsOfCopy = {
+        actions   = ["lambda:GetFunctionConfiguration"]
+        resources = ["${local._copies}:*"]
+      }
+      GiveCopyItsRole = {
+        actions   = ["iam:PassRole"]
+        resources = local._copy_roles
+        to        = "lambda.amazonaws.com"
+      }
+      GiveCopyItsLayers = {
+        actions   = ["lambda:GetLayerVersion"]
+        resources = try(var.copies.layer_arns, [])
+      }
+      PlaceCopy = {
+        actions = [
+          "ec2:DescribeSecurityGroups",
+          "ec2:DescribeSubnets",
+          "ec2:DescribeVpcs",
+          "ec2:GetSecurityGroupsForVpc",
+          "elasticfilesystem:DescribeMountTargets",
+        ]
+        # Lambda asks for these as they are, in the name of who places a function into a VPC
+        resources = try(var.copies.in_vpc, false) ? ["*"] : []
+      }
+    }
+    measure = {
+      InvokeCopy = {
+        actions   = ["lambda:InvokeFunction"]
+        resources = ["${local._copies}:*"]
+      }
+    }
+    clean-up = {
+      DeleteCopy = {
+        actions   = ["lambda:DeleteFunction"]
+        resources = [local._copies]
+      }
+      DeleteLogsOfCopy = {
+        actions   = ["logs:DeleteLogGroup"]
+        resources = [local._copy_logs]
+      }
+    }
+  }
+
   permissions = {
     prepare = merge(local._with_payload_bucket, local._with_payload_keys, local._with_function_keys, {
       Publish = {
@@ -147,7 +216,10 @@ data "aws_iam_policy_document" "function" {
   }
 
   dynamic "statement" {
-    for_each = local.permissions[each.key]
+    for_each = merge(local.permissions[each.key], {
+      for sid, statement in try(local._with_copies[each.key], {}) : sid => statement
+      if var.copies != null && length(statement.resources) > 0
+    })
 
     content {
       sid       = statement.key
@@ -161,6 +233,16 @@ data "aws_iam_policy_document" "function" {
           test     = "StringLike"
           variable = "kms:ViaService"
           values   = condition.value
+        }
+      }
+
+      dynamic "condition" {
+        for_each = try([statement.value.to], [])
+
+        content {
+          test     = "StringEquals"
+          variable = "iam:PassedToService"
+          values   = [condition.value]
         }
       }
     }

@@ -7,6 +7,9 @@ data "aws_service" "lambda" {
   service_id = "lambda"
 }
 
+# What everything here is tagged with, copies of functions get as well.
+data "aws_default_tags" "this" {}
+
 locals {
   name = "${var.name_prefix}-tuner"
 
@@ -19,7 +22,8 @@ locals {
   # One function per state. They wait for Lambda most of the time, so little memory is cheapest:
   # measured with 6 power values, 128 MB takes half of what 256 MB costs, and no longer.
   functions = {
-    prepare  = { memory_mb = 128, timeout_seconds = 895 }
+    # Making a copy of a function, Prepare holds its package, of 50 MB at most, some five times.
+    prepare  = { memory_mb = var.copies == null ? 128 : 512, timeout_seconds = 895 }
     measure  = { memory_mb = var.measure_memory_mb, timeout_seconds = 895 }
     analyze  = { memory_mb = 128, timeout_seconds = 115 }
     optimize = { memory_mb = 128, timeout_seconds = 295 }
@@ -67,6 +71,8 @@ resource "aws_lambda_function" "this" {
     variables = {
       ARCHITECTURE          = var.architecture
       CLEAN_UP_FUNCTION     = local.clean_up_function_arn
+      COPY_ROLE_ARNS        = jsonencode(local._copy_roles)
+      COPY_TAGS             = jsonencode(data.aws_default_tags.this.tags)
       DEFAULT_POWER_VALUES  = join(",", var.default_power_values)
       TOTAL_TIMEOUT_SECONDS = var.total_timeout_seconds
       VISUALIZATION_URL     = var.visualization_url

@@ -10,6 +10,26 @@ variable "architecture" {
   }
 }
 
+variable "copies" {
+  description = "Lets the tuner measure temporary copies (isolation clone): the roles of the tunable functions, which alone it may give them, their layers' ARNs (* is allowed), and whether they are in a VPC; null: no copies."
+  type = object({
+    role_arns  = list(string)
+    layer_arns = optional(list(string), [])
+    in_vpc     = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.copies == null || length(try(var.copies.role_arns, [])) > 0 && alltrue([for arn in try(var.copies.role_arns, []) : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", arn))])
+    error_message = "Give the ARNs of roles, without wildcards, in copies.role_arns, e.g. arn:aws:iam::123456789012:role/shop-orders."
+  }
+
+  validation {
+    condition     = alltrue([for arn in try(var.copies.layer_arns, []) : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_*-]+:[0-9*]+$", arn))])
+    error_message = "Give ARNs of versions of layers in copies.layer_arns, e.g. arn:aws:lambda:eu-west-1:123456789012:layer:shop-libs:7."
+  }
+}
+
 variable "default_power_values" {
   description = "Memory sizes in MB that are measured when an execution's input names none."
   type        = list(number)

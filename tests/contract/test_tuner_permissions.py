@@ -10,9 +10,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from power_tuner.cleanup import CleanUp
 from power_tuner.optimize import Optimization
+from tests.unit.power_tuner.test_copying import Copying
 from tests.unit.power_tuner.test_traces import EXECUTION, OTHER, World
 
 pytestmark = pytest.mark.contract
@@ -22,7 +24,16 @@ IAM_TF = Path(__file__).parents[2] / "modules" / "power_tuner" / "iam.tf"
 
 def granted(role: str) -> set[str]:
     """Return the Lambda actions that a role may do, invoking left out."""
-    text = IAM_TF.read_text()
+    return actions_in(IAM_TF.read_text().partition("\n  permissions = {")[2], role)
+
+
+def granted_on_copies(role: str) -> set[str]:
+    """Return the Lambda actions that a role may do on copies of functions, and to make them."""
+    text = IAM_TF.read_text().partition("\n  _with_copies = {")[2]
+    return actions_in(text.partition("\n  permissions = {")[0], role)
+
+
+def actions_in(text: str, role: str) -> set[str]:
     block = re.search(rf"\n    {role} = (?:merge\(.*?)?\{{\n(.*?)\n    \}}", text, re.S)
     assert block is not None, f"no permissions for {role} in {IAM_TF.name}"
     return set(re.findall(r'"lambda:(\w+)"', block[1])) - {"InvokeFunction"}
@@ -76,10 +87,11 @@ def test_analyze_may_do_nothing() -> None:
 
 def test_measure_may_only_invoke() -> None:
     """Measure's role may invoke versions, and nothing else of Lambda."""
-    text = IAM_TF.read_text()
+    text = IAM_TF.read_text().partition("\n  permissions = {")[2]
     block = text[text.index("    measure = ") : text.index("    analyze = ")]
     assert set(re.findall(r'"(lambda:\w+)"', block)) == {"lambda:InvokeFunction"}
     assert "resources = local._versions" in block
+    assert granted_on_copies("measure") == set()
 
 
 def test_keys_are_used_through_their_services_only() -> None:
@@ -100,9 +112,44 @@ def test_keys_are_used_through_their_services_only() -> None:
 
 
 def test_functions_cannot_be_deleted() -> None:
-    """Deleting is allowed on versions only: no role can delete a function."""
+    """Deleting is allowed on versions only, and on copies: no role can delete a function."""
     text = IAM_TF.read_text()
-    statement = text[text.index('"lambda:DeleteFunction"') :].split("}")[0]
-    assert "resources = local._versions" in statement
-    assert text.count('"lambda:DeleteFunction"') == 1
+    copies, versions = (part.split("}")[0] for part in text.split('"lambda:DeleteFunction"')[1:])
+    assert "resources = [local._copies]" in copies
+    assert "resources = local._versions" in versions
     assert '_versions = [for arn in var.tunable_function_arns : "${arn}:*"]' in text
+    assert '_copies     = "${local._functions}:${var.name_prefix}-copy-*"' in text
+
+
+def test_copies() -> None:
+    """Making, publishing and deleting one takes what is granted on copies, and nothing else."""
+    world = Copying()
+    world.tune()
+    assert set(world.made) == granted_on_copies("prepare") - {
+        "GetLayerVersion",  # Lambda asks for these two in the name of who makes a function
+        "TagResource",
+    }
+    assert set(world.deleted) == granted_on_copies("clean-up")
+
+
+def test_a_role_is_passed_to_copies_only_and_by_its_name() -> None:
+    """No wildcard, no other service, and in an environment of a pull request none at all."""
+    text = IAM_TF.read_text()
+    statement = text[text.index('"iam:PassRole"') :].split("}")[0]
+    assert "resources = local._copy_roles" in statement
+    assert 'to        = "lambda.amazonaws.com"' in statement
+    assert text.count('"iam:PassRole"') == 1
+    assert "_copy_roles = try(var.copies.role_arns, [])" in text
+    variables = IAM_TF.with_name("variables.tf").read_text()
+    pattern = re.search(r'copies.role_arns, \[\]\) : can\(regex\("(.*?)", arn', variables)
+    assert pattern is not None
+    assert "*" not in pattern[1].replace("[a-z-]*", "")
+    roles = IAM_TF.parents[1] / "github_oidc" / "permissions.yaml"
+    statements = yaml.safe_load(roles.read_text())
+    passing = [
+        one["roles"] for one in statements if one["resources"] == ["${roles}/${name}-crud-api"]
+    ]
+    assert passing == [["deploy-boundary"]]
+    bounded = [one for one in statements if one["roles"] == ["boundary"]]
+    assert not any("iam:PassRole" in one["actions"] for one in bounded)
+    assert not any("lambda:CreateFunction" in one["actions"] for one in bounded)

@@ -37,6 +37,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "alias": {"autoOptimizeAlias": "live-1"},
     "exceptions": {"allowedExceptions": ["Busy"]},
     "isolation": {"isolation": "alias", "onConflict": "wait"},
+    "isolation-clone": {"isolation": "clone"},
     "s3": {"payloadS3": "s3://bucket/a%20b?c"},
     "s3-none": {"payloadS3": ""},
     "limit": {"timeLimitSeconds": 0.5},
@@ -67,7 +68,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "power-number": {"powerValues": 128},
     "strategy": {"strategy": "fast"},
     "conflict": {"onConflict": "steal"},
-    "isolation": {"isolation": "clone"},
+    "isolation": {"isolation": "copy"},
+    "isolation-optimised": {"isolation": "clone", "autoOptimize": True},
     "flag": {"parallelInvocation": "yes"},
     "flag-number": {"dryRun": 2},
     "number": {"balancedWeight": "half"},
@@ -181,9 +183,9 @@ def test_both_leave_the_same_room(values: Any, powers: int) -> None:
 
 
 def test_every_key_of_the_input_is_a_flag_or_a_setting() -> None:
-    """`isolation` has one value so far, lambdaARN is --function, the limit --timeout-minutes."""
+    """Of the others lambdaARN is --function, the limit --timeout-minutes."""
     alone = {key.name for key in KEYS if not key.flag}
-    assert alone == {"isolation", "lambdaARN", "timeLimitSeconds"}
+    assert alone == {"lambdaARN", "timeLimitSeconds"}
     assert not any(key.setting for key in KEYS if not key.flag)
 
 

@@ -38,3 +38,13 @@ class FunctionArn(NamedTuple):
         qualifier = match["qualifier"] or ""
         text = value.removesuffix(f":{qualifier}") if qualifier else value
         return cls(text=text, region=match["region"], name=match["name"], qualifier=qualifier)
+
+    @property
+    def of_version(self) -> bool:
+        """Whether it names a version or an alias, not the function itself."""
+        return self.qualifier not in ("", "$LATEST")
+
+    @property
+    def whole(self) -> str:
+        """With the version or alias that it names."""
+        return f"{self.text}:{self.qualifier}" if self.of_version else self.text

@@ -15,7 +15,13 @@ from typing import Any, Literal, NamedTuple
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.former import Former
 from lambda_dyno.tuner_contract.readers import Kind, read
-from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX, MEMORY_MB_MIN, NUM_MIN, is_true
+from lambda_dyno.tuner_contract.values import (
+    MEMORY_MB_MAX,
+    MEMORY_MB_MIN,
+    NUM_MIN,
+    WrongValueError,
+    is_true,
+)
 from lambda_dyno.tuner_contract.workload import Workload
 
 Strategy = Literal["cost", "speed", "balanced", "limit"]
@@ -74,7 +80,7 @@ class TuningInput:
     # fmt: off
     function: FunctionArn = _key(
         "lambdaARN", "function", setting=False, values="ARN, required",
-        about="the function, without version or alias (`:$LATEST` is fine)",
+        about="the function; a version or an alias of it is measured by a copy (`isolation`)",
     )
     # MB, ascending, each once
     power_values: tuple[int, ...] = _key(
@@ -288,9 +294,13 @@ class TuningInput:
         help="When the function is being tuned already: fail or wait.",
         about="what to do while another execution tunes the function",
     )
-    isolation: Literal["alias"] = _key(
-        "isolation", "choice", "alias", allowed=("alias",), setting=False,
-        about="how an execution keeps others away; there is no other way so far",
+    isolation: Literal["alias", "clone"] = _key(
+        "isolation", "choice", "alias", allowed=("alias", "clone"),
+        flag="--isolation", panel=_EFFECT, metavar="WORD",
+        help="alias: versions of the function itself; clone, the default for a version or an "
+        "alias: those of a temporary copy, so that the function is not touched.",
+        about="`alias` publishes versions of the function itself, `clone` of a temporary copy "
+        "(default with a version or an alias in `lambdaARN`); see Copies",
     )
     # from the execution's start to the end of measuring
     time_limit_s: float = _key(
@@ -306,6 +316,11 @@ class TuningInput:
     def adaptive(self) -> bool:
         """Whether sizes and invocations are chosen on the way."""
         return self.measuring == "adaptive" and not self.dry_run
+
+    @property
+    def cloned(self) -> bool:
+        """Whether a temporary copy is measured, and not the function itself."""
+        return self.isolation == "clone" or self.function.of_version
 
     @property
     def invocations(self) -> int:
@@ -344,6 +359,15 @@ def is_adaptive(raw: Mapping[str, Any]) -> bool:
     return raw.get("measuring") == "adaptive" and not is_true(raw.get("dryRun"))
 
 
+def is_cloned(raw: Mapping[str, Any]) -> bool:
+    """Whether an input, as JSON gave it, has a temporary copy of the function measured."""
+    try:
+        of_version = FunctionArn.parse(raw.get("lambdaARN")).of_version
+    except WrongValueError:
+        of_version = False
+    return raw.get("isolation") == "clone" or of_version
+
+
 def is_needless(key: Key, raw: Mapping[str, Any]) -> bool:
     """Whether a key says nothing in this input."""
     return key.field in OF_FIXED and is_adaptive(raw)
@@ -365,7 +389,7 @@ def conflict(values: Mapping[str, Any]) -> str:
                 "workload: with onlyColdStarts no request can have part of an earlier answer "
                 "($response): each is invoked by itself, until it is cold"
             )
-    problem = _conflict_of_limit(values)
+    problem = _conflict_of_limit(values) or _conflict_of_copies(values)
     if values.get("prior") is not None and values.get("measuring") != "adaptive":
         return "prior: fixed measuring has no use for it: give measuring adaptive, or leave it out"
     if problem or values.get("measuring") != "adaptive" or values.get("dry_run"):
@@ -375,6 +399,22 @@ def conflict(values: Mapping[str, Any]) -> str:
     least = values.get("min_power", MEMORY_MB_MIN)
     most = values.get("max_power", MEMORY_MB_MAX)
     return f"minPower: {least} is more than maxPower, {most}" if least > most else ""
+
+
+def _conflict_of_copies(values: Mapping[str, Any]) -> str:
+    function, isolation = values.get("function"), values.get("isolation")
+    of_version = function.whole if function is not None and function.of_version else ""
+    if of_version and isolation == "alias":
+        return (
+            f"isolation: {of_version} names a version or an alias, and a published version "
+            "cannot take another memory size: isolation clone measures a copy of it"
+        )
+    if values.get("auto_optimize") and (of_version or isolation == "clone"):
+        return (
+            "autoOptimize: with isolation clone, and for a version or an alias, a copy is measured "
+            "and the function itself is not touched"
+        )
+    return ""
 
 
 def _conflict_of_limit(values: Mapping[str, Any]) -> str:

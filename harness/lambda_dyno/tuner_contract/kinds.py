@@ -14,11 +14,21 @@ from lambda_dyno.tuner_contract.values import USABLE_STATES
 Configuration = Mapping[str, Any]  # as GetFunctionConfiguration answers
 
 _PACKAGE_TYPES = ("Zip", "Image")
+# What CreateFunction takes with the request (AWS Lambda quotas, deployment package size, 2026-11).
+COPY_BYTES_MAX = 50 * 1024 * 1024
 
 
 def why_not(config: Configuration) -> str:
     """Return why a function cannot be tuned, to be read behind its name; empty if it can."""
     return next((words for check in _REFUSALS if (words := check(config))), "")
+
+
+def why_no_copy(config: Configuration) -> str:
+    """Return why a copy of a function would not be the same, to be read behind its name.
+
+    Empty if it would be; what cannot be tuned at all is `why_not`'s to say.
+    """
+    return next((words for check in _NO_COPIES if (words := check(config))), "")
 
 
 def warnings(config: Configuration) -> list[str]:
@@ -102,6 +112,45 @@ def _package(config: Configuration) -> str:
     return f"its PackageType {kind} is not known here: look whether the figures make sense"
 
 
+def _signed(config: Configuration) -> str:
+    if not (config.get("SigningJobArn") or config.get("SigningProfileVersionArn")):
+        return ""
+    return (
+        "has a signed package (AWS Signer): a copy of it would not be signed, and so not the same"
+    )
+
+
+def _unknown_package(config: Configuration) -> str:
+    words = _package(config)
+    return f"cannot be copied: {words}" if words else ""
+
+
+def _secrets(config: Configuration) -> str:
+    error = (config.get("Environment") or {}).get("Error")
+    if not error:
+        return ""
+    return (
+        f"cannot be copied: its environment variables cannot be read ({error.get('ErrorCode')}): "
+        "the ARN of its KMS key must be among the kms_key_arns of the tuner"
+    )
+
+
+def _too_large(config: Configuration) -> str:
+    size = int(config.get("CodeSize") or 0)
+    if size <= COPY_BYTES_MAX or config.get("PackageType") == "Image":
+        return ""
+    return (
+        f"cannot be copied: its package has {size / 1e6:,.0f} MB, and Lambda takes "
+        f"{COPY_BYTES_MAX / 1e6:,.0f} MB with a request. Tune it with isolation alias"
+    )
+
+
+_NO_COPIES: Sequence[Callable[[Configuration], str]] = (
+    _signed,
+    _unknown_package,
+    _secrets,
+    _too_large,
+)
 _REFUSALS: Sequence[Callable[[Configuration], str]] = (
     _replica,
     _managed_instances,

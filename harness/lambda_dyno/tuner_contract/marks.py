@@ -4,6 +4,8 @@
   says that there is one, so of two executions just one gets it. Its description says which
   execution, and the memory size to go back to, so that whoever cleans up knows.
 - Every version that the tuner publishes says in its description for which execution.
+- A temporary copy has a name that follows from the execution's, which its description tells: where
+  the two do not fit together, it is none.
 
 Lambda allows 256 characters for a description; the longest ARN of an execution has 219.
 """
@@ -17,6 +19,8 @@ from typing import NamedTuple
 
 LOCK_ALIAS = "dyno-tuner-lock"
 VERSION_MARK = "dyno-tuner "  # starts the description of every version that it publishes
+ARCHITECTURES = ("arm64", "x86_64")
+_COPY_MARK = "dyno-tuner copy for "
 _NAME_CHARS = 75
 _HASH_CHARS = 16
 _LOCK = re.compile(r"(?P<execution>arn:\S+) (?P<memory>\d+|-) (?P<state>held|ended)")
@@ -135,3 +139,31 @@ def tuned(description: str, execution_arn: str) -> Tuned | None:
 def is_of(description: str, execution_arn: str) -> bool:
     """Return whether a version was published by an execution."""
     return description.startswith(f"{VERSION_MARK}{execution_name(execution_arn)} ")
+
+
+def copy_name(execution_arn: str, architecture: str) -> str:
+    """Return the name of an execution's copy of the function, for one architecture.
+
+    It begins as all names of the tuner's environment do, so that a run's teardown finds it.
+    """
+    machine = execution_arn.split(":")[-2]
+    digest = hashlib.sha256(f"{execution_arn} {architecture}".encode()).hexdigest()
+    return f"{machine.removesuffix('-tuner')}-copy-{digest[:_HASH_CHARS]}"
+
+
+def copy_names(execution_arn: str) -> tuple[str, ...]:
+    """Return the names of all copies that an execution may have made."""
+    return tuple(copy_name(execution_arn, architecture) for architecture in ARCHITECTURES)
+
+
+def copy_mark(execution_arn: str) -> str:
+    """Return the description of an execution's copies."""
+    return f"{_COPY_MARK}{execution_arn}"
+
+
+def copied_for(name: str, description: str) -> str:
+    """Return the ARN of the execution that a function is a copy for; empty if it is none."""
+    execution_arn = description.removeprefix(_COPY_MARK)
+    if execution_arn == description or execution_arn.count(":") != 7:
+        return ""
+    return execution_arn if name in copy_names(execution_arn) else ""

@@ -90,13 +90,7 @@ def _error_types(value: Any, _: object) -> tuple[str, ...]:
 def _function(value: Any, _: object) -> FunctionArn:
     if not value:
         raise WrongValueError("Missing or empty lambdaARN")
-    arn = FunctionArn.parse(value)
-    if arn.qualifier not in ("", "$LATEST"):
-        raise WrongValueError(
-            f"{value} names a version or alias ({arn.qualifier}); a published version cannot take "
-            f"another memory size, so give the function's own ARN: {arn.text}"
-        )
-    return arn
+    return FunctionArn.parse(value)
 
 
 def _integer(value: Any, bounds: Sequence[Any]) -> int:

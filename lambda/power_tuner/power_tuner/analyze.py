@@ -83,7 +83,8 @@ def analyze(request: TuningInput, state: TuningState, visualization_url: str) ->
         none_keeps = None if decided is None else decided["noneKeeps"]
         output["limit"] = outcome_of(chosen, candidates, none_keeps=none_keeps)
     return output | {
-        "lambdaARN": request.function.text,
+        "lambdaARN": request.function.whole,
+        "isolation": "clone" if request.cloned else "alias",
         "region": region,
         "architecture": state.architecture,
         "originalPower": state.original_power,

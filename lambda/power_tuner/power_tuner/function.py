@@ -383,12 +383,17 @@ class Function:
 
 def check_unchanged(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Raise `FunctionChanged` if more than the memory size differs."""
-    first, second = _deployed(before), _deployed(after)
-    different = sorted(key for key in first if first[key] != second[key])
-    if different:
+    changed = different(before, after)
+    if changed:
         raise FunctionChanged(
-            f"somebody else changed {', '.join(different)} of the function while it was being tuned"
+            f"somebody else changed {', '.join(changed)} of the function while it was being tuned"
         )
+
+
+def different(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return in which parts, beside the memory size, two configurations differ."""
+    one, other = _deployed(first), _deployed(second)
+    return sorted(key for key in one if one[key] != other[key])
 
 
 def _deployed(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class Measurer:
             InvocationFailed: The function failed, and may not.
             NothingMeasured: It failed at every power value.
         """
+        self._arn = state.copy or self._request.function.text
         limit = self._most_at_once
         if state.reserved_concurrency is not None:
             limit = max(1, min(limit, state.reserved_concurrency))
@@ -189,7 +190,7 @@ class Measurer:
         if self._deadline.left_s <= self._longest_s.get(power.power, 0.0):
             return False
         started = self._deadline.clock()
-        version = f"{self._request.function.text}:{power.versions[-1]}"
+        version = f"{self._arn}:{power.versions[-1]}"
         self._unanswered.setdefault(power.power, f"no answer in {self._deadline.left_s:.0f} s")
         for number in () if invocation.again else self._plan.first(invocation.number, power.power):
             if not self._one(Invocation(power, number, again=True)):

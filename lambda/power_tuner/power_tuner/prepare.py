@@ -31,7 +31,7 @@ from power_tuner.payloads import Plan
 from power_tuner.publishing import Configuration, Publisher
 from power_tuner.state import PowerState, TuningState
 
-_BUSY_PAUSE_S = 2.0
+BUSY_PAUSE_S = 2.0
 
 # Why a function cannot be used at any memory size, by Lambda's reason codes.
 _ANY_SIZE = frozenset(
@@ -70,6 +70,8 @@ class Preparation:
         deadline: Until when this may take.
         is_running: Says whether another execution is running, by its ARN.
         clean_up_after: Runs CleanUp for an execution if it is over, by its ARN.
+        original: What GetFunction answered of the function that `function` is a copy of; None: it
+            is the function itself.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Preparation:
         deadline: Deadline,
         is_running: Callable[[str], bool],
         clean_up_after: Callable[[str], None],
+        original: Mapping[str, Any] | None = None,
     ) -> None:
         self._request = request
         self._plan = plan
@@ -89,6 +92,7 @@ class Preparation:
         self._deadline = deadline
         self._is_running = is_running
         self._clean_up_after = clean_up_after
+        self._original = original
         self._problem: PowerRefused | FunctionNotReady | None = None  # why one is excluded
         self._lock = FunctionLock(function, execution_arn)
         self._publisher = Publisher(function, execution_arn)
@@ -116,6 +120,11 @@ class Preparation:
                 self._function.require_usable(config)
             if state is None:
                 state = self._new_state(description, original)
+                if self._original is not None:
+                    from power_tuner.copying import check_same
+
+                    state.copy = self._function.arn.text
+                    state.warnings += check_same(description["Configuration"], config)
             self._publish(config, state, original)
             self._lock.forget_memory()
             self._wait_for_versions(state)
@@ -131,6 +140,8 @@ class Preparation:
             raise ExecutionEnded("the execution was stopped")
 
     def _describe(self) -> Mapping[str, Any]:
+        if self._original is not None:
+            return self._original
         arn = self._function.arn.text
         try:
             description = self._function.describe()
@@ -156,12 +167,12 @@ class Preparation:
         while (other := self._lock.take()) is not None:
             if self._is_running(other.execution_arn):
                 if self._request.on_conflict == "fail":
-                    raise FunctionBusy(_busy(self._function.arn.text, other))
+                    raise FunctionBusy(busy(self._function.arn.text, other))
             elif over_since is None:
                 over_since = self._deadline.clock()
             elif self._deadline.clock() - over_since > _DYING_LOCK_S:
                 self._clean_up_after(other.execution_arn)
-            self._deadline.pause(_BUSY_PAUSE_S, f"{other.execution_arn} to end")
+            self._deadline.pause(BUSY_PAUSE_S, f"{other.execution_arn} to end")
 
     def _new_state(self, description: Mapping[str, Any], original: int) -> TuningState:
         config = description["Configuration"]
@@ -276,7 +287,8 @@ def _reserved_concurrency(description: Mapping[str, Any]) -> int | None:
     return reserved
 
 
-def _busy(function_arn: str, lock: Lock) -> str:
+def busy(function_arn: str, lock: Lock) -> str:
+    """Return what is said to who finds a function locked by another execution."""
     return (
         f"{function_arn} is being tuned by {lock.execution_arn}; wait until that has ended, "
         'or give "onConflict": "wait"'

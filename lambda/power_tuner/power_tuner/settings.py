@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Settings:
     architecture: str  # of the tuner's own functions
     clean_up_function: str
     total_timeout_s: float  # of an execution, which loses all that it has by then
+    copy_role_arns: tuple[str, ...] = ()  # roles that copies of functions may be given
+    copy_tags: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -31,4 +34,6 @@ class Settings:
             architecture=environment.get("ARCHITECTURE", "arm64"),
             clean_up_function=environment.get("CLEAN_UP_FUNCTION", ""),
             total_timeout_s=float(environment.get("TOTAL_TIMEOUT_SECONDS", "inf")),
+            copy_role_arns=tuple(json.loads(environment.get("COPY_ROLE_ARNS") or "[]")),
+            copy_tags=json.loads(environment.get("COPY_TAGS") or "{}"),
         )

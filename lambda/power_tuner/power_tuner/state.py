@@ -119,6 +119,7 @@ class TuningState:
     timeout_s: int  # the function's own
     reserved_concurrency: int | None
     powers: list[PowerState]
+    copy: str = ""  # ARN of what is measured in the function's place; empty: the function itself
     batch: int = 0  # how often versions were published
     passes: int = 0  # of Measure
     usage: Usage = field(default_factory=Usage)
@@ -169,6 +170,7 @@ class TuningState:
             "architecture": self.architecture,
             "timeout": self.timeout_s,
             "reservedConcurrency": self.reserved_concurrency,
+            "copy": self.copy,
             "batch": self.batch,
             "passes": self.passes,
             "measured": total,
@@ -193,6 +195,7 @@ class TuningState:
             timeout_s=raw["timeout"],
             reserved_concurrency=raw["reservedConcurrency"],
             powers=[PowerState.from_json(power) for power in raw["powers"]],
+            copy=raw["copy"],
             batch=raw["batch"],
             passes=raw["passes"],
             usage=Usage.from_json(raw["usage"]),

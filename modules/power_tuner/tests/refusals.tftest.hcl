@@ -18,6 +18,7 @@ run "refused_1" {
 
   variables {
     architecture            = "x86"
+    copies                  = { role_arns = ["arn:aws:iam::111122223333:role/*"], layer_arns = ["*"] }
     default_power_values    = [100]
     kms_key_arns            = ["arn:aws:kms:eu-west-1:111122223333:alias/a"]
     log_retention_days      = 2
@@ -32,6 +33,7 @@ run "refused_1" {
 
   expect_failures = [
     var.architecture,
+    var.copies,
     var.default_power_values,
     var.kms_key_arns,
     var.log_retention_days,
@@ -49,6 +51,7 @@ run "refused_2" {
   command = plan
 
   variables {
+    copies                  = { role_arns = [] }
     default_power_values    = []
     measure_memory_mb       = 20000
     name_prefix             = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
-from lambda_dyno.tuner_contract.keys import TuningInput
+from lambda_dyno.tuner_contract.keys import TuningInput, is_cloned
 from power_tuner.errors import InvalidInput
 from power_tuner.request import parse
 
@@ -87,16 +87,34 @@ def test_num_below_five(num: Any) -> None:
         ("shop", "is not the ARN of a Lambda function"),
         ("arn:aws:s3:::bucket", "is not the ARN of a Lambda function"),
         (17, "is not the ARN of a Lambda function"),
-        (f"{ARN}:25", "names a version or alias (25)"),
-        (f"{ARN}:live", "names a version or alias (live)"),
+        (f"{ARN}:a b", "is not the ARN of a Lambda function"),
     ],
 )
 def test_bad_function(arn: Any, words: str) -> None:
-    """What is not a function's own ARN is refused, a qualified one with the ARN to give."""
-    message = refusal({"lambdaARN": arn, "num": 5})
-    assert words in message
-    if "names a version" in words:
-        assert message.endswith(ARN)
+    """What is no function's ARN is refused."""
+    assert words in refusal({"lambdaARN": arn, "num": 5})
+
+
+@pytest.mark.parametrize("qualifier", ["25", "live"])
+def test_a_version_or_an_alias_is_measured_by_a_copy(qualifier: str) -> None:
+    """By default; as versions of the function itself, or changing it, it cannot be."""
+    raw = {"lambdaARN": f"{ARN}:{qualifier}", "num": 5}
+    parsed = parse(raw, (128,))
+    assert parsed.cloned
+    assert is_cloned(raw)
+    assert parsed.function.whole == f"{ARN}:{qualifier}"
+    assert "isolation clone measures a copy" in refusal({**raw, "isolation": "alias"})
+    assert "is not touched" in refusal({**raw, "autoOptimize": True})
+    assert "is not touched" in refusal(
+        {"lambdaARN": ARN, "num": 5, "isolation": "clone", "autoOptimize": True}
+    )
+
+
+@pytest.mark.parametrize("raw", [{"lambdaARN": ARN}, {"lambdaARN": f"{ARN}:$LATEST"}, {}])
+def test_the_function_itself_is_measured_by_versions_of_it(raw: dict[str, Any]) -> None:
+    """Unless a copy is asked for."""
+    assert not is_cloned(raw)
+    assert is_cloned({**raw, "isolation": "clone"})
 
 
 def test_latest_is_the_function_itself() -> None:
@@ -142,7 +160,7 @@ def test_numbers_are_clamped(key: str, given: Any, attribute: str, expected: flo
         ("discardTopBottom", True),
         ("parallelInvocation", "yes"),
         ("onConflict", "queue"),
-        ("isolation", "clone"),
+        ("isolation", "copy"),
         ("allowedExceptions", "ValueError"),
         ("allowedExceptions", [1]),
         ("preProcessorARN", "my-function"),

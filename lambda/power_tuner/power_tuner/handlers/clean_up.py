@@ -8,6 +8,7 @@ from typing import Any
 
 from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.arns import FunctionArn
+from lambda_dyno.tuner_contract.keys import is_cloned
 from power_tuner.aws import client
 from power_tuner.cleanup import CleanUp
 from power_tuner.errors import NOTHING_CHANGED, CleanUpFailed, InvalidInput, split_name
@@ -35,8 +36,12 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         state = TuningState.from_json(event["state"])
         output = state.output
         assert output is not None  # Analyze or Optimize comes before
-        clean_up = _clean_up(request_of(event).function, event["execution"], context)
-        clean_up.after_success(optimized="optimized" in output)
+        request = request_of(event)
+        if request.cloned:
+            _remove_copies(request.function, event["execution"])
+        else:
+            clean_up = _clean_up(request.function, event["execution"], context)
+            clean_up.after_success(optimized="optimized" in output)
         meter.add_to(state.usage, event)
         return _complete(output, state)
 
@@ -45,9 +50,8 @@ def _after_failure(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     name, message = _failure(event["failure"])
     if name in _NOTHING_CHANGED:
         return {"Error": name, "Cause": message}
-    arn = function_arn(event["input"].get("lambdaARN"), "lambdaARN")
     try:
-        _clean_up(arn, event["execution"], context).after_failure()
+        _after_any_failure(event["input"], event["execution"], context)
     except CleanUpFailed as error:
         if int(event.get("retries") or 0) < _LAST_RETRY:
             raise  # the state machine tries again
@@ -65,11 +69,29 @@ def _by_rule(execution_arn: str, context: Any) -> dict[str, Any]:
     if execution["status"] not in _OVER or execution.get("error") in _NOTHING_CHANGED:
         return answer | {"cleaned": False}
     try:
-        arn = function_arn(json.loads(execution["input"]).get("lambdaARN"), "lambdaARN")
+        _after_any_failure(json.loads(execution["input"]), execution_arn, context)
     except (InvalidInput, AttributeError):
         return answer | {"cleaned": False}
-    _clean_up(arn, execution_arn, context).after_failure()
     return answer | {"cleaned": True}
+
+
+def _after_any_failure(raw: Any, execution_arn: str, context: Any) -> None:
+    """Leave nothing of an execution, by its input as it came.
+
+    Raises:
+        AttributeError, InvalidInput: It names no function, so there is nothing.
+    """
+    arn = function_arn(raw.get("lambdaARN"), "lambdaARN")
+    if is_cloned(raw):
+        _remove_copies(arn, execution_arn)
+    else:
+        _clean_up(arn, execution_arn, context).after_failure()
+
+
+def _remove_copies(arn: FunctionArn, execution_arn: str) -> None:
+    from power_tuner.copying import Copier  # who measures versions does not wait for it
+
+    Copier(client("lambda", arn.region), execution_arn, arn).remove(client("logs", arn.region))
 
 
 def _clean_up(arn: FunctionArn, execution_arn: str, context: Any) -> CleanUp:
