@@ -41,6 +41,7 @@ module "power_tuner" {
 
   name_prefix              = var.name_prefix
   architecture             = var.architecture
+  copies                   = var.copies
   package                  = module.packages.packages["power_tuner"]
   kms_key_arns             = var.kms_key_arns
   log_retention_days       = 7

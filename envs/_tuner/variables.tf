@@ -5,6 +5,16 @@ variable "architecture" {
   nullable    = false
 }
 
+variable "copies" {
+  description = "What a copy of the function needs: its role, its layers, whether it is in a VPC; null: no copies."
+  type = object({
+    role_arns  = list(string)
+    layer_arns = optional(list(string), [])
+    in_vpc     = optional(bool, false)
+  })
+  default = null
+}
+
 variable "kms_key_arns" {
   description = "ARNs of the customer managed KMS keys of the function and of the payload."
   type        = list(string)

@@ -36,6 +36,7 @@ module "environment" {
   name_prefix              = var.name_prefix
   packages                 = var.packages
   permissions_boundary_arn = var.permissions_boundary_arn
+  tuner_copies             = var.tuner_copies
 }
 
 output "environment" {

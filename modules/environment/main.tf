@@ -15,6 +15,8 @@ locals {
     data.aws_caller_identity.this.account_id,
     "function:${module.service.function_name}",
   ])
+  # modules/function gives both the same name
+  function_role_arn = "arn:${data.aws_partition.this.partition}:iam::${data.aws_caller_identity.this.account_id}:role/${module.service.function_name}"
 }
 
 module "packages" {
@@ -53,4 +55,5 @@ module "power_tuner" {
   permissions_boundary_arn = var.permissions_boundary_arn
   log_retention_days       = var.log_retention_days
   tunable_function_arns    = [local.function_arn]
+  copies                   = var.tuner_copies ? { role_arns = [local.function_role_arn] } : null
 }

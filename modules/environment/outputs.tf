@@ -62,3 +62,8 @@ output "table_name" {
   description = "Name of the table."
   value       = module.service.table_name
 }
+
+output "tuner_isolation" {
+  description = "How the power tuner keeps callers away from what it measures: clone, a temporary copy, where tuner_copies lets it; else alias."
+  value       = var.tuner_copies ? "clone" : "alias"
+}

@@ -62,3 +62,10 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
 }
+
+variable "tuner_copies" {
+  description = "Whether the power tuner may measure a temporary copy of the function, and give it the function's role; `dyno deploy` sets it."
+  type        = bool
+  default     = false
+  nullable    = false
+}

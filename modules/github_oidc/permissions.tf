@@ -68,7 +68,7 @@ locals {
           [for kind in compact([try(statement.tagged, "")]) : { test = "StringEquals", variable = "aws:${kind}/dyno:env", values = [var.environment] }],
           [for kind in compact([try(statement.tagged, "")]) : { test = "Null", variable = "aws:${kind}/dyno:expires", values = [tostring(document.role != "gate")] }],
         )
-      } if contains(statement.roles, document.statements_of)
+      } if contains(statement.roles, document.statements_of) || contains(statement.roles, name)
     ]
   }
 }

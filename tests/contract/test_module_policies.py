@@ -34,7 +34,8 @@ def test_a_statement_has_no_key_that_nobody_reads(statement: dict[str, Any]) -> 
     own = {f"{role}_actions" for role in statement["roles"]}
     required = {"sid", "roles", "actions", "resources"}
     assert required <= statement.keys() <= required | {"tagged", "equals", *own}
-    assert set(statement["roles"]) <= ROLES or statement["roles"] == ["boundary"]
+    boundaries = (["boundary"], ["deploy-boundary"])
+    assert set(statement["roles"]) <= ROLES or statement["roles"] in boundaries
     assert statement.get("tagged") in (None, "RequestTag", "ResourceTag")
 
 

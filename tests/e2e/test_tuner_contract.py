@@ -130,12 +130,15 @@ def test_payloads_are_shared_out(tuner_stack: TunerStack, target: Callable[..., 
 def test_qualified_function(
     tuner_stack: TunerStack, target: Callable[..., str], qualifier: str
 ) -> None:
-    """A version's or an alias's ARN is refused with the ARN to give instead."""
+    """A version or an alias that is not there, or is to be measured as it is, is refused."""
     name = target("target-fast", FAST)
-    done = tuner_stack.tune(f"{name}:{qualifier}")
+    arn = f"{tuner_stack.function_arn(name)}:{qualifier}"
+    done = tuner_stack.tune(name, lambdaARN=arn)
+    assert (done.status, done.error) == ("FAILED", "NotTunable")
+    assert done.cause == f"lambdaARN: there is no function {arn}"
+    done = tuner_stack.tune(name, lambdaARN=arn, isolation="alias")
     assert (done.status, done.error) == ("FAILED", "InvalidInput")
-    assert f"names a version or alias ({qualifier})" in done.cause
-    assert done.cause.endswith(tuner_stack.function_arn(name))
+    assert "isolation clone measures a copy of it" in done.cause
 
 
 def test_kinds_that_cannot_be_tuned(tuner_stack: TunerStack, target: Callable[..., str]) -> None:

@@ -51,6 +51,10 @@ module "tuner" {{
     "arn:aws:lambda:eu-west-1:{account}:function:processor-*",
   ]
   payload_bucket          = {{ name = "payloads-{account}" }}
+  copies                  = {{
+    role_arns  = ["arn:aws:iam::{account}:role/test-may-all"]
+    layer_arns = ["arn:aws:lambda:us-east-1:{account}:layer:libs:*"]
+  }}
 }}
 
 output "state_machine_arn" {{
@@ -87,8 +91,15 @@ class Snapshot:
 class TunerStack:
     """A deployed tuner, and what tests do with it."""
 
-    def __init__(self, session: LocalSession, terraform: Terraform, outputs: Mapping[str, Any]):
+    def __init__(
+        self,
+        session: LocalSession,
+        terraform: Terraform,
+        outputs: Mapping[str, Any],
+        environment: Mapping[str, str],
+    ):
         self.session = session
+        self.environment = environment  # in which a program finds the account
         self.state_machine_arn: str = outputs["state_machine_arn"]
         self.role_arns: dict[str, str] = outputs["role_arns"]
         self._terraform = terraform
@@ -112,7 +123,8 @@ class TunerStack:
             folder, toolchain.prepare(ROOT / ".cache"), server.environment(account), folder
         )
         terraform.init()
-        return cls(LocalSession(server, account), terraform, terraform.apply())
+        session = LocalSession(server, account)
+        return cls(session, terraform, terraform.apply(), server.environment(account))
 
     def plan(self) -> list[str]:
         """Return what another apply would change."""
@@ -146,6 +158,18 @@ class TunerStack:
             *(m["name"] for m in self._states.list_state_machines()["stateMachines"]),
         ]
         return sorted(names)
+
+    def copies(self) -> list[str]:
+        """Return the copies of functions in the account, and their log groups."""
+        functions = self._lambda.list_functions()["Functions"]
+        groups = self.session.client("logs").describe_log_groups(
+            logGroupNamePrefix=f"/aws/lambda/{PREFIX}-copy-"
+        )["logGroups"]
+        names = [row["FunctionName"] for row in functions]
+        return [
+            *(name for name in names if name.startswith(f"{PREFIX}-copy-")),
+            *(group["logGroupName"] for group in groups),
+        ]
 
     def function_arn(self, name: str, region: str = "us-east-1") -> str:
         """Return the ARN of a function of the account."""
@@ -203,6 +227,19 @@ class TunerStack:
             for event in page["events"]
             if event["type"].endswith("StateEntered")
         ]
+
+    def history(self, execution_arn: str) -> str:
+        """Return all that an execution's history and the logs of the tuner's functions say."""
+        pages = self._states.get_paginator("get_execution_history").paginate(
+            executionArn=execution_arn
+        )
+        logs = self.session.client("logs")
+        groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{PREFIX}-tuner")
+        said = [
+            logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
+            for group in groups["logGroups"]
+        ]
+        return json.dumps([[page["events"] for page in pages], said], default=str)
 
     def is_running(self, execution_arn: str) -> bool:
         """Return whether an execution is not over yet."""

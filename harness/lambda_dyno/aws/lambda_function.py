@@ -48,12 +48,27 @@ class Function:
     why_not: str = ""  # it cannot be tuned, to be read behind its name; empty if it can
     warnings: tuple[str, ...] = ()  # what its figures will leave out
     code_sha256: str = ""
+    qualifier: str = ""  # version or alias whose figures these are; empty: those of $LATEST
+    role_arn: str = ""
+    layer_arns: tuple[str, ...] = ()
+    in_vpc: bool = False
+    why_no_copy: str = ""  # a copy of it would not be the same; empty if it would be
+
+    @property
+    def whole_arn(self) -> str:
+        """With the version or alias."""
+        return f"{self.arn}:{self.qualifier}" if self.qualifier else self.arn
+
+    @property
+    def label(self) -> str:
+        """Name, with the version or alias."""
+        return f"{self.name}:{self.qualifier}" if self.qualifier else self.name
 
     @property
     def summary(self) -> str:
         """The function in a line."""
         kind = self.runtime or "container image"
-        return f"{self.name}: {self.memory_mb} MB, {self.architecture}, {kind}, {self.region}"
+        return f"{self.label}: {self.memory_mb} MB, {self.architecture}, {kind}, {self.region}"
 
 
 def parse_name(text: str) -> FunctionName:
@@ -92,14 +107,14 @@ def differences_here(function_arn: str, account: Account) -> list[str]:
 
 
 def look_up(name: FunctionName, account: Account) -> Function:
-    """Return a function that can be invoked.
+    """Return a function that can be invoked, or a version of it.
 
     Args:
         name: The function.
         account: Where it must be; its region is the function's.
 
     Raises:
-        UserError: It is not there, cannot be used, or a version or an alias of it is named.
+        UserError: It is not there, or cannot be used.
     """
     if name.account_id and name.account_id != account.account_id:
         raise UserError(
@@ -107,17 +122,15 @@ def look_up(name: FunctionName, account: Account) -> Function:
             f"{_place(account)}: use credentials of the function's account"
         )
     client = account.session.client("lambda")
-    config = _configuration(client, name.name, account)
+    config = _configuration(client, name.name, account, name.qualifier)
     for state, reason in (("State", "StateReason"), ("LastUpdateStatus", "LastUpdateStatusReason")):
         if config.get(state) == "Failed":
             raise UserError(
                 f"{name.name} cannot be invoked: its {state} is Failed "
                 f"({config.get(reason) or 'no reason given'}). Deploy it again first."
             )
-    if name.qualifier:
-        raise UserError(_why_no_version(client, name, config, account))
     return Function(
-        arn=str(config["FunctionArn"]),
+        arn=unqualified(str(config["FunctionArn"])),
         name=name.name,
         region=account.region,
         memory_mb=int(config["MemorySize"]),
@@ -128,6 +141,11 @@ def look_up(name: FunctionName, account: Account) -> Function:
         why_not=kinds.why_not(config),
         warnings=tuple(kinds.warnings(config)),
         code_sha256=str(config.get("CodeSha256") or ""),
+        qualifier=name.qualifier,
+        role_arn=str(config["Role"]),
+        layer_arns=tuple(layer["Arn"] for layer in config.get("Layers") or ()),
+        in_vpc=bool((config.get("VpcConfig") or {}).get("SubnetIds")),
+        why_no_copy=kinds.why_no_copy(config),
     )
 
 
@@ -140,7 +158,7 @@ def require_tunable(function: Function, account: Account) -> list[str]:
     client = account.session.client("lambda", region_name=function.region)
     why = function.why_not or _reserved_nothing(client, function.name)
     if why:
-        raise UserError(f"{function.name} {why}.")
+        raise UserError(f"{function.label} {why}.")
     return [*function.warnings]
 
 
@@ -207,26 +225,6 @@ def _configuration(client: Any, name: str, account: Account, qualifier: str = ""
             ) from error
         raise UserError(f"{shown} in {_place(account)} cannot be looked up: {error}") from error
     return found
-
-
-def _why_no_version(
-    client: Any, name: FunctionName, latest: dict[str, Any], account: Account
-) -> str:
-    """Return why a version cannot be tuned, and what can be done instead."""
-    config = _configuration(client, name.name, account, name.qualifier)
-    kind = "a version" if name.qualifier.isdecimal() else "an alias"
-    same = config.get("CodeSha256") == latest.get("CodeSha256")
-    code = "the same code as" if same else "other code than"
-    advice = (
-        f"so tune that: --function {name.name}"
-        if same
-        else f"so --function {name.name} measures that other code; deploy the code that you want "
-        "measured to $LATEST first"
-    )
-    return (
-        f"{name.name}:{name.qualifier} is {kind}, and a published version cannot take another "
-        f"memory size. What can be tuned is $LATEST, which has {code} {name.qualifier}, {advice}."
-    )
 
 
 def _place(account: Account) -> str:

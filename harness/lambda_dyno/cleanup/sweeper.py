@@ -7,8 +7,9 @@ They are found by what killed runs cannot take along:
 3. leases and states in the account's state bucket, whose run folder is elsewhere;
 4. names and tags of resources, and a tuner's marks on functions that stay.
 
-Of the first three everything is taken down. What is found by the last alone has no state and no
-lease left, so nobody knows that it is ours: it is named, with the command that removes it.
+Of the first three everything is taken down, and so are copies of functions whose tunings are over:
+their names prove what they are. What else is found by the last alone has no state and no lease
+left, so nobody knows that it is ours: it is named, with the command that removes it.
 """
 
 from __future__ import annotations
@@ -221,6 +222,7 @@ class _Sweeper:
                 with accounts.errors_of("sweep"):
                     for bucket in buckets:
                         yield from self._in_bucket(bucket)
+                    yield from self._copies(account)
                     yield from self._by_name_and_tag(account)
             except StepError as error:
                 yield Swept("", f"account {account.account_id}", f"failed: {error}")
@@ -284,6 +286,16 @@ class _Sweeper:
                 swept = self._take_down(run_folder.adopt(self.runs, lease), reason)
                 if swept is not None:
                     yield swept
+
+    def _copies(self, account: accounts.Account) -> Iterator[Swept]:
+        """Sweep the copies of functions whose tunings are over."""
+        for name, execution_arn in list(residue.orphaned_copies(account.session)):
+            reason = f"a copy for a tuning that is over: {execution_arn}"
+            if self.dry_run:
+                yield Swept("", reason, f"would be swept: {name}")
+                continue
+            residue.remove_copy(account.session, name)
+            yield Swept("", reason, f"swept: {name}")
 
     def _by_name_and_tag(self, account: accounts.Account) -> Iterator[Swept]:
         """Name what has neither state nor lease."""

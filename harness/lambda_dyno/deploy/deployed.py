@@ -80,6 +80,8 @@ def to_tune(
     if not function:
         raise UserError(f"envs/{line.env} tells no function_arn: deploy it with that output")
     flags = line.flags
+    if machine and "isolation" not in flags and outputs.get("tuner_isolation") == "clone":
+        flags = {**flags, "isolation": "clone"}
     if not {"payload", "payload_s3"} & flags.keys() and not env.settings.tuning.has_payload:
         flags = {**flags, "workload": workload.of_deployed(env, account, outputs, note)}
     there = replace(

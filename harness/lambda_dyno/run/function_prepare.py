@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws import accounts, lambda_function
+from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.aws.target import Target, of_account
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.compare import former
@@ -25,6 +26,8 @@ from lambda_dyno.tune import preflight as tuning_preflight
 from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tune.tuner_input import as_settings
 from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract.keys import is_cloned
+from lambda_dyno.tuner_contract.values import is_true
 
 
 def prepare(
@@ -60,7 +63,7 @@ def prepare(
     price = prices.unlisted(function.region)
     if price:
         ui.warn(price)
-    tuning_input = {**order.tuning_input, "lambdaARN": function.arn}
+    tuning_input = {**order.tuning_input, "lambdaARN": function.whole_arn}
     runs = runs_folder or project / "runs"
     wanted = order.settings.tuning.prior
     tuning_input = former.with_prior(tuning_input, wanted, runs, function, account, ui)
@@ -68,6 +71,9 @@ def prepare(
     if chosen == "auto" and lambda_function.streams_by_url(function, account):
         ui.note(f"{function.name}: its URL streams, so its answers are streamed here, too")
         tuning_input["invokeMode"] = "response_stream"
+    cloned = is_cloned(tuning_input)
+    if cloned:
+        _require_copies(function, tuning_input)
     tuning_preflight.require_processors(tuning_input, account)
     payload_key_arn = tuning_preflight.require_payload(tuning_input, account)
     tools = None
@@ -76,7 +82,8 @@ def prepare(
     else:
         tools = preflight.tools_of(project, ui, node=False)
     wait = tuning_input.get("onConflict") == "wait"
-    function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
+    if not cloned:
+        function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
     preflight.warn_of_quotas(account, ui)
 
     settings = order.settings
@@ -97,8 +104,28 @@ def prepare(
         settings=_without_payload(settings).model_dump(),
         function_arn=function.arn,
     )
-    run.add(env=f"function {function.name}", settings=_evidence(settings, account, tuning_input))
+    run.add(env=f"function {function.label}", settings=_evidence(settings, account, tuning_input))
     return FunctionTune(run, function, tuning_input, order.tuner_arn, payload_key_arn)
+
+
+def _require_copies(function: Function, tuning_input: Mapping[str, Any]) -> None:
+    """Make sure that a copy of the function can be measured.
+
+    Raises:
+        UserError: It cannot, or the input wants the function itself changed.
+    """
+    if tuning_input.get("isolation") == "alias":
+        raise UserError(
+            f"--isolation alias: {function.label} is a version or an alias, and a published "
+            "version cannot take another memory size. Leave --isolation out: a copy is measured"
+        )
+    if is_true(tuning_input.get("autoOptimize")):
+        raise UserError(
+            f"--auto-optimize: a copy of {function.label} is measured, and the function itself is "
+            "not touched. Set its memory size where it is deployed"
+        )
+    if function.why_no_copy:
+        raise UserError(f"{function.label} {function.why_no_copy}.")
 
 
 def _region(order: TuneRequest) -> str:

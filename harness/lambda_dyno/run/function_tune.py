@@ -25,12 +25,13 @@ from lambda_dyno.terraform.packages import Package
 from lambda_dyno.tune import client, output
 from lambda_dyno.tune.preflight import processors
 from lambda_dyno.tuner_contract import prices
-from lambda_dyno.tuner_contract.keys import is_adaptive
+from lambda_dyno.tuner_contract.keys import is_adaptive, is_cloned
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true, s3_location
 
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
     "architecture",
+    "copies",
     "kms_key_arns",
     "payload_bucket",
     "processor_function_arns",
@@ -86,7 +87,7 @@ class FunctionTune:
         """Measure the function, and keep the state machine's output as it came."""
         run = self.run
         machine = self.tuner_arn or run.result.outputs["state_machine_arn"]
-        what = f"{self.function.name} at {_sizes(self.tuning_input)}"
+        what = f"{self.function.label} at {_sizes(self.tuning_input)}"
         with run.step("tune", f"measuring {what}") as step:
             try:
                 finished = tuner_execution.execute(run, step, what, self.tuning_input, machine)
@@ -123,6 +124,7 @@ class FunctionTune:
         seconds = run.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
             "architecture": prices.tuner_architecture(run.account.region),
+            "copies": self._copies(),
             "kms_key_arns": sorted(
                 {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
             ),
@@ -133,6 +135,17 @@ class FunctionTune:
             ),
             "total_timeout_seconds": int(min(max(seconds, _LIMITS_S[0]), _LIMITS_S[1])),
             "tunable_function_arns": [self.function.arn],
+        }
+
+    def _copies(self) -> dict[str, Any] | None:
+        """Return what a copy of the function needs; None: none is measured."""
+        if not is_cloned(self.tuning_input):
+            return None
+        function = self.function
+        return {
+            "role_arns": [function.role_arn],
+            "layer_arns": list(function.layer_arns),
+            "in_vpc": function.in_vpc,
         }
 
 

@@ -14,7 +14,7 @@ import botocore.exceptions
 from lambda_dyno.aws import lambda_function
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.tune.output import MORE_TIME
-from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, is_of
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, copy_names, is_of
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true
 from lambda_dyno.tuner_contract.workload import Workload
 
@@ -321,7 +321,9 @@ def _await_clean_up(
 
 
 def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
-    """Return whether a function still has the execution's lock or versions."""
+    """Return whether a function still has the execution's lock or versions, or a copy."""
+    if any(_is_there(functions, name) for name in copy_names(execution_arn)):
+        return True
     try:
         aliases = functions.get_paginator("list_aliases").paginate(FunctionName=function_arn)
         for page in aliases:
@@ -336,3 +338,12 @@ def _left_on(functions: Any, function_arn: str, execution_arn: str) -> bool:
     except functions.exceptions.ResourceNotFoundException:
         return False
     return False
+
+
+def _is_there(functions: Any, name: str) -> bool:
+    """Return whether a function exists; one that may not be looked at is nobody's copy."""
+    try:
+        functions.get_function_configuration(FunctionName=name)
+    except botocore.exceptions.ClientError:
+        return False
+    return True

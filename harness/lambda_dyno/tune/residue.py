@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import botocore.exceptions
 from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock, is_measured_by
+from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock, copied_for, is_measured_by
 
 Say = Callable[[str], None]
+
+_LATE_LOGS_S = 3.0
 
 
 def left_on(
@@ -121,6 +124,49 @@ def functions_of(session: Any, machine: str) -> list[str]:
         machine: Name of the state machine.
     """
     return [arn for arn, lock in _locked(session) if lock.machine == machine]
+
+
+def orphaned_copies(session: Any) -> Iterator[tuple[str, str]]:
+    """Yield the copies of functions whose tuning is over: name, and ARN of the execution.
+
+    A copy's name follows from the execution that its description names, so nothing else is taken
+    for one, whatever somebody calls it.
+
+    Args:
+        session: A boto3 session.
+    """
+    for page in session.client("lambda").get_paginator("list_functions").paginate():
+        for row in page["Functions"]:
+            execution_arn = copied_for(row["FunctionName"], row.get("Description", ""))
+            same_home = execution_arn.split(":")[3:5] == row["FunctionArn"].split(":")[3:5]
+            if execution_arn and same_home and _is_over(session, execution_arn):
+                yield row["FunctionName"], execution_arn
+
+
+def remove_copy(session: Any, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Delete a copy and its log group, which a last line of the copy's may make again.
+
+    Raises:
+        ClientError: It may not be deleted.
+    """
+    client, logs = session.client("lambda"), session.client("logs")
+    with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+        client.delete_function(FunctionName=name)
+    for wait_s in (0.0, _LATE_LOGS_S):
+        sleep(wait_s)
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
+
+
+def _is_over(session: Any, execution_arn: str) -> bool:
+    """Return whether an execution is over; one that may not be looked at is not."""
+    states = session.client("stepfunctions")
+    try:
+        return bool(states.describe_execution(executionArn=execution_arn)["status"] != "RUNNING")
+    except states.exceptions.ExecutionDoesNotExist:
+        return True
+    except botocore.exceptions.ClientError:
+        return False
 
 
 def _locked(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.tune import client
@@ -81,6 +82,9 @@ class FakeFunctions:
 
     def __init__(self, looks: int) -> None:
         self.looks = looks  # that still find something
+
+    def get_function_configuration(self, FunctionName: str) -> None:  # noqa: N803
+        raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, FunctionName)
 
     def get_paginator(self, name: str) -> FakePages:
         if name == "list_aliases":

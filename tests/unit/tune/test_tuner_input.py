@@ -28,6 +28,8 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("max_cost_usd", 0.5, {"maxCostUsd": 0.5}),
     ("min_power", 256, {"minPower": 256}),
     ("max_power", 3008, {"maxPower": 3008}),
+    ("isolation", "clone", {"isolation": "clone"}),
+    ("isolation", "alias", {}),
     ("strategy", "speed", {"strategy": "speed"}),
     ("max_duration_ms", 200.0, {"maxDurationMs": 200.0}),
     ("limit_on", "mean", {"limitOn": "mean"}),

@@ -55,5 +55,7 @@ def plan(run: Run) -> list[str]:
 def _stage(run: Run, packages: dict[str, Package]) -> None:
     """Copy what is deployed into the run's folder, and say what of it is not used."""
     folders = run.env.settings.environment.folders
-    for note in run.environment.stage(run.mode.sources, packages, folders=folders):
+    copies = run.env.settings.tuning.isolation == "clone"
+    variables = {"tuner_copies": True} if copies else {}
+    for note in run.environment.stage(run.mode.sources, packages, variables, folders):
         run.ui.note(note)
