@@ -40,8 +40,6 @@ variable "tags" {
 }
 
 variable "tuner_copies" {
-  description = "Whether the power tuner may measure a temporary copy of the function, and give it the function's role; `dyno deploy` sets it."
-  type        = bool
-  default     = false
-  nullable    = false
+  type    = bool
+  default = null
 }
