@@ -190,8 +190,10 @@ def test_an_orphaned_copy_is_swept(
         monkeypatch.setenv(key, value)
     (tmp_path / "envs").mkdir()
     would = sweep(tmp_path, Ui(), dry_run=True)
-    assert [one.outcome for one in would if copy in one.outcome] == [f"would be swept: {copy}"]
+    assert [one.outcome for one in would if copy in one.outcome] == [f"would be swept: {copy}"], (
+        would
+    )
     swept = sweep(tmp_path, Ui())
-    assert [one.outcome for one in swept if copy in one.outcome] == [f"swept: {copy}"]
+    assert [one.outcome for one in swept if copy in one.outcome] == [f"swept: {copy}"], swept
     assert tuner_stack.copies() == [f"{copy[:-1]}x"]
     lambdas.delete_function(FunctionName=f"{copy[:-1]}x")

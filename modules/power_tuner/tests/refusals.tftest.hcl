@@ -18,7 +18,7 @@ run "refused_1" {
 
   variables {
     architecture            = "x86"
-    copies                  = { role_arns = ["arn:aws:iam::111122223333:role/*"], layer_arns = ["*"] }
+    copies                  = { role_arns = ["arn:aws:iam::111122223333:role/shop"], layer_arns = ["*"] }
     default_power_values    = [100]
     kms_key_arns            = ["arn:aws:kms:eu-west-1:111122223333:alias/a"]
     log_retention_days      = 2
@@ -63,6 +63,7 @@ run "refused_2" {
   }
 
   expect_failures = [
+    var.copies,
     var.default_power_values,
     var.measure_memory_mb,
     var.name_prefix,
@@ -78,6 +79,7 @@ run "refused_3" {
   command = plan
 
   variables {
+    copies                = { role_arns = ["arn:aws:iam::111122223333:role/*"] }
     default_power_values  = [128.5]
     measure_memory_mb     = 128.5
     name_prefix           = "dyno-"
@@ -85,6 +87,7 @@ run "refused_3" {
   }
 
   expect_failures = [
+    var.copies,
     var.default_power_values,
     var.measure_memory_mb,
     var.name_prefix,
