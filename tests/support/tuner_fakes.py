@@ -104,9 +104,9 @@ class FakeLambda:
         RevisionId: str,
     ) -> dict[str, Any]:
         self._enter("UpdateFunctionConfiguration", FunctionName)
-        self._check(self.latest, RevisionId, "UpdateFunctionConfiguration")
-        if MemorySize in self.refused:
+        if MemorySize in self.refused:  # before anything else is looked at
             raise self.refused[MemorySize]
+        self._check(self.latest, RevisionId, "UpdateFunctionConfiguration")
         self.latest["MemorySize"] = MemorySize
         self.latest["LastUpdateStatus"] = "InProgress"
         self.latest.pop("LastUpdateStatusReason", None)

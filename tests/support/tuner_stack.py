@@ -187,9 +187,9 @@ class TunerStack:
         """Tune a function and wait for the end, whatever that is."""
         return self.wait(self.start(function, **keys))
 
-    def wait(self, execution_arn: str) -> Execution:
+    def wait(self, execution_arn: str, deadline_s: float = _DEADLINE_S) -> Execution:
         """Wait until an execution is over."""
-        deadline = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + deadline_s
         while True:
             now = self._states.describe_execution(executionArn=execution_arn)
             if now["status"] != "RUNNING":

@@ -146,7 +146,7 @@ def _annotation(key: Key) -> Any:
             number = float if key.kind == "share" else int
             return Annotated[number, Field(ge=least, le=most)]
         case "power values":
-            return Annotated[list[int], Field(min_length=1, max_length=100)]
+            return Annotated[list[int], Field(min_length=1, max_length=len(ALL_POWER_VALUES))]
         case "error types":
             return Annotated[list[str], Field(max_length=100)]
         case "json":

@@ -1,4 +1,4 @@
-"""Write the report of a run: result.json, report.html, report.md, charts and junit.xml.
+"""Write the report of a run: result.json, the pages, charts, junit.xml and power_values.csv.
 
 The HTML page is self-contained: its curve is the SVG that is also in charts/, its script is
 a few hundred bytes of reading values, and its content security policy allows nothing else.
@@ -29,7 +29,7 @@ from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import phrases, recommendation
-from lambda_dyno.report import junit, tables, templating
+from lambda_dyno.report import junit, power_values, tables, templating
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.sections import SECTIONS
@@ -47,11 +47,13 @@ class RenderedReport:
     markdown: Path
     junit: Path
     charts: tuple[Path, ...]
+    power_values: Path | None  # of a tuning
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """All files."""
-        return (self.result_json, self.html, self.markdown, self.junit, *self.charts)
+        tables = () if self.power_values is None else (self.power_values,)
+        return (self.result_json, self.html, self.markdown, self.junit, *tables, *self.charts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> Re
     result_json, html, markdown, junit_xml = (folder / name for name in names)
     _write(result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
     _write(junit_xml, junit.to_xml(result))
+    table = None
+    if result.tuning is not None:
+        table = folder / power_values.NAME
+        _write(table, power_values.to_csv(result.tuning))
     samples = _samples_of(result, folder) if load_samples is None else load_samples
     shown = _shown(result, samples)
     charts = _write_charts(shown, folder / "charts", png=result.setting("report", "png", True))
@@ -115,7 +121,7 @@ def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> Re
     _write(html, templates.get_template("report.html.j2").render(context))
     page = templates.get_template("report.md.j2").render(context)
     _write(markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
-    return RenderedReport(result_json, html, markdown, junit_xml, tuple(charts))
+    return RenderedReport(result_json, html, markdown, junit_xml, tuple(charts), table)
 
 
 def _samples_of(result: RunResult, folder: Path) -> Samples:

@@ -13,7 +13,7 @@ from lambda_dyno.gates import intervals
 from lambda_dyno.gates.separation import settled
 from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
-from lambda_dyno.tune import client, output
+from lambda_dyno.tune import client, output, preflight
 from lambda_dyno.tune.client import FinishedExecution
 
 AS_MANY = "as many sizes as the answer needs"  # what adaptive measuring measures, in words
@@ -31,6 +31,10 @@ def execute(
         request: The state machine's input.
         state_machine_arn: Of a power tuner, which may be in another region than the environment.
     """
+    said: list[str] = []
+    request = preflight.within_account(request, run.account, said.append)
+    for words in said:
+        run.ui.note(words)
     account = replace(run.account, region=state_machine_arn.split(":")[3])
     with interrupts.raised_once(run.ui.warn), run.target.reported(run.project):
         finished = client.run(
@@ -43,7 +47,7 @@ def execute(
             ),
         )
     found = lambda_function.differences_here(str(request["lambdaARN"]), run.account)
-    finished.output.setdefault("warnings", []).extend(found)
+    finished.output.setdefault("warnings", []).extend([*said, *found])
     return finished
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import botocore.exceptions
@@ -13,6 +13,8 @@ from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_contract.keys import is_adaptive, most_passes
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
+
+_MANY_AT_ONCE = 1000  # what most accounts have; the tuner makes no more than 500 at once
 
 
 def hints(
@@ -53,6 +55,39 @@ def _most_in_turn(tuning_input: Mapping[str, Any]) -> int:
         tuning_input.get("limitOn") or "p95",
     )
     return integer(tuning_input.get("maxInvocations")) or most
+
+
+def within_account(
+    tuning_input: Mapping[str, Any], account: Account, say: Callable[[str], None]
+) -> Mapping[str, Any]:
+    """Return an input that leaves half of what a small account may have at once to its others.
+
+    As it is if it says itself how much, if the function has a concurrency of its own, or if nobody
+    may look.
+
+    Args:
+        tuning_input: The whole input.
+        account: Whose credentials look.
+        say: Told if less is made at once.
+    """
+    if integer(tuning_input.get("maxConcurrency")):
+        return tuning_input
+    arn = str(tuning_input["lambdaARN"])
+    client = account.session.client("lambda", region_name=arn.split(":")[3])
+    try:
+        limits = client.get_account_settings()["AccountLimit"]
+        reserved = client.get_function_concurrency(FunctionName=arn)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        return tuning_input
+    unreserved = int(limits["UnreservedConcurrentExecutions"])
+    if unreserved >= _MANY_AT_ONCE or "ReservedConcurrentExecutions" in reserved:
+        return tuning_input
+    most = max(1, unreserved // 2)
+    say(
+        f"the account has {unreserved} concurrent executions for all its functions together, so at "
+        f"most {most} invocations are made at once (--max-concurrency)"
+    )
+    return {**tuning_input, "maxConcurrency": most}
 
 
 def processors(tuning_input: Mapping[str, Any]) -> dict[str, str]:

@@ -86,8 +86,9 @@ class TuningInput:
     power_values: tuple[int, ...] = _key(
         "powerValues", "power values", default=(), setting_default=[128, 256, 512, 1024],
         flag="--power", panel=_INPUT, metavar="MB",
-        help="Power values in MB, such as 128,512,1024; ALL is 128 to 3008 in steps of 64.",
-        about='what to measure; none: `default_power_values`; `"ALL"`: 128 to 3008 in steps of 64',
+        help="Power values in MB, such as 128,512,1024; ALL is 128 to 10240 in steps of 64.",
+        about='what to measure; none: `default_power_values`; `"ALL"`: 128 to 10240 in steps of '
+        "64, as far as the account allows",
     )
     num: int = _key(
         "num", "count", allowed=(NUM_MIN, 10_000), setting_default=10,
@@ -183,6 +184,14 @@ class TuningInput:
         "sequential", "flag", default=False,
         flag="--sequential/--no-sequential", panel=_MANNER,
         help="One power value after the other, not side by side.",
+    )
+    max_concurrency: int = _key(
+        "maxConcurrency", "integer", 0, allowed=(0, 500),
+        flag="--max-concurrency", panel=_MANNER, metavar="N",
+        help="Invocations at once at most; not given: all that is to be measured, but half of "
+        "what a small account allows.",
+        about="invocations at once at most; 0: as many as there are, up to `measure_memory_mb` and "
+        "the reserved concurrency",
     )
     only_cold_starts: bool = _key(
         "onlyColdStarts", "flag", default=False,

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 MEMORY_MB_MIN = 128
 MEMORY_MB_MAX = 10_240
-ALL_POWER_VALUES = tuple(range(128, 3008 + 1, 64))  # what "ALL" means, as Lambda once had them
+# What "ALL" means. Where an account has less it ends there, as in aws-lambda-power-tuning.
+ALL_POWER_VALUES = tuple(range(MEMORY_MB_MIN, MEMORY_MB_MAX + 1, 64))
 NUM_MIN = 5
 PASS_MAX = 100  # invocations of payloads with weights
 

@@ -13,6 +13,7 @@ from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.former import Former, Size
 from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput, most_passes
 from lambda_dyno.tuner_policy.curve import Point, Span, curve
+from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX
 from lambda_dyno.tuner_policy.decide import Decision, Goal, conclude, decide, first_sizes
 from lambda_dyno.tuner_policy.limits import Limit
 from lambda_dyno.tuner_policy.posterior import Measured
@@ -27,10 +28,23 @@ _LEAST_PASSES = 2  # by which a size can be judged when time is up
 
 
 def first(
-    request: TuningInput, plan: Plan, original_mb: int, *, uses_prior: bool = False
+    request: TuningInput,
+    plan: Plan,
+    original_mb: int,
+    most_mb: int = MEMORY_MB_MAX,
+    *,
+    uses_prior: bool = False,
 ) -> list[PowerState]:
-    """Return the power values to begin with, the function's own among them if it is allowed."""
-    goal = _goal(request, original_mb, request.min_power, request.max_power)
+    """Return the power values to begin with, the function's own among them if it is allowed.
+
+    Args:
+        request: The checked input.
+        plan: What each invocation is sent.
+        original_mb: The function's own size.
+        most_mb: That the account allows.
+        uses_prior: Whether what was measured before holds.
+    """
+    goal = _goal(request, original_mb, request.min_power, min(request.max_power, most_mb))
     return [_new(size, plan, goal) for size in first_sizes(goal, _former(request, uses_prior))]
 
 
@@ -147,7 +161,8 @@ class Adaptive:
 
     def _range(self) -> tuple[int, int]:
         """Return the sizes that may be chosen: none at which, or below which, it cannot work."""
-        least, most = self._request.min_power, self._request.max_power
+        least = self._request.min_power
+        most = min(self._request.max_power, self._state.most_power)
         working = [p.power for p in self._state.powers if p.samples and not p.excluded]
         for power in self._state.powers:
             if not power.excluded:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -222,6 +223,21 @@ class Function:
         updated = self.ready()
         check_unchanged(config, updated)
         return updated
+
+    def memory_limit_mb(self, wanted_mb: int) -> int | None:
+        """Return what AWS allows at most, if that is less than a size; None: it is not.
+
+        No API tells it. An update is refused for its size before its RevisionId is looked at,
+        which no function has here: so nothing is ever changed.
+        """
+        try:
+            self._client.update_function_configuration(
+                FunctionName=self.arn.text, MemorySize=wanted_mb, RevisionId=str(uuid.uuid4())
+            )
+        except ClientError as error:
+            limit = _MEMORY_LIMIT.search(str(error))
+            return int(limit["mb"]) if limit else None
+        return None
 
     def publish(self, description: str, config: Mapping[str, Any]) -> Version:
         """Publish $LATEST as a version.

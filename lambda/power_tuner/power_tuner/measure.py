@@ -100,8 +100,9 @@ class Measurer:
         """
         self._arn = state.copy or self._request.function.text
         limit = self._most_at_once
-        if state.reserved_concurrency is not None:
-            limit = max(1, min(limit, state.reserved_concurrency))
+        for most in (state.reserved_concurrency, self._request.max_concurrency or None):
+            if most is not None:
+                limit = max(1, min(limit, most))
         powers = [power for power in state.powers if not power.done]
         before = {power.power: (len(power.samples), power.discarded) for power in powers}
         try:

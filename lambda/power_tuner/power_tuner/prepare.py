@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from lambda_dyno.tuner_contract import kinds
 from lambda_dyno.tuner_contract.keys import TuningInput
 from lambda_dyno.tuner_contract.marks import Lock, is_measured, measured_mark
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, MEMORY_MB_MAX
 from power_tuner.errors import (
     MAYBE_ENDED,
     AwsCallFailed,
@@ -32,6 +33,7 @@ from power_tuner.publishing import Configuration, Publisher
 from power_tuner.state import PowerState, TuningState
 
 BUSY_PAUSE_S = 2.0
+_NEW_ACCOUNT_MB = 3008  # what the smallest accounts allow
 
 # Why a function cannot be used at any memory size, by Lambda's reason codes.
 _ANY_SIZE = frozenset(
@@ -183,18 +185,19 @@ class Preparation:
         former = self._request.prior
         why_not = former.why_not(code_sha256, architecture, payload) if former else ""
         uses_prior = former is not None and not why_not
+        warnings = [*self._request.warnings, *kinds.warnings(config)]
+        if why_not:
+            warnings.append(f"prior: not used: {why_not}")
+        most_mb = self._most_mb(original, warnings)
         return TuningState(
             original_power=original,
             architecture=architecture,
             timeout_s=int(config.get("Timeout") or 3),
             reserved_concurrency=_reserved_concurrency(description),
-            powers=self._powers(original, uses_prior=uses_prior),
+            powers=self._powers(original, most_mb, uses_prior=uses_prior),
+            most_power=most_mb,
             streams=kinds.streams(config) if mode == "auto" else mode == "response_stream",
-            warnings=[
-                *self._request.warnings,
-                *kinds.warnings(config),
-                *([f"prior: not used: {why_not}"] if why_not else ()),
-            ],
+            warnings=warnings,
             code_sha256=code_sha256,
             payload=payload,
             uses_prior=uses_prior,
@@ -205,14 +208,33 @@ class Preparation:
         text = f"{self._plan.checksum()} {self._request.pre_processor_arn}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _powers(self, original: int, *, uses_prior: bool) -> list[PowerState]:
+    def _most_mb(self, original: int, warnings: list[str]) -> int:
+        """Return the largest size that the account allows, if a larger one would be measured.
+
+        A size that the input names is left out with the reason; ranges are cut.
+        """
+        request = self._request
+        is_range = request.adaptive or request.power_values == ALL_POWER_VALUES
+        wanted = request.max_power if request.adaptive else max(request.power_values)
+        if not is_range or wanted <= max(original, _NEW_ACCOUNT_MB):
+            return MEMORY_MB_MAX
+        limit = self._function.memory_limit_mb(wanted)
+        if limit is None or limit >= wanted:
+            return MEMORY_MB_MAX
+        if request.adaptive and request.min_power > limit:
+            raise NotTunable(f"minPower: {request.min_power} MB; {_allows(limit)}")
+        warnings.append(f"{_allows(limit)}, so no larger size is measured")
+        return limit
+
+    def _powers(self, original: int, most_mb: int, *, uses_prior: bool) -> list[PowerState]:
         request = self._request
         if request.adaptive:
             from power_tuner import adaptive  # who measures fixed numbers does not wait for it
 
-            return adaptive.first(request, self._plan, original, uses_prior=uses_prior)
+            return adaptive.first(request, self._plan, original, most_mb, uses_prior=uses_prior)
         todo = range(-request.warm_up, request.invocations)
-        return [PowerState(power, todo=list(todo)) for power in request.power_values]
+        sizes = [power for power in request.power_values if power <= most_mb]
+        return [PowerState(power, todo=list(todo)) for power in sizes]
 
     def _publish(self, config: Mapping[str, Any], state: TuningState, original: int) -> None:
         published = self._already_published()
@@ -273,6 +295,13 @@ class Preparation:
         if self._problem is None or not all(power.excluded for power in state.powers):
             return
         raise _as_failure(self._problem)
+
+
+def _allows(limit_mb: int) -> str:
+    return (
+        f"the account allows functions {limit_mb} MB at most, as new accounts do (a higher quota "
+        "of Lambda can be asked for in the Service Quotas console)"
+    )
 
 
 def _as_failure(error: PowerRefused | FunctionNotReady) -> AwsCallFailed | FunctionNotReady:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambda_dyno.tuner_contract.values import LIMIT_BYTES, size_bytes
+from lambda_dyno.tuner_contract.values import LIMIT_BYTES, MEMORY_MB_MAX, size_bytes
 from power_tuner import samples
 from power_tuner.samples import Sample
 
@@ -120,6 +120,7 @@ class TuningState:
     reserved_concurrency: int | None
     powers: list[PowerState]
     copy: str = ""  # ARN of what is measured in the function's place; empty: the function itself
+    most_power: int = MEMORY_MB_MAX  # that the account allows, as far as it was looked up
     batch: int = 0  # how often versions were published
     passes: int = 0  # of Measure
     usage: Usage = field(default_factory=Usage)
@@ -171,6 +172,7 @@ class TuningState:
             "timeout": self.timeout_s,
             "reservedConcurrency": self.reserved_concurrency,
             "copy": self.copy,
+            "mostPower": self.most_power,
             "batch": self.batch,
             "passes": self.passes,
             "measured": total,
@@ -196,6 +198,7 @@ class TuningState:
             reserved_concurrency=raw["reservedConcurrency"],
             powers=[PowerState.from_json(power) for power in raw["powers"]],
             copy=raw["copy"],
+            most_power=raw["mostPower"],
             batch=raw["batch"],
             passes=raw["passes"],
             usage=Usage.from_json(raw["usage"]),

@@ -133,9 +133,9 @@ def test_power_values_are_sorted_and_named_once(project: Path) -> None:
 
 
 def test_all_stands_for_all_sizes_in_steps_of_64() -> None:
-    """128 to 3008 MB, 46 values, as in aws-lambda-power-tuning."""
+    """128 to 10,240 MB, 159 values."""
     values = with_overrides(Settings(), {"tuning.power_values": "ALL"}).tuning.power_values
-    assert (len(values), values[0], values[1], values[-1]) == (46, 128, 192, 3008)
+    assert (len(values), values[0], values[1], values[-1]) == (159, 128, 192, 10_240)
 
 
 def test_a_payload_of_the_command_line_takes_the_place_of_any_other() -> None:

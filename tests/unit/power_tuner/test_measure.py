@@ -139,6 +139,15 @@ def test_parallel_stays_below_reserved_concurrency() -> None:
     assert function.most_at_once == 3
 
 
+def test_no_more_at_once_than_is_allowed() -> None:
+    """Though the function may have more, and this Lambda function can hold more."""
+    request, state = tuning(128, 256, num=10, parallelInvocation=True, maxConcurrency=4)
+    state.reserved_concurrency = 6
+    function = FakeFunction(lambda *_: (time.sleep(0.01), took(1))[1])
+    measure(request, state, function)
+    assert function.most_at_once == 4
+
+
 def test_sleep_between_runs() -> None:
     """sleepBetweenRunsMs sleeps between invocations in series, not after the last."""
     request, state = tuning(128, sleepBetweenRunsMs=30)

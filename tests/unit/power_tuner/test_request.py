@@ -43,20 +43,22 @@ def test_defaults_are_those_of_lpt() -> None:
     [
         ([1024, "512", " 128 ", 512], (128, 512, 1024)),
         ([128.0], (128,)),
-        ("ALL", tuple(range(128, 3009, 64))),
+        ("ALL", tuple(range(128, 10_241, 64))),
         ([], (128, 512)),
         ("", (128, 512)),
         (None, (128, 512)),
     ],
 )
 def test_power_values(given: Any, expected: tuple[int, ...]) -> None:
-    """Power values come as numbers or strings, once each and sorted; ALL is 46 of them."""
+    """Power values come as numbers or strings, once each and sorted; ALL is 159 of them."""
     assert parsed(powerValues=given).power_values == expected
 
 
-def test_all_is_46_values() -> None:
-    """ "ALL" stands for 46 values, as LPT documents."""
-    assert len(parsed(powerValues="ALL").power_values) == 46
+def test_all_is_159_values() -> None:
+    """ "ALL" stands for LPT's 46 values, to 3008 MB, and in the same steps to 10,240 MB."""
+    values = parsed(powerValues="ALL").power_values
+    assert len(values) == 159
+    assert values[:46] == tuple(range(128, 3009, 64))
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,44 @@ def test_the_largest_size_of_an_account_is_measured() -> None:
     assert state.powers[1].versions != [own.number]
 
 
+@pytest.mark.parametrize(
+    ("keys", "sizes"),
+    [
+        ({"powers": "ALL"}, [*range(128, 3009, 64)]),
+        ({"measuring": "adaptive", "strategy": "speed"}, [512, 2048, 3008]),
+    ],
+    ids=["ALL", "adaptive"],
+)
+def test_what_the_account_allows_is_found_before_anything_is_published(
+    keys: dict[str, Any], sizes: list[int]
+) -> None:
+    """A range ends there, and the output says so; asking changes nothing."""
+    world = World()
+    before = world.api.picture()
+    world.api.refused = dict.fromkeys(range(3009, 10_241), ABOVE)
+    state = world.prepare(**keys)
+    assert [power.power for power in state.powers] == sizes
+    assert not any(power.excluded for power in state.powers)
+    (words,) = (warning for warning in state.warnings if "3008 MB at most" in warning)
+    assert words.endswith("so no larger size is measured")
+    assert world.api.calls.index("UpdateFunctionConfiguration") < world.api.calls.index(
+        "PublishVersion"
+    )
+    world.end()
+    assert world.api.picture() == before
+
+
+def test_a_range_above_what_the_account_allows_is_refused() -> None:
+    """Before anything is changed but the lock, which goes."""
+    world = World()
+    before = world.api.picture()
+    world.api.refused = dict.fromkeys(range(3009, 10_241), ABOVE)
+    with pytest.raises(NotTunable, match="minPower: 4096 MB; the account allows functions 3008"):
+        world.prepare(measuring="adaptive", minPower=4096)
+    world.end()
+    assert world.api.picture() == before
+
+
 def test_function_that_cannot_run() -> None:
     """A function with a reserved concurrency of 0 is refused before anything is changed."""
     world = World()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import io
 import json
@@ -28,6 +29,7 @@ from lambda_dyno.core.results import (
 )
 from lambda_dyno.core.samples import write_samples
 from lambda_dyno.gates.slo import evaluate
+from lambda_dyno.report import power_values
 from lambda_dyno.report.console import print_summary
 from lambda_dyno.report.render import RenderedReport, render
 from lambda_dyno.review.comment import compose
@@ -150,6 +152,35 @@ def test_every_state_renders_all_files(state: str, reports: dict[str, RenderedRe
         assert "The run failed" in page.text
         assert STATES[state].error in page.text
     assert not [path for path in report.html.parent.rglob(".*") if path.is_file()]
+
+
+def test_power_values_are_a_table_for_programs(reports: dict[str, RenderedReport]) -> None:
+    """A line for each, what could not be measured too; no tuning, no table."""
+    path = reports["46 sizes"].power_values
+    assert path is not None
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    details = samples.many_sizes().details
+    assert [int(row["power_mb"]) for row in rows] == [detail.power for detail in details]
+    assert sum(row["recommended"] == "1" for row in rows) == 1
+    for row, detail in zip(rows, details, strict=True):
+        assert int(row["count"]) == detail.count
+        if detail.duration_ms is None:
+            assert row["mean_ms"] == row["cost_usd"] == ""
+            assert row["excluded"] == detail.excluded
+        else:
+            assert float(row["p95_ms"]) == detail.duration_ms.p95
+            assert float(row["ci95_high_ms"]) == detail.duration_ms.ci95[1]
+            assert float(row["cost_usd"]) == detail.cost_usd
+    without = [state for state, result in STATES.items() if result.tuning is None]
+    assert without
+    assert all(reports[state].power_values is None for state in without)
+
+
+def test_no_spreadsheet_takes_a_reason_for_a_formula() -> None:
+    evil = samples.excluded(128, "=1+1\n,x")
+    tuning = samples.tuning(samples.detail(512, 20.0), evil, power=512, current=512)
+    rows = list(csv.DictReader(io.StringIO(power_values.to_csv(tuning))))
+    assert "'=1+1\n,x" in [row["excluded"] for row in rows]
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -337,7 +368,9 @@ def test_costs_in_china_are_in_yuan_everywhere(tmp_path: Path) -> None:
     texts += [out.getvalue(), *(compose(Review(run), at).text for at in (GITHUB, CODECOMMIT))]
     for text in texts:
         assert "USD" not in text
-    assert sum("CNY" in text for text in texts) == len(texts) - 1  # the latency chart has no cost
+    assert (
+        sum("cny" in text.lower() for text in texts) == len(texts) - 1
+    )  # the latency chart has no cost
     hostile = replace(samples.TUNING, raw={"prices": {"currency": "<b>{}"}})
     assert hostile.currency == "USD"
 

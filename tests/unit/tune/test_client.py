@@ -236,8 +236,8 @@ def test_clean_up_that_never_comes() -> None:
     ("keys", "expected"),
     [
         ({"powerValues": [128, "256", " 128 "], "num": "5"}, 10),
-        ({"powerValues": "ALL", "num": 5}, 230),
-        ({"powerValues": "ALL", "num": 50, "dryRun": True}, 46),
+        ({"powerValues": "ALL", "num": 5}, 795),
+        ({"powerValues": "ALL", "num": 50, "dryRun": True}, 159),
         ({"num": 5}, None),  # the tuner's default power values
         ({"powerValues": [128]}, None),
     ],

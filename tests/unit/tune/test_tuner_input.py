@@ -36,6 +36,7 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("balanced_weight", 0.8, {"balancedWeight": 0.8}),
     ("balanced_weight", 0.5, {}),
     ("invoke_mode", "response_stream", {"invokeMode": "response_stream"}),
+    ("max_concurrency", 5, {"maxConcurrency": 5}),
     ("parallel_invocation", True, {"parallelInvocation": True}),
     ("parallel_invocation", False, {}),
     ("sequential", True, {"sequential": True}),
