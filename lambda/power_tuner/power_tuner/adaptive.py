@@ -12,8 +12,8 @@ from typing import Any
 from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.former import Former, Size
 from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput, most_passes
-from lambda_dyno.tuner_policy.curve import Point, Span, curve
 from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX
+from lambda_dyno.tuner_policy.curve import Point, Span, curve
 from lambda_dyno.tuner_policy.decide import Decision, Goal, conclude, decide, first_sizes
 from lambda_dyno.tuner_policy.limits import Limit
 from lambda_dyno.tuner_policy.posterior import Measured
