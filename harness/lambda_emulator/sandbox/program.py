@@ -297,6 +297,8 @@ class Sandbox:
                 "duration_ms": took_ms,
                 "cpu_scale": self._scale,
                 "wall_ms": self._told.get("wall_ms"),
+                "spins_ms": self._told.get("spins_ms"),
+                "switches": self._told.get("switches"),
                 "steps": self._steps(),
             }
             with open(self._settings.trace, "a", encoding="utf-8") as file:
