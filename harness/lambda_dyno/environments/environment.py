@@ -396,10 +396,12 @@ class Environment:
             _UnusableRootError: Terraform can make no sense of the run's root any more.
         """
         gone: set[str] = set()
-        for wait_s in (*_RETRY_AFTER_S, None):
+        for tries, wait_s in enumerate((*_RETRY_AFTER_S, None)):
             try:
                 gone |= state_recovery.arns(self._content_of_state(backend) or b"")
-                self._destroy_once(root, backend, on_change, say)
+                # of an embedded AWS of its own the state knows all; if not, looking comes next
+                refresh = not self.target.is_embedded or tries > 0
+                self._destroy_once(root, backend, on_change, say, refresh=refresh)
                 break
             except TerraformError as error:
                 if root == self.root and self._is_unusable(root, error):
@@ -461,7 +463,13 @@ class Environment:
         return left
 
     def _destroy_once(
-        self, root: Path, backend: Mapping[str, str], on_change: OnChange | None, say: Say
+        self,
+        root: Path,
+        backend: Mapping[str, str],
+        on_change: OnChange | None,
+        say: Say,
+        *,
+        refresh: bool,
     ) -> None:
         terraform = self._terraform(root)
         if not backend.get("bucket"):
@@ -476,7 +484,7 @@ class Environment:
             errored.unlink()
         # of a copy the state in the bucket is not what Terraform writes, and may be anybody's
         with self._state.noting() if backend.get("bucket") else nullcontext():
-            terraform.destroy(on_change)
+            terraform.destroy(on_change, refresh=refresh)
 
     def _bare_root(self, root: Path) -> tuple[Path, dict[str, str]]:
         """Return a root and its backend for the local state of a root that cannot be used."""
@@ -509,6 +517,7 @@ class Environment:
             tools,
             self.account.program_environment(),
             self.folder.logs,
+            one_provider=self.target.is_embedded,
             watch=self._why_gone,
         )
 

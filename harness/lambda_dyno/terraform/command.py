@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import python_terraform
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import locked
 from lambda_dyno.processes import process
+from lambda_dyno.terraform import attached
 from lambda_dyno.terraform.outputs import flat
 from lambda_dyno.terraform.toolchain import Toolchain
 
@@ -29,6 +31,7 @@ INIT_TIMEOUT_S = 600.0  # the first one may download 700 MB of provider
 _PLAN = "dyno.tfplan"
 # What these print has sensitive values in clear, and logs are evidence that is handed on.
 _SECRET = ("output", "show")
+_WITH_PROVIDER = ("apply", "destroy", "plan", "show")
 _CHANGES = 2  # exit status of plan -detailed-exitcode when there is something to do
 
 
@@ -119,6 +122,7 @@ class Terraform:
         toolchain: Program and configuration to use.
         environment: The whole environment for Terraform, credentials included.
         logs: Folder for `terraform-COMMAND.log`.
+        one_provider: Whether a command may share one process of the AWS provider (`attached`).
         watch: Says why there is no use in going on, such as an embedded AWS that is gone:
             Terraform would ask it for minutes. Empty: there is.
     """
@@ -130,9 +134,11 @@ class Terraform:
         environment: Mapping[str, str],
         logs: Path,
         *,
+        one_provider: bool = False,
         watch: Callable[[], str] | None = None,
     ) -> None:
         self._root = root
+        self._one_provider = one_provider
         self._watch = watch
         self._toolchain = toolchain
         self._environment = {
@@ -184,24 +190,25 @@ class Terraform:
         Raises:
             TerraformError: Something could not be made; what was made is in the state.
         """
-        follow = _Follow(on_change)
-        believed: dict[str, Any] = {} if refresh else {"refresh": False}
         done = self._run(
-            "apply", _APPLY_TIMEOUT_S, follow, json=True, auto_approve=True, **believed
+            "apply", _APPLY_TIMEOUT_S, _Follow(on_change), **_applied(refresh=refresh)
         )
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
         told = outputs[-1] if outputs else {}
         return flat({name: output["value"] for name, output in told.items() if "value" in output})
 
-    def destroy(self, on_change: OnChange | None = None) -> None:
+    def destroy(self, on_change: OnChange | None = None, *, refresh: bool = True) -> None:
         """Remove everything in the state.
+
+        Args:
+            on_change: As in `apply`, as is `refresh`.
+            refresh: Whether to look first; what is gone already is gone either way.
 
         Raises:
             TerraformError: Something could not be removed; it is still in the state.
         """
-        follow = _Follow(on_change)
-        self._run("destroy", _APPLY_TIMEOUT_S, follow, json=True, auto_approve=True)
+        self._run("destroy", _APPLY_TIMEOUT_S, _Follow(on_change), **_applied(refresh=refresh))
 
     def plan(self) -> list[str]:
         """Return the addresses of the resources that an apply would change; empty: none.
@@ -259,6 +266,9 @@ class Terraform:
         completed = self._run("state list", PLAN_TIMEOUT_S, allowed=(0, 1))
         return completed.stdout.split() if completed.returncode == 0 else []
 
+    def _provider(self) -> AbstractContextManager[dict[str, str]]:
+        return attached.provider(self._root, self._environment)
+
     def _run(
         self,
         command: str,
@@ -279,17 +289,19 @@ class Terraform:
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, *arguments, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
+        attach = self._one_provider and command in _WITH_PROVIDER
         try:
-            completed = process.run(
-                argv,
-                cwd=self._root,
-                env=self._environment,
-                timeout_s=timeout_s,
-                log=log,
-                on_line=follow.line if follow else None,
-                watch=self._watch,
-                secret=command in _SECRET,
-            )
+            with self._provider() if attach else nullcontext({}) as more:
+                completed = process.run(
+                    argv,
+                    cwd=self._root,
+                    env={**self._environment, **more},
+                    timeout_s=timeout_s,
+                    log=log,
+                    on_line=follow.line if follow else None,
+                    watch=self._watch,
+                    secret=command in _SECRET,
+                )
         except (process.DeadlineError, process.AbandonedError) as error:
             raise TerraformError(command, str(error), log) from error
         if completed.returncode not in allowed:
@@ -297,6 +309,11 @@ class Terraform:
             mistakes = _mistakes(told.stdout)
             raise TerraformError(command, _reason(told, mistakes), log, mistakes)
         return completed
+
+
+def _applied(*, refresh: bool) -> dict[str, Any]:
+    """Return the options of what changes resources."""
+    return {"json": True, "auto_approve": True, **({} if refresh else {"refresh": False})}
 
 
 class _Follow:

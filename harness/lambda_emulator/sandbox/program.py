@@ -271,8 +271,7 @@ class Sandbox:
         width = sum(step[1] * step[2] for step in works) / (cpu_ms or 1.0)
         if "spins_ms" in self._told:
             own = Sample(self._function.memory_mb, cpu_ms, width, *self._told["spins_ms"])
-            switches = int(self._told.get("switches", 0))
-            self._scale = self._steadier.scale(own, self._memory.needed_mb, switches)
+            self._scale = self._steadier.scale(own, self._memory.needed_mb)
 
     def _steps(self) -> list[Any]:
         """Return what the meter found, in AWS's CPU time."""
@@ -298,7 +297,6 @@ class Sandbox:
                 "cpu_scale": self._scale,
                 "wall_ms": self._told.get("wall_ms"),
                 "spins_ms": self._told.get("spins_ms"),
-                "switches": self._told.get("switches"),
                 "steps": self._steps(),
             }
             with open(self._settings.trace, "a", encoding="utf-8") as file:

@@ -1,12 +1,12 @@
 """Steadies what invocations are reported with, on a machine whose speed changes by the second.
 
 Before and after each invocation the worker does a short piece of work that is always the same, a
-spin. CPU time is divided by how much slower than usual the spins were, unless it was seen not to
-follow them: work that waits for memory does not.
+spin. CPU time is divided by how much longer than usual the spins around that time were, unless it
+was seen not to follow them: work that waits for memory does not.
 
-Where the same code, given the same event, needs the same CPU time at several memory sizes, its
-level is taken from the invocations of all of them. Each keeps its own deviation from its size's
-level, so the level adds no sample to any size's.
+Where the same code needs the same CPU time at several memory sizes, its level is taken from the
+invocations of all of them, each kind of event by itself. An invocation keeps its own deviation
+from its size's level, so the level adds no sample to any size's.
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ import os
 import re
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 # Five functions whose work follows the core, in 63 tunings: the slope of log CPU on log spin was
 # 0.6 to 0.9; of two that wait for memory, whose variation division would double: 0.2 and 0.3.
 FOLLOWS = 0.45
 _FEWEST = 12
-_LEAST_SPREAD = 0.05  # of log spin, that the spins before and after agree on: less says nothing
+_LEAST_SPREAD = 0.05  # of log spin, that neighbours agree on: less says nothing
 _SURE = 2.0  # standard errors from the limit: nearer, the samples do not tell
-_LATEST = 12
-_UNCERTAIN = 1.1  # what spins vary by themselves
-# What an involuntary context switch costs whoever comes back to a core where others have worked:
-# 17.4 ms of JSON in Python took 18.3 with ten of them in place of four, and 22.8 ms 26.4 with 25 in
-# place of 8.
-_SWITCH_MS = 0.15
-_SWITCHES_SHARE = 0.2
-_RECENT = 160
-_PLAIN = 1.5  # times CPU over spin: beyond is another course, as with a full garbage collection
+_VARIES = 0.015  # what varies less by itself is measured by a clock, or needs no steadying
+# A spin alone is noisy by a fifth, and a core's speed lasts for a second: so many invocations and
+# their neighbours of as many each have one speed.
+_BLOCK = 3
+# Of so many invocations the middle spin is what is usual for their function, until it is clearly
+# less: how cold a function leaves its core is its own.
+_LEARNED = 60
+_CLEARLY_LESS = 0.8
+_RUN = re.compile(r"\d{6}-\d{4}-[0-9a-z]{4}")
+_RECENT = 240
+_PLAIN = 1.5  # times the middle: beyond is another course, as with a full garbage collection
 _FEWEST_OF_SIZE = 3
 _SAME_DEMAND = 0.10
 _SAME_WIDTH = 0.25
@@ -44,28 +46,37 @@ _ROOMY = 0.9  # of the memory size: nearer to the limit, sizes are not alike
 _LONGEST_TURN_S = 0.25
 _LOOK_EVERY_S = 0.002
 _RECORD = struct.Struct("<8sddddd")
-_READ_BYTES = _RECORD.size * 512
+_READ_BYTES = _RECORD.size * _RECENT
 _MOST_BYTES = _RECORD.size * 65_536
 # What makes events of one kind differ: UUIDs and other long identifiers, times.
 _VOLATILE = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|\d{10,}|\d\d:\d\d:\d\d")
 _NORMALISED_BYTES = 65_536
-_KEPT_SPINS = 15
-_FASTER = 0.95
+# Of what a size's deviations came to so far, each new one pays back so much, and no more than that:
+# their mean is one then, and they scatter as they did.
+_PAYS_BACK = 0.5
+_PAYS_AT_MOST = 0.25
 
 
 class Sample:
     """One invocation: its memory size, CPU time, width, and the spins before and after."""
 
-    __slots__ = ("after_ms", "before_ms", "cpu_ms", "memory_mb", "width")
+    __slots__ = ("after_ms", "before_ms", "cpu_ms", "event", "memory_mb", "width")
 
     def __init__(
-        self, memory_mb: float, cpu_ms: float, width: float, before_ms: float, after_ms: float
+        self,
+        memory_mb: float,
+        cpu_ms: float,
+        width: float,
+        before_ms: float,
+        after_ms: float,
+        event: bytes = b"",
     ) -> None:
         self.memory_mb = memory_mb
         self.cpu_ms = cpu_ms
         self.width = width
         self.before_ms = before_ms
         self.after_ms = after_ms
+        self.event = event  # its kind
 
     @property
     def spin_ms(self) -> float:
@@ -76,10 +87,11 @@ class Sample:
 class Estimate:
     """CPU time on a core at its usual speed, and the memory sizes that it is pooled from."""
 
-    __slots__ = ("cpu_ms", "pooled_mb")
+    __slots__ = ("cpu_ms", "level_ms", "pooled_mb")
 
-    def __init__(self, cpu_ms: float, pooled_mb: Sequence[int] = ()) -> None:
+    def __init__(self, cpu_ms: float, level_ms: float, pooled_mb: Sequence[int] = ()) -> None:
         self.cpu_ms = cpu_ms
+        self.level_ms = level_ms
         self.pooled_mb = pooled_mb
 
 
@@ -93,81 +105,126 @@ def estimate(
     """Return what an invocation is reported with. Pure.
 
     Args:
-        samples: Recent invocations of the same code with the same event, and this one.
+        samples: Recent invocations of the same code in their order, this one the last.
         own: This one.
         reference_ms: A spin's CPU time on a core at its usual speed.
         now: The samples' `slope`.
         known: That of former samples, for when these do not tell.
     """
-    slow = _slowness(samples, reference_ms, now, known)
-    demands: dict[float, list[float]] = {}
-    widths: dict[float, list[float]] = {}
-    for sample in samples:
-        demands.setdefault(sample.memory_mb, []).append(sample.cpu_ms / slow(sample))
-        widths.setdefault(sample.memory_mb, []).append(sample.width)
-    cpu_ms = own.cpu_ms / slow(own)
-    levels = {
-        size: _quantile(values, 0.5)
-        for size, values in demands.items()
-        if len(values) >= _FEWEST_OF_SIZE
-    }
-    if own.memory_mb not in levels:
-        return Estimate(cpu_ms)
-    middle = _quantile(list(levels.values()), 0.5)
-    alike = [
-        size
-        for size, level in levels.items()
-        if abs(level / middle - 1) <= _SAME_DEMAND
-        and abs(_quantile(widths[size], 0.5) - own.width) <= _SAME_WIDTH
-    ]
-    if own.memory_mb not in alike or len(alike) < 2:
-        return Estimate(cpu_ms)
-    level = _quantile([value for size in alike for value in demands[size]], _LEVEL)
-    return Estimate(level * cpu_ms / levels[own.memory_mb], [int(size) for size in sorted(alike)])
-
-
-def _slowness(
-    samples: Sequence[Sample], reference_ms: float, now: float | None, known: float | None
-) -> Callable[[Sample], float]:
-    """Return what tells by how much longer than usual an invocation's CPU time was."""
+    known_event = sum(sample.event == own.event for sample in samples) >= _FEWEST_OF_SIZE
     follows = known if now is None else now
-    if follows is not None and follows <= FOLLOWS:
-        return lambda _: 1.0
-    if now is None:  # the core's speed does not change: one figure for all has no noise
-        latest = _quantile([sample.spin_ms for sample in samples[-_LATEST:]], 0.5) / reference_ms
-        beyond = max(1.0, latest / _UNCERTAIN) * min(1.0, latest * _UNCERTAIN)
-        return lambda _: beyond
-    return lambda sample: sample.spin_ms / reference_ms
+    if follows is None:
+        follows = 1.0 if _noise(_residuals([s.cpu_ms for s in samples], samples)) > _VARIES else 0.0
+    slow = _slowness(samples, reference_ms) if follows > FOLLOWS else [1.0] * len(samples)
+    demands = [sample.cpu_ms / by for sample, by in zip(samples, slow, strict=True)]
+    cpu_ms = own.cpu_ms / slow[-1]
+    parts = _residuals(demands, samples)  # of their event's middle
+    centres = _centres(parts, samples, own)
+    if own.memory_mb not in centres or not known_event:
+        return Estimate(cpu_ms, cpu_ms)
+    middle = _quantile(list(centres.values()), 0.5)
+    alike = [size for size, centre in centres.items() if abs(centre / middle - 1) <= _SAME_DEMAND]
+    if own.memory_mb not in alike or len(alike) < 2 or _is_apart(parts, samples, centres):
+        return Estimate(cpu_ms, cpu_ms)
+    pool = [part for part, sample in zip(parts, samples, strict=True) if sample.memory_mb in alike]
+    level = _quantile(pool, _LEVEL)
+    return Estimate(
+        cpu_ms * level / centres[own.memory_mb],
+        cpu_ms * level / parts[-1],
+        [int(size) for size in sorted(alike)],
+    )
+
+
+def _residuals(values: Sequence[float], samples: Sequence[Sample]) -> list[float]:
+    """Return each value over the middle of its event's."""
+    of_events: dict[bytes, list[float]] = {}
+    for value, sample in zip(values, samples, strict=True):
+        of_events.setdefault(sample.event, []).append(value)
+    middles = {event: _quantile(found, 0.5) for event, found in of_events.items()}
+    return [value / middles[sample.event] for value, sample in zip(values, samples, strict=True)]
+
+
+def _noise(parts: Sequence[float]) -> float:
+    """Return how much residuals vary, by half of them."""
+    return (_quantile(parts, 0.75) - _quantile(parts, 0.25)) / 1.35
+
+
+def _centres(
+    parts: Sequence[float], samples: Sequence[Sample], own: Sample
+) -> dict[float, float]:
+    """Return the mean residual of each size where there are enough, and the width is this one's.
+
+    Not the median: what is divided by it shall have a mean of one.
+    """
+    of_sizes: dict[float, list[float]] = {}
+    widths: dict[float, list[float]] = {}
+    for part, sample in zip(parts, samples, strict=True):
+        if part <= _PLAIN:
+            of_sizes.setdefault(sample.memory_mb, []).append(part)
+        if sample.event == own.event:
+            widths.setdefault(sample.memory_mb, []).append(sample.width)
+    return {
+        size: sum(found) / len(found)
+        for size, found in of_sizes.items()
+        if len(found) >= _FEWEST_OF_SIZE
+        and abs(_quantile(widths.get(size, [own.width]), 0.5) - own.width) <= _SAME_WIDTH
+    }
+
+
+def _is_apart(
+    parts: Sequence[float], samples: Sequence[Sample], centres: Mapping[float, float]
+) -> bool:
+    """Whether the last one's event needs another share at its size than all events together do."""
+    own = samples[-1]
+    found = [
+        part
+        for part, sample in zip(parts, samples, strict=True)
+        if (sample.event, sample.memory_mb) == (own.event, own.memory_mb) and part <= _PLAIN
+    ]
+    if len(found) < _FEWEST_OF_SIZE:
+        return False
+    error = _noise(parts) / math.sqrt(len(found))
+    apart = abs(sum(found) / len(found) / centres[own.memory_mb] - 1)
+    return apart > _SAME_DEMAND + _SURE * error
+
+
+def _slowness(samples: Sequence[Sample], reference_ms: float) -> list[float]:
+    """Return by how much longer than usual spins took around each invocation."""
+    spins = [sample.spin_ms for sample in samples]
+    found: list[float] = []
+    for begin in range(0, len(spins), _BLOCK):
+        around = spins[max(0, begin - _BLOCK) : begin + 2 * _BLOCK]
+        found += [_quantile(around, 0.5) / reference_ms] * len(spins[begin : begin + _BLOCK])
+    return found
 
 
 def slope(samples: Sequence[Sample]) -> float | None:
     """Return how CPU time follows the core: the slope of its logarithm on the spins'.
 
-    Within memory sizes, and by what the spins before and after have in common: what one of them
-    has alone is its own noise, which would make the slope too small (errors in variables).
+    By what an invocation's neighbours say of the core's speed: what a spin has alone is its own
+    noise, which would make the slope too small (errors in variables).
 
     Returns:
         None where there are too few samples, or the core's speed did not change enough to tell on
         which side of `FOLLOWS` it is.
     """
-    of_sizes: dict[float, list[Sample]] = {}
-    for sample in samples:
-        of_sizes.setdefault(sample.memory_mb, []).append(sample)
-    rows: list[list[float]] = []
-    for members in of_sizes.values():
-        most = _PLAIN * _quantile([sample.cpu_ms / sample.spin_ms for sample in members], 0.5)
-        plain = [
-            [math.log(value) for value in (sample.before_ms, sample.after_ms, sample.cpu_ms)]
-            for sample in members
-            if sample.cpu_ms <= most * sample.spin_ms
-        ]
-        means = [sum(column) / len(plain) for column in zip(*plain, strict=True)]
-        rows += [[x - mean for x, mean in zip(row, means, strict=True)] for row in plain]
-    common = sum(before * after for before, after, _ in rows)
-    if len(rows) < _FEWEST or common < len(rows) * _LEAST_SPREAD**2:
+    if len(samples) < _FEWEST:
         return None
-    found = sum((before + after) / 2 * cpu for before, after, cpu in rows) / common
-    rest = sum((cpu - found * (before + after) / 2) ** 2 for before, after, cpu in rows)
+    parts = _residuals([sample.cpu_ms for sample in samples], samples)
+    spins = _residuals([sample.spin_ms for sample in samples], samples)
+    rows = [
+        (math.log(spin), math.log(part))
+        for spin, part in zip(spins, parts, strict=True)
+        if part <= _PLAIN
+    ]
+    means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    rows = [(spin - means[0], part - means[1]) for spin, part in rows]
+    pairs = list(zip(rows, rows[1:], strict=False))
+    common = sum(one[0] * other[0] for one, other in pairs)
+    if len(rows) < _FEWEST or common < len(pairs) * _LEAST_SPREAD**2:
+        return None
+    found = sum(one[0] * other[1] + one[1] * other[0] for one, other in pairs) / 2 / common
+    rest = sum((part - found * spin) ** 2 for spin, part in rows)
     error = math.sqrt(rest / len(rows) / common)
     return found if abs(found - FOLLOWS) > _SURE * error else None
 
@@ -201,7 +258,10 @@ class Steadier:
         """
         name = hashlib.sha256(f"{function}\n{code}".encode()).hexdigest()
         self._path = os.path.join(folder, name)
-        self._reference = _Reference(machine, interpreter)
+        # the same function of the next run, and its next version, shall have the same measure
+        kind = hashlib.sha256(f"{interpreter} {_core()} {_RUN.sub('', function)}".encode())
+        self._usual = _Kept(machine and os.path.join(machine, f"spin-{kind.hexdigest()[:16]}"))
+        self._owed = 0.0
         # the code's alone: the next run's function has another name, and follows cores alike
         name = hashlib.sha256(code.encode()).hexdigest()[:16]
         self._slope = _Kept(machine and os.path.join(machine, f"slope-{name}"))
@@ -250,53 +310,66 @@ class Steadier:
         self._event = hashlib.blake2b(event, digest_size=8).digest()
         self.pooled_mb = ()
 
-    def scale(self, own: Sample, peak_mb: int, switches: int = 0) -> float:
+    def scale(self, own: Sample, peak_mb: int) -> float:
         """Return what an invocation's CPU time is to be multiplied with, after its end.
 
         Args:
             own: The invocation.
             peak_mb: The most memory that the environment has used.
-            switches: Its involuntary context switches.
         """
-        measured_ms = own.cpu_ms
-        own.cpu_ms -= min(_SWITCH_MS * switches, _SWITCHES_SHARE * measured_ms)
-        reference_ms = self._reference.look(own.spin_ms)
         least_ms = min(own.cpu_ms, own.before_ms, own.after_ms)
         if least_ms <= 0 or peak_mb > _ROOMY * own.memory_mb:
             return 1.0
+        own.event = self._event
         try:
-            self._append(own)
-            samples = self._read()
+            samples = [*self._before(own), own]
         except OSError:
             return 1.0
         now, known = slope(samples), self._slope.read()
         if now is not None and (known is None or (now > FOLLOWS) != (known > FOLLOWS)):
             self._slope.write(now)
-        found = estimate(samples, own, reference_ms, now, known)
+        found = estimate(samples, own, self._usual_ms(samples), now, known)
         self.pooled_mb = found.pooled_mb
-        return found.cpu_ms / measured_ms
+        return self._balanced(found.cpu_ms / found.level_ms) * found.level_ms / own.cpu_ms
 
-    def _append(self, own: Sample) -> None:
+    def _usual_ms(self, samples: Sequence[Sample]) -> float:
+        """Return a spin's CPU time on this machine as it is usual for this function."""
+        middle_ms = _quantile([sample.spin_ms for sample in samples[-_LEARNED:]], 0.5)
+        known_ms = max(0.0, self._usual.read() or 0.0)
+        if known_ms and middle_ms >= _CLEARLY_LESS * known_ms:
+            return known_ms
+        if len(samples) >= _LEARNED:
+            self._usual.write(middle_ms)
+            return middle_ms
+        return known_ms or middle_ms
+
+    def _balanced(self, deviation: float) -> float:
+        """Return a deviation from the level, less part of what those before have in sum."""
+        if not self.pooled_mb or deviation > _PLAIN:
+            return deviation
+        due = _PAYS_BACK * self._owed
+        paid = max(deviation - min(max(due, -_PAYS_AT_MOST), _PAYS_AT_MOST), deviation / _PLAIN)
+        self._owed += paid - 1
+        return paid
+
+    def _before(self, own: Sample) -> list[Sample]:
+        """Return what was recorded last, and record one more."""
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         file = os.open(self._path, flags, 0o600)
         try:
-            if os.fstat(file).st_size > _MOST_BYTES:
-                os.ftruncate(file, 0)
+            size = os.fstat(file).st_size
+            if size > _MOST_BYTES:
+                os.ftruncate(file, size := 0)
+            whole = size - size % _RECORD.size
+            length = min(whole, _READ_BYTES)
+            content = os.pread(file, length, whole - length)
             numbers = own.memory_mb, own.cpu_ms, own.width, own.before_ms, own.after_ms
-            os.write(file, _RECORD.pack(self._event, *numbers))
+            os.write(file, _RECORD.pack(own.event, *numbers))
         finally:
             os.close(file)
-
-    def _read(self) -> list[Sample]:
-        with open(self._path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            whole = size - size % _RECORD.size
-            file.seek(max(0, whole - _READ_BYTES))
-            content = file.read(min(whole, _READ_BYTES))
         records = _RECORD.iter_unpack(content[: len(content) - len(content) % _RECORD.size])
-        mine = [numbers for event, *numbers in records if event == self._event]
-        return [Sample(*numbers) for numbers in mine[-_RECENT:]]
+        return [Sample(*numbers, event) for event, *numbers in records]
 
 
 class _Kept:
@@ -325,38 +398,6 @@ class _Kept:
             os.replace(beside, self._path)
         except OSError:
             return
-
-
-class _Reference:
-    """A spin's CPU time on this machine's core at its usual speed.
-
-    Kept for each kind of core and Python, and given up only for one that is clearly less: a level
-    that followed every measurement would be as unsteady as they are.
-    """
-
-    def __init__(self, machine: str, interpreter: str) -> None:
-        kind = f"{interpreter} {_core()}"
-        name = hashlib.sha256(kind.encode()).hexdigest()[:16]
-        self._kept = _Kept(machine and os.path.join(machine, f"spin-{name}"))
-        self._spins: list[float] = []
-        self._known_ms = 0.0
-
-    def look(self, spin_ms: float) -> float:
-        """Return it, and learn from one more."""
-        self._spins.append(spin_ms)
-        if not self._known_ms:
-            self._known_ms = self._read()
-        if len(self._spins) >= _KEPT_SPINS:
-            least_ms, kept_ms = _quantile(self._spins, _LEVEL), self._read()
-            self._spins = []
-            self._known_ms = kept_ms
-            if not kept_ms or least_ms < _FASTER * kept_ms:
-                self._known_ms = least_ms
-                self._kept.write(least_ms)
-        return self._known_ms or _quantile(self._spins, _LEVEL)
-
-    def _read(self) -> float:
-        return max(0.0, self._kept.read() or 0.0)
 
 
 def _core() -> str:

@@ -36,6 +36,11 @@ class Calls:
         self._keys = itertools.count()
         self.enabled = True
 
+    def begin(self, *, enabled: bool) -> None:
+        """Note that an invocation begins, and whether its calls are modelled."""
+        self.enabled = enabled
+        self._latency.begin()
+
     def install(self) -> None:
         """Let the socket class tell what it connects, sends and receives."""
         for name, wrap in (

@@ -21,6 +21,9 @@ _TARGET = re.compile(rb"\r\nx-amz-target: *([^\r\n]+)", re.IGNORECASE)
 _SCOPE = re.compile(rb"Credential=[^/\s]+/\d+/[^/]+/([^/]+)/aws4_request")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _RPC_PATH = re.compile(rb"^/service/[^/]+/operation/(\w+)")
+# Five parts of a normal distribution that are equally likely: each has its turn.
+_PARTS = ((-math.inf, -0.8416), (-0.8416, -0.2533), (-0.2533, 0.2533), (0.2533, 0.8416))
+_PARTS += ((0.8416, math.inf),)
 _INVOKE_PATH = re.compile(rb"^/\d{4}-\d\d-\d\d/functions/[^/]+/(invocations|invoke-async)")
 
 
@@ -60,7 +63,13 @@ def _s3_operation(method: str, path: bytes, query: bytes) -> str:
 
 
 class LatencyModel:
-    """Draws latencies, the same ones for the same seed."""
+    """Draws latencies, the same ones for the same seed.
+
+    Of five invocations each has its first call in another fifth of the distribution, in any order;
+    so for the second call, and each by itself. So a few invocations have the distribution's mean:
+    what one environment draws makes no memory size look slower. Single draws are distributed as the
+    table says, and the calls of one invocation know nothing of each other.
+    """
 
     def __init__(self, table: dict[str, Any], seed: str, memory_mb: int = MB_PER_VCPU) -> None:
         import random
@@ -70,6 +79,8 @@ class LatencyModel:
         # a service's own time for a KB stays; that of the network, the default's, follows memory
         self._narrow_ms_per_kb = self._default["ms_per_kb"] * (transfer_stretch(memory_mb) - 1)
         self._random = random.Random(seed)  # noqa: S311 - no secret depends on it
+        self._parts: dict[int, list[tuple[float, float]]] = {}  # still to come, by call's number
+        self._call = 0
 
     @classmethod
     def load(cls, seed: str, memory_mb: int = MB_PER_VCPU) -> LatencyModel:
@@ -78,12 +89,28 @@ class LatencyModel:
         with open(path, encoding="utf-8") as file:
             return cls(json.load(file), seed, memory_mb)
 
+    def begin(self) -> None:
+        """Note that an invocation begins: its calls are counted from here."""
+        self._call = 0
+
+    def _normal(self) -> float:
+        parts = self._parts.setdefault(self._call, [])
+        self._call += 1
+        if not parts:
+            parts += _PARTS
+            self._random.shuffle(parts)
+        low, high = parts.pop()
+        while True:
+            value = self._random.gauss(0.0, 1.0)
+            if low <= value < high:
+                return value
+
     def draw_ms(self, service: str, operation: str, sent_bytes: int = 0) -> float | None:
         """Return one call's latency in ms; None where the real time is to be kept."""
         entry = self._entry(service, operation)
         if entry.get("as_measured"):
             return None
-        spread = math.exp(self._random.gauss(0.0, entry["sigma"]))
+        spread = math.exp(self._normal() * entry["sigma"])
         return float(entry["median_ms"] * spread + self._transfer_ms(entry, sent_bytes))
 
     def transfer_ms(self, service: str, operation: str, received_bytes: int) -> float:

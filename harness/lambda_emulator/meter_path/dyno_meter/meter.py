@@ -20,7 +20,7 @@ from .cfs import duration_ms, scaled
 from .clocks import Clocks
 from .remaining import Remaining
 from .settings import Settings
-from .spin import spin_ms, switches
+from .spin import spin_ms
 from .timeline import Timeline
 from .usage import Probe
 
@@ -60,7 +60,6 @@ class Meter:
         self._error: tuple[str, str, list[str]] | None = None  # type, message and frames
         self._error_at_load = False
         self._before_ms = 0.0  # of a spin
-        self._switches = 0
         self.running = False
 
     # what the worker's streams tell
@@ -72,7 +71,6 @@ class Meter:
         context = _context_of(line)
         self._settings = Settings(context["dyno"])
         self._before_ms = spin_ms() if self._settings.steady else 0.0
-        self._switches = switches()
         self._start(context)
         return line
 
@@ -151,7 +149,7 @@ class Meter:
         timeout_ms = float(context.get("timeout_ms", 3000))
         self._error = None
         if self._calls is not None:
-            self._calls.enabled = self._settings.aws_latency_modelled
+            self._calls.begin(enabled=self._settings.aws_latency_modelled)
         self.running = True
         self._watch.wake()
         self._timeline.begin()
@@ -167,7 +165,6 @@ class Meter:
         steps = self._timeline.steps()
         told: dict[str, Any] = {"steps": steps, "wall_ms": wall_ms, "failed": failed}
         if self._before_ms:
-            told["switches"] = switches() - self._switches
             told["spins_ms"] = self._before_ms, spin_ms()
         told["mapped_kb"] = surroundings.mapped_bytes[0] >> 10
         if not self._probe.has_schedstat:

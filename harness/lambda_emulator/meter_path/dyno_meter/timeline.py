@@ -168,10 +168,13 @@ class Timeline:
         """Let a modelled wait stand for one that has just ended and took `waited_ms`."""
         with self._lock:
             self.mark()
-            if self._events and self._events[-1][0] == INTERVAL:
-                event = self._events[-1]
+            place = len(self._events) - 1
+            while waited_ms > 0 and place >= 0 and self._events[place][0] == INTERVAL:
+                event = self._events[place]  # marked within the wait, too
                 left_ms = max(0.0, event[3] - waited_ms)
-                self._events[-1] = (*event[:3], left_ms, *event[4:])
+                self._events[place] = (*event[:3], left_ms, *event[4:])
+                waited_ms -= event[5]
+                place -= 1
             self._events.append((INTERVAL, 0.0, 1.0, modelled_ms, 0.0, modelled_ms))
 
     def steps(self) -> list[Step]:
@@ -197,7 +200,9 @@ def _interval(last: Reading, now: Reading, waited_ms: float) -> tuple[Any, ...]:
     held_up_ms = max(0.0, min(meter_queue_ms, blocked_ms - waited_ms))
     queue_ms += held_up_ms
     blocked_ms -= held_up_ms
-    if blocked_ms < _NOISE_MS + _NOISE_SHARE * wall_ms:
+    # whoever never left the core to wait has not waited: the machine itself was not there
+    never_left = now.yields > 0 and now.yields == last.yields
+    if never_left or blocked_ms < _NOISE_MS + _NOISE_SHARE * wall_ms:
         blocked_ms = 0.0
     return interval(wall_ms, cpu_ms, queue_ms, blocked_ms, max(now.tasks, last.tasks))
 

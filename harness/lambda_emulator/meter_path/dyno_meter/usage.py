@@ -17,7 +17,7 @@ from .clocks import Clocks
 class Reading:
     """Counters at one moment, in milliseconds, and how many threads there were."""
 
-    __slots__ = ("cpu_ms", "meter_queue_ms", "queue_ms", "tasks", "wall_ms")
+    __slots__ = ("cpu_ms", "meter_queue_ms", "queue_ms", "tasks", "wall_ms", "yields")
 
     def __init__(
         self,
@@ -26,12 +26,14 @@ class Reading:
         queue_ms: float,
         tasks: int,
         meter_queue_ms: float = 0.0,
+        yields: int = 0,
     ) -> None:
         self.wall_ms = wall_ms
         self.cpu_ms = cpu_ms
         self.queue_ms = queue_ms
         self.tasks = tasks
         self.meter_queue_ms = meter_queue_ms  # what the meter's own threads waited for a core
+        self.yields = yields  # how often a thread has left its core to wait; 0 where nobody counts
 
 
 SCHEDSTAT, RUSAGE = "schedstat", "rusage"
@@ -73,6 +75,7 @@ class Probe:
             queue_ns / 1e6,
             tasks,
             self._mine_queue_ns / 1e6,
+            resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw,
         )
 
     def thread_started(self, thread_id: int) -> None:

@@ -19,6 +19,11 @@ class Calls {
     this.nextKey = 0;
   }
 
+  begin(enabled) {
+    this.enabled = enabled;
+    this.latency.begin();
+  }
+
   install() {
     const calls = this;
     const connect = net.Socket.prototype.connect;

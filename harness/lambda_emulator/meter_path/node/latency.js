@@ -6,6 +6,9 @@ const path = require("path");
 
 const { MB_PER_VCPU } = require("./cfs.js");
 
+// Five parts of a normal distribution that are equally likely; see dyno_meter/latency.py.
+const CUTS = [-Infinity, -0.8416, -0.2533, 0.2533, 0.8416, Infinity];
+
 const TABLE = path.join(__dirname, "..", "dyno_meter", "latency.json");
 
 // (service, operation) of an HTTP request's beginning; "" for what is not known.
@@ -45,15 +48,22 @@ class LatencyModel {
     this.default = table.default;
     // a service's own time for a KB stays; that of the network, the default's, follows memory
     this.narrowMsPerKb = table.default.ms_per_kb * (Math.max(MB_PER_VCPU / memoryMb, 1) - 1);
+    this.parts = new Map(); // still to come, by call's number
+    this.call = 0;
     this.state = 2166136261;
     for (const character of seed) this.state = Math.imul(this.state ^ character.charCodeAt(0), 16777619);
+  }
+
+  // An invocation begins: its calls are counted from here.
+  begin() {
+    this.call = 0;
   }
 
   // One call's latency in ms; null where the real time is to be kept.
   drawMs(service, operation, sentBytes) {
     const entry = this.entry(service, operation);
     if (entry.as_measured) return null;
-    const spread = Math.exp(this.normal() * entry.sigma);
+    const spread = Math.exp(this.normalOfPart() * entry.sigma);
     return entry.median_ms * spread + this.bytesMs(entry, sentBytes);
   }
 
@@ -77,6 +87,24 @@ class LatencyModel {
     let value = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
     value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
     return ((value ^ (value >>> 14)) >>> 0) / 4294967296;
+  }
+
+  normalOfPart() {
+    let parts = this.parts.get(this.call) || [];
+    if (!parts.length) {
+      parts = [0, 1, 2, 3, 4];
+      for (let i = 4; i > 0; i -= 1) {
+        const j = Math.floor(this.uniform() * (i + 1));
+        [parts[i], parts[j]] = [parts[j], parts[i]];
+      }
+      this.parts.set(this.call, parts);
+    }
+    this.call += 1;
+    const part = parts.pop();
+    for (;;) {
+      const value = this.normal();
+      if (value >= CUTS[part] && value < CUTS[part + 1]) return value;
+    }
   }
 
   normal() {

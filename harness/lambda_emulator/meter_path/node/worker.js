@@ -12,7 +12,7 @@ const faults = require("./faults.js");
 const { LatencyModel } = require("./latency.js");
 const { Remaining } = require("./remaining.js");
 const { awslambda, buffered, streams } = require("./streaming.js");
-const { spinMs, switches } = require("./spin.js");
+const { spinMs } = require("./spin.js");
 const surroundings = require("./surroundings.js");
 const { Timeline } = require("./timeline.js");
 const { Probe } = require("./usage.js");
@@ -114,11 +114,10 @@ class Meter {
     this.requestId = context.request_id || "";
     this.settings = context.dyno;
     this.asBytes = Boolean((context.durable || {}).DYNO_STREAM);
-    if (this.calls) this.calls.enabled = this.latencyModelled;
+    if (this.calls) this.calls.begin(this.latencyModelled);
     this.error = null; // type, message and stack of what the handler fails with
     this.running = true;
     this.beforeMs = this.settings.steady === false ? 0 : spinMs();
-    this.switches = switches();
     this.timeline.begin();
     const timeoutMs = Number(context.timeout_ms || 3000);
     this.remaining = new Remaining(timeoutMs, this.memoryMb, () => this.elapsedMs());
@@ -140,10 +139,7 @@ class Meter {
     const told = { steps: this.timeline.steps(), wall_ms: now() - this.timeline.beginWallMs };
     if (!this.probe.hasSchedstat) told.measured_by = "rusage";
     if (process.platform !== "linux") told.peak_kb = process.resourceUsage().maxRSS;
-    if (this.beforeMs) {
-      told.switches = switches() - this.switches;
-      told.spins_ms = [this.beforeMs, spinMs()];
-    }
+    if (this.beforeMs) told.spins_ms = [this.beforeMs, spinMs()];
     told.streamed = Boolean(this.streams);
     told.failed = text.startsWith('{"status":"error"');
     const answer = told.failed ? this.logError(text) : text;
