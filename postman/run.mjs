@@ -18,7 +18,10 @@ const MODES = {
 };
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const config = JSON.parse((await lines.next()).value);
+const told = lines.next();
+// All modes use it, and it takes a while: who starts this ahead of time finds it ready.
+await import('./driver/newman.mjs').catch(() => undefined); // a mode that needs it says what is wrong
+const config = JSON.parse((await told).value);
 const mode = await MODES[config.mode]();
 try {
   process.exitCode = await mode.main(config, lines);

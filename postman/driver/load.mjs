@@ -14,7 +14,7 @@ const PROGRESS_MS = 1000;
 const START_DELAY_MS = 100;
 const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 };
 
-export async function main(config) {
+export async function main(config, lines) {
   const { processes } = config;
   const workers = Array.from({ length: processes }, (_, number) => start(config, number));
   const stop = stopOnSignals(workers);
@@ -23,6 +23,8 @@ export async function main(config) {
   let probe;
   try {
     readiness = await readinessFor(config);
+    // whoever started this goes on preparing, and is done when there is no more to read
+    if (config.held) await Promise.race([lines.next(), stop.asked]);
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
     [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
     if (notReady) stop.now('SIGTERM');

@@ -49,6 +49,10 @@ def check() -> str:
     return f"plain {requests.__version__}"
 
 
+def prepare(api: Api) -> None:
+    """Be ready at any time."""
+
+
 def smoke(
     api: Api,
     files: CollectionFiles,
@@ -119,6 +123,7 @@ def _sent(
 
 def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverReport:
     """Run a thread for each user of a closed loop."""
+    test.meanwhile()
     asked = _requests_of(test.files)
     late = _wait_until_ready(test.api, asked[0], test.ready_s, on_wait)
     if late:

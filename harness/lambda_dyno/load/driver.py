@@ -150,6 +150,7 @@ class LoadTest:
         folder: Where the driver puts NAME-*.part.jsonl, samples as of `load.samples`, and NAME.log.
         name: Of the test.
         ready_s: How long the API gets to become ready.
+        meanwhile: Called as soon as the driver prepares itself, and over before it asks anything.
         only_here: Whether all requests go to `api`, which is on this machine, even those that the
             collection sends elsewhere.
     """
@@ -163,6 +164,7 @@ class LoadTest:
     name: str
     ready_s: float
     only_here: bool = False
+    meanwhile: Callable[[], None] = lambda: None
 
 
 class Turns(Protocol):
@@ -193,6 +195,13 @@ class LoadDriver(Protocol):
 
     def check(self) -> str:
         """Return its version, once it is sure that it can run on this machine."""
+
+    def prepare(self, api: Api) -> None:
+        """Get ready, meanwhile, for a run's jobs one after the other: smoke, record and load.
+
+        Args:
+            api: Like the one that will be asked: on the same host, with the same credentials.
+        """
 
     def smoke(
         self,

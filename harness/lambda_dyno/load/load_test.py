@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
@@ -26,6 +27,7 @@ def run(
     on_wait: OnWait = lambda _: None,
     ready_s: float | None = None,
     only_here: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> LoadResult:
     """Load an API with virtual users and keep every latency, as soon as it is ready.
 
@@ -42,7 +44,7 @@ def run(
         on_progress: As in `LoadDriver.load`, as are the errors that are raised.
         on_wait: As in `LoadDriver.load`.
         ready_s: How long the API gets to become ready; None is its own, 0 loads at once.
-        only_here: As in `LoadTest`.
+        only_here: As in `LoadTest`, as is `meanwhile`.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`. After an error, too,
@@ -58,6 +60,7 @@ def run(
         name=label,
         ready_s=api.ready_s if ready_s is None else ready_s,
         only_here=only_here,
+        meanwhile=meanwhile,
     )
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder, label)

@@ -8,6 +8,7 @@ killed too.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -69,6 +70,17 @@ class AbandonedError(Exception):
     """What a program worked with is gone, so it was killed."""
 
 
+def started(argv: Sequence[str], *, env: Mapping[str, str]) -> Started:
+    """Start a program whose standard input `run` will give it, or that is ended with this process.
+
+    Raises:
+        FileNotFoundError: There is no such program.
+    """
+    program = Started(argv, cwd=None, env=env, piped=True)
+    atexit.register(program.end)
+    return program
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -78,8 +90,10 @@ def run(
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
     stdin: str | None = None,
+    meanwhile: Callable[[], None] | None = None,
     watch: Callable[[], str] | None = None,
     secret: bool = False,
+    program: Started | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -96,8 +110,10 @@ def run(
         log: File that both outputs are appended to as they come.
         on_line: Called with each line of standard output, from a thread.
         stdin: What it reads; None is nothing.
+        meanwhile: Called once it runs and can read that; its standard input ends afterwards.
         watch: Asked about once a second why there is no use in going on; empty: there is.
         secret: Whether standard output may hold secrets: it is kept out of the log.
+        program: The same, if it is `started` already.
 
     Raises:
         DeadlineError: It did not end in time.
@@ -105,7 +121,7 @@ def run(
         FileNotFoundError: There is no such program.
         KeyboardInterrupt: Passed on after the program has ended.
     """
-    program = _Program(argv, cwd=cwd, env=env, piped=stdin is not None)
+    program = program or Started(argv, cwd=cwd, env=env, piped=stdin is not None)
     with contextlib.ExitStack() as stack:
         stack.callback(program.clear)
         sink = stack.enter_context(_log(log)) if log else None
@@ -113,7 +129,11 @@ def run(
         err = _Drain(program.stderr, sink, None)
         try:
             if stdin is not None:
-                program.feed(stdin)
+                program.write(stdin)
+            if meanwhile is not None:
+                meanwhile()
+            if stdin is not None:
+                program.end_input()
             returncode = program.wait(timeout_s, watch)
         except BaseException:
             program.stop()
@@ -129,7 +149,7 @@ def run(
 class Conversation:
     """A program that is told things, line by line, while it runs."""
 
-    def __init__(self, program: _Program) -> None:
+    def __init__(self, program: Started) -> None:
         self._program = program
 
     def say(self, line: str) -> None:
@@ -163,7 +183,7 @@ def talking(
     Raises:
         FileNotFoundError: There is no such program.
     """
-    program = _Program(argv, cwd=None, env=env, piped=True)
+    program = Started(argv, cwd=None, env=env, piped=True)
     with contextlib.ExitStack() as stack:
         stack.callback(program.clear)
         sink = stack.enter_context(_log(log))
@@ -183,7 +203,7 @@ def talking(
                 drain.join()
 
 
-class _Program:
+class Started:
     """A program and its guard."""
 
     def __init__(
@@ -202,6 +222,7 @@ class _Program:
             environment.pop(name, None)
         environment[VARIABLE] = owner.mark
         self._name = argv[0]
+        self._cleared = False
         self._temp = owner.temp_folder()
         if self._temp is not None:
             environment["TMPDIR"] = str(self._temp)
@@ -240,11 +261,6 @@ class _Program:
         with contextlib.suppress(BrokenPipeError):
             self._guard.stdin.write(text)
             self._guard.stdin.flush()
-
-    def feed(self, text: str) -> None:
-        """Write to the program's standard input and close it."""
-        self.write(text)
-        self.end_input()
 
     def end_input(self) -> None:
         """Close the program's standard input."""
@@ -286,6 +302,12 @@ class _Program:
         self._guard.kill()
         self._guard.wait()
 
+    def end(self) -> None:
+        """End it, if nobody has use for it any more."""
+        if not self._cleared:
+            self.stop()
+            self.clear()
+
     def clear(self) -> None:
         """End what a guard that was killed has left."""
         if self._guard.returncode is None or self._guard.returncode == -signal.SIGKILL:
@@ -294,6 +316,7 @@ class _Program:
             self._kill_group()
         self._life.close()
         self._remove_temp()
+        self._cleared = True
 
     def _kill_group(self) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
+from lambda_dyno.load import drivers
+from lambda_dyno.load.driver import Api
 from lambda_dyno.run import api, build
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, gate, load, smoke, tune, up
@@ -20,6 +22,8 @@ def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
         run: The run.
         skip: Steps that a resumed run had finished; of the load its own tests are told apart.
     """
+    if run.account.endpoint:
+        drivers.DRIVER.prepare(Api(run.account.endpoint, run.account.region))
     if "up" not in skip:
         up.step(run, build.step(run))
     if "smoke" not in skip:

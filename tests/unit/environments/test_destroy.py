@@ -40,8 +40,8 @@ class FakeTerraform:
         self._calls.append(f"validate {self._root.name}")
         return ROOT_ERROR not in self._calls
 
-    def destroy(self, on_change: object) -> None:
-        self._calls.append(f"destroy {self._root.name}")
+    def destroy(self, on_change: object, *, refresh: bool) -> None:
+        self._calls += [f"destroy {self._root.name}", f"refresh {refresh}"]
         error = next(self._errors, "")
         if error == ROOT_ERROR:
             self._calls.append(error)
@@ -94,6 +94,21 @@ def test_what_passes_is_tried_again_a_little_later(environment: FakeEnvironment)
     assert waits == sorted(waits)
     assert len(waits) == 2
     assert environment.folder.read_lease().state == "down"
+
+
+def test_on_an_embedded_aws_of_its_own_the_state_is_believed_first(
+    environment: FakeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else is there; if that does not do, the next try looks. Elsewhere each one does."""
+
+    def looks() -> list[str]:
+        destroy(environment, CONFLICT)
+        calls: list[str] = environment.calls  # type: ignore[attr-defined]
+        return [call for call in calls if call.startswith("refresh")]
+
+    assert looks() == ["refresh True", "refresh True"]
+    monkeypatch.setattr(type(environment.target), "is_embedded", True)
+    assert looks() == ["refresh False", "refresh True"]
 
 
 def test_what_goes_on_failing_is_given_up_and_kept(environment: FakeEnvironment) -> None:

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,6 +100,11 @@ def _node_modules() -> Path | None:
         if (folder / "node_modules" / "newman" / "package.json").is_file():
             return folder / "node_modules"
     return None
+
+
+def prepare(api: Api) -> None:
+    """Do as `LoadDriver.prepare` says: Node.js and Newman take a second to start."""
+    _SPARE.start(_environment(api))
 
 
 def smoke(
@@ -194,6 +199,7 @@ def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverRepo
         "only_port": urlsplit(test.api.url).port if test.only_here else None,
         "folder": str(test.folder),
         "name": test.name,
+        "held": True,
         "processes": _processes(test.schedule.users),
         "plan": _plan(test.schedule, test.pacing_ms),
         "duration_ms": test.schedule.duration_s * 1000,
@@ -214,7 +220,15 @@ def load(test: LoadTest, on_progress: OnProgress, on_wait: OnWait) -> DriverRepo
 
     limit_s = test.schedule.duration_s + 2 * (test.request_timeout_ms / 1000 + test.ready_s)
     log = test.folder / f"{test.name}.log"
-    done = _drive("load", config, test.api, log, limit_s + _LOAD_SLACK_S, follow)
+    done = _drive(
+        "load",
+        config,
+        test.api,
+        log,
+        limit_s + _LOAD_SLACK_S,
+        follow,
+        meanwhile=test.meanwhile,
+    )
     if "not_ready" in done:
         raise StepError("load", str(_not_ready(done["not_ready"])))
     return _report(done, machine)
@@ -352,6 +366,7 @@ def _drive(
     timeout_s: float,
     follow: Callable[[Event], None],
     *,
+    meanwhile: Callable[[], None] | None = None,
     secret: bool = False,
 ) -> Event:
     """Run the driver to its end and return its last event.
@@ -363,6 +378,7 @@ def _drive(
         log: File for what it prints.
         timeout_s: Until it is stopped.
         follow: Called with each event.
+        meanwhile: Called while it starts; it asks nothing before its input ends.
         secret: Whether its events may hold secrets, and are kept out of the log.
 
     Raises:
@@ -370,11 +386,17 @@ def _drive(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     reader = _EventReader(follow)
+    environment = _environment(api)
+    program = _SPARE.take(environment)
+    if program is not None and step != "load":
+        _SPARE.start(environment)  # of a run that prepares, the next job comes soon
     try:
         completed = process.run(
             COMMAND,
-            env=_environment(api),
-            stdin=json.dumps(config),
+            env=environment,
+            program=program,
+            stdin=f"{json.dumps(config)}\n",
+            meanwhile=meanwhile,
             timeout_s=timeout_s,
             log=log,
             on_line=reader.read,
@@ -392,6 +414,32 @@ def _drive(
             f"see {log}",
         )
     return reader.done
+
+
+class _Spare:
+    """A driver that has started and waits for what it is to do; one at most."""
+
+    def __init__(self) -> None:
+        self._held: tuple[dict[str, str], process.Started] | None = None
+
+    def start(self, environment: dict[str, str]) -> None:
+        """Start one for a job with this environment, if that is possible."""
+        if self._held is None and shutil.which("node"):
+            with suppress(OSError):
+                self._held = environment, process.started(COMMAND, env=environment)
+
+    def take(self, environment: dict[str, str]) -> process.Started | None:
+        """Return the one that was started for such a job; None if there is none."""
+        held, self._held = self._held, None
+        if held is None or held[1].ended:
+            return None
+        if held[0] == environment:
+            return held[1]
+        held[1].end()
+        return None
+
+
+_SPARE = _Spare()
 
 
 class _EventReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +42,6 @@ def step(run: Run) -> tuple[LoadResult, ...]:
             if before is not None:
                 results.append(before)
                 continue
-            memory.deploy(run, memory_mb, shown)
             series = _series(run, profile, label, memory_mb, shown)
             # what is recommended is applied by its own test
             if memory_mb == judged or label == "recommended":
@@ -68,7 +67,6 @@ def deployed(run: Run, profile: LoadSettings, label: str) -> rounds.LoadSeries:
     api.require(run, "load")
     memory_mb = run.declared_memory_mb
     with run.step("load", describe(profile)) as shown:
-        memory.deploy(run, memory_mb, shown)
         series = _series(run, profile, label, memory_mb, shown)
         keep(run, series.result)
         shown.update(f"{series.result.requests:,} requests, {series.result.errors} errors")
@@ -127,7 +125,10 @@ def _decide(run: Run, series: rounds.LoadSeries, before: Sequence[LoadResult]) -
 def _series(
     run: Run, profile: LoadSettings, label: str, memory_mb: int, shown: Step
 ) -> rounds.LoadSeries:
-    """Run a load test once; what is returned can run it again."""
+    """Run a load test once, at a memory size; what is returned can run it again.
+
+    The driver gets ready while the size is deployed: each takes seconds, and mostly waits.
+    """
     target, files = api.of(run), api.collection(run, "load")
     shown.update("measuring what the load driver itself can do (once)")
     most = ceiling.requests_per_s(
@@ -145,6 +146,7 @@ def _series(
             memory_mb=memory_mb,
             folder=run.folder.load,
             shown=shown,
+            meanwhile=lambda: memory.deploy(run, memory_mb, shown),
         )
         return replace(
             found,
@@ -164,6 +166,7 @@ def once(
     memory_mb: int,
     folder: Path,
     shown: Step,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> LoadResult:
     """Load an API once.
 
@@ -175,6 +178,7 @@ def once(
         memory_mb: At which memory size the function is.
         folder: For the samples.
         shown: Shows how far it is.
+        meanwhile: As in `LoadTest`.
     """
     text = f"{profile.loop} loop at {memory_mb} MB ({label})"
     return load_test.run(
@@ -186,4 +190,5 @@ def once(
         folder=folder,
         on_progress=load_progress.load(shown, text),
         on_wait=load_progress.readiness(shown),
+        meanwhile=meanwhile,
     )
