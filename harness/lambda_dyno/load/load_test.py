@@ -44,7 +44,8 @@ def run(
         on_progress: As in `LoadDriver.load`, as are the errors that are raised.
         on_wait: As in `LoadDriver.load`.
         ready_s: How long the API gets to become ready; None is its own, 0 loads at once.
-        only_here: As in `LoadTest`, as is `meanwhile`.
+        only_here: As in `LoadTest`.
+        meanwhile: As in `LoadTest`.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`. After an error, too,

@@ -190,9 +190,7 @@ class Terraform:
         Raises:
             TerraformError: Something could not be made; what was made is in the state.
         """
-        done = self._run(
-            "apply", _APPLY_TIMEOUT_S, _Follow(on_change), **_applied(refresh=refresh)
-        )
+        done = self._run("apply", _APPLY_TIMEOUT_S, _Follow(on_change), **_applied(refresh=refresh))
         # The last event has the outputs: no need to start Terraform once more for them.
         outputs = [event["outputs"] for event in _events(done.stdout) if event["type"] == "outputs"]
         told = outputs[-1] if outputs else {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import math
 import os
 import re
@@ -45,7 +46,7 @@ _ROOMY = 0.9  # of the memory size: nearer to the limit, sizes are not alike
 
 _LONGEST_TURN_S = 0.25
 _LOOK_EVERY_S = 0.002
-_RECORD = struct.Struct("<8sddddd")
+_RECORD = struct.Struct("<ddddd8s")
 _READ_BYTES = _RECORD.size * _RECENT
 _MOST_BYTES = _RECORD.size * 65_536
 # What makes events of one kind differ: UUIDs and other long identifiers, times.
@@ -149,9 +150,7 @@ def _noise(parts: Sequence[float]) -> float:
     return (_quantile(parts, 0.75) - _quantile(parts, 0.25)) / 1.35
 
 
-def _centres(
-    parts: Sequence[float], samples: Sequence[Sample], own: Sample
-) -> dict[float, float]:
+def _centres(parts: Sequence[float], samples: Sequence[Sample], own: Sample) -> dict[float, float]:
     """Return the mean residual of each size where there are enough, and the width is this one's.
 
     Not the median: what is divided by it shall have a mean of one.
@@ -219,7 +218,7 @@ def slope(samples: Sequence[Sample]) -> float | None:
     ]
     means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
     rows = [(spin - means[0], part - means[1]) for spin, part in rows]
-    pairs = list(zip(rows, rows[1:], strict=False))
+    pairs = list(itertools.pairwise(rows))
     common = sum(one[0] * other[0] for one, other in pairs)
     if len(rows) < _FEWEST or common < len(pairs) * _LEAST_SPREAD**2:
         return None
@@ -365,11 +364,11 @@ class Steadier:
             length = min(whole, _READ_BYTES)
             content = os.pread(file, length, whole - length)
             numbers = own.memory_mb, own.cpu_ms, own.width, own.before_ms, own.after_ms
-            os.write(file, _RECORD.pack(own.event, *numbers))
+            os.write(file, _RECORD.pack(*numbers, own.event))
         finally:
             os.close(file)
         records = _RECORD.iter_unpack(content[: len(content) - len(content) % _RECORD.size])
-        return [Sample(*numbers, event) for event, *numbers in records]
+        return [Sample(*numbers) for numbers in records]
 
 
 class _Kept:

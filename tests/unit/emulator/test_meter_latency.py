@@ -64,6 +64,30 @@ def test_draws_have_the_tables_median_and_spread() -> None:
     assert 1.2 < statistics.quantiles(draws, n=20)[-1] / 42.0 < 2.0
 
 
+def test_a_few_invocations_have_the_tables_mean() -> None:
+    """Twenty means of ten invocations vary by a fifth of what independent draws would."""
+    means = []
+    for seed in range(40):
+        model = latency.LatencyModel.load(f"{seed}:f")
+        draws = []
+        for _ in range(10):
+            model.begin()
+            draws.append(model.draw_ms("dynamodb", "Scan") or 0.0)
+        means.append(statistics.fmean(draws))
+    independent = 0.25 / 10**0.5  # sigma of the table, over ten draws
+    assert statistics.stdev(means) / statistics.fmean(means) < 0.4 * independent
+
+
+def test_calls_of_an_invocation_know_nothing_of_each_other() -> None:
+    """The sum of two is as wide as that of any two."""
+    model = latency.LatencyModel.load("0:f")
+    pairs = []
+    for _ in range(1000):
+        model.begin()
+        pairs.append([model.draw_ms("dynamodb", "Scan") or 0.0 for _ in range(2)])
+    assert abs(statistics.correlation(*map(list, zip(*pairs, strict=True)))) < 0.1
+
+
 def test_other_functions_take_their_own_time() -> None:
     """An invocation is not replaced: it takes as long as it takes."""
     assert latency.LatencyModel.load("0:f").draw_ms("lambda", "Invoke") is None

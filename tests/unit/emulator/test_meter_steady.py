@@ -101,6 +101,49 @@ def test_level_adds_no_samples() -> None:
         assert 0.7 < ratio < 1.4
 
 
+def test_a_sizes_mean_is_the_pools_level_and_its_scatter_its_own(tmp_path: Path) -> None:
+    """What deviations came to is paid back by the next ones; a collection of garbage is not."""
+    numbers = random.Random(9)
+    means = []
+    for run in range(12):
+        sizes = {size: steadier(tmp_path / str(run)) for size in SIZES_MB}
+        reported: list[float] = []
+        for turn in range(30):
+            for size, one in sizes.items():
+                one.begin(b'{"event": {}, "ctx": {}}')
+                own = Sample(size, 3 * math.exp(numbers.gauss(0, 0.12)), 1.0, SPIN_MS, SPIN_MS)
+                cpu_ms = own.cpu_ms * one.scale(own, 50)
+                if turn >= 10 and size == SIZES_MB[0]:
+                    reported.append(cpu_ms)
+        assert 0.06 < statistics.stdev(map(math.log, reported)) < 0.25
+        means.append(statistics.fmean(reported))
+    alone = 0.12 / 20**0.5
+    assert statistics.stdev(means) / statistics.fmean(means) < 0.8 * alone
+
+    one.begin(b'{"event": {}, "ctx": {}}')
+    own = Sample(SIZES_MB[-1], 9.0, 1.0, SPIN_MS, SPIN_MS)
+    assert own.cpu_ms * one.scale(own, 50) > 7
+
+
+def test_how_cold_a_core_is_usually_is_each_functions_own(tmp_path: Path) -> None:
+    """One that leaves it colder is no slower for that; its next run and version measure alike."""
+
+    def last(function: str, code: str, spin: float, machine: Path = tmp_path) -> float:
+        one = Steadier(str(tmp_path / code / function), function, code, str(machine))
+        for turn in range(70):
+            one.begin(b'{"event": {}, "ctx": {}}')
+            own = Sample(512, 20 * (1 + 0.05 * (turn % 3)), 1.0, spin, spin)
+            factor = one.scale(own, 50)
+        return factor
+
+    assert last("dyno-261130-2142-d8hg-list", "v1", 0.2) == pytest.approx(1, abs=0.01)
+    assert last("dyno-261130-2142-d8hg-other", "w1", 0.3) == pytest.approx(1, abs=0.01)
+    # a fifth slower meanwhile
+    assert last("dyno-261130-2230-qzzx-list", "v2", 0.24) == pytest.approx(1 / 1.2, abs=0.01)
+    # much faster: it was learned in a bad hour
+    assert last("dyno-261130-2230-qzzx-list", "v3", 0.1) == pytest.approx(1, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("of_size", "pooled_mb"),
     [
@@ -216,7 +259,7 @@ def test_parallel_environments_lose_nothing(tmp_path: Path) -> None:
     (pool,) = (file for file in tmp_path.iterdir() if len(file.name) == 64)
     records = list(steady._RECORD.iter_unpack(pool.read_bytes()))
     assert len(records) == 800
-    assert {record[1] for record in records} == set(SIZES_MB)
+    assert {record[0] for record in records} == set(SIZES_MB)
 
 
 def test_nowhere_to_write_is_no_fault(tmp_path: Path) -> None:

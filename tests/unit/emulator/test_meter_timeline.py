@@ -22,8 +22,8 @@ class Machine:
         self._readings = iter(readings)
 
     def __call__(self) -> Reading:
-        wall_ms, cpu_ms, queue_ms, tasks = next(self._readings)
-        return Reading(wall_ms, cpu_ms, queue_ms, int(tasks))
+        wall_ms, cpu_ms, queue_ms, tasks, *yields = next(self._readings)
+        return Reading(wall_ms, cpu_ms, queue_ms, int(tasks), yields=int(*yields))
 
 
 def rounded(steps: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -90,6 +90,32 @@ def test_body_of_an_answer_takes_what_aws_takes() -> None:
     timeline.end()
 
     assert rounded(timeline.steps()) == [(WAIT, 42.0)]
+
+
+def test_what_of_a_body_was_marked_as_a_wait_is_replaced_too() -> None:
+    """Whoever waits for it marks the end of that wait before anybody knows what it was for."""
+    readings = [(0, 0, 0, 1), (72, 2, 0, 1), (73, 3, 0, 1), (74, 4, 0, 1)]
+    timeline = Timeline(Machine(*readings))
+    timeline.begin()
+    timeline.mark()
+    timeline.replace_wait(70.0, 12.0)
+    timeline.end()
+
+    assert rounded(timeline.steps()) == [
+        (CPU, 2.0, 1.0),
+        (CPU, 1.0, 1.0),
+        (WAIT, 12.0),
+        (CPU, 1.0, 1.0),
+    ]
+
+
+def test_who_never_left_the_core_has_not_waited() -> None:
+    """The machine itself was not there; nobody counts where there is no count."""
+    for yields, waited in (((3, 3), 0), ((3, 4), 8), ((0, 0), 8)):
+        timeline = Timeline(Machine((0, 0, 0, 1, yields[0]), (10, 2, 0, 1, yields[1])))
+        timeline.begin()
+        timeline.end()
+        assert rounded(timeline.steps()) == [(CPU, 2.0, 1.0), (WAIT, 8.0)][: 1 + bool(waited)]
 
 
 def test_waits_in_a_row_are_one() -> None:

@@ -188,3 +188,31 @@ def test_this_machine_needs_no_proxy(fake_node, tmp_path, monkeypatch, base_url,
     with pytest.raises(StepError):
         smoke(tmp_path, base_url=base_url)
     assert seen.read_text() == f"{after} {after}\n"
+
+
+class TestPrepared:
+    EVENT = '"event":"done","assertions":0,"failures":[],"skipped":0'
+    COMMANDS = (
+        f'read line\necho "{{\\"requests\\":$$,{EVENT.replace(chr(34), chr(92) + chr(34))}}}"'
+    )
+
+    def test_the_next_job_has_the_one_that_has_started(self, fake_node, tmp_path):
+        """The one after it has one, too; a load is the last. Another environment has none."""
+        started = tmp_path / "started"
+        fake_node("v20.0.0", f"echo $$ >> {started}\n{self.COMMANDS}")
+        newman.prepare(Api("http://127.0.0.1:1/other", "eu-west-1"))
+        first, second = (smoke(tmp_path, ready_s=0.0).requests for _ in range(2))
+        third = smoke(tmp_path, ready_s=0.0, credentials=KEYS).requests
+        pids = [int(pid) for pid in started.read_text().split()]
+        assert {*pids[:2]} == {first, second}
+        assert third not in pids[:3]
+        assert newman._SPARE.take({}) is None
+
+    def test_one_that_has_ended_is_no_loss(self, fake_node, tmp_path):
+        """Nor is a machine without Node.js: whoever needs it says so."""
+        fake_node("v20.0.0", "exit 1")
+        newman.prepare(Api("http://127.0.0.1:1/v1", "eu-west-1"))
+        assert newman._SPARE._held is not None
+        newman._SPARE._held[1].wait(20, None)
+        fake_node("v20.0.0", self.COMMANDS)
+        assert smoke(tmp_path, ready_s=0.0).requests

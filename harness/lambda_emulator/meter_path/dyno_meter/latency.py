@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -22,8 +23,7 @@ _SCOPE = re.compile(rb"Credential=[^/\s]+/\d+/[^/]+/([^/]+)/aws4_request")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _RPC_PATH = re.compile(rb"^/service/[^/]+/operation/(\w+)")
 # Five parts of a normal distribution that are equally likely: each has its turn.
-_PARTS = ((-math.inf, -0.8416), (-0.8416, -0.2533), (-0.2533, 0.2533), (0.2533, 0.8416))
-_PARTS += ((0.8416, math.inf),)
+_CUTS = (-math.inf, -0.8416, -0.2533, 0.2533, 0.8416, math.inf)
 _INVOKE_PATH = re.compile(rb"^/\d{4}-\d\d-\d\d/functions/[^/]+/(invocations|invoke-async)")
 
 
@@ -97,7 +97,7 @@ class LatencyModel:
         parts = self._parts.setdefault(self._call, [])
         self._call += 1
         if not parts:
-            parts += _PARTS
+            parts += itertools.pairwise(_CUTS)
             self._random.shuffle(parts)
         low, high = parts.pop()
         while True:

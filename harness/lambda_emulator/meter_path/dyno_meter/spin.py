@@ -16,7 +16,7 @@ def _document(first: int) -> str:
 
 
 _DOCUMENTS = [_document(first) for first in (0, 24, 48)]
-_CELLS = [[i, i + 0.5] for i in range(500)]
+_CELLS = [[float(i), i + 0.5] for i in range(500)]
 _HEAP = [_CELLS[i * 197 % len(_CELLS)] for i in range(len(_CELLS))]  # not in the order of memory
 
 
@@ -36,7 +36,7 @@ def spin_ms() -> float:
     begin = Clocks.thread_ns()
     for document in _DOCUMENTS:
         _Json.loads(document)
-    total = 0
+    total = 0.0
     for cell in _HEAP:
         total += cell[0]
     return (Clocks.thread_ns() - begin) / 1e6

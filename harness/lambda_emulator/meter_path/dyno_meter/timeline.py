@@ -173,7 +173,7 @@ class Timeline:
                 event = self._events[place]  # marked within the wait, too
                 left_ms = max(0.0, event[3] - waited_ms)
                 self._events[place] = (*event[:3], left_ms, *event[4:])
-                waited_ms -= event[5]
+                waited_ms -= event[5] - event[1]
                 place -= 1
             self._events.append((INTERVAL, 0.0, 1.0, modelled_ms, 0.0, modelled_ms))
 
