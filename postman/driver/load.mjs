@@ -22,9 +22,9 @@ export async function main(config, lines) {
   let notReady;
   let probe;
   try {
-    readiness = await readinessFor(config);
     // whoever started this goes on preparing, and is done when there is no more to read
     if (config.held) await Promise.race([lines.next(), stop.asked]);
+    readiness = await readinessFor(config); // its time begins
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
     [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
     if (notReady) stop.now('SIGTERM');

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def load(
     files: CollectionFiles | None = None,
     on_wait: Any = lambda _: None,
     ready_s: float = 0.0,
+    meanwhile: Any = lambda: None,
     **settings: Any,
 ) -> Any:
     """Run a short load test of one user: each further one may be a process."""
@@ -63,6 +65,7 @@ def load(
         folder=folder / "load",
         on_wait=on_wait,
         ready_s=ready_s,
+        meanwhile=meanwhile,
     )
 
 
@@ -330,6 +333,32 @@ def test_a_load_test_waits_as_well(api: AskedServer, tmp_path: Path) -> None:
     assert result.requests == len(api.seen) - 8 - (result.probe.count + 1)
     assert 0 < result.round_trip_ms < 100  # of those answers' connections
     assert load(api.url, tmp_path).round_trip_ms is None  # when nobody waited
+
+
+@pytest.mark.slow
+def test_nothing_is_asked_meanwhile(api: AskedServer, tmp_path: Path) -> None:
+    """The driver starts, and waits; what it waits for is no part of the API's time.
+
+    What fails there ends the driver.
+    """
+    begin(api, 403)
+    before = {process.pid for process in drivers()}
+
+    def deploy() -> None:
+        assert {process.pid for process in drivers()} - before
+        time.sleep(8.0)
+        assert not api.seen
+
+    assert load(api.url, tmp_path, ready_s=8.0, meanwhile=deploy).requests
+    api.seen.clear()
+
+    def fail() -> None:
+        raise StepError("terraform", "no")
+
+    with pytest.raises(StepError, match="no"):
+        load(api.url, tmp_path, meanwhile=fail)
+    assert not api.seen
+    assert {process.pid for process in drivers()} <= before
 
 
 def test_any_collection_is_waited_for(api: AskedServer, tmp_path: Path) -> None:
