@@ -314,6 +314,8 @@ class Started:
             self._guard.kill()
             self._guard.wait()
             self._kill_group()
+        if self._guard.stdin is not None:
+            self.end_input()
         self._life.close()
         self._remove_temp()
         self._cleared = True
