@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, Settings, SloSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.progress import Ui
@@ -30,6 +31,7 @@ class FakeRun:
         self.folder.update_lease(state="up")
         self.env = Env("local", tmp_path, Settings())
         self.ui = Ui()
+        self.account = Account("000000000000", "us-east-1", "", {})
         self.calls: list[str] = []
         self.on: dict[str, Callable[[], object]] = {}
         self.baseline: object = None
