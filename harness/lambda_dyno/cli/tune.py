@@ -154,7 +154,7 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
             if as_json:
                 print_json(found.result.to_json()["tuning"])
             else:
-                summary(found, parts=("memory",))
+                summary(found, parts=("memory", "options"))
 
 
 def _require_alone(run_id: str | None, line: CommandLine, *, wait: bool) -> None:
@@ -227,7 +227,9 @@ def _print_result(tuned: FunctionTune) -> None:
     if dry is not None:
         console.print_dry_run(dry, out)
     else:
-        console.print_summary(tuned.run.result, out, tuned.run.report_path, parts=("memory",))
+        console.print_summary(
+            tuned.run.result, out, tuned.run.report_path, parts=("memory", "options")
+        )
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
         _optimized(tuned),

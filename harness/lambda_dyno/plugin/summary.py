@@ -89,9 +89,10 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     out = io.StringIO()
     plain = Console(file=out, width=100, force_terminal=False, highlight=False, no_color=True)
     page = folder.path / "report.html"
-    console.print_summary(result, plain, page, parts=("memory",))
+    console.print_summary(result, plain, page, parts=("memory", "options"))
     for tuning in _further(folder, out.write):
-        console.print_summary(replace(result, tuning=tuning), plain, page, parts=("memory",))
+        own = replace(result, tuning=tuning, advice=None)
+        console.print_summary(own, plain, page, parts=("memory", "options"))
     console.print_summary(result, plain, page, parts=("load", "regression"))
     if result.error:
         out.write(f"{result.error.strip()}\n")
