@@ -63,7 +63,8 @@ def test_a_command_has_a_provider_for_itself(root: Path) -> None:
     [
         'provider "aws" {\n  alias = "other"\n}\n',
         (
-            'terraform {\n  required_providers {\n    east = { source = "hashicorp/aws" }\n  }\n}\n'
+            "terraform {\n  required_providers {\n"
+            '    east = { source = "hashicorp/aws", version = "~> 5.100" }\n  }\n}\n'
             'provider "east" {\n  alias = "two"\n}\n'
         ),
         'provider "aws" {\n  custom_ca_bundle = "x"\n}\n',
