@@ -146,6 +146,19 @@ class StateMachineCost:
 
 
 @dataclass(frozen=True, slots=True)
+class StaircaseStep:
+    """Which step of the scheduler the recommended size is on.
+
+    Attributes:
+        periods: The function ends within so many periods of 20 ms.
+        from_mb: The smallest size at which it does, of those that were looked at.
+    """
+
+    periods: int
+    from_mb: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """How sure adaptive measuring is of its choice.
 
@@ -157,6 +170,7 @@ class Statement:
         rounds: Times that sizes were published.
         passes: Invocations, or passes of the workload, at all sizes, cold ones among them.
         reason: Why it ended.
+        step: The step that the recommended size is on; None: it is on none, or on a late one.
         prior: The run whose samples it began with; "given" if that is not known; empty: none.
     """
 
@@ -167,6 +181,7 @@ class Statement:
     rounds: int
     passes: int
     reason: str
+    step: StaircaseStep | None = None
     prior: str = ""
 
 

@@ -13,6 +13,10 @@ from lambda_dyno.gates import duration_limit, formatting, separation
 
 TUNED_FILE = "tuned.auto.tfvars.json"
 _NO_DIFFERENCE = 0.01
+_ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth"),
+    *("sixth", "seventh", "eighth", "ninth", "tenth"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,22 @@ def recommendation(tuning: TuningResult | None) -> str:
     if tuning is None:
         return ""
     return " ".join(
-        filter(None, (_sentence(tuning), duration_limit.sentence(tuning), certainty(tuning)))
+        filter(
+            None,
+            (_sentence(tuning), duration_limit.sentence(tuning), _step(tuning), certainty(tuning)),
+        )
     )
+
+
+def _step(tuning: TuningResult) -> str:
+    """Return which step of 20 ms the size is on, as a sentence; empty if on none."""
+    step = None if tuning.statement is None else tuning.statement.step
+    if step is None or step.periods > len(_ORDINALS):
+        return ""
+    within = f"it ends within its {_ORDINALS[step.periods - 1]} 20 ms period"
+    if step.from_mb == tuning.power:
+        return f"{tuning.power} MB: the smallest size at which {within}."
+    return f"{tuning.power} MB: {within}, as from {step.from_mb} MB on."
 
 
 def certainty(tuning: TuningResult) -> str:

@@ -14,6 +14,7 @@ from lambda_dyno.core.results import (
     LimitOutcome,
     PowerDetail,
     RequestDetail,
+    StaircaseStep,
     StateMachineCost,
     Statement,
     TuningResult,
@@ -169,6 +170,11 @@ class _Point(_Model):
     cost_ratio: tuple[_Positive, _Positive, _Positive] | None = None
 
 
+class _Step(_Model):
+    periods: Annotated[int, Field(ge=1)]
+    from_power: _PowerMb
+
+
 class _Adaptive(_Model):
     at_most_percent: _Positive
     within5_percent: Annotated[float, Field(ge=0, le=1)]
@@ -178,7 +184,8 @@ class _Adaptive(_Model):
     confidence: str
     rounds: Annotated[int, Field(ge=1)]
     passes: Annotated[int, Field(ge=1)]
-    prior: str = ""  # tuners of before 2026-12 do not tell
+    step: _Step | None = None  # tuners of before 2026-12 do not tell
+    prior: str = ""
     curve: list[_Point] = []
 
     def record(self) -> Statement:
@@ -190,6 +197,9 @@ class _Adaptive(_Model):
             rounds=self.rounds,
             passes=self.passes,
             reason=self.reason,
+            step=None
+            if self.step is None
+            else StaircaseStep(self.step.periods, self.step.from_power),
             prior=self.prior,
         )
 

@@ -14,9 +14,9 @@ from functools import cached_property
 from operator import mul
 from typing import Literal
 
-from lambda_dyno.tuner_policy import sizes
+from lambda_dyno.tuner_policy import shapes, sizes, stairs
 from lambda_dyno.tuner_policy.limits import Count, Limit
-from lambda_dyno.tuner_policy.posterior import Measured, Posterior, posterior
+from lambda_dyno.tuner_policy.posterior import STEPPED, Measured, Posterior, posterior
 
 Strategy = Literal["cost", "speed", "balanced", "limit"]
 Confidence = Literal["default", "sure"]
@@ -46,6 +46,8 @@ _GIVEN_UP = 10.0  # if counting has shown it
 # ln of the 95th percentile over the middle, in standard deviations, before that is seen
 _TAIL, _TAIL_INVOCATIONS = 1.8, 20
 _TAIL_SD = 0.3  # how much that differs between sizes
+# Steps that are named: of later ones a size has many, and each tells little.
+_MOST_PERIODS = 10
 _MOST_CANDIDATES = 3  # that are counted for a limit
 _NONE_KEEPS = 0.05  # probability that any size keeps a limit, below which none is tried
 
@@ -89,6 +91,19 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Which step of the staircase a size is on.
+
+    Attributes:
+        periods: The function ends within so many periods of 20 ms.
+        from_mb: The smallest size at which it does, of those that were looked at.
+    """
+
+    periods: int
+    from_mb: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do, and what is known by now.
 
@@ -104,6 +119,7 @@ class Decision:
         kept_over_mb: The size that looked best where the current one is kept, since that was not
             shown; 0: it is not kept so.
         times: Passes to make.
+        step: The step that `best_mb` is on, if durations come in steps.
         any_keeps: Probability that any size keeps the limit.
         none_keeps: Whether that is so little that none does, as far as can be told.
     """
@@ -118,6 +134,7 @@ class Decision:
     reason: str = ""
     kept_over_mb: int = 0
     times: int = 1
+    step: Step | None = None
     any_keeps: float = 1.0
 
     @property
@@ -283,7 +300,7 @@ class _View:
             self.drawn = posterior(measured, wanted, seed, former)
         else:
             self.drawn = posterior(former, wanted, seed)
-        stepped = self.drawn.stairs > 0.5
+        stepped = self.drawn.stairs > STEPPED
         allowed = sizes.candidates(
             goal.least_mb, goal.most_mb, stairs=stepped, limited=goal.limit is not None
         )
@@ -381,12 +398,32 @@ class _View:
             close=sum(regret <= _CLOSE for regret in regrets) / len(regrets),
             regret=self.mean_regret[memory_mb],
             stairs=self.drawn.stairs,
+            step=self._step(memory_mb),
             any_keeps=self.any_keeps,
         )
 
+    def _step(self, memory_mb: int) -> Step | None:
+        """Return the step that a size is on; None: a smooth curve, or one of too many steps."""
+        if self.drawn.stairs <= 0.5 or memory_mb >= shapes.MB_PER_VCPU:
+            return None
+        periods = math.ceil(self._typical_ms(memory_mb) / stairs.PERIOD_MS)
+        if periods > _MOST_PERIODS:
+            return None
+        from_mb = memory_mb
+        for size in sorted((x for x in self.drawn.sizes_mb if x < memory_mb), reverse=True):
+            if self._typical_ms(size) > periods * stairs.PERIOD_MS:
+                break
+            from_mb = size
+        return Step(periods, from_mb)
+
+    def _typical_ms(self, memory_mb: int) -> float:
+        draws = sorted(self.drawn.of(memory_mb))
+        return math.exp(draws[len(draws) // 2])
+
     def _regrets(self, memory_mb: int) -> list[float]:
         mine = self.objective[memory_mb]
-        if self.goal.strategy in ("cost", "limit"):
+        smooth = self.drawn.stairs <= STEPPED
+        if self.goal.strategy in ("cost", "limit") and smooth:
             return [math.expm1(o - b) for o, b in zip(mine, self.least, strict=True)]
         chance = random.Random(self.seed)  # noqa: S311 - noise, not secrets
         others = [values for size, values in self.objective.items() if size != memory_mb]
@@ -414,7 +451,7 @@ class _View:
         """
         foot = self.order[0]
         gained = self.mean_regret[best] - self.mean_regret[foot]
-        return foot if self.drawn.stairs > 0.5 and gained > _GOOD_ENOUGH else None
+        return foot if self.drawn.stairs > STEPPED and gained > _GOOD_ENOUGH else None
 
     def unproven_side(self, memory_mb: int) -> int | None:
         """Return a size beside a choice that must be measured before one stops; None: none."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -23,6 +24,7 @@ from lambda_dyno.tuner_policy.limits import Count, Limit
 DRAWS = 300
 
 _LENGTH = 0.8  # of the process, in ln(memory)
+_KNOTS_APART = 0.15
 _LEVEL_MEAN, _LEVEL_VARIANCE = 4.0, 9.0  # of ln(ms) at one vCPU
 _STAIRS_LEVEL_VARIANCE = 0.02**2
 _STAIRS_SHARE = 0.15
@@ -36,6 +38,7 @@ _DROPPED = 0.4  # of a size's samples, at each end: cold starts of clients, garb
 # What differs between two tunings of the same code: another host, another day.
 _DAYS_VARIANCE = 0.05**2
 _LEAST_WEIGHT = 1e-6
+STEPPED = 0.2  # likely enough for sizes to be looked at as closely as steps need it
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ def posterior(
         part.scale(top)
     total = math.fsum(part.total for part in parts)
     stepped = math.fsum(part.total for part in parts if part.is_stairs) / total
-    sizes = sizes_for(stepped > 0.5)
+    sizes = sizes_for(stepped > STEPPED)
     count = sum(size.passes for size in measured)
     chance = random.Random(f"{seed} {len(sizes)} {count}")  # noqa: S311 - noise, not secrets
     counts = _shares(parts, total, chance)
@@ -232,23 +235,19 @@ class _Part:
     ) -> list[list[float]]:
         """Return curves at the sizes: so many for each row."""
         logs = [math.log(size) for size in sizes_mb]
-        between = [
-            [
-                self.level_variance + _kernel(self.amplitude, one, other)
-                for other in self.seen.logs_mb
-            ]
-            for one in logs
-        ]
-        pulled = [solve_lower(self.lower, row) for row in between]
+        pulled = [self._pull(one) for one in logs]
+        knots = _knots(logs)
+        shares = [_between(one, knots) for one in logs]
+        pulls = dict(zip(logs, pulled, strict=True))
         spread = [
             [
                 self.level_variance
-                + _kernel(self.amplitude, logs[i], logs[j])
-                - math.fsum(a * b for a, b in zip(pulled[i], pulled[j], strict=True))
+                + _kernel(self.amplitude, one, other)
+                - math.fsum(map(mul, pulls[one], pulls[other]))
                 + (1e-9 if i == j else 0.0)
-                for j in range(i + 1)
+                for j, other in enumerate(knots[: i + 1])
             ]
-            for i in range(len(logs))
+            for i, one in enumerate(knots)
         ]
         lower = cholesky(spread)
         found = []
@@ -259,14 +258,42 @@ class _Part:
                 for size, pull in zip(sizes_mb, pulled, strict=True)
             ]
             for _ in range(count):
-                free = [chance.gauss(0.0, 1.0) for _ in logs]
+                free = [chance.gauss(0.0, 1.0) for _ in knots]
+                away = [sum(map(mul, line, free)) for line in lower]
                 found.append(
                     [
-                        value + sum(map(mul, line, free))
-                        for value, line in zip(middle, lower, strict=True)
+                        value + (1 - share) * away[at] + share * away[at + 1]
+                        if share
+                        else value + away[at]
+                        for value, (at, share) in zip(middle, shares, strict=True)
                     ]
                 )
         return found
+
+    def _pull(self, log_mb: float) -> list[float]:
+        """Return how what was measured moves the process at a size: whitened covariances."""
+        between = [
+            self.level_variance + _kernel(self.amplitude, log_mb, other)
+            for other in self.seen.logs_mb
+        ]
+        return solve_lower(self.lower, between)
+
+
+def _knots(logs: Sequence[float]) -> list[float]:
+    """Return the places between which the process is all but straight, both ends among them."""
+    found = [logs[0]]
+    for one in logs[1:-1]:
+        if one - found[-1] >= _KNOTS_APART:
+            found.append(one)
+    return [*found, logs[-1]] if len(logs) > 1 else found
+
+
+def _between(log_mb: float, knots: Sequence[float]) -> tuple[int, float]:
+    """Return the knot at or below a place, and how far it is on its way to the next one."""
+    at = bisect_right(knots, log_mb) - 1
+    if at + 1 >= len(knots) or log_mb == knots[at]:
+        return at, 0.0
+    return at, (log_mb - knots[at]) / (knots[at + 1] - knots[at])
 
 
 def _of_shapes(seen: _Observations, amplitude: float, nugget: float, weight: float) -> _Part:

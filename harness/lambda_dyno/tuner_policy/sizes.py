@@ -12,7 +12,8 @@ _JUDGED_MB = (192, 384, 768, 1280, 2560, 3584)
 # A limit is kept from some size on, so what lies between counts.
 _LIMIT_MB = (*_JUDGED_MB, 160, 320, 448, 640, 896, 1152, 1408)
 # Below one vCPU a short function ends at the foot of a step, wherever that is.
-_STAIRS_FROM_MB, _STAIRS_TO_MB, _STAIRS_RATIO = 128, 1900, 1.04
+_STAIRS_FROM_MB, _STAIRS_TO_MB = 128, 1900
+STAIRS_RATIO = 1.04
 
 
 def candidates(
@@ -21,10 +22,10 @@ def candidates(
     """Return the sizes that may be measured and chosen, ascending, both ends among them."""
     found = {least_mb, most_mb, *_CHOSEN_MB, *(_LIMIT_MB if limited else ())}
     if stairs:
-        size = float(_STAIRS_FROM_MB)
+        size = _STAIRS_FROM_MB
         while size <= _STAIRS_TO_MB:
-            found.add(round(size))
-            size *= _STAIRS_RATIO
+            found.add(size)
+            size = round(size * STAIRS_RATIO)
     return _within(found, least_mb, most_mb)
 
 

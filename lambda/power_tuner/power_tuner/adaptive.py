@@ -270,6 +270,8 @@ def _to_json(decision: Decision) -> dict[str, Any]:
         "atMostPercent": round(100 * decision.at_most, 2),
         "within5Percent": round(decision.close, 4),
         "steps": round(decision.stairs, 4),
+        "step": decision.step
+        and {"periods": decision.step.periods, "fromPower": decision.step.from_mb},
         "keptOver": decision.kept_over_mb or None,
         "noneKeeps": decision.none_keeps,
         "reason": decision.reason,

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.core.results import Check, Leftover, Ratio, Statement, TuningResult, Verdict
+from lambda_dyno.core.results import (
+    Check,
+    Leftover,
+    LimitOutcome,
+    Ratio,
+    StaircaseStep,
+    Statement,
+    TuningResult,
+    Verdict,
+)
 from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.separation import settled
 from lambda_dyno.report.sections import load
@@ -169,6 +178,70 @@ RECOMMENDATIONS = {
 def test_recommendation(tuning: TuningResult | None, sentence: str) -> None:
     """The recommendation is one sentence that claims what was measured and no more."""
     assert recommendation.recommendation(tuning) == sentence
+
+
+def limited(on: str, verdict: str, value_ms: float, **more: Any) -> LimitOutcome:
+    """A limit of 200 ms."""
+    counted = {"at_most_ms": None, "invocations": 59, "above": 0, "missing": 0}
+    return LimitOutcome(200.0, on, verdict, value_ms, **{**counted, **more})
+
+
+STATED = Statement(0.06, 0.9, 0.0, "default", 2, 15, "it is known well enough")
+LIMITS = [
+    (
+        limited("p95", "proven", 180.0),
+        (
+            "512 MB: p95 at most 200 ms, proven by 59 invocations with none above. With 95 % it is "
+            "at most 6 % more expensive than the cheapest size that keeps the limit."
+        ),
+    ),
+    (
+        limited("mean", "proven", 180.0, at_most_ms=191.0, missing=None),
+        "512 MB: mean at most 200 ms, proven by 59 invocations, at most 191 ms with 95 %.",
+    ),
+    (
+        limited("p95", "not proven", 190.0, invocations=80, above=2, missing=44),
+        (
+            "512 MB: p95 at most 200 ms is not proven: it has 190 ms in 80 invocations with two "
+            "above; 44 more with none above would prove it."
+        ),
+    ),
+    (
+        limited("p95", "none", 240.0, above=50, missing=None),
+        "No size keeps a p95 of at most 200 ms: the fastest, 512 MB, has 240 ms.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("limit", "sentence"), LIMITS)
+def test_a_limit_is_told_as_it_was_counted(limit: LimitOutcome, sentence: str) -> None:
+    """Proven, not proven, or that no size keeps it: nothing is stated then."""
+    tuning = two_sizes((95.0, 0.2), (23.1, 0.194), strategy="limit", limit=limit, statement=STATED)
+    told = recommendation.recommendation(tuning)
+    assert sentence in told
+    assert ("With 95 %" in told) is (limit.verdict == "proven")
+    assert settled(tuning) == tuning
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (
+            StaircaseStep(1, 512),
+            "512 MB: the smallest size at which it ends within its first 20 ms period.",
+        ),
+        (StaircaseStep(2, 480), "512 MB: it ends within its second 20 ms period, as from 480 MB"),
+        (None, ""),
+    ],
+)
+def test_a_step_and_a_former_run_are_named(step: StaircaseStep | None, sentence: str) -> None:
+    stated = replace(STATED, step=step, prior="261130-1200-bbbb")
+    told = recommendation.recommendation(
+        two_sizes((95.0, 0.2), (23.1, 0.194), strategy="cost", statement=stated)
+    )
+    assert sentence in told
+    assert ("20 ms" in told) is (step is not None)
+    assert told.endswith("It began with what run 261130-1200-bbbb measured of the same code.")
 
 
 def verdict(outcome: Any, *outcomes: Any) -> Verdict:

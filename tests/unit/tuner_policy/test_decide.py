@@ -151,6 +151,10 @@ def test_short_functions_end_at_the_foot_of_a_step() -> None:
     least = min(size * (law(size) + 0.5) for size in every)
     assert decision.stairs > 0.5
     assert decision.best_mb * (law(decision.best_mb) + 0.5) <= 1.08 * least
+    assert decision.step is not None
+    assert decision.step.from_mb <= decision.best_mb
+    assert law(decision.best_mb) <= 20 * decision.step.periods * 1.05
+    assert decision.step.periods == 1 or law(decision.best_mb) > 20 * (decision.step.periods - 1.2)
 
 
 def test_outliers_do_not_move_a_size() -> None:
