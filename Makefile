@@ -127,6 +127,10 @@ faults: $(READY) ## Kill N runs at random moments, and look what a sweep leaves
 trials: $(READY) ## Compare a function with itself and a slower one, N times each
 	@$(PYTHON_OF_VENV) -m tests.trials --runs '$(N)' $(ARGS)
 
+.PHONY: tuner-trials
+tuner-trials: $(READY) ## Tune five functions N times on the embedded AWS: right, true, at what cost
+	@$(PYTHON_OF_VENV) -m tests.tuner_trials --tunings '$(N)' $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## Check style, types, Terraform, state machine, shell, workflows
 	@scripts/lint
