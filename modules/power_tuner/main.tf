@@ -20,11 +20,12 @@ locals {
   clean_up_function_arn = "${local._functions}:${local.name}-clean-up"
 
   # One function per state. They wait for Lambda most of the time, so little memory is cheapest:
-  # measured with 6 power values, 128 MB takes half of what 256 MB costs, and no longer.
+  # measured with 6 power values, 128 MB takes half of what 256 MB costs, and no longer. Adaptive
+  # measuring decides between two invocations, which takes twice as long there: README.md.
   functions = {
     # Making a copy of a function, Prepare holds its package, of 50 MB at most, some five times.
     prepare  = { memory_mb = var.copies == null ? 128 : 512, timeout_seconds = 895 }
-    measure  = { memory_mb = var.measure_memory_mb, timeout_seconds = 895 }
+    measure  = { memory_mb = var.measure_memory_mb, timeout_seconds = 900 } # all that Lambda gives
     analyze  = { memory_mb = 128, timeout_seconds = 115 }
     optimize = { memory_mb = 128, timeout_seconds = 295 }
     clean-up = { memory_mb = 128, timeout_seconds = 595 }

@@ -49,7 +49,7 @@ def test_functions(resources: dict[str, dict[str, Any]]) -> None:
         )
     assert len({function["handler"] for function in functions}) == 5
     measure = resources['aws_lambda_function.this["measure"]']
-    assert (measure["memory_size"], measure["timeout"]) == (1024, 895)
+    assert (measure["memory_size"], measure["timeout"]) == (1024, 900)
 
 
 def test_logs_end(resources: dict[str, dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from power_tuner.handlers import analyze as analyze_handler
 from power_tuner.handlers import clean_up
 from power_tuner.handlers import prepare as prepare_handler
 from power_tuner.handlers.common import errors_of
-from power_tuner.handlers.measure import left_s, longest_measuring_s
+from power_tuner.handlers.measure import left_s, longest_measuring_s, margin_s
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
 from tests.support.tuner_fakes import error
@@ -81,6 +81,14 @@ def test_measuring_ends_before_the_execution_does(total_s: float, measuring_s: f
     assert longest_measuring_s(total_s) == pytest.approx(measuring_s)
     # the command gives the state machine five minutes more than it has itself
     assert longest_measuring_s(total_s + 300) >= total_s
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "kept_s"), [(3, 15), (45, 15), (50, 10), (55, 5), (60, 4), (900, 4)]
+)
+def test_a_long_function_has_all_the_time_that_there_is(timeout_s: int, kept_s: float) -> None:
+    """Of a pass of 60 s here, 900 on AWS; some is kept to put out what was measured."""
+    assert margin_s(Context(), timeout_s) == kept_s
 
 
 @pytest.mark.parametrize("started", ["2026-11-29T20:00:00.123Z", "2026-11-29T20:00:00+00:00"])

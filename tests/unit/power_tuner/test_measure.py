@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -137,6 +138,27 @@ def test_parallel_stays_below_reserved_concurrency() -> None:
     function = FakeFunction(lambda *_: (time.sleep(0.01), took(1))[1])
     measure(request, state, function)
     assert function.most_at_once == 3
+
+
+def test_a_function_of_almost_15_minutes_is_measured_in_rounds() -> None:
+    """One invocation in each pass; what was measured before the time limit stays."""
+    request, state = tuning(512, num=7)
+    now = 0.0
+
+    def invoke(_arn: str, _payload: bytes) -> Outcome:
+        nonlocal now
+        now += 890
+        return took(890_000)
+
+    for done in range(1, 6):
+        deadline = Deadline(now + 896, lambda: now)
+        Measurer(request, plan(7, None), invoke, deadline, 64).run(state, last=done == 5)
+        assert len(state.powers[0].samples) == done
+        state = TuningState.from_json(json.loads(json.dumps(state.to_json(1000))))
+    assert (state.passes, state.timed_out) == (5, True)
+    output = analyze(request, state, "https://example.com")
+    assert (output["power"], output["duration"]) == (512, 890_000)
+    assert "512 MB: 5 of 7 invocations were measured in time" in output["warnings"]
 
 
 def test_no_more_at_once_than_is_allowed() -> None:

@@ -19,6 +19,8 @@ from power_tuner.sources import read_payloads
 from power_tuner.state import TuningState
 
 _MARGIN_S = 15.0
+# A function of almost 15 minutes is answered last, and few such answers are soon put out.
+_LEAST_MARGIN_S = 4.0
 # Analyze and CleanUp come after, within the time that an execution has.
 _CONCLUDING_S = 240.0
 _CONCLUDING_SHARE = 0.1  # if that is less
@@ -35,7 +37,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         state = TuningState.from_json(event["state"])
         if state.passes:
             state.usage.note_detour()
-        pass_ends_at = deadline_at(context, _MARGIN_S)
+        pass_ends_at = deadline_at(context, margin_s(context, state.timeout_s))
         limit_s = min(request.time_limit_s, longest_measuring_s(SETTINGS.total_timeout_s))
         time_is_up_at = time.monotonic() + left_s(event.get("started"), limit_s)
         deadline = Deadline(min(pass_ends_at, time_is_up_at))
@@ -58,6 +60,17 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             state, last=last
         )
     return put_out(event, state, meter)
+
+
+def margin_s(context: Any, timeout_s: float) -> float:
+    """Return how much of its time a pass keeps to put out what it has, in seconds.
+
+    Args:
+        context: Lambda's.
+        timeout_s: Of the function that is measured: as much is left to it as there is.
+    """
+    spare_s = context.get_remaining_time_in_millis() / 1000 - timeout_s
+    return max(_LEAST_MARGIN_S, min(_MARGIN_S, spare_s))
 
 
 def longest_measuring_s(total_timeout_s: float) -> float:
