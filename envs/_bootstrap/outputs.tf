@@ -13,6 +13,11 @@ output "keep_versions_days" {
   value       = var.bucket.superseded_versions_end_days
 }
 
+output "kms_key_arns" {
+  description = "ARNs of the KMS keys that power tuners of the roles may use."
+  value       = try(var.github.kms_key_arns, [])
+}
+
 output "repository" {
   description = "The repository that the roles are for: its name as in the subjects, and its branch."
   value       = var.repository

@@ -14,6 +14,7 @@ variable "github" {
     deployed         = object({ name_prefix = string, state_key = string })
     environment      = string
     ephemeral_name   = string
+    kms_key_arns     = optional(list(string), [])
     name_prefix      = string
     provider_arn     = optional(string)
     state_key_prefix = string

@@ -126,6 +126,7 @@ module "github_oidc" {
   deployed                 = var.github.deployed
   environment              = var.github.environment
   ephemeral_name           = var.github.ephemeral_name
+  kms_key_arns             = var.github.kms_key_arns
   max_session_seconds      = var.github.max_session_seconds
   name_prefix              = var.github.name_prefix
   permissions_boundary_arn = var.github.permissions_boundary_arn

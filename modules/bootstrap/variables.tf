@@ -24,6 +24,7 @@ variable "github" {
     deployed                 = optional(object({ name_prefix = string, state_key = string }))
     environment              = string
     ephemeral_name           = optional(string, "dyno")
+    kms_key_arns             = optional(list(string), [])
     max_session_seconds      = optional(number, 7200)
     name_prefix              = string
     permissions_boundary_arn = optional(string)

@@ -95,6 +95,23 @@ data "aws_iam_policy_document" "this" {
       }
     }
   }
+
+  # What a tuner's roles may do with keys, see modules/power_tuner/iam.tf.
+  dynamic "statement" {
+    for_each = endswith(each.key, "-boundary") && length(var.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "UseKeys"
+      actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"]
+      resources = var.kms_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [for service in ["lambda", "s3"] : "${service}.${local._region}.amazonaws.com*"]
+      }
+    }
+  }
 }
 
 resource "aws_iam_policy" "boundary" {

@@ -52,6 +52,18 @@ variable "ephemeral_name" {
   }
 }
 
+variable "kms_key_arns" {
+  description = "ARNs of the customer managed KMS keys that power tuners of the gate and deploy roles may use, through Lambda and S3 alone: the boundary allows no other."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "Give ARNs of keys, not of aliases, in kms_key_arns, e.g. arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab."
+  }
+}
+
 variable "max_session_seconds" {
   description = "Longest session of a role in seconds, 3600 to 43200; a run that takes longer loses its credentials before it can clean up."
   type        = number

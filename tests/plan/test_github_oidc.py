@@ -163,6 +163,25 @@ def test_a_boundary_allows_what_the_functions_need_and_no_more(
         assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY_MAX
 
 
+def test_the_boundary_lets_tuners_use_the_keys_that_are_named(
+    planned: dict[str, dict[str, Any]],
+) -> None:
+    """Those keys, through Lambda and S3 of the region alone; nothing without any."""
+    values = planned["github_oidc/pull-requests"]['aws_iam_policy.boundary["gate"]']
+    (found,) = (
+        statement
+        for statement in json.loads(values["policy"])["Statement"]
+        if "kms:Decrypt" in as_list(statement["Action"])
+    )
+    assert set(found["Action"]) == {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"}
+    assert found["Resource"] == (
+        "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    )
+    services = as_list(found["Condition"]["StringLike"]["kms:ViaService"])
+    assert {service.partition(".")[0] for service in services} == {"lambda", "s3"}
+    assert "kms" not in planned["github_oidc/basic"]['aws_iam_policy.boundary["gate"]']["policy"]
+
+
 def test_roles_are_made_and_written_within_the_boundary_only(
     planned: dict[str, dict[str, Any]],
 ) -> None:

@@ -46,6 +46,16 @@ KeepOption = Annotated[
     ),
 ]
 
+KmsKeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kms-key",
+        metavar="ARN",
+        help="Customer managed KMS key of a function or a payload that the roles' power tuners may "
+        "use; may be given several times, all of them each time.",
+    ),
+]
+
 
 def bootstrap(
     env: EnvOption = "local",
@@ -53,6 +63,7 @@ def bootstrap(
     branch: BranchOption = None,
     immutable: ImmutableOption = None,
     keep_versions: KeepOption = None,
+    kms_key: KmsKeyOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,7 +78,13 @@ def bootstrap(
     ui = Ui()
     repository = _repository(ui, env, repo, branch, immutable)
     done = bootstrapping.bootstrap(
-        project(), env, ui, repository=repository, keep_versions_days=keep_versions, region=region
+        project(),
+        env,
+        ui,
+        repository=repository,
+        keep_versions_days=keep_versions,
+        kms_key_arns=kms_key or None,
+        region=region,
     )
     if as_json:
         print_json(done.to_json())

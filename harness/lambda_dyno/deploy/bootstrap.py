@@ -10,8 +10,9 @@ it is: a bucket that dyno.toml names, another environment's bucket, the account'
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ import botocore.exceptions
 
 from lambda_dyno.aws import accounts, errors
 from lambda_dyno.core.config import Env, load_env
-from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import locked, write_json
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
@@ -28,6 +29,8 @@ from lambda_dyno.deploy.repository import Repository
 from lambda_dyno.environments import account_bucket, progress
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.terraform.command import Terraform
+
+_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 ROOT = "_bootstrap"
 ISSUER = "token.actions.githubusercontent.com"
@@ -155,6 +158,7 @@ def bootstrap(
     *,
     repository: Repository | None = None,
     keep_versions_days: int | None = None,
+    kms_key_arns: Sequence[str] | None = None,
     region: str | None = None,
 ) -> Bootstrapped:
     """Prepare an environment's account; again, it changes nothing.
@@ -166,6 +170,7 @@ def bootstrap(
         repository: Whose workflows may work in the account; None keeps what was said before.
         keep_versions_days: Days that superseded versions of states are kept; 0: for ever; None:
             as said before, or 90.
+        kms_key_arns: Customer managed keys that tuners of the roles may use; None: as said before.
         region: Over dyno.toml's.
 
     Raises:
@@ -173,6 +178,12 @@ def bootstrap(
         StepError: Something could not be made; another run goes on from there.
     """
     env = load_env(project, env_name, {"environment.region": region})
+    for arn in kms_key_arns or ():
+        if not _KEY_ARN.fullmatch(arn):
+            raise UserError(
+                f"--kms-key {brief(arn)}: not the ARN of a KMS key (an alias is none), such as "
+                "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+            )
     if env.settings.environment.emulated:
         raise UserError(
             f"envs/{env_name} runs on this machine and keeps its states in runs/: it needs no "
@@ -204,7 +215,11 @@ def bootstrap(
             repository = repository or _remembered(before)
             if keep_versions_days is None:
                 keep_versions_days = int(before.get("keep_versions_days", KEEP_VERSIONS_DAYS))
-            variables = _variables(account, env, bucket, repository, keep_versions_days)
+            if kms_key_arns is None:
+                kms_key_arns = before.get("kms_key_arns") or []
+            variables = _variables(
+                account, env, bucket, repository, keep_versions_days, kms_key_arns
+            )
             write_json(root / "dyno.auto.tfvars.json", variables)
             changes: list[str] = []
             outputs = terraform.apply(progress.resources(step, "deploying", changes))
@@ -239,6 +254,7 @@ def _variables(
     bucket: Bucket,
     repository: Repository | None,
     keep_versions_days: int,
+    kms_key_arns: Sequence[str],
 ) -> dict[str, Any]:
     """Return the variables of the bootstrap's root."""
     variables: dict[str, Any] = {
@@ -258,6 +274,7 @@ def _variables(
             "deployed": {"name_prefix": prefix, "state_key": deployed_state_key(env)},
             "environment": env.name,
             "ephemeral_name": env.settings.environment.name,
+            "kms_key_arns": sorted(set(kms_key_arns)),
             # another first word than any environment's: the roles must not be able to change
             # themselves
             "name_prefix": f"github-{prefix}",

@@ -16,6 +16,7 @@ module "github_oidc" {
   name_prefix              = "github-shop"
   environment              = "test"
   ephemeral_name           = "shop"
+  kms_key_arns             = ["arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"]
   max_session_seconds      = 3600
   permissions_boundary_arn = "arn:aws:iam::111122223333:policy/everybody"
   provider_arn             = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
