@@ -69,7 +69,7 @@ def margin_s(context: Any, timeout_s: float) -> float:
         context: Lambda's.
         timeout_s: Of the function that is measured: as much is left to it as there is.
     """
-    spare_s = context.get_remaining_time_in_millis() / 1000 - timeout_s
+    spare_s: float = context.get_remaining_time_in_millis() / 1000 - timeout_s
     return max(_LEAST_MARGIN_S, min(_MARGIN_S, spare_s))
 
 
