@@ -13,7 +13,6 @@ from lambda_dyno.cli.forge import (
     RepoOption,
     RunArgument,
     WaitOption,
-    github_api,
     github_job,
     review_of,
 )
@@ -143,6 +142,7 @@ def _deliver(
     repository: str,
     max_wait_s: float,
 ) -> Delivered:
+    from lambda_dyno.forge import stores
     from lambda_dyno.forge.github import GitHubPulls
     from lambda_dyno.propose.change_request import REMOTE
 
@@ -162,7 +162,7 @@ def _deliver(
             "GITHUB_TOKEN is not set: opening a pull request needs a token with contents: write "
             "and pull-requests: write"
         )
-    pulls = GitHubPulls(github_api(job, max_wait_s), job.repository)
+    pulls = GitHubPulls(stores.github_api(job, max_wait_s), job.repository)
     return change.open_pull_request(pulls, describe)
 
 

@@ -14,7 +14,6 @@ from lambda_dyno.cli.forge import (
     RepoOption,
     RunArgument,
     WaitOption,
-    github_api,
     github_job,
     review_of,
 )
@@ -23,8 +22,6 @@ from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.progress import Ui
 
 if TYPE_CHECKING:
-    from lambda_dyno.forge.ci_environment import GitHubJob
-    from lambda_dyno.forge.comments import CommentStore
     from lambda_dyno.review.post import Published
 
 
@@ -70,6 +67,7 @@ def comment(
     `pull-requests: write`. A forge that refuses or does not answer is a warning: a comment
     never fails a gate, unless --strict asks for it.
     """
+    from lambda_dyno.forge import stores
     from lambda_dyno.forge.ci_environment import codebuild_url
     from lambda_dyno.review import comment, comment_parts, post, run_source
 
@@ -92,7 +90,11 @@ def comment(
     done = post.publish(
         review,
         flavour,
-        lambda: _comment_store(provider, job, pull, repository, max_wait_s),
+        lambda: (
+            stores.of_github(job, max_wait_s)
+            if is_github
+            else stores.of_codecommit(pull, repository)
+        ),
         key=key,
         summary_path=job.summary_path,
     )
@@ -119,36 +121,6 @@ def _print(done: Published, *, strict: bool, as_json: bool) -> None:
     elif not done.posted:
         summary = "only its summary was written" if done.summary else "no comment was written"
         Ui().note(f"no pull request started this job: {summary}")
-
-
-def _comment_store(
-    provider: Provider,
-    job: GitHubJob,
-    pull: int | None,
-    repository: str,
-    max_wait_s: float,
-) -> CommentStore | None:
-    """Return the pull request's comments; None if there is no pull request."""
-    from lambda_dyno.forge.ci_environment import codecommit_pull
-    from lambda_dyno.forge.comments import ForgeError
-
-    if provider is Provider.CODECOMMIT:
-        from lambda_dyno.forge.codecommit import CodeCommitComments, connect
-
-        wanted = codecommit_pull(os.environ, pull)
-        if not wanted:
-            return None
-        return CodeCommitComments(connect(), wanted, repository)
-    from lambda_dyno.forge.github import GitHubComments
-
-    if job.pull is None:
-        return None
-    if not job.repository:
-        raise UserError("no repository: give --repo OWNER/NAME")
-    if not job.token:
-        raise ForgeError("GITHUB_TOKEN is not set: hand it over, `env: GITHUB_TOKEN: ...`")
-    api = github_api(job, max_wait_s)
-    return GitHubComments(api, job.repository, job.pull, job.from_fork)
 
 
 def _check_key(key: str) -> None:

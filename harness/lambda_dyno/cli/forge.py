@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambda_dyno.forge.ci_environment import GitHubJob
-    from lambda_dyno.forge.github_api import GitHubApi
     from lambda_dyno.review.comment_parts import Review
     from lambda_dyno.review.run_source import Source
 
@@ -36,14 +35,6 @@ def github_job(repository: str, pull: int | None, remote: str = "") -> GitHubJob
     from lambda_dyno.forge import ci_environment
 
     return ci_environment.github_job(os.environ, repository=repository, pull=pull, remote=remote)
-
-
-def github_api(job: GitHubJob, max_wait_s: float) -> GitHubApi:
-    """Return GitHub's API with the job's token."""
-    from lambda_dyno.forge.github_api import GitHubApi
-    from lambda_dyno.forge.retry import RetryBudget
-
-    return GitHubApi(job.api_url, job.token, RetryBudget(max_wait_s=max_wait_s))
 
 
 def review_of(
