@@ -156,11 +156,20 @@ def test_a_boundary_allows_what_the_functions_need_and_no_more(
         for action in statement["actions"]
     }
     assert {"dynamodb:Scan", "lambda:PublishVersion"} < used
-    for role in ("deploy", "gate"):
+    of_copies = {"iam:PassRole", "lambda:CreateFunction", "lambda:TagResource"} | {
+        "logs:DeleteLogGroup"
+    }
+    for role, more in {"deploy": of_copies, "gate": set()}.items():
         values = planned["github_oidc/basic"][f'aws_iam_policy.boundary["{role}"]']
         document = json.loads(values["policy"])
-        assert actions(document["Statement"]) == used
+        assert actions(document["Statement"]) == used | more
         assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY_MAX
+        for statement in document["Statement"]:
+            if "iam:PassRole" in as_list(statement["Action"]):  # the function's, to Lambda alone
+                (passed,) = as_list(statement["Resource"])
+                assert re.fullmatch(r"arn:aws:iam::\d+:role/[a-z-]+-\*?-?crud-api", passed), passed
+                services = statement["Condition"]["StringEquals"]["iam:PassedToService"]
+                assert as_list(services) == ["lambda.amazonaws.com"]
 
 
 def test_the_boundary_lets_tuners_use_the_keys_that_are_named(
