@@ -26,6 +26,7 @@ from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.runs import run_folder
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS
+from tests.support import functions
 
 if TYPE_CHECKING:
     from tests.conftest import DeployFunction
@@ -436,3 +437,34 @@ def wait_for_versions(
         assert process.poll() is None, place.stderr
         assert time.monotonic() < deadline, place.stderr
         time.sleep(0.1)
+
+
+@pytest.mark.slow  # an apply
+def test_a_version_is_tuned_by_a_copy(place: Place) -> None:
+    """GIVEN a version whose code $LATEST has no more WHEN its name is given THEN a copy is measured.
+
+    A word of `--isolation` that it cannot be is refused first.
+    """
+    lambdas = place.session.client("lambda")
+    lambdas.publish_version(FunctionName="cpu")
+    lambdas.create_alias(FunctionName="cpu", Name="live", FunctionVersion="1")
+    broken = functions.archive({"app.py": "def handler(event, context):\n    raise OSError\n"})
+    lambdas.update_function_code(FunctionName="cpu", ZipFile=broken)
+    lambdas.get_waiter("function_updated_v2").wait(FunctionName="cpu")
+    payload = ["--payload", write(place, "payload.json", {"N": 1})]
+    refused = ["tune", "--function", "cpu:live", "--isolation", "alias"]
+    assert place.dyno(*refused)[0] == 2
+    assert "cpu:live is a version or an alias" in place.stderr
+    before = lambdas.get_function_configuration(FunctionName="cpu")["RevisionId"]
+    sizes = ["--power", "256,512", "--num", "5", "--json"]
+    status, output = place.dyno("tune", "--function", "cpu:live", *payload, *sizes)
+    assert status == 0, place.stderr
+    result = json.loads(output)
+    assert result["lambdaARN"] == f"{place.arn('cpu')}:live"
+    assert [(row["count"], row["errors"]) for row in result["details"]] == [(5, 0), (5, 0)]
+    assert lambdas.get_function_configuration(FunctionName="cpu")["RevisionId"] == before
+    lambdas.delete_alias(FunctionName="cpu", Name="live")
+    lambdas.delete_function(FunctionName="cpu", Qualifier="1")
+    working = functions.archive({"app.py": CPU})
+    lambdas.update_function_code(FunctionName="cpu", ZipFile=working)
+    lambdas.get_waiter("function_updated_v2").wait(FunctionName="cpu")

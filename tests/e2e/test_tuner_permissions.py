@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambda_dyno.emulator import server
+from tests.support import functions
 from tests.support.oidc_aws import STRICT
 from tests.support.tuner_stack import Execution, Snapshot, TunerStack
 
@@ -40,6 +41,14 @@ SLEEPS = "import time\n\ndef handler(event, context):\n    time.sleep(0.2)\n"
 NO_CALLS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # S3 asks for it when there is no such object: otherwise nobody may know that.
 WITHOUT_AN_OBJECT = {("prepare", "s3:ListBucket"), ("measure", "s3:ListBucket")}
+# What is granted on copies of functions alone, whose names are not those of the denials.
+OF_COPIES = {
+    ("prepare", "iam:PassRole"),
+    ("prepare", "lambda:CreateFunction"),
+    ("prepare", "lambda:GetLayerVersion"),
+    ("prepare", "lambda:TagResource"),
+    ("clean-up", "logs:DeleteLogGroup"),
+}
 AFTER_A_STOP = {
     ("prepare", "lambda:InvokeFunction"),
     ("optimize", "lambda:InvokeFunction"),
@@ -201,6 +210,11 @@ def test_every_action_is_needed(place: Place, deploy_function: DeployFunction) -
         processors = {"preProcessorARN": processor, "postProcessorARN": f"{processor}:$LATEST"}
         done = place.tune("target-all", name, **keys, **processors)
         assert done.status == "SUCCEEDED", done
+    libs = functions.layer(session, "libs", {"python/libs.py": "N = 7\n"})
+    deploy_function(session, "target-copied", FAST, Layers=[libs])
+    copied = place.tune("target-copied", "copied", isolation="clone", powerValues=[128, 256])
+    assert copied.status == "SUCCEEDED", copied
+    assert place.stack.copies() == []
     for state in ("Prepare", "Optimize"):
         before = place.stack.snapshot("target-slow")
         execution = place.stack.start(
@@ -236,7 +250,7 @@ def test_each_action_denied(place: Place, deploy_function: DeployFunction) -> No
         Denial(state, action)
         for state, rights in place.granted().items()
         for action in sorted({action for action, _ in rights} - NO_CALLS)
-        if (state, action) not in AFTER_A_STOP | WITHOUT_AN_OBJECT
+        if (state, action) not in AFTER_A_STOP | WITHOUT_AN_OBJECT | OF_COPIES
     ]
     with place.without(denials), ThreadPoolExecutor(AT_ONCE) as pool:
         runs = list(pool.map(lambda denial: Run.make(place, deploy_function, denial), denials))

@@ -9,6 +9,7 @@ the Service Authorization Reference or the service's own guide:
   role;
 - whoever makes something with tags needs the service's permission to tag it;
 - resources that MiniStack does not name in its question are named;
+- whoever gives a function layers needs `lambda:GetLayerVersion` on each;
 - whoever takes a function's code from S3 needs `s3:GetObject` on it;
 - whoever reads an object that is not there needs `s3:ListBucket` to be told so;
 - what is below a REST API has the API's tags (the API Gateway guide, "Tag inheritance");
@@ -185,6 +186,9 @@ def _more(
         if isinstance(code, dict) and code.get("S3Bucket"):
             arn = f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"
             asked.append(("s3", "s3:GetObject", arn, {}))
+    if action == "lambda:CreateFunction":
+        for layer in fields.get("Layers") or []:
+            asked.append(("lambda", "lambda:GetLayerVersion", layer, {}))
     if request.service == "apigateway":
         asked += _more_of_apis(request, region)
     return asked
