@@ -29,11 +29,17 @@ data "aws_service" "lambda" {
   service_id = "lambda"
 }
 
+locals {
+  copies = try(merge(var.copies, {
+    packages = { for name in keys(var.copy_packages) : name => module.packages.packages["copy-${name}"] }
+  }), null)
+}
+
 module "packages" {
   source = "../../modules/packages"
 
   name_prefix = var.name_prefix
-  packages    = var.packages
+  packages    = merge(var.packages, { for name, package in var.copy_packages : "copy-${name}" => package })
 }
 
 module "power_tuner" {
@@ -41,7 +47,7 @@ module "power_tuner" {
 
   name_prefix              = var.name_prefix
   architecture             = var.architecture
-  copies                   = var.copies
+  copies                   = local.copies
   package                  = module.packages.packages["power_tuner"]
   kms_key_arns             = var.kms_key_arns
   log_retention_days       = 7

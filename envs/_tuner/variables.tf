@@ -15,6 +15,13 @@ variable "copies" {
   default = null
 }
 
+variable "copy_packages" {
+  description = "Packages of the function for other architectures: arm64, x86_64."
+  type        = map(object({ path = string, sha256_base64 = string }))
+  default     = {}
+  nullable    = false
+}
+
 variable "kms_key_arns" {
   description = "ARNs of the customer managed KMS keys of the function and of the payload."
   type        = list(string)

@@ -98,7 +98,7 @@ def main() -> None:
     workers.tenants_named()
     workers.streamed()
     lambda_api.code_of_versions()
-    lambda_api.created_by_name()
+    lambda_api.asked_by_name()
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

@@ -1,7 +1,8 @@
 """What MiniStack's Lambda API answers otherwise than AWS's, for who copies a function.
 
 Part of the server's program (`front.py`). GetFunction of a version tells where that version's code
-is, not that of $LATEST, and IAM is asked for the function that is created, not for all.
+is, not that of $LATEST, and IAM is asked for the function that is created and the layer that is
+read, not for all.
 tests/emulator/test_lambda_api_seams.py holds what this relies on.
 """
 
@@ -48,11 +49,26 @@ def code_of_versions() -> None:
     lambda_svc.serve_function_code = served
 
 
-def created_by_name() -> None:
-    """Let MiniStack ask IAM for the function that CreateFunction names from now on."""
+def asked_by_name() -> None:
+    """Let MiniStack ask IAM for what a request names from now on.
+
+    For the function of CreateFunction, and for the layer of GetLayerVersionByArn, which is
+    lambda:GetLayerVersion.
+    """
     from ministack.core import iam_actions
 
-    extract = iam_actions.extract_resource_arn
+    extract, act = iam_actions.extract_resource_arn, iam_actions.extract_iam_action
+
+    def layer_in(service: str, method: str, path: str, params: Any) -> str:
+        arn = (params or {}).get("Arn") or ""
+        by_arn = service == "lambda" and method == "GET" and path.rstrip("/").endswith("/layers")
+        return str(arn[0] if isinstance(arn, list) else arn) if by_arn else ""
+
+    def acted(
+        service: str, method: str, path: str, headers: Any, body: bytes, params: Any
+    ) -> str | None:
+        found: str | None = act(service, method, path, headers, body, params)
+        return "lambda:GetLayerVersion" if layer_in(service, method, path, params) else found
 
     def extracted(
         service: str,
@@ -71,6 +87,7 @@ def created_by_name() -> None:
             except (ValueError, TypeError, KeyError):
                 return found
             return f"arn:aws:lambda:{region}:{account}:function:{name}"
-        return found
+        return layer_in(service, method, path, params) or found
 
     iam_actions.extract_resource_arn = extracted
+    iam_actions.extract_iam_action = acted

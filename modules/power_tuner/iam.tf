@@ -81,6 +81,10 @@ locals {
         actions   = ["lambda:GetLayerVersion"]
         resources = try(var.copies.layer_arns, [])
       }
+      ReadPackagesOfCopy = {
+        actions   = ["s3:GetObject"]
+        resources = [for package in try(var.copies.packages, {}) : "arn:${data.aws_partition.this.partition}:s3:::${package.s3.bucket}/${package.s3.key}"]
+      }
       PlaceCopy = {
         actions = [
           "ec2:DescribeSecurityGroups",

@@ -72,6 +72,7 @@ resource "aws_lambda_function" "this" {
     variables = {
       ARCHITECTURE          = var.architecture
       CLEAN_UP_FUNCTION     = local.clean_up_function_arn
+      COPY_PACKAGES         = jsonencode({ for name, package in try(var.copies.packages, {}) : name => merge(package.s3, { sha256 = package.sha256_base64 }) })
       COPY_ROLE_ARNS        = jsonencode(local._copy_roles)
       COPY_TAGS             = jsonencode(data.aws_default_tags.this.tags)
       DEFAULT_POWER_VALUES  = join(",", var.default_power_values)

@@ -11,11 +11,15 @@ variable "architecture" {
 }
 
 variable "copies" {
-  description = "Lets the tuner measure temporary copies (isolation clone): the roles of the tunable functions, which alone it may give them, their layers' ARNs (* is allowed), and whether they are in a VPC; null: no copies."
+  description = "Lets the tuner measure temporary copies (isolation clone): the roles of the tunable functions, which alone it may give them, their layers' ARNs (* is allowed), whether they are in a VPC, and their packages on other architectures (arm64, x86_64); null: no copies."
   type = object({
     role_arns  = list(string)
     layer_arns = optional(list(string), [])
     in_vpc     = optional(bool, false)
+    packages = optional(map(object({
+      s3            = object({ bucket = string, key = string })
+      sha256_base64 = string
+    })), {})
   })
   default = null
 
@@ -27,6 +31,11 @@ variable "copies" {
   validation {
     condition     = alltrue([for arn in try(var.copies.layer_arns, []) : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_*-]+:[0-9*]+$", arn))])
     error_message = "Give ARNs of versions of layers in copies.layer_arns, e.g. arn:aws:lambda:eu-west-1:123456789012:layer:shop-libs:7."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(try(var.copies.packages, {})) : contains(["arm64", "x86_64"], name)])
+    error_message = "Use arm64 and x86_64 as the keys of copies.packages."
   }
 }
 

@@ -441,7 +441,7 @@ def wait_for_versions(
 
 @pytest.mark.slow  # an apply
 def test_a_version_is_tuned_by_a_copy(place: Place) -> None:
-    """GIVEN a version whose code $LATEST has no more WHEN its name is given THEN a copy is measured.
+    """GIVEN a version whose code $LATEST has no more WHEN it is named THEN a copy is measured.
 
     A word of `--isolation` that it cannot be is refused first.
     """

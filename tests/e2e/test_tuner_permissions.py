@@ -212,7 +212,10 @@ def test_every_action_is_needed(place: Place, deploy_function: DeployFunction) -
         assert done.status == "SUCCEEDED", done
     libs = functions.layer(session, "libs", {"python/libs.py": "N = 7\n"})
     deploy_function(session, "target-copied", FAST, Layers=[libs])
-    copied = place.tune("target-copied", "copied", isolation="clone", powerValues=[128, 256])
+    place.stack.snapshot("target-copied")
+    session.client("lambda").publish_version(FunctionName="target-copied")
+    version = f"{place.stack.function_arn('target-copied')}:1"
+    copied = place.tune("target-copied", "copied", lambdaARN=version, powerValues=[128, 256])
     assert copied.status == "SUCCEEDED", copied
     assert place.stack.copies() == []
     for state in ("Prepare", "Optimize"):

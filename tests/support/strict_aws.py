@@ -187,8 +187,8 @@ def _more(
             arn = f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"
             asked.append(("s3", "s3:GetObject", arn, {}))
     if action == "lambda:CreateFunction":
-        for layer in fields.get("Layers") or []:
-            asked.append(("lambda", "lambda:GetLayerVersion", layer, {}))
+        layers = fields.get("Layers") or []
+        asked += [("lambda", "lambda:GetLayerVersion", layer, {}) for layer in layers]
     if request.service == "apigateway":
         asked += _more_of_apis(request, region)
     return asked

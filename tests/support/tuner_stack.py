@@ -33,6 +33,12 @@ terraform {{
   }}
 }}
 
+provider "aws" {{
+  default_tags {{
+    tags = {{ "dyno:env" = "tests" }}
+  }}
+}}
+
 module "packages" {{
   source = "{modules}/packages"
 

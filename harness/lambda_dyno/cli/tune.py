@@ -83,6 +83,8 @@ def tune(
     input_file: opt.InputFile = None,
     env: opt.Env = None,
     region: opt.Region = None,
+    package_arm64: opt.PackageArm64 = None,
+    package_x86_64: opt.PackageX86 = None,
     keep: opt.Keep = False,
     timeout_minutes: opt.TimeoutMinutes = None,
     as_json: opt.OutputJson = False,
@@ -108,8 +110,14 @@ def tune(
         given["workload"] = (
             str(Path(path).absolute()) if of_env else request.read_json(path, "--workload")
         )
+    if "architectures" in given:
+        given["architectures"] = sorted(
+            {part.strip() for part in given["architectures"].split(",")}
+        )
+    files = {"arm64": package_arm64, "x86_64": package_x86_64}
+    packages = {name: Path(path).absolute() for name, path in files.items() if path}
     line = request.CommandLine(
-        given, function, tuner, input_file, env, region, keep, timeout_minutes
+        given, function, tuner, input_file, env, region, keep, timeout_minutes, packages
     )
     if deployed:
         _require_alone(run_id, line, wait=wait)
@@ -133,6 +141,8 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
         "--env": line.env is not None,
         "--region": line.region is not None,
         "--keep": line.keep,
+        "--package-arm64": "arm64" in line.packages,
+        "--package-x86-64": "x86_64" in line.packages,
         **{
             key.flag.partition("/")[0]: key.field in line.flags
             for key in KEYS
@@ -233,6 +243,7 @@ def _print_result(tuned: FunctionTune) -> None:
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
         _optimized(tuned),
+        ((tuned.output or {}).get("architectures") or {}).get("sentence", ""),
         tuning_cost.sentence(tuned.output),
         f"Curve: {curve}" if curve else "",
         f"Report: {tuned.run.report_path}",

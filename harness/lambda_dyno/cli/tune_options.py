@@ -69,6 +69,18 @@ Region = Annotated[
     str | None,
     _option("--region", "REGION", "AWS region; else what the ARN or AWS_REGION names."),
 ]
+PackageArm64 = Annotated[
+    str | None,
+    _option(
+        "--package-arm64",
+        "FILE",
+        "With --architectures: the function's zip for arm64, where its own has machine code.",
+    ),
+]
+PackageX86 = Annotated[
+    str | None,
+    _option("--package-x86-64", "FILE", "The same for x86_64."),
+]
 Keep = Annotated[
     bool,
     _option("--keep", None, "Leave the power tuner standing, and say how to use it again."),

@@ -147,6 +147,9 @@ def _annotation(key: Key) -> Any:
             return Annotated[number, Field(ge=least, le=most)]
         case "power values":
             return Annotated[list[int], Field(min_length=1, max_length=len(ALL_POWER_VALUES))]
+        case "architectures":
+            word = Annotated[str, Field(pattern=f"^({'|'.join(key.allowed)})$")]
+            return Annotated[list[word], Field(max_length=len(key.allowed))]
         case "error types":
             return Annotated[list[str], Field(max_length=100)]
         case "json":

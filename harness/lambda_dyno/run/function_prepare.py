@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from lambda_dyno.cleanup import sweeper
 from lambda_dyno.compare import former
 from lambda_dyno.core import assets
 from lambda_dyno.core.config import Env, Settings
-from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
@@ -25,9 +27,11 @@ from lambda_dyno.tune import existing_tuner, function_lock
 from lambda_dyno.tune import preflight as tuning_preflight
 from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tune.tuner_input import as_settings
-from lambda_dyno.tuner_contract import prices
+from lambda_dyno.tuner_contract import machine_code, prices
 from lambda_dyno.tuner_contract.keys import is_cloned
 from lambda_dyno.tuner_contract.values import is_true
+
+_PACKAGE_BYTES_MAX = 250 * 1024 * 1024
 
 
 def prepare(
@@ -74,6 +78,7 @@ def prepare(
     cloned = is_cloned(tuning_input)
     if cloned:
         _require_copies(function, tuning_input)
+    packages = _copy_packages(order, tuning_input)
     tuning_preflight.require_processors(tuning_input, account)
     payload_key_arn = tuning_preflight.require_payload(tuning_input, account)
     tools = None
@@ -105,7 +110,9 @@ def prepare(
         function_arn=function.arn,
     )
     run.add(env=f"function {function.label}", settings=_evidence(settings, account, tuning_input))
-    return FunctionTune(run, function, tuning_input, order.tuner_arn, payload_key_arn)
+    return FunctionTune(
+        run, function, tuning_input, order.tuner_arn, payload_key_arn, copy_packages=packages
+    )
 
 
 def _require_copies(function: Function, tuning_input: Mapping[str, Any]) -> None:
@@ -126,6 +133,38 @@ def _require_copies(function: Function, tuning_input: Mapping[str, Any]) -> None
         )
     if function.why_no_copy:
         raise UserError(f"{function.label} {function.why_no_copy}.")
+
+
+def _copy_packages(
+    order: TuneRequest, tuning_input: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Return path and SHA-256 of the packages for other architectures, by architecture.
+
+    Raises:
+        UserError: One cannot be read, works on another architecture, or is not asked for.
+    """
+    found = {}
+    for architecture, path in order.packages.items():
+        flag = f"--package-{architecture.replace('_', '-')} {brief(str(path))}"
+        if architecture not in (tuning_input.get("architectures") or ()):
+            raise UserError(f"{flag}: measure {architecture}, too: --architectures arm64,x86_64")
+        if order.tuner_arn:
+            raise UserError(
+                f"{flag}: a package goes with a tuner that is deployed for it, and one that stands "
+                "is used. Tune the function by name: --function NAME, without --tuner"
+            )
+        try:
+            if path.stat().st_size > _PACKAGE_BYTES_MAX:
+                raise UserError(f"{flag}: it has more than the 250 MB that Lambda takes")
+            content = path.read_bytes()
+            why = machine_code.why_not_on(content, architecture)
+        except (OSError, machine_code.UnreadablePackageError) as error:
+            raise UserError(f"{flag}: {error}") from error
+        if why:
+            raise UserError(f"{flag}: it {why}, and so does not work on {architecture}")
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        found[architecture] = {"path": str(path), "sha256_base64": digest}
+    return found
 
 
 def _region(order: TuneRequest) -> str:

@@ -7,7 +7,7 @@ whatever happens. Its environment is a power tuner that may touch exactly one fu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true, s3_loca
 TUNER_VARIABLES = (
     "architecture",
     "copies",
+    "copy_packages",
     "kms_key_arns",
     "payload_bucket",
     "processor_function_arns",
@@ -55,6 +56,7 @@ class FunctionTune:
         tuner_arn: A power tuner that is there; empty: one is deployed.
         payload_key_arn: KMS key of the payload in S3; empty: it needs none, or nobody may look.
         output: The state machine's output as it came; None before.
+        copy_packages: Path and SHA-256 of the function's packages for other architectures.
     """
 
     run: Run
@@ -63,6 +65,7 @@ class FunctionTune:
     tuner_arn: str = ""
     payload_key_arn: str = ""
     output: dict[str, Any] | None = None
+    copy_packages: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def work(self) -> int:
         """Deploy the tuner, unless one was named, and measure; return the exit status."""
@@ -125,6 +128,7 @@ class FunctionTune:
         return {
             "architecture": prices.tuner_architecture(run.account.region),
             "copies": self._copies(),
+            "copy_packages": self.copy_packages,
             "kms_key_arns": sorted(
                 {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
             ),

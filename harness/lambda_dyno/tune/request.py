@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class CommandLine:
         region: Over the settings'.
         keep: Whether to leave the power tuner standing.
         timeout_minutes: Over the settings'.
+        packages: Files with the function's package, by architecture.
     """
 
     flags: Mapping[str, Any]
@@ -40,6 +41,7 @@ class CommandLine:
     region: str | None
     keep: bool
     timeout_minutes: float | None
+    packages: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,14 @@ class TuneRequest:
         tuning_input: The state machine's input, checked, but for `lambdaARN`.
         settings: Where to work and how long to wait.
         tuner_arn: A power tuner that is there; empty: deploy one.
+        packages: Files with the function's package, by architecture.
     """
 
     function: FunctionName
     tuning_input: Mapping[str, Any]
     settings: Settings
     tuner_arn: str = ""
+    packages: Mapping[str, Path] = field(default_factory=dict)
 
 
 def make(root: Path, line: CommandLine) -> TuneRequest:
@@ -90,6 +94,7 @@ def make(root: Path, line: CommandLine) -> TuneRequest:
         tuning_input=request,
         settings=settings,
         tuner_arn=line.tuner or "",
+        packages=line.packages,
     )
 
 

@@ -80,6 +80,8 @@ def from_flags(
         for name, value in flags.items()
         if not FLAGGED[name].setting and name != "prior"  # it is looked up where runs are known
     }
+    if "isolation" in flags:  # said, its default refuses what would be taken without it
+        tuning_input["isolation"] = flags["isolation"]
     return tuning_input, changed
 
 

@@ -39,6 +39,7 @@ _SENTENCES: Mapping[Kind, str] = {
     "count": f"is not allowed: invocations per power value, at least {NUM_MIN}",
     "power values": f"is not allowed: a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB",
     "choice": "",
+    "architectures": "",
     "flag": "",
     "integer": "",
     "amount": "",

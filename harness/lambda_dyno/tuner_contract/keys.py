@@ -16,6 +16,7 @@ from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.former import Former
 from lambda_dyno.tuner_contract.readers import Kind, read
 from lambda_dyno.tuner_contract.values import (
+    ARCHITECTURES,
     MEMORY_MB_MAX,
     MEMORY_MB_MIN,
     NUM_MIN,
@@ -144,6 +145,14 @@ class TuningInput:
         about="of `adaptive`: `prior` of a former tuning's output, which is used if code, "
         "architecture and payload are the same",
         values="such an object",
+    )
+    architectures: tuple[str, ...] = _key(
+        "architectures", "architectures", default=(), allowed=ARCHITECTURES,
+        flag="--architectures", panel=_INPUT, metavar="LIST",
+        help="arm64,x86_64: measure a copy for each, and recommend size and architecture together.",
+        about="measure a copy for each, at the sizes each wants, and recommend size and "
+        "architecture together; the function's own is always among them",
+        values="list of `arm64`, `x86_64`",
     )
     strategy: Strategy = _key(
         "strategy", "choice", "cost", allowed=("cost", "speed", "balanced", "limit"),
@@ -329,7 +338,7 @@ class TuningInput:
     @property
     def cloned(self) -> bool:
         """Whether a temporary copy is measured, and not the function itself."""
-        return self.isolation == "clone" or self.function.of_version
+        return self.isolation == "clone" or self.function.of_version or bool(self.architectures)
 
     @property
     def invocations(self) -> int:
@@ -374,7 +383,7 @@ def is_cloned(raw: Mapping[str, Any]) -> bool:
         of_version = FunctionArn.parse(raw.get("lambdaARN")).of_version
     except WrongValueError:
         of_version = False
-    return raw.get("isolation") == "clone" or of_version
+    return raw.get("isolation") == "clone" or of_version or bool(raw.get("architectures"))
 
 
 def is_needless(key: Key, raw: Mapping[str, Any]) -> bool:
@@ -418,10 +427,15 @@ def _conflict_of_copies(values: Mapping[str, Any]) -> str:
             f"isolation: {of_version} names a version or an alias, and a published version "
             "cannot take another memory size: isolation clone measures a copy of it"
         )
-    if values.get("auto_optimize") and (of_version or isolation == "clone"):
+    both = values.get("architectures")
+    if both and isolation == "alias":
         return (
-            "autoOptimize: with isolation clone, and for a version or an alias, a copy is measured "
-            "and the function itself is not touched"
+            "architectures: each is measured by a copy of the function, so not with isolation alias"
+        )
+    if values.get("auto_optimize") and (of_version or both or isolation == "clone"):
+        return (
+            "autoOptimize: with isolation clone, and for a version, an alias or architectures, a "
+            "copy is measured and the function itself is not touched"
         )
     return ""
 

@@ -17,9 +17,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from lambda_dyno.tuner_contract.values import ARCHITECTURES
+
 LOCK_ALIAS = "dyno-tuner-lock"
 VERSION_MARK = "dyno-tuner "  # starts the description of every version that it publishes
-ARCHITECTURES = ("arm64", "x86_64")
 _COPY_MARK = "dyno-tuner copy for "
 _NAME_CHARS = 75
 _HASH_CHARS = 16

@@ -10,6 +10,7 @@ from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.former import Former
 from lambda_dyno.tuner_contract.values import (
     ALL_POWER_VALUES,
+    ARCHITECTURES,
     MEMORY_MB_MAX,
     MEMORY_MB_MIN,
     NUM_MIN,
@@ -23,8 +24,8 @@ from lambda_dyno.tuner_contract.values import (
 from lambda_dyno.tuner_contract.workload import Workload
 
 Kind = Literal[
-    "alias", "amount", "choice", "count", "error types", "flag", "function", "integer", "json",
-    "milliseconds",
+    "alias", "amount", "architectures", "choice", "count", "error types", "flag", "function",
+    "integer", "json", "milliseconds",
     "power values", "prior", "processor", "s3", "seconds", "share", "workload",
 ]  # fmt: skip
 
@@ -61,6 +62,14 @@ def _amount(value: Any, bounds: Sequence[Any]) -> float:
     if not least <= found <= most:
         raise WrongValueError(f"{shown(value)} is not a number from {least} to {most}")
     return found
+
+
+def _architectures(value: Any, _: object) -> tuple[str, ...] | None:
+    if value in ([], ""):
+        return None
+    if not isinstance(value, list) or not set(map(str, value)) <= set(ARCHITECTURES):
+        raise WrongValueError(f"{shown(value)} is not a list of {' and '.join(ARCHITECTURES)}")
+    return tuple(sorted(set(value)))
 
 
 def _choice(value: Any, allowed: Sequence[Any]) -> Any:
@@ -161,6 +170,7 @@ def _workload(value: Any, _: object) -> Workload | None:
 _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "alias": _alias,
     "amount": _amount,
+    "architectures": _architectures,
     "choice": _choice,
     "count": _count,
     "error types": _error_types,

@@ -15,6 +15,7 @@ MEMORY_MB_MAX = 10_240
 # What "ALL" means. Where an account has less it ends there, as in aws-lambda-power-tuning.
 ALL_POWER_VALUES = tuple(range(MEMORY_MB_MIN, MEMORY_MB_MAX + 1, 64))
 NUM_MIN = 5
+ARCHITECTURES = ("arm64", "x86_64")
 PASS_MAX = 100  # invocations of payloads with weights
 
 # Of a function. An Inactive one is woken up by being updated or invoked; a Pending one becomes

@@ -117,8 +117,15 @@ class Copier:
         self._execution_arn = execution_arn
         self._arn = arn
 
-    def copy(self, original: Description, tags: Mapping[str, str]) -> FunctionArn:
+    def copy(
+        self, original: Description, code: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> FunctionArn:
         """Make a copy, unless an earlier attempt has, and return its ARN.
+
+        Args:
+            original: The function, on the architecture that is wanted.
+            code: As CreateFunction takes it.
+            tags: Of the copy.
 
         Raises:
             NotTunable: Lambda refuses it; there is none.
@@ -131,7 +138,7 @@ class Copier:
         wanted = as_request(config) | {
             "FunctionName": copy.name,
             "Description": copy_mark(self._execution_arn),
-            "Code": code_of(original),
+            "Code": code,
             "Tags": dict(tags),
         }
         try:
@@ -214,23 +221,44 @@ def as_request(config: Mapping[str, Any]) -> dict[str, Any]:
     return wanted | {key: part for key, part in parts.items() if part}
 
 
-def code_of(original: Description) -> dict[str, Any]:
-    """Return the code of a function as CreateFunction takes it.
+def package_of(original: Description) -> bytes:
+    """Return the package of a function; an image has none.
 
     Raises:
         NotTunable: It cannot be read, or is not what the configuration says.
     """
-    config, code = original["Configuration"], original.get("Code") or {}
+    config = original["Configuration"]
     if config.get("PackageType") == "Image":
-        return {"ImageUri": code["ResolvedImageUri"]}
-    package = _download(str(code.get("Location") or ""))
+        return b""
+    package = _download(str((original.get("Code") or {}).get("Location") or ""))
     if sha256(package) != config["CodeSha256"]:
         raise NotTunable(
             f"lambdaARN: the package of {config['FunctionArn']} is not the one that its "
             "CodeSha256 names: it was deployed this moment. Tune it again"
         )
+    return package
+
+
+def code_of(original: Description, package: bytes) -> dict[str, Any]:
+    """Return the code of a function as CreateFunction takes it."""
+    code = original.get("Code") or {}
+    if not package:
+        return {"ImageUri": code["ResolvedImageUri"]}
     key = code.get("SourceKMSKeyArn")
     return {"ZipFile": package} | ({"SourceKMSKeyArn": key} if key else {})
+
+
+def layer_reader(client: Any) -> Callable[[str], bytes]:
+    """Return what reads a layer's package by its ARN, and raises an OSError where that fails."""
+
+    def read(arn: str) -> bytes:
+        try:
+            found = client.get_layer_version_by_arn(Arn=arn)
+            return _download(str(found["Content"]["Location"]))
+        except (ClientError, NotTunable) as error:
+            raise OSError(f"{arn}: {error}") from error
+
+    return read
 
 
 def sha256(package: bytes) -> str:

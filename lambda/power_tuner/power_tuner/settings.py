@@ -20,6 +20,7 @@ class Settings:
     total_timeout_s: float  # of an execution, which loses all that it has by then
     copy_role_arns: tuple[str, ...] = ()  # roles that copies of functions may be given
     copy_tags: Mapping[str, str] = field(default_factory=dict)
+    copy_packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by architecture
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -36,4 +37,5 @@ class Settings:
             total_timeout_s=float(environment.get("TOTAL_TIMEOUT_SECONDS", "inf")),
             copy_role_arns=tuple(json.loads(environment.get("COPY_ROLE_ARNS") or "[]")),
             copy_tags=json.loads(environment.get("COPY_TAGS") or "{}"),
+            copy_packages=json.loads(environment.get("COPY_PACKAGES") or "{}"),
         )

@@ -121,6 +121,9 @@ class TuningState:
     powers: list[PowerState]
     copy: str = ""  # ARN of what is measured in the function's place; empty: the function itself
     most_power: int = MEMORY_MB_MAX  # that the account allows, as far as it was looked up
+    # the same on other architectures, and why it is left out on others
+    others: list[TuningState] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
     batch: int = 0  # how often versions were published
     passes: int = 0  # of Measure
     usage: Usage = field(default_factory=Usage)
@@ -132,6 +135,16 @@ class TuningState:
     uses_prior: bool = False
     decision: dict[str, Any] | None = None  # of adaptive measuring, once it is made
     output: dict[str, Any] | None = None  # once analysed; what was measured is in it then
+
+    @property
+    def sides(self) -> list[TuningState]:
+        """This one, and those of other architectures."""
+        return [self, *self.others]
+
+    def is_over(self, *, adaptive: bool) -> bool:
+        """Whether there is nothing left to measure, or to decide, on this architecture."""
+        done = all(power.done for power in self.powers)
+        return done and (not adaptive or self.timed_out or self.decision is not None)
 
     def to_json(self, input_bytes: int) -> dict[str, Any]:
         """Return plain JSON that fits between two states beside the execution's input.
@@ -161,7 +174,7 @@ class TuningState:
                 yield self._to_json() | {"output": _shortened(self.output, words)}
 
     def _to_json(self, digits: int | None = None, words: int | None = None) -> dict[str, Any]:
-        total = sum(len(power.samples) for power in self.powers)
+        total = sum(len(power.samples) for side in self.sides for power in side.powers)
         warnings = self.warnings
         if digits is not None:
             rounded = f"there are so many durations that they are rounded to {digits} digits"
@@ -173,6 +186,8 @@ class TuningState:
             "reservedConcurrency": self.reserved_concurrency,
             "copy": self.copy,
             "mostPower": self.most_power,
+            "others": [] if self.output else [s._to_json(digits, words) for s in self.others],
+            "leftOut": self.left_out,
             "batch": self.batch,
             "passes": self.passes,
             "measured": total,
@@ -199,6 +214,8 @@ class TuningState:
             powers=[PowerState.from_json(power) for power in raw["powers"]],
             copy=raw["copy"],
             most_power=raw["mostPower"],
+            others=[TuningState.from_json(other) for other in raw["others"]],
+            left_out=dict(raw["leftOut"]),
             batch=raw["batch"],
             passes=raw["passes"],
             usage=Usage.from_json(raw["usage"]),

@@ -99,11 +99,16 @@ run "refused_4" {
   command = plan
 
   variables {
+    copies = {
+      role_arns = ["arn:aws:iam::111122223333:role/shop"]
+      packages  = { x86 = { s3 = { bucket = "b", key = "k" }, sha256_base64 = "AAAA" } }
+    }
     name_prefix           = "1"
     tunable_function_arns = ["arn:aws:lambda:*:111122223333:function:a"]
   }
 
   expect_failures = [
+    var.copies,
     var.name_prefix,
     var.tunable_function_arns,
   ]

@@ -355,7 +355,7 @@ def test_an_image_is_copied_by_its_digest() -> None:
     code = {"ImageUri": "1.dkr.ecr/shop:latest", "ResolvedImageUri": "1.dkr.ecr/shop@sha256:5ec"}
     image = {**VERSION, "PackageType": "Image", "Runtime": None, "Handler": None, "Layers": []}
     image["ImageConfigResponse"] = {"ImageConfig": {"Command": ["app.handler"]}}
-    assert copying.code_of({"Configuration": image, "Code": code}) == {
+    assert copying.code_of({"Configuration": image, "Code": code}, b"") == {
         "ImageUri": "1.dkr.ecr/shop@sha256:5ec"
     }
     wanted = copying.as_request(image)

@@ -55,7 +55,8 @@ def plan(run: Run) -> list[str]:
 def _stage(run: Run, packages: dict[str, Package]) -> None:
     """Copy what is deployed into the run's folder, and say what of it is not used."""
     folders = run.env.settings.environment.folders
-    copies = run.env.settings.tuning.isolation == "clone"
+    tuning = run.env.settings.tuning
+    copies = tuning.isolation == "clone" or tuning.architectures
     variables = {"tuner_copies": True} if copies else {}
     for note in run.environment.stage(run.mode.sources, packages, variables, folders):
         run.ui.note(note)

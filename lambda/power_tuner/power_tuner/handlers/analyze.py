@@ -22,8 +22,16 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     with errors_of("Analyze"):
         request = request_of(event)
         state = TuningState.from_json(event["state"])
-        elsewhere = detour(request, state)
+        elsewhere = {detour(request, side) for side in state.sides} - {""}
         if elsewhere:
-            raise Detour(elsewhere)
-        state.output = analyze(request, state, SETTINGS.visualization_url)
+            raise Detour(max(elsewhere))  # Prepare comes before Measure
+        outputs = [analyze(request, side, SETTINGS.visualization_url) for side in state.sides]
+        state.output = outputs[0]
+        if request.architectures and not request.dry_run:
+            from power_tuner.sides import joint  # one architecture does not wait for it
+
+            sides = list(zip(state.sides, outputs, strict=True))
+            state.output["architectures"] = joint(request, sides, state.left_out)
+        for output in outputs[1:]:
+            state.output["stateMachine"]["lambdaCost"] += output["stateMachine"]["lambdaCost"]
     return put_out(event, state, meter)

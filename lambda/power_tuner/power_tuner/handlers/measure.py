@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from power_tuner.aws import invoking_client
+from power_tuner.errors import NothingMeasured
 from power_tuner.function import Deadline
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_out, request_of
 from power_tuner.invoker import Invoker, LambdaInvoker
@@ -56,9 +58,19 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         invoke = WithProcessors(function, request, invoker_in)
         plan = read_payloads(request, SETTINGS.region, event["execution"])
         last = time_is_up_at <= pass_ends_at
-        Measurer(request, plan, invoke, deadline, most_at_once, event["execution"]).run(
-            state, last=last
-        )
+        # what may be spent is shared by the architectures, which are measured one by one
+        share = replace(request, max_cost_usd=request.max_cost_usd / len(state.sides))
+        for side in state.sides:
+            if state.others and side.is_over(adaptive=request.adaptive):
+                continue
+            measurer = Measurer(share, plan, invoke, deadline, most_at_once, event["execution"])
+            try:
+                measurer.run(side, last=last)
+            except NothingMeasured as error:
+                if side is state:
+                    raise
+                state.left_out[side.architecture] = str(error)
+        state.others = [one for one in state.others if one.architecture not in state.left_out]
     return put_out(event, state, meter)
 
 
