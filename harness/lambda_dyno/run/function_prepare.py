@@ -87,7 +87,7 @@ def prepare(
     else:
         tools = preflight.tools_of(project, ui, node=False)
     wait = tuning_input.get("onConflict") == "wait"
-    if not cloned:
+    if not function.qualifier:  # while $LATEST takes other sizes, a copy of it would have one
         function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
     preflight.warn_of_quotas(account, ui)
 

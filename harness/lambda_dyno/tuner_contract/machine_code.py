@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 
 # e_machine of the ELF header, 2 bytes at 18 (System V ABI; AMD64 and AArch64 supplements).
@@ -66,6 +65,8 @@ def _archives(package: bytes, room: list[int], *, depth: int) -> Iterator[dict[s
                 machine = _MACHINES.get(head[18:20]) if head.startswith(b"\x7fELF") else None
                 if machine:
                     found.setdefault(machine, entry.filename)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+    except UnreadablePackageError:
+        raise
+    except Exception as error:  # zipfile meets damage with a dozen kinds of errors
         raise UnreadablePackageError(f"it cannot be read as a zip: {error}") from error
     yield found
