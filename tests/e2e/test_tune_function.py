@@ -468,3 +468,41 @@ def test_a_version_is_tuned_by_a_copy(place: Place) -> None:
     working = functions.archive({"app.py": CPU})
     lambdas.update_function_code(FunctionName="cpu", ZipFile=working)
     lambdas.get_waiter("function_updated_v2").wait(FunctionName="cpu")
+
+
+@pytest.mark.slow  # an apply
+def test_a_package_for_the_other_architecture(place: Place) -> None:
+    """GIVEN a function with machine code WHEN it has a package for arm64 THEN both are measured.
+
+    A package that does not work there, or is not asked for, is refused first.
+    """
+    elf = "\x7fELF\x02\x01\x01" + "\0" * 11 + "{}\0" + "\0" * 44
+    app = "def handler(event, context):\n    return event\n"
+    native = functions.archive({"app.py": app, "fast.so": elf.format("\x3e")})
+    lambdas = place.session.client("lambda")
+    before = lambdas.get_function(FunctionName="cpu")["Configuration"]["CodeSha256"]
+    lambdas.update_function_code(FunctionName="cpu", ZipFile=native)
+    lambdas.get_waiter("function_updated_v2").wait(FunctionName="cpu")
+    wrong, right = place.project / "x86.zip", place.project / "arm64.zip"
+    wrong.write_bytes(native)
+    right.write_bytes(functions.archive({"app.py": app, "pure.py": "pass\n" * 9}))
+    both = ["tune", "--function", "cpu", "--architectures", "arm64,x86_64"]
+    assert place.dyno(*both, "--package-arm64", str(wrong))[0] == 2
+    assert "it has machine code for x86_64 (fast.so), and so does not work on arm64" in place.stderr
+    assert place.dyno("tune", "--function", "cpu", "--package-arm64", str(right))[0] == 2
+    assert "measure arm64, too: --architectures arm64,x86_64" in place.stderr
+    sizes = ["--power", "256,512", "--num", "5", "--json"]
+    status, output = place.dyno(*both, "--package-arm64", str(right), *sizes)
+    assert status == 0, place.stderr
+    found = json.loads(output)["architectures"]
+    assert [row["architecture"] for row in found["measured"]] == ["x86_64", "arm64"]
+    assert found["leftOut"] == {}
+    [folder] = run_folder.all_runs(place.project / "runs")
+    evidence = json.loads(folder.result.read_text())
+    assert [row["architecture"] for row in evidence["tuning"]["architectures"]] == [
+        "x86_64",
+        "arm64",
+    ]
+    lambdas.update_function_code(FunctionName="cpu", ZipFile=functions.archive({"app.py": CPU}))
+    lambdas.get_waiter("function_updated_v2").wait(FunctionName="cpu")
+    assert lambdas.get_function(FunctionName="cpu")["Configuration"]["CodeSha256"] == before

@@ -40,7 +40,8 @@ With --function: any function that is there. Nothing is deployed but the power t
 which may touch that function alone and is taken down afterwards whatever happens. The \
 function stays as it was: its memory size, and no version and no alias more. While versions are \
 published, $LATEST runs through all sizes, the smallest first, for whoever calls it without a \
-version or an alias. It works in the account and region that your credentials name \
+version or an alias; with --isolation clone a temporary copy does, and the function is not touched. \
+A version or an alias (NAME:25, NAME:live) is always measured by a copy. It works in the account and region that your credentials name \
 (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
 
 With --deployed --env NAME: the function that `dyno deploy` keeps there, by the power tuner that \
@@ -56,6 +57,8 @@ Examples:
   dyno tune --function my-function --power ALL --parallel --json >out.json
   dyno tune --function my-function --payload-s3 s3://my-bucket/event.json
   dyno tune --function my-function --only-cold-starts --strategy speed
+  dyno tune --function my-function:live
+  dyno tune --function my-function --architectures arm64,x86_64
   dyno tune --function my-function --strategy limit --max-duration-ms 200 --limit-on p95
   dyno tune --function my-function --prior newest     (after another one of the same code)
   dyno tune --function my-function --auto-optimize --auto-optimize-alias live

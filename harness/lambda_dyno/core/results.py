@@ -211,6 +211,28 @@ class LimitOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchitectureOutcome:
+    """What is best on one architecture, of several that were measured.
+
+    Attributes:
+        architecture: Which.
+        is_recommended: Whether it is the best of all, or the function's own and none was shown to
+            be better.
+        power: Its best memory size in MB; None: it was left out.
+        cost: USD per invocation there.
+        duration: ms there.
+        left_out: Why it was; empty: it was not.
+    """
+
+    architecture: str
+    is_recommended: bool
+    power: int | None = None
+    cost: float | None = None
+    duration: float | None = None
+    left_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CurvePoint:
     """Duration at one memory size by adaptive measuring's model, measured or not, in ms."""
 
@@ -240,6 +262,8 @@ class TuningResult:
     kept_over: int = 0
     statement: Statement | None = None  # of adaptive measuring
     limit: LimitOutcome | None = None  # of strategy `limit`
+    # what `power` and all else is of comes first; empty: no other one was asked for
+    architectures: tuple[ArchitectureOutcome, ...] = ()
     curve: tuple[CurvePoint, ...] = ()  # likewise
 
     @property

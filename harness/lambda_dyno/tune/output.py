@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import (
+    ArchitectureOutcome,
     DurationStats,
     LimitOutcome,
     PowerDetail,
@@ -83,7 +84,24 @@ def parse(raw: Mapping[str, Any], *, execution_arn: str = "") -> TuningResult:
         raw=dict(raw),
         kept_over=0 if output.adaptive is None else output.adaptive.kept_over or 0,
         statement=None if output.adaptive is None else output.adaptive.record(),
+        architectures=_architectures(output.architectures),
         limit=None if output.limit is None else LimitOutcome(**dict(output.limit)),
+    )
+
+
+def _architectures(found: _Architectures | None) -> tuple[ArchitectureOutcome, ...]:
+    if found is None:
+        return ()
+    best = found.recommended.architecture
+    return (
+        *(
+            ArchitectureOutcome(is_recommended=row.architecture == best, **dict(row))
+            for row in found.measured
+        ),
+        *(
+            ArchitectureOutcome(name, is_recommended=False, left_out=why)
+            for name, why in sorted(found.left_out.items())
+        ),
     )
 
 
@@ -155,6 +173,19 @@ class _Detail(_Model):
             excluded=self.excluded,
             requests=tuple(request.record() for request in self.requests),
         )
+
+
+class _OnArchitecture(_Model):
+    architecture: Literal["x86_64", "arm64"]
+    power: _PowerMb
+    cost: _Positive
+    duration: _Positive
+
+
+class _Architectures(_Model):
+    recommended: _OnArchitecture
+    measured: list[_OnArchitecture]
+    left_out: dict[Literal["x86_64", "arm64"], str]
 
 
 class _Cost(_Model):
@@ -229,4 +260,5 @@ class _Output(_Model):
     warnings: list[str]
     adaptive: _Adaptive | None = None
     limit: _Limit | None = None
+    architectures: _Architectures | None = None
     discard_top_bottom: Annotated[float, Field(ge=0, lt=0.5)] = 0.2

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.tune import output
 from power_tuner.analyze import analyze
 from power_tuner.request import parse
 from power_tuner.samples import Sample
@@ -138,3 +139,21 @@ def test_the_state_carries_all_sides() -> None:
     assert [side.architecture for side in again.sides] == ["x86_64", "arm64"]
     assert [p.power for p in again.others[0].powers] == [256, 512]
     assert (raw["measured"], again.left_out) == (9, {"arm64": "no"})
+
+
+def test_the_record_of_a_run_has_each_architecture() -> None:
+    """As the command reads the output: best sizes, which is recommended, and why one is missing."""
+    chance = random.Random(8)
+    own, other = tuned("x86_64", {512: 100.0}, chance), tuned("arm64", {512: 60.0}, chance)
+    request = parse({"lambdaARN": ARN, "num": 5, "architectures": ["arm64", "x86_64"]}, (512,))
+    sides = [(state, analyze(request, state, "https://example.com/")) for state in (own, other)]
+    whole = {**sides[0][1], "architectures": joint(request, sides, {})}
+    found = output.parse(whole)
+    assert [(one.architecture, one.power, one.is_recommended) for one in found.architectures] == [
+        ("x86_64", 512, False),
+        ("arm64", 512, True),
+    ]
+    assert (found.architecture, found.power) == ("x86_64", 512)
+    alone = {**sides[0][1], "architectures": joint(request, sides[:1], {"arm64": "machine code"})}
+    left = output.parse(alone).architectures[1]
+    assert (left.power, left.left_out, left.is_recommended) == (None, "machine code", False)
