@@ -40,9 +40,9 @@ With --function: any function that is there. Nothing is deployed but the power t
 which may touch that function alone and is taken down afterwards whatever happens. The \
 function stays as it was: its memory size, and no version and no alias more. While versions are \
 published, $LATEST runs through all sizes, the smallest first, for whoever calls it without a \
-version or an alias; with --isolation clone a temporary copy does, and the function is not touched. \
-A version or an alias (NAME:25, NAME:live) is always measured by a copy. It works in the account and region that your credentials name \
-(AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
+version or an alias; with --isolation clone a temporary copy does, and the function is not \
+touched. A version or an alias (NAME:25, NAME:live) is always measured by a copy. It works in the \
+account and region that your credentials name (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).
 
 With --deployed --env NAME: the function that `dyno deploy` keeps there, by the power tuner that \
 stands beside it. It is called as often as the tuning says, with real data: with those requests \
