@@ -113,10 +113,13 @@ def estimate(
         known: That of former samples, for when these do not tell.
     """
     known_event = sum(sample.event == own.event for sample in samples) >= _FEWEST_OF_SIZE
+    slow = _slowness(samples, reference_ms)
     follows = known if now is None else now
-    if follows is None:
-        follows = 1.0 if _noise(_residuals([s.cpu_ms for s in samples], samples)) > _VARIES else 0.0
-    slow = _slowness(samples, reference_ms) if follows > FOLLOWS else [1.0] * len(samples)
+    if follows is None:  # what varies less than it would have to does not
+        noise = _noise(_residuals([sample.cpu_ms for sample in samples], samples))
+        follows = 1.0 if noise > max(_VARIES, FOLLOWS * _noise(slow)) else 0.0
+    if follows <= FOLLOWS:
+        slow = [1.0] * len(samples)
     demands = [sample.cpu_ms / by for sample, by in zip(samples, slow, strict=True)]
     cpu_ms = own.cpu_ms / slow[-1]
     parts = _residuals(demands, samples)  # of their event's middle
@@ -211,13 +214,16 @@ def slope(samples: Sequence[Sample]) -> float | None:
         return None
     parts = _residuals([sample.cpu_ms for sample in samples], samples)
     spins = _residuals([sample.spin_ms for sample in samples], samples)
-    rows = [
-        (math.log(spin), math.log(part))
-        for spin, part in zip(spins, parts, strict=True)
+    plain = [
+        (sample.memory_mb, math.log(spin), math.log(part))
+        for sample, spin, part in zip(samples, spins, parts, strict=True)
         if part <= _PLAIN
     ]
-    means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-    rows = [(spin - means[0], part - means[1]) for spin, part in rows]
+    means = {}
+    for size in {size for size, _, _ in plain}:
+        own = [row for row in plain if row[0] == size]
+        means[size] = [sum(row[i] for row in own) / len(own) for i in (1, 2)]
+    rows = [(spin - means[size][0], part - means[size][1]) for size, spin, part in plain]
     pairs = list(itertools.pairwise(rows))
     common = sum(one[0] * other[0] for one, other in pairs)
     if len(rows) < _FEWEST or common < len(pairs) * _LEAST_SPREAD**2:
