@@ -95,6 +95,8 @@ def _properties(root: ET.Element, result: RunResult) -> None:
         "headline": phrases.headline(result).text,
         "recommendation": recommendation.recommendation(result.tuning),
     }
+    if result.advice is not None:
+        facts |= {"finding": result.advice.finding, "risk": result.advice.risk}
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=_clean(value))
     for suite in list(root)[:1]:  # JUnit knows properties of suites only

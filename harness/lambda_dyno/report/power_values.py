@@ -18,7 +18,8 @@ _DURATIONS = tuple(field.name for field in fields(DurationStats) if field.name !
 def to_csv(tuning: TuningResult) -> str:
     """Return a line for each power value, ascending; a figure that is not known is empty.
 
-    The column `cost_usd` is an invocation's price; in regions of China it is `cost_cny`.
+    The column `cost_usd` is an invocation's price; in regions of China it is `cost_cny`. Low and
+    high are the ends of 95 % intervals, of warm invocations.
     """
     text = io.StringIO()
     rows = [dict(_columns(tuning, detail)) for detail in tuning.details]
@@ -36,8 +37,15 @@ def _columns(tuning: TuningResult, detail: PowerDetail) -> Iterator[tuple[str, A
         yield f"{name}_ms", "" if durations is None else getattr(durations, name)
     yield "ci95_low_ms", "" if durations is None else durations.ci95[0]
     yield "ci95_high_ms", "" if durations is None else durations.ci95[1]
+    low, high = detail.duration_interval_ms or ("", "")
+    yield "duration_low_ms", low
+    yield "duration_high_ms", high
     yield "billed_mean_ms", _or_empty(detail.billed_ms_mean)
-    yield f"cost_{tuning.currency.lower()}", _or_empty(detail.cost_usd)
+    cost = f"cost_{tuning.currency.lower()}"
+    least, most = detail.cost_interval_usd or ("", "")
+    yield cost, _or_empty(detail.cost_usd)
+    yield f"{cost}_low", least
+    yield f"{cost}_high", most
     yield "cold_starts", detail.cold_starts
     yield "errors", detail.errors
     yield "retries", detail.retries

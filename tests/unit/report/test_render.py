@@ -28,8 +28,9 @@ from lambda_dyno.core.results import (
     Verdict,
 )
 from lambda_dyno.core.samples import write_samples
+from lambda_dyno.gates.advice import advised
 from lambda_dyno.gates.slo import evaluate
-from lambda_dyno.report import power_values
+from lambda_dyno.report import junit, power_values
 from lambda_dyno.report.console import print_summary
 from lambda_dyno.report.render import RenderedReport, render
 from lambda_dyno.review.comment import compose
@@ -377,8 +378,6 @@ def test_costs_in_china_are_in_yuan_everywhere(tmp_path: Path) -> None:
 
 def junit_cases(run: RunResult) -> dict[str, str]:
     """Outcome by "class: name" of a run's JUnit file."""
-    from lambda_dyno.report import junit
-
     root = ET.fromstring(junit.to_xml(run))
     problems = ("failure", "error", "skipped")
     return {
@@ -415,6 +414,13 @@ def test_junit_has_a_case_per_check_step_and_failure() -> None:
         "steps: run": "error",
         "steps: nothing left behind": "failure",
     }
+
+
+def test_junit_has_finding_and_risk() -> None:
+    """As properties, for whoever makes a board of many functions."""
+    root = ET.fromstring(junit.to_xml(advised(samples.run())))
+    facts = {fact.get("name"): fact.get("value") for fact in root.iter("property")}
+    assert (facts["finding"], facts["risk"]) == ("under-provisioned", "medium")
 
 
 def test_junit_follows_what_inconclusive_means() -> None:
