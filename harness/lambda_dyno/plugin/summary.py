@@ -85,6 +85,7 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     from rich.console import Console
 
     from lambda_dyno.report import console
+    from lambda_dyno.report.teardown import teardown
 
     out = io.StringIO()
     plain = Console(file=out, width=100, force_terminal=False, highlight=False, no_color=True)
@@ -98,7 +99,7 @@ def _text(result: RunResult, folder: RunFolder) -> str:
         out.write(f"{result.error.strip()}\n")
     for line in phrases.verdict_lines(result.verdict):
         out.write(f"{line.symbol} {line.title}: {line.reason}\n")
-    end = phrases.teardown(result)
+    end = teardown(result)
     command = f"dyno down --run {result.run_id}" if end.command else ""  # there may be no Makefile
     out.write(f"{end.text} {command}".rstrip() + "\n")
     for leftover in result.leftovers or ():

@@ -33,6 +33,7 @@ from lambda_dyno.report import junit, power_values, tables, templating
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.sections import SECTIONS
+from lambda_dyno.report.teardown import teardown
 
 # Above, reading takes longer than all the rest, for a line that hardly looks different.
 _MOST_BYTES = 24_000_000
@@ -194,7 +195,7 @@ def _context(
         "recommendation": recommendation.recommendation(result.tuning),
         "figures": recommendation.key_figures(result),
         "caveats": recommendation.caveats(result),
-        "teardown": phrases.teardown(result),
+        "teardown": teardown(result),
         "sections": shown,
         "timings": tables.timings_table(result.timings),
         "appendix": [(title, table) for title, table in appendix if table],

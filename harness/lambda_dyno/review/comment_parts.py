@@ -19,6 +19,7 @@ from lambda_dyno.report import markdown, tables, tuning_cost
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.sections import SECTIONS
+from lambda_dyno.report.teardown import teardown
 from lambda_dyno.report.templating import markdown_table
 from lambda_dyno.review import deltas, inline_chart, plan_summary
 from lambda_dyno.review.deltas import Samples
@@ -145,7 +146,7 @@ def _outcome_lines(review: Review, *, brief: bool) -> str:
     lines += [
         f"> {_line(caveat)}" for caveat in recommendation.caveats(result)[: 1 if brief else 5]
     ]
-    end = phrases.teardown(result)
+    end = teardown(result)
     if not end.clean:
         lines.append(f"**{_line(end.text)}** {markdown.code(end.command) if end.command else ''}")
         lines.append("" if brief else _leftovers(result))

@@ -9,7 +9,6 @@ import pytest
 
 from lambda_dyno.core.results import (
     Check,
-    Leftover,
     LimitOutcome,
     Ratio,
     StaircaseStep,
@@ -421,17 +420,6 @@ def test_how_to_apply_names_variable_file_and_value() -> None:
     assert recommendation.how_to_apply(samples.run(tuning=None)) == ()
     kept = samples.tuning(samples.detail(512, 20), power=512, current=512)
     assert recommendation.how_to_apply(samples.run(tuning=kept)) == ()
-
-
-def test_teardown_tells_gone_from_kept_from_left() -> None:
-    """What is left of the environment is said with what to do about it."""
-    assert phrases.teardown(samples.run()).text == "Nothing left behind."
-    kept = phrases.teardown(samples.run(leftovers=None))
-    assert (kept.clean, kept.command) == (False, "make down RUN=261120-2243-k3f9")
-    left = phrases.teardown(samples.run(leftovers=(Leftover("log group", "/aws/x", "aws"),)))
-    assert (left.clean, left.text) == (False, "1 resource is left behind:")
-    early = samples.run(leftovers=None, timings={"build": 0.3}, outputs={})
-    assert phrases.teardown(early).text == "Nothing was deployed."
 
 
 def test_latency_limits_come_from_the_checks() -> None:
