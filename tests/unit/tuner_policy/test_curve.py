@@ -19,7 +19,7 @@ def measured(**durations_ms: list[float]) -> list[Measured]:
 
 def test_the_curve_is_over_all_sizes_and_changes_are_at_measured_ones() -> None:
     """A CPU-bound function: half the time at twice the memory."""
-    seen = measured(mb128=[400.0, 410.0], mb256=[200.0, 202.0], mb512=[101.0, 100.0])
+    seen = measured(mb128=[8000.0, 8200.0], mb256=[4000.0, 4040.0], mb512=[2020.0, 2000.0])
     points = {
         point.memory_mb: point for point in curve(seen, Goal(most_mb=3008, current_mb=128), "x")
     }
