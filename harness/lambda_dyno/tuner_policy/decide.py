@@ -24,6 +24,7 @@ Confidence = Literal["default", "sure"]
 # "At most X % more expensive, with 95 %": more is never claimed, since the shapes are wrong more
 # often than that. The quantile lies a little above, as one stops where things look good.
 _STATED_QUANTILE = 0.96
+_STATED_WITH_PRIOR = 0.98  # what differs between two days is known least
 _STATED_OF_LIMIT = 0.985  # where sizes between those that were measured may just keep a limit
 _SPENT = "as much was measured as may be"
 _SURE = 0.97  # probability of being close at which "sure" stops
@@ -287,6 +288,7 @@ class _View:
         self, goal: Goal, measured: Sequence[Measured], former: Sequence[Measured], seed: str
     ) -> None:
         self.goal, self.seed = goal, seed
+        self._has_former = bool(former)
         self._measured = {size.memory_mb: size for size in measured}
         self.known_mb = list(self._measured)
 
@@ -389,7 +391,8 @@ class _View:
     def judgement(self, memory_mb: int) -> Decision:
         """Return what is known of a choice, against all sizes that are looked at."""
         regrets = sorted(self._regrets(memory_mb))
-        quantile = _STATED_QUANTILE if self.goal.limit is None else _STATED_OF_LIMIT
+        quantile = _STATED_WITH_PRIOR if self._has_former else _STATED_QUANTILE
+        quantile = quantile if self.goal.limit is None else _STATED_OF_LIMIT
         return Decision(
             "stop",
             (),

@@ -17,8 +17,6 @@ from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 _LEAST_CPU_MS, _MOST_CPU_MS, _RATIO = 2.0, 260.0, 1.035
 _WAITS = (0.0, 0.15, 0.4)  # of the CPU time
 PERIOD_MS = 20.0
-# Two execution environments in the place of the law's six, for its time.
-_SANDBOXES = ((-0.7, 0.987), (-0.1, 1.013))
 _SLACK = 1.15  # noise, and what the law does not know
 
 Row = tuple[float, float]  # CPU time and waiting in ms
@@ -63,5 +61,4 @@ def _duration_ms(row: Row, memory_mb: int) -> float:
     cpu_ms, wait_ms = row
     if memory_mb >= MB_PER_VCPU:
         return cpu_ms + wait_ms
-    steps = ((CPU, cpu_ms, 1), (WAIT, wait_ms))
-    return duration_ms(steps, memory_mb, sandboxes=_SANDBOXES)[0]
+    return duration_ms(((CPU, cpu_ms, 1), (WAIT, wait_ms)), memory_mb)[0]

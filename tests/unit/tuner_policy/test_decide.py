@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -19,6 +20,7 @@ from lambda_dyno.tuner_policy.decide import (
     first_sizes,
 )
 from lambda_dyno.tuner_policy.posterior import Measured, noise_variance, posterior
+from lambda_emulator.meter_path.dyno_meter import cfs
 
 Law = Callable[[int], float]
 
@@ -155,6 +157,17 @@ def test_short_functions_end_at_the_foot_of_a_step() -> None:
     assert decision.step.from_mb <= decision.best_mb
     assert law(decision.best_mb) <= 20 * decision.step.periods * 1.05
     assert decision.step.periods == 1 or law(decision.best_mb) > 20 * (decision.step.periods - 1.2)
+
+
+def test_the_edge_of_a_step_is_no_place_to_stay() -> None:
+    """Where it ends is known to a few per cent only: a little above it is as fast as it looks."""
+    row = (17.0, 0.0)
+    looked_at = sizes.candidates(128, 1769, stairs=True)
+    law = {size: cfs.duration_ms(((cfs.CPU, 17.0, 1),), size)[0] for size in looked_at}
+    edges = [b for a, b in pairwise(looked_at) if law[b] < 0.8 * law[a]]
+    assert edges
+    for edge in edges:
+        assert math.exp(stairs.log_ms(row, edge)) > 1.1 * law[edge]
 
 
 def test_outliers_do_not_move_a_size() -> None:

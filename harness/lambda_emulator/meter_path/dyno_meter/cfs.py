@@ -15,7 +15,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # importing typing costs every cold start 5 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Any
 
     Step = tuple[Any, ...]
@@ -125,10 +125,7 @@ def on_cores(steps: Iterable[Step], memory_mb: int, architecture: str) -> list[S
 
 
 def duration_ms(
-    steps: Iterable[Step],
-    memory_mb: int,
-    architecture: str = "",
-    sandboxes: Sequence[tuple[float, float]] = SANDBOXES,
+    steps: Iterable[Step], memory_mb: int, architecture: str = ""
 ) -> tuple[float, float]:
     """Return mean and standard deviation of the duration that AWS Lambda would take.
 
@@ -140,14 +137,13 @@ def duration_ms(
             (ANSWER, id): work needs that answer, and waits for it.
         memory_mb: The function's memory size.
         architecture: "arm64" or "x86_64", for what its cores are known for; "" for neither.
-        sandboxes: Execution environments to average over; fewer are quicker.
     """
     steps = on_cores(steps, memory_mb, architecture)
     total = squares = 0.0
     for into_period_ms, share in STARTS:
-        for credit_ms, pace in sandboxes:
+        for credit_ms, pace in SANDBOXES:
             took_ms = _Run(memory_mb, into_period_ms, credit_ms, pace).through(steps)
-            weight = share / len(sandboxes)
+            weight = share / len(SANDBOXES)
             total += weight * took_ms
             squares += weight * took_ms * took_ms
     return total, max(0.0, squares - total * total) ** 0.5
