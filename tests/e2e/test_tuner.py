@@ -161,6 +161,32 @@ def test_adaptive_measuring(tuner_stack: TunerStack, target: Callable[..., str])
     assert parsed.statement.at_most_ratio == said["atMostPercent"] / 100
 
 
+@pytest.mark.slow  # three tunings
+def test_a_limit_is_proven_and_a_former_tuning_is_begun_with(
+    tuner_stack: TunerStack, target: Callable[..., str]
+) -> None:
+    """What a tuning put out is what the next one of the same code and payload begins with."""
+    function = target("limited", SLEEPS, MemorySize=256)
+    keys = {"num": None, "measuring": "adaptive", "maxPower": 1024, "payload": 0.05}
+    limited = {"strategy": "limit", "maxDurationMs": 400, "limitOn": "p50"}
+    first = tuner_stack.tune(function, **keys, **limited)
+    assert first.status == "SUCCEEDED", first
+    assert first.output["limit"]["verdict"] == "proven"
+    found = output.parse(first.output).limit
+    assert found is not None
+    assert found.value_ms <= 400
+    assert found.above == 0
+    assert found.invocations >= 6
+
+    again = tuner_stack.tune(function, **keys, strategy="cost", prior=first.output["prior"])
+    assert again.output["adaptive"]["prior"] == "given"
+    assert again.output["adaptive"]["passes"] < first.output["adaptive"]["passes"]
+    other = {**keys, "payload": 0.06}
+    third = tuner_stack.tune(function, **other, strategy="cost", prior=first.output["prior"])
+    assert third.output["adaptive"]["prior"] == ""
+    assert "prior: not used: another payload was sent" in third.output["warnings"]
+
+
 def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Weighted payloads come from S3 through the pre-processor, answers to the post-processor.
 
