@@ -10,6 +10,7 @@ from lambda_dyno.aws import accounts
 from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
+from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.environment import Environment, OnChange
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 from lambda_dyno.tune import client, residue
@@ -98,6 +99,8 @@ def _destroy(
         say("ending tunings that run")
         client.end_all(session, f"{home}:stateMachine:{machine}")
     left = environment.destroy(on_change, say=say)
+    if lease.tuner_only:  # which may have copied a function in a VPC
+        left += leftovers.interfaces(session, lease.name_prefix)
     for arn in _tuned(lease, session, machine):
         left += residue.clear(session, arn, machine, say)
     return left

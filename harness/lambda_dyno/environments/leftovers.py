@@ -32,6 +32,8 @@ from lambda_dyno.runs.run_folder import RUN_ID
 EXPIRES_TAG = "dyno:expires"
 RUN_TAG = "dyno:run"
 
+_OF_LAMBDA = "AWS Lambda VPC ENI-"  # how Lambda begins the description of its interfaces
+
 # Some things go only after others, or take a while; API Gateway deletes one API in 30 seconds.
 _LOOK_AFTER_S = (0.0, 1.0, 2.0, 5.0, 10.0, 31.0)
 
@@ -74,6 +76,34 @@ def find(
         *account.unknown,
         # What the services themselves no longer list (their names carry the prefix) is gone.
         *_untracked(account, (arn for arn in tagged if name_prefix not in arn), named),
+    ]
+
+
+def interfaces(session: Any, name_prefix: str) -> list[Leftover]:
+    """Return the network interfaces that Lambda made for functions of a run in a VPC.
+
+    A copy of a function shares those of the function, as a rule, so none is the answer where they
+    may not be looked at.
+
+    Args:
+        session: A boto3 session.
+        name_prefix: First part of the names of everything in the environment.
+    """
+    client = session.client("ec2")
+    wanted = {"Name": "description", "Values": [f"{_OF_LAMBDA}{name_prefix}-*"]}
+    try:
+        pages = client.get_paginator("describe_network_interfaces").paginate(Filters=[wanted])
+        found = [row for page in pages for row in page["NetworkInterfaces"]]
+    except botocore.exceptions.ClientError:
+        return []
+    return [
+        Leftover(
+            "network interface",
+            f"{row['NetworkInterfaceId']} ({row['Description']})",
+            "Lambda removes it by itself within 20 minutes; then `dyno sweep` ends the run",
+        )
+        for row in found
+        if row.get("Description", "").startswith(f"{_OF_LAMBDA}{name_prefix}-")
     ]
 
 

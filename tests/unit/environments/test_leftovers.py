@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from botocore.exceptions import ClientError
 
 from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.resource_kinds import KINDS, listed_as
@@ -97,3 +100,39 @@ def test_an_arn_is_decided_by_its_list(arn: str, listed: tuple[str, str]) -> Non
 def test_an_arn_that_no_list_has_is_not_decided(arn: str) -> None:
     """It is believed to exist."""
     assert listed_as(arn) is None
+
+
+class Interfaces:
+    """A session with some network interfaces; without a list nobody may look."""
+
+    def __init__(self, descriptions: list[str] | None) -> None:
+        self._descriptions = descriptions
+
+    def client(self, service: str) -> Interfaces:
+        assert service == "ec2"
+        return self
+
+    def get_paginator(self, operation: str) -> Interfaces:
+        assert operation == "describe_network_interfaces"
+        return self
+
+    def paginate(self, **_filters: Any) -> list[dict[str, Any]]:
+        if self._descriptions is None:
+            raise ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "Describe")
+        rows = [
+            {"NetworkInterfaceId": f"eni-{number}", "Description": text}
+            for number, text in enumerate(self._descriptions)
+        ]
+        return [{"NetworkInterfaces": rows}]
+
+
+def test_network_interfaces_of_copies_are_left_until_lambda_removes_them() -> None:
+    """Those that Lambda made for a run's functions, and no others."""
+    ours = f"AWS Lambda VPC ENI-{PREFIX}-copy-0123456789abcdef-5ec"
+    others = ["AWS Lambda VPC ENI-shop-5ec", f"AWS Lambda VPC ENI-{PREFIX}0-copy", "of a machine"]
+    (left,) = leftovers.interfaces(Interfaces([*others, ours]), PREFIX)
+    assert left.kind == "network interface"
+    assert ours in left.name
+    assert "Lambda removes it" in left.remove
+    assert leftovers.interfaces(Interfaces([]), PREFIX) == []
+    assert leftovers.interfaces(Interfaces(None), PREFIX) == []
