@@ -47,6 +47,7 @@ module "power_tuner" {
 
   name_prefix              = var.name_prefix
   architecture             = var.architecture
+  assumable_role_arns      = var.assumable_role_arns
   copies                   = local.copies
   package                  = module.packages.packages["power_tuner"]
   kms_key_arns             = var.kms_key_arns

@@ -5,6 +5,13 @@ variable "architecture" {
   nullable    = false
 }
 
+variable "assumable_role_arns" {
+  description = "ARNs of roles in other accounts that are assumed for a function's calls there."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "copies" {
   description = "What a copy of the function needs: its role, its layers, whether it is in a VPC; null: no copies."
   type = object({

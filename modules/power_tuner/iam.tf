@@ -23,6 +23,13 @@ locals {
     }
   }
 
+  _with_roles = length(var.assumable_role_arns) == 0 ? {} : {
+    FunctionsOfOthers = {
+      actions   = ["sts:AssumeRole"]
+      resources = var.assumable_role_arns
+    }
+  }
+
   _with_payload_bucket = var.payload_bucket == null ? {} : {
     Payload = {
       actions   = ["s3:GetObject"]
@@ -116,7 +123,7 @@ locals {
   }
 
   permissions = {
-    prepare = merge(local._with_payload_bucket, local._with_payload_keys, local._with_function_keys, {
+    prepare = merge(local._with_roles, local._with_payload_bucket, local._with_payload_keys, local._with_function_keys, {
       Publish = {
         actions = [
           "lambda:CreateAlias",
@@ -144,7 +151,7 @@ locals {
       }
     })
 
-    measure = merge(local._with_payload_bucket, local._with_payload_keys, local._with_processors, {
+    measure = merge(local._with_roles, local._with_payload_bucket, local._with_payload_keys, local._with_processors, {
       Invoke = {
         actions   = ["lambda:InvokeFunction"]
         resources = local._versions
@@ -153,7 +160,7 @@ locals {
 
     analyze = {}
 
-    optimize = merge(local._with_function_keys, {
+    optimize = merge(local._with_roles, local._with_function_keys, {
       CleanUp = {
         actions   = ["lambda:InvokeFunction"]
         resources = [local.clean_up_function_arn]
@@ -175,7 +182,7 @@ locals {
       }
     })
 
-    clean-up = merge(local._with_function_keys, {
+    clean-up = merge(local._with_roles, local._with_function_keys, {
       Restore = {
         actions = [
           "lambda:DeleteAlias",

@@ -10,6 +10,18 @@ variable "architecture" {
   }
 }
 
+variable "assumable_role_arns" {
+  description = "ARNs of roles in other accounts that an input's roleArn may name, assumed for a function's calls there; what they may do is said in their account."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.assumable_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", arn))])
+    error_message = "Give whole ARNs of roles, without wildcards, in assumable_role_arns, e.g. arn:aws:iam::123456789012:role/tuned-by-others."
+  }
+}
+
 variable "copies" {
   description = "Lets the tuner measure temporary copies (isolation clone): the roles of the tunable functions, which alone it may give them, their layers' ARNs (* is allowed), whether they are in a VPC, and their packages on other architectures (arm64, x86_64); null: no copies."
   type = object({

@@ -38,6 +38,8 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "exceptions": {"allowedExceptions": ["Busy"]},
     "isolation": {"isolation": "alias", "onConflict": "wait"},
     "isolation-clone": {"isolation": "clone"},
+    "role": {"roleArn": "arn:aws:iam::111122223333:role/team/tuned-by-others", "externalId": "x-1"},
+    "role-none": {"roleArn": "", "externalId": ""},
     "s3": {"payloadS3": "s3://bucket/a%20b?c"},
     "s3-none": {"payloadS3": ""},
     "limit": {"timeLimitSeconds": 0.5},
@@ -56,6 +58,12 @@ ALLOWED: dict[str, dict[str, Any]] = {
 }
 
 REFUSED: dict[str, dict[str, Any]] = {
+    "role-wild": {"roleArn": "arn:aws:iam::111122223333:role/*"},
+    "role-user": {"roleArn": "arn:aws:iam::111122223333:user/a"},
+    "role-number": {"roleArn": 7},
+    "role-of-a-copy": {"roleArn": "arn:aws:iam::111122223333:role/a", "isolation": "clone"},
+    "external-id-alone": {"externalId": "x-1"},
+    "external-id-of-spaces": {"roleArn": "arn:aws:iam::111122223333:role/a", "externalId": "a b"},
     "num-missing": {"num": None},
     "num-small": {"num": 4},
     "num-word": {"num": "ten"},

@@ -295,6 +295,70 @@ def test_a_key_of_the_function_s_own_and_how_to_take_a_kept_tuner_down(
     place.session.client("logs").delete_log_group(logGroupName="/aws/lambda/sealed")
 
 
+def role_in(session: LocalSession, trusted: str) -> str:
+    """Make a role that another account may assume, by an external id, to tune any function."""
+    iam = session.client("iam")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "x-1"}},
+    }
+    may = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
+    policy = {"Version": "2012-10-17"}
+    made = iam.create_role(
+        RoleName="tuned-by-others",
+        AssumeRolePolicyDocument=json.dumps({**policy, "Statement": [trust]}),
+    )
+    iam.put_role_policy(
+        RoleName="tuned-by-others",
+        PolicyName="tune",
+        PolicyDocument=json.dumps({**policy, "Statement": [may]}),
+    )
+    return str(made["Role"]["Arn"])
+
+
+@pytest.mark.slow  # an apply
+def test_a_function_of_another_account(
+    place: Place,
+    embedded_aws: LocalServer,
+    new_aws_account: Callable[[], str],
+    deploy_function: DeployFunction,
+) -> None:
+    """GIVEN a role there that wants an external id WHEN it is tuned by it, or stopped.
+
+    THEN the tuner is deployed here, and the function there is as it was.
+    """
+    other = Place(place.project, LocalSession(embedded_aws, new_aws_account()), {})
+    deploy_function(other.session, "theirs", CPU, MemorySize=512)
+    other.session.client("lambda").get_waiter("function_active_v2").wait(FunctionName="theirs")
+    role = role_in(other.session, place.session.account_id)
+    before = other.inventory()
+    payload = write(place, "n.json", {"N": 200_000})
+    tune = ["tune", "--function", other.arn("theirs"), "--role-arn", role, "--power", "128,256"]
+    tune += ["--payload", str(payload)]
+    status, _ = place.dyno(*tune, "--num", "5")
+    assert status == 2
+    assert f"--role-arn {role}: these credentials cannot assume it" in place.stderr
+
+    status, output = place.dyno(*tune, "--external-id", "x-1", "--num", "5", "--json")
+    assert status == 0, place.stderr
+    measured = json.loads(output)
+    assert measured["lambdaARN"] == other.arn("theirs")
+    assert [detail["count"] for detail in measured["details"]] == [5, 5]
+    assert other.inventory() == before
+
+    running = place.start(*tune, "--external-id", "x-1", "--num", "400")
+    lambdas = other.session.client("lambda")
+    deadline = time.monotonic() + 120
+    while len(lambdas.list_versions_by_function(FunctionName="theirs")["Versions"]) < 3:
+        assert time.monotonic() < deadline, place.stderr
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=180)
+    assert other.inventory() == before
+
+
 @pytest.mark.slow
 def test_what_was_measured_survives_the_time_limit(place: Place) -> None:
     """Printed, kept and reported, with a status that says that it is not all; hinted at before."""

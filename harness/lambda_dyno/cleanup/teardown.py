@@ -112,5 +112,6 @@ def _tuned(lease: Lease, session: Any, machine: str) -> list[str]:
     Of a run whose lease is the bucket's the functions themselves are asked.
     """
     if lease.function_arn:
-        return [lease.function_arn]
+        # one of another account is the tuner's to clean up after: its role is not asked for here
+        return [lease.function_arn] if f":{lease.account_id}:" in lease.function_arn else []
     return residue.functions_of(session, machine) if lease.tuner_only and lease.adopted_at else []

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.aws import accounts, lambda_function
+from lambda_dyno.aws import accounts, assumed_role, lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.aws.target import Target, of_account
 from lambda_dyno.cleanup import sweeper
@@ -58,8 +58,9 @@ def prepare(
         sweeper.sweep_dead_owners(project, ui, runs_folder)
         target = of_account(accounts.connect(_region(order)))
     account = target.account
-    function = lambda_function.look_up(order.function, account)
-    for words in lambda_function.require_tunable(function, account):
+    there = assumed_role.account_for(account, order.tuning_input)
+    function = lambda_function.look_up(order.function, there)
+    for words in lambda_function.require_tunable(function, there):
         ui.warn(f"{function.name}: {words}")
     minutes = order.settings.tuning.timeout_minutes
     for words in tuning_preflight.hints(function, order.tuning_input, minutes):
@@ -72,7 +73,7 @@ def prepare(
     wanted = order.settings.tuning.prior
     tuning_input = former.with_prior(tuning_input, wanted, runs, function, account, ui)
     chosen = tuning_input.get("invokeMode") or "auto"
-    if chosen == "auto" and lambda_function.streams_by_url(function, account):
+    if chosen == "auto" and lambda_function.streams_by_url(function, there):
         ui.note(f"{function.name}: its URL streams, so its answers are streamed here, too")
         tuning_input["invokeMode"] = "response_stream"
     cloned = is_cloned(tuning_input)
@@ -88,7 +89,7 @@ def prepare(
         tools = preflight.tools_of(project, ui, node=False)
     wait = tuning_input.get("onConflict") == "wait"
     if not function.qualifier:  # while $LATEST takes other sizes, a copy of it would have one
-        function_lock.require_free(function, account, wait=wait, tuner_arn=order.tuner_arn)
+        function_lock.require_free(function, there, wait=wait, tuner_arn=order.tuner_arn)
     preflight.warn_of_quotas(account, ui)
 
     settings = order.settings

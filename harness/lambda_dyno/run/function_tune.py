@@ -31,6 +31,7 @@ from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true, s3_loca
 # What this writes into the root's variables, beside what every environment gets.
 TUNER_VARIABLES = (
     "architecture",
+    "assumable_role_arns",
     "copies",
     "copy_packages",
     "kms_key_arns",
@@ -127,6 +128,7 @@ class FunctionTune:
         seconds = run.env.settings.tuning.timeout_minutes * 60 + _LATER_S
         return {
             "architecture": prices.tuner_architecture(run.account.region),
+            "assumable_role_arns": [arn for arn in [self.tuning_input.get("roleArn")] if arn],
             "copies": self._copies(),
             "copy_packages": self.copy_packages,
             "kms_key_arns": sorted(

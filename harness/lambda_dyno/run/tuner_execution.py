@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lambda_dyno.aws import cpu_speed, lambda_function
+from lambda_dyno.aws import assumed_role, cpu_speed, lambda_function
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import TuningResult
 from lambda_dyno.gates import intervals
@@ -32,7 +32,8 @@ def execute(
         state_machine_arn: Of a power tuner, which may be in another region than the environment.
     """
     said: list[str] = []
-    request = preflight.within_account(request, run.account, said.append)
+    there = assumed_role.account_for(run.account, request)
+    request = preflight.within_account(request, there, said.append)
     for words in said:
         run.ui.note(words)
     account = replace(run.account, region=state_machine_arn.split(":")[3])
@@ -46,7 +47,7 @@ def execute(
                 f"{progress.state}: {text}", progress.done, progress.total
             ),
         )
-    found = lambda_function.differences_here(str(request["lambdaARN"]), run.account)
+    found = lambda_function.differences_here(str(request["lambdaARN"]), there)
     finished.output.setdefault("warnings", []).extend([*said, *found])
     return finished
 

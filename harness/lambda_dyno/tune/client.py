@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import assumed_role, lambda_function
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.tune.output import MORE_TIME
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, copy_names, is_of
@@ -106,7 +106,14 @@ def run(
             sleep(_POLL_S)
     except (KeyboardInterrupt, StepError):
         function_arn = lambda_function.unqualified(str(tuning_input.get("lambdaARN")))
-        stop(arn, function_arn=function_arn, session=session, clock=clock, sleep=sleep)
+        stop(
+            arn,
+            function_arn=function_arn,
+            session=session,
+            there=assumed_role.session_for(session, tuning_input),
+            clock=clock,
+            sleep=sleep,
+        )
         raise
     return _finished(execution)
 
@@ -116,16 +123,25 @@ def stop(
     *,
     function_arn: str,
     session: Any,
+    there: Any = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Stop an execution and wait until its clean-up has left nothing on the function.
 
+    Args:
+        execution_arn: The execution.
+        function_arn: The function.
+        session: A boto3 session that may use the state machine.
+        there: One that may look at the function; None: the same.
+        clock: Monotonic seconds.
+        sleep: Waits so many seconds.
+
     Raises:
         StepError: It could not be stopped, or was not cleaned up after.
     """
     _stop(session.client("stepfunctions"), execution_arn)
-    _await_clean_up(session, execution_arn, function_arn, clock, sleep)
+    _await_clean_up(there or session, execution_arn, function_arn, clock, sleep)
 
 
 def end_all(
@@ -165,6 +181,7 @@ def end_all(
             arn,
             function_arn=lambda_function.unqualified(str(tuning_input.get("lambdaARN"))),
             session=session,
+            there=assumed_role.session_for(session, tuning_input),
             clock=clock,
             sleep=sleep,
         )

@@ -48,6 +48,8 @@ _SENTENCES: Mapping[Kind, str] = {
     "processor": f"is not the ARN of a Lambda function, as {EXAMPLE}",
     "alias": "is not the name of an alias: letters, digits, - and _, not digits alone",
     "error types": "is no list of error types",
+    "role": "",
+    "external id": "",
     "s3": "is not an S3 URI, such as s3://bucket/folder/payload.json",
     "workload": "",
     "prior": "",

@@ -40,6 +40,11 @@ class FunctionArn(NamedTuple):
         return cls(text=text, region=match["region"], name=match["name"], qualifier=qualifier)
 
     @property
+    def account_id(self) -> str:
+        """Whose it is."""
+        return self.text.split(":")[4]
+
+    @property
     def of_version(self) -> bool:
         """Whether it names a version or an alias, not the function itself."""
         return self.qualifier not in ("", "$LATEST")

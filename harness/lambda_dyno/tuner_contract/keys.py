@@ -320,6 +320,22 @@ class TuningInput:
         about="`alias` publishes versions of the function itself, `clone` of a temporary copy "
         "(default with a version or an alias in `lambdaARN`); see Copies",
     )
+    role_arn: str = _key(
+        "roleArn", "role", "", setting=False,
+        flag="--role-arn", panel=_INPUT, metavar="ARN",
+        help="ARN of a role in the function's account, if that is another one: assumed for the "
+        "function's calls alone, by the tuner and by this command.",
+        about="a role in the function's account, of `assumable_role_arns`: assumed for the "
+        "function's calls alone",
+        values="ARN",
+    )
+    external_id: str = _key(
+        "externalId", "external id", "", setting=False,
+        flag="--external-id", panel=_INPUT, metavar="ID",
+        help="What the trust policy of --role-arn wants as sts:ExternalId.",
+        about="that the trust policy of `roleArn` wants",
+        values="text",
+    )
     # from the execution's start to the end of measuring
     time_limit_s: float = _key(
         "timeLimitSeconds", "seconds", math.inf, setting=False,
@@ -421,6 +437,14 @@ def conflict(values: Mapping[str, Any]) -> str:
 
 def _conflict_of_copies(values: Mapping[str, Any]) -> str:
     function, isolation = values.get("function"), values.get("isolation")
+    role_arn = values.get("role_arn", "")
+    if values.get("external_id") and not role_arn:
+        return "externalId: it is for roleArn, which is missing"
+    if role_arn and function is not None and role_arn.split(":")[4] != function.account_id:
+        return f"roleArn: {role_arn} is in another account than the function, {function.account_id}"
+    of_version = function is not None and function.of_version
+    if role_arn and (isolation == "clone" or values.get("architectures") or of_version):
+        return "roleArn: a copy (isolation clone) can only be made in the tuner's own account"
     of_version = function.whole if function is not None and function.of_version else ""
     if of_version and isolation == "alias":
         return (

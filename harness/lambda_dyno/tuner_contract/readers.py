@@ -24,10 +24,13 @@ from lambda_dyno.tuner_contract.values import (
 from lambda_dyno.tuner_contract.workload import Workload
 
 Kind = Literal[
-    "alias", "amount", "architectures", "choice", "count", "error types", "flag", "function",
-    "integer", "json", "milliseconds",
-    "power values", "prior", "processor", "s3", "seconds", "share", "workload",
+    "alias", "amount", "architectures", "choice", "count", "error types", "external id", "flag",
+    "function", "integer", "json", "milliseconds",
+    "power values", "prior", "processor", "role", "s3", "seconds", "share", "workload",
 ]  # fmt: skip
+
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.A)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.A)
 
 
 def read(kind: Kind, value: Any, allowed: Sequence[Any]) -> Any:
@@ -145,6 +148,23 @@ def _processor(value: Any, _: object) -> str:
     return str(value)
 
 
+def _role(value: Any, _: object) -> str:
+    if value and not (isinstance(value, str) and _ROLE_ARN.fullmatch(value)):
+        raise WrongValueError(
+            f"{shown(value)} is not the ARN of a role, such as "
+            "arn:aws:iam::123456789012:role/tuned-by-others"
+        )
+    return str(value or "")
+
+
+def _external_id(value: Any, _: object) -> str:
+    if value and not (isinstance(value, str) and _EXTERNAL_ID.fullmatch(value)):
+        raise WrongValueError(
+            f"{shown(value)} is not an external id: 2 to 1224 letters, digits and =,.@:/-_+"
+        )
+    return str(value or "")
+
+
 def _seconds(value: Any, _: object) -> float:
     seconds = number(value)
     if seconds <= 0:
@@ -182,6 +202,8 @@ _READERS: dict[Kind, Callable[[Any, Sequence[Any]], Any]] = {
     "power values": _power_values,
     "prior": _prior,
     "processor": _processor,
+    "external id": _external_id,
+    "role": _role,
     "s3": _text,
     "seconds": _seconds,
     "share": _share,

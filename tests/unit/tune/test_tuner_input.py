@@ -38,6 +38,8 @@ FLAGS: list[tuple[str, Any, dict[str, Any]]] = [
     ("balanced_weight", 0.5, {}),
     ("invoke_mode", "response_stream", {"invokeMode": "response_stream"}),
     ("max_concurrency", 5, {"maxConcurrency": 5}),
+    ("role_arn", "arn:aws:iam::1", {"roleArn": "arn:aws:iam::1"}),
+    ("external_id", "x-1", {"externalId": "x-1"}),
     ("parallel_invocation", True, {"parallelInvocation": True}),
     ("parallel_invocation", False, {}),
     ("sequential", True, {"sequential": True}),

@@ -9,7 +9,7 @@ from typing import Any
 from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.keys import is_cloned
-from power_tuner.aws import client
+from power_tuner.aws import Role, client, client_of
 from power_tuner.cleanup import CleanUp
 from power_tuner.errors import NOTHING_CHANGED, CleanUpFailed, InvalidInput, split_name
 from power_tuner.function import Deadline, Function
@@ -40,7 +40,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         if request.cloned:
             _remove_copies(request.function, event["execution"])
         else:
-            clean_up = _clean_up(request.function, event["execution"], context)
+            clean_up = _clean_up(request.function, event["input"], event["execution"], context)
             clean_up.after_success(optimized="optimized" in output)
         meter.add_to(state.usage, event)
         return _complete(output, state)
@@ -85,7 +85,7 @@ def _after_any_failure(raw: Any, execution_arn: str, context: Any) -> None:
     if is_cloned(raw):
         _remove_copies(arn, execution_arn)
     else:
-        _clean_up(arn, execution_arn, context).after_failure()
+        _clean_up(arn, raw, execution_arn, context).after_failure()
 
 
 def _remove_copies(arn: FunctionArn, execution_arn: str) -> None:
@@ -94,9 +94,10 @@ def _remove_copies(arn: FunctionArn, execution_arn: str) -> None:
     Copier(client("lambda", arn.region), execution_arn, arn).remove(client("logs", arn.region))
 
 
-def _clean_up(arn: FunctionArn, execution_arn: str, context: Any) -> CleanUp:
+def _clean_up(arn: FunctionArn, raw: Any, execution_arn: str, context: Any) -> CleanUp:
     deadline = Deadline(deadline_at(context, _MARGIN_S))
-    return CleanUp(Function(client("lambda", arn.region), arn, deadline), execution_arn)
+    api = client_of(Role.of(raw), arn.region) or client("lambda", arn.region)
+    return CleanUp(Function(api, arn, deadline), execution_arn)
 
 
 def _complete(output: dict[str, Any], state: TuningState) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from power_tuner.aws import invoking_client
+from power_tuner.aws import ITSELF, Role, invoking_client
 from power_tuner.errors import NothingMeasured
 from power_tuner.function import Deadline
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_out, request_of
@@ -45,12 +45,13 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         deadline = Deadline(min(pass_ends_at, time_is_up_at))
         most_at_once = min(int(context.memory_limit_in_mb), _MOST_AT_ONCE)
 
-        def invoker_in(region: str, **options: Any) -> Invoker:
-            client = invoking_client(region, deadline.left_s, most_at_once)
+        def invoker_in(region: str, role: Role = ITSELF, **options: Any) -> Invoker:
+            client = invoking_client(region, deadline.left_s, most_at_once, role)
             return LambdaInvoker(client, deadline, **options)
 
         function = invoker_in(
             request.function.region,
+            Role.of(event["input"]),
             longest_s=state.timeout_s,
             keeps_answers=bool(request.post_processor_arn or request.workload),
             streams=state.streams,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from power_tuner.analyze import analyze
-from power_tuner.aws import clean_up_after, client
+from power_tuner.aws import Role, clean_up_after, client, client_of
 from power_tuner.function import Deadline, Function
 from power_tuner.handlers.common import SETTINGS, deadline_at, errors_of, put_out, request_of
 from power_tuner.meter import Meter
@@ -26,7 +26,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         state.usage.note_detour()
         output = analyze(request, state, SETTINGS.visualization_url)
         deadline = Deadline(deadline_at(context, _MARGIN_S))
-        function = Function(client("lambda", request.function.region), request.function, deadline)
+        region = request.function.region
+        api = client_of(Role.of(event["input"]), region) or client("lambda", region)
+        function = Function(api, request.function, deadline)
         alias = request.auto_optimize_alias
         optimization = Optimization(function, event["execution"], clean_up_after(SETTINGS))
         optimization.apply(output["power"], alias)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.keys import TuningInput
 from lambda_dyno.tuner_contract.values import room_bytes, size_bytes
-from power_tuner.aws import clean_up_after, client
+from power_tuner.aws import Role, clean_up_after, client, client_of
 from power_tuner.errors import (
     AwsCallFailed,
     FunctionBusy,
@@ -50,8 +50,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     # what is left of a copy must be cleaned up after
     with errors_of("Prepare", nothing_changed=first and not request.cloned):
         states = []
+        role = Role.of(event["input"])
         for arn, original, side in work:
-            function = Function(client("lambda", arn.region), arn, deadline)
+            api = client_of(role, arn.region) or client("lambda", arn.region)
+            function = Function(api, arn, deadline)
             preparation = Preparation(
                 request,
                 plan,
