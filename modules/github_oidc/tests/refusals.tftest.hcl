@@ -284,3 +284,15 @@ run "subject_environment" {
     var.subjects,
   ]
 }
+
+run "kms_key_alias" {
+  command = plan
+
+  variables {
+    kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:alias/mine"]
+  }
+
+  expect_failures = [
+    var.kms_key_arns,
+  ]
+}
