@@ -17,6 +17,8 @@ _LITTLE_KB = 4 * 1024
 _CHILDREN_EVERY_S = 0.1
 _OF_STATUS = ("VmHWM", "RssAnon", "RssFile", "RssShmem")
 _SHARES = ("Pss", "Pss_Anon", "Pss_Shmem")
+# How mappings of shared memory are called: memfd_create, shm_open, mmap without a file, System V.
+_SHARED = ("/memfd:", "/dev/shm/", "/dev/zero", "/SYSV")
 
 
 class Memory:
@@ -28,7 +30,6 @@ class Memory:
         self._used_kb = 0
         self._own_kb = 0  # of what is used, without children
         self._files_kb = 0  # the most that was seen mapped at once
-        self._shared_kb = 0  # at the last look, without files
         self._next_children = 0.0
 
     def look(self) -> None:
@@ -36,14 +37,10 @@ class Memory:
         status = _fields(f"/proc/{self._worker}/status", _OF_STATUS)
         if not status:
             return
-        shared_kb = status.get("RssShmem", 0)
-        in_tmp_kb = 0
-        if shared_kb > _LITTLE_KB:
-            in_tmp_kb = _in_tmp_kb(self._worker)
-        # What is being unmapped is in no mapping any more, but counted for some milliseconds more:
-        # what is there at one look only is no shared memory.
-        unmapped_kb = max(0, shared_kb - in_tmp_kb)
-        shared_kb, self._shared_kb = min(unmapped_kb, self._shared_kb), unmapped_kb
+        shared_kb = in_tmp_kb = 0
+        if status.get("RssShmem", 0) > _LITTLE_KB:
+            # by its mappings: what is being unmapped is in none, but counted until that is done
+            shared_kb, in_tmp_kb = _mapped_kb(self._worker)
         self._files_kb = max(self._files_kb, status.get("RssFile", 0) + in_tmp_kb)
         needed_kb = status.get("RssAnon", 0) + shared_kb
         used_kb = self._own_kb = status.get("VmHWM", 0)
@@ -83,22 +80,28 @@ class Memory:
         return -(-self._used_kb // _KB)
 
 
-def _in_tmp_kb(pid: int) -> int:
-    """Return what is mapped of files in /tmp, which is memory here and a disk on AWS."""
-    total, counts = 0, False
+def _mapped_kb(pid: int) -> tuple[int, int]:
+    """Return what a process has mapped of shared memory, and of files in /tmp.
+
+    The latter is memory here, and a disk on AWS.
+    """
+    kb = {"shared": 0, "tmp": 0, "": 0}
+    kind = ""
     try:
         device = os.stat(os.path.join(f"/proc/{pid}/root", "tmp")).st_dev
         name = f"{os.major(device):02x}:{os.minor(device):02x}"
         with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as file:
             for line in file:
-                fields = line.split()
+                fields = line.split(maxsplit=5)
                 if not fields[0].endswith(":"):  # 7f00-7fff r--s 00000000 00:2a 17  /tmp/file
-                    counts = len(fields) > 3 and fields[3] == name
-                elif counts and fields[0] == "Rss:":
-                    total += int(fields[1])
-    except (OSError, ValueError):
-        return 0
-    return total
+                    path = fields[5] if len(fields) > 5 else ""
+                    kind = "tmp" if fields[3] == name else ""
+                    kind = "shared" if not kind and path.startswith(_SHARED) else kind
+                elif fields[0] == "Rss:":
+                    kb[kind] += int(fields[1])
+    except (OSError, ValueError, IndexError):
+        return 0, 0
+    return kb["shared"], kb["tmp"]
 
 
 def _fields(path: str, names: tuple[str, ...]) -> dict[str, int]:
