@@ -118,6 +118,7 @@ def test_latencies_are_the_servers(
     assert 0 < result.machine_cpu_ratio <= 1
 
 
+@pytest.mark.slow
 def test_users_come_at_their_pace_each_on_a_connection_and_go(
     api: AskedServer, tmp_path: Path
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_closed_port_is_refused_connections(tmp_path: Path) -> None:
     assert result.latency_ms is None
 
 
+@pytest.mark.slow
 def test_an_iteration_under_way_is_finished(api: AskedServer, tmp_path: Path) -> None:
     """After the duration no iteration begins; the one that has begun comes to its end."""
     api.behaviour = lambda _: (0.12, 200)

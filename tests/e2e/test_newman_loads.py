@@ -113,6 +113,7 @@ def test_errors_go_by_the_answer(api: EchoServer, tmp_path: Path) -> None:
     assert result.requests == len(samples)
 
 
+@pytest.mark.slow
 def test_what_scripts_send_is_no_sample(api: EchoServer, tmp_path: Path) -> None:
     """Its time is nobody's latency, and that it fails is for the script to say; no name is none."""
     send = "pm.sendRequest(pm.variables.get('baseUrl') + '{}', {});"

@@ -61,7 +61,8 @@ def items_in(session: Any, stack: crud_stack.CrudStack) -> int:
     return int(session.resource("dynamodb").Table(stack.table_name).scan(Select="COUNT")["Count"])
 
 
-@pytest.mark.parametrize("authorization", [pytest.param("NONE", marks=pytest.mark.slow), "AWS_IAM"])
+@pytest.mark.slow
+@pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
 def test_smoke_holds_and_cleans_up(
     authorization: str, deploy: Any, aws_session: Any, tmp_path: Path
 ) -> None:

@@ -86,9 +86,8 @@ def test_a_module_refuses_wrong_values(variables: Path, module: str) -> None:
     assert f"{len(RUN.findall((variables / CASES).read_text()))} passed, 0 failed" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "module", [name if name == "bootstrap" else pytest.param(name, marks=SLOW) for name in CHECKED]
-)
+@SLOW
+@pytest.mark.parametrize("module", CHECKED)
 def test_a_module_tests_itself(tmp_path: Path, module: str) -> None:
     """As its users would: whole, with the AWS provider mocked."""
     folder = Path(shutil.copytree(PROJECT / "modules", tmp_path / "modules")) / module

@@ -113,3 +113,15 @@ run "refused_4" {
     var.tunable_function_arns,
   ]
 }
+
+run "assumable_role_wildcard" {
+  command = plan
+
+  variables {
+    assumable_role_arns = ["arn:aws:iam::111122223333:role/*"]
+  }
+
+  expect_failures = [
+    var.assumable_role_arns,
+  ]
+}

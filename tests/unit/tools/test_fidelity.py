@@ -24,6 +24,7 @@ def test_model_is_true_to_the_reference_function() -> None:
     assert comparison.cheapest_regret <= 0.03
 
 
+@pytest.mark.slow
 def test_model_knows_functions_that_it_was_not_fitted_on() -> None:
     """DynamoDB at small sizes, S3 at all sizes, sleeping: errors of sizes the fit did not see."""
     known = {curve.name: curve for curve in curves.load_curves(DATA)}

@@ -87,6 +87,7 @@ def test_it_prints_what_is_promised(
     assert all(line["chosen_mb"] in range(128, 3009) for line in lines)
 
 
+@pytest.mark.slow
 def test_a_replay_is_the_same_again(tmp_path: Path) -> None:
     (curve,) = curves.read(written(tmp_path, [BOUND]))
     assert replay.replay(curve, "cost", 0, 7) == replay.replay(curve, "cost", 0, 7)
