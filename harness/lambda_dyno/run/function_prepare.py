@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.aws import accounts, assumed_role, lambda_function
-from lambda_dyno.aws.lambda_function import Function
+from lambda_dyno.aws import accounts, assumed_role, function_copies, lambda_function
 from lambda_dyno.aws.target import Target, of_account
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.compare import former
-from lambda_dyno.core import assets
 from lambda_dyno.core.config import Env, Settings
-from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
@@ -23,15 +19,10 @@ from lambda_dyno.run.function_tune import FunctionTune
 from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import TUNER_ENV
-from lambda_dyno.tune import existing_tuner, function_lock
 from lambda_dyno.tune import preflight as tuning_preflight
 from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tune.tuner_input import as_settings
-from lambda_dyno.tuner_contract import machine_code, prices
 from lambda_dyno.tuner_contract.keys import is_cloned
-from lambda_dyno.tuner_contract.values import is_true
-
-_PACKAGE_BYTES_MAX = 250 * 1024 * 1024
 
 
 def prepare(
@@ -65,9 +56,6 @@ def prepare(
     minutes = order.settings.tuning.timeout_minutes
     for words in tuning_preflight.hints(function, order.tuning_input, minutes):
         ui.note(words)
-    price = prices.unlisted(function.region)
-    if price:
-        ui.warn(price)
     tuning_input = {**order.tuning_input, "lambdaARN": function.whole_arn}
     runs = runs_folder or project / "runs"
     wanted = order.settings.tuning.prior
@@ -76,27 +64,18 @@ def prepare(
     if chosen == "auto" and lambda_function.streams_by_url(function, there):
         ui.note(f"{function.name}: its URL streams, so its answers are streamed here, too")
         tuning_input["invokeMode"] = "response_stream"
-    cloned = is_cloned(tuning_input)
-    if cloned:
-        _require_copies(function, tuning_input)
-    packages = _copy_packages(order, tuning_input)
-    tuning_preflight.require_processors(tuning_input, account)
-    payload_key_arn = tuning_preflight.require_payload(tuning_input, account)
-    tools = None
-    if order.tuner_arn:
-        existing_tuner.require_tuner(order.tuner_arn, account)
-    else:
-        tools = preflight.tools_of(project, ui, node=False)
-    wait = tuning_input.get("onConflict") == "wait"
-    if not function.qualifier:  # while $LATEST takes other sizes, a copy of it would have one
-        function_lock.require_free(function, there, wait=wait, tuner_arn=order.tuner_arn)
-    preflight.warn_of_quotas(account, ui)
+    if is_cloned(tuning_input):
+        function_copies.require(function, tuning_input)
+    packages = function_copies.packages(order.packages, tuning_input, stands=bool(order.tuner_arn))
+    payload_key_arn = tuning_preflight.require(
+        function, tuning_input, account, there, tuner_arn=order.tuner_arn
+    )
+    tools = None if order.tuner_arn else preflight.tools_of(project, ui, node=False)
+    preflight.warn_of_account(account, function.region, ui)
 
     settings = order.settings
     run = Run.create(
-        RunMode(
-            assets.tuner_sources(project), packages=("power_tuner",), deploys=not order.tuner_arn
-        ),
+        RunMode.of_tuner(project, deploys=not order.tuner_arn),
         project,
         Env(TUNER_ENV, project / "envs" / TUNER_ENV, settings),
         target,
@@ -114,58 +93,6 @@ def prepare(
     return FunctionTune(
         run, function, tuning_input, order.tuner_arn, payload_key_arn, copy_packages=packages
     )
-
-
-def _require_copies(function: Function, tuning_input: Mapping[str, Any]) -> None:
-    """Make sure that a copy of the function can be measured.
-
-    Raises:
-        UserError: It cannot, or the input wants the function itself changed.
-    """
-    if tuning_input.get("isolation") == "alias":
-        raise UserError(
-            f"--isolation alias: {function.label} is a version or an alias, and a published "
-            "version cannot take another memory size. Leave --isolation out: a copy is measured"
-        )
-    if is_true(tuning_input.get("autoOptimize")):
-        raise UserError(
-            f"--auto-optimize: a copy of {function.label} is measured, and the function itself is "
-            "not touched. Set its memory size where it is deployed"
-        )
-    if function.why_no_copy:
-        raise UserError(f"{function.label} {function.why_no_copy}.")
-
-
-def _copy_packages(
-    order: TuneRequest, tuning_input: Mapping[str, Any]
-) -> dict[str, dict[str, str]]:
-    """Return path and SHA-256 of the packages for other architectures, by architecture.
-
-    Raises:
-        UserError: One cannot be read, works on another architecture, or is not asked for.
-    """
-    found = {}
-    for architecture, path in order.packages.items():
-        flag = f"--package-{architecture.replace('_', '-')} {brief(str(path))}"
-        if architecture not in (tuning_input.get("architectures") or ()):
-            raise UserError(f"{flag}: measure {architecture}, too: --architectures arm64,x86_64")
-        if order.tuner_arn:
-            raise UserError(
-                f"{flag}: a package goes with a tuner that is deployed for it, and one that stands "
-                "is used. Tune the function by name: --function NAME, without --tuner"
-            )
-        try:
-            if path.stat().st_size > _PACKAGE_BYTES_MAX:
-                raise UserError(f"{flag}: it has more than the 250 MB that Lambda takes")
-            content = path.read_bytes()
-            why = machine_code.why_not_on(content, architecture)
-        except (OSError, machine_code.UnreadablePackageError) as error:
-            raise UserError(f"{flag}: {error}") from error
-        if why:
-            raise UserError(f"{flag}: it {why}, and so does not work on {architecture}")
-        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        found[architecture] = {"path": str(path), "sha256_base64": digest}
-    return found
 
 
 def _region(order: TuneRequest) -> str:

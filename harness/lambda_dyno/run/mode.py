@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from lambda_dyno.core import assets
+
 
 class MachineGuard(Protocol):
     """Who may use this machine at the same time, where several runs share it."""
@@ -43,6 +45,12 @@ class RunMode:
     packages: tuple[str, ...] | None = None
     deploys: bool = True
     guard: MachineGuard = field(default_factory=NobodyElse)
+
+    @classmethod
+    def of_tuner(cls, project: Path, *, deploys: bool = True) -> RunMode:
+        """Return the mode of a power tuner alone."""
+        sources = assets.tuner_sources(project)
+        return cls(sources, packages=("power_tuner",), deploys=deploys)
 
     def package_names(self) -> tuple[str, ...]:
         """Return the folders of lambda/ that become packages."""

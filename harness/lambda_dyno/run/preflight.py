@@ -22,6 +22,7 @@ from lambda_dyno.terraform import packages as build
 from lambda_dyno.terraform import root_module, toolchain, trees
 from lambda_dyno.terraform.toolchain import Toolchain
 from lambda_dyno.tune import workload_file
+from lambda_dyno.tuner_contract import prices
 
 # A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
 # and some callers of other functions fit into this.
@@ -74,12 +75,14 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
         )
 
 
-def warn_of_quotas(account: accounts.Account, ui: Ui) -> None:
-    """Warn if the account allows so few concurrent executions that a run is throttled.
+def warn_of_account(account: accounts.Account, region: str, ui: Ui) -> None:
+    """Warn of a region without a price list, and of so few executions that a run is throttled.
 
-    Nothing is said of a stand-in for AWS, nor without the permission lambda:GetAccountSettings.
-    How much memory a function may have (3,008 MB in new accounts) is told by no API.
+    Of the latter nothing is said on a stand-in for AWS, nor without lambda:GetAccountSettings.
     """
+    price = prices.unlisted(region)
+    if price:
+        ui.warn(price)
     if account.endpoint:
         return
     try:

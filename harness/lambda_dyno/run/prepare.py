@@ -15,7 +15,6 @@ from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
 from lambda_dyno.run.mode import MachineGuard, NobodyElse, RunMode
 from lambda_dyno.run.run import Run
-from lambda_dyno.tuner_contract import prices
 
 
 def prepare(
@@ -63,10 +62,7 @@ def prepare(
     if isinstance(where, Target):
         if not settings.emulated:
             bucket = account_bucket.require(where.account, settings.state_bucket, env_name)
-            preflight.warn_of_quotas(where.account, ui)
-        price = prices.unlisted(where.account.region)
-        if price:
-            ui.warn(price)
+        preflight.warn_of_account(where.account, where.account.region, ui)
     run = Run.create(
         mode,
         project,

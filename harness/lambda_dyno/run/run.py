@@ -19,7 +19,6 @@ from lambda_dyno.aws import accounts
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import NewEmulator, Target
 from lambda_dyno.compare.baseline import Baseline
-from lambda_dyno.core import assets
 from lambda_dyno.core.config import Env, parse_settings, with_overrides
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Step, Ui
@@ -230,5 +229,5 @@ class Run:
 
 def _mode_of(lease: Lease, project: Path) -> RunMode:
     if lease.tuner_only:
-        return RunMode(assets.tuner_sources(project), packages=("power_tuner",))
+        return RunMode.of_tuner(project)
     return RunMode(project)

@@ -11,6 +11,7 @@ from lambda_dyno.aws import errors, lambda_function
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.tune import existing_tuner, function_lock
 from lambda_dyno.tuner_contract.keys import is_adaptive, most_passes
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
 
@@ -88,6 +89,39 @@ def within_account(
         f"most {most} invocations are made at once (--max-concurrency)"
     )
     return {**tuning_input, "maxConcurrency": most}
+
+
+def require(
+    function: Function,
+    tuning_input: Mapping[str, Any],
+    account: Account,
+    there: Account,
+    *,
+    tuner_arn: str,
+) -> str:
+    """Make sure that all that a tuning uses is there, and that nobody else tunes the function.
+
+    Args:
+        function: What is tuned.
+        tuning_input: The whole input.
+        account: Where the power tuner is, and what it reads.
+        there: Where the function is.
+        tuner_arn: The tuner that will be used, if it stands.
+
+    Returns:
+        The ARN of the payload's KMS key, if it has one.
+
+    Raises:
+        UserError: Something is not there, or the function is not free.
+    """
+    require_processors(tuning_input, account)
+    payload_key_arn = require_payload(tuning_input, account)
+    if tuner_arn:
+        existing_tuner.require_tuner(tuner_arn, account)
+    if not function.qualifier:  # while $LATEST takes other sizes, a copy of it would have one
+        wait = tuning_input.get("onConflict") == "wait"
+        function_lock.require_free(function, there, wait=wait, tuner_arn=tuner_arn)
+    return payload_key_arn
 
 
 def processors(tuning_input: Mapping[str, Any]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def warnings(answers: str, endpoint: str = "") -> tuple[list[str], list[str]]:
     account = Account("123456789012", "eu-west-1", endpoint, {})
     vars(account)["session"] = recorded.session  # as if it had been made already
     told = Told()
-    preflight.warn_of_quotas(account, told)
+    preflight.warn_of_account(account, account.region, told)
     return told.warnings, recorded.asked
 
 
