@@ -30,9 +30,12 @@ data "aws_service" "lambda" {
 }
 
 locals {
-  copies = try(merge(var.copies, {
-    packages = { for name in keys(var.copy_packages) : name => module.packages.packages["copy-${name}"] }
-  }), null)
+  copies = var.copies == null ? null : {
+    role_arns  = var.copies.role_arns
+    layer_arns = var.copies.layer_arns
+    in_vpc     = var.copies.in_vpc
+    packages   = { for name in keys(var.copy_packages) : name => module.packages.packages["copy-${name}"] }
+  }
 }
 
 module "packages" {
