@@ -30,7 +30,7 @@ class Draws:
 
     Attributes:
         estimate: Of the values themselves.
-        values: Draws, ascending in no order; those of two samples are independent.
+        values: Draws, in no order; those of two samples are independent.
     """
 
     estimate: float

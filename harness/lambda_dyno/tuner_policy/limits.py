@@ -39,13 +39,6 @@ class Limit:
     on: Statistic = "p95"
     trim: float = 0.2
 
-    @property
-    def most_at_a_size(self) -> int:
-        """After so many invocations of a size it is proven, or given up."""
-        if self.on == "p95":
-            return needed(_SHARE["p95"], _ERROR["p95"], _MOST_ABOVE_P95)
-        return _MOST_OF_MIDDLE
-
 
 @dataclass(frozen=True)
 class Count:

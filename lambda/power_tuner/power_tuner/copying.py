@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from lambda_dyno.tuner_contract import kinds
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.marks import copied_for, copy_mark, copy_name, copy_names
-from power_tuner.errors import AwsCallFailed, CleanUpFailed, NotTunable
+from power_tuner.errors import AwsCallFailed, CleanUpFailed, NotTunable, without
 from power_tuner.function import different, error_code, is_denied
 from power_tuner.settings import Settings
 
@@ -33,8 +33,6 @@ Description = Mapping[str, Any]  # what GetFunction answers
 _SECONDS = 120  # for the download of a package
 _LATE_LOGS_S = 3.0  # what a function logged last comes in after it is gone
 _CHUNK = 1 << 20
-_WITHHELD = "[...]"
-_SECRET_CHARS = 4
 # Taken over as they are. Not among them: triggers, whose work nobody measures (DeadLetterConfig is
 # for asynchronous invocations), and the log group, so that the copy's logs go with it.
 _SAME = (
@@ -327,10 +325,8 @@ def _download(address: str) -> bytes:
 
 def _refused(error: ClientError, arn: FunctionArn, config: Mapping[str, Any]) -> str:
     """Return what it means that a copy cannot be made, without any environment variable."""
-    said = str(error)
     variables = (config.get("Environment") or {}).get("Variables") or {}
-    for value in sorted(map(str, variables.values()), key=len, reverse=True):
-        said = said.replace(value, _WITHHELD) if len(value) >= _SECRET_CHARS else said
+    said = without(str(error), map(str, variables.values()))
     if is_denied(error):
         return f"{_not_allowed(said, config['Role'])}: {said}"
     return f"isolation: no copy of {arn.whole} can be made: {said}"

@@ -4,6 +4,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+_WITHHELD = "[...]"
+_SECRET_CHARS = 4  # what is shorter is no secret, and would tear holes into words
+
+
+def without(message: str, secrets: Iterable[str]) -> str:
+    """Return what somebody said, without texts that nobody may read; one may be part of another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        message = message.replace(secret, _WITHHELD) if len(secret) >= _SECRET_CHARS else message
+    return message
+
 
 class TunerError(Exception):
     """Base of all errors that the tuner raises on purpose."""

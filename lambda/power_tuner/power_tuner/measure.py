@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from lambda_dyno.tuner_contract.keys import TuningInput
 from lambda_dyno.tuner_contract.values import NUM_MIN
 from lambda_dyno.tuner_contract.workload import LinkError
-from power_tuner.errors import InvocationFailed, NothingMeasured
+from power_tuner.errors import InvocationFailed, NothingMeasured, without
 from power_tuner.function import Deadline
 from power_tuner.invoker import NO_REPORT, GaveUpError, Invoker, Outcome
 from power_tuner.lanes import run_lanes
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _HOPELESS_AFTER = 5
 _ROUND_S = 30.0  # to publish further sizes, wait for them and measure there
 _SHOWN_CHARS = 300
-_WITHHELD = "[...]"
-_SECRET_CHARS = 4  # what is shorter is no secret, and would tear holes into words
 # A function that makes up a type for each of its errors must not fill the state.
 _MOST_ERROR_TYPES = 10
 _OTHER_ERRORS = "other types"
@@ -281,9 +279,7 @@ class Measurer:
         if self._request.disable_payload_logs:
             # what the function says may repeat what it was sent
             return f"{words} (its message is withheld: disablePayloadLogs)"
-        message = outcome.error_message
-        for text in self._plan.withheld(number, power):
-            message = message.replace(text, _WITHHELD) if len(text) >= _SECRET_CHARS else message
+        message = without(outcome.error_message, self._plan.withheld(number, power))
         if message:
             words = f"{words}: {message[:_SHOWN_CHARS]}"
         if self._request.workload is not None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from lambda_dyno.tuner_contract.arns import FunctionArn
 from lambda_dyno.tuner_contract.marks import copied_for, copy_mark, copy_name, copy_names
 from power_tuner import copying
-from power_tuner.errors import AwsCallFailed, CleanUpFailed, NotTunable, TunerError
+from power_tuner.errors import AwsCallFailed, CleanUpFailed, NotTunable, TunerError, without
 from power_tuner.function import Deadline
 from power_tuner.handlers import clean_up, prepare
 from tests.support.tuner_fakes import ARN, EXECUTIONS, FakeLambda, error
@@ -394,3 +394,9 @@ def test_a_copy_is_known_by_name_and_description_together() -> None:
     longest = f"{EXECUTION.rpartition(':')[0].replace('dyno', 'd' * 40)}:{'x' * 80}"
     assert len(copy_names(longest)[0]) <= 64
     assert len(copy_mark(longest)) <= 256
+
+
+def test_the_longer_secret_goes_first() -> None:
+    """One that is part of another would leave the rest of it."""
+    assert without("no: token-2024", ["token", "token-2024"]) == "no: [...]"
+    assert without("a cat", ["a", "cat"]) == "a cat", "too short to be one"
