@@ -23,12 +23,13 @@ export class User {
   #waitMs = 0;
   #startedAt = 0;
   #timer;
+  #sentAny = false; // of the iteration that it is busy with
+  #withdrawn = false;
   #halted = false;
   #resumeWhenHalted = false;
   dueMs = 0;
   iterations = 0;
   busy = false;
-  sentAny = false; // of the iteration that it is busy with
   ended;
 
   /**
@@ -95,6 +96,15 @@ export class User {
     else this.#resumeWhenHalted = true;
   }
 
+  /**
+   * Gives up the iteration that it was about to begin; false if it is in none, or has sent of it.
+   * What is sent of it all the same (Newman stops a little later) is counted nowhere.
+   */
+  withdraw() {
+    this.#withdrawn = this.busy && !this.#sentAny;
+    return this.#withdrawn;
+  }
+
   /** Ends the run after the request that is under way, if one is. */
   stop() {
     clearTimeout(this.#timer);
@@ -103,7 +113,7 @@ export class User {
 
   #startIteration(dueMs) {
     this.busy = true;
-    this.sentAny = false;
+    this.#sentAny = false;
     this.dueMs = dueMs;
     this.#waitMs = this.#loop.countsWaits ? Math.max(0, this.#settings.clock.now() - dueMs) : 0;
   }
@@ -129,8 +139,8 @@ export class User {
       this.#answer = new Answer(item);
     });
     events.on('beforeRequest', (_error, outcome) => {
-      this.sentAny = true;
       if (isOfScript(outcome)) return;
+      this.#sentAny = true;
       this.#underWay = true;
       this.#startedAt = this.#settings.clock.now();
     });
@@ -193,7 +203,7 @@ export class User {
   #reportSample() {
     const sample = this.#sample;
     this.#sample = undefined;
-    if (sample) this.#report({ ...sample, error: sample.error || this.#answer.error });
+    if (sample && !this.#withdrawn) this.#report({ ...sample, error: sample.error || this.#answer.error });
   }
 
   #afterIteration() {

@@ -90,7 +90,7 @@ const busy = () => ({ active: users.filter((user) => user.busy).length });
 /** A request that is under way at the end still has its time-out; nothing begins after that. */
 function cutOff() {
   // an iteration that a user was just about to begin is as unserved as one that found nobody
-  const about = loop.countsWaits ? users.filter((user) => user.busy && !user.sentAny) : [];
+  const about = loop.countsWaits ? users.filter((user) => user.withdraw()) : [];
   const dues = [...about.map((user) => user.dueMs), ...loop.unserved()];
   for (const due of dues) keep(neverSent(due));
   users.forEach((user) => user.stop());

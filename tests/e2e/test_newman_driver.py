@@ -168,6 +168,22 @@ def test_an_open_loop_counts_waits_and_who_never_came(api: AskedServer, tmp_path
     assert all(s.wait_ms == 0 for s in samples if s.answered and s.request != "create")
 
 
+def test_an_iteration_whose_script_runs_at_the_end_is_unserved_and_nothing_else(
+    api: AskedServer, tmp_path: Path
+) -> None:
+    """Whoever came is counted once, though Newman sends the request after it was told to stop."""
+    api.behaviour = lambda _: (0.3, 200)
+    asks = "pm.sendRequest('{{baseUrl}}/slow', () => {})"
+    before = postman_files.script("prerequest", asks)
+    one = postman_files.collection(postman_files.request("create", "{{baseUrl}}/items", before))
+    files = CollectionFiles(postman_files.write(tmp_path / "one.json", one))
+    asked = {"loop": "open", "virtual_users": 3, "request_timeout_ms": 500}
+    load(api.url, tmp_path, stages=[(20, 0), (20, 1)], files=files, **asked)
+    samples = samples_of(tmp_path)
+    assert len(samples) == 20
+    assert {s.error for s in samples} <= {"", "unserved", "cut_off"}
+
+
 def test_bad_answers_are_errors_with_a_latency(api: AskedServer, tmp_path: Path) -> None:
     """A bad answer is counted by its status, its latency kept.
 
