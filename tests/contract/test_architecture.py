@@ -176,7 +176,7 @@ def test_scripts_have_their_run_bit() -> None:
     [
         pytest.param(r'response(\[|\.get\()"Error"|HTTPStatusCode', "aws/errors.py", id="refusals"),
         pytest.param(r"\bflock\(", "core/files.py", id="locks"),
-        pytest.param(r'\["git",', "processes/git.py", id="git"),
+        pytest.param(r'\["git",', "runs/git.py", id="git"),
     ],
 )
 def test_what_many_need_is_done_in_one_module(wanted: str, module: str) -> None:

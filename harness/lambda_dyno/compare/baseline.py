@@ -21,7 +21,7 @@ from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.files import named
 from lambda_dyno.core.reading import read_json
-from lambda_dyno.processes.git import GitError, WorkingTree
+from lambda_dyno.runs.git import GitError, WorkingTree
 from lambda_dyno.runs.run_folder import RUN_ID, RunFolder
 from lambda_dyno.terraform import root_override
 from lambda_dyno.terraform.packages import Package

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.processes.git import GitError, WorkingTree
+from lambda_dyno.runs.git import GitError, WorkingTree
 from tests.support.git_commands import ALONE, commit_all, git
 
 APP = PurePosixPath("lambda/app.py")
