@@ -16,10 +16,10 @@ from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator import server
 from lambda_dyno.run import memory
-from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import tune
 from lambda_dyno.runs import result_store, run_folder
+from lambda_dyno.runs.mode import RunMode
 
 if TYPE_CHECKING:
     from lambda_dyno.emulator.boto_session import LocalSession

@@ -16,8 +16,8 @@ from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
 from lambda_dyno.run.function_tune import FunctionTune
-from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.run import Run
+from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.tune import preflight as tuning_preflight
 from lambda_dyno.tune.request import TuneRequest

@@ -13,8 +13,8 @@ from lambda_dyno.core.config import load_env
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
-from lambda_dyno.run.mode import MachineGuard, NobodyElse, RunMode
 from lambda_dyno.run.run import Run
+from lambda_dyno.runs.mode import MachineGuard, NobodyElse, RunMode
 
 
 def prepare(

@@ -27,9 +27,9 @@ from lambda_dyno.environments import account_bucket
 from lambda_dyno.environments.environment import Environment
 from lambda_dyno.gates.advice import advised
 from lambda_dyno.run import preflight
-from lambda_dyno.run.mode import RunMode
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.git import WorkingTree
+from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 from lambda_dyno.terraform.toolchain import Toolchain
 

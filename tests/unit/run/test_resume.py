@@ -20,11 +20,11 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import LatencyStats, LoadResult, RunResult, Verdict
 from lambda_dyno.run import build, order, resume
-from lambda_dyno.run.mode import RunMode
 from lambda_dyno.run.resume import Resumed
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import load
 from lambda_dyno.runs import result_store, run_folder
+from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import RunFolder
 from lambda_dyno.terraform.packages import Package
 
