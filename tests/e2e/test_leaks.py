@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, residue
 from lambda_dyno.aws.target import of_lease
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core.progress import Ui
@@ -31,7 +31,6 @@ from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
 from lambda_dyno.terraform import toolchain
-from lambda_dyno.tune import residue
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, VERSION_MARK
 from tests.conftest import DeployFunction
 from tests.e2e.test_run import inventory

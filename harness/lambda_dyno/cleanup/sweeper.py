@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, residue
 from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.aws.target import endpoint_is_gone
 from lambda_dyno.cleanup import teardown
@@ -39,7 +39,6 @@ from lambda_dyno.environments.state_bucket import LONGEST_LIFETIME, StateBucket
 from lambda_dyno.processes import orphans
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import InUseError, Lease, RunFolder
-from lambda_dyno.tune import residue
 
 # What may be in the folder of a run that was killed before it had a lease.
 _BEFORE_THE_LEASE = ("lock", *run_folder.RESERVES)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, residue
 from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.environment import Environment, OnChange
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import client, residue
+from lambda_dyno.tune import client
 
 Say = Callable[[str], None]
 

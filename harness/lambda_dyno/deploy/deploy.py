@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, function_lock
 from lambda_dyno.aws import target as targets
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError
@@ -37,7 +37,6 @@ from lambda_dyno.environments import environment, progress
 from lambda_dyno.run import lifecycle, preflight
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.command import Terraform
-from lambda_dyno.tune import function_lock
 
 Outcome = Literal["deployed", "unchanged", "rolled back", "failed"]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.aws import function_lock
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import DeploySettings, Env, Settings, with_overrides
 from lambda_dyno.core.errors import UserError
@@ -18,7 +19,6 @@ from lambda_dyno.deploy import proof, sources
 from lambda_dyno.deploy.deploy import Deployment
 from lambda_dyno.deploy.proof import CheckError, Proof
 from lambda_dyno.deploy.versions import Version
-from lambda_dyno.tune import function_lock
 from lambda_dyno.tuner_contract.marks import Lock
 from tests.support import report_samples as samples
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambda_dyno.aws import residue
 from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.resource_kinds import KINDS, listed_as
 from lambda_dyno.runs.run_folder import is_of_a_run
-from lambda_dyno.tune import residue
 from tests.support.aws_answers import Recorded
 
 RUN = "251120-0915-k3f9"

@@ -12,10 +12,10 @@ from typing import Any
 
 import botocore.exceptions
 
+from lambda_dyno.aws import residue
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune import residue
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock
 
 _CLEANING_S = 20.0  # how long the clean-up of an execution that is over may take
