@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_dyno.aws import accounts, residue
+from lambda_dyno.aws import accounts, residue, tuner_executions
 from lambda_dyno.aws.target import Target
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.environment import Environment, OnChange
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import client
 
 Say = Callable[[str], None]
 
@@ -97,7 +96,7 @@ def _destroy(
         partition = session.get_partition_for_region(lease.region)
         home = f"arn:{partition}:states:{lease.region}:{lease.account_id}"
         say("ending tunings that run")
-        client.end_all(session, f"{home}:stateMachine:{machine}")
+        tuner_executions.end_all(session, f"{home}:stateMachine:{machine}")
     left = environment.destroy(on_change, say=say)
     if lease.tuner_only:  # which may have copied a function in a VPC
         left += leftovers.interfaces(session, lease.name_prefix)

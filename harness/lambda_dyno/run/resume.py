@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lambda_dyno.aws import accounts
+from lambda_dyno.aws import accounts, tuner_executions
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import NewEmulator, Target
 from lambda_dyno.compare import baseline, fingerprints
@@ -27,7 +27,6 @@ from lambda_dyno.run.steps import tune
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.tune import client
 
 _MEASURED = ("tune", "load")
 _LOAD = "load "
@@ -63,7 +62,7 @@ class Resumed:
         run.finished = done
         if "tune" not in done and (machine := tune.own_tuner(run)):
             with accounts.errors_of("tune"):  # the killed run's own tuning has the function's lock
-                client.end_all(run.account.session, machine)
+                tuner_executions.end_all(run.account.session, machine)
         # what was measured half is measured again
         run.result = replace(run.result, load=_finished_loads(run.result.load, done))
 
