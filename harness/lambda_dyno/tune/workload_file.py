@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from lambda_dyno.aws.api_events import READING, HttpRequest, event_of
 from lambda_dyno.aws.apis import ApiForm
 from lambda_dyno.core.config import SETTINGS_FILE, load_env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import read_json
+from lambda_dyno.tune.api_events import READING, HttpRequest, event_of
 from lambda_dyno.tune.request import CommandLine
 from lambda_dyno.tune.tuner_input import PAYLOADS
 from lambda_dyno.tuner_contract.values import WrongValueError
