@@ -25,13 +25,13 @@ from typing import Any
 from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.invocations import invoke
 from lambda_dyno.core.errors import EXIT_PASS
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import RegressionResult
 from lambda_dyno.run import build, lifecycle
 from lambda_dyno.run.prepare import prepare
 from lambda_dyno.run.steps import up
 from lambda_dyno.run.steps.compare import Comparison
 from lambda_dyno.statistics.stats import rate_interval
+from lambda_dyno.terminal.progress import TerminalUi
 
 ONE_VCPU_MB = 1769
 
@@ -106,7 +106,7 @@ class Trials:
         self.candidate = prepare(
             project,
             "local",
-            Ui(),
+            TerminalUi(),
             overrides={
                 "regression.baseline": "main",
                 "regression.checks": options.checks.split(","),

@@ -15,11 +15,11 @@ import pytest
 from lambda_dyno.aws import accounts
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy import deployed
 from lambda_dyno.deploy.bootstrap import ISSUER, Bucket, bootstrap, find_or_make_bucket
 from lambda_dyno.deploy.repository import Repository
 from lambda_dyno.emulator.boto_session import LocalSession
+from lambda_dyno.terminal.progress import TerminalUi
 from tests.support import github_server
 from tests.support.github_server import Hosted
 
@@ -153,7 +153,7 @@ def test_it_adopts_its_bucket_and_leaves_what_others_made(
         Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"]
     )["OpenIDConnectProviderArn"]
 
-    done = bootstrap(project, "dev", Ui(), repository=IMMUTABLE, keep_versions_days=0)
+    done = bootstrap(project, "dev", TerminalUi(), repository=IMMUTABLE, keep_versions_days=0)
 
     assert done.bucket == Bucket(bucket, made=False, managed=True)
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
@@ -193,20 +193,20 @@ def test_nothing_is_made_where_something_stands_in_the_way(
 ) -> None:
     """A foreign bucket, a local environment, a provider without AWS's audience: one clear error."""
     with pytest.raises(UserError, match=r"needs no bootstrap. Name .* ENV=dev"):
-        bootstrap(project, "local", Ui())
+        bootstrap(project, "local", TerminalUi())
 
     taken = f"dyno-state-{account.account_id}-us-east-1"
     other = LocalSession(embedded_aws, "987654321098")
     other.client("s3").create_bucket(Bucket=taken)
     with pytest.raises(UserError, match=rf"{taken} belongs to another account, .*state_bucket"):
-        bootstrap(project, "dev", Ui(), repository=IMMUTABLE)
+        bootstrap(project, "dev", TerminalUi(), repository=IMMUTABLE)
 
     name_bucket(project, f"mine-{account.account_id}")
     provider = account.client("iam").create_open_id_connect_provider(
         Url=f"https://{ISSUER}", ClientIDList=["somebody-else"]
     )["OpenIDConnectProviderArn"]
     with pytest.raises(UserError, match=rf"{provider} does not take tokens for sts.amazonaws.com"):
-        bootstrap(project, "dev", Ui(), repository=IMMUTABLE)
+        bootstrap(project, "dev", TerminalUi(), repository=IMMUTABLE)
     assert account.client("iam").list_roles()["Roles"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
 

@@ -13,13 +13,13 @@ from lambda_dyno.aws import accounts
 from lambda_dyno.aws.target import of_account
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator import server
 from lambda_dyno.run import memory
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import tune
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.mode import RunMode
+from lambda_dyno.terminal.progress import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.emulator.boto_session import LocalSession
@@ -48,7 +48,9 @@ def make_run(
         settings = Settings.model_validate({"tuning": {"power_values": [128, 512]}})
         env = Env("local", tmp_path / "envs" / "local", settings)
         result = result_store.begun(folder.read_lease(), git_sha="")
-        run = Run(RunMode(tmp_path), tmp_path, env, folder, of_account(account), Ui(), result)
+        run = Run(
+            RunMode(tmp_path), tmp_path, env, folder, of_account(account), TerminalUi(), result
+        )
         run.add(outputs={"function_arn": "hello", "memory_mb": memory_mb})
         return run
 

@@ -20,7 +20,6 @@ import pytest
 from lambda_dyno.aws import accounts, residue
 from lambda_dyno.aws.target import of_lease
 from lambda_dyno.cleanup import sweeper
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.environments import leftovers
@@ -30,6 +29,7 @@ from lambda_dyno.environments.resource_kinds import KINDS
 from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
+from lambda_dyno.terminal.progress import TerminalUi
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, VERSION_MARK
 from tests.conftest import DeployFunction
@@ -165,7 +165,7 @@ def _is_in(process: psutil.Process, folder: Path) -> bool:
 
 
 def sweep(place: Place, **options: Any) -> list[sweeper.Swept]:
-    return sweeper.sweep(place.project, Ui(), **options)
+    return sweeper.sweep(place.project, TerminalUi(), **options)
 
 
 def expired() -> str:
@@ -195,7 +195,11 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: st
     assert len(place.buckets()) == 1
 
     # the next run's start does it as well as `dyno sweep`
-    swept = sweep(place) if what == "everything" else sweeper.sweep_dead_owners(place.project, Ui())
+    swept = (
+        sweep(place)
+        if what == "everything"
+        else sweeper.sweep_dead_owners(place.project, TerminalUi())
+    )
     assert swept is None or [row.outcome for row in swept if row.run_id] == ["swept"]
     (folder,) = run_folder.all_runs(place.project / "runs")
     assert folder.read_lease().state == "down"
@@ -226,7 +230,7 @@ def test_an_environment_whose_folder_is_elsewhere_is_found_in_the_bucket(place: 
     elsewhere = replace(place, project=place.project / "elsewhere")
     elsewhere.write_root(0)
 
-    (row,) = sweeper.listing(elsewhere.project, Ui())
+    (row,) = sweeper.listing(elsewhere.project, TerminalUi())
     assert row["where"] == f"s3://{place.bucket}/lambda-dyno/tiny/{lease.run_id}.tfstate"
     assert (row["run_id"], row["name_prefix"]) == (lease.run_id, lease.name_prefix)
     assert sweep(elsewhere) == []

@@ -19,8 +19,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy import bootstrap
+from lambda_dyno.terminal.progress import TerminalUi
 from tests.support import oidc_aws
 from tests.support.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
 from tests.support.oidc_aws import StrictAws, claims
@@ -95,7 +95,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     try:
         with only(strict.local.environment(ACCOUNT)):
             done = bootstrap.bootstrap(
-                project, "dev", Ui(), repository=REPOSITORY, keep_versions_days=0
+                project, "dev", TerminalUi(), repository=REPOSITORY, keep_versions_days=0
             )
         yield Prepared(strict, done, project)
     finally:

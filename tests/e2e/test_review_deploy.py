@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.deploy.deploy import Deployed, Deployment
 from lambda_dyno.deploy.proof import Proof
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.review import plan_summary
+from lambda_dyno.terminal.progress import TerminalUi
 from tests.support import report_samples as samples
 from tests.support.small_environment import without_tuner
 
@@ -71,7 +71,7 @@ def alias(embedded_aws: LocalServer) -> Look:
 
 def deploy(project: Path, **overrides: Any) -> Deployed:
     """Deploy the local environment, quickly."""
-    with Deployment.prepare(project, "local", Ui(), QUICK | overrides) as deployment:
+    with Deployment.prepare(project, "local", TerminalUi(), QUICK | overrides) as deployment:
         return deployment.run()
 
 
@@ -98,7 +98,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     # WHEN a tuned memory size is merged
     set_memory(project, 1024)
     # THEN the plan has that and nothing else
-    with Deployment.prepare(project, "local", Ui(), QUICK) as deployment:
+    with Deployment.prepare(project, "local", TerminalUi(), QUICK) as deployment:
         plan = plan_summary.parse(deployment.plan(), "plan")
     assert [(change.action, change.address) for change in plan.changes] == [
         ("update", "module.environment.module.service.module.function.aws_lambda_alias.this"),

@@ -18,11 +18,11 @@ import jsonschema
 import psutil
 import pytest
 
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.run import build, ending, prepare
 from lambda_dyno.run.steps import smoke, up
 from lambda_dyno.runs import run_folder
+from lambda_dyno.terminal.progress import TerminalUi
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # a busy machine takes minutes a run
 
@@ -263,7 +263,7 @@ def test_an_account_is_used_through_the_s3_backend_and_left_as_it_was(
     s3 = boto3.Session().client("s3")
     s3.create_bucket(Bucket=bucket)
     before = inventory()
-    run = prepare.prepare(project, "dev", Ui())
+    run = prepare.prepare(project, "dev", TerminalUi())
     try:
         up.step(run, build.step(run))
         assert run.environment.plan() == []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambda_dyno.cleanup.sweeper import sweep
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 from tests.support import functions
 from tests.support.tuner_stack import TunerStack
 
@@ -189,11 +189,11 @@ def test_an_orphaned_copy_is_swept(
     for key, value in tuner_stack.environment.items():
         monkeypatch.setenv(key, value)
     (tmp_path / "envs").mkdir()
-    would = sweep(tmp_path, Ui(), dry_run=True)
+    would = sweep(tmp_path, TerminalUi(), dry_run=True)
     assert [one.outcome for one in would if copy in one.outcome] == [f"would be swept: {copy}"], (
         would
     )
-    swept = sweep(tmp_path, Ui())
+    swept = sweep(tmp_path, TerminalUi())
     assert [one.outcome for one in swept if copy in one.outcome] == [f"swept: {copy}"], swept
     assert tuner_stack.copies() == [f"{copy[:-1]}x"]
     lambdas.delete_function(FunctionName=f"{copy[:-1]}x")

@@ -12,7 +12,7 @@ import typer
 from lambda_dyno.cli import unforeseen
 from lambda_dyno.cli.support import print_json
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, printable
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 from tools.fidelity import curves, meter, model
 
 
@@ -28,7 +28,7 @@ def run(
         repeats: Invocations of each case and size, at least 2.
         as_json: Print numbers in place of the table.
     """
-    ui, readings, comparisons = Ui(), [], []
+    ui, readings, comparisons = TerminalUi(), [], []
     measured = curves.load_curves() if curves_file is None else curves.read_curves(curves_file)
     folder.mkdir(parents=True, exist_ok=True)  # before a minute's work, should it be impossible
     with ui.step("local", "fitting AWS's own measurements") as step:
@@ -78,7 +78,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
-        sys.exit(unforeseen.tell(error, Ui()))
+        sys.exit(unforeseen.tell(error, TerminalUi()))
 
 
 if __name__ == "__main__":

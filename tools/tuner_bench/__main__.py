@@ -13,7 +13,8 @@ from pathlib import Path
 from lambda_dyno.cli import unforeseen
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, UserError
 from lambda_dyno.core.files import write_atomically
-from lambda_dyno.core.progress import Step, Ui
+from lambda_dyno.core.progress import Step
+from lambda_dyno.terminal.progress import TerminalUi
 from tools.tuner_bench import tables
 from tools.tuner_bench.curves import CURVES, Curve, read
 from tools.tuner_bench.replay import STRATEGIES, Replayed, replay
@@ -87,7 +88,7 @@ def _write_choices(path: Path | None, found: Sequence[Replayed]) -> None:
 def main() -> int:
     """Run the program and return its exit status."""
     given = _parser().parse_args()
-    ui = Ui()
+    ui = TerminalUi()
     curves = read(given.curves)
     _write_choices(given.choices, ())  # before minutes of work, should it be impossible
     with ui.step("bench", f"{len(curves)} curves") as step:
@@ -105,4 +106,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
-        sys.exit(unforeseen.tell(error, Ui()))
+        sys.exit(unforeseen.tell(error, TerminalUi()))

@@ -22,8 +22,8 @@ from lambda_dyno.cli.local import local_app
 from lambda_dyno.cli.numbers import strict_numbers
 from lambda_dyno.cli.support import EXIT_STATUS_HELP, unwrap_help
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.progress import Ui
-from lambda_dyno.core.terminal import outlive_readers
+from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.terminal.streams import outlive_readers
 
 app = typer.Typer(
     name="dyno",
@@ -87,14 +87,14 @@ def main() -> None:
     except SystemExit as end:
         status = end.code
     except unforeseen.MISUSE as error:
-        status = unforeseen.tell_misuse(error, Ui())
+        status = unforeseen.tell_misuse(error, TerminalUi())
     except Exception as error:
-        status = unforeseen.tell(error, Ui())
+        status = unforeseen.tell(error, TerminalUi())
     try:
         if sys.stdout is not None:  # as with >&-
             sys.stdout.flush()
     except StepError as error:
-        status = unforeseen.tell(error, Ui())
+        status = unforeseen.tell(error, TerminalUi())
     sys.exit(status)
 
 

@@ -10,6 +10,7 @@ import typer
 from lambda_dyno.cli.support import EnvOption, JsonOption, RegionOption, print_json, project
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.deploy.repository import Repository
@@ -75,7 +76,7 @@ def bootstrap(
     from lambda_dyno.deploy import bootstrap as bootstrapping
     from lambda_dyno.deploy import next_steps
 
-    ui = Ui()
+    ui = TerminalUi()
     repository = _repository(ui, env, repo, branch, immutable)
     done = bootstrapping.bootstrap(
         project(),

@@ -19,7 +19,7 @@ from lambda_dyno.cli.forge import (
 )
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.review.post import Published
@@ -120,7 +120,7 @@ def _print(done: Published, *, strict: bool, as_json: bool) -> None:
         )
     elif not done.posted:
         summary = "only its summary was written" if done.summary else "no comment was written"
-        Ui().note(f"no pull request started this job: {summary}")
+        TerminalUi().note(f"no pull request started this job: {summary}")
 
 
 def _check_key(key: str) -> None:
@@ -134,7 +134,7 @@ def _check_key(key: str) -> None:
 
 
 def _warn(text: str) -> None:
-    Ui().warn(text)
+    TerminalUi().warn(text)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         # An annotation, which people see without opening the log.
         line = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -18,7 +18,7 @@ from lambda_dyno.cli.support import (
 )
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
 from lambda_dyno.core.files import write_atomically
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 
 HELP = f"""
 Deploy a standing environment through Terraform, and check that it holds its SLOs.
@@ -55,7 +55,7 @@ def deploy(
         "deploy.load.duration_s": duration_s,
         "deploy.load.virtual_users": virtual_users,
     }
-    with Deployment.prepare(project(), env, Ui(), overrides) as deployment:
+    with Deployment.prepare(project(), env, TerminalUi(), overrides) as deployment:
         if plan_json is not None:
             _tell_plan(deployment.plan(), plan_json, as_json=as_json)
             return
@@ -71,7 +71,7 @@ def deploy(
         if done.reason:
             typer.echo(done.reason)
     if done.outcome == "rolled back":
-        Ui().error(
+        TerminalUi().error(
             f"callers have version {done.before.number if done.before else '?'} again",
             f"take the change back in the sources, too: dyno rollback --env {env}, or git revert",
         )

@@ -19,7 +19,7 @@ from lambda_dyno.cli.support import (
 )
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.emulator.server import LocalServer
@@ -179,7 +179,7 @@ def local_calibrate(as_json: JsonOption = False) -> None:
     from lambda_dyno.emulator import meter
     from lambda_emulator import calibrate
 
-    ui = Ui()
+    ui = TerminalUi()
     with ui.step("local", "measuring this machine") as step:
         found = calibrate.calibrate(lambda done, total: step.update("measuring", done, total))
         meter.calibrate(_local_home(), found)

@@ -29,7 +29,7 @@ from lambda_dyno.cli.support import (
     summary,
 )
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 
 PowerOption = Annotated[
     str | None, typer.Option("--power", help="Power values in MB, such as 128,512,1024.")
@@ -87,7 +87,7 @@ def run(
         "regression.baseline": baseline,
         "environment.region": region,
     }
-    prepared = prepare.prepare(project(), env, Ui(), overrides=overrides, port=port)
+    prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
     status = lifecycle.execute(prepared, lambda: order.whole_line(prepared), keep=keep)
     if as_json:
         print_json(prepared.result.to_json())
@@ -110,7 +110,7 @@ def _resume(context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_j
     ]
     if given:
         raise UserError(f"{', '.join(given)}: a run goes on with its own settings")
-    ui = Ui()
+    ui = TerminalUi()
     resumed = resume.prepare(project(), run_id, ui, waiting=ui.note if wait else None)
     status = lifecycle.execute(resumed.run, resumed.work, keep=keep)
     if as_json:
@@ -131,7 +131,7 @@ def up(
     from lambda_dyno.run.steps import up as deploy
 
     overrides = {"environment.region": region}
-    prepared = prepare.prepare(project(), env, Ui(), overrides=overrides, port=port)
+    prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
     with lifecycle.teardown_on_failure(prepared):
         deploy.step(prepared, build.step(prepared))
         ending.keep(prepared)
@@ -157,7 +157,7 @@ def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
     from lambda_dyno.run import ending, prepare
     from lambda_dyno.run.steps import up as deploy
 
-    prepared = prepare.prepare(project(), env, Ui())
+    prepared = prepare.prepare(project(), env, TerminalUi())
     try:
         changes = deploy.plan(prepared)
     finally:

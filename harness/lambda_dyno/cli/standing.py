@@ -24,7 +24,7 @@ from lambda_dyno.cli.support import (
     reopened,
     summary,
 )
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 
 
 def smoke(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:
@@ -88,7 +88,7 @@ def report(
     from lambda_dyno.run import ending
     from lambda_dyno.run.run import Run
 
-    opened = Run.open(project(), run_id, Ui(), standing=False)
+    opened = Run.open(project(), run_id, TerminalUi(), standing=False)
     path = ending.report(opened)
     if as_json:
         print_json(opened.result.to_json())

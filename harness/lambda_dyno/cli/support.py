@@ -11,8 +11,9 @@ import typer
 
 from lambda_dyno.cli.numbers import whole
 from lambda_dyno.core.errors import UserError, brief
-from lambda_dyno.core.progress import Ui
-from lambda_dyno.core.terminal import is_screen, short_path
+from lambda_dyno.core.files import short_path
+from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.terminal.streams import is_screen
 from lambda_dyno.tuner_contract.keys import KEYS
 
 EXIT_STATUS_HELP = """
@@ -86,7 +87,7 @@ def reopened(
     from lambda_dyno.run import lifecycle
 
     return lifecycle.reopened(
-        project(), run_id, Ui(), overrides or {}, any_state=any_state, wait=wait
+        project(), run_id, TerminalUi(), overrides or {}, any_state=any_state, wait=wait
     )
 
 

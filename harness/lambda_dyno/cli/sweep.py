@@ -8,14 +8,14 @@ import typer
 
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 
 
 def ls(as_json: JsonOption = False) -> None:
     """List runs and whether their environments stand: those here, and in the account's bucket."""
     from lambda_dyno.cleanup import sweeper
 
-    rows = sweeper.listing(project(), Ui())
+    rows = sweeper.listing(project(), TerminalUi())
     if as_json:
         print_json(rows)
         return
@@ -41,7 +41,7 @@ def sweep(
     """
     from lambda_dyno.cleanup import sweeper
 
-    swept = sweeper.sweep(project(), Ui(), older_than_h=older_than_h, dry_run=dry_run)
+    swept = sweeper.sweep(project(), TerminalUi(), older_than_h=older_than_h, dry_run=dry_run)
     if as_json:
         print_json([row.to_json() for row in swept])
     elif not swept:

@@ -22,7 +22,7 @@ from lambda_dyno.cli.support import (
     summary,
 )
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
+from lambda_dyno.terminal.progress import TerminalUi
 from lambda_dyno.tuner_contract.keys import KEYS
 
 if TYPE_CHECKING:
@@ -198,8 +198,8 @@ def _tune_deployed(line: CommandLine, *, as_json: bool) -> int:
     from lambda_dyno.deploy import deployed
     from lambda_dyno.run import function_prepare
 
-    order, target = deployed.to_tune(project(), line, Ui().note)
-    tuned = function_prepare.prepare(project(), order, Ui(), target=target)
+    order, target = deployed.to_tune(project(), line, TerminalUi().note)
+    tuned = function_prepare.prepare(project(), order, TerminalUi(), target=target)
     return _execute(tuned, line, as_json=as_json)
 
 
@@ -209,7 +209,7 @@ def _tune_function(line: CommandLine, *, as_json: bool) -> int:
     from lambda_dyno.tune import request, workload_file
 
     line = workload_file.with_file_of_env(project(), line)
-    tuned = function_prepare.prepare(project(), request.make(project(), line), Ui())
+    tuned = function_prepare.prepare(project(), request.make(project(), line), TerminalUi())
     return _execute(tuned, line, as_json=as_json)
 
 

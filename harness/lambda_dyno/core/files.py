@@ -103,3 +103,11 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int | None = Non
 def write_json(path: Path, value: Any, *, mode: int | None = None) -> None:
     """Replace a file's content by a value as JSON; the rest as `write_atomically`."""
     write_atomically(path, json.dumps(value, indent=2) + "\n", mode=mode)
+
+
+def short_path(path: Path) -> Path:
+    """Return a path as a person writes it: relative to the working folder if it is below it."""
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except (ValueError, OSError):
+        return path

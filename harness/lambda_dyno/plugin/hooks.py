@@ -143,12 +143,12 @@ def _progress(config: pytest.Config, worker: str) -> Ui | None:
         return None
     from rich.console import Console
 
-    from lambda_dyno.core.progress import Ui
+    from lambda_dyno.terminal.progress import TerminalUi
 
     stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace", buffering=1)
     config.add_cleanup(stderr.close)
     plain = Console(file=stderr, highlight=False, force_terminal=False)
-    return Ui(plain, prefix=f"{worker} " if worker else "")
+    return TerminalUi(plain, prefix=f"{worker} " if worker else "")
 
 
 def _configure_controller(config: pytest.Config, options: GateOptions) -> None:
@@ -248,10 +248,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     workers = session.config.stash.get(_WORKERS, None)
     if workers is None:
         return
-    from lambda_dyno.core.progress import Ui
     from lambda_dyno.run.lifecycle import shielded
+    from lambda_dyno.terminal.progress import TerminalUi
 
-    with shielded(Ui()):
+    with shielded(TerminalUi()):
         workers.wait(interrupt=exitstatus == pytest.ExitCode.INTERRUPTED)
 
 

@@ -38,6 +38,7 @@ from lambda_dyno.run import api, build, lifecycle, preflight, prepare
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, smoke, tune, up
 from lambda_dyno.run.steps import load as load_step
+from lambda_dyno.terminal.progress import TerminalUi
 
 
 class GateSession:
@@ -52,7 +53,7 @@ class GateSession:
         self.options = options
         self.env: Env = load_env(options.project, options.env, options.overrides)
         preflight.compared_with(options.project, self.env, options.runs_folder)
-        self._ui = ui or Ui()
+        self._ui = ui or TerminalUi()
         shared = options.shared if self.env.settings.environment.emulated else None
         self._guard = TurnLock(shared and shared / "turn.lock")
         self._stack = ExitStack()

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.core.errors import DynoError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.run import ending, lifecycle
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import Lease, RunFolder, all_runs
+from lambda_dyno.terminal.progress import TerminalUi
 
 _POLL_S = 0.5
 _TOLD_S = 10.0
@@ -122,7 +122,7 @@ class Workers:
     def _take_down(self, lease: Lease) -> str:
         """Take a crashed worker's environment down; return what is wrong, or nothing."""
         self._say(f"dyno: taking down what {lease.worker or lease.pid} left: {lease.name_prefix}")
-        ui = Ui()
+        ui = TerminalUi()
         try:
             run = Run.open(self._project, lease.run_id, ui, runs_folder=self._runs)
             with run.folder.locked(), lifecycle.shielded(ui):

@@ -14,13 +14,13 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from lambda_dyno.core.results import RunResult, TuningResult
-from lambda_dyno.core.terminal import is_screen, paragraph
 from lambda_dyno.gates.phrases import STYLES, VerdictLine
 from lambda_dyno.report.section import Content
 from lambda_dyno.report.sections import SECTIONS
 from lambda_dyno.report.sections.memory import memory_table
 from lambda_dyno.report.tables import Cell, Table
 from lambda_dyno.report.teardown import teardown
+from lambda_dyno.terminal.streams import is_screen, paragraph
 
 TEARDOWN = "teardown"  # the last part of a summary, which is no section
 

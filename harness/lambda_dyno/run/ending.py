@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from lambda_dyno.cleanup import evidence, teardown
+from lambda_dyno.core.files import short_path
 from lambda_dyno.core.results import Leftover
-from lambda_dyno.core.terminal import short_path
 from lambda_dyno.environments import progress
 from lambda_dyno.run import memory
 from lambda_dyno.run.run import Run

@@ -18,11 +18,11 @@ from lambda_dyno.aws.target import endpoint_is_gone
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.cli.app import app
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.emulator.loopback import free_port
 from lambda_dyno.environments.leftovers import how_to_remove
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
+from lambda_dyno.terminal.progress import TerminalUi
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def new(project: Path, **lease: Any) -> RunFolder:
 
 
 def outcomes(project: Path, **options: Any) -> dict[str, str]:
-    return {swept.run_id: swept.outcome for swept in sweeper.sweep(project, Ui(), **options)}
+    return {
+        swept.run_id: swept.outcome for swept in sweeper.sweep(project, TerminalUi(), **options)
+    }
 
 
 def test_a_dead_owners_run_is_swept_and_told_in_its_result(project: Path) -> None:
@@ -111,7 +113,7 @@ def test_a_new_run_tidies_up_after_the_dead_of_this_machine(
 ) -> None:
     """And leaves everything else alone."""
     folder = new(project, **lease)
-    sweeper.sweep_dead_owners(project, Ui())
+    sweeper.sweep_dead_owners(project, TerminalUi())
     assert (folder.read_lease().state == "down") == (swept or lease.get("state") == "down")
 
 
@@ -119,7 +121,7 @@ def test_a_run_of_a_living_owner_is_never_tidied(project: Path) -> None:
     """Expired or not."""
     folder = new(project, expires_at="2026-01-01T00:00:00+00:00")
     folder.take_over()
-    sweeper.sweep_dead_owners(project, Ui())
+    sweeper.sweep_dead_owners(project, TerminalUi())
     assert folder.read_lease().state == "up"
 
 
@@ -144,7 +146,7 @@ def test_folders_of_runs_that_never_had_a_lease_go_after_a_while(project: Path) 
     (folders["b"] / "result.json").touch()
     for name in "ab":
         os.utime(folders[name], (time.time() - 3600,) * 2)
-    sweeper.sweep(project, Ui())
+    sweeper.sweep(project, TerminalUi())
     assert [name for name, folder in folders.items() if folder.exists()] == ["b", "c"]
 
 
@@ -163,7 +165,7 @@ def test_listing_is_an_array_with_where_everything_is(project: Path) -> None:
 def test_an_age_that_is_none_is_refused(project: Path, hours: float) -> None:
     """Before anything is looked at."""
     with pytest.raises(UserError, match=r"--older-than .*: give hours, 0 to 100000"):
-        sweeper.sweep(project, Ui(), older_than_h=hours)
+        sweeper.sweep(project, TerminalUi(), older_than_h=hours)
 
 
 def test_only_an_embedded_aws_of_this_machine_is_ever_gone(project: Path) -> None:

@@ -15,8 +15,8 @@ from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.compare.former import with_prior
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.runs import result_store, run_folder
+from lambda_dyno.terminal.progress import TerminalUi
 from tests.support.report_samples import detail, tuning
 
 SHA, OTHER = "A" * 43 + "=", "B" * 43 + "="
@@ -48,7 +48,7 @@ def former(tmp_path: Path) -> Former:
 
 def asked(wanted: str, runs: Path, raw: Any = ADAPTIVE, endpoint: str = "") -> dict[str, Any]:
     account = cast(Account, SimpleNamespace(endpoint=endpoint))
-    return with_prior(raw, wanted, runs, FUNCTION, account, Ui())
+    return with_prior(raw, wanted, runs, FUNCTION, account, TerminalUi())
 
 
 def test_a_run_or_the_newest_of_the_same_code_is_taken(former: Former, tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from lambda_dyno.aws import function_lock
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import DeploySettings, Env, Settings, with_overrides
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Check, Verdict
 from lambda_dyno.deploy import proof, sources
 from lambda_dyno.deploy.deploy import Deployment
 from lambda_dyno.deploy.proof import CheckError, Proof
 from lambda_dyno.deploy.versions import Version
+from lambda_dyno.terminal.progress import TerminalUi
 from lambda_dyno.tuner_contract.marks import Lock
 from tests.support import report_samples as samples
 
@@ -76,8 +76,8 @@ def line(deployment: str, *begin: Any, **fails: BaseException) -> Recorded:
     settings = Settings(deploy=DeploySettings(deployment=deployment, canary_percent=20))  # type: ignore[arg-type]
     env = Env("dev", Path("envs/dev"), settings)
     account = Account("123456789012", "eu-west-1", "", {})
-    recorded = RecordedProof(env, account, Path(), Ui())
-    made = Recorded(env, account, Path(), None, Ui(), recorded)  # type: ignore[arg-type]
+    recorded = RecordedProof(env, account, Path(), TerminalUi())
+    made = Recorded(env, account, Path(), None, TerminalUi(), recorded)  # type: ignore[arg-type]
     recorded.line = made
     return made.begin(*begin, **fails)
 
@@ -190,7 +190,7 @@ def test_too_little_evidence_is_what_the_settings_say(
     value = "pass" if inconclusive == "slo" else inconclusive
     settings = with_overrides(Settings(), {f"{section}.inconclusive": value})
     account = Account("123456789012", "eu-west-1", "", {})
-    made = Proof(Env("dev", Path("envs/dev"), settings), account, Path(), Ui())
+    made = Proof(Env("dev", Path("envs/dev"), settings), account, Path(), TerminalUi())
     measured = replace(samples.load("current", 512, [250.0]), samples_path="", **load)
     monkeypatch.setattr(made, "_smoke", lambda *_: None)
     monkeypatch.setattr(made, "_load", lambda *_: measured)

@@ -15,12 +15,12 @@ import pytest
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, Settings, SloSettings
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover, Outcome, RunResult, Verdict
 from lambda_dyno.run import build, ending, lifecycle, order
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, gate, load, smoke, tune, up
 from lambda_dyno.runs import run_folder
+from lambda_dyno.terminal.progress import TerminalUi
 
 
 class FakeRun:
@@ -30,7 +30,7 @@ class FakeRun:
         self.folder = run_folder.create(tmp_path, "local", "dyno", timedelta(hours=1))
         self.folder.update_lease(state="up")
         self.env = Env("local", tmp_path, Settings())
-        self.ui = Ui()
+        self.ui = TerminalUi()
         self.account = Account("000000000000", "us-east-1", "", {})
         self.calls: list[str] = []
         self.on: dict[str, Callable[[], object]] = {}

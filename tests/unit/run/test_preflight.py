@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.run import preflight
+from lambda_dyno.terminal.progress import TerminalUi
 from tests.support.aws_answers import Recorded
 
 
-class Told(Ui):
+class Told(TerminalUi):
     """Keeps warnings."""
 
     def __init__(self) -> None:

@@ -17,7 +17,6 @@ from lambda_dyno.aws.target import of_account
 from lambda_dyno.cli.app import app
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import LatencyStats, LoadResult, RunResult, Verdict
 from lambda_dyno.run import build, order, resume
 from lambda_dyno.run.resume import Resumed
@@ -26,6 +25,7 @@ from lambda_dyno.run.steps import load
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import RunFolder
+from lambda_dyno.terminal.progress import TerminalUi
 from lambda_dyno.terraform.packages import Package
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_go_on_says_why(
     """Before anything is changed: it stays whose it was."""
     folder = make_run(project, error, pid=1, **lease)
     with pytest.raises(UserError, match=complaint):
-        resume.prepare(project, folder.run_id, Ui())
+        resume.prepare(project, folder.run_id, TerminalUi())
     assert folder.read_lease().pid == 1
 
 
@@ -101,7 +101,7 @@ def test_a_run_that_is_not_there_cannot_go_on(project: Path) -> None:
     """The newest ones are named."""
     known = make_run(project).run_id
     with pytest.raises(UserError, match=f"no such run. The newest: {known}"):
-        resume.prepare(project, "nope", Ui())
+        resume.prepare(project, "nope", TerminalUi())
 
 
 def test_a_run_at_work_cannot_go_on_twice(project: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_run_at_work_cannot_go_on_twice(project: Path) -> None:
         assert holder.stdout is not None
         holder.stdout.readline()
         with pytest.raises(UserError, match=f"in use by process {holder.pid}"):
-            resume.prepare(project, folder.run_id, Ui())
+            resume.prepare(project, folder.run_id, TerminalUi())
         holder.kill()
 
 
@@ -148,7 +148,7 @@ def resumed(project: Path, monkeypatch: pytest.MonkeyPatch) -> Resumed:
         Env("local", project / "envs" / "local", settings),
         folder,
         of_account(accounts.Account("000000000000", "us-east-1", "", {})),
-        Ui(),
+        TerminalUi(),
         run_result(folder, load=loads("current", "recommended")),
     )
     package = Package(Path("x.zip"), "sha", 1)

@@ -9,9 +9,9 @@ import pytest
 
 from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.progress import Ui
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
+from lambda_dyno.terminal.progress import TerminalUi
 
 _NOWHERE = {
     "AWS_CONFIG_FILE": "/dev/null",
@@ -39,5 +39,8 @@ def test_without_its_credentials_a_standing_run_is_not_opened(
     )
     folder.update_lease(state="up")
     with pytest.raises(UserError, match="no AWS credentials"):
-        Run.open(tmp_path, folder.run_id, Ui())
-    assert Run.open(tmp_path, folder.run_id, Ui(), standing=False).account.region == "eu-west-1"
+        Run.open(tmp_path, folder.run_id, TerminalUi())
+    assert (
+        Run.open(tmp_path, folder.run_id, TerminalUi(), standing=False).account.region
+        == "eu-west-1"
+    )

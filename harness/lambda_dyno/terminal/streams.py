@@ -7,7 +7,6 @@ import io
 import sys
 import textwrap
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -91,14 +90,6 @@ def _wrapped(line: str, width: int) -> list[str]:
         width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
     )
     return wrapper.wrap(line) or [""]
-
-
-def short_path(path: Path) -> Path:
-    """Return a path as a person writes it: relative to the working folder if it is below it."""
-    try:
-        return path.resolve().relative_to(Path.cwd())
-    except (ValueError, OSError):
-        return path
 
 
 def is_screen(console: Console) -> bool:

@@ -8,8 +8,8 @@ import sys
 
 CODE = """
 import sys
-from lambda_dyno.core.progress import Ui
-ui = Ui()
+from lambda_dyno.terminal.progress import TerminalUi
+ui = TerminalUi()
 with ui.step("a", "first") as step:
     step.update("second")
     ui.warn("third")
