@@ -23,6 +23,7 @@ import requests
 
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.recording import Recording, Sent
 from lambda_dyno.core.results import Sample, SmokeFailure, SmokeResult
 from lambda_dyno.core.samples import write_samples
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -37,7 +38,6 @@ from lambda_dyno.load.driver import (
     OnWait,
 )
 from lambda_dyno.load.machine import MachineMeter
-from lambda_dyno.load.recording import Recording, Sent
 from lambda_dyno.load.schedule import ClosedSchedule
 
 _READY_ANSWERS = 5

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lambda_dyno.core.config import LoadSettings
+from lambda_dyno.core.recording import Recording
 from lambda_dyno.core.results import Probe, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.recording import Recording
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 
 # How long a new API may take to reach all hosts of API Gateway; one of this machine has one host.

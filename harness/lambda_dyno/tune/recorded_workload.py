@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from lambda_dyno.aws.apis import ApiForm
-from lambda_dyno.load.recording import Recording, Sent
+from lambda_dyno.core.recording import Recording, Sent
 from lambda_dyno.tune.api_events import READING, HttpRequest, event_of, is_invocation
 
 REDACTED = "redacted"

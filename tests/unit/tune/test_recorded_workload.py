@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.aws.apis import ApiForm, Route
-from lambda_dyno.load.recording import Recording, Sent
+from lambda_dyno.core.recording import Recording, Sent
 from lambda_dyno.tune.recorded_workload import Made, workload_of
 from lambda_dyno.tuner_contract.workload import Replay, Workload
 

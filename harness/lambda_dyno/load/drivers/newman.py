@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from lambda_dyno.core import assets
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.recording import Recording, Sent
 from lambda_dyno.core.results import Probe, SmokeFailure, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import (
@@ -37,7 +38,6 @@ from lambda_dyno.load.driver import (
     OnWait,
 )
 from lambda_dyno.load.machine import MachineMeter, usable_cores
-from lambda_dyno.load.recording import Recording, Sent
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 from lambda_dyno.processes import process
 
