@@ -1,4 +1,4 @@
-"""Write the examples and tables of the modules' READMEs, or check that they are right.
+"""Write the examples and tables of the modules' READMEs and of the docs, or check them.
 
 `python -m tools.module_docs` writes them, `--check` only tells which are out of date. The tables
 stand between two marker lines; everything around them is written by people.
@@ -17,7 +17,7 @@ from pathlib import Path
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.toolchain import TERRAFORM_PINNED
-from tools import key_docs
+from tools import key_docs, schema_docs
 
 BEGIN = "<!-- tables: begin (make docs) -->"
 END = "<!-- tables: end -->"
@@ -166,6 +166,17 @@ def update(modules: Path, *, check: bool) -> list[Path]:
     return stale
 
 
+def update_history(page: Path, *, check: bool) -> list[Path]:
+    """Write the tables of the history's schema, as `update` does those of the modules."""
+    before = page.read_text()
+    after = render(before, schema_docs.tables(), schema_docs.BEGIN, schema_docs.END)
+    if before == after:
+        return []
+    if not check:
+        page.write_text(after)
+    return [page]
+
+
 def _code(text: str) -> str:
     """Return code on one line, however it was broken."""
     flat = re.sub(r",(?=\})", "", re.sub(r"\s*\n\s*", ", ", text))
@@ -184,6 +195,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         stale = update(Path("modules"), check=arguments.check)
+        stale += update_history(Path("docs/history.md"), check=arguments.check)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -103,7 +103,7 @@ class GateSession:
     def _close(self, *, keep: bool) -> str:
         run = self.run
         with self._stack:
-            if lifecycle.finish(run, keep=keep):
+            if lifecycle.finish(run, keep=keep, mode="gate"):
                 return ""
         lines = [f"the environment of run {run.folder.run_id}: {run.result.error or 'not down'}"]
         lines += [f"{x.kind} {x.name}: {x.remove}" for x in run.result.leftovers or ()]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from lambda_dyno.cleanup import evidence, teardown
+from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.files import short_path
-from lambda_dyno.core.results import Leftover
+from lambda_dyno.core.results import Leftover, RunResult
 from lambda_dyno.environments import progress
+from lambda_dyno.history import record
 from lambda_dyno.run import memory
 from lambda_dyno.run.run import Run
 
@@ -24,6 +27,29 @@ def report(run: Run) -> Path:
 def refresh_report(run: Run) -> None:
     """Write the evidence again, with what is known since."""
     evidence.write(run.result, run.folder)
+
+
+def remember(run: Run, mode: str = "", before: RunResult | None = None) -> None:
+    """Add a run to the history.
+
+    Args:
+        run: The run.
+        mode: What the history calls it; empty: by what the run is.
+        before: What was known before, of a command on an environment that stands.
+    """
+    with suppress(DynoError, OSError):
+        lease = run.folder.read_lease()
+        origin = record.Origin(
+            runs=run.folder.path.parent,
+            project=run.project,
+            account_id=lease.account_id,
+            region=lease.region,
+            mode=mode or ("tune" if lease.tuner_only else "run"),
+        )
+        if before is None:
+            record.keep(run.result, origin, run.ui.note)
+        else:
+            record.keep_new(before, run.result, origin, run.ui.note)
 
 
 def down(run: Run) -> tuple[Leftover, ...]:

@@ -29,7 +29,7 @@ from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
 
 
-def execute(run: Run, work: Callable[[], int], *, keep: bool) -> int:
+def execute(run: Run, work: Callable[[], int], *, keep: bool, recorded: bool = True) -> int:
     """Do the work of a run and return the exit status.
 
     The environment is taken down after a failure and an interrupt too; with `keep` it
@@ -39,6 +39,7 @@ def execute(run: Run, work: Callable[[], int], *, keep: bool) -> int:
         run: A prepared run.
         work: What to do before report and teardown; returns the exit status.
         keep: Whether to leave the environment standing.
+        recorded: Whether the history has it; what is measured for another run is in that one's.
     """
     status = EXIT_STEP_FAILED
     with run.folder.locked(), interrupts.handled(_teller(run.ui)) as signals:
@@ -58,7 +59,10 @@ def execute(run: Run, work: Callable[[], int], *, keep: bool) -> int:
         except KeyboardInterrupt:
             status = EXIT_INTERRUPTED  # between the last step and `hold`
         finally:  # no signal interrupts this any more: one has arrived, or they are held
-            if not finish(run, keep=keep) and status in (EXIT_PASS, EXIT_SLO_MISSED):
+            if not finish(run, keep=keep, recorded=recorded) and status in (
+                EXIT_PASS,
+                EXIT_SLO_MISSED,
+            ):
                 status = EXIT_STEP_FAILED
     return status
 
@@ -101,7 +105,11 @@ def reopened(
                 "(dyno tune --function NAME --tuner ARN) and taken down, nothing else"
             )
         orphans.end(orphans.find(), ui.note)
-        yield run
+        before = run.result
+        try:
+            yield run
+        finally:
+            ending.remember(run, before=before)
 
 
 @contextmanager
@@ -134,11 +142,17 @@ def _note(run: Run, error: BaseException) -> int:
     return EXIT_INTERRUPTED
 
 
-def finish(run: Run, *, keep: bool) -> bool:
+def finish(run: Run, *, keep: bool, recorded: bool = True, mode: str = "") -> bool:
     """Write the evidence, take the environment down (or keep it), and return success.
 
     The report comes first, so that it is there whatever happens to the teardown, and is
-    brought up to date with what the teardown found.
+    brought up to date with what the teardown found. The history comes last: nothing waits for it.
+
+    Args:
+        run: The run.
+        keep: Whether to leave the environment standing.
+        recorded: Whether the history has it.
+        mode: What the history calls it; empty: by what the run is.
     """
     done = True
     try:
@@ -156,6 +170,8 @@ def finish(run: Run, *, keep: bool) -> bool:
         _say_what_is_left(run, error)
     with suppress(DynoError, OSError):
         ending.refresh_report(run)
+    if recorded:
+        ending.remember(run, mode)
     return done
 
 

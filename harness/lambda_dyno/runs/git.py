@@ -70,6 +70,18 @@ class WorkingTree:
         except (GitError, UserError):
             return ""
 
+    def branch(self) -> str:
+        """Return the branch that is checked out; empty if it is a commit, or without git."""
+        return self._look("symbolic-ref", "--quiet", "--short", "HEAD")
+
+    def log(self, before: str, after: str) -> list[str]:
+        """Return "ID subject" of each commit that one has and another has not, newest first."""
+        return self._run("log", "--format=%h %s", f"{before}..{after}", "--").splitlines()
+
+    def changed(self, before: str, after: str) -> str:
+        """Return how much two commits differ, in git's words; empty: not at all."""
+        return self._run("diff", "--shortstat", before, after, "--")
+
     def commit_named(self, revision: str) -> str:
         """Return the commit that a branch, tag or id names; empty if none is, or without git."""
         return self._look("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")

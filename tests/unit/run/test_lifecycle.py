@@ -16,6 +16,7 @@ from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, Settings, SloSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.results import Leftover, Outcome, RunResult, Verdict
+from lambda_dyno.history import record
 from lambda_dyno.run import build, ending, lifecycle, order
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, gate, load, smoke, tune, up
@@ -29,6 +30,7 @@ class FakeRun:
     def __init__(self, tmp_path: Path, outcome: Outcome = "pass") -> None:
         self.folder = run_folder.create(tmp_path, "local", "dyno", timedelta(hours=1))
         self.folder.update_lease(state="up")
+        self.project = tmp_path
         self.env = Env("local", tmp_path, Settings())
         self.ui = TerminalUi()
         self.account = Account("000000000000", "us-east-1", "", {})
@@ -82,6 +84,7 @@ def with_fake_steps(fake: FakeRun, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    monkeypatch.setenv(record.VARIABLE, record.OFF)
     return with_fake_steps(FakeRun(tmp_path), monkeypatch)
 
 
@@ -111,6 +114,24 @@ def test_the_steps_come_in_their_order(fake: FakeRun) -> None:
         "down",
         "refresh_report",
     ]
+
+
+def test_the_history_has_a_run_once_all_is_taken_down(
+    fake: FakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that cannot be written to is a line, and the status as it was."""
+    monkeypatch.delenv(record.VARIABLE)
+    kept: list[list[str]] = []
+    monkeypatch.setattr(
+        record, "keep", lambda result, *_: kept.append([*fake.calls, result.run_id])
+    )
+    assert execute(fake) == 0
+    assert kept == [[*fake.calls, fake.folder.run_id]]
+    assert "down" in kept[0]
+    monkeypatch.undo()
+    (tmp_path / "history").write_text("no folder")
+    run = with_fake_steps(FakeRun(tmp_path), monkeypatch)
+    assert execute(run) == 0
 
 
 def test_a_baseline_is_compared_with_before_the_gate(fake: FakeRun) -> None:

@@ -44,7 +44,7 @@ def step(run: Run) -> None:
 
 def _compared(run: Run) -> RegressionResult:
     comparison = Comparison.beside(run)
-    status = lifecycle.execute(comparison.baseline, comparison.work, keep=False)
+    status = lifecycle.execute(comparison.baseline, comparison.work, keep=False, recorded=False)
     if status == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     found, result = comparison.found, comparison.baseline.result

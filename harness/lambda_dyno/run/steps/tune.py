@@ -82,7 +82,7 @@ def _with_temporary_tuner(run: Run) -> TuningResult:
             target=targets.beside(run.target),
             runs_folder=run.folder.path.parent,
         )
-        status = lifecycle.execute(beside.run, beside.work, keep=False)
+        status = lifecycle.execute(beside.run, beside.work, keep=False, recorded=False)
         if status == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
         result = beside.run.result

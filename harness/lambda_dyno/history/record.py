@@ -1,0 +1,104 @@
+"""What a command adds to the history: a record of what it measured. It never fails a run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lambda_dyno import __version__
+from lambda_dyno.core.errors import DynoError, brief, told
+from lambda_dyno.core.results import RunResult
+from lambda_dyno.history import commits, rows
+from lambda_dyno.history.store import Store
+
+VARIABLE = "DYNO_HISTORY"
+OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record comes from.
+
+    Attributes:
+        runs: Folder of all runs, which has the history unless the environment says otherwise.
+        project: The working tree.
+        account_id: The AWS account that was measured in.
+        region: The AWS region.
+        mode: One of `schema.MODES`.
+    """
+
+    runs: Path
+    project: Path
+    account_id: str
+    region: str
+    mode: str
+
+
+def folder(runs: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder of the history; None: it is turned off.
+
+    Args:
+        runs: Folder of all runs.
+        environ: The process's environment, whose DYNO_HISTORY names another folder, or "off".
+    """
+    named = environ.get(VARIABLE, "")
+    if named == OFF:
+        return None
+    return Path(named).expanduser().absolute() if named else runs / "history"
+
+
+def keep(result: RunResult, origin: Origin, say: Callable[[str], None]) -> None:
+    """Add a run to the history. Whatever goes wrong is said in one line, and is no error.
+
+    Args:
+        result: What it has found; of nothing measured there is no record.
+        origin: Where it comes from.
+        say: Told what went wrong.
+    """
+    place = folder(origin.runs)
+    if place is None or not rows.has_figures(result):
+        return
+    try:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        record_id = f"{result.run_id}_{origin.mode}_{secrets.token_hex(4)}"
+        recording = rows.Recording(
+            record_id,
+            origin.mode,
+            now,
+            __version__,
+            commits.branch(origin.project),
+            origin.account_id,
+            origin.region,
+        )
+        Store(place, say).add(record_id, rows.rows_of(result, recording))
+    except DynoError as error:
+        say(f"no history of this run: {error} ({VARIABLE}={OFF}: none is wanted)")
+    except Exception as error:
+        what = told(error) if isinstance(error, OSError) else brief(repr(error), most=200)
+        say(f"no history of this run: {what}")
+
+
+def keep_new(
+    before: RunResult, after: RunResult, origin: Origin, say: Callable[[str], None]
+) -> None:
+    """Add to the history what a command has measured on an environment that stands.
+
+    Args:
+        before: What was known before the command.
+        after: What is known now.
+        origin: Where it comes from; its mode is found here.
+        say: Told what went wrong.
+    """
+    new = replace(
+        after,
+        tuning=None if after.tuning is before.tuning else after.tuning,
+        load=() if after.load is before.load else after.load,
+        verdict=None if after.verdict is before.verdict else after.verdict,
+        regression=None if after.regression is before.regression else after.regression,
+    )
+    mode = "tune" if new.tuning else "load" if new.load else "gate"
+    keep(new, replace(origin, mode=mode), say)

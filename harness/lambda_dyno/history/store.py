@@ -1,0 +1,212 @@
+"""The store: a folder of Parquet files that only grows, one set of files for each record.
+
+    STORE/v1/TABLE/RECORD_ID.parquet    written once, in one step, never changed
+    STORE/v1/packed.parquet             the rows of `runs` in one file, for speed; may be deleted
+
+Whatever lies there may be somebody else's: names are matched before they are opened, types and
+values are held against the schema, and DuckDB can reach nothing but this folder (`engine`). A
+file that cannot be read costs its own record and a line, never the store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lambda_dyno.core.errors import UserError, brief, told
+from lambda_dyno.core.private import make_folder
+from lambda_dyno.history import engine
+from lambda_dyno.history.schema import PACKED, RUNS, TABLES, VERSION, Row, Table, run_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_SUFFIX = ".parquet"
+_MOST_BYTES = 64_000_000  # of a record's file; the largest of ours has 1
+# So many records are read one by one in a third of a second; more are packed.
+_PACKED_FROM = 500
+
+
+class Store:
+    """A folder with the history.
+
+    Args:
+        folder: It need not be there yet.
+        say: Told in a line what cannot be read.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.path = folder
+        self._folder = folder.absolute() / f"v{VERSION}"
+        self._say = say
+
+    def add(self, record_id: str, tables: Mapping[str, Sequence[Row]]) -> None:
+        """Write the rows of a record; it is there whole or not at all.
+
+        Args:
+            record_id: A new one.
+            tables: Its rows by table; a table without rows gets no file.
+
+        Raises:
+            UserError: DuckDB is not installed.
+            OSError: It cannot be written.
+        """
+        make_folder(self.path)
+        errors = engine.load().Error
+        try:
+            with engine.within(self._folder) as connection:
+                for table in TABLES:
+                    if rows := tables.get(table.name):
+                        self._write(connection, table, rows, self._file(table, record_id))
+                packed = engine.count(connection, self._packed) if _is_ours(self._packed) else 0
+                if len(self._record_ids()) - packed >= _PACKED_FROM:
+                    self._runs(connection)
+        except errors as error:
+            raise OSError(str(error).partition("\n")[0]) from error
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the rows of `runs`, without settings, oldest first.
+
+        Raises:
+            UserError: DuckDB is not installed, or the folder cannot be looked into.
+        """
+        self._say_other_versions()
+        if not self._folder.is_dir():
+            return []
+        with engine.within(self._folder) as connection:
+            found = self._runs(connection)
+        return sorted(found, key=lambda row: (row["started_at"], row["recorded_at"]))
+
+    def rows(self, table: Table, record_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the rows of some records in a table, in the order in which they were written."""
+        names = (self._file(table, record_id) for record_id in record_ids if run_of(record_id))
+        with engine.within(self._folder) as connection:
+            return self._read(connection, table, [path for path in names if _is_file(path)])
+
+    # Records
+
+    def _file(self, table: Table, record_id: str) -> Path:
+        return self._folder / table.name / f"{record_id}{_SUFFIX}"
+
+    def _write(
+        self, connection: DuckDBPyConnection, table: Table, rows: Sequence[Row], path: Path
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            engine.write(connection, table, rows, draft)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _record_ids(self) -> set[str]:
+        """Return the records that are there, by the names of their files in `runs`.
+
+        Raises:
+            UserError: The folder cannot be looked into.
+        """
+        try:
+            with os.scandir(self._folder / RUNS.name) as entries:
+                return {
+                    entry.name.removesuffix(_SUFFIX)
+                    for entry in entries
+                    if entry.name.endswith(_SUFFIX)
+                    and run_of(entry.name.removesuffix(_SUFFIX))
+                    and entry.is_file(follow_symlinks=False)
+                }
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise UserError(f"the history cannot be read: {told(error)}") from error
+
+    def _read(
+        self, connection: DuckDBPyConnection, table: Table, paths: Sequence[Path]
+    ) -> list[dict[str, Any]]:
+        """Return the rows of files; of one that cannot be read, a line says why."""
+        if not paths:
+            return []
+        refused = engine.load().Error
+        try:
+            found = engine.read(connection, table, paths)
+        except (ValueError, refused) as error:
+            if len(paths) == 1:
+                self._refuse(paths[0], str(error))
+                return []
+            half = len(paths) // 2
+            return [
+                *self._read(connection, table, paths[:half]),
+                *self._read(connection, table, paths[half:]),
+            ]
+        rows = [row for name, row in found if row["record_id"] == name == _id_of(row)]
+        if table is RUNS and len(rows) < len(paths):
+            read = {row["record_id"] for row in rows}
+            for path in paths:
+                if path.stem not in read:
+                    self._refuse(path, "a value is none that a run can have")
+        return rows
+
+    def _refuse(self, path: Path, problem: str) -> None:
+        where = path.relative_to(self._folder.parent)
+        self._say(f"history: {where} is left out: {brief(' '.join(problem.split()), most=160)}")
+
+    def _say_other_versions(self) -> None:
+        with suppress(OSError):
+            for path in sorted(self.path.iterdir()):
+                number = path.name.removeprefix("v")
+                if path.name == f"v{number}" and number.isdecimal() and number != str(VERSION):
+                    newer = int(number) > VERSION
+                    cure = "update lambda-dyno to read it" if newer else "this one cannot read it"
+                    self._say(
+                        f"history: {brief(path.name)}/ is left out: "
+                        f"{'a newer' if newer else 'an older'} release wrote it; {cure}"
+                    )
+
+    # Many records in one file
+
+    @property
+    def _packed(self) -> Path:
+        return self._folder / f"{PACKED.name}{_SUFFIX}"
+
+    def _runs(self, connection: DuckDBPyConnection) -> list[dict[str, Any]]:
+        """Return the rows of all records; if many are not packed yet, pack them."""
+        there = self._record_ids()
+        packed = {
+            row["record_id"]: row
+            for row in self._read_packed(connection)
+            if row["record_id"] in there
+        }
+        others = there - packed.keys()
+        paths = [path for name in sorted(others) if _is_file(path := self._file(RUNS, name))]
+        rows = [*packed.values(), *self._read(connection, RUNS, paths)]
+        if len(others) >= _PACKED_FROM and rows:
+            with suppress(OSError, engine.load().Error):  # only slower without it
+                self._write(connection, PACKED, rows, self._packed)
+        return rows
+
+    def _read_packed(self, connection: DuckDBPyConnection) -> Iterable[dict[str, Any]]:
+        if not _is_ours(self._packed):
+            return []
+        try:
+            found = engine.read(connection, PACKED, [self._packed])
+        except (ValueError, engine.load().Error):
+            return []
+        return [row for _, row in found if row["record_id"] == _id_of(row)]
+
+
+def _id_of(row: Mapping[str, Any]) -> str:
+    """Return a row's record id if it is one, and of the row's run; else an empty string."""
+    record_id, run_id = row["record_id"], row["run_id"]
+    return record_id if record_id and run_id and run_of(record_id) == run_id else ""
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether something is a file, and no link."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _is_file(path: Path) -> bool:
+    """Whether something is a file, no link, and not larger than a record's ever is."""
+    return _is_ours(path) and path.stat().st_size <= _MOST_BYTES
