@@ -16,7 +16,7 @@ from lambda_dyno.run.function_tune import TUNER_VARIABLES
 from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.terraform import hcl, provider
 from lambda_dyno.terraform.outputs import OBJECT
-from tools.module_docs import read_blocks, update
+from tools.module_docs import read_blocks, update, update_history
 
 pytestmark = pytest.mark.contract
 
@@ -142,6 +142,11 @@ def test_variables_and_outputs_are_described_and_in_order(folder: Path) -> None:
 def test_the_modules_tables_are_up_to_date() -> None:
     """`make docs` writes them."""
     assert update(PROJECT / "modules", check=True) == []
+
+
+def test_the_tables_of_the_history_are_up_to_date() -> None:
+    """As the modules' are."""
+    assert update_history(PROJECT / "docs" / "history.md", check=True) == []
 
 
 TERRAFORM = sorted(path for path in PROJECT.glob("modules/**/*.tf"))
