@@ -26,9 +26,9 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from lambda_dyno.core.config import SloSettings
+from lambda_dyno.core.formatting import number
 from lambda_dyno.core.regression_defaults import MARGIN, MOST_LOOKS, RISK
 from lambda_dyno.core.results import DEPLOYED, LatencyStats, LoadResult, Outcome, Sample
-from lambda_dyno.gates.formatting import number
 from lambda_dyno.gates.regression import CHECKS, Block, compare
 from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.statistics.stats import percentile, rate_interval

@@ -24,8 +24,8 @@ from lambda_dyno.charts.drawing import (
     document,
     to_svg,
 )
+from lambda_dyno.core import formatting
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
-from lambda_dyno.gates import formatting
 from lambda_dyno.report.console import print_table
 from tools.gate_simulation.gate import (
     CURVE,

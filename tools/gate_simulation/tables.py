@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambda_dyno.gates import formatting
+from lambda_dyno.core import formatting
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 from tools.gate_simulation.gate import REGRESSION, STEPS, Share, Tally, Target
 from tools.gate_simulation.noise import NO_EFFECT, Effect

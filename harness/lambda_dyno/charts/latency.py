@@ -16,8 +16,8 @@ from lambda_dyno.charts.drawing import (
     Spec,
     filled,
 )
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import LoadResult, percentiles_ms
-from lambda_dyno.gates import formatting
 
 _STYLES = ((MUTED, [5, 3]), (BLUE, [1, 0]), (ORANGE, [8, 2]), (GREEN, [2, 2]), (PURPLE, [6]))
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from lambda_dyno.charts.drawing import INK, MUTED, WIDE, Size, Spec, filled
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import PowerDetail, TuningResult
-from lambda_dyno.gates import formatting
 from lambda_dyno.gates.recommendation import Point
 
 _CROWDED = 20  # sizes

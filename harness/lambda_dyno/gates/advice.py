@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.config import MEMORY_SIZES_MB
 from lambda_dyno.core.results import Advice, Option, PowerDetail, RunResult, TuningResult
-from lambda_dyno.gates import formatting
 
 _HEADROOM = 0.1  # of the memory: with less free, a function is killed now and then
 _MUCH_WORSE = 0.1  # than the best size: from here on "at most" is a risk

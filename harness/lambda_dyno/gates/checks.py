@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from lambda_dyno.core.config import SLO_KEYS
+from lambda_dyno.core.formatting import number
 from lambda_dyno.core.results import Check, Outcome
-from lambda_dyno.gates.formatting import number
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import LimitOutcome, TuningResult
-from lambda_dyno.gates import formatting
 
 _NUMBERS = ("none", "one", "two")
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import (
     INTERRUPTED,
@@ -20,7 +21,6 @@ from lambda_dyno.core.results import (
     SizeVerdict,
     Verdict,
 )
-from lambda_dyno.gates import formatting
 
 Status = Literal["pass", "fail", "inconclusive", "error", "none"]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import LoadResult, PowerDetail, Ratio, RunResult, TuningResult
-from lambda_dyno.gates import duration_limit, formatting, separation
+from lambda_dyno.gates import duration_limit, separation
 
 TUNED_FILE = "tuned.auto.tfvars.json"
 _NO_DIFFERENCE = 0.01

@@ -37,6 +37,7 @@ from statistics import fmean, median
 from types import MappingProxyType
 from typing import Literal
 
+from lambda_dyno.core.formatting import number
 from lambda_dyno.core.regression_defaults import ALPHA, MARGIN, RISK, WARM_UP_S
 from lambda_dyno.core.results import (
     Check,
@@ -47,7 +48,6 @@ from lambda_dyno.core.results import (
     overall,
 )
 from lambda_dyno.gates.checks import finite
-from lambda_dyno.gates.formatting import number
 from lambda_dyno.statistics.quantiles import smooth_percentile
 from lambda_dyno.statistics.signed_rank import SignedRank, least_pairs
 from lambda_dyno.statistics.spending import holm_levels, spent

@@ -30,6 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lambda_dyno.core.config import SLO_KEYS, SloSettings
+from lambda_dyno.core.formatting import number
 from lambda_dyno.core.results import (
     DEPLOYED,
     Check,
@@ -41,7 +42,6 @@ from lambda_dyno.core.results import (
     Verdict,
 )
 from lambda_dyno.gates.checks import CheckBuilder, finite, requests
-from lambda_dyno.gates.formatting import number
 from lambda_dyno.statistics.batches import Observations, percentile_interval, rate_interval
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval, least_samples, percentile
 

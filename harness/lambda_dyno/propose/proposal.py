@@ -14,10 +14,11 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import RunResult, TuningResult
-from lambda_dyno.gates import formatting, phrases, recommendation
+from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.objections import Objection, objections
 from lambda_dyno.gates.phrases import load_sentence
 from lambda_dyno.propose import tuned_file

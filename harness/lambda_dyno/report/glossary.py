@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.gates import formatting
 
 
 def glossary(result: RunResult) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambda_dyno.gates import formatting
+from lambda_dyno.core import formatting
 
 
 @dataclass(frozen=True, slots=True)

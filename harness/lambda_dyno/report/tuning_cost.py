@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.gates import formatting
 
 
 def brief(tuning: TuningResult) -> str:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import LoadResult, PowerDetail, RunResult, Sample, TuningResult
-from lambda_dyno.gates import formatting, slo
+from lambda_dyno.gates import slo
 from lambda_dyno.report.sections import load as load_section
 from lambda_dyno.report.sections import memory as memory_section
 from lambda_dyno.report.tables import Cell, Column, Row, Table

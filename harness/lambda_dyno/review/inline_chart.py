@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import TuningResult
-from lambda_dyno.gates import formatting
 from lambda_dyno.gates.recommendation import Point
 
 # More labels than this run into each other in 640 pixels.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from lambda_dyno.charts.drawing import Size, Spec
 from lambda_dyno.charts.latency import latency_spec
+from lambda_dyno.core import formatting
 from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import LoadResult, RunResult, Verdict
-from lambda_dyno.gates import formatting
 from lambda_dyno.gates.phrases import load_sentence
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table

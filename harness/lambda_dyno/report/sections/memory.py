@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from lambda_dyno.charts.drawing import Size, Spec
 from lambda_dyno.charts.power import dots, interval, power_spec
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
-from lambda_dyno.gates import formatting, recommendation
+from lambda_dyno.gates import recommendation
 from lambda_dyno.report import tuning_cost
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import Advice, Option, Ratio, RunResult, TuningResult
-from lambda_dyno.gates import formatting
 from lambda_dyno.gates.advice import advised, figures
 from lambda_dyno.gates.recommendation import Point
 from lambda_dyno.report.section import Content, Section

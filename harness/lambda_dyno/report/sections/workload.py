@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import PowerDetail, RequestDetail, RunResult, TuningResult
-from lambda_dyno.gates import formatting
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Column, Table, row_of
 

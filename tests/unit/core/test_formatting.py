@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_dyno.gates import formatting
+from lambda_dyno.core import formatting
 
 
 @pytest.mark.parametrize(
