@@ -161,6 +161,7 @@ WRONG: Mapping[str, tuple[str, ...]] = {
 ALLOWED = {
     *((key, "1e-300") for key in ("ramp_up_s", "warm_up_s", "balanced_weight", "error_ratio")),
     *((key, "1e-300") for key in ("discard_top_bottom", "distance_from_best", "confidence")),
+    *((key, "1e-300") for key in ("invocations_per_month", "discount")),
     ("stages", "[{}]"),  # two mistakes, and a line for each
     ("folders", "[]"),
 }
@@ -191,7 +192,7 @@ def kind_of(path: tuple[str, ...]) -> str:
     if get_origin(annotation) is Literal:
         return "word"
     kinds = set(get_args(annotation) or (annotation,)) - {type(None)}
-    (kind,) = kinds
+    (kind,) = (kind for kind in kinds if get_origin(kind) is not Literal)  # or one word
     return str(kind.__name__)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
 
 Kind = Literal["rest", "http", "http-1.0", "url", "direct"]
+
+# What API Gateway bills a request as; a function's own URL costs nothing.
+BILLED_AS: Mapping[Kind, str] = {"rest": "REST", "http": "HTTP", "http-1.0": "HTTP"}
 
 _BY_HOST = re.compile(r"(?P<id>[^.]+)\.(?P<plane>execute-api|lambda-url)\.")
 # A stand-in for AWS has one host, and the id in the path.

@@ -12,6 +12,7 @@ import botocore.exceptions
 from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.results import EPHEMERAL_STORAGE_MB_FREE
 from lambda_dyno.emulator import differences
 from lambda_dyno.tuner_contract import kinds
 
@@ -104,6 +105,17 @@ def differences_here(function_arn: str, account: Account) -> list[str]:
         return differences.of(client.get_function_configuration(FunctionName=function_arn))
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
         return []
+
+
+def ephemeral_storage_mb(function_arn: str, account: Account) -> int:
+    """Return the size of a function's /tmp in MB; what is free where nobody may look."""
+    region = parse_name(function_arn).region or account.region
+    client = account.session.client("lambda", region_name=region)
+    try:
+        found = client.get_function_configuration(FunctionName=function_arn)
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        return EPHEMERAL_STORAGE_MB_FREE
+    return int((found.get("EphemeralStorage") or {}).get("Size") or EPHEMERAL_STORAGE_MB_FREE)
 
 
 def look_up(name: FunctionName, account: Account) -> Function:

@@ -64,14 +64,13 @@ def apply(
     review is the approval, --auto pushes it to the main branch without one.
     """
     from lambda_dyno.core.config import load_env
-    from lambda_dyno.deploy.bootstrap import deployed_name_prefix
     from lambda_dyno.propose import proposal as applying
     from lambda_dyno.propose import tuned_env
     from lambda_dyno.propose.change_request import ChangeRequest
     from lambda_dyno.review import run_source
 
     found = run_source.find(project(), source, of_functions=True)
-    result = tuned_env.of_run(project(), found.result, env, deployed_name_prefix)
+    result = tuned_env.of_run(project(), found.result, env)
     found = replace(found, result=result)
     settings = load_env(project(), found.result.env).settings
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -544,6 +545,36 @@ class DeploySettings(_Section):
     _is_json = field_validator("payload")(_require_json)
 
 
+CLOUDWATCH = "cloudwatch"
+INVOCATIONS_MAX = 1e13  # a month: no function has so many
+
+
+def _number_or_cloudwatch(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value in (None, CLOUDWATCH) or (number and 0 <= value <= INVOCATIONS_MAX):
+        return value
+    raise ValueError(
+        f"{brief(repr(value))} is neither a number from 0 to {INVOCATIONS_MAX:g} nor "
+        f'"{CLOUDWATCH}", which asks for the invocations of the last 30 days'
+    )
+
+
+class TrafficSettings(_Section):
+    """How often the function is invoked, and what is paid for it: for money a month."""
+
+    # or "cloudwatch": those of the last 30 days
+    invocations_per_month: Annotated[
+        float | Literal["cloudwatch"] | None, BeforeValidator(_number_or_cloudwatch)
+    ] = None
+    # whose, for "cloudwatch": a name or ARN; empty: the function that is tuned, and for one that a
+    # run makes the one of the same name that `dyno deploy` keeps
+    function: Annotated[
+        str, Field(pattern=r"^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[\w-]{0,140}$")
+    ] = ""
+    # taken off every list price: of an EDP, or of a Savings Plan
+    discount: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
 class ReportSettings(_Section):
     """How the evidence looks."""
 
@@ -562,6 +593,7 @@ class Settings(_Section):
     regression: RegressionSettings = RegressionSettings()
     deploy: DeploySettings = DeploySettings()
     report: ReportSettings = ReportSettings()
+    traffic: TrafficSettings = TrafficSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -582,6 +614,11 @@ class Env:
     name: str
     folder: Path
     settings: Settings
+
+    @property
+    def deployed_name_prefix(self) -> str:
+        """The start of the names of its standing environment, such as "dyno-prod"."""
+        return f"{self.settings.environment.name}-{self.name.lower().replace('_', '-')}"
 
     def deploy_payload(self) -> Any:
         """Return the event that a new version is asked with first."""

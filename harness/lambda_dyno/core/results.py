@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
+EPHEMERAL_STORAGE_MB_FREE = 512  # of a function's /tmp, which every function has
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 # An id that may be part of a path, a pull request's text and a commit's trailer, whoever chose it.
 SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -107,6 +108,29 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """Money, in a currency that stands beside it, with its 95 % interval."""
+
+    middle: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """Half of the interval's width, of the longer side."""
+        return max(self.high - self.middle, self.middle - self.low)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it can be told from nothing."""
+        return self.low > 0 or self.high < 0
+
+    def times(self, factor: float) -> Amount:
+        """Return so many of it; the factor is 0 or more."""
+        return Amount(self.middle * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True, slots=True)
 class PowerDetail:
     """Everything measured at one power value.
 
@@ -133,6 +157,10 @@ class PowerDetail:
     duration_ratio: Ratio | None = None  # to the deployed size's; None at that size, too
     cost_ratio: Ratio | None = None
     cold_ms: float | None = None  # mean of the cold starts that were measured
+    # of one warm invocation, in the tuning's currency: duration and ephemeral storage, and how much
+    # less that is than at the deployed size; None: too few, or an older result
+    compute_usd: Amount | None = None
+    saved_usd: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +293,7 @@ class TuningResult:
     # what `power` and all else is of comes first; empty: no other one was asked for
     architectures: tuple[ArchitectureOutcome, ...] = ()
     curve: tuple[CurvePoint, ...] = ()  # likewise
+    ephemeral_storage_mb: int = EPHEMERAL_STORAGE_MB_FREE
 
     @property
     def currency(self) -> str:
@@ -573,6 +602,74 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """How often the deployed function is invoked.
+
+    Attributes:
+        invocations_per_month: In 30 days; None: nobody knows.
+        source: Where that is from, or why it is not known, in a few words.
+    """
+
+    invocations_per_month: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SizeCost:
+    """What one invocation costs at a memory size, after the discount.
+
+    Attributes:
+        memory_mb: The size.
+        compute_usd: Duration and ephemeral storage.
+        saved_usd: How much less that is than at the deployed size; None: not known.
+    """
+
+    memory_mb: int
+    compute_usd: Amount
+    saved_usd: Amount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """Something that a run itself costs, at list prices."""
+
+    what: str
+    count: int  # of requests, invocations or transitions
+    usd: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What the function costs, and what the recommendation saves; one place for all prices.
+
+    Attributes:
+        currency: Of all amounts here.
+        discount: Share that is taken off every price.
+        request_usd: Fee of one invocation.
+        api: "REST" or "HTTP": the API Gateway in front of it; empty: none.
+        api_usd: Its price of one request; None: none, or not known.
+        sizes: The deployed size first, then those that one may choose.
+        notes: What the prices rest on where they are no published ones.
+        run: What the run itself costs.
+        traffic: How often the function is invoked; None: nobody says.
+    """
+
+    currency: str
+    discount: float
+    request_usd: float
+    api: str
+    api_usd: float | None
+    sizes: tuple[SizeCost, ...]
+    notes: tuple[str, ...]
+    run: tuple[Expense, ...]
+    traffic: Traffic | None = None
+
+    def size(self, memory_mb: int) -> SizeCost | None:
+        """Return what is known of a memory size."""
+        return next((one for one in self.sizes if one.memory_mb == memory_mb), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """A resource that is still there after teardown, and how to remove it."""
 
@@ -605,6 +702,10 @@ class RunResult:
     error: str = ""
     advice: Advice | None = None  # None: nothing was tuned, or an older result
     endpoint: str = ""  # of the embedded AWS that it measured; empty: AWS, or an older release
+    traffic: Traffic | None = None  # None: nobody asked
+    api: str = ""  # "REST" or "HTTP": the API Gateway in front of the function; empty: none
+    money: Money | None = None  # None: nothing was tuned, or an older result
+    summary: tuple[str, ...] = ()  # the run in four lines; empty: an older result
 
     @property
     def on_embedded_aws(self) -> bool:
@@ -627,6 +728,7 @@ class RunResult:
         """Return the content of result.json."""
         return {
             "schema_version": SCHEMA_VERSION,
+            "summary": list(self.summary),
             "run_id": self.run_id,
             "env": self.env,
             "git_sha": self.git_sha,
@@ -636,6 +738,7 @@ class RunResult:
                 "name_prefix": self.name_prefix,
                 "outputs": self.outputs,
                 "endpoint": self.endpoint,
+                "api": self.api,
             },
             "settings": self.settings,
             "smoke": _plain(self.smoke),
@@ -644,6 +747,8 @@ class RunResult:
             "verdict": _plain(self.verdict),
             "regression": _plain(self.regression),
             "advice": _plain(self.advice),
+            "traffic": _plain(self.traffic),
+            "money": _plain(self.money),
             "leftovers": None if self.leftovers is None else [_plain(x) for x in self.leftovers],
             "error": self.error,
         }

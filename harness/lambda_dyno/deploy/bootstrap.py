@@ -136,11 +136,6 @@ class Bootstrapped:
         }
 
 
-def deployed_name_prefix(env: Env) -> str:
-    """Return the start of the names of a standing environment, such as "dyno-prod"."""
-    return f"{env.settings.environment.name}-{env.name.lower().replace('_', '-')}"
-
-
 def bootstrap_state_key(env_name: str) -> str:
     """Return where `dyno bootstrap` keeps its state in the bucket of the states."""
     return f"lambda-dyno/bootstrap/{env_name}.tfstate"
@@ -267,7 +262,7 @@ def _variables(
     }
     if repository is None:
         return variables
-    prefix = deployed_name_prefix(env)
+    prefix = env.deployed_name_prefix
     return variables | {
         "repository": {"claim": repository.claim, "branch": repository.branch},
         "github": {

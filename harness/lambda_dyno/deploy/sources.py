@@ -12,7 +12,6 @@ from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env
 from lambda_dyno.core.files import write_json
 from lambda_dyno.deploy import deployed
-from lambda_dyno.deploy.bootstrap import deployed_name_prefix
 from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.packages import build
 
@@ -38,7 +37,7 @@ def stage(project: Path, folder: Path, env: Env) -> Path:
         for name in PACKAGES
     }
     variables: dict[str, Any] = {
-        "name_prefix": deployed_name_prefix(env),
+        "name_prefix": env.deployed_name_prefix,
         "tags": {"dyno:env": env.name},
         "packages": {
             name: {"path": str(package.path.resolve()), "sha256_base64": package.sha256_base64}

@@ -10,11 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import mul
 from statistics import fmean
 from typing import Any
 
-from lambda_dyno.core.results import CurvePoint, PowerDetail, Ratio, TuningResult
+from lambda_dyno.core.results import Amount, CurvePoint, PowerDetail, Ratio, TuningResult
+from lambda_dyno.money import bill, rates
+from lambda_dyno.money.model_difference import difference
 from lambda_dyno.statistics.bootstrap import Draws, draws
+
+Span = tuple[float, float, float]  # low, middle, high
 
 _ROUNDING_MS = 0.5  # billed is the whole millisecond above
 
@@ -29,7 +34,10 @@ def known(tuning: TuningResult) -> TuningResult:
     curve = (tuning.raw.get("adaptive") or {}).get("curve") or []
     if curve:
         by_mb = {point["power"]: point for point in curve}
-        details = [_modelled(detail, by_mb.get(detail.power)) for detail in tuning.details]
+        priced = _priced(tuning, by_mb)
+        details = [
+            _modelled(detail, by_mb.get(detail.power), priced, tuning) for detail in tuning.details
+        ]
     else:
         details = _bootstrapped(tuning, raw)
     return replace(
@@ -39,9 +47,28 @@ def known(tuning: TuningResult) -> TuningResult:
     )
 
 
-def _modelled(detail: PowerDetail, point: Mapping[str, Any] | None) -> PowerDetail:
+def _priced(tuning: TuningResult, by_mb: Mapping[int, Mapping[str, Any]]) -> dict[int, Span]:
+    """Return what an invocation costs at each size by the model, ephemeral storage included."""
+    prices = rates.of_tuning(tuning)
+    found: dict[int, Span] = {}
+    for memory_mb, point in by_mb.items():
+        per_ms = prices.compute_per_ms(memory_mb, tuning.ephemeral_storage_mb)
+        low, middle, high = ((end + _ROUNDING_MS) * per_ms for end in point["durationMs"])
+        found[memory_mb] = low, middle, high
+    return found
+
+
+def _modelled(
+    detail: PowerDetail,
+    point: Mapping[str, Any] | None,
+    priced: Mapping[int, Span],
+    tuning: TuningResult,
+) -> PowerDetail:
     if point is None or detail.duration_ms is None or detail.cost_usd is None:
         return detail
+    own, now = priced[detail.power], priced.get(tuning.current_power)
+    ratio = point.get("costRatio")
+    is_other = now is not None and ratio is not None and ratio[0] != ratio[2]
     low, middle, high = point["durationMs"]
     usd_per_ms = detail.cost_usd / (middle + _ROUNDING_MS)
     low_usd, high_usd = ((end + _ROUNDING_MS) * usd_per_ms for end in (low, high))
@@ -50,7 +77,9 @@ def _modelled(detail: PowerDetail, point: Mapping[str, Any] | None) -> PowerDeta
         duration_interval_ms=(low, high),
         cost_interval_usd=(low_usd, high_usd),
         duration_ratio=_ratio_in(point.get("durationRatio")),
-        cost_ratio=_ratio_in(point.get("costRatio")),
+        cost_ratio=_ratio_in(ratio),
+        compute_usd=Amount(own[1], own[0], own[2]),
+        saved_usd=difference(now, own, tuple(ratio)) if is_other and now and ratio else None,
     )
 
 
@@ -64,7 +93,8 @@ def _ratio_in(span: Sequence[float] | None) -> Ratio | None:
 
 def _bootstrapped(tuning: TuningResult, raw: Mapping[int, Mapping[str, Any]]) -> list[PowerDetail]:
     trim = float(tuning.raw.get("discardTopBottom", 0.2))
-    durations, costs = {}, {}
+    durations, costs, paid = {}, {}, {}
+    prices = rates.of_tuning(tuning)
     for detail in tuning.details:
         groups = _groups(raw.get(detail.power, {}))
         found = draws(groups, trim, f"{detail.power} MB") if groups else None
@@ -77,6 +107,8 @@ def _bootstrapped(tuning: TuningResult, raw: Mapping[int, Mapping[str, Any]]) ->
         costs[detail.power] = billed.mapped(
             partial(_cost_usd, usd_per_ms=usd_per_ms, whole=not detail.requests)
         )
+        factor = bill.storage_factor(detail.power, tuning, prices)
+        paid[detail.power] = costs[detail.power].mapped(partial(mul, factor))
     details = []
     for detail in tuning.details:
         mb, now = detail.power, tuning.current_power
@@ -88,6 +120,8 @@ def _bootstrapped(tuning: TuningResult, raw: Mapping[int, Mapping[str, Any]]) ->
                 cost_interval_usd=_ends(costs[mb]),
                 duration_ratio=_ratio(durations[mb].over(durations[now])) if is_new else None,
                 cost_ratio=_ratio(costs[mb].over(costs[now])) if is_new else None,
+                compute_usd=_amount(paid[mb]),
+                saved_usd=_amount(paid[now].minus(paid[mb])) if is_new else None,
             )
         details.append(detail)
     return details
@@ -130,6 +164,10 @@ def _usd_per_ms(detail: PowerDetail) -> float | None:
 def _ends(of: Draws) -> tuple[float, float]:
     interval = of.interval()
     return interval.low, interval.high
+
+
+def _amount(of: Draws) -> Amount:
+    return Amount(of.estimate, *_ends(of))
 
 
 def _ratio(of: Draws) -> Ratio:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import LoadResult, PowerDetail, Ratio, RunResult, TuningResult
+from lambda_dyno.core.results import LoadResult, Money, PowerDetail, Ratio, RunResult, TuningResult
 from lambda_dyno.gates import duration_limit, separation
+from lambda_dyno.money import words
 
 TUNED_FILE = "tuned.auto.tfvars.json"
 _NO_DIFFERENCE = 0.01
@@ -59,16 +60,18 @@ class Change:
 # --- recommendation -------------------------------------------------------------------------
 
 
-def recommendation(tuning: TuningResult | None) -> str:
-    """Return the recommendation as one sentence; empty if nothing was tuned."""
+def recommendation(tuning: TuningResult | None, money: Money | None = None) -> str:
+    """Return the recommendation in sentences, with what it saves; empty if nothing was tuned."""
     if tuning is None:
         return ""
-    return " ".join(
-        filter(
-            None,
-            (_sentence(tuning), duration_limit.sentence(tuning), _step(tuning), certainty(tuning)),
-        )
+    said = (
+        _sentence(tuning),
+        words.sentence(money, tuning),
+        duration_limit.sentence(tuning),
+        _step(tuning),
+        certainty(tuning),
     )
+    return " ".join(filter(None, said))
 
 
 def _step(tuning: TuningResult) -> str:

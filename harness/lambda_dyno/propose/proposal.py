@@ -208,7 +208,7 @@ def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Obje
         else f"{phrases.headline(result).text}."
     )
     paragraphs = [
-        recommendation.recommendation(tuning),
+        recommendation.recommendation(tuning, result.money),
         measured,
         load_sentence(result.load),
         *(f"Forced, although {objection.text}." for objection in against),

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lambda_dyno.core.config import Env, known_envs, load_env
+from lambda_dyno.core.config import known_envs, load_env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.propose import tuned_file
 
 
-def of_run(
-    project: Path, result: RunResult, env: str | None, prefix_of: Callable[[Env], str]
-) -> RunResult:
+def of_run(project: Path, result: RunResult, env: str | None) -> RunResult:
     """Return a run as one of the environment that it is for, which must be one of ours.
 
     A run of `dyno tune --function` is for the standing environment that the function is of.
@@ -23,7 +21,6 @@ def of_run(
         project: Folder that holds `envs/`.
         result: The run.
         env: What the environment must be; None: any.
-        prefix_of: Returns how the names in a standing environment begin.
 
     Raises:
         UserError: It is for no environment, for another one, or its root has no memory_mb that
@@ -32,7 +29,9 @@ def of_run(
     known = known_envs(project)
     run = f"run {result.run_id}"
     if function := result.function_arn:
-        own = standing_env(function, {name: prefix_of(load_env(project, name)) for name in known})
+        own = standing_env(
+            function, {name: load_env(project, name).deployed_name_prefix for name in known}
+        )
         if not own:
             raise UserError(
                 f"not applied: {run} tuned {function}, which is of no environment in envs/; set "

@@ -93,7 +93,7 @@ def _properties(root: ET.Element, result: RunResult) -> None:
         "env": result.env,
         "git_sha": result.git_sha,
         "headline": phrases.headline(result).text,
-        "recommendation": recommendation.recommendation(result.tuning),
+        "recommendation": recommendation.recommendation(result.tuning, result.money),
     }
     if result.advice is not None:
         facts |= {"finding": result.advice.finding, "risk": result.advice.risk}

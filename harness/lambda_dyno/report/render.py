@@ -192,7 +192,7 @@ def _context(
         "started": _when(result.started_at),
         "commit": phrases.commit(result.git_sha),
         "headline": phrases.headline(result),
-        "recommendation": recommendation.recommendation(result.tuning),
+        "recommendation": recommendation.recommendation(result.tuning, result.money),
         "figures": recommendation.key_figures(result),
         "caveats": recommendation.caveats(result),
         "teardown": teardown(result),

@@ -29,6 +29,7 @@ class Content:
         facts: More small print, a paragraph each.
         facts_style: Their style in a terminal.
         steps: What to do, numbered.
+        page_data: JSON that the page's script finds at the section; it adds what needs a script.
     """
 
     sentence: str = ""
@@ -40,6 +41,7 @@ class Content:
     facts: tuple[str, ...] = ()
     facts_style: str = "dim"
     steps: tuple[Step, ...] = ()
+    page_data: str = ""
 
 
 @dataclass(frozen=True, slots=True)

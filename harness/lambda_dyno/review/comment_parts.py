@@ -141,7 +141,7 @@ def _outcome_lines(review: Review, *, brief: bool) -> str:
     if result.error:
         most = _MOST_OF_AN_ERROR // 10 if brief else _MOST_OF_AN_ERROR
         lines.append(f"What stopped the run:\n\n{markdown.fence(_clipped(result.error, most))}")
-    sentence = recommendation.recommendation(result.tuning)
+    sentence = recommendation.recommendation(result.tuning, result.money)
     lines.append(f"**{_line(sentence)}**" if sentence else "No recommendation: nothing was tuned.")
     lines += [
         f"> {_line(caveat)}" for caveat in recommendation.caveats(result)[: 1 if brief else 5]

@@ -110,7 +110,7 @@ def _evidence(
     settings: Settings, account: accounts.Account, tuning_input: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the settings that this run has a use for, the input among them."""
-    content = settings.model_dump(include={"environment", "report"})
+    content = settings.model_dump(include={"environment", "report", "traffic"})
     content["environment"]["emulated"] = bool(account.endpoint)
     return {**content, "tuning": as_settings(tuning_input)}
 

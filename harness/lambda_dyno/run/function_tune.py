@@ -104,8 +104,8 @@ class FunctionTune:
                 step.update(f"dry run of {what}")
                 output.require_whole(self.output)
                 return
-            tuning = tuner_execution.result_of(run, finished)
-            run.add(tuning=tuning)
+            tuning = tuner_execution.result_of(run, finished, self.tuning_input)
+            tuner_execution.add(run, tuning, self.tuning_input)
             step.update(f"{what}; {tuning.strategy}: {tuning.power} MB")
             output.require_whole(self.output)
 

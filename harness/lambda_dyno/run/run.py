@@ -25,7 +25,7 @@ from lambda_dyno.core.progress import Step, Ui
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.environments.environment import Environment
-from lambda_dyno.gates.advice import advised
+from lambda_dyno.gates.summary import completed
 from lambda_dyno.run import preflight
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.git import WorkingTree
@@ -215,7 +215,7 @@ class Run:
 
     def add(self, **found: Any) -> None:
         """Take what was found into the result, on disk too."""
-        self.result = advised(replace(self.result, **found))
+        self.result = completed(replace(self.result, **found))
         self.save()
 
     def fail(self, error: BaseException) -> None:

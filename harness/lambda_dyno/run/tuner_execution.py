@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lambda_dyno.aws import assumed_role, cpu_speed, lambda_function
+from lambda_dyno.aws import assumed_role, cpu_speed, lambda_function, traffic
+from lambda_dyno.core.config import CLOUDWATCH
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import TuningResult
 from lambda_dyno.gates import intervals
@@ -52,14 +53,43 @@ def execute(
     return finished
 
 
-def result_of(run: Run, finished: FinishedExecution) -> TuningResult:
+def result_of(run: Run, finished: FinishedExecution, request: Mapping[str, Any]) -> TuningResult:
     """Return what an execution found, its choice held against its evidence.
 
     Where this machine makes it doubtful, a warning says so.
 
+    Args:
+        run: The run.
+        finished: The execution.
+        request: Its input.
+
     Raises:
         StepError: It is no output of this project's power tuner.
     """
-    tuning = settled(intervals.known(output.parse(finished.output, execution_arn=finished.arn)))
+    parsed = output.parse(finished.output, execution_arn=finished.arn)
+    there = assumed_role.account_for(run.account, request)
+    storage_mb = lambda_function.ephemeral_storage_mb(parsed.function_arn, there)
+    tuning = settled(intervals.known(replace(parsed, ephemeral_storage_mb=storage_mb)))
     doubt = cpu_speed.doubt(tuning, run.account, run.env.settings.tuning.balanced_weight)
     return replace(tuning, warnings=(*tuning.warnings, doubt)) if doubt else tuning
+
+
+def add(run: Run, tuning: TuningResult, request: Mapping[str, Any]) -> None:
+    """Take a tuning into a run's result, and how often the deployed function is invoked.
+
+    Args:
+        run: The run.
+        tuning: What was found.
+        request: The input of its execution.
+    """
+    settings = run.env.settings.traffic
+    found = traffic.find(
+        settings,
+        lambda_function.parse_name(tuning.function_arn).name,
+        run.env.deployed_name_prefix,
+        assumed_role.account_for(run.account, request),
+    )
+    if found is not None and settings.invocations_per_month == CLOUDWATCH:
+        say = run.ui.warn if found.invocations_per_month is None else run.ui.note
+        say(found.source)
+    run.add(tuning=tuning, traffic=found)

@@ -48,6 +48,11 @@ class Draws:
         pairs = zip(self.values, other.values, strict=True)
         return Draws(self.estimate / other.estimate, tuple(a / b for a, b in pairs))
 
+    def minus(self, other: Draws) -> Draws:
+        """Return the difference to another mean."""
+        pairs = zip(self.values, other.values, strict=True)
+        return Draws(self.estimate - other.estimate, tuple(a - b for a, b in pairs))
+
     def mapped(self, increasing: Callable[[float], float]) -> Draws:
         """Return what an increasing function makes of the mean."""
         return Draws(increasing(self.estimate), tuple(map(increasing, self.values)))

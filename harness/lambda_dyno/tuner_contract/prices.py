@@ -45,20 +45,20 @@ def lookup(region: str, architecture: str) -> Prices:
             and `assumed` says so.
         architecture: x86_64 or arm64.
     """
-    table = _table()
-    compute = table["gb_second"].get(architecture, table["gb_second"]["x86_64"])
+    listed = table()
+    compute = listed["gb_second"].get(architecture, listed["gb_second"]["x86_64"])
     return Prices(
         gb_second=_of(compute, region),
-        request=_of(table["request"], region),
-        state_transition=_of(table["state_transition"], region),
-        currency=table["currency"].get(region, table["currency"]["default"]),
-        assumed=_assumed(table, region, architecture),
+        request=_of(listed["request"], region),
+        state_transition=_of(listed["state_transition"], region),
+        currency=listed["currency"].get(region, listed["currency"]["default"]),
+        assumed=_assumed(listed, region, architecture),
     )
 
 
 def unlisted(region: str) -> str:
     """Return what the costs of a region rest on that the list does not have; empty if it does."""
-    missing = _missing(_table(), region)
+    missing = _missing(table(), region)
     return f"{missing}: costs are those of most regions, in USD" if missing else ""
 
 
@@ -72,7 +72,7 @@ def tuner_architecture(region: str) -> str:
 
 def checked_on() -> str:
     """Return how old the prices may be: the month of their oldest source, such as 2023-12."""
-    return str(min(source["as_of"] for source in _table()["sources"]))
+    return str(min(source["as_of"] for source in table()["sources"]))
 
 
 def _assumed(table: Mapping[str, Any], region: str, architecture: str) -> str:
@@ -95,6 +95,7 @@ def _of(prices: Mapping[str, Fraction], region: str) -> Fraction:
 
 
 @cache
-def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"), parse_float=Fraction)
-    return table
+def table() -> dict[str, Any]:
+    """Return the price list, its prices exact."""
+    listed: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"), parse_float=Fraction)
+    return listed

@@ -50,7 +50,7 @@ def _terminal(result: RunResult) -> Content | None:
         return None
     return Content(
         table=memory_table(result.tuning),
-        sentence=recommendation.recommendation(result.tuning),
+        sentence=recommendation.recommendation(result.tuning, result.money),
         sentence_style="bold",
         facts=tuple(f"Note: {caveat}" for caveat in recommendation.caveats(result)),
     )

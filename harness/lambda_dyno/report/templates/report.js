@@ -89,6 +89,45 @@
   }
 })();
 
+// Money at any traffic: the table has three examples, a slider has what is between them.
+(() => {
+  const section = document.querySelector("[data-money]");
+  if (!section) return;
+  const money = JSON.parse(section.dataset.money);
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const output = document.createElement("output");
+  Object.assign(input, { type: "range", min: 3, max: 10, step: 0.05 });
+  input.value = Math.log10(Math.min(1e10, Math.max(1e3, money.count)));
+  label.className = "traffic";
+  label.append("Your traffic", input, output);
+  section.querySelector(".scroll").before(label);
+  input.addEventListener("input", show);
+  show();
+
+  function show() {
+    const power = 10 ** Math.floor(input.value);
+    const count = Math.round((10 ** input.value / power) * 10) / 10 * power;
+    const costs = money.sizes.map(([mb, usd]) => `${write(usd * count)} at ${mb} MB`);
+    let text = `${count.toLocaleString("en-US")} invocations a month: ${costs.join(", ")}`;
+    if (money.saved) {
+      const [middle, low, high] = money.saved.map((usd) => usd * count);
+      const sign = low > 0 || high < 0 ? "" : ", which chance may do";
+      const word = middle < 0 ? "more" : "less";
+      const half = write(Math.max(high - middle, middle - low));
+      text += `: ${write(Math.abs(middle))} ± ${half} ${money.currency} ${word}${sign}`;
+    } else text += ` ${money.currency}`;
+    if (money.api) text += `; API Gateway ${write(money.api * count)} beside it`;
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", `${count.toLocaleString("en-US")} invocations a month`);
+  }
+  function write(usd) {
+    const digits = usd >= 100 ? 0 : usd >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(usd || 1)));
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return usd.toLocaleString("en-US", options);
+  }
+})();
+
 // Paper has no click: everything folded is opened for print.
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details").forEach((part) => (part.open = true));

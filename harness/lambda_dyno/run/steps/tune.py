@@ -32,8 +32,8 @@ def step(run: Run) -> TuningResult:
     what = measured_words(request)
     with run.step("tune", f"measuring {what}") as shown:
         finished = tuner_execution.execute(run, shown, what, request, machine)
-        tuning = tuner_execution.result_of(run, finished)
-        run.add(tuning=tuning)
+        tuning = tuner_execution.result_of(run, finished, request)
+        tuner_execution.add(run, tuning, request)
         sizes = ", ".join(str(detail.power) for detail in tuning.details)
         shown.update(f"{sizes} MB measured; {settings.strategy}: {tuning.power} MB")
         output.require_whole(finished.output)
@@ -87,7 +87,9 @@ def _with_temporary_tuner(run: Run) -> TuningResult:
             raise KeyboardInterrupt
         result = beside.run.result
         if result.tuning is not None:
-            run.add(tuning=result.tuning)  # though it may not be all that was asked for
+            tuner_execution.add(
+                run, result.tuning, {}
+            )  # though it may not be all that was asked for
         if result.tuning is None or result.error:
             raise StepError(
                 "tune", result.error or "no result", f"see {beside.run.folder.path / 'logs'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lambda_dyno.aws import apis
 from lambda_dyno.compare import fingerprints
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.environments import progress, test_data
@@ -29,7 +30,7 @@ def step(run: Run, packages: dict[str, Package]) -> None:
             run.result.name_prefix,
         )
         run.folder.update_lease(memory_mb=outputs["memory_mb"])
-        run.add(outputs=outputs)
+        run.add(outputs=outputs, api=_api_kind(run, str(outputs.get("api_url") or "")))
         if settings.seed_items:
             if not outputs.get("table_name"):
                 raise StepError("up", "[environment] seed_items needs an output table_name")
@@ -41,6 +42,14 @@ def step(run: Run, packages: dict[str, Package]) -> None:
             f"{run.account.region}: {where}"
         )
     run.folder.mark("up")
+
+
+def _api_kind(run: Run, url: str) -> str:
+    """Return which of API Gateway's two kinds is in front of the function; empty: none."""
+    if not url:
+        return ""
+    form = apis.form_of(run.account.reachable(url), run.account)
+    return apis.BILLED_AS.get(form.kind, "") if form.api_id else ""
 
 
 def plan(run: Run) -> list[str]:
