@@ -14,6 +14,7 @@ from typing import Any
 
 from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.results import (
+    Amount,
     CurvePoint,
     DurationStats,
     LatencyStats,
@@ -161,6 +162,14 @@ def mended() -> RunResult:
     return run(verdict=verdict, settings=settings)
 
 
+_COSTS_USD = {detail.power: detail.cost_usd for detail in TUNING.details}
+
+
+def _around(usd: float, share: float) -> Amount:
+    half = abs(usd) * share
+    return Amount(usd, usd - half, usd + half)
+
+
 def known() -> TuningResult:
     """The sample tuning with every interval, the model's band, and single invocations."""
     details = [
@@ -171,6 +180,8 @@ def known() -> TuningResult:
             duration_ratio=None if d.power == 128 else Ratio(mean / 71.45, mean / 80, mean / 64),
             cost_ratio=None if d.power == 128 else Ratio(0.97, 0.9, 1.04),
             cold_ms=mean + 200,
+            compute_usd=_around(d.cost_usd, 0.08),
+            saved_usd=None if d.power == 128 else _around(_COSTS_USD[128] - d.cost_usd, 0.5),
         )
         for d, (mean, _) in zip(TUNING.details, MEASURED.values(), strict=True)
     ]
