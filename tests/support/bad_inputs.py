@@ -193,7 +193,7 @@ def kind_of(path: tuple[str, ...]) -> str:
         return "word"
     kinds = set(get_args(annotation) or (annotation,)) - {type(None)}
     (kind,) = (kind for kind in kinds if get_origin(kind) is not Literal)  # or one word
-    return str(kind.__name__)
+    return str(getattr(kind, "__origin__", kind).__name__)
 
 
 def settings_cases() -> Iterator[tuple[tuple[str, ...], str]]:

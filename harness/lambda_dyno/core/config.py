@@ -564,7 +564,8 @@ class TrafficSettings(_Section):
 
     # or "cloudwatch": those of the last 30 days
     invocations_per_month: Annotated[
-        float | Literal["cloudwatch"] | None, BeforeValidator(_number_or_cloudwatch)
+        Annotated[float, Field(ge=0, le=INVOCATIONS_MAX)] | Literal["cloudwatch"] | None,
+        BeforeValidator(_number_or_cloudwatch),
     ] = None
     # whose, for "cloudwatch": a name or ARN; empty: the function that is tuned, and for one that a
     # run makes the one of the same name that `dyno deploy` keeps

@@ -121,7 +121,10 @@ def test_every_number_has_bounds() -> None:
             model = model.model_fields[name].annotation
         if bad.kind_of(path) not in ("int", "float"):
             continue
-        limits = {type(limit).__name__ for limit in model.model_fields[path[-1]].metadata}
+        field = model.model_fields[path[-1]]
+        inner = [one for kind in get_args(field.annotation) for one in get_args(kind)[1:]]
+        found = [*field.metadata, *(one for info in inner for one in getattr(info, "metadata", ()))]
+        limits = {type(limit).__name__ for limit in found}
         if not limits & {"Ge", "Gt"} or not limits & {"Le", "Lt"}:
             unbounded.append(".".join(path))
     assert unbounded == []
