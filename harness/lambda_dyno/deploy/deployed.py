@@ -13,7 +13,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts, errors
+from lambda_dyno.aws import accounts, errors, existing_tuner
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import Target
 from lambda_dyno.core.config import Env, load_env
@@ -23,7 +23,7 @@ from lambda_dyno.deploy.bootstrap import bootstrap_state_key, deployed_state_key
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import workload
 from lambda_dyno.terraform.outputs import flat
-from lambda_dyno.tune import existing_tuner, request
+from lambda_dyno.tune import request
 from lambda_dyno.tune.request import CommandLine, TuneRequest
 
 

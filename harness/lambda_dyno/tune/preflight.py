@@ -7,11 +7,10 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors, function_lock, lambda_function
+from lambda_dyno.aws import errors, existing_tuner, function_lock, lambda_function
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune import existing_tuner
 from lambda_dyno.tuner_contract.keys import is_adaptive, most_passes
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
 

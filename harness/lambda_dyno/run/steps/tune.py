@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import existing_tuner, lambda_function
 from lambda_dyno.aws import target as targets
 from lambda_dyno.compare import former
 from lambda_dyno.core.config import TuningSettings
@@ -13,7 +13,7 @@ from lambda_dyno.core.errors import EXIT_INTERRUPTED, StepError
 from lambda_dyno.core.results import TuningResult
 from lambda_dyno.run import function_prepare, lifecycle, tuner_execution, workload
 from lambda_dyno.run.run import Run
-from lambda_dyno.tune import client, existing_tuner, output, tuner_input, validation
+from lambda_dyno.tune import client, output, tuner_input, validation
 from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tuner_contract.keys import is_adaptive
 

@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 import pytest
 
+from lambda_dyno.aws import existing_tuner
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tune import existing_tuner
 from tests.support.aws_answers import Recorded
 
 PROJECT = Path(__file__).parents[3]
