@@ -12,10 +12,10 @@ import pytest
 from lambda_dyno.core.config import Settings
 from lambda_dyno.environments import state_recovery
 from lambda_dyno.environments.environment import REQUIRED_OUTPUTS, TUNER_OUTPUTS
-from lambda_dyno.run.function_tune import TUNER_VARIABLES
 from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.terraform import hcl, provider
 from lambda_dyno.terraform.outputs import OBJECT
+from lambda_dyno.tune.tuner_root import VARIABLES as TUNER_VARIABLES
 from tools.module_docs import read_blocks, update, update_history
 
 pytestmark = pytest.mark.contract

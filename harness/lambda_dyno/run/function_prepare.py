@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lambda_dyno.aws import accounts, assumed_role, function_copies, lambda_function
 from lambda_dyno.aws.target import Target, of_account
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.compare import former
 from lambda_dyno.core.config import Env, Settings
-from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
@@ -20,8 +17,8 @@ from lambda_dyno.run.run import Run
 from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.tune import preflight as tuning_preflight
+from lambda_dyno.tune import tuner_root
 from lambda_dyno.tune.request import TuneRequest
-from lambda_dyno.tune.tuner_input import as_settings
 from lambda_dyno.tuner_contract.keys import is_cloned
 
 
@@ -47,7 +44,7 @@ def prepare(
     """
     if target is None:
         sweeper.sweep_dead_owners(project, ui, runs_folder)
-        target = of_account(accounts.connect(_region(order)))
+        target = of_account(accounts.connect(order.region))
     account = target.account
     there = assumed_role.account_for(account, order.tuning_input)
     function = lambda_function.look_up(order.function, there)
@@ -86,39 +83,19 @@ def prepare(
             settings.environment.lifetime_hours, settings.tuning.timeout_minutes / 60 + 1
         ),
         bucket="" if order.tuner_arn else _state_bucket(settings, account),
-        settings=_without_payload(settings).model_dump(),
+        settings=order.for_lease(),
         function_arn=function.arn,
     )
-    run.add(env=f"function {function.label}", settings=_evidence(settings, account, tuning_input))
-    return FunctionTune(
-        run, function, tuning_input, order.tuner_arn, payload_key_arn, copy_packages=packages
+    run.add(env=f"function {function.label}", settings=order.for_evidence(account, tuning_input))
+    variables = tuner_root.variables(
+        function,
+        tuning_input,
+        region=run.account.region,
+        timeout_minutes=minutes,
+        payload_key_arn=payload_key_arn,
+        copy_packages=packages,
     )
-
-
-def _region(order: TuneRequest) -> str:
-    """Return where the function is: its ARN says, or the settings."""
-    said = order.settings.environment.region
-    if said and order.function.region and said != order.function.region:
-        raise UserError(
-            f"{order.function.name} is in {order.function.region} by its ARN, and the region "
-            f"is set to {said}: name one of them"
-        )
-    return order.function.region or said
-
-
-def _evidence(
-    settings: Settings, account: accounts.Account, tuning_input: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the settings that this run has a use for, the input among them."""
-    content = settings.model_dump(include={"environment", "report", "traffic"})
-    content["environment"]["emulated"] = bool(account.endpoint)
-    return {**content, "tuning": as_settings(tuning_input)}
-
-
-def _without_payload(settings: Settings) -> Settings:
-    """The lease needs no payload; the evidence has it, unless that is not wanted."""
-    tuning = settings.tuning.model_copy(update={"payload": None, "payload_file": ""})
-    return settings.model_copy(update={"tuning": tuning})
+    return FunctionTune(run, function, tuning_input, order.tuner_arn, variables)
 
 
 def _state_bucket(settings: Settings, account: accounts.Account) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import EXIT_PASS, StepError
 from lambda_dyno.core.files import write_json
@@ -23,27 +22,8 @@ from lambda_dyno.run import build, tuner_execution
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.tune import client, output
-from lambda_dyno.tune.preflight import processors
-from lambda_dyno.tuner_contract import prices
-from lambda_dyno.tuner_contract.keys import is_adaptive, is_cloned
-from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true, s3_location
-
-# What this writes into the root's variables, beside what every environment gets.
-TUNER_VARIABLES = (
-    "architecture",
-    "assumable_role_arns",
-    "copies",
-    "copy_packages",
-    "kms_key_arns",
-    "payload_bucket",
-    "processor_function_arns",
-    "total_timeout_seconds",
-    "tunable_function_arns",
-)
-
-# The state machine's own limit lies behind ours, so that it is the one who asked who stops it.
-_LATER_S = 300
-_LIMITS_S = (60, 604_800)
+from lambda_dyno.tuner_contract.keys import is_adaptive
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, is_true
 
 
 @dataclass
@@ -55,18 +35,16 @@ class FunctionTune:
         function: The function, as it was found.
         tuning_input: The state machine's whole input.
         tuner_arn: A power tuner that is there; empty: one is deployed.
-        payload_key_arn: KMS key of the payload in S3; empty: it needs none, or nobody may look.
+        tuner_variables: Of the tuner's root, if one is deployed.
         output: The state machine's output as it came; None before.
-        copy_packages: Path and SHA-256 of the function's packages for other architectures.
     """
 
     run: Run
     function: Function
     tuning_input: dict[str, Any]
     tuner_arn: str = ""
-    payload_key_arn: str = ""
+    tuner_variables: Mapping[str, Any] = field(default_factory=dict)
     output: dict[str, Any] | None = None
-    copy_packages: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def work(self) -> int:
         """Deploy the tuner, unless one was named, and measure; return the exit status."""
@@ -79,7 +57,7 @@ class FunctionTune:
     def _deploy_tuner(self, packages: dict[str, Package]) -> None:
         run = self.run
         with run.step("up", f"deploying the power tuner {run.result.name_prefix}") as step:
-            run.environment.stage(run.mode.sources, packages, self._variables())
+            run.environment.stage(run.mode.sources, packages, self.tuner_variables)
             outputs = run.environment.apply(progress.resources(step, "deploying"))
             run.add(outputs=outputs)
             step.update(
@@ -120,44 +98,6 @@ class FunctionTune:
             return None
         nothing = {"power": self.output["originalPower"], "cost": 0.0, "duration": 0.0}
         return replace(output.parse({**self.output, **nothing}), power=0)
-
-    def _variables(self) -> dict[str, Any]:
-        """Return the root's variables: what this input needs, and nothing more."""
-        location = s3_location(self.tuning_input.get("payloadS3") or "")
-        run = self.run
-        seconds = run.env.settings.tuning.timeout_minutes * 60 + _LATER_S
-        return {
-            "architecture": prices.tuner_architecture(run.account.region),
-            "assumable_role_arns": [arn for arn in [self.tuning_input.get("roleArn")] if arn],
-            "copies": self._copies(),
-            "copy_packages": self.copy_packages,
-            "kms_key_arns": sorted(
-                {key for key in (self.function.kms_key_arn, self.payload_key_arn) if key}
-            ),
-            "payload_bucket": location
-            and {"name": location[0], "key_pattern": _literally(location[1])},
-            "processor_function_arns": sorted(
-                {lambda_function.unqualified(arn) for arn in processors(self.tuning_input).values()}
-            ),
-            "total_timeout_seconds": int(min(max(seconds, _LIMITS_S[0]), _LIMITS_S[1])),
-            "tunable_function_arns": [self.function.arn],
-        }
-
-    def _copies(self) -> dict[str, Any] | None:
-        """Return what a copy of the function needs; None: none is measured."""
-        if not is_cloned(self.tuning_input):
-            return None
-        function = self.function
-        return {
-            "role_arns": [function.role_arn],
-            "layer_arns": list(function.layer_arns),
-            "in_vpc": function.in_vpc,
-        }
-
-
-def _literally(key: str) -> str:
-    """Return an S3 key as IAM must read it to mean that key and no other."""
-    return "".join(f"${{{letter}}}" if letter in "*?$" else letter for letter in key)
 
 
 def _sizes(tuning_input: Mapping[str, Any]) -> str:

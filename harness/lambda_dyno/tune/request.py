@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import FunctionName
 from lambda_dyno.core import reading
 from lambda_dyno.core.config import Settings, load_env, with_overrides
@@ -61,6 +62,34 @@ class TuneRequest:
     settings: Settings
     tuner_arn: str = ""
     packages: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def region(self) -> str:
+        """Where the function is: its ARN says, or the settings; empty: neither.
+
+        Raises:
+            UserError: They say different things.
+        """
+        said = self.settings.environment.region
+        if said and self.function.region and said != self.function.region:
+            raise UserError(
+                f"{self.function.name} is in {self.function.region} by its ARN, and the region "
+                f"is set to {said}: name one of them"
+            )
+        return self.function.region or said
+
+    def for_lease(self) -> dict[str, Any]:
+        """Return the settings without the payload: evidence has it, unless that is not wanted."""
+        tuning = self.settings.tuning.model_copy(update={"payload": None, "payload_file": ""})
+        return self.settings.model_copy(update={"tuning": tuning}).model_dump()
+
+    def for_evidence(
+        self, account: Account, tuning_input: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        """Return the settings that a tuning has a use for, its whole input among them."""
+        content = self.settings.model_dump(include={"environment", "report", "traffic"})
+        content["environment"]["emulated"] = bool(account.endpoint)
+        return {**content, "tuning": tuner_input.as_settings(tuning_input)}
 
 
 def make(root: Path, line: CommandLine) -> TuneRequest:
