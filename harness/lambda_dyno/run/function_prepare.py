@@ -68,7 +68,7 @@ def prepare(
         function, tuning_input, account, there, tuner_arn=order.tuner_arn
     )
     tools = None if order.tuner_arn else preflight.tools_of(project, ui, node=False)
-    preflight.warn_of_account(account, function.region, ui)
+    tuning_preflight.warn_of_account(account, function.region, ui)
 
     settings = order.settings
     run = Run.create(

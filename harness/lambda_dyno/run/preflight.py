@@ -1,4 +1,4 @@
-"""What a run finds: programs of this machine, its sources, an account's quotas."""
+"""What a run finds: programs of this machine, and its sources."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import botocore.exceptions
-
-from lambda_dyno.aws import accounts
 from lambda_dyno.compare import baseline
 from lambda_dyno.compare.baseline import Baseline
 from lambda_dyno.core.config import SETTINGS_FILE, Env
@@ -22,11 +19,6 @@ from lambda_dyno.terraform import packages as build
 from lambda_dyno.terraform import root_module, toolchain, trees
 from lambda_dyno.terraform.toolchain import Toolchain
 from lambda_dyno.tune import workload_file
-from lambda_dyno.tuner_contract import prices
-
-# A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
-# and some callers of other functions fit into this.
-_ENOUGH_CONCURRENCY = 50
 
 
 def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
@@ -72,31 +64,6 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
         raise UserError(
             f"envs/{env.name}: var.packages[{json.dumps(name)}] is the folder lambda/{name}, and "
             f"{'that is a file' if (sources / 'lambda' / name).exists() else 'there is none'}"
-        )
-
-
-def warn_of_account(account: accounts.Account, region: str, ui: Ui) -> None:
-    """Warn of a region without a price list, and of so few executions that a run is throttled.
-
-    Of the latter nothing is said on a stand-in for AWS, nor without lambda:GetAccountSettings.
-    """
-    price = prices.unlisted(region)
-    if price:
-        ui.warn(price)
-    if account.endpoint:
-        return
-    try:
-        answer = account.session.client("lambda").get_account_settings()
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
-        return
-    limit = int(answer["AccountLimit"]["ConcurrentExecutions"])
-    if limit < _ENOUGH_CONCURRENCY:
-        ui.warn(
-            f"account {account.account_id} allows {limit} concurrent executions of Lambda in "
-            f"{account.region}, shared by all its functions: calls beyond that are throttled, "
-            "which counts as errors. A run needs 7 to tune and one for each virtual user. Ask for "
-            "more in the Service Quotas console (Lambda, Concurrent executions); until then set "
-            "fewer virtual_users in [load], and make one run at a time"
         )
 
 

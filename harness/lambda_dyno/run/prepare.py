@@ -15,6 +15,7 @@ from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.mode import MachineGuard, NobodyElse, RunMode
+from lambda_dyno.tune import preflight as tuning_preflight
 
 
 def prepare(
@@ -62,7 +63,7 @@ def prepare(
     if isinstance(where, Target):
         if not settings.emulated:
             bucket = account_bucket.require(where.account, settings.state_bucket, env_name)
-        preflight.warn_of_account(where.account, where.account.region, ui)
+        tuning_preflight.warn_of_account(where.account, where.account.region, ui)
     run = Run.create(
         mode,
         project,

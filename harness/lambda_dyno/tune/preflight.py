@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,9 +12,14 @@ from lambda_dyno.aws import errors, existing_tuner, function_lock, lambda_functi
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.progress import Ui
+from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.keys import is_adaptive, most_passes
 from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, integer, is_true, s3_location
 
+# A run needs 7 executions at once to tune and one for each virtual user under load; two at a time
+# and some callers of other functions fit into this.
+_ENOUGH_CONCURRENCY = 50
 _MANY_AT_ONCE = 1000  # what most accounts have; the tuner makes no more than 500 at once
 
 
@@ -57,6 +63,25 @@ def _most_in_turn(tuning_input: Mapping[str, Any]) -> int:
     return integer(tuning_input.get("maxInvocations")) or most
 
 
+def warn_of_account(account: Account, region: str, ui: Ui) -> None:
+    """Warn of a region without a price list, and of so few executions that a run is throttled.
+
+    Of the latter nothing is said on a stand-in for AWS, nor without lambda:GetAccountSettings.
+    """
+    price = prices.unlisted(region)
+    if price:
+        ui.warn(price)
+    limit = _limits(account, account.region).get("ConcurrentExecutions", _ENOUGH_CONCURRENCY)
+    if limit < _ENOUGH_CONCURRENCY:
+        ui.warn(
+            f"account {account.account_id} allows {limit} concurrent executions of Lambda in "
+            f"{account.region}, shared by all its functions: calls beyond that are throttled, "
+            "which counts as errors. A run needs 7 to tune and one for each virtual user. Ask for "
+            "more in the Service Quotas console (Lambda, Concurrent executions); until then set "
+            "fewer virtual_users in [load], and make one run at a time"
+        )
+
+
 def within_account(
     tuning_input: Mapping[str, Any], account: Account, say: Callable[[str], None]
 ) -> Mapping[str, Any]:
@@ -70,17 +95,19 @@ def within_account(
         account: Whose credentials look.
         say: Told if less is made at once.
     """
-    if account.endpoint or integer(tuning_input.get("maxConcurrency")):
+    if integer(tuning_input.get("maxConcurrency")):
         return tuning_input
     arn = str(tuning_input["lambdaARN"])
-    client = account.session.client("lambda", region_name=arn.split(":")[3])
+    region = arn.split(":")[3]
+    unreserved = _limits(account, region).get("UnreservedConcurrentExecutions", _MANY_AT_ONCE)
+    if unreserved >= _MANY_AT_ONCE:
+        return tuning_input
+    client = account.session.client("lambda", region_name=region)
     try:
-        limits = client.get_account_settings()["AccountLimit"]
         reserved = client.get_function_concurrency(FunctionName=arn)
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
         return tuning_input
-    unreserved = int(limits["UnreservedConcurrentExecutions"])
-    if unreserved >= _MANY_AT_ONCE or "ReservedConcurrentExecutions" in reserved:
+    if "ReservedConcurrentExecutions" in reserved:
         return tuning_input
     most = max(1, unreserved // 2)
     say(
@@ -88,6 +115,20 @@ def within_account(
         f"most {most} invocations are made at once (--max-concurrency)"
     )
     return {**tuning_input, "maxConcurrency": most}
+
+
+def _limits(account: Account, region: str) -> Mapping[str, int]:
+    """Return Lambda's limits by AWS's names; empty if nobody may look, or on a stand-in."""
+    return {} if account.endpoint else _limits_by(account.session, region)
+
+
+@functools.lru_cache(maxsize=4)
+def _limits_by(session: Any, region: str) -> Mapping[str, int]:
+    try:
+        answer = session.client("lambda", region_name=region).get_account_settings()
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        return {}
+    return dict(answer["AccountLimit"])
 
 
 def require(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.run import preflight
 from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.tune import preflight
 from tests.support.aws_answers import Recorded
 
 
@@ -48,3 +48,16 @@ def test_what_is_enough_or_not_told_is_no_warning(answers: str) -> None:
 def test_the_embedded_aws_is_not_asked() -> None:
     """Its limit is a setting."""
     assert warnings("new-account", endpoint="http://127.0.0.1:1") == ([], [])
+
+
+def test_an_account_is_asked_for_its_limits_once() -> None:
+    """The warning before a tuning and what it may make at once are of one answer."""
+    recorded = Recorded("new-account")
+    account = Account("123456789012", "eu-west-1", "", {})
+    vars(account)["session"] = recorded.session
+    preflight.warn_of_account(account, account.region, Told())
+    said: list[str] = []
+    function = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+    found = preflight.within_account({"lambdaARN": function}, account, said.append)
+    assert found["maxConcurrency"] == 5
+    assert recorded.asked == ["lambda.GetAccountSettings", "lambda.GetFunctionConcurrency"]
