@@ -14,9 +14,8 @@ from lambda_dyno.cli.forge import (
     RunArgument,
     WaitOption,
     github_job,
-    review_of,
 )
-from lambda_dyno.cli.support import JsonOption, print_json, project
+from lambda_dyno.cli.support import JsonOption, project, show
 from lambda_dyno.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -89,10 +88,7 @@ def apply(
     except applying.NothingToDoError as error:
         if not if_needed:
             raise
-        if as_json:
-            print_json({"mode": "none", "env": found.result.env, "reason": str(error)})
-        else:
-            typer.echo(str(error))
+        show(as_json, {"mode": "none", "env": found.result.env, "reason": str(error)}, str(error))
         return
     _print_delivered(done, as_json=as_json)
 
@@ -168,22 +164,18 @@ def _deliver(
 def _pull_request_text(found: Source, proposal: Proposal) -> str:
     from lambda_dyno.review.comment import describe_proposal
 
-    review = review_of(found, None, None, github_job("", None).run_url)
+    review = found.review(artefact_url=github_job("", None).run_url)
     return describe_proposal(proposal.path.as_posix(), proposal.env, review)
 
 
 def _print_delivered(done: Delivered, *, as_json: bool) -> None:
-    if as_json:
-        print_json(done.to_json())
-        return
-    proposal = done.proposal
-    typer.echo(f"{proposal.path}: memory_mb {proposal.memory_mb} in place of {proposal.former_mb}")
-    match done.mode:
-        case "write":
-            typer.echo("review and commit it; it is in force when Terraform has applied it")
-        case "commit":
-            typer.echo(f"committed: {done.commit[:9]} {proposal.title}")
-        case "auto":
-            typer.echo(f"pushed to {done.branch}: {done.commit[:9]} {proposal.title}")
-        case "open-pr":
-            typer.echo(f"pull request {done.pull_request}: {done.url}")
+    made = done.proposal
+    commit = f"{done.commit[:9]} {made.title}"
+    where = {
+        "write": "review and commit it; it is in force when Terraform has applied it",
+        "commit": f"committed: {commit}",
+        "auto": f"pushed to {done.branch}: {commit}",
+        "open-pr": f"pull request {done.pull_request}: {done.url}",
+    }[done.mode]
+    what = f"{made.path}: memory_mb {made.memory_mb} in place of {made.former_mb}"
+    show(as_json, done.to_json(), f"{what}\n{where}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lambda_dyno.cli.support import EnvOption, JsonOption, RegionOption, print_json, project
+from lambda_dyno.cli.support import EnvOption, JsonOption, RegionOption, project, show
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.terminal.progress import TerminalUi
@@ -87,10 +87,7 @@ def bootstrap(
         kms_key_arns=kms_key or None,
         region=region,
     )
-    if as_json:
-        print_json(done.to_json())
-    else:
-        typer.echo("\n".join(next_steps.lines(done)))
+    show(as_json, done.to_json(), "\n".join(next_steps.lines(done)))
 
 
 def _repository(

@@ -15,7 +15,6 @@ from lambda_dyno.cli.forge import (
     RunArgument,
     WaitOption,
     github_job,
-    review_of,
 )
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import StepError, UserError
@@ -79,7 +78,7 @@ def comment(
     flavour = comment_parts.GITHUB if is_github else comment_parts.CODECOMMIT
     _check_key(key)
     page = job.run_url if is_github else codebuild_url(os.environ)
-    review = review_of(found, baseline, plan_json, artefact_url or page)
+    review = found.review(baseline, plan_json, artefact_url or page)
     if dry_run:
         made = comment.compose(review, flavour, key=key)
         if as_json:

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lambda_dyno.forge.ci_environment import GitHubJob
-    from lambda_dyno.review.comment_parts import Review
-    from lambda_dyno.review.run_source import Source
 
 RunArgument = Annotated[
     str | None,
@@ -35,21 +31,3 @@ def github_job(repository: str, pull: int | None, remote: str = "") -> GitHubJob
     from lambda_dyno.forge import ci_environment
 
     return ci_environment.github_job(os.environ, repository=repository, pull=pull, remote=remote)
-
-
-def review_of(
-    found: Source, baseline: Path | None, plan_json: Path | None, artefact_url: str
-) -> Review:
-    """Return everything that there is to tell of a run."""
-    from lambda_dyno.review import run_source
-    from lambda_dyno.review.comment_parts import Review
-
-    main = run_source.of_file(baseline) if baseline else None
-    return Review(
-        result=found.result,
-        samples=found.samples(),
-        baseline=main.result if main else None,
-        baseline_samples=main.samples() if main else {},
-        plan=run_source.plan_of_file(plan_json) if plan_json else None,
-        artefact_url=artefact_url,
-    )

@@ -14,8 +14,8 @@ from lambda_dyno.cli.support import (
     PortOption,
     RegionOption,
     memory_sizes,
-    print_json,
     project,
+    show,
 )
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError
@@ -56,11 +56,9 @@ def local_start(
         region=region or "us-east-1",
         account_concurrency=concurrency,
     )
-    if as_json:
-        print_json(started.to_json())
-    else:
-        typer.echo(f"{started.endpoint} (process {started.pid}, account {started.account_id})")
-        typer.echo('point tools at it: eval "$(dyno local env)"')
+    where = f"{started.endpoint} (process {started.pid}, account {started.account_id})"
+    how = 'point tools at it: eval "$(dyno local env)"'
+    show(as_json, started.to_json(), f"{where}\n{how}")
 
 
 @local_app.command("stop")
@@ -69,10 +67,11 @@ def local_stop(as_json: JsonOption = False) -> None:
     from lambda_dyno.emulator import server
 
     stopped = server.stop(_local_home())
-    if as_json:
-        print_json({"stopped": stopped})
-    else:
-        typer.echo("stopped" if stopped else f"none was running in {_local_home()}")
+    show(
+        as_json,
+        {"stopped": stopped},
+        "stopped" if stopped else f"none was running in {_local_home()}",
+    )
 
 
 @local_app.command("status")
@@ -81,14 +80,9 @@ def local_status(as_json: JsonOption = False) -> None:
     from lambda_dyno.emulator import server
 
     running = server.status(_local_home())
-    if as_json:
-        print_json({"running": running is not None, **(running.to_json() if running else {})})
-    else:
-        typer.echo(
-            f"{running.endpoint} (process {running.pid})"
-            if running
-            else f"none runs in {_local_home()}"
-        )
+    value = {"running": running is not None, **(running.to_json() if running else {})}
+    where = f"{running.endpoint} (process {running.pid})" if running else ""
+    show(as_json, value, where or f"none runs in {_local_home()}")
     # 3 as in `systemctl status`; 1 is a missed SLO's alone
     raise typer.Exit(EXIT_PASS if running else EXIT_STEP_FAILED)
 
@@ -102,10 +96,7 @@ def local_logs(
     from lambda_dyno.emulator import server
 
     tail = server.log_tail(_local_home(), lines)
-    if as_json:
-        print_json(tail.splitlines())
-    else:
-        typer.echo(tail)
+    show(as_json, tail.splitlines(), tail)
 
 
 @local_app.command("env")
@@ -114,12 +105,9 @@ def local_env(as_json: JsonOption = False) -> None:
     import shlex
 
     variables = _running().environment()
-    if as_json:
-        print_json(variables)
-        return
-    for name, value in variables.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
-    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    lines.append("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+    show(as_json, variables, "\n".join(lines))
 
 
 @local_app.command("meter")
@@ -163,11 +151,8 @@ def local_meter(
         "aws_latency": meter.aws_latency(home),
         "steady": meter.steady(home),
     }
-    if as_json:
-        print_json(settings)
-        return
     said = settings | {"steady": "yes" if settings["steady"] else "no"}
-    typer.echo("\n".join(f"{name}: {value}" for name, value in said.items()))
+    show(as_json, settings, "\n".join(f"{name}: {value}" for name, value in said.items()))
 
 
 @local_app.command("calibrate")
@@ -184,11 +169,8 @@ def local_calibrate(as_json: JsonOption = False) -> None:
         found = calibrate.calibrate(lambda done, total: step.update("measuring", done, total))
         meter.calibrate(_local_home(), found)
         step.update(f"a CPU second here is {found.factors['x86_64']:.2f} s on AWS (x86_64)")
-    if as_json:
-        print_json(found.to_json())
-    else:
-        for architecture, factor in found.factors.items():
-            typer.echo(f"{architecture}: 1 ms of CPU here counts as {factor:.2f} ms")
+    counts = "{}: 1 ms of CPU here counts as {:.2f} ms"
+    show(as_json, found.to_json(), "\n".join(counts.format(*one) for one in found.factors.items()))
 
 
 @local_app.command("model")
@@ -219,10 +201,11 @@ def local_model(
 
     work = model.Work(cpu_ms, threads, blocked_ms, transfer_ms, live_mb, architecture)
     predictions = model.predict(work, memory_sizes(memory_mb, "--memory-mb", "128,752,1024"))
-    if as_json:
-        print_json([prediction.to_json() for prediction in predictions])
-        return
-    typer.echo("\n".join(model.lines(predictions)))
+    show(
+        as_json,
+        [prediction.to_json() for prediction in predictions],
+        "\n".join(model.lines(predictions)),
+    )
 
 
 @local_app.command("fidelity")

@@ -24,8 +24,8 @@ from lambda_dyno.cli.support import (
     StrategyOption,
     WaitOption,
     power_values,
-    print_json,
     project,
+    show,
     summary,
 )
 from lambda_dyno.core.errors import UserError
@@ -89,10 +89,7 @@ def run(
     }
     prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
     status = lifecycle.execute(prepared, lambda: order.whole_line(prepared), keep=keep)
-    if as_json:
-        print_json(prepared.result.to_json())
-    else:
-        summary(prepared)
+    show(as_json, prepared.result.to_json(), lambda: summary(prepared))
     raise typer.Exit(status)
 
 
@@ -113,10 +110,7 @@ def _resume(context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_j
     ui = TerminalUi()
     resumed = resume.prepare(project(), run_id, ui, waiting=ui.note if wait else None)
     status = lifecycle.execute(resumed.run, resumed.work, keep=keep)
-    if as_json:
-        print_json(resumed.run.result.to_json())
-    else:
-        summary(resumed.run)
+    show(as_json, resumed.run.result.to_json(), lambda: summary(resumed.run))
     return status
 
 
@@ -136,20 +130,14 @@ def up(
         deploy.step(prepared, build.step(prepared))
         ending.keep(prepared)
     result = prepared.result
-    if as_json:
-        print_json(
-            {
-                "run_id": result.run_id,
-                "env": result.env,
-                "name_prefix": result.name_prefix,
-                "outputs": result.outputs,
-            }
-        )
-        return
     where = result.outputs.get("api_url") or result.outputs["function_arn"]
-    typer.echo(f"{result.name_prefix} is up: {where}")
-    typer.echo(f"go on:     dyno smoke|tune|load|gate|report --run {result.run_id}")
-    typer.echo(f"take down: make down RUN={result.run_id}")
+    lines = (
+        f"{result.name_prefix} is up: {where}",
+        f"go on:     dyno smoke|tune|load|gate|report --run {result.run_id}",
+        f"take down: make down RUN={result.run_id}",
+    )
+    shown = ("run_id", "env", "name_prefix", "outputs")
+    show(as_json, {name: getattr(result, name) for name in shown}, "\n".join(lines))
 
 
 def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
@@ -162,10 +150,7 @@ def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
         changes = deploy.plan(prepared)
     finally:
         ending.discard(prepared)
-    if as_json:
-        print_json(changes)
-    else:
-        typer.echo("\n".join(changes))
+    show(as_json, changes, "\n".join(changes))
 
 
 def _tuning_overrides(power: str | None, num: int | None, strategy: str | None) -> dict[str, Any]:

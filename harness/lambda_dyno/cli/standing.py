@@ -19,9 +19,9 @@ from lambda_dyno.cli.support import (
     JsonOption,
     RunOption,
     WaitOption,
-    print_json,
     project,
     reopened,
+    show,
     summary,
 )
 from lambda_dyno.terminal.progress import TerminalUi
@@ -33,10 +33,7 @@ def smoke(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOptio
 
     with reopened(run_id, wait=wait) as opened:
         result = step_of.step(opened)
-    if as_json:
-        print_json(opened.result.to_json()["smoke"])
-    else:
-        typer.echo(result.counts)
+    show(as_json, opened.result.to_json()["smoke"], result.counts)
 
 
 def load(
@@ -58,10 +55,7 @@ def load(
     with reopened(run_id, overrides, wait=wait) as opened:
         step_of.step(opened)
         ending.keep(opened)
-    if as_json:
-        print_json(opened.result.to_json()["load"])
-    else:
-        summary(opened, parts=("load",))
+    show(as_json, opened.result.to_json()["load"], lambda: summary(opened, parts=("load",)))
 
 
 def gate(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:
@@ -71,10 +65,7 @@ def gate(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption
 
     with reopened(run_id, wait=wait) as opened:
         step_of.step(opened)
-    if as_json:
-        print_json(opened.result.to_json()["verdict"])
-    else:
-        summary(opened, parts=("verdict",))
+    show(as_json, opened.result.to_json()["verdict"], lambda: summary(opened, parts=("verdict",)))
     raise typer.Exit(order.exit_status(opened))
 
 
@@ -90,10 +81,7 @@ def report(
 
     opened = Run.open(project(), run_id, TerminalUi(), standing=False)
     path = ending.report(opened)
-    if as_json:
-        print_json(opened.result.to_json())
-    else:
-        typer.echo(str(path))
+    show(as_json, opened.result.to_json(), str(path))
 
 
 def down(
@@ -107,7 +95,8 @@ def down(
     reopen = reopened(run_id, any_state=True, wait=wait)
     with reopen as opened, lifecycle.shielded(opened.ui):
         ending.down(opened)
-    if as_json:
-        print_json({"run_id": opened.result.run_id, "leftovers": []})
-    else:
-        typer.echo(f"run {opened.result.run_id}: nothing left behind")
+    show(
+        as_json,
+        {"run_id": opened.result.run_id, "leftovers": []},
+        f"run {opened.result.run_id}: nothing left behind",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,6 +116,16 @@ def memory_sizes(text: str, flag: str, such_as: str = "128,1024") -> list[int]:
 def print_json(value: Any) -> None:
     """Print a result for programs."""
     typer.echo(json.dumps(value, indent=2))
+
+
+def show(as_json: bool, value: Any, text: str | Callable[[], None]) -> None:
+    """Print a result for programs, or as a text (or by what prints one) for people."""
+    if as_json:
+        print_json(value)
+    elif isinstance(text, str):
+        typer.echo(text)
+    else:
+        text()
 
 
 def summary(opened: Any, parts: tuple[str, ...] | None = None) -> None:

@@ -19,6 +19,7 @@ from lambda_dyno.cli.support import (
     print_json,
     project,
     reopened,
+    show,
     summary,
 )
 from lambda_dyno.core.errors import UserError
@@ -164,10 +165,11 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
             step_of.step(opened)
     finally:  # what was measured before time was up is told, too
         if found is not None and found.result.tuning is not before:
-            if as_json:
-                print_json(found.result.to_json()["tuning"])
-            else:
-                summary(found, parts=("memory", "options"))
+            show(
+                as_json,
+                found.result.to_json()["tuning"],
+                lambda: summary(found, parts=("memory", "options")),
+            )
 
 
 def _require_alone(run_id: str | None, line: CommandLine, *, wait: bool) -> None:

@@ -14,6 +14,7 @@ from lambda_dyno.core.reading import UnreadableError, read_json
 from lambda_dyno.core.results import SAFE_RUN_ID, RunResult
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.review import plan_summary
+from lambda_dyno.review.comment_parts import Review
 from lambda_dyno.review.deltas import Samples
 from lambda_dyno.review.plan_summary import Plan
 from lambda_dyno.runs import result_store, run_folder
@@ -47,6 +48,29 @@ class Source:
                 if inside and path.is_file() and path.stat().st_size <= _MOST_BYTES:
                     found[load.label] = read_samples([path])
         return found
+
+    def review(
+        self, baseline: Path | None = None, plan_json: Path | None = None, artefact_url: str = ""
+    ) -> Review:
+        """Return everything that there is to tell of it.
+
+        Args:
+            baseline: The result.json of a run on main; None: there is none to compare with.
+            plan_json: What `terraform show -json` wrote; None: no plan is told.
+            artefact_url: Where its evidence is.
+
+        Raises:
+            UserError: A file is not what it should be.
+        """
+        main = of_file(baseline) if baseline else None
+        return Review(
+            result=self.result,
+            samples=self.samples(),
+            baseline=main.result if main else None,
+            baseline_samples=main.samples() if main else {},
+            plan=plan_of_file(plan_json) if plan_json else None,
+            artefact_url=artefact_url,
+        )
 
 
 def find(project: Path, name: str | None, *, of_functions: bool = False) -> Source:
