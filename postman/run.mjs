@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// The Newman driver: reads one line of JSON from stdin, runs its collection once (mode "smoke"),
+// The Newman driver: reads a line of JSON from stdin, runs its collection once (mode "smoke"),
 // as a load test (mode "load"), in the turns that further lines ask for (mode "turns"), or to tell
-// what it sends (mode "record"), and
-// writes JSON lines to stdout. harness/lambda_dyno/load/drivers/newman.py starts it.
+// what it sends (mode "record"), and writes JSON lines to stdout. One that is "kept" takes the next
+// line then; mode "prepare" gets it ready before there is anything to do.
+// harness/lambda_dyno/load/drivers/newman.py starts it.
 // Keys come from the environment (AWS_ACCESS_KEY_ID, ...), never from stdin, argv or a file.
 
 import { createInterface } from 'node:readline';
@@ -15,19 +16,23 @@ const MODES = {
   load: () => import('./driver/load.mjs'),
   turns: () => import('./driver/turns.mjs'),
   record: () => import('./driver/record.mjs'),
+  prepare: () => import('./driver/prepare.mjs'),
 };
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const told = lines.next();
-// All modes use it, and it takes a while: who starts this ahead of time finds it ready.
-await import('./driver/newman.mjs').catch(() => undefined); // a mode that needs it says what is wrong
-const config = JSON.parse((await told).value);
-const mode = await MODES[config.mode]();
-try {
-  process.exitCode = await mode.main(config, lines);
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
+for (let goesOn = true; goesOn; ) {
+  const { value, done } = await lines.next();
+  if (done) break;
+  const config = JSON.parse(value);
+  const mode = await MODES[config.mode]();
+  try {
+    process.exitCode = await mode.main(config, lines);
+    goesOn = config.kept && !process.exitCode;
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+    goesOn = false;
+  }
 }
 // A script that goes on for ever, or stdin that is still open, would keep this process.
 process.stdout.write('', () => process.exit());

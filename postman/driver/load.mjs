@@ -3,13 +3,11 @@
 
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
 import { shareOf } from './loops.mjs';
-import { stopOnSignals, Worker } from './workers.mjs';
+import { stopOnSignals, USERS, Worker } from './workers.mjs';
 
-const SCRIPT = fileURLToPath(new URL('./worker.mjs', import.meta.url));
 const PROGRESS_MS = 1000;
 const START_DELAY_MS = 100;
 const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 };
@@ -22,7 +20,7 @@ export async function main(config, lines) {
   let notReady;
   let probe;
   try {
-    // whoever started this goes on preparing, and is done when there is no more to read
+    // whoever started this goes on preparing, and tells by a line, or by the input's end
     if (config.held) await Promise.race([lines.next(), stop.asked]);
     readiness = await readinessFor(config); // its time begins
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
@@ -68,11 +66,12 @@ function start({ plan, ...config }, number) {
   const { processes } = config;
   const samplesPath = join(config.folder, `${config.name}-${number}.part.jsonl`);
   const share = shareOf(plan, number, processes);
-  return new Worker(SCRIPT, number, { config, plan: share, processes, samplesPath });
+  return new Worker(USERS, number, { config, plan: share, processes, samplesPath });
 }
 
 /** Starts all users at one moment and waits for their end. */
 async function measure(workers) {
+  const finished = workers.map((worker) => worker.finished);
   const at = performance.timeOrigin + performance.now() + START_DELAY_MS;
   workers.forEach((worker) => worker.send({ type: 'go', at }));
   emit({ event: 'go' });
@@ -82,7 +81,7 @@ async function measure(workers) {
     emit({ event: 'progress', elapsed_s, requests, errors, active_users: active });
   }, PROGRESS_MS);
   try {
-    await Promise.all(workers.map((worker) => worker.ended));
+    await Promise.all(finished);
   } finally {
     clearInterval(progress);
   }

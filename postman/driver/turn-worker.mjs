@@ -41,7 +41,7 @@ async function prepare({ config, number, processes }) {
       usersOf[version].push({ user, beginMs: (index * pacingMs) / users });
     }
   }
-  await warmUp(config);
+  await warmUp();
   process.send({ type: 'ready' });
 }
 

@@ -23,13 +23,14 @@ process.on('disconnect', () => leave()); // the parent is gone
 process.on('SIGINT', () => leave());
 process.on('SIGTERM', () => leave());
 
-const HANDLERS = { prepare, go };
-const counts = { requests: 0, errors: 0, iterations: 0 };
+const HANDLERS = { warmUp, prepare, go };
+let counts = { requests: 0, errors: 0, iterations: 0 };
 let loop;
 let samples;
 let users = [];
 let durationMs;
 let requestTimeoutMs;
+let kept = false;
 let stopping = false;
 
 /** Time since the test began, which all processes agree on. */
@@ -41,6 +42,9 @@ const clock = {
 
 async function prepare({ config, plan, number, processes, samplesPath }) {
   samples = new SampleFile(samplesPath);
+  counts = { requests: 0, errors: 0, iterations: 0 };
+  users = [];
+  kept = config.kept && !config.only_port;
   loop = loopOf(plan);
   durationMs = config.duration_ms;
   requestTimeoutMs = config.request_timeout_ms;
@@ -53,7 +57,7 @@ async function prepare({ config, plan, number, processes, samplesPath }) {
     await user.prepare();
     users.push(user);
   }
-  await warmUp(config);
+  await warmUp();
   await tell({ type: 'ready' });
 }
 
@@ -76,13 +80,19 @@ async function go({ at }) {
   const usage = startUsage();
   const progress = setInterval(() => tell({ type: 'progress', ...counts, ...busy() }), PROGRESS_MS);
   const last = setTimeout(cutOff, durationMs + requestTimeoutMs);
-  await Promise.race([loop.run(users, clock), givenUp()]);
+  const givenUp = giveUpLate();
+  const orderly = await Promise.race([loop.run(users, clock).then(() => true), givenUp.after]);
+  givenUp.cancel();
   clearInterval(progress);
   clearTimeout(last);
   samples.close();
+  samples = undefined;
   counts.iterations = users.reduce((sum, user) => sum + user.iterations, 0);
-  await tell({ type: 'done', ...counts, ...busy(), elapsed_s: clock.now() / 1000, ...usage() });
-  process.exit(0);
+  const stays = kept && orderly; // a script that goes on would disturb the next test
+  const facts = { ...counts, ...busy(), elapsed_s: clock.now() / 1000, ...usage() };
+  users = [];
+  await tell({ type: 'done', stays, ...facts });
+  if (!stays) process.exit(0);
 }
 
 const busy = () => ({ active: users.filter((user) => user.busy).length });
@@ -96,9 +106,17 @@ function cutOff() {
   users.forEach((user) => user.stop());
 }
 
-async function givenUp() {
-  await clock.until(durationMs + requestTimeoutMs + GIVE_UP_MS);
-  users.forEach((user) => user.giveUp());
+/** Gives up users whose scripts go on, some time after the end, unless that is cancelled. */
+function giveUpLate() {
+  const late = {};
+  late.after = new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      users.forEach((user) => user.giveUp());
+      resolve(false);
+    }, durationMs + requestTimeoutMs + GIVE_UP_MS - clock.now());
+    late.cancel = () => clearTimeout(timer);
+  });
+  return late;
 }
 
 function neverSent(due) {

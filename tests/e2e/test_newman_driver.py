@@ -96,6 +96,39 @@ def drivers() -> list[psutil.Process]:
     return found
 
 
+def test_one_driver_has_all_jobs(api: AskedServer, tmp_path: Path) -> None:
+    """Smoke test, recording and load tests, the users' processes too; each test begins anew."""
+    with newman.prepared(Api(api.url, "eu-west-1")) as get_ready:
+        get_ready()
+        assert smoke(api.url, tmp_path, ready_s=0.0).requests > 50
+        told = newman.record(
+            Api(api.url, "eu-west-1"),
+            collection_files.own("load"),
+            log=tmp_path / "record.log",
+            timeout_s=HANGS_S,
+        )
+        assert [len(one) for one in told.iterations] == [REQUESTS_PER_ITERATION] * 2
+        processes, began = set(), []
+        for users in (2, 1):
+            before = len(api.seen)
+            result = load(
+                api.url,
+                tmp_path,
+                virtual_users=users,
+                meanwhile=lambda: began.append(len(api.seen)),
+            )
+            assert began.pop() == before  # it asks nothing before it is told
+            samples = samples_of(tmp_path)
+            assert result.requests == len(samples) == len(api.seen) - before
+            assert {sample.user for sample in samples} == set(range(users))
+            assert min(sample.iteration for sample in samples) == 0
+            assert min(sample.start_ms for sample in samples) >= 0
+            processes |= {process.pid for process in drivers()}
+        # guard, driver and a process for each core
+        assert len(processes) <= 2 + len(os.sched_getaffinity(0))
+    assert drivers() == []
+
+
 def test_latencies_are_the_servers(
     api: AskedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,8 +49,10 @@ def check() -> str:
     return f"plain {requests.__version__}"
 
 
-def prepare(api: Api) -> None:
+@contextmanager
+def prepared(api: Api) -> Iterator[Callable[[], None]]:
     """Be ready at any time."""
+    yield lambda: None
 
 
 def smoke(

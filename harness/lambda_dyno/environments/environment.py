@@ -270,12 +270,38 @@ class Environment:
         """
         self._state.require_own("load")
         self.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
-        # The last file in the order of names wins, over the environment's own too.
-        self._write_variables("zz-memory.auto.tfvars.json", {"memory_mb": memory_mb})
+        self._write_variables(state_recovery.MEMORY_VARIABLES, {"memory_mb": memory_mb})
+        changed: set[tuple[str, str]] = set()
+
+        def noted(change: Change) -> None:
+            changed.add((change.action, change.address))
+            if on_change is not None:
+                on_change(change)
+
         with self._state.noting():
             # its own state, locked, and minutes old: to look at all resources takes longer
-            self._terraform(self.root).apply(on_change, refresh=False)
+            self._terraform(self.root).apply(noted, refresh=False)
         self.folder.update_lease(memory_mb=memory_mb)
+        if self.target.is_embedded and _is_size_alone(changed):
+            proof = self._proof_of_size_alone
+            proof.parent.mkdir(exist_ok=True)
+            proof.touch()
+
+    @property
+    def may_change_size_alone(self) -> bool:
+        """Whether Lambda may be asked for another memory size, with the same result.
+
+        On an embedded AWS of its own, once Terraform has shown for these files that it changes a
+        function and its alias then, and nothing else; and not where Terraform has done so in this
+        very environment.
+        """
+        by_terraform = (self.root / state_recovery.MEMORY_VARIABLES).exists()
+        return self.target.is_embedded and not by_terraform and self._proof_of_size_alone.exists()
+
+    @property
+    def _proof_of_size_alone(self) -> Path:
+        key = state_recovery.hash_of_root(self.folder.terraform, self.account.region)
+        return self.toolchain.lock.with_name("sized-roots") / key
 
     def plan(self) -> list[str]:
         """Return what an apply would change now; nothing right after one.
@@ -549,6 +575,12 @@ class Environment:
 
     def _write_variables(self, name: str, values: dict[str, Any]) -> None:
         write_json(self.root / name, values)
+
+
+def _is_size_alone(changed: Collection[tuple[str, str]]) -> bool:
+    """Whether Terraform only updated a function and its alias."""
+    kinds = sorted(f"{action} {address.split('.')[-2]}" for action, address in changed)
+    return kinds == ["update aws_lambda_alias", "update aws_lambda_function"]
 
 
 class _UnusableRootError(Exception):

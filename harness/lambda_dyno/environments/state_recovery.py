@@ -29,7 +29,11 @@ _BARE = "bare"
 # The variables that a run gives: each run's own. The last file in the order of names wins, and a
 # root's own prod.auto.tfvars must not give a run production's name_prefix.
 VARIABLES = "zz-dyno.auto.tfvars.json"
-_NOT_OF_ROOT = frozenset({".terraform", VARIABLES})
+MEMORY_VARIABLES = "zz-memory.auto.tfvars.json"  # the last one wins, over the environment's own
+_STATE = "terraform.tfstate"
+_NOT_OF_ROOT = frozenset(
+    {".terraform", VARIABLES, MEMORY_VARIABLES, _STATE, f"{_STATE}.backup", f".{_STATE}.lock.info"}
+)
 
 
 def has_root(root: Path) -> bool:

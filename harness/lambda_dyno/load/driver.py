@@ -196,8 +196,10 @@ class LoadDriver(Protocol):
     def check(self) -> str:
         """Return its version, once it is sure that it can run on this machine."""
 
-    def prepare(self, api: Api) -> None:
-        """Get ready, meanwhile, for a run's jobs one after the other: smoke, record and load.
+    def prepared(self, api: Api) -> AbstractContextManager[Callable[[], None]]:
+        """Keep what a run's jobs need for as long as the block lasts: smoke, record and load.
+
+        Yields what lets the driver get ready for them: it is called when this machine has time.
 
         Args:
             api: Like the one that will be asked: on the same host, with the same credentials.

@@ -8,7 +8,6 @@ killed too.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import shutil
@@ -70,17 +69,6 @@ class AbandonedError(Exception):
     """What a program worked with is gone, so it was killed."""
 
 
-def started(argv: Sequence[str], *, env: Mapping[str, str]) -> Started:
-    """Start a program whose standard input `run` will give it, or that is ended with this process.
-
-    Raises:
-        FileNotFoundError: There is no such program.
-    """
-    program = Started(argv, cwd=None, env=env, piped=True)
-    atexit.register(program.end)
-    return program
-
-
 def run(
     argv: Sequence[str],
     *,
@@ -88,12 +76,11 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout_s: float,
     log: Path | None = None,
-    on_line: Callable[[str], None] | None = None,
+    on_line: Callable[[str], object] | None = None,
     stdin: str | None = None,
     meanwhile: Callable[[], None] | None = None,
     watch: Callable[[], str] | None = None,
     secret: bool = False,
-    program: Started | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -113,7 +100,6 @@ def run(
         meanwhile: Called once it runs and can read that; its standard input ends afterwards.
         watch: Asked about once a second why there is no use in going on; empty: there is.
         secret: Whether standard output may hold secrets: it is kept out of the log.
-        program: The same, if it is `started` already.
 
     Raises:
         DeadlineError: It did not end in time.
@@ -121,12 +107,12 @@ def run(
         FileNotFoundError: There is no such program.
         KeyboardInterrupt: Passed on after the program has ended.
     """
-    program = program or Started(argv, cwd=cwd, env=env, piped=stdin is not None)
+    program = Started(argv, cwd=cwd, env=env, piped=stdin is not None)
     with contextlib.ExitStack() as stack:
         stack.callback(program.clear)
-        sink = stack.enter_context(_log(log)) if log else None
-        out = _Drain(program.stdout, None if secret else sink, on_line)
-        err = _Drain(program.stderr, sink, None)
+        sink = stack.enter_context(log_to(log)) if log else None
+        out = Drain(program.stdout, None if secret else sink, on_line)
+        err = Drain(program.stderr, sink, None)
         try:
             if stdin is not None:
                 program.write(stdin)
@@ -168,7 +154,7 @@ def talking(
     *,
     env: Mapping[str, str],
     log: Path,
-    on_line: Callable[[str], None],
+    on_line: Callable[[str], object],
     end_s: float = 30.0,
 ) -> Iterator[Conversation]:
     """Run a program for as long as the block lasts, and as `run` does; it ends with its input.
@@ -186,8 +172,8 @@ def talking(
     program = Started(argv, cwd=None, env=env, piped=True)
     with contextlib.ExitStack() as stack:
         stack.callback(program.clear)
-        sink = stack.enter_context(_log(log))
-        drains = [_Drain(program.stdout, sink, on_line), _Drain(program.stderr, sink, None)]
+        sink = stack.enter_context(log_to(log))
+        drains = [Drain(program.stdout, sink, on_line), Drain(program.stderr, sink, None)]
         try:
             yield Conversation(program)
             program.end_input()
@@ -222,7 +208,6 @@ class Started:
             environment.pop(name, None)
         environment[VARIABLE] = owner.mark
         self._name = argv[0]
-        self._cleared = False
         self._temp = owner.temp_folder()
         if self._temp is not None:
             environment["TMPDIR"] = str(self._temp)
@@ -302,12 +287,6 @@ class Started:
         self._guard.kill()
         self._guard.wait()
 
-    def end(self) -> None:
-        """End it, if nobody has use for it any more."""
-        if not self._cleared:
-            self.stop()
-            self.clear()
-
     def clear(self) -> None:
         """End what a guard that was killed has left."""
         if self._guard.returncode is None or self._guard.returncode == -signal.SIGKILL:
@@ -318,7 +297,6 @@ class Started:
             self.end_input()
         self._life.close()
         self._remove_temp()
-        self._cleared = True
 
     def _kill_group(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -337,8 +315,8 @@ class Started:
 
 
 @contextlib.contextmanager
-def _log(path: Path) -> Iterator[IO[str] | None]:
-    """Open a log; on a full disk there is none, which is no reason to stop."""
+def log_to(path: Path) -> Iterator[IO[str] | None]:
+    """Open a log to add to; on a full disk there is none, which is no reason to stop."""
     try:
         sink = path.open("a", encoding="utf-8")
     except OSError:
@@ -351,24 +329,41 @@ def _log(path: Path) -> Iterator[IO[str] | None]:
             sink.close()
 
 
-class _Drain(threading.Thread):
+class Drain(threading.Thread):
     """Reads a pipe to its end, so that it never fills up."""
 
     def __init__(
-        self, pipe: IO[str], sink: IO[str] | None, on_line: Callable[[str], None] | None
+        self,
+        pipe: IO[str],
+        sink: IO[str] | None,
+        on_line: Callable[[str], object] | None,
+        *,
+        at_end: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(daemon=True)
-        self._pipe, self._sink, self._on_line = pipe, sink, on_line
-        self._lines: list[str] = []
-        self.failure: Exception | None = None  # of `on_line`
+        self._pipe, self._at_end = pipe, at_end
+        self._attending = threading.Lock()
+        self.attend(sink, on_line)
         self.start()
 
+    def attend(self, sink: IO[str] | None, on_line: Callable[[str], object] | None) -> None:
+        """Do with what is read from now on as is said here, and forget what was before."""
+        with self._attending:
+            self._sink, self._on_line = sink, on_line
+            self._lines: list[str] = []
+            self.failure: Exception | None = None  # of `on_line`
+
     def run(self) -> None:
-        with self._pipe:
-            for line in self._pipe:
-                self._lines.append(line)
-                self._keep(line)
-                self._tell(line.rstrip("\n"))
+        """Read: the thread's own."""
+        try:
+            with self._pipe:
+                for line in self._pipe:
+                    with self._attending:
+                        self._lines.append(line)
+                        self._keep(line)
+                        self._tell(line.rstrip("\n"))
+        finally:
+            self._at_end()
 
     def _keep(self, line: str) -> None:
         if self._sink is None:
@@ -388,7 +383,9 @@ class _Drain(threading.Thread):
             self.failure, self._on_line = error, None
 
     def join(self, timeout: float | None = 10.0) -> None:
+        """Wait for the pipe's end, which a stranger may hold open."""
         super().join(timeout)
 
     def text(self) -> str:
+        """Return all that was read."""
         return "".join(self._lines)

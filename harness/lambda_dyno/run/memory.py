@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import accounts, function_sizes, lambda_function
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Step
 from lambda_dyno.environments import progress
@@ -18,8 +18,26 @@ def deploy(run: Run, memory_mb: int, step: Step) -> None:
     if run.folder.read_lease().memory_mb == memory_mb:
         return
     step.update(f"deploying {memory_mb} MB")
+    if run.environment.may_change_size_alone and _ask_lambda(run, memory_mb):
+        return
     run.environment.set_memory(memory_mb, progress.resources(step, f"deploying {memory_mb} MB"))
     require(run, memory_mb)
+
+
+def _ask_lambda(run: Run, memory_mb: int) -> bool:
+    """Deploy a memory size by Lambda's API, if its function is as Terraform made it."""
+    name, alias = (
+        str(run.result.outputs.get(f"function_{key}") or "") for key in ("name", "alias")
+    )
+    if not name or not alias:
+        return False
+    run.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
+    with accounts.errors_of("load"):
+        client = run.account.session.client("lambda")
+        done = function_sizes.deploy(client, name, alias, memory_mb)
+    if done:
+        run.folder.update_lease(memory_mb=memory_mb)
+    return done
 
 
 def deploy_declared(run: Run) -> None:

@@ -6,6 +6,7 @@ build -> up -> smoke -> tune -> load [-> compare] -> gate        then, always: r
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
 from lambda_dyno.load import drivers
@@ -22,15 +23,15 @@ def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
         run: The run.
         skip: Steps that a resumed run had finished; of the load its own tests are told apart.
     """
-    if run.account.endpoint:
-        drivers.DRIVER.prepare(Api(run.account.endpoint, run.account.region))
-    if "up" not in skip:
-        up.step(run, build.step(run))
-    if "smoke" not in skip:
-        _if_it_can(run, "smoke", smoke.step)
-    if "tune" not in skip:
-        tune.step(run)
-    _if_it_can(run, "load", load.step)
+    api_here = Api(run.account.endpoint, run.account.region)
+    with drivers.DRIVER.prepared(api_here) if run.account.endpoint else nullcontext() as get_ready:
+        if "up" not in skip:
+            up.step(run, build.step(run), meanwhile=get_ready)
+        if "smoke" not in skip:
+            _if_it_can(run, "smoke", smoke.step)
+        if "tune" not in skip:
+            tune.step(run)
+        _if_it_can(run, "load", load.step)
     if run.baseline is not None and "compare" not in skip:
         compare.step(run)
     gate.step(run)

@@ -191,28 +191,77 @@ def test_this_machine_needs_no_proxy(fake_node, tmp_path, monkeypatch, base_url,
 
 
 class TestPrepared:
-    EVENT = '"event":"done","assertions":0,"failures":[],"skipped":0'
-    COMMANDS = (
-        f'read line\necho "{{\\"requests\\":$$,{EVENT.replace(chr(34), chr(92) + chr(34))}}}"'
-    )
+    DONE = r'"{\"event\":\"done\",\"requests\":$$,\"assertions\":0,\"failures\":[],\"skipped\":0}"'
+    JOBS = f"""while read line; do
+  echo "$line" >> "$SEEN.$$"
+  case $line in *prepare*) ;; *) echo {DONE} ;; esac
+done"""
+    API = Api("http://127.0.0.1:1/other", "eu-west-1")
 
-    def test_the_next_job_has_the_one_that_has_started(self, fake_node, tmp_path):
-        """The one after it has one, too; a load is the last. Another environment has none."""
-        started = tmp_path / "started"
-        fake_node("v20.0.0", f"echo $$ >> {started}\n{self.COMMANDS}")
-        newman.prepare(Api("http://127.0.0.1:1/other", "eu-west-1"))
-        first, second = (smoke(tmp_path, ready_s=0.0).requests for _ in range(2))
-        third = smoke(tmp_path, ready_s=0.0, credentials=KEYS).requests
-        pids = [int(pid) for pid in started.read_text().split()]
-        assert {*pids[:2]} == {first, second}
-        assert third not in (first, second)
-        assert newman._SPARE.take({}) is None
+    @pytest.fixture
+    def node(self, fake_node, monkeypatch, tmp_path):
+        """A Node.js that answers one job after the other; returns what each process was told."""
+        monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
 
-    def test_one_that_has_ended_is_no_loss(self, fake_node, tmp_path):
-        """Nor is a machine without Node.js: whoever needs it says so."""
+        def seen():
+            files = tmp_path.glob("seen.*")
+            return {int(file.suffix[1:]): file.read_text().splitlines() for file in files}
+
+        fake_node("v20.0.0", self.JOBS)
+        return seen
+
+    def test_all_jobs_of_a_run_have_one_driver(self, node, tmp_path):
+        """It gets ready before the first. Other keys are another environment, and another one."""
+        with newman.prepared(self.API) as get_ready:
+            get_ready()
+            get_ready()
+            first, second = (smoke(tmp_path, ready_s=0.0).requests for _ in range(2))
+            third = smoke(tmp_path, ready_s=0.0, credentials=KEYS).requests
+        assert first == second != third
+        assert ['"prepare"' in line for line in node()[first]] == [True, False, False]
+        assert len(node()) == 2
+        assert not Path(f"/proc/{first}").exists()
+
+    def test_without_that_each_job_has_its_own(self, node, tmp_path):
+        """And so it is for who comes after a run."""
+        with newman.prepared(self.API):
+            one = smoke(tmp_path, ready_s=0.0).requests
+        others = {smoke(tmp_path, ready_s=0.0).requests for _ in range(2)}
+        assert len({one, *others}) == 3
+        assert all('"kept": false' in node()[pid][0] for pid in others)
+
+    def test_what_a_job_said_is_in_its_own_log(self, node, tmp_path):
+        """One process writes to the log of the job that it is at."""
+        with newman.prepared(self.API):
+            logs = [tmp_path / name for name in ("a.log", "b.log")]
+            for log in logs:
+                smoke(tmp_path, ready_s=0.0, log=log)
+        assert [log.read_text().count("done") for log in logs] == [1, 1]
+
+    def test_one_that_has_ended_is_no_loss(self, fake_node, node, tmp_path):
+        """Nor is one that ends in the middle: that job fails, and the next has another."""
         fake_node("v20.0.0", "exit 1")
-        newman.prepare(Api("http://127.0.0.1:1/v1", "eu-west-1"))
-        assert newman._SPARE._held is not None
-        newman._SPARE._held[1].wait(20, None)
-        fake_node("v20.0.0", self.COMMANDS)
-        assert smoke(tmp_path, ready_s=0.0).requests
+        with newman.prepared(self.API) as get_ready:
+            get_ready()
+            with pytest.raises(StepError, match="ended with status 1"):
+                smoke(tmp_path, ready_s=0.0)
+            fake_node("v20.0.0", self.JOBS)
+            assert smoke(tmp_path, ready_s=0.0).requests
+
+    def test_a_machine_without_node_says_so_when_it_is_needed(self, monkeypatch, tmp_path):
+        """Getting ready is no job."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with newman.prepared(self.API) as get_ready:
+            get_ready()
+            with pytest.raises(UserError, match="no `node` on PATH"):
+                smoke(tmp_path)
+
+    def test_a_job_that_takes_too_long_ends_the_driver(self, fake_node, tmp_path, monkeypatch):
+        """What it left would be in the next job."""
+        monkeypatch.setattr(newman, "_SMOKE_SLACK_S", 0.0)
+        fake_node("v20.0.0", "exec sleep 600")
+        with newman.prepared(self.API):
+            with pytest.raises(StepError, match=r"did not end within 0\.2 s"):
+                smoke(tmp_path, ready_s=0.0, timeout_s=0.2)
+            fake_node("v20.0.0", f"read line; echo {self.DONE}")
+            assert smoke(tmp_path, ready_s=0.0).requests

@@ -40,6 +40,7 @@ from lambda_dyno.load.driver import (
 from lambda_dyno.load.machine import MachineMeter, usable_cores
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 from lambda_dyno.processes import process
+from lambda_dyno.processes.kept import Kept
 
 NODE_MIN = 20
 NODE_ANSWER_S = 20.0  # it takes 0.05 s
@@ -102,9 +103,14 @@ def _node_modules() -> Path | None:
     return None
 
 
-def prepare(api: Api) -> None:
-    """Do as `LoadDriver.prepare` says: Node.js and Newman take a second to start."""
-    _SPARE.start(_environment(api))
+@contextmanager
+def prepared(api: Api) -> Iterator[Callable[[], None]]:
+    """Do as `LoadDriver.prepared` says: one driver has all jobs, with the processes of its users.
+
+    Node.js and Newman take a second to start in each of them, and one more to be fast.
+    """
+    with _KEPT.for_all_jobs():
+        yield lambda: _KEPT.get_ready(_environment(api))
 
 
 def smoke(
@@ -387,25 +393,33 @@ def _drive(
     log.parent.mkdir(parents=True, exist_ok=True)
     reader = _EventReader(follow)
     environment = _environment(api)
-    program = _SPARE.take(environment)
-    if program is not None and step != "load":
-        _SPARE.start(environment)  # of a run that prepares, the next job comes soon
+    kept = _KEPT.of(environment)
+    line = json.dumps({**config, "kept": kept is not None})
     try:
-        completed = process.run(
-            COMMAND,
-            env=environment,
-            program=program,
-            stdin=f"{json.dumps(config)}\n",
-            meanwhile=meanwhile,
-            timeout_s=timeout_s,
-            log=log,
-            on_line=reader.read,
-            secret=secret,
-        )
+        if kept is not None:
+            completed = kept.job(
+                line,
+                on_line=reader.read,
+                log=log,
+                timeout_s=timeout_s,
+                meanwhile=meanwhile,
+                secret=secret,
+            )
+        else:
+            completed = process.run(
+                COMMAND,
+                env=environment,
+                stdin=f"{line}\n",
+                meanwhile=meanwhile,
+                timeout_s=timeout_s,
+                log=log,
+                on_line=reader.read,
+                secret=secret,
+            )
     except process.DeadlineError as error:
         raise StepError(step, f"the Newman driver: {error}", f"see {log}") from error
     reader.raise_failure()
-    if completed.returncode != 0 or reader.done is None:
+    if completed is not None and (completed.returncode != 0 or reader.done is None):
         tail = "\n".join(completed.stderr.strip().splitlines()[-_TAIL_LINES:])[-_TAIL_LENGTH:]
         raise StepError(
             step,
@@ -413,33 +427,53 @@ def _drive(
             + (f":\n{tail}" if tail else ""),
             f"see {log}",
         )
+    assert reader.done is not None
     return reader.done
 
 
-class _Spare:
-    """A driver that has started and waits for what it is to do; one at most."""
+class _Kept:
+    """The driver that has all jobs of a run; none, where each job has its own."""
 
     def __init__(self) -> None:
-        self._held: tuple[dict[str, str], process.Started] | None = None
+        self._keeps = False
+        self._held: tuple[dict[str, str], Kept] | None = None
 
-    def start(self, environment: dict[str, str]) -> None:
-        """Start one for a job with this environment, if that is possible."""
-        if self._held is None and shutil.which("node"):
+    @contextmanager
+    def for_all_jobs(self) -> Iterator[None]:
+        """Keep a driver from its first job on, until the block ends."""
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+            self._end()
+
+    def get_ready(self, environment: dict[str, str]) -> None:
+        """Start a driver, and its users' processes, before there is a job, if that is possible."""
+        if self._keeps and self._held is None and shutil.which("node"):
             with suppress(OSError):
-                self._held = environment, process.started(COMMAND, env=environment)
+                started = Kept(COMMAND, env=environment)
+                self._held = environment, started
+                asked = {"mode": "prepare", "processes": usable_cores(), "kept": True}
+                started.say(json.dumps(asked))
 
-    def take(self, environment: dict[str, str]) -> process.Started | None:
-        """Return the one that was started for such a job; None if there is none."""
-        held, self._held = self._held, None
-        if held is None or held[1].ended:
+    def of(self, environment: dict[str, str]) -> Kept | None:
+        """Return the driver for a job with this environment; None: it gets one of its own."""
+        if not self._keeps:
             return None
-        if held[0] == environment:
-            return held[1]
-        held[1].end()
-        return None
+        if self._held is not None and (self._held[1].ended or self._held[0] != environment):
+            self._end()
+        if self._held is None:
+            self._held = environment, Kept(COMMAND, env=environment)
+        return self._held[1]
+
+    def _end(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held[1].end()
 
 
-_SPARE = _Spare()
+_KEPT = _Kept()
 
 
 class _EventReader:
@@ -450,17 +484,19 @@ class _EventReader:
         self._failure: BaseException | None = None
         self.done: Event | None = None
 
-    def read(self, line: str) -> None:
+    def read(self, line: str) -> bool:
+        """Take an event, and return whether nothing comes after it."""
         # The pipe must be drained whatever happens here, so the first failure waits.
-        if self._failure is not None:
-            return
         try:
             event = json.loads(line)
             if event["event"] == "done":
                 self.done = event
-            self._follow(event)
+            if self._failure is None:
+                self._follow(event)
+            return event["event"] == "done" and not event.get("interrupted")
         except Exception as error:
-            self._failure = error
+            self._failure = self._failure or error
+            return self.done is not None
 
     def raise_failure(self) -> None:
         if self._failure is not None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from lambda_dyno.aws import apis
+=======
+from collections.abc import Callable
+
+>>>>>>> 7dcef721 (Keep one load driver for all jobs of a run, and change sizes by Lambda once Terraform has shown how)
 from lambda_dyno.compare import fingerprints
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.environments import progress, test_data
+from lambda_dyno.environments.environment import OnChange
 from lambda_dyno.run import build
 from lambda_dyno.run.run import Run
 from lambda_dyno.terraform import root_module
+from lambda_dyno.terraform.command import Change
 from lambda_dyno.terraform.packages import Package
 
 
-def step(run: Run, packages: dict[str, Package]) -> None:
+def step(
+    run: Run, packages: dict[str, Package], *, meanwhile: Callable[[], None] | None = None
+) -> None:
     """Deploy the environment and fill its table.
+
+    Args:
+        run: The run.
+        packages: What `build` made.
+        meanwhile: Called while Terraform waits for a Lambda function that it makes.
 
     Raises:
         StepError: Terraform failed, or the root lacks an output that it needs.
@@ -25,7 +39,10 @@ def step(run: Run, packages: dict[str, Package]) -> None:
             fingerprints.of(run.env, run.mode.sources, run.project, packages), run.finished
         )
         outputs = root_module.completed(
-            run.environment.apply(progress.resources(shown, "deploying"), say=run.ui.note),
+            run.environment.apply(
+                _while_it_waits(progress.resources(shown, "deploying"), meanwhile),
+                say=run.ui.note,
+            ),
             run.account,
             run.result.name_prefix,
         )
@@ -44,12 +61,30 @@ def step(run: Run, packages: dict[str, Package]) -> None:
     run.folder.mark("up")
 
 
+<<<<<<< HEAD
 def _api_kind(run: Run, url: str) -> str:
     """Return which of API Gateway's two kinds is in front of the function; empty: none."""
     if not url:
         return ""
     form = apis.form_of(run.account.reachable(url), run.account)
     return apis.BILLED_AS.get(form.kind, "") if form.api_id else ""
+=======
+def _while_it_waits(on_change: OnChange, meanwhile: Callable[[], None] | None) -> OnChange:
+    """Let something be done once, as soon as Terraform waits.
+
+    The AWS provider waits five seconds for each function, whatever AWS says, and all at once.
+    """
+    called = False
+
+    def changed(change: Change) -> None:
+        nonlocal called
+        on_change(change)
+        if meanwhile is not None and not called and ".aws_lambda_function." in f".{change.address}":
+            called = True
+            meanwhile()
+
+    return changed
+>>>>>>> 7dcef721 (Keep one load driver for all jobs of a run, and change sizes by Lambda once Terraform has shown how)
 
 
 def plan(run: Run) -> list[str]:
