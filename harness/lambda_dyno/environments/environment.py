@@ -27,7 +27,7 @@ from lambda_dyno.environments.own_state import OwnState
 from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.terraform import provider, root_module, root_override, toolchain
+from lambda_dyno.terraform import proofs, provider, root_module, root_override, toolchain
 from lambda_dyno.terraform.command import Change, Terraform, TerraformError
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.terraform.toolchain import Toolchain
@@ -182,7 +182,7 @@ class Environment:
         }
         # a root of another project may do without some of them, or mean something else by them
         taken, misfits = root_module.given(self.root, written)
-        self._write_variables(state_recovery.VARIABLES, taken)
+        self._write_variables(proofs.VARIABLES, taken)
         return notes + [f"envs/{lease.env}: {misfit}" for misfit in misfits]
 
     def apply(self, on_change: OnChange | None = None, *, say: Say = _silent) -> dict[str, Any]:
@@ -239,17 +239,15 @@ class Environment:
         region = self.account.region
         alone = self.target.is_embedded
         name_prefix = "" if alone else self.folder.read_lease().name_prefix
-        key = state_recovery.hash_of_root(self.folder.terraform, region)
-        known = self.toolchain.lock.with_name("planned-roots") / key
-        if alone and known.exists():
+        known = self._proof("planned-roots")
+        if alone and known.is_there:
             return
         plan = terraform.plan_json()
         notes = root_module.check_plan(plan, region, where, name_prefix=name_prefix)
         for note in notes:
             say(f"{where}: {note}")
         if alone and not notes:
-            known.parent.mkdir(exist_ok=True)
-            known.touch()
+            known.keep()
 
     def publish(self) -> None:
         """Put the lease beside a state that is in S3, for those who have not the run's folder.
@@ -270,11 +268,11 @@ class Environment:
         """
         self._state.require_own("load")
         self.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
-        self._write_variables(state_recovery.MEMORY_VARIABLES, {"memory_mb": memory_mb})
-        changed: set[tuple[str, str]] = set()
+        self._write_variables(proofs.MEMORY_VARIABLES, {"memory_mb": memory_mb})
+        changed: list[Change] = []
 
         def noted(change: Change) -> None:
-            changed.add((change.action, change.address))
+            changed.append(change)
             if on_change is not None:
                 on_change(change)
 
@@ -282,26 +280,22 @@ class Environment:
             # its own state, locked, and minutes old: to look at all resources takes longer
             self._terraform(self.root).apply(noted, refresh=False)
         self.folder.update_lease(memory_mb=memory_mb)
-        if self.target.is_embedded and _is_size_alone(changed):
-            proof = self._proof_of_size_alone
-            proof.parent.mkdir(exist_ok=True)
-            proof.touch()
+        if self.target.is_embedded and proofs.is_size_alone(changed):
+            self._proof("sized-roots").keep()
 
     @property
     def may_change_size_alone(self) -> bool:
         """Whether Lambda may be asked for another memory size, with the same result.
 
-        On an embedded AWS of its own, once Terraform has shown for these files that it changes a
-        function and its alias then, and nothing else; and not where Terraform has done so in this
-        very environment.
+        On an embedded AWS of its own, once Terraform has shown for these files what it does; and
+        not where Terraform has done so in this very environment.
         """
-        by_terraform = (self.root / state_recovery.MEMORY_VARIABLES).exists()
-        return self.target.is_embedded and not by_terraform and self._proof_of_size_alone.exists()
+        by_terraform = (self.root / proofs.MEMORY_VARIABLES).exists()
+        return self.target.is_embedded and not by_terraform and self._proof("sized-roots").is_there
 
-    @property
-    def _proof_of_size_alone(self) -> Path:
-        key = state_recovery.hash_of_root(self.folder.terraform, self.account.region)
-        return self.toolchain.lock.with_name("sized-roots") / key
+    def _proof(self, what: str) -> proofs.Proof:
+        cache = self.toolchain.lock.parent
+        return proofs.Proof(what, cache, self.folder.terraform, self.account.region)
 
     def plan(self) -> list[str]:
         """Return what an apply would change now; nothing right after one.
@@ -575,12 +569,6 @@ class Environment:
 
     def _write_variables(self, name: str, values: dict[str, Any]) -> None:
         write_json(self.root / name, values)
-
-
-def _is_size_alone(changed: Collection[tuple[str, str]]) -> bool:
-    """Whether Terraform only updated a function and its alias."""
-    kinds = sorted(f"{action} {address.split('.')[-2]}" for action, address in changed)
-    return kinds == ["update aws_lambda_alias", "update aws_lambda_function"]
 
 
 class _UnusableRootError(Exception):

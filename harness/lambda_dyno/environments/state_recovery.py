@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -25,15 +24,6 @@ LONGEST_LOCK = timedelta(seconds=LONGEST_S + 600)
 ERRORED = "errored.tfstate"
 _MOST_STATE_BYTES = 1_000_000_000
 _BARE = "bare"
-
-# The variables that a run gives: each run's own. The last file in the order of names wins, and a
-# root's own prod.auto.tfvars must not give a run production's name_prefix.
-VARIABLES = "zz-dyno.auto.tfvars.json"
-MEMORY_VARIABLES = "zz-memory.auto.tfvars.json"  # the last one wins, over the environment's own
-_STATE = "terraform.tfstate"
-_NOT_OF_ROOT = frozenset(
-    {".terraform", VARIABLES, MEMORY_VARIABLES, _STATE, f"{_STATE}.backup", f".{_STATE}.lock.info"}
-)
 
 
 def has_root(root: Path) -> bool:
@@ -64,21 +54,6 @@ def destroy_only_root(terraform: Path, state: Path, *, version: str) -> tuple[Pa
     }
     (root / "main.tf.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return root, {"path": str(state.resolve())}
-
-
-def hash_of_root(copies: Path, place: str) -> str:
-    """Return a hash of what a root makes, whatever the run is called.
-
-    Args:
-        copies: Folder of a run's copies of the root and of what it refers to.
-        place: Where it is made.
-    """
-    digest = hashlib.sha256(place.encode())
-    for path in sorted(copies.rglob("*")):
-        if path.is_file() and not _NOT_OF_ROOT & {path.name, *path.relative_to(copies).parts}:
-            digest.update(f"\0{path.relative_to(copies).as_posix()}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def is_empty(content: bytes | None) -> bool:

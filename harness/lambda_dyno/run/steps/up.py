@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from lambda_dyno.aws import apis
-=======
 from collections.abc import Callable
 
->>>>>>> 7dcef721 (Keep one load driver for all jobs of a run, and change sizes by Lambda once Terraform has shown how)
+from lambda_dyno.aws import apis
 from lambda_dyno.compare import fingerprints
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.environments import progress, test_data
@@ -61,14 +58,14 @@ def step(
     run.folder.mark("up")
 
 
-<<<<<<< HEAD
 def _api_kind(run: Run, url: str) -> str:
     """Return which of API Gateway's two kinds is in front of the function; empty: none."""
     if not url:
         return ""
     form = apis.form_of(run.account.reachable(url), run.account)
     return apis.BILLED_AS.get(form.kind, "") if form.api_id else ""
-=======
+
+
 def _while_it_waits(on_change: OnChange, meanwhile: Callable[[], None] | None) -> OnChange:
     """Let something be done once, as soon as Terraform waits.
 
@@ -84,7 +81,6 @@ def _while_it_waits(on_change: OnChange, meanwhile: Callable[[], None] | None) -
             meanwhile()
 
     return changed
->>>>>>> 7dcef721 (Keep one load driver for all jobs of a run, and change sizes by Lambda once Terraform has shown how)
 
 
 def plan(run: Run) -> list[str]:
