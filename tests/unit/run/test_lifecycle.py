@@ -50,7 +50,7 @@ class FakeRun:
         )
 
     def step(self, name: str) -> Callable[..., object]:
-        def do(*_: object) -> object:
+        def do(*_: object, **_more: object) -> object:
             self.calls.append(name)
             return self.on[name]() if name in self.on else None
 
