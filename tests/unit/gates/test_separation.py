@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 import pytest
 
-from lambda_dyno.core.results import DurationStats, PowerDetail, Strategy, TuningResult
+from lambda_dyno.core.results import DurationStats, PowerDetail, TuningResult
 from lambda_dyno.gates import separation
+from lambda_dyno.tuner_contract.keys import Strategy
 from power_tuner.stats import summarise
 from tests.support import report_samples as samples
 
