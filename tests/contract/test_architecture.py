@@ -174,7 +174,9 @@ def test_scripts_have_their_run_bit() -> None:
 @pytest.mark.parametrize(
     ("wanted", "module"),
     [
-        pytest.param(r'response(\[|\.get\()"Error"|HTTPStatusCode', "aws/errors.py", id="refusals"),
+        pytest.param(
+            r'response(\[|\.get\()"Error"|HTTPStatusCode', "core/aws_errors.py", id="refusals"
+        ),
         pytest.param(r"\bflock\(", "core/files.py", id="locks"),
         pytest.param(r'\["git",', "runs/git.py", id="git"),
     ],

@@ -20,7 +20,7 @@ import botocore.config
 import botocore.exceptions
 import botocore.session
 
-from lambda_dyno.aws import errors
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.regions import is_region
 

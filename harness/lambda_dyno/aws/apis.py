@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.core import aws_errors as errors
 
 Kind = Literal["rest", "http", "http-1.0", "url", "direct"]
 

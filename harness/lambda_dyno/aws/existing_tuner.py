@@ -13,8 +13,8 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import UserError
 
 _ARN = re.compile(

@@ -9,8 +9,8 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.results import EPHEMERAL_STORAGE_MB_FREE
 from lambda_dyno.emulator import differences

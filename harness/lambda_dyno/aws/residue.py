@@ -9,8 +9,9 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors, lambda_function
+from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.lambda_function import Function
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock, copied_for, is_measured_by
 

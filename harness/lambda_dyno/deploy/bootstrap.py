@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts, errors
+from lambda_dyno.aws import accounts
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import locked, write_json

@@ -13,9 +13,10 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import accounts, errors, existing_tuner
+from lambda_dyno.aws import accounts, existing_tuner
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import Target
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.config import Env, load_env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_text

@@ -10,8 +10,8 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Ui

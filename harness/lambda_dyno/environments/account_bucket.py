@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.runs.run_folder import RunFolder
 

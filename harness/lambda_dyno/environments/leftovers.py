@@ -15,7 +15,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments.resource_kinds import (

@@ -21,7 +21,7 @@ from typing import Any, cast
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.regions import REGION
 from lambda_dyno.runs.run_folder import RUN_ID, Lease, LeaseState, began, parse_time, who

@@ -11,7 +11,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
-from lambda_dyno.aws import errors
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.forge.comments import Comment, ForgeError
 from lambda_dyno.forge.retry import ATTEMPTS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lambda_dyno.aws import accounts, assumed_role, function_copies, lambda_function
+from lambda_dyno.aws import accounts, assumed_role, lambda_function
 from lambda_dyno.aws.target import Target, of_account
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.compare import former
@@ -16,8 +16,8 @@ from lambda_dyno.run.function_tune import FunctionTune
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import TUNER_ENV
+from lambda_dyno.tune import function_copies, tuner_root
 from lambda_dyno.tune import preflight as tuning_preflight
-from lambda_dyno.tune import tuner_root
 from lambda_dyno.tune.request import TuneRequest
 from lambda_dyno.tuner_contract.keys import is_cloned
 

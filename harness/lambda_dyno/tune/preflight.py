@@ -8,9 +8,10 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import errors, existing_tuner, function_lock, lambda_function
+from lambda_dyno.aws import existing_tuner, function_lock, lambda_function
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
+from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.tuner_contract import prices

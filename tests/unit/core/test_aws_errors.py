@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from lambda_dyno.aws import errors
+from lambda_dyno.core import aws_errors as errors
 
 
 def refusal(code: str) -> ClientError:
