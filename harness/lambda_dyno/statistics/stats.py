@@ -22,7 +22,6 @@ from statistics import fmean, stdev
 from lambda_dyno.statistics.distributions import (
     beta_quantile,
     binomial_cdf,
-    normal_quantile,
     t_quantile,
 )
 
@@ -173,25 +172,6 @@ def rate_interval(events: int, count: int, confidence: float = CONFIDENCE) -> In
     return Interval(
         0.0 if events == 0 else beta_quantile(tail, events, count - events + 1),
         1.0 if events == count else beta_quantile(1 - tail, events + 1, count - events),
-    )
-
-
-def wilson_interval(events: int, count: int, confidence: float = CONFIDENCE) -> Interval:
-    """Return the score (Wilson) interval of a rate: narrower, right on average.
-
-    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
-    Journal of the American Statistical Association 22 (1927).
-    """
-    _check_rate(events, count)
-    if count == 0:
-        return Interval(0.0, 1.0)
-    z2 = normal_quantile((1 + confidence) / 2) ** 2
-    rate = events / count
-    centre = (rate + z2 / (2 * count)) / (1 + z2 / count)
-    half = math.sqrt(z2 * (rate * (1 - rate) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return Interval(
-        0.0 if events == 0 else centre - half,
-        1.0 if events == count else centre + half,
     )
 
 

@@ -81,11 +81,6 @@ class TerraformError(StepError):
         return _STAYS.search(str(self)) is None
 
     @property
-    def is_locked(self) -> bool:
-        """Whether somebody else has the state's lock."""
-        return "Error acquiring the state lock" in str(self)
-
-    @property
     def is_of_aws(self) -> bool:
         """Whether AWS refused something, or did not answer: the root may be right."""
         return _OF_AWS.search(str(self)) is not None
