@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import gc
 import itertools
 import json
 import os
@@ -57,6 +58,17 @@ def pytest_configure() -> None:
     """Let what the tests start hear Ctrl-C: a shell's `&` has it ignored, and that is inherited."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while modules and tests are made: there is next to none."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Nor, from now on, among the ten thousand tests that were made: they stay to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 # Files whose tests share what takes Terraform long, once in each process.

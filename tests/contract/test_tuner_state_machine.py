@@ -19,6 +19,7 @@ from power_tuner.analyze import analyze
 from power_tuner.request import parse
 from power_tuner.samples import Sample
 from power_tuner.state import PowerState, TuningState
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.contract
 
@@ -53,7 +54,7 @@ def test_valid_asl(tmp_path: Path) -> None:
         [ROOT / "node_modules" / ".bin" / "asl-validator", "--json-path", path],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr

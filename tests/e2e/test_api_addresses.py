@@ -18,6 +18,7 @@ from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
 from tests.conftest import DeployFunction
 from tests.support.postman_files import auth, collection, request, script, write
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -101,19 +102,20 @@ def reached(embedded_aws: LocalServer, addresses: dict[str, str], kind: str) -> 
 def test_an_address_is_reached(embedded_aws: LocalServer, reached: str, tmp_path: Path) -> None:
     """By plain requests, and by the smoke test, which waits until it is ready."""
     assert reached.startswith(f"{embedded_aws.endpoint}/_aws/")
-    assert requests.get(reached, timeout=10).json() == {"path": "/"}
-    assert requests.get(f"{reached.rstrip('/')}/nothing", timeout=10).status_code == 404
+    assert requests.get(reached, timeout=HANGS_S).json() == {"path": "/"}
+    assert requests.get(f"{reached.rstrip('/')}/nothing", timeout=HANGS_S).status_code == 404
     result = newman.smoke(
         Api(reached, "us-east-1"),
         CollectionFiles(asks(tmp_path / "c.json")),
         log=tmp_path / "smoke.log",
-        timeout_s=60,
+        timeout_s=HANGS_S,
     )
     assert result.passed, result.first_failure
     assert result.requests == 2
 
 
-@pytest.mark.parametrize("kind", [pytest.param("HTTP API", marks=pytest.mark.slow), "function URL"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["HTTP API", "function URL"])
 def test_an_address_is_loaded(reached: str, tmp_path: Path) -> None:
     """With the time there and back."""
     result = load_test.run(
@@ -153,6 +155,6 @@ def test_a_signed_http_api_is_reached(
         Api(url, "us-east-1", ApiCredentials(aws_session.account_id, embedded_aws.secret)),
         CollectionFiles(collection),
         log=tmp_path / "smoke.log",
-        timeout_s=60,
+        timeout_s=HANGS_S,
     )
     assert result.passed, result.first_failure

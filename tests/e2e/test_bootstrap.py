@@ -22,6 +22,7 @@ from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.terminal.progress import TerminalUi
 from tests.support import github_server
 from tests.support.github_server import Hosted
+from tests.support.waiting import HANGS_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def dyno(project: Path, *arguments: str) -> dict[str, Any]:
         env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=HANGS_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -236,7 +237,7 @@ def test_nothing_is_made_when_github_cannot_tell_the_subject(
             env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANGS_S,
         )
     assert done.returncode == 2, done.stderr
     assert "make bootstrap ENV=dev REPO=acme/tuning ARGS=--no-immutable-subject" in done.stderr

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.user_project import PROJECT, processes_of
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -83,7 +84,9 @@ def project(folder: Path, root: Path) -> Path:
     return folder
 
 
-def dyno(folder: Path, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def dyno(
+    folder: Path, *arguments: str, timeout_s: float = HANGS_S
+) -> subprocess.CompletedProcess[str]:
     """Run a command there, with a profile and a workspace set that no root may ever use."""
     inherited = {
         k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_CLI", "TF_W"))

@@ -20,6 +20,7 @@ from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.terraform import toolchain
 from lambda_emulator.front import LEAST_ANSWER_S
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -45,7 +46,7 @@ resource "aws_lambda_alias" "many" {{
 def waited_s(endpoint: str, request: bytes) -> tuple[float, int]:
     """Return the seconds from a request to the first byte of its answer, and the status."""
     there = urlsplit(endpoint)
-    with socket.create_connection((there.hostname, there.port), timeout=10) as connection:
+    with socket.create_connection((there.hostname, there.port), timeout=HANGS_S) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sent = time.perf_counter()
         connection.sendall(request)

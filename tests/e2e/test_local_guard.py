@@ -29,6 +29,7 @@ from botocore.credentials import Credentials
 from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
 from tests.support.serving import TestServer
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -70,7 +71,7 @@ def ask(
     headers: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Send exactly these headers, a Host among them or not, and return status and answer."""
-    connection = http.client.HTTPConnection(urlsplit(running.endpoint).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(running.endpoint).netloc, timeout=HANGS_S)
     try:
         connection.request(method, path, body or None, dict(headers or {}))
         answer = connection.getresponse()
@@ -506,7 +507,7 @@ def test_another_user_of_this_machine_gets_nowhere(open_home: Path, deploy_funct
         env={},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -651,7 +652,7 @@ def test_a_page_in_a_browser_gets_nowhere(tmp_path: Path) -> None:
             chromium(tmp_path / "again", "--dump-dom", f"{rebound}/_ministack/health"),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=HANGS_S,
             check=False,
         ).stdout
         assert "AccessDenied" in dom

@@ -20,7 +20,7 @@ from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.processes import orphans
 from lambda_dyno.processes.identity import identity
-from tests.support.waiting import wait_until
+from tests.support.waiting import HANGS_S, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -118,7 +118,7 @@ def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         check=False,
     )
 

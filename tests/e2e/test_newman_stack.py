@@ -16,6 +16,7 @@ from lambda_dyno.load import collection_files, load_test
 from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
 from tests.support import crud_stack
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -53,7 +54,7 @@ def smoke(stack: crud_stack.CrudStack, credentials: ApiCredentials | None, folde
         Api(stack.base_url, "us-east-1", credentials),
         collection_files.own("smoke"),
         log=folder / "smoke.log",
-        timeout_s=60,
+        timeout_s=HANGS_S,
     )
 
 
@@ -143,7 +144,7 @@ def test_load_without_permission_is_all_errors(
     # who waits until the API is ready is told what it says
     log = tmp_path / "smoke.log"
     (failure,) = newman.smoke(
-        api, collection_files.own("load"), log=log, timeout_s=60, ready_s=1.5
+        api, collection_files.own("load"), log=log, timeout_s=HANGS_S, ready_s=1.5
     ).failures
     assert re.search(r"not ready .* 403 .*not authorized to perform", failure.message)
     result = load_test.run(

@@ -15,6 +15,7 @@ from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
 from lambda_dyno.load.machine import usable_cores
 from tests.support import crud_stack
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -30,11 +31,11 @@ def test_a_signature_says_whose_api_is_meant(
         Api(stack.base_url, "us-east-1", keys),
         collection_files.own("smoke"),
         log=tmp_path / "smoke.log",
-        timeout_s=90,
+        timeout_s=HANGS_S,
     )
     assert result.failures == ()
     assert result.passed
-    assert requests.get(f"{stack.base_url}/items", timeout=10).status_code == 404
+    assert requests.get(f"{stack.base_url}/items", timeout=HANGS_S).status_code == 404
 
 
 @pytest.mark.slow

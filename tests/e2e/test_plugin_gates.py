@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import user_project, wheel
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -180,7 +181,7 @@ def test_workers_are_isolated_and_nothing_of_them_is_left_however_they_end(tmp_p
         wait_for(project / "crash.ready", process)
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)  # to the process that started the workers alone
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=HANGS_S)
     finally:
         process.kill()
 
@@ -228,7 +229,7 @@ def test_a_worker_that_waits_for_its_teardown_is_not_interrupted(tmp_path: Path)
     try:
         wait_for(project / "alone.ready", process)
         process.terminate()
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=HANGS_S)
     finally:
         process.kill()
 
@@ -238,7 +239,7 @@ def test_a_worker_that_waits_for_its_teardown_is_not_interrupted(tmp_path: Path)
     assert user_project.processes_of(project) == []
 
 
-def wait_for(path: Path, process: subprocess.Popen[str], deadline_s: float = 120.0) -> None:
+def wait_for(path: Path, process: subprocess.Popen[str], deadline_s: float = HANGS_S) -> None:
     """Wait until a file is there."""
     deadline = time.monotonic() + deadline_s
     while not path.exists():

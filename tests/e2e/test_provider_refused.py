@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.test_run import PROJECT, processes_of
 from tests.support.user_project import write
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -40,7 +41,9 @@ def mirror(tmp_path: Path) -> Path:
     return tmp_path / "mirror"
 
 
-@pytest.mark.parametrize("command", ["plan", "up", "run"])
+@pytest.mark.parametrize(
+    "command", ["run", *(pytest.param(one, marks=pytest.mark.slow) for one in ("plan", "up"))]
+)
 def test_it_gets_one_line_before_anything_is_made(
     project: Path, mirror: Path, command: str
 ) -> None:
@@ -52,7 +55,7 @@ def test_it_gets_one_line_before_anything_is_made(
         env={**inherited, "PYTHONPATH": str(PROJECT / "harness"), "TF_PLUGIN_MIRROR": str(mirror)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS_S,
     )
     assert done.returncode == 2, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

@@ -27,6 +27,7 @@ from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.runs import run_folder
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS
 from tests.support import functions
+from tests.support.waiting import HANGS_S
 
 if TYPE_CHECKING:
     from tests.conftest import DeployFunction
@@ -83,7 +84,7 @@ class Place:
     def dyno(self, *arguments: str) -> tuple[int, str]:
         """Run `dyno` to its end and return its exit status and standard output."""
         process = self.start(*arguments)
-        output = process.communicate(timeout=180)[0]
+        output = process.communicate(timeout=HANGS_S)[0]
         return process.returncode, output
 
     @property
@@ -215,7 +216,7 @@ def test_a_tuner_is_deployed_kept_used_again_and_taken_down(place: Place) -> Non
     killed = place.start(*again, *payload, "--num", "500")
     wait_for_versions(place, killed, "cpu", 3)
     killed.kill()
-    killed.communicate(timeout=30)
+    killed.communicate(timeout=HANGS_S)
     assert place.dyno("down")[0] == 0, place.stderr
     assert folder.read_lease().state == "down"
 
@@ -234,7 +235,7 @@ def test_ctrl_c_in_the_middle_stops_cleans_up_and_takes_down(place: Place) -> No
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=120)[0]
+    output = process.communicate(timeout=HANGS_S)[0]
 
     assert (process.returncode, output) == (130, ""), place.stderr
     assert [alias["Name"] for alias in aliases] == [LOCK_ALIAS]
@@ -288,7 +289,7 @@ def test_a_key_of_the_function_s_own_and_how_to_take_a_kept_tuner_down(
         cwd=place.project,
         env={**inherited, **credentials, "PYTHONPATH": str(PROJECT / "harness")},
         check=True,
-        timeout=120,
+        timeout=HANGS_S,
     )
     assert folder.read_lease().state == "down"
     place.session.client("lambda").delete_function(FunctionName="sealed")
@@ -355,7 +356,7 @@ def test_a_function_of_another_account(
         assert time.monotonic() < deadline, place.stderr
         time.sleep(0.1)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=180)
+    running.communicate(timeout=HANGS_S)
     assert other.inventory() == before
 
 

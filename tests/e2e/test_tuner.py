@@ -16,6 +16,7 @@ from lambda_dyno.core.errors import StepError
 from lambda_dyno.emulator import server
 from lambda_dyno.tune import client, output
 from tests.support.tuner_stack import TunerStack
+from tests.support.waiting import HANGS_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -431,7 +432,7 @@ def test_client(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
         tuning_input,
         state_machine_arn=tuner_stack.state_machine_arn,
         session=tuner_stack.session,
-        timeout_s=120,
+        timeout_s=HANGS_S,
         on_progress=seen.append,
     )
     result = output.parse(finished.output, execution_arn=finished.arn)
@@ -457,7 +458,7 @@ def test_client_is_interrupted(tuner_stack: TunerStack, target: Callable[..., st
             tuning_input,
             state_machine_arn=tuner_stack.state_machine_arn,
             session=tuner_stack.session,
-            timeout_s=120,
+            timeout_s=HANGS_S,
         )
     assert tuner_stack.snapshot(function) == before
 
@@ -498,6 +499,6 @@ def test_client_tells_why(tuner_stack: TunerStack) -> None:
             tuning_input,
             state_machine_arn=tuner_stack.state_machine_arn,
             session=tuner_stack.session,
-            timeout_s=60,
+            timeout_s=HANGS_S,
         )
     assert "tunable_function_arns" in caught.value.hint

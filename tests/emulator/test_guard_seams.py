@@ -18,6 +18,7 @@ from ministack.core import iam_actions, iam_evaluator, router
 
 from lambda_emulator import guard
 from lambda_emulator.request import Request
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.contract
 
@@ -66,7 +67,7 @@ def closed(secret: str) -> dict[str, Any]:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)

@@ -21,6 +21,7 @@ from ministack.core import lambda_runtime
 
 from lambda_dyno.emulator import sandboxes
 from lambda_emulator import workers
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.contract
 
@@ -91,7 +92,7 @@ class Worker:
 
     def log(self) -> str:
         """End the worker and return all that it logged."""
-        return self._process.communicate(timeout=20)[1]
+        return self._process.communicate(timeout=HANGS_S)[1]
 
 
 @pytest.mark.parametrize("function", [PYTHON, NODE], ids=["python", "nodejs"])

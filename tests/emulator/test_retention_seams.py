@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import HANGS_S
+
 pytestmark = pytest.mark.contract
 
 RELEASE = f"MiniStack {version('ministack')}"
@@ -62,7 +64,7 @@ def test_the_newest_logs_and_metrics_stay_and_the_oldest_go() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "harness")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         check=True,
     )
     found: dict[str, dict[str, Any]] = json.loads(done.stdout)

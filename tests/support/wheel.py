@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.waiting import HANGS_S
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -14,7 +16,7 @@ def build(folder: Path) -> Path:
     offline = ("--quiet", "--no-deps", "--no-index", "--disable-pip-version-check")
     wheel = (sys.executable, "-m", "pip", "wheel", *offline, "--no-build-isolation")
     built = [*wheel, "--wheel-dir", str(folder), str(PROJECT)]
-    subprocess.run(built, check=True, capture_output=True, timeout=120)
+    subprocess.run(built, check=True, capture_output=True, timeout=HANGS_S)
     (package,) = folder.glob("*.whl")
     return package
 
@@ -26,7 +28,7 @@ def install_oldest(package: Path, environment: Path) -> Path:
         The environment's Python.
     """
     made = [sys.executable, "-m", "venv", "--without-pip", str(environment)]
-    subprocess.run(made, check=True, timeout=60)
+    subprocess.run(made, check=True, timeout=HANGS_S)
     python = environment / "bin" / "python"
     uv = (str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--native-tls")
     install = [*uv, "--resolution", "lowest-direct", "--python", str(python), str(package)]

@@ -13,6 +13,7 @@ import pytest
 from lambda_dyno.cli import local
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
+from tests.support.waiting import HANGS_S
 
 HARNESS = Path(__file__).parents[3] / "harness"
 
@@ -76,7 +77,7 @@ def test_curves_of_ones_own(tmp_path: Path) -> None:
             env={**os.environ, "PYTHONPATH": str(HARNESS)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=HANGS_S,
             check=False,
         )
 

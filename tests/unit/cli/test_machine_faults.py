@@ -20,6 +20,7 @@ from lambda_dyno.load.drivers import newman
 from lambda_dyno.runs import run_folder
 from lambda_dyno.terraform import toolchain
 from tests.support.bad_inputs import NO_FILE, Made, dyno, in_place_of, write_project
+from tests.support.waiting import HANGS_S
 
 PROJECT = Path(__file__).parents[3]
 ROOT = 'variable "name_prefix" {}\nvariable "memory_mb" {}\noutput "function_arn" { value = "" }\n'
@@ -32,7 +33,7 @@ def _namespaces() -> bool:
     if sys.platform != "linux" or shutil.which("unshare") is None:
         return False
     tried = ["unshare", "-Urm", "mount", "-t", "tmpfs", "none", "/mnt"]
-    return subprocess.run(tried, capture_output=True, timeout=20, check=False).returncode == 0
+    return subprocess.run(tried, capture_output=True, timeout=HANGS_S, check=False).returncode == 0
 
 
 needs_namespaces = pytest.mark.skipif(not _namespaces(), reason="user namespaces are not allowed")
@@ -66,7 +67,7 @@ def in_namespace(
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS_S,
         check=False,
         env={
             **variables,

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from pip._vendor.distlib.scripts import ScriptMaker, enquote_executable
 
+from tests.support.waiting import HANGS_S
+
 PROJECT = Path(__file__).parents[3]
 
 
@@ -30,7 +32,7 @@ def test_a_clone_may_be_anywhere(tmp_path: Path, name: str) -> None:
     for part in ("package-lock.json", ".npmrc"):
         shutil.copy(PROJECT / part, clone)
     made = [sys.executable, "-m", "venv", "--without-pip", str(clone / ".venv")]
-    subprocess.run(made, check=True, timeout=60)
+    subprocess.run(made, check=True, timeout=HANGS_S)
     python = clone / ".venv" / "bin" / "python"
     (site,) = (clone / ".venv").glob("lib/python*/site-packages")
     (site / "tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n{PROJECT / 'harness'}\n")
@@ -45,7 +47,7 @@ def test_a_clone_may_be_anywhere(tmp_path: Path, name: str) -> None:
         cwd=clone,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "AWS_", "PYTHON"))},
     )
     assert "error: command line: [tuning] num: 4 is not allowed" in done.stderr, done.stderr

@@ -15,6 +15,7 @@ from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator import installation
 from tests.support import bad_inputs
+from tests.support.waiting import HANGS_S
 
 HARNESS = Path(__file__).parents[3] / "harness"
 MAKE = """
@@ -137,7 +138,7 @@ def makers(lock: Path, folder: Path, count: int, **variables: str) -> list[subpr
 
 def test_two_at_once_wait_for_each_other(lock: Path, tmp_path: Path) -> None:
     """One makes it, the other takes it."""
-    both = [maker.communicate(timeout=120) for maker in makers(lock, tmp_path / "made", 2)]
+    both = [maker.communicate(timeout=HANGS_S) for maker in makers(lock, tmp_path / "made", 2)]
     assert both[0][0] == both[1][0] == f"{installation.python(tmp_path / 'made')}\n"
     assert sorted(len(said.splitlines()) for _, said in both) == [0, 1]
 
@@ -153,13 +154,13 @@ def test_nothing_half_is_ever_taken_for_whole(
     uv.chmod(0o755)
     path = f"{uv.parent}{os.pathsep}{os.environ['PATH']}"
     (maker,) = makers(lock, folder, 1, PATH=path, READY=str(ready))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANGS_S
     while not ready.exists():
         assert maker.poll() is None, maker.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     maker.send_signal(number)
-    maker.communicate(timeout=60)
+    maker.communicate(timeout=HANGS_S)
     if number == signal.SIGINT:
         assert kept(folder) == []
     assert installation.python(folder).exists()

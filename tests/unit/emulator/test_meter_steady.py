@@ -16,6 +16,7 @@ from lambda_emulator.meter_path.dyno_meter.cfs import CPU, duration_ms
 from lambda_emulator.meter_path.dyno_meter.spin import spin_ms
 from lambda_emulator.sandbox import steady
 from lambda_emulator.sandbox.steady import Sample, Steadier
+from tests.support.waiting import HANGS_S
 
 SIZES_MB = (128, 256, 512, 1024)
 SPIN_MS = 0.27
@@ -253,7 +254,7 @@ def test_parallel_environments_lose_nothing(tmp_path: Path) -> None:
         )
         for size in SIZES_MB
     ]
-    said = [process.communicate(timeout=60)[0] for process in running]
+    said = [process.communicate(timeout=HANGS_S)[0] for process in running]
     assert all(process.returncode == 0 for process in running)
     assert said[-1].startswith("[")
     (pool,) = (file for file in tmp_path.iterdir() if len(file.name) == 64)

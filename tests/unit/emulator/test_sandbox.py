@@ -17,6 +17,7 @@ from lambda_emulator.sandbox.function import Function, Invocation
 from lambda_emulator.sandbox.memory import Memory
 from lambda_emulator.sandbox.places import Places, Tools
 from tests.support.functions import archive
+from tests.support.waiting import HANGS_S
 
 INIT = {"module": "app", "handler": "handler", "memory": 512, "function_name": "f", "env": {}}
 
@@ -253,7 +254,7 @@ print(frozen, thawed, tree.below(os.getpid()))
             env={"PYTHONPATH": str(Path(tree.__file__).parents[2]), "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANGS_S,
             check=False,
         )
 

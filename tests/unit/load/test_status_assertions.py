@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import HANGS_S
+
 DRIVER = Path(__file__).parents[3] / "postman" / "driver" / "assertions.mjs"
 PROGRAM = """
 const { statusAssertions } = await import(process.argv[1]);
@@ -56,7 +58,7 @@ def found() -> dict[str, bool]:
     """What the driver says of each, by its name."""
     cases = json.dumps([[script, name] for script, name, _ in CASES.values()])
     command = ["node", "--input-type=module", "-e", PROGRAM, DRIVER.as_uri(), cases]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_S, check=True)
     return dict(zip(CASES, json.loads(answer.stdout), strict=True))
 
 

@@ -6,9 +6,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from lambda_dyno.plugin import options, session, slo, summary, workers
 from tests.support.git_commands import commit_all
 
 # pytester forgets what is imported inside of a session; imported here, it stays.
+STAYS = (options, session, slo, summary, workers)
+SLOW = pytest.mark.slow
 
 pytest_plugins = ["pytester"]
 
@@ -147,9 +150,11 @@ def test_a_wrong_value_of_an_option_is_one_clear_error(
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("slo(latency_p95_ms=float('nan'))", "*latency_p95_ms: NaN is not allowed*"),
+        pytest.param(
+            "slo(latency_p95_ms=float('nan'))", "*latency_p95_ms: NaN is not allowed*", marks=SLOW
+        ),
         ("slo(latency_p95_ms=float('inf'))", "*latency_p95_ms: Infinity is not allowed*"),
-        ("load(pacing_ms=2**31)", "*pacing_ms: 2147483648 is not allowed*"),
+        pytest.param("load(pacing_ms=2**31)", "*pacing_ms: 2147483648 is not allowed*", marks=SLOW),
         ("tuning(payload=float('inf'))", "*payload: inf is no number that JSON has*"),
         ("slo(p95=3)", "*markers of *::test_gate: ?slo? p95: unknown key; allowed:*"),
         ("tuning(num=1)", "*?tuning? num: 1 is not allowed: must be greater than or equal to 5"),
@@ -157,7 +162,7 @@ def test_a_wrong_value_of_an_option_is_one_clear_error(
         ("load(30)", "*load(...) takes keys by name, such as load(key=1)"),
     ],
 )
-@pytest.mark.parametrize("arguments", [[], ["--env", "mine"]])
+@pytest.mark.parametrize("arguments", [pytest.param([], marks=SLOW), ["--env", "mine"]])
 def test_a_wrong_marker_is_one_clear_error_of_collection(
     project: pytest.Pytester, marker: str, message: str, arguments: list[str]
 ) -> None:

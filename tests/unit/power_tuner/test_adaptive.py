@@ -22,6 +22,7 @@ from power_tuner.request import parse
 from power_tuner.state import TuningState
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+SLOW = pytest.mark.slow
 Law = Callable[[int], float]
 
 
@@ -113,7 +114,10 @@ def test_it_finds_the_best_size_with_few_invocations() -> None:
     assert curve[512]["durationRatio"] == curve[512]["costRatio"] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("strategy", ["cost", "speed", "balanced"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["speed", *(pytest.param(one, marks=pytest.mark.slow) for one in ("cost", "balanced"))],
+)
 def test_each_size_is_published_once_and_what_is_chosen_was_measured(strategy: str) -> None:
     output, state = execute(Function(bound), strategy=strategy)
     assert len({power.power for power in state.powers}) == len(state.powers)
@@ -239,8 +243,8 @@ def test_fixed_measuring_wants_its_number_and_adaptive_none() -> None:
 @pytest.mark.parametrize(
     ("limit", "verdict", "counted"),
     [
-        ({"maxDurationMs": 300}, "proven", 59),
-        ({"maxDurationMs": 300, "limitOn": "mean"}, "proven", 8),
+        pytest.param({"maxDurationMs": 300}, "proven", 59, marks=SLOW),
+        pytest.param({"maxDurationMs": 300, "limitOn": "mean"}, "proven", 8, marks=SLOW),
         ({"maxDurationMs": 300, "limitOn": "p50"}, "proven", 6),
         ({"maxDurationMs": 100}, "none", 1),
         ({"maxDurationMs": 300, "maxInvocations": 25}, "not proven", 3),

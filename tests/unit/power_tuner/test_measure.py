@@ -22,6 +22,7 @@ from power_tuner.processors import WithProcessors, is_empty
 from power_tuner.request import TuningInput, parse
 from power_tuner.state import PowerState, TuningState
 from tests.support.tuner_fakes import error
+from tests.support.waiting import HANGS_S
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
 
@@ -126,7 +127,7 @@ def test_sequential_is_one_at_a_time() -> None:
 def test_parallel_is_all_at_once() -> None:
     """With parallelInvocation all invocations of all power values run at once."""
     request, state = tuning(128, 256, parallelInvocation=True)
-    together = threading.Barrier(10, timeout=10)
+    together = threading.Barrier(10, timeout=HANGS_S)
     measure(request, state, FakeFunction(lambda *_: (together.wait(), took(1))[1]))
     assert [len(power.samples) for power in state.powers] == [5, 5]
 

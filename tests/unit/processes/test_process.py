@@ -18,7 +18,7 @@ import pytest
 
 from lambda_dyno.aws import accounts
 from lambda_dyno.processes import orphans, process
-from tests.support.waiting import wait_until
+from tests.support.waiting import HANGS_S, wait_until
 
 
 def python(code: str) -> list[str]:
@@ -28,7 +28,7 @@ def python(code: str) -> list[str]:
 def gone(pid: int) -> bool:
     """Whether a process ended, or does within seconds (its new parent has to reap it)."""
     try:
-        psutil.Process(pid).wait(timeout=60)
+        psutil.Process(pid).wait(timeout=HANGS_S)
     except psutil.NoSuchProcess:
         return True
     except psutil.TimeoutExpired:
@@ -41,7 +41,7 @@ def test_both_outputs_and_the_status_come_back(tmp_path: Path) -> None:
     log = tmp_path / "log"
     done = process.run(
         python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"),
-        timeout_s=120,
+        timeout_s=HANGS_S,
         log=log,
     )
     assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
@@ -51,7 +51,7 @@ def test_both_outputs_and_the_status_come_back(tmp_path: Path) -> None:
 def test_a_flood_on_standard_error_does_not_block() -> None:
     """A full pipe would hang a program that nobody reads (tftest does that)."""
     done = process.run(
-        python("import sys; sys.stderr.write('x' * 1_000_000); print('done')"), timeout_s=120
+        python("import sys; sys.stderr.write('x' * 1_000_000); print('done')"), timeout_s=HANGS_S
     )
     assert done.stdout == "done\n"
     assert len(done.stderr) == 1_000_000
@@ -72,7 +72,7 @@ def test_lines_arrive_while_the_program_works(tmp_path: Path) -> None:
         f"while not os.path.exists({str(heard)!r}): time.sleep(0.01)\n"
         "print('b')"
     )
-    process.run(python(code), timeout_s=120, on_line=hear)
+    process.run(python(code), timeout_s=HANGS_S, on_line=hear)
     assert seen == ["a", "b"]
 
 
@@ -108,22 +108,22 @@ def test_ctrl_c_waits_for_the_programs_orderly_end() -> None:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     with pytest.raises(KeyboardInterrupt):
-        process.run(python(code), timeout_s=120, on_line=press)
+        process.run(python(code), timeout_s=HANGS_S, on_line=press)
     assert seen == ["ready", "state saved"]
 
 
 def test_standard_input_is_what_was_given() -> None:
     """And nothing when nothing was: a program that asks does not wait for a person."""
     code = "import sys; print(repr(sys.stdin.read()))"
-    assert process.run(python(code), timeout_s=120, stdin="secret").stdout == "'secret'\n"
-    assert process.run(python(code), timeout_s=120).stdout == "''\n"
+    assert process.run(python(code), timeout_s=HANGS_S, stdin="secret").stdout == "'secret'\n"
+    assert process.run(python(code), timeout_s=HANGS_S).stdout == "''\n"
 
 
 OWNER = """
 import sys
 from pathlib import Path
 from lambda_dyno.processes import process
-process.run([sys.executable, "-c", Path({program!r}).read_text()], timeout_s=60)
+process.run([sys.executable, "-c", Path({program!r}).read_text()], timeout_s=240)
 """
 
 # A Terraform, as far as that matters: it has a helper that ignores SIGINT, talks all the time,
@@ -222,7 +222,7 @@ def test_what_has_an_owner_is_no_orphan() -> None:
         seen.append(int(pid) in [process.pid for process, _ in found.processes])
 
     code = "import os, time; print(os.getpid(), os.environ['TMPDIR'], flush=True); time.sleep(0.5)"
-    assert process.run(python(code), timeout_s=120, on_line=look).returncode == 0
+    assert process.run(python(code), timeout_s=HANGS_S, on_line=look).returncode == 0
     assert seen == [False, False]
 
 
@@ -236,7 +236,7 @@ def test_a_killed_guard_takes_its_program_along() -> None:
         os.kill(its_guard, signal.SIGKILL)
 
     code = "import os, time; print(os.getpid(), os.getppid(), flush=True); time.sleep(60)"
-    done = process.run(python(code), timeout_s=120, on_line=kill)
+    done = process.run(python(code), timeout_s=HANGS_S, on_line=kill)
     assert done.returncode == -signal.SIGKILL
     assert gone(pids[0])
 
@@ -244,7 +244,7 @@ def test_a_killed_guard_takes_its_program_along() -> None:
 def test_a_program_that_a_signal_ended_says_so() -> None:
     """As if nothing stood between."""
     code = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
-    assert process.run(python(code), timeout_s=120).returncode == -signal.SIGTERM
+    assert process.run(python(code), timeout_s=HANGS_S).returncode == -signal.SIGTERM
 
 
 def test_nothing_goes_on_when_there_is_no_use_in_it() -> None:
@@ -266,7 +266,7 @@ def test_a_full_disk_loses_the_log_and_nothing_else(tmp_path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
-    done = process.run(python("print('x' * 200_000)"), timeout_s=120, log=full)
+    done = process.run(python("print('x' * 200_000)"), timeout_s=HANGS_S, log=full)
     assert len(done.stdout) == 200_001
 
 
@@ -277,7 +277,7 @@ def test_a_failing_listener_is_told_after_the_end() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        process.run(python("print('a'); print('b')"), timeout_s=120, on_line=fail)
+        process.run(python("print('a'); print('b')"), timeout_s=HANGS_S, on_line=fail)
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
@@ -304,7 +304,7 @@ def test_no_program_gets_what_speaks_for_the_job(
     both = "cat /proc/$PPID/environ; env" if Path("/proc").is_dir() else "env"
     ours = accounts.Account("1", "eu-west-1", "", {}).program_environment()
     told = [
-        process.run(["sh", "-c", both], env=env, timeout_s=120).stdout
+        process.run(["sh", "-c", both], env=env, timeout_s=HANGS_S).stdout
         for env in (None, given, ours)
     ]
     with process.talking(["sh", "-c", both], env=given, log=tmp_path / "l", on_line=told.append):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.terminal import CTRL_C, terminal
+from tests.support.waiting import HANGS_S
 
 PROJECT = Path(__file__).parents[3]
 # Steps as a run has them: text that changes, lines between, a library's warning, brackets.
@@ -128,7 +129,7 @@ def test_forced_colours_leave_a_log_a_log(forced: dict[str, str]) -> None:
         env={**inherited, **forced, "TERM": "xterm-256color"},
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=HANGS_S,
         text=True,
         check=True,
     )
@@ -178,7 +179,7 @@ def test_a_window_that_is_closed_does_not_keep_a_run_from_its_teardown(tmp_path:
     with terminal(python(WAITS, str(done))) as window:
         assert window.says("works")
         window.close()
-        window.process.wait(timeout=120)
+        window.process.wait(timeout=HANGS_S)
     assert done.read_text() == "down"
 
 
@@ -197,7 +198,7 @@ def test_a_reader_that_has_enough_is_no_failure() -> None:
         dyno("local", "model", "--cpu-ms", "17.2", "--memory-mb", "128"),
         stdout=write_end,
         stderr=subprocess.PIPE,
-        timeout=120,
+        timeout=HANGS_S,
     )
     os.close(write_end)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -211,7 +212,7 @@ def test_a_result_that_cannot_be_written_is_no_success() -> None:
             dyno("local", "model", "--cpu-ms", "17.2", "--memory-mb", "128"),
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=120,
+            timeout=HANGS_S,
             text=True,
         )
     assert done.returncode == 3
@@ -224,7 +225,7 @@ def test_a_terminal_without_our_characters_gets_others() -> None:
         dyno("run", "--help"),
         env={**os.environ, "PYTHONIOENCODING": "ascii", "FORCE_COLOR": "1"},
         capture_output=True,
-        timeout=120,
+        timeout=HANGS_S,
     )
     assert done.returncode == 0, done.stderr
     assert b"Deploy, tune, load" in done.stdout
@@ -238,7 +239,9 @@ def test_what_nobody_foresaw_is_one_line_and_never_a_missed_slo(tmp_path: Path) 
         "import sys; from lambda_dyno.cli import app; from lambda_dyno.cleanup import sweeper\n"
     )
     broken += "sweeper.listing = lambda *_: 1 / 0; sys.argv[1:] = ['ls']; app.main()"
-    done = subprocess.run(python(broken), cwd=tmp_path, capture_output=True, timeout=120, text=True)
+    done = subprocess.run(
+        python(broken), cwd=tmp_path, capture_output=True, timeout=HANGS_S, text=True
+    )
     kept = tmp_path / ".dyno" / "traceback.txt"
     assert done.returncode == 3
     assert done.stderr.startswith("error: ZeroDivisionError: division by zero (nobody foresaw")

@@ -11,6 +11,7 @@ import pytest
 
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.terraform.toolchain import Toolchain
+from tests.support.waiting import HANGS_S
 
 PROJECT = Path(__file__).parents[3]
 _BLOCK = re.compile(
@@ -47,7 +48,7 @@ def problem(block: str, tools: Toolchain) -> str:
         input=block,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
     )
     return "" if done.returncode == 0 else done.stdout + done.stderr
 

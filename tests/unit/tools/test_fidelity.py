@@ -56,10 +56,10 @@ def test_fit_finds_what_a_function_does() -> None:
 @pytest.mark.parametrize(
     "work",
     [
-        fit.Work(8000.0, 0.0, 6.0, equal=True),
-        fit.Work(900.0, 40.0, architecture="arm64"),
+        pytest.param(fit.Work(8000.0, 0.0, 6.0, equal=True), marks=pytest.mark.slow),
+        pytest.param(fit.Work(900.0, 40.0, architecture="arm64"), marks=pytest.mark.slow),
         fit.Work(900.0, 300.0, live_mb=121.6),
-        fit.Work(2000.0, 50.0, transfer_ms=4000.0),
+        pytest.param(fit.Work(2000.0, 50.0, transfer_ms=4000.0), marks=pytest.mark.slow),
     ],
 )
 def test_fit_finds_what_memory_changes(work: fit.Work) -> None:
