@@ -4,7 +4,7 @@ Every case is simulated many times on real noise (`noise`): a function is drawn,
 two versions of it are load-tested, and the gates judge, the very same code as in a run. What
 changed between the versions is known, so every verdict is right or wrong:
 
-- the regression gate (`lambda_dyno.gates.regression`), with up to `MOST_LOOKS` looks;
+- the regression gate (`lambda_dyno.compare.regression`), with up to `MOST_LOOKS` looks;
 - the SLO gate (`lambda_dyno.gates.slo`), one load test against a limit;
 - the naive rule: fail if the p95 of one load test is more than 10 % above the other's.
 
@@ -25,11 +25,11 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from lambda_dyno.compare.regression import CHECKS, Block, compare
 from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.formatting import number
 from lambda_dyno.core.regression_defaults import MARGIN, MOST_LOOKS, RISK
 from lambda_dyno.core.results import DEPLOYED, LatencyStats, LoadResult, Outcome, Sample
-from lambda_dyno.gates.regression import CHECKS, Block, compare
 from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.statistics.stats import percentile, rate_interval
 from tools.gate_simulation.noise import (

@@ -26,8 +26,8 @@ from random import Random
 from statistics import median
 from typing import Literal
 
+from lambda_dyno.compare.regression import turns
 from lambda_dyno.core.regression_defaults import PAIRS_PER_LOOK, TURN_S, WARM_UP_S
-from lambda_dyno.gates.regression import turns
 from lambda_dyno.statistics.stats import percentile
 
 # Requests of a sandbox that are drawn together, so that what is alike in a row stays in a row.

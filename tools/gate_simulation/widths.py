@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from statistics import fmean, median
 
-from lambda_dyno.gates.regression import compare
+from lambda_dyno.compare.regression import compare
 from lambda_dyno.statistics.batches import Observations, percentile_interval
 from lambda_dyno.statistics.stats import Interval, percentile
 from tools.gate_simulation.gate import DATA, REGRESSION, SEED, Pairs, in_processes

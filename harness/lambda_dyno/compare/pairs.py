@@ -10,23 +10,24 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.compare import regression
 from lambda_dyno.compare.baseline import Baseline
 from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.fresh_environments import FreshEnvironments, renewable
 from lambda_dyno.compare.interleaved_driver import InterleavedDriver, Turn
 from lambda_dyno.compare.invocations import costs_usd
+from lambda_dyno.compare.regression import Block, Comparison, Version
 from lambda_dyno.core.config import RegressionSettings
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import RegressionResult
 from lambda_dyno.core.samples import write_samples
-from lambda_dyno.gates import regression
-from lambda_dyno.gates.regression import Block, Comparison, Version
+from lambda_dyno.tuner_contract import prices
 
 COST = "cost"
 
@@ -144,7 +145,11 @@ def measure(
             measured.looks = look
             if measured.saturated or not measured.comparison.more_would_help:
                 break
-    return measured.result(baseline, baseline_run_id, settings)
+    found = measured.result(baseline, baseline_run_id, settings)
+    region = versions["candidate"].account.region
+    currency = prices.lookup(region, "x86_64").currency
+    in_currency = (regression.in_currency(check, currency) for check in found.checks)
+    return replace(found, checks=tuple(in_currency))
 
 
 @dataclass

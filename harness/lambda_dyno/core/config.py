@@ -431,7 +431,7 @@ class SloSettings(_Section):
     cost_per_million_usd: Annotated[
         float | None,
         Field(ge=1e-6, le=1e9),
-        SloKey("Cost per million", "USD", needs="tuning", brief="{:g} USD per million"),
+        SloKey("Cost per million", "USD", needs="tuning", brief="{:g} per million"),
     ] = None
     # how much worse (by the strategy's own measure) the deployed memory may be than the best:
     # 0.1 allows ten per cent

@@ -53,6 +53,19 @@ def _measured(tuning: TuningResult) -> list[PowerDetail]:
     ]
 
 
+def risk(advice: Advice, tuning: TuningResult) -> str:
+    """Return how safe the recommended size is, with the reasons."""
+    reasons = f" ({'; '.join(advice.reasons)})" if advice.reasons else ""
+    return f"Risk of {tuning.power} MB: {advice.risk}{reasons}."
+
+
+def finding(advice: Advice, tuning: TuningResult) -> str:
+    """Return what the deployed size is, as a sentence."""
+    if advice.finding == "cannot tell":
+        return f"Whether the deployed {tuning.current_power} MB is right cannot be told."
+    return f"The deployed {tuning.current_power} MB is {advice.finding}."
+
+
 # --- risk -----------------------------------------------------------------------------------
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.formatting import number
-from lambda_dyno.core.results import Check, Outcome
+from lambda_dyno.core.results import Check, Outcome, RegressionResult
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval
 
 
@@ -74,9 +73,12 @@ def _tell_apart(measured: float, limit: float, percent: bool) -> tuple[str, str]
     return texts[0] + sign, texts[1] + sign
 
 
-def finite(value: float | None, factor: float = 1.0) -> float | None:
-    """Return a number as a result has it; what is not known, or infinite, is None there."""
-    return value * factor if value is not None and math.isfinite(value) else None
+def of_comparison(found: RegressionResult) -> tuple[Check, ...]:
+    """Return a comparison's checks as lines of the gate's verdict."""
+    return tuple(
+        Check(f"{c.name}_ratio", 1 + found.margin, c.ratio, c.outcome, c.reason)
+        for c in found.checks
+    )
 
 
 def requests(count: int) -> str:

@@ -6,8 +6,8 @@ Pure functions of `RunResult`; what follows for the memory size is in `recommend
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lambda_dyno.core import formatting
@@ -21,6 +21,9 @@ from lambda_dyno.core.results import (
     SizeVerdict,
     Verdict,
 )
+
+# What a check's reason says of how much it rests on.
+_EVIDENCE = re.compile(r"(?<![\d,.])\d[\d,]* (?:of \d[\d,]* )?(?:requests?|invocations)(?! cost)\b")
 
 Status = Literal["pass", "fail", "inconclusive", "error", "none"]
 
@@ -64,11 +67,28 @@ class VerdictLine:
     reason: str
     sizes: Mapping[str, str] = field(default_factory=dict)  # by size, if there are two
     elsewhere: str = ""  # what it is at the size that was not judged
+    margin: str = ""  # between what was measured and the limit, in per cent of the limit
+    used: float | None = None  # share of the limit that was measured, 0 to 1
+    evidence: str = ""  # of how much, such as "1,180 requests"
 
     @property
     def symbol(self) -> str:
         """A sign for the outcome."""
         return SYMBOLS[self.outcome]
+
+    @property
+    def why(self) -> str:
+        """The reason where one is needed; of what is met, how much it rests on."""
+        return self.evidence if self.outcome == "pass" else self.reason
+
+    @property
+    def sentence(self) -> str:
+        """The line for a place without columns."""
+        if self.outcome != "pass":
+            return self.reason
+        margin = f", {self.margin} left" if self.margin else ""
+        evidence = f", {self.evidence}" if self.evidence else ""
+        return f"{self.measured}, limit {self.limit}{margin}{evidence}"
 
 
 # --- headline -------------------------------------------------------------------------------
@@ -109,13 +129,28 @@ def _describe_verdict(verdict: Verdict | SizeVerdict) -> str:
     return "The SLO is met" if total == 1 else f"All {total} SLOs are met"
 
 
-def verdict_lines(verdict: Verdict | None) -> tuple[VerdictLine, ...]:
-    """Return one line per check, what needs attention first."""
+def verdict_lines(
+    verdict: Verdict | None, loads: Sequence[LoadResult] = ()
+) -> tuple[VerdictLine, ...]:
+    """Return one line per check, what needs attention first.
+
+    Args:
+        verdict: Of a run.
+        loads: Load tests that are shown beside it, with why they say nothing: that is said once.
+    """
     if verdict is None:
         return ()
     order = {"fail": 0, "inconclusive": 1, "pass": 2}
     checks = sorted(verdict.checks, key=lambda check: order[check.outcome])
-    return tuple(_verdict_line(check, verdict.sizes) for check in checks)
+    why = {text.rstrip(".") for load in loads for text in (load.saturated, load.late) if text}
+    return tuple(_verdict_line(_brief(check, why), verdict.sizes) for check in checks)
+
+
+def _brief(check: Check, said: Collection[str]) -> Check:
+    reason = check.reason
+    for text in said:
+        reason = reason.replace(text, "see Under load")
+    return replace(check, reason=reason)
 
 
 def check_title(name: str) -> str:
@@ -146,7 +181,25 @@ def _verdict_line(check: Check, sizes: Sequence[SizeVerdict]) -> VerdictLine:
             for size in sizes
         },
         elsewhere=", ".join(elsewhere),
+        margin=_margin(check),
+        used=_used(check),
+        evidence=", ".join(_EVIDENCE.findall(check.reason)),
     )
+
+
+def _used(check: Check) -> float | None:
+    if check.measured is None or not check.limit > 0:
+        return None
+    return check.measured / check.limit
+
+
+def _margin(check: Check) -> str:
+    """Return how much of the limit is left, such as "74 %"; with a sign if it is exceeded."""
+    used = _used(check)
+    if used is None:
+        return ""
+    left = round((1 - used) * 100)
+    return f"{left} %".replace("-", "−") if used <= 1 or left else "−1 %"
 
 
 def check_value(check: Check, value: float | None) -> str:

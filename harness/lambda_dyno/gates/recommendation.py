@@ -201,6 +201,23 @@ def _describe_cost(tuning: TuningResult, now: Point, best: Point) -> Change:
     return Change(f"{change.text} ({figures} {_cost_unit(tuning)})", change.better)
 
 
+def speed_change(tuning: TuningResult) -> str:
+    """Return the duration at the recommended size, against now where both were measured."""
+    now, best = Point.of(tuning.detail(tuning.current_power)), best_point(tuning)
+    if now is None or now.power == best.power:
+        return f"{formatting.milliseconds(best.duration_ms)} ms at {best.power} MB"
+    said = _describe_speed(tuning, now, best).text
+    return f"{said[:1].upper()}{said[1:]}"
+
+
+def cost_change(tuning: TuningResult) -> str:
+    """Return what an invocation costs at the recommended size, against now where it can be told."""
+    now, best = Point.of(tuning.detail(tuning.current_power)), best_point(tuning)
+    if now is None or now.power == best.power:
+        return f"{formatting.per_million(best.cost_usd)} {_cost_unit(tuning)}"
+    return _describe_cost(tuning, now, best).text
+
+
 def _speed_change(now: float, best: float) -> Change:
     if _same(now, best):
         return Change("about as fast", None)

@@ -41,9 +41,10 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
-from lambda_dyno.gates.checks import CheckBuilder, finite, requests
+from lambda_dyno.gates.checks import CheckBuilder, requests
+from lambda_dyno.money import rates
 from lambda_dyno.statistics.batches import Observations, percentile_interval, rate_interval
-from lambda_dyno.statistics.stats import CONFIDENCE, Interval, least_samples, percentile
+from lambda_dyno.statistics.stats import CONFIDENCE, Interval, finite, least_samples, percentile
 
 # Below this many requests an error ratio says too little, whatever its limit is.
 LEAST_REQUESTS_FOR_ERRORS = 100
@@ -303,15 +304,19 @@ def _cost(check: CheckBuilder, evidence: _Evidence) -> Check:
     if detail is None or detail.cost_usd is None:
         return check.inconclusive(f"the cost was not measured: {reason or 'no price'}")
     check = replace(check, measured=finite(detail.cost_usd * 1e6))
+    fee = _request_fee(evidence.tuning)
     return check.compare(
         f"a million invocations at {detail.power:,} MB cost {{}} {currency}{{}}, "
-        f"limit {{}} {currency}, {detail.count:,} invocations measured; {_request_fee(currency)}"
+        f"limit {{}} {currency}, {detail.count:,} invocations measured; {fee}"
     )
 
 
-def _request_fee(currency: str) -> str:
-    amount = " of 0.20 USD per million" if currency == "USD" else ""
-    return f"the request fee{amount} is not in it"
+def _request_fee(tuning: TuningResult | None) -> str:
+    if tuning is None:
+        return "the request fee is not in it"
+    listed = rates.of_tuning(tuning).listed
+    fee = float(listed.request * 1_000_000)
+    return f"the request fee of {fee:.2f} {listed.currency} per million is not in it"
 
 
 def _distance(check: CheckBuilder, evidence: _Evidence) -> Check:

@@ -56,6 +56,16 @@ def traffic_of(money: Money) -> tuple[float, str]:
     return known, ""
 
 
+def example(money: Money) -> str:
+    """Return what a column of months is of, as a sentence."""
+    count, at = traffic_of(money)
+    return (
+        f"A month{at}: requests included."
+        if at
+        else (f"A month: {count:,.0f} invocations, requests included.")
+    )
+
+
 def change(money: Money, now_mb: int, new_mb: int) -> str:
     """Return what a change of the memory size saves a month; empty: that is not known.
 

@@ -17,8 +17,7 @@ from lambda_dyno.core.results import (
     Verdict,
 )
 from lambda_dyno.core.slo_keys import Evidence
-from lambda_dyno.gates import phrases
-from lambda_dyno.gates.regression import slo_checks
+from lambda_dyno.gates.checks import of_comparison
 from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.plugin.session import GateSession
 
@@ -84,7 +83,7 @@ class Slo:
                 limits, weight = self.limits.answered_by("tuning"), self.balanced_weight
                 return evaluate(limits, tuning=measured, balanced_weight=weight).checks
             case RegressionResult():
-                return slo_checks(measured)
+                return of_comparison(measured)
             case SmokeResult():
                 return (_smoke_check(measured),)
 
@@ -131,12 +130,12 @@ def _smoke_check(smoke: SmokeResult) -> Check:
 
 
 def properties(checks: Sequence[Check]) -> list[tuple[str, Any]]:
-    """Return what JUnit shows of checks: value, limit and outcome of each."""
+    """Return what JUnit shows of checks: value and limit as numbers, outcome and reason of each."""
     found: list[tuple[str, Any]] = []
     for check in checks:
         found += [
-            (check.name, phrases.check_value(check, check.measured)),
-            (f"{check.name}.limit", phrases.check_value(check, check.limit)),
+            *([] if check.measured is None else [(check.name, check.measured)]),
+            (f"{check.name}.limit", check.limit),
             (f"{check.name}.outcome", check.outcome),
             (f"{check.name}.reason", check.reason),
         ]

@@ -90,15 +90,16 @@ def _text(result: RunResult, folder: RunFolder) -> str:
     out = io.StringIO()
     plain = Console(file=out, width=100, force_terminal=False, highlight=False, no_color=True)
     page = folder.path / "report.html"
-    console.print_summary(result, plain, page, parts=("memory", "options"))
+    parts = ("summary", "options", "money", "memory")
+    console.print_summary(result, plain, page, parts=parts)
     for tuning in _further(folder, out.write):
         own = replace(result, tuning=tuning, advice=None)
-        console.print_summary(own, plain, page, parts=("memory", "options"))
+        console.print_summary(own, plain, page, parts=("options", "memory"))
     console.print_summary(result, plain, page, parts=("load", "regression"))
     if result.error:
         out.write(f"{result.error.strip()}\n")
-    for line in phrases.verdict_lines(result.verdict):
-        out.write(f"{line.symbol} {line.title}: {line.reason}\n")
+    for line in phrases.verdict_lines(result.verdict, result.load):
+        out.write(f"{line.symbol} {line.title}: {line.sentence}\n")
     end = teardown(result)
     command = f"dyno down --run {result.run_id}" if end.command else ""  # there may be no Makefile
     out.write(f"{end.text} {command}".rstrip() + "\n")

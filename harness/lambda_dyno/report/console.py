@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from lambda_dyno.core.results import RunResult, TuningResult
+from lambda_dyno.gates import summary
 from lambda_dyno.gates.phrases import STYLES, VerdictLine
 from lambda_dyno.report.section import Content
 from lambda_dyno.report.sections import SECTIONS
@@ -22,7 +23,9 @@ from lambda_dyno.report.tables import Cell, Table
 from lambda_dyno.report.teardown import teardown
 from lambda_dyno.terminal.streams import is_screen, paragraph
 
-TEARDOWN = "teardown"  # the last part of a summary, which is no section
+# The first and the last part of what is printed, which are no sections.
+SUMMARY = "summary"
+TEARDOWN = "teardown"
 
 
 def print_summary(
@@ -41,8 +44,10 @@ def print_summary(
         result: The run, whole or in part.
         console: Where to.
         report_path: The HTML report, named at the end.
-        parts: Keys of sections, and `TEARDOWN`; None is all of them and the report's path.
+        parts: Keys of sections, `SUMMARY` and `TEARDOWN`; None: all, and the report's path.
     """
+    if parts is None or SUMMARY in parts:
+        _print_summary(console, result)
     shown = ((x.terminal_place, x) for x in SECTIONS if x.terminal_place is not None)
     for _, section in sorted(shown, key=itemgetter(0)):
         if parts is None or section.key in parts:
@@ -51,6 +56,15 @@ def print_summary(
         _print_teardown(console, result)
     if parts is None:
         console.print(Text.assemble("Report: ", (str(report_path), "bold")), soft_wrap=True)
+
+
+def _print_summary(console: Console, result: RunResult) -> None:
+    """Print the four lines that come first everywhere."""
+    found = summary.of(result)
+    styles = (f"bold {STYLES[found.status]}", "bold", "", "")
+    for line, style in zip(found.lines, styles, strict=True):
+        _say(console, Text(line, style=style))
+    console.print()
 
 
 def _print_content(console: Console, content: Content | None) -> None:
@@ -74,7 +88,7 @@ def _print_checks(console: Console, lines: Sequence[VerdictLine]) -> None:
             Text(f"  {line.symbol}", style=STYLES[line.outcome]),
             Text(line.title),
             Text(
-                f"{line.reason}; {line.elsewhere}" if line.elsewhere else line.reason,
+                f"{line.sentence}; {line.elsewhere}" if line.elsewhere else line.sentence,
                 style="dim" if line.outcome == "pass" else "",
             ),
         )

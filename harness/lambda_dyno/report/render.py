@@ -28,7 +28,7 @@ from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.core.samples import read_samples
-from lambda_dyno.gates import phrases, recommendation
+from lambda_dyno.gates import recommendation, summary
 from lambda_dyno.report import junit, power_values, tables, templating
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Chart, Content, Samples, Section
@@ -190,9 +190,7 @@ def _context(
         "title": result.setting("report", "title", "Lambda Dyno"),
         "version": __version__,
         "started": _when(result.started_at),
-        "commit": phrases.commit(result.git_sha),
-        "headline": phrases.headline(result),
-        "recommendation": recommendation.recommendation(result.tuning, result.money),
+        "summary": summary.of(result),
         "figures": recommendation.key_figures(result),
         "caveats": recommendation.caveats(result),
         "teardown": teardown(result),

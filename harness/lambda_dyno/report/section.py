@@ -67,6 +67,7 @@ class Section:
         chart: Its picture, drawn where there is content.
         terminal_place: As `place`, in a terminal, where the end is read first; None: not there.
         terminal: As `content`, for a terminal that has words of its own; None: the same words.
+        folded: Whether page, Markdown and comment show its heading alone, until it is opened.
     """
 
     key: str
@@ -77,3 +78,4 @@ class Section:
     chart: Chart | None = None
     terminal_place: int | None = None
     terminal: Callable[[RunResult], Content | None] | None = None
+    folded: bool = False

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.gates import phrases, recommendation
+from lambda_dyno.gates import recommendation, summary
 from lambda_dyno.gates.objections import objections as objections_of
 from lambda_dyno.gates.phrases import load_sentence
 from lambda_dyno.report import markdown, tables, tuning_cost
@@ -99,14 +99,14 @@ def _all(review: Review, flavour: Flavour) -> Iterator[Part]:
     for section in SECTIONS:
         content = section.content(review.result)
         if content is not None:
-            yield _INSTEAD.get(section.key, _of_section)(review, section, content)
+            yield _INSTEAD.get(section.key, _of_section)(review, section, content, flavour)
         if section.key in _AFTER:
             yield _AFTER[section.key](review, flavour)
     yield _changes(review, flavour)
     yield _details(review, flavour)
 
 
-def _of_section(_: Review, section: Section, content: Content) -> Part:
+def _of_section(_: Review, section: Section, content: Content, flavour: Flavour) -> Part:
     """Return a section as the report has it; where there is little room, the checks' reasons."""
     blocks = [_line(content.sentence)] if content.sentence else []
     blocks += [markdown_table(content.table)] if content.table else []
@@ -114,9 +114,12 @@ def _of_section(_: Review, section: Section, content: Content) -> Part:
         f"- {line.symbol} {_line(_clipped(line.reason, 160))}"
         for line in content.checks[:_MOST_OF_THE_CHECKS]
     )
+    text = "\n\n".join(blocks)
+    if section.folded:
+        return Part(section.title, _folded(section.title, text, flavour), section.rank)
     return Part(
         section.title,
-        _titled(section.title, "\n\n".join(blocks)),
+        _titled(section.title, text),
         section.rank,
         _titled(section.title, few) if few else "",
     )
@@ -130,19 +133,12 @@ def _outcome(review: Review) -> Part:
 
 def _outcome_lines(review: Review, *, brief: bool) -> str:
     result = review.result
-    head = phrases.headline(result)
-    about = [result.env, f"run {result.run_id}"]
-    if result.git_sha:
-        about.append(f"commit {phrases.commit(result.git_sha)}")
-    lines = [
-        f"## {head.symbol} {markdown.text(head.text)}",
-        "Lambda Dyno: " + ", ".join(_line(part) for part in about),
-    ]
+    found = summary.of(result)
+    lines = [f"## {_line(found.verdict)}", f"**{_line(found.change)}**"]
+    lines += [_line(found.speed), _line(found.finding)]
     if result.error:
         most = _MOST_OF_AN_ERROR // 10 if brief else _MOST_OF_AN_ERROR
         lines.append(f"What stopped the run:\n\n{markdown.fence(_clipped(result.error, most))}")
-    sentence = recommendation.recommendation(result.tuning, result.money)
-    lines.append(f"**{_line(sentence)}**" if sentence else "No recommendation: nothing was tuned.")
     lines += [
         f"> {_line(caveat)}" for caveat in recommendation.caveats(result)[: 1 if brief else 5]
     ]
@@ -165,7 +161,7 @@ def _dangerous(review: Review, _: Flavour) -> Part:
     """What a merge destroys or replaces: bold, and never far down."""
     plan = review.plan
     if plan is None or not plan.dangerous:
-        return Part("Destroyed or replaced", "", 2)
+        return Part("Destroyed or replaced", "", 1)
     caption = plan_summary.summary(plan)
     whole = plan_summary.table(plan.dangerous, caption)
     few = plan_summary.table(plan.dangerous[:_MOST_OF_THE_DANGEROUS], caption)
@@ -174,12 +170,12 @@ def _dangerous(review: Review, _: Flavour) -> Part:
     return Part(
         "Destroyed or replaced",
         _titled(title, markdown_table(whole)),
-        2,
+        1,
         _titled(title, f"{markdown_table(few)}\n\n**And {more:,} more.**") if more > 0 else "",
     )
 
 
-def _memory(review: Review, section: Section, _: Content) -> Part:
+def _memory(review: Review, section: Section, _: Content, __: Flavour) -> Part:
     """Return the memory sizes with what changed since main's run."""
     tuning = review.result.tuning
     assert tuning is not None
@@ -209,7 +205,7 @@ def _curve(review: Review, flavour: Flavour) -> Part:
     return Part("Curve", "\n\n".join(parts), 6)
 
 
-def _latency(review: Review, section: Section, _: Content) -> Part:
+def _latency(review: Review, section: Section, _: Content, __: Flavour) -> Part:
     """Return the latencies with their intervals and what changed since main's run."""
     loads = review.result.load
     table = deltas.latency_table(loads, review.samples, review.baseline, review.baseline_samples)
@@ -219,7 +215,7 @@ def _latency(review: Review, section: Section, _: Content) -> Part:
     return Part(title, _titled(title, text), section.rank)
 
 
-def _apply(review: Review, section: Section, content: Content) -> Part:
+def _apply(review: Review, section: Section, content: Content, _: Flavour) -> Part:
     """Return how to apply it by a pull request, which the section leaves to a flag."""
     result = review.result
     tuning = result.tuning
@@ -295,12 +291,12 @@ def _folded(title: str, text: str, flavour: Flavour) -> str:
 
 
 # Sections that a review has other figures or words for, and what it adds after a section.
-_INSTEAD: Mapping[str, Callable[[Review, Section, Content], Part]] = {
+_INSTEAD: Mapping[str, Callable[[Review, Section, Content, Flavour], Part]] = {
     "memory": _memory,
     "load": _latency,
     "apply": _apply,
 }
-_AFTER: Mapping[str, Callable[[Review, Flavour], Part]] = {"smoke": _dangerous, "memory": _curve}
+_AFTER: Mapping[str, Callable[[Review, Flavour], Part]] = {"options": _dangerous, "memory": _curve}
 
 
 # --- text ---------------------------------------------------------------------------------

@@ -178,3 +178,8 @@ def rate_interval(events: int, count: int, confidence: float = CONFIDENCE) -> In
 def _check_rate(events: int, count: int) -> None:
     if not 0 <= events <= count:
         raise ValueError(f"{events} events of {count} trials")
+
+
+def finite(value: float | None, factor: float = 1.0) -> float | None:
+    """Return a number as a result has it; what is not known, or infinite, is None there."""
+    return value * factor if value is not None and math.isfinite(value) else None

@@ -81,7 +81,7 @@ def test_a_job_needs_no_option(
     assert done.json["summary"] is True
     (comment,) = github.comments
     body = comment["body"]
-    assert body.startswith(f"{MARKER}\n## ✓ All 5 SLOs are met")
+    assert body.startswith(f"{MARKER}\n## ✓ PASS: all 5 SLOs are met · ")
     assert "[the whole report](https://github.com/acme/shop/actions/runs/42)" in body
     assert (tmp_path / "summary.md").read_text().strip() == body.partition("\n")[2].strip()
 
@@ -187,7 +187,7 @@ def test_a_failing_gate_is_commented_all_the_same(
     """The comment tells; it is the gate's own status that fails the build."""
     failed = good_run(verdict=Verdict("fail", samples.VERDICT.checks), error="boom")
     assert project.dyno("comment", "--run", project.add_run(failed), **job).status == 0
-    assert "## ✗ The run failed" in github.comments[0]["body"]
+    assert "## ✗ FAILED: boom · " in github.comments[0]["body"]
 
 
 def test_a_forks_job_says_why_there_is_no_comment(

@@ -40,7 +40,7 @@ def test_plain_output_has_tables_sentence_verdict_and_report() -> None:
         "cheaper (0.133 instead of 0.150 USD per million invocations)."
     ) in lines
     assert "recommended    512    1,420    40.2 37.8 59.0 65.4 81.5 134      0  93.4" in lines
-    assert "  ✓  Errors  the error ratio at 128 MB is 0, limit 0.01, 0 of 1,180 requests" in lines
+    assert "  ✓  Errors  0 %, limit 1 %, 100 % left, 0 of 1,180 requests" in lines
     assert lines[-2:] == ["Nothing left behind.", f"Report: {REPORT}"]
     assert not any("\x1b" in line for line in lines)
 
@@ -79,7 +79,7 @@ def test_no_figure_is_cut(width: int, terminal: bool) -> None:
 def test_an_interrupted_run_did_not_fail() -> None:
     """Whoever pressed Ctrl-C knows why; once is enough."""
     text = printed(samples.run(error="interrupted", verdict=None))
-    assert "✗ Interrupted before its end" in text
+    assert "✗ INTERRUPTED before its end · dyno-crud" in text
     assert "failed" not in text
     assert text.lower().count("interrupted") == 1
 
@@ -94,8 +94,14 @@ def test_failed_run_says_why_and_what_still_stands() -> None:
         leftovers=None,
         error="terraform apply failed\nError: limit",
     )
+    about = "dyno-261120-2243-k3f9-crud · local · 128 MB · commit 1b98e3c09 · run 261120-2243-k3f9"
+    head = f"✗ FAILED: terraform apply failed · {about}"
     assert printed(run, width=80).splitlines() == [
-        "✗ The run failed",
+        head,
+        "No change: nothing was tuned.",
+        "Speed: nothing was measured.",
+        "Whether its memory size is right is not known: nothing was tuned.",
+        "",
         "  terraform apply failed",
         "  Error: limit",
         "",
@@ -129,7 +135,7 @@ def test_problems_are_named() -> None:
 def test_text_from_outside_is_not_rich_markup() -> None:
     """Square brackets in a message are printed, not taken for style."""
     run = samples.run(error="[red]index [0][/red] :smile: https://x")
-    assert "  [red]index [0][/red] :smile: https://x" in printed(run, width=80)
+    assert "✗ FAILED: [red]index [0][/red] :smile: https://x · " in printed(run, width=80)
 
 
 @pytest.mark.parametrize(

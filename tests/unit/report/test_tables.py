@@ -10,7 +10,6 @@ from lambda_dyno.report.sections import SECTIONS
 from lambda_dyno.report.sections.load import load_table
 from lambda_dyno.report.sections.memory import memory_table
 from lambda_dyno.report.sections.smoke import smoke_table
-from lambda_dyno.report.sections.verdict import verdict_table
 from tests.support import report_samples as samples
 
 
@@ -87,7 +86,6 @@ def test_load_without_an_answer_has_no_latencies() -> None:
 def test_what_was_not_done_has_no_table() -> None:
     """Steps that did not run are left out, not shown empty."""
     assert load_table(()) is None
-    assert verdict_table(None) is None
     assert tables.timings_table({}) is None
     assert smoke_table(samples.run()) is None
     assert tables.pairs_table("Outputs", {}) is None
@@ -143,5 +141,5 @@ def test_sections_are_told_apart_and_in_order() -> None:
         [x.terminal_place for x in SECTIONS if x.terminal_place is not None],
     ):
         assert len(set(values)) == len(values)
-    known = ["verdict", "smoke", "memory", "load", "regression", "apply"]
+    known = ["smoke", "verdict", "memory", "load", "regression", "apply"]
     assert [section.key for section in SECTIONS if section.key in known] == known

@@ -244,5 +244,5 @@ SECTION = Section(
     rank=5,
     content=_content,
     chart=Chart("latency", "Latency by percentile", _spec),
-    terminal_place=20,
+    terminal_place=40,
 )

@@ -45,13 +45,11 @@ def _content(result: RunResult) -> Content | None:
 
 
 def _terminal(result: RunResult) -> Content | None:
-    """Return the recommendation as well: a terminal has no head that shows it."""
+    """Return the caveats as well: a terminal has no head that shows them."""
     if result.tuning is None:
         return None
     return Content(
         table=memory_table(result.tuning),
-        sentence=recommendation.recommendation(result.tuning, result.money),
-        sentence_style="bold",
         facts=tuple(f"Note: {caveat}" for caveat in recommendation.caveats(result)),
     )
 
@@ -155,6 +153,6 @@ SECTION = Section(
     rank=4,
     content=_content,
     chart=Chart("power", "Cost and duration by memory size", _spec, readable=True),
-    terminal_place=10,
+    terminal_place=30,
     terminal=_terminal,
 )

@@ -84,9 +84,9 @@ def _for_the_slider(money: Money, tuning: TuningResult) -> str:
 SECTION = Section(
     key="money",
     title="Money",
-    place=27,
-    rank=3,
+    place=15,
+    rank=5,
     content=_content,
-    terminal_place=13,
+    terminal_place=15,
     terminal=_terminal,
 )

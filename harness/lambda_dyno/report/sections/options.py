@@ -1,11 +1,13 @@
-"""The finding, the risk, and three sizes to choose from: cheapest, balanced, fastest."""
+"""What is recommended, and three sizes to choose from: cheapest, balanced, fastest."""
 
 from __future__ import annotations
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import Advice, Option, Ratio, RunResult, TuningResult
+from lambda_dyno.core.results import Advice, Money, Option, Ratio, RunResult, TuningResult
+from lambda_dyno.gates import recommendation
 from lambda_dyno.gates.advice import advised, figures
 from lambda_dyno.gates.recommendation import Point
+from lambda_dyno.money import words
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
@@ -22,26 +24,17 @@ _MODEL = (
 def _content(result: RunResult) -> Content | None:
     tuning = result.tuning
     advice = result.advice or advised(result).advice  # of an older release
-    if advice is None or tuning is None or not advice.options:
+    if advice is None or tuning is None:
         return None
-    sentence = f"{finding(advice, tuning)} {risk(advice, tuning)}"
-    return Content(sentence=sentence, table=_table(advice, tuning))
+    if not advice.options:
+        return Content(sentence=recommendation.recommendation(tuning, result.money))
+    return Content(
+        sentence=recommendation.recommendation(tuning, result.money),
+        table=_table(advice, tuning, result.money),
+    )
 
 
-def risk(advice: Advice, tuning: TuningResult) -> str:
-    """Return how safe the recommended size is, with the reasons."""
-    reasons = f" ({'; '.join(advice.reasons)})" if advice.reasons else ""
-    return f"Risk of {tuning.power} MB: {advice.risk}{reasons}."
-
-
-def finding(advice: Advice, tuning: TuningResult) -> str:
-    """Return what the deployed size is, as a sentence."""
-    if advice.finding == "cannot tell":
-        return f"Whether the deployed {tuning.current_power} MB is right cannot be told."
-    return f"The deployed {tuning.current_power} MB is {advice.finding}."
-
-
-def _table(advice: Advice, tuning: TuningResult) -> Table:
+def _table(advice: Advice, tuning: TuningResult, money: Money | None) -> Table:
     cost = f"{tuning.currency}/million"
     columns = (
         Column("Option", numeric=False),
@@ -50,18 +43,20 @@ def _table(advice: Advice, tuning: TuningResult) -> Table:
         Column("Duration vs now"),
         Column("Cost", cost),
         Column("Cost vs now"),
+        Column("A month", money.currency if money else "", detail=True),
     )
-    rows = [_row(option, tuning) for option in advice.options]
+    rows = [_row(option, tuning, money) for option in advice.options]
     now = tuning.detail(tuning.current_power)
     if now is not None and Point.of(now) is not None:
-        own = _cells("now", now.power, *figures(tuning, now), None, None)
+        own = _cells("now", now.power, *figures(tuning, now), None, None, money)
         rows.insert(0, Row(own, key="now"))
     known = any(option.duration_ratio for option in advice.options)
-    notes = (_NOTE if known else "", _MODEL if tuning.curve else "")
+    example = words.example(money) if money else ""
+    notes = (_NOTE if known else "", _MODEL if tuning.curve else "", example)
     return Table("Options", columns, tuple(rows), tuple(filter(None, notes)), intervals=True)
 
 
-def _row(option: Option, tuning: TuningResult) -> Row:
+def _row(option: Option, tuning: TuningResult, money: Money | None) -> Row:
     cells = _cells(
         option.name,
         option.memory_mb,
@@ -69,6 +64,7 @@ def _row(option: Option, tuning: TuningResult) -> Row:
         option.cost_usd,
         option.duration_ratio,
         option.cost_ratio,
+        money,
     )
     is_current = option.memory_mb == tuning.current_power
     marks = [("current", is_current), ("recommended", option.memory_mb == tuning.power)]
@@ -82,6 +78,7 @@ def _cells(
     cost_usd: float,
     duration: Ratio | None,
     cost: Ratio | None,
+    money: Money | None,
 ) -> tuple[Cell, ...]:
     return (
         Cell(name),
@@ -90,7 +87,17 @@ def _cells(
         _change(duration),
         Cell(formatting.per_million(cost_usd)),
         _change(cost),
+        Cell(_month(memory_mb, money)),
     )
+
+
+def _month(memory_mb: int, money: Money | None) -> str:
+    """Return what a month at a size costs, requests included."""
+    size = money.size(memory_mb) if money else None
+    if money is None or size is None:
+        return formatting.MISSING
+    count, _ = words.traffic_of(money)
+    return formatting.usd(words.bill(money, size).middle * count)
 
 
 def _change(ratio: Ratio | None) -> Cell:
@@ -104,8 +111,8 @@ def _change(ratio: Ratio | None) -> Cell:
 SECTION = Section(
     key="options",
     title="What to choose from",
-    place=25,
-    rank=2,
+    place=10,
+    rank=3,
     content=_content,
-    terminal_place=12,
+    terminal_place=10,
 )

@@ -62,8 +62,8 @@ def _row(check: RegressionCheck) -> Row:
 SECTION = Section(
     key="regression",
     title="Against the baseline",
-    place=50,
+    place=45,
     rank=3,
     content=_content,
-    terminal_place=30,
+    terminal_place=45,
 )

@@ -36,9 +36,9 @@ def smoke_table(result: RunResult) -> Table | None:
 SECTION = Section(
     key="smoke",
     title="Smoke test",
-    place=20,
+    place=18,
     rank=3,
     content=_content,
-    terminal_place=40,
+    terminal_place=18,
     terminal=_terminal,
 )

@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
-from lambda_dyno.core.results import INTERRUPTED, RunResult, Verdict
-from lambda_dyno.gates.phrases import STYLES, headline, verdict_lines
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lambda_dyno.core import formatting
+from lambda_dyno.core.results import RunResult
+from lambda_dyno.gates.phrases import STYLES, VerdictLine, headline, verdict_lines
+from lambda_dyno.gates.summary import is_said_whole
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Column, Table, row_of
 
 
 def _content(result: RunResult) -> Content | None:
-    table = verdict_table(result.verdict)
-    return Content(table=table, checks=verdict_lines(result.verdict)) if table else None
+    lines = verdict_lines(result.verdict, result.load)
+    if not lines:
+        return None
+    return Content(sentence=_sentence(result), table=verdict_table(lines), checks=lines)
 
 
-def _terminal(result: RunResult) -> Content:
-    """Return the headline and what stopped the run: a terminal has no head that shows them."""
-    head = headline(result)
-    stopped = result.error if result.error != INTERRUPTED else ""
+def _sentence(result: RunResult) -> str:
+    """Return how many checks there are and what they came to, at both sizes if there are two."""
+    head = headline(replace(result, error=""))
+    return f"{head.symbol} {head.text}"
+
+
+def _terminal(result: RunResult) -> Content | None:
+    """Return what stopped the run as well, where the first line has no room for it."""
+    stopped = result.error.strip() if not is_said_whole(result.error) else ""
+    lines = verdict_lines(result.verdict, result.load)
+    if not lines and not stopped:
+        return None
+    status = headline(replace(result, error="")).status
     return Content(
-        sentence=f"{head.symbol} {head.text}",
-        sentence_style=f"bold {STYLES[head.status]}",
-        facts=("  " + stopped.strip().replace("\n", "\n  "),) if stopped else (),
+        sentence=_sentence(result) if lines else "",
+        sentence_style=f"bold {STYLES[status]}",
+        facts=("  " + stopped.replace("\n", "\n  "),) if stopped else (),
         facts_style="",
-        checks=verdict_lines(result.verdict),
+        checks=lines,
     )
 
 
-def verdict_table(verdict: Verdict | None) -> Table | None:
-    """Return the checks of the gate, or None if there are none."""
-    lines = verdict_lines(verdict)
-    if not lines:
-        return None
+def verdict_table(lines: Sequence[VerdictLine]) -> Table:
+    """Return the checks of the gate, one of them at least."""
     sizes = lines[0].sizes or {"Measured": ""}
     columns = (
         Column("SLO", numeric=False),
         Column("Outcome", numeric=False),
-        *map(Column, sizes),
         Column("Limit"),
+        *map(Column, sizes),
+        Column("Margin"),
         Column("Reason", numeric=False),
     )
     rows = tuple(
         row_of(
             line.title,
             f"{line.symbol} {line.outcome}",
-            *(line.sizes.values() or (line.measured,)),
             line.limit,
-            line.reason,
+            *(line.sizes.values() or (line.measured,)),
+            line.margin or formatting.MISSING,
+            line.why,
             key=line.outcome,
         )
         for line in lines
@@ -56,9 +71,9 @@ def verdict_table(verdict: Verdict | None) -> Table | None:
 SECTION = Section(
     key="verdict",
     title="Verdict",
-    place=10,
+    place=20,
     rank=1,
     content=_content,
-    terminal_place=50,
+    terminal_place=20,
     terminal=_terminal,
 )

@@ -102,8 +102,9 @@ def _shares(values: Sequence[float]) -> list[float]:
 SECTION = Section(
     key="workload",
     title="What is asked",
-    place=35,
+    place=50,
     rank=6,
     content=_content,
-    terminal_place=15,
+    terminal_place=35,
+    folded=True,
 )

@@ -15,11 +15,11 @@ from lambda_dyno.compare import pairs
 from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.interleaved_driver import InterleavedDriver
 from lambda_dyno.compare.pairs import COST, Deployed
+from lambda_dyno.compare.regression import Version
 from lambda_dyno.core.config import RegressionSettings
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, EXIT_PASS, StepError
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import RegressionResult
-from lambda_dyno.gates.regression import Version
 from lambda_dyno.run import api, build, lifecycle, memory, workload
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import up

@@ -40,18 +40,15 @@ from typing import Literal
 from lambda_dyno.core.formatting import number
 from lambda_dyno.core.regression_defaults import ALPHA, MARGIN, RISK, WARM_UP_S
 from lambda_dyno.core.results import (
-    Check,
     Outcome,
     RegressionCheck,
-    RegressionResult,
     Sample,
     overall,
 )
-from lambda_dyno.gates.checks import finite
 from lambda_dyno.statistics.quantiles import smooth_percentile
 from lambda_dyno.statistics.signed_rank import SignedRank, least_pairs
 from lambda_dyno.statistics.spending import holm_levels, spent
-from lambda_dyno.statistics.stats import Interval
+from lambda_dyno.statistics.stats import Interval, finite
 
 Version = Literal["baseline", "candidate"]
 
@@ -169,12 +166,13 @@ class Comparison:
         return self.outcome == "inconclusive" and all(c.ratio is not None for c in self.checks)
 
 
-def slo_checks(found: RegressionResult) -> tuple[Check, ...]:
-    """Return a comparison's checks as lines of the gate's verdict."""
-    return tuple(
-        Check(f"{c.name}_ratio", 1 + found.margin, c.ratio, c.outcome, c.reason)
-        for c in found.checks
-    )
+def in_currency(check: RegressionCheck, currency: str) -> RegressionCheck:
+    """Return a check with its money called by its name; the figures are in it already."""
+    if check.name != "cost" or currency == "USD":
+        return check
+    words = (text.replace("USD", currency) for text in (check.unit, check.reason))
+    unit, reason = words
+    return replace(check, unit=unit, reason=reason)
 
 
 def undecided(check: RegressionCheck, reason: str) -> RegressionCheck:
