@@ -11,7 +11,7 @@ import botocore.exceptions
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.config import CLOUDWATCH, TrafficSettings
-from lambda_dyno.core.results import Traffic
+from lambda_dyno.core.results import SET, Traffic
 
 _DAYS = 30
 _DAY_S = 86_400
@@ -34,7 +34,7 @@ def find(
     if wanted is None:
         return None
     if wanted != CLOUDWATCH:
-        return Traffic(float(wanted), "[traffic]")
+        return Traffic(float(wanted), SET)
     name = settings.function.rsplit(":", 1)[-1] or deployed_name(function_name, deployed_prefix)
     return _of_cloudwatch(name, account)
 

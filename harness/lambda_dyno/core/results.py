@@ -133,6 +133,9 @@ class Advice:
     options: tuple[Option, ...]
 
 
+SET = "as [traffic] has it"  # the source of a number that the settings name
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """How often the deployed function is invoked.

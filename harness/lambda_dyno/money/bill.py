@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lambda_dyno.core.results import (
+    SET,
     Amount,
     Money,
     PowerDetail,
@@ -62,7 +63,7 @@ def _set(result: RunResult) -> Traffic | None:
     """Return the traffic that the settings name."""
     number = result.setting("traffic", "invocations_per_month")
     if isinstance(number, int | float) and not isinstance(number, bool):
-        return Traffic(float(number), "[traffic]")
+        return Traffic(float(number), SET)
     return None
 
 

@@ -56,16 +56,6 @@ def traffic_of(money: Money) -> tuple[float, str]:
     return known, ""
 
 
-def example(money: Money) -> str:
-    """Return what a column of months is of, as a sentence."""
-    count, at = traffic_of(money)
-    return (
-        f"A month{at}: requests included."
-        if at
-        else (f"A month: {count:,.0f} invocations, requests included.")
-    )
-
-
 def change(money: Money, now_mb: int, new_mb: int) -> str:
     """Return what a change of the memory size saves a month; empty: that is not known.
 
@@ -145,7 +135,11 @@ def sentence(money: Money | None, tuning: TuningResult) -> str:
 
 def basis(money: Money) -> tuple[str, ...]:
     """Return what the amounts rest on, a sentence each."""
-    said = [] if money.traffic is None else [f"Traffic: {money.traffic.source}."]
+    said = []
+    if money.traffic is not None:
+        count = money.traffic.invocations_per_month
+        number = "" if count is None else f"{count:,.0f} invocations a month, "
+        said.append(f"Traffic: {number}{money.traffic.source}.")
     if money.traffic is None:
         said.append(
             "[traffic] invocations_per_month is not set, so months are examples; it takes a "

@@ -12,7 +12,7 @@ import pytest
 from lambda_dyno.aws import accounts, traffic
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import TrafficSettings
-from lambda_dyno.core.results import Traffic
+from lambda_dyno.core.results import SET, Traffic
 from lambda_dyno.emulator import server
 
 
@@ -80,7 +80,7 @@ def test_a_number_or_another_function_may_be_named(account: Account) -> None:
     """A number asks nobody."""
     nowhere = replace(account, endpoint="http://127.0.0.1:9")
     number = TrafficSettings(invocations_per_month=5)
-    assert traffic.find(number, "x", "dyno-prod", nowhere) == Traffic(5.0, "[traffic]")
+    assert traffic.find(number, "x", "dyno-prod", nowhere) == Traffic(5.0, SET)
     assert traffic.find(TrafficSettings(), "x", "dyno-prod", nowhere) is None
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:other"
     named = TrafficSettings(invocations_per_month="cloudwatch", function=arn)

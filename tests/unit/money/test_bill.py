@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.core.results import Amount, Money, RunResult, Traffic
+from lambda_dyno.core.results import SET, Amount, Money, RunResult, Traffic
 from lambda_dyno.money import bill, rates
 from tests.support import report_samples as samples
 
@@ -100,7 +100,7 @@ def test_a_discount_is_taken_off_every_price() -> None:
     assert found.sizes[0].compute_usd.middle * MONTH == pytest.approx(6.9166805)
     assert found.api_usd is not None
     assert found.api_usd * MONTH == pytest.approx(29.05)
-    assert found.traffic == Traffic(2_000_000.0, "[traffic]")
+    assert found.traffic == Traffic(2_000_000.0, SET)
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ def _content(result: RunResult) -> Content | None:
     if advice is None or tuning is None:
         return None
     if not advice.options:
-        return Content(sentence=recommendation.recommendation(tuning, result.money))
+        return Content(sentence=recommendation.recommendation(tuning))
     return Content(
-        sentence=recommendation.recommendation(tuning, result.money),
+        sentence=recommendation.recommendation(tuning),
         table=_table(advice, tuning, result.money),
     )
 
@@ -43,7 +43,7 @@ def _table(advice: Advice, tuning: TuningResult, money: Money | None) -> Table:
         Column("Duration vs now"),
         Column("Cost", cost),
         Column("Cost vs now"),
-        Column("A month", money.currency if money else "", detail=True),
+        Column(_of_a_month(money), money.currency if money else "", detail=True),
     )
     rows = [_row(option, tuning, money) for option in advice.options]
     now = tuning.detail(tuning.current_power)
@@ -51,8 +51,7 @@ def _table(advice: Advice, tuning: TuningResult, money: Money | None) -> Table:
         own = _cells("now", now.power, *figures(tuning, now), None, None, money)
         rows.insert(0, Row(own, key="now"))
     known = any(option.duration_ratio for option in advice.options)
-    example = words.example(money) if money else ""
-    notes = (_NOTE if known else "", _MODEL if tuning.curve else "", example)
+    notes = (_NOTE if known else "", _MODEL if tuning.curve else "")
     return Table("Options", columns, tuple(rows), tuple(filter(None, notes)), intervals=True)
 
 
@@ -89,6 +88,13 @@ def _cells(
         _change(cost),
         Cell(_month(memory_mb, money)),
     )
+
+
+def _of_a_month(money: Money | None) -> str:
+    """Return the head of the column of months."""
+    if money is None:
+        return "A month"
+    return f"A month of {words.invocations(words.traffic_of(money)[0])}"
 
 
 def _month(memory_mb: int, money: Money | None) -> str:
