@@ -115,6 +115,10 @@ bench-gate: $(READY) ## Simulate how often the gates are wrong (quick: ARGS="--r
 bench-tuner: $(READY) ## Replay the tuner's decisions on measured curves, beside other tuners
 	@$(PYTHON_OF_VENV) -m tools.tuner_bench $(ARGS)
 
+.PHONY: bench-history
+bench-history: $(READY) ## Simulate how often the history's change points are wrong
+	@$(PYTHON_OF_VENV) -m tools.history_simulation $(ARGS)
+
 .PHONY: fidelity
 fidelity: $(READY) ## Hold the local Lambda against AWS's measurements (ARGS="--curves FILE")
 	@$(DYNO) local fidelity $(if $(findstring --curves,$(ARGS)),,--meter) $(ARGS)

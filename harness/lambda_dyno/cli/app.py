@@ -16,6 +16,7 @@ from lambda_dyno.cli import apply as cli_apply
 from lambda_dyno.cli import bootstrap as cli_bootstrap
 from lambda_dyno.cli import comment as cli_comment
 from lambda_dyno.cli import deploy as cli_deploy
+from lambda_dyno.cli import history as cli_history
 from lambda_dyno.cli import run, standing, sweep, unforeseen
 from lambda_dyno.cli import tune as cli_tune
 from lambda_dyno.cli.local import local_app
@@ -72,6 +73,7 @@ app.command()(cli_apply.apply)
 app.command()(cli_apply.rollback)
 app.command(help=cli_deploy.HELP)(cli_deploy.deploy)
 app.command()(cli_bootstrap.bootstrap)
+app.command(help=cli_history.HELP)(cli_history.history)
 app.command()(sweep.ls)
 app.command()(sweep.sweep)
 for commands in (app, local_app):

@@ -8,6 +8,14 @@ from __future__ import annotations
 import math
 
 MISSING = "–"
+# Of how a run or a check came out, for readers who scan.
+SYMBOLS = {
+    "pass": "✓",
+    "fail": "✗",
+    "inconclusive": "?",
+    "error": "✗",
+    "none": "·",
+}
 
 
 def rounded(value: float, digits: int = 3) -> str:

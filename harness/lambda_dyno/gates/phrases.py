@@ -27,13 +27,6 @@ _EVIDENCE = re.compile(r"(?<![\d,.])\d[\d,]* (?:of \d[\d,]* )?(?:requests?|invoc
 
 Status = Literal["pass", "fail", "inconclusive", "error", "none"]
 
-SYMBOLS: dict[Status, str] = {
-    "pass": "✓",
-    "fail": "✗",
-    "inconclusive": "?",
-    "error": "✗",
-    "none": "·",
-}
 STYLES: dict[Status, str] = {  # in a terminal, in rich's words
     "pass": "green",
     "fail": "red",
@@ -53,7 +46,7 @@ class Headline:
     @property
     def symbol(self) -> str:
         """A sign for the status, for readers who scan."""
-        return SYMBOLS[self.status]
+        return formatting.SYMBOLS[self.status]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class VerdictLine:
     @property
     def symbol(self) -> str:
         """A sign for the outcome."""
-        return SYMBOLS[self.outcome]
+        return formatting.SYMBOLS[self.outcome]
 
     @property
     def why(self) -> str:
@@ -166,7 +159,7 @@ def check_title(name: str) -> str:
 def _verdict_line(check: Check, sizes: Sequence[SizeVerdict]) -> VerdictLine:
     found = {size: one for size in sizes for one in size.checks if one.name == check.name}
     cells = {
-        size: f"{SYMBOLS[one.outcome]} {check_value(one, one.measured)}"
+        size: f"{formatting.SYMBOLS[one.outcome]} {check_value(one, one.measured)}"
         for size, one in found.items()
     }
     elsewhere = (f"{cells[size]} at {size.memory_mb:,} MB" for size in found if not size.judged)

@@ -63,14 +63,22 @@ def within(folder: Path) -> Iterator[DuckDBPyConnection]:
         yield connection
 
 
-def write(connection: DuckDBPyConnection, table: Table, rows: Sequence[Row], path: Path) -> None:
-    """Write rows into a Parquet file, which is on the disk then.
+def write(
+    connection: DuckDBPyConnection,
+    table: Table,
+    rows: Sequence[Row],
+    path: Path,
+    *,
+    durable: bool = True,
+) -> None:
+    """Write rows into a Parquet file.
 
     Args:
         connection: That may write there.
         table: Which; a column that a row lacks is NULL.
         rows: At least one.
         path: The file; replaced if it is there.
+        durable: Whether it is on the disk then.
     """
     values = ", ".join(f"CAST(unnest(?) AS {c.type}) AS {c.name}" for c in table.columns)
     columns = [[row.get(column.name) for row in rows] for column in table.columns]
@@ -79,11 +87,9 @@ def write(connection: DuckDBPyConnection, table: Table, rows: Sequence[Row], pat
         " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
         columns,
     )
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if durable:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def count(connection: DuckDBPyConnection, path: Path) -> int:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lambda_dyno import __version__
-from lambda_dyno.core.errors import DynoError, brief, told
+from lambda_dyno.core.errors import DynoError, UserError, brief, told
+from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.history import commits, rows
+from lambda_dyno.history import commits, page, rows, series
 from lambda_dyno.history.store import Store
 
 VARIABLE = "DYNO_HISTORY"
@@ -49,6 +50,60 @@ def folder(runs: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
     if named == OFF:
         return None
     return Path(named).expanduser().absolute() if named else runs / "history"
+
+
+def place(named: Path | None, project: Callable[[], Path]) -> Path:
+    """Return the folder of the history that is read.
+
+    Args:
+        named: By the command line; None: it does not.
+        project: Finds the project's folder, where nothing else says one.
+
+    Raises:
+        UserError: It is turned off, or there is no project.
+    """
+    if named is not None:
+        return named
+    if os.environ.get(VARIABLE, "") not in ("", OFF):
+        return Path(os.environ[VARIABLE]).expanduser().absolute()
+    found = folder(project() / "runs")
+    if found is None:
+        raise UserError(f"{VARIABLE}={OFF}: the history is turned off; --store FOLDER reads one")
+    return found
+
+
+def read(place: Path, say: Callable[[str], None]) -> list[series.Record]:
+    """Return the runs of a history, oldest first.
+
+    Args:
+        place: Its folder.
+        say: Told in a line what cannot be read.
+
+    Raises:
+        UserError: DuckDB is not installed, or the folder cannot be looked into.
+    """
+    return series.current(Store(place, say).runs())
+
+
+def write_page(
+    place: Path, found: Sequence[series.Series], project: Path, chosen: str = ""
+) -> Path:
+    """Write the trends page into the folder of a history, and return its path.
+
+    Args:
+        place: The folder.
+        found: What it shows.
+        project: The working tree, whose remote has the commits.
+        chosen: What was chosen of the history, in words.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = place / "trends.html"
+    now = datetime.now(UTC)
+    text = page.render(found, web=commits.web_address(project), written=now, chosen=chosen)
+    write_atomically(path, text)
+    return path
 
 
 def keep(result: RunResult, origin: Origin, say: Callable[[str], None]) -> None:

@@ -36,9 +36,11 @@ class Store:
     Args:
         folder: It need not be there yet.
         say: Told in a line what cannot be read.
+        durable: Whether what is written outlives a loss of power, which takes time.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None], *, durable: bool = True) -> None:
+        self._durable = durable
         self.path = folder
         self._folder = folder.absolute() / f"v{VERSION}"
         self._say = say
@@ -54,13 +56,18 @@ class Store:
             UserError: DuckDB is not installed.
             OSError: It cannot be written.
         """
+        self.add_all([(record_id, tables)])
+
+    def add_all(self, records: Iterable[tuple[str, Mapping[str, Sequence[Row]]]]) -> None:
+        """Write the rows of records, each as `add` does."""
         make_folder(self.path)
         errors = engine.load().Error
         try:
             with engine.within(self._folder) as connection:
-                for table in TABLES:
-                    if rows := tables.get(table.name):
-                        self._write(connection, table, rows, self._file(table, record_id))
+                for record_id, tables in records:
+                    for table in TABLES:
+                        if rows := tables.get(table.name):
+                            self._write(connection, table, rows, self._file(table, record_id))
                 packed = engine.count(connection, self._packed) if _is_ours(self._packed) else 0
                 if len(self._record_ids()) - packed >= _PACKED_FROM:
                     self._runs(connection)
@@ -97,7 +104,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            engine.write(connection, table, rows, draft)
+            engine.write(connection, table, rows, draft, durable=self._durable)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lambda_dyno.core import formatting
+from lambda_dyno.core.formatting import SYMBOLS
 from lambda_dyno.core.results import RegressionCheck, RegressionResult, RunResult
-from lambda_dyno.gates.phrases import SYMBOLS
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Column, Row, Table, row_of
 

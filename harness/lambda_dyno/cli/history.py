@@ -1,0 +1,76 @@
+"""`dyno history`: what runs found, over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lambda_dyno.cli.support import JsonOption, print_json, project
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.terminal.progress import TerminalUi
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", metavar="FOLDER", help="Folder of the history, in the place of runs/history."
+    ),
+]
+
+HELP = """
+What runs found, over time: trends with their changes, and the newest runs.
+
+Each run adds a record to runs/history (DYNO_HISTORY names another folder, or turns it off). A \
+trend is of one function in one environment and branch; the embedded AWS and AWS are never mixed. \
+A change is told where the figures before and after differ by more than runs scatter, at 1 in 100 \
+false alarms per trend; it takes four runs after it, and ten in all.
+
+Columns: ✓ ✗ ? is the verdict; a + behind a commit means changes that were not committed; \
+128→512 means that 128 MB are deployed and 512 MB recommended. Figures are of the deployed size.
+
+Examples:
+
+\b
+  dyno history
+  dyno history --function crud-api --env dev --branch main --last 50
+  dyno history --json | jq '.[].duration_ms'
+  dyno history --html                 (writes the trends page, and prints its path)
+  dyno compare 261201-0215-k3f9 261203-1840-bw7t
+"""
+
+
+def history(
+    function: Annotated[
+        str, typer.Option(metavar="NAME", help="Of this function, as the list calls it.")
+    ] = "",
+    env: Annotated[str, typer.Option(metavar="NAME", help="Of this environment.")] = "",
+    branch: Annotated[str, typer.Option(metavar="NAME", help="Of this git branch.")] = "",
+    on: Annotated[
+        Literal["aws", "embedded"] | None, typer.Option(help="Measured on AWS or embedded AWS.")
+    ] = None,
+    last: Annotated[int, typer.Option(min=1, help="Most runs to list.")] = 15,
+    html: Annotated[bool, typer.Option("--html", help="Write the trends page.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replaced by `HELP`."""
+    from rich.console import Console
+
+    from lambda_dyno.history import listing, record, series
+
+    place = record.place(store, project)
+    wanted = series.Wanted(function, env, branch, on or "")
+    records = [one for one in record.read(place, TerminalUi().note) if wanted.takes(one)]
+    if as_json:
+        print_json([listing.as_json(one) for one in reversed(records)])
+        return
+    if not records:
+        chosen = f" with {brief(wanted.words, most=200)}" if wanted.words else ""
+        raise UserError(f"{place}: no run{chosen}. Each run adds one: make tune, dyno tune")
+    found = series.series_of(records)
+    if html:
+        typer.echo(str(record.write_page(place, found, Path.cwd(), wanted.words)))
+        return
+    newest = records[::-1][:last]
+    typer.echo("\n".join(listing.lines(found, newest, Console().width)))
