@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from lambda_dyno.core import formatting
 from lambda_dyno.core.errors import brief
+from lambda_dyno.core.formatting import SYMBOLS
 from lambda_dyno.core.results import INTERRUPTED, Check, LoadResult, RunResult
 from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.advice import advised, finding, risk
-from lambda_dyno.gates.phrases import SYMBOLS, Status
+from lambda_dyno.gates.phrases import Status
 from lambda_dyno.money import bill, words
 
 _WORDS: dict[Status, str] = {
