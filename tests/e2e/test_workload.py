@@ -290,3 +290,106 @@ def test_late_answers_are_counted(
     finally:
         set_mode(embedded_aws.home, "felt")
     assert count.since().counted == 5  # nobody waits in this mode, so nobody waits too long
+
+
+@pytest.fixture(scope="module")
+def token(session: LocalSession) -> tuple[str, str, str]:
+    """A user pool, and the token of a user who is in two groups."""
+    cognito = session.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
+    client = cognito.create_user_pool_client(
+        UserPoolId=pool, ClientName="web", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+    )["UserPoolClient"]["ClientId"]
+    person = {"UserPoolId": pool, "Username": "ann"}
+    cognito.admin_create_user(
+        **person, UserAttributes=[{"Name": "email", "Value": "ann@example.com"}]
+    )
+    cognito.admin_set_user_password(**person, Password="Lambda-1769", Permanent=True)
+    for group in ("admins", "staff"):
+        cognito.create_group(UserPoolId=pool, GroupName=group)
+        cognito.admin_add_user_to_group(**person, GroupName=group)
+    parameters = {"USERNAME": "ann", "PASSWORD": "Lambda-1769"}
+    answer = cognito.admin_initiate_auth(
+        UserPoolId=pool,
+        ClientId=client,
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters=parameters,
+    )
+    return pool, client, str(answer["AuthenticationResult"]["IdToken"])
+
+
+def with_authorizer(session: LocalSession, kind: str, url: str, pool: str, client: str) -> None:
+    """Let an API take tokens of a user pool only."""
+    if kind == "REST API":
+        gateway = session.client("apigateway")
+        api_id = url.split("/")[-2]
+        made = gateway.create_authorizer(
+            restApiId=api_id,
+            name="people",
+            type="COGNITO_USER_POOLS",
+            identitySource="method.request.header.Authorization",
+            providerARNs=[f"arn:aws:cognito-idp:us-east-1:{session.account_id}:userpool/{pool}"],
+        )["id"]
+        for resource in gateway.get_resources(restApiId=api_id)["items"]:
+            for method in resource.get("resourceMethods") or {}:
+                values = {"/authorizationType": "COGNITO_USER_POOLS", "/authorizerId": made}
+                gateway.update_method(
+                    restApiId=api_id,
+                    resourceId=resource["id"],
+                    httpMethod=method,
+                    patchOperations=[
+                        {"op": "replace", "path": path, "value": value}
+                        for path, value in values.items()
+                    ],
+                )
+        gateway.create_deployment(restApiId=api_id, stageName="v1")
+        return
+    gateway = session.client("apigatewayv2")
+    api_id = url.removeprefix("https://").split(".")[0]
+    made = gateway.create_authorizer(
+        ApiId=api_id,
+        Name="people",
+        AuthorizerType="JWT",
+        IdentitySource=["$request.header.Authorization"],
+        JwtConfiguration={
+            "Audience": [client],
+            "Issuer": f"https://cognito-idp.us-east-1.amazonaws.com/{pool}",
+        },
+    )["AuthorizerId"]
+    for route in gateway.get_routes(ApiId=api_id)["Items"]:
+        gateway.update_route(
+            ApiId=api_id,
+            RouteId=route["RouteId"],
+            AuthorizationType="JWT",
+            AuthorizerId=made,
+        )
+
+
+@pytest.mark.parametrize("kind", ["REST API", "HTTP API"])
+def test_the_claims_of_a_token_are_those_that_the_api_passes_on(
+    urls: dict[str, str],
+    session: LocalSession,
+    account: accounts.Account,
+    token: tuple[str, str, str],
+    kind: str,
+    tmp_path: Path,
+) -> None:
+    """And the token is in no event."""
+    pool, client, own = token
+    with_authorizer(session, kind, urls[kind], pool, client)
+    items = [request("thing", "{{baseUrl}}/things/a", auth=auth("bearer", token=own))]
+    path = write(tmp_path / "c.json", collection(*items))
+    reached = account.reachable(urls[kind])
+    recording = newman.record(
+        Api(reached, "us-east-1"), CollectionFiles(path), log=tmp_path / "x.log", timeout_s=60
+    )
+    made = workload_of(recording, apis.form_of(reached, account))
+    real = json.loads(recording.iterations[0][0].answer)["event"]["requestContext"]["authorizer"]
+    (one,) = made.workload["requests"]
+    found = one["event"]["requestContext"]["authorizer"]
+    if kind == "HTTP API":
+        real, found = real["jwt"], found["jwt"]
+    assert found["claims"] == real["claims"]
+    assert found["claims"]["email"] == "ann@example.com"
+    assert found["claims"]["cognito:groups"] == "[admins staff]"
+    assert own not in json.dumps(made.workload)

@@ -35,6 +35,8 @@ class Route:
 
     method: str  # or ANY
     path: str  # such as "/items/{id}"; "$default" of an HTTP API takes what no other does
+    has_claims: bool = False  # an authorizer of tokens passes on what they claim
+    has_scopes: bool = False  # and it wants some of them
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
         """Return the path's parameters; None if it is not of this route."""
@@ -118,25 +120,28 @@ def _http_api(api_id: str, account: Account) -> tuple[Kind, tuple[Route, ...]] |
     if api is None or api.get("ProtocolType") != "HTTP":
         return None
     rows = (_asked(account, "apigatewayv2", "get_routes", ApiId=api_id) or {}).get("Items", ())
-    routes = tuple(_http_route(str(row["RouteKey"])) for row in rows)
+    routes = tuple(map(_http_route, rows))
     integrations = _asked(account, "apigatewayv2", "get_integrations", ApiId=api_id) or {}
     formats = {one.get("PayloadFormatVersion") for one in integrations.get("Items", ())}
     return ("http-1.0" if formats == {"1.0"} else "http"), routes
 
 
-def _http_route(key: str) -> Route:
-    method, _, path = key.partition(" ")
-    return Route(method, path) if path else Route(_ANY, "$default")
+def _http_route(row: Mapping[str, Any]) -> Route:
+    method, _, path = str(row["RouteKey"]).partition(" ")
+    jwt, scopes = row.get("AuthorizationType") == "JWT", bool(row.get("AuthorizationScopes"))
+    return Route(method if path else _ANY, path or "$default", jwt, scopes)
 
 
 def _rest_routes(api_id: str, account: Account) -> tuple[Route, ...]:
     if not api_id:
         return ()
-    answer = _asked(account, "apigateway", "get_resources", restApiId=api_id, limit=_PAGE)
+    answer = _asked(
+        account, "apigateway", "get_resources", restApiId=api_id, limit=_PAGE, embed=["methods"]
+    )
     return tuple(
-        Route(method, str(resource["path"]))
+        Route(method, str(resource["path"]), found.get("authorizationType") == "COGNITO_USER_POOLS")
         for resource in (answer or {}).get("items", ())
-        for method in resource.get("resourceMethods") or {}
+        for method, found in (resource.get("resourceMethods") or {}).items()
     )
 
 

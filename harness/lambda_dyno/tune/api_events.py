@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from lambda_dyno.aws.apis import ApiForm
+from lambda_dyno.aws.apis import ApiForm, Route
 
 READING = ("GET", "HEAD")  # what changes nothing, by RFC 9110
 _SOURCE_IP = "192.0.2.1"  # RFC 5737: nobody's
@@ -23,6 +23,7 @@ _REQUEST_ID = "{{$guid}}"
 _TEMPLATE = re.compile(r"\{\{\$[^{}]*\}\}")
 _STAND_IN = re.compile(r"dyno-template-(\d+)-")
 _TEXT_TYPE = re.compile(r"text/.+|application/(json|javascript|xml)|.+\+(json|xml)")
+_TOKEN_PARTS = 3  # header, claims, signature
 _INVOCATIONS = re.compile(r"/\d{4}-\d\d-\d\d/functions/[^/]+/invocations")
 
 
@@ -35,6 +36,23 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
     is_base64: bool = False
+    claims: Mapping[str, Any] | None = None  # of the token in it, as `claims_of` returns them
+
+
+def claims_of(headers: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
+    """Return what the JSON web token (RFC 7519) in an Authorization header claims, if one is there.
+
+    Whether it is signed is the authorizer's business: a request that it refuses gets no event.
+    """
+    token = next((value for name, value in headers if name.lower() == "authorization"), "")
+    parts = token.removeprefix("Bearer ").removeprefix("bearer ").split(".")
+    if len(parts) != _TOKEN_PARTS:
+        return None
+    try:
+        found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def is_invocation(url: str) -> bool:
@@ -62,6 +80,37 @@ def _of_api(request: HttpRequest, form: ApiForm) -> dict[str, Any] | None:
     if found is None:
         return None
     route, parameters = found
+    event = _of_route(request, form, path, route, parameters)
+    if route.has_claims and request.claims is not None:
+        event["requestContext"]["authorizer"] = _authorizer(request.claims, route, form)
+    return event
+
+
+def _authorizer(claims: Mapping[str, Any], route: Route, form: ApiForm) -> dict[str, Any]:
+    """Return what an authorizer of tokens adds: JWT of HTTP APIs, Cognito user pools of REST APIs.
+
+    docs.aws.amazon.com/apigateway, "Control access to HTTP APIs with JWT authorizers" and
+    "Integrate a REST API with an Amazon Cognito user pool": claims are texts.
+    """
+    texts = {name: _text(value) for name, value in claims.items() if value is not None}
+    if form.kind == "rest":
+        return {"claims": texts}
+    granted = claims.get("scope", claims.get("scp"))
+    scopes = granted.split() if isinstance(granted, str) else granted
+    found = {"claims": texts, "scopes": scopes if route.has_scopes else None}
+    return {"jwt": found} if form.kind == "http" else found
+
+
+def _text(value: Any) -> str:
+    """Return a claim as API Gateway passes it on: a list is "[a b]"."""
+    if isinstance(value, list):
+        return f"[{' '.join(map(_text, value))}]"
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _of_route(
+    request: HttpRequest, form: ApiForm, path: str, route: Route, parameters: Mapping[str, str]
+) -> dict[str, Any]:
     if form.kind == "http":
         # decoded by HTTP APIs, and by no others
         path, parameters = unquote(path), {n: unquote(v) for n, v in parameters.items()}

@@ -26,7 +26,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from lambda_dyno.aws.apis import ApiForm
 from lambda_dyno.core.recording import Recording, Sent
-from lambda_dyno.tune.api_events import READING, HttpRequest, event_of, is_invocation
+from lambda_dyno.tune.api_events import READING, HttpRequest, claims_of, event_of, is_invocation
 
 REDACTED = "redacted"
 
@@ -357,10 +357,12 @@ class _Redactor:
             pairs = [(name, self._value(name, value)) for name, value in _query(url)]
             query = urlencode(pairs, safe="{}$:/|.")
         url = self._without(urlunsplit(split._replace(query=query)))
+        claims = claims_of(sent.headers)
+        request = HttpRequest(sent.method, url, headers, claims=claims and self._fields(claims))
         if sent.body and not body:  # no text
             encoded = base64.b64encode(sent.body).decode()
-            return HttpRequest(sent.method, url, headers, encoded, is_base64=True)
-        return HttpRequest(sent.method, url, headers, self._without(self._body(body)))
+            return replace(request, body=encoded, is_base64=True)
+        return replace(request, body=self._without(self._body(body)))
 
     def _body(self, body: str) -> str:
         content = _json(body)
