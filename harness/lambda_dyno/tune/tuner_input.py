@@ -7,7 +7,7 @@ from typing import Any
 
 from lambda_dyno.core.config import Settings, TuningSettings, with_overrides
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.tuner_contract.keys import KEYS, is_needless
+from lambda_dyno.tuner_contract.keys import KEYS, OF_FIXED, is_adaptive
 from lambda_dyno.tuner_contract.values import is_true
 from lambda_dyno.tuner_contract.workload import Workload, packed
 
@@ -42,7 +42,7 @@ def from_settings(
     tuning_input = {
         key.name: tuning_input[key.name]
         for key in KEYS
-        if key.name in tuning_input and not is_needless(key, tuning_input)
+        if key.name in tuning_input and not (key.field in OF_FIXED and is_adaptive(tuning_input))
     }
     if workload is not None:
         return tuning_input | {"workload": packed(workload)}

@@ -89,7 +89,7 @@ class TuningInput:
         flag="--power", panel=_INPUT, metavar="MB",
         help="Power values in MB, such as 128,512,1024; ALL is 128 to 10240 in steps of 64.",
         about='what to measure; none: `default_power_values`; `"ALL"`: 128 to 10240 in steps of '
-        "64, as far as the account allows",
+        "64, as far as the account allows; with `adaptive`: these as well",
     )
     num: int = _key(
         "num", "count", allowed=(NUM_MIN, 10_000), setting_default=10,
@@ -404,7 +404,7 @@ def is_cloned(raw: Mapping[str, Any]) -> bool:
 
 def is_needless(key: Key, raw: Mapping[str, Any]) -> bool:
     """Whether a key says nothing in this input."""
-    return key.field in OF_FIXED and is_adaptive(raw)
+    return key.field == "num" and is_adaptive(raw)
 
 
 def conflict(values: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from lambda_dyno.tuner_contract import prices
 from lambda_dyno.tuner_contract.former import Former, Size
 from lambda_dyno.tuner_contract.keys import MOST_PASSES, TuningInput, most_passes
-from lambda_dyno.tuner_contract.values import MEMORY_MB_MAX
+from lambda_dyno.tuner_contract.values import ALL_POWER_VALUES, MEMORY_MB_MAX
 from lambda_dyno.tuner_policy.curve import Point, Span, curve
 from lambda_dyno.tuner_policy.decide import Decision, Goal, conclude, decide, first_sizes
 from lambda_dyno.tuner_policy.limits import Limit
@@ -35,7 +35,9 @@ def first(
     *,
     uses_prior: bool = False,
 ) -> list[PowerState]:
-    """Return the power values to begin with, the function's own among them if it is allowed.
+    """Return the power values to begin with: the function's own, and those that the input names.
+
+    Of both what is allowed; "ALL" names none.
 
     Args:
         request: The checked input.
@@ -45,7 +47,10 @@ def first(
         uses_prior: Whether what was measured before holds.
     """
     goal = _goal(request, original_mb, request.min_power, min(request.max_power, most_mb))
-    return [_new(size, plan, goal) for size in first_sizes(goal, _former(request, uses_prior))]
+    named = () if request.power_values == ALL_POWER_VALUES else request.power_values
+    sizes = {size for size in named if goal.least_mb <= size <= goal.most_mb}
+    sizes.update(first_sizes(goal, _former(request, uses_prior)))
+    return [_new(size, plan, goal) for size in sorted(sizes)]
 
 
 def _former(request: TuningInput, uses_prior: bool) -> list[Measured]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from lambda_dyno.tuner_contract.arns import FunctionArn
-from lambda_dyno.tuner_contract.keys import KEYS, TuningInput, conflict, is_needless
+from lambda_dyno.tuner_contract.keys import KEYS, TuningInput, conflict, is_adaptive, is_needless
 from lambda_dyno.tuner_contract.values import WrongValueError, cut, shown
 from power_tuner.errors import InvalidInput
 
@@ -33,7 +33,8 @@ def parse(raw: Any, default_power_values: Sequence[int]) -> TuningInput:
     if not isinstance(raw, Mapping):
         raise InvalidInput(f"the input must be a JSON object, not {shown(raw)}")
     warnings = list(_unknown(raw))
-    values: dict[str, Any] = {"power_values": tuple(sorted(set(default_power_values)))}
+    named = () if is_adaptive(raw) else default_power_values
+    values: dict[str, Any] = {"power_values": tuple(sorted(set(named)))}
     for key in KEYS:
         if is_needless(key, raw):
             values.setdefault(key.field, 0)

@@ -293,3 +293,18 @@ def test_a_former_tuning_of_the_same_code_saves_invocations() -> None:
         parse(
             {"lambdaARN": ARN, "measuring": "adaptive", "prior": {**first["prior"], "sizes": 1}}, ()
         )
+
+
+@pytest.mark.parametrize(
+    ("named", "measured"), [([1024, 704], {704, 1024}), ([64 * 150], set()), ("ALL", set())]
+)
+def test_sizes_that_are_named_are_measured_as_well(named: Any, measured: set[int]) -> None:
+    """Warm, too, so that they say what is to be expected there; as far as they are allowed."""
+    _, alone = execute(Function(bound), maxPower=3008)
+    _, state = execute(Function(bound), maxPower=3008, powerValues=named)
+    sizes = {power.power: len(power.samples) for power in state.powers}
+    assert measured <= sizes.keys()
+    assert {64 * 150, 192} & sizes.keys() == set()
+    assert all(sizes[size] >= 2 for size in measured)
+    if not measured:
+        assert sizes.keys() == {power.power for power in alone.powers}

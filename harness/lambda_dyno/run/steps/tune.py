@@ -53,7 +53,7 @@ def tuning_settings(run: Run) -> TuningSettings:
     """Return `[tuning]` with the deployed memory size among the power values.
 
     Whoever asks how much worse than the best it is needs it measured; so are the sizes that are
-    loaded, to say what is to be expected of them.
+    loaded, to say what is to be expected of them. Adaptive measuring chooses its own beside them.
     """
     settings = run.env.settings.tuning
     sizes = sorted({*settings.power_values, run.declared_memory_mb, *run.env.settings.load.at})
@@ -106,6 +106,8 @@ def _input(run: Run, settings: TuningSettings) -> dict[str, Any]:
         run.env.tuning_payload(),
         workload.of(run),
     )
+    if is_adaptive(request) and (at := run.env.settings.load.at):
+        request["powerValues"] = sorted(at)  # to predict the load there
     validation.require_allowed(request, f"envs/{run.env.name}/dyno.toml: [tuning]")
     return request
 
