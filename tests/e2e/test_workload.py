@@ -292,6 +292,9 @@ def test_late_answers_are_counted(
     assert count.since().counted == 5  # nobody waits in this mode, so nobody waits too long
 
 
+PASS = "Lambda-1769"  # pragma: allowlist secret
+
+
 @pytest.fixture(scope="module")
 def token(session: LocalSession) -> tuple[str, str, str]:
     """A user pool, and the token of a user who is in two groups."""
@@ -304,11 +307,11 @@ def token(session: LocalSession) -> tuple[str, str, str]:
     cognito.admin_create_user(
         **person, UserAttributes=[{"Name": "email", "Value": "ann@example.com"}]
     )
-    cognito.admin_set_user_password(**person, Password="Lambda-1769", Permanent=True)
+    cognito.admin_set_user_password(**person, Password=PASS, Permanent=True)
     for group in ("admins", "staff"):
         cognito.create_group(UserPoolId=pool, GroupName=group)
         cognito.admin_add_user_to_group(**person, GroupName=group)
-    parameters = {"USERNAME": "ann", "PASSWORD": "Lambda-1769"}
+    parameters = {"USERNAME": "ann", "PASSWORD": PASS}
     answer = cognito.admin_initiate_auth(
         UserPoolId=pool,
         ClientId=client,
