@@ -74,6 +74,7 @@ app.command()(cli_apply.rollback)
 app.command(help=cli_deploy.HELP)(cli_deploy.deploy)
 app.command()(cli_bootstrap.bootstrap)
 app.command(help=cli_history.HELP)(cli_history.history)
+app.command(help=cli_history.COMPARE_HELP)(cli_history.compare)
 app.command()(sweep.ls)
 app.command()(sweep.sweep)
 for commands in (app, local_app):

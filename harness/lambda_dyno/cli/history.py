@@ -74,3 +74,48 @@ def history(
         return
     newest = records[::-1][:last]
     typer.echo("\n".join(listing.lines(found, newest, Console().width)))
+
+
+COMPARE_HELP = """
+Two runs, or two commits, of the history side by side: figures, curves, settings, code.
+
+A and B are run ids (dyno history lists them), commits, branches or tags. Of a commit all runs \
+count, and their mean is compared. A change has the 95 % interval of what runs of this function \
+differ by of themselves, if eight of them are known; a ? behind it means that the two cannot be \
+told apart. Runs of the embedded AWS and of AWS do not compare.
+
+To measure two versions in turns, which tells smaller differences: dyno run --baseline main.
+
+Examples:
+
+\b
+  dyno compare 261201-0215-k3f9 261203-1840-bw7t
+  dyno compare main HEAD --env dev
+  dyno compare 1b98e3c0 4f00d2aa --json
+"""
+
+
+def compare(
+    before: Annotated[str, typer.Argument(metavar="A", help="Run id, commit, branch or tag.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+    function: Annotated[str, typer.Option(metavar="NAME", help="Of this function.")] = "",
+    env: Annotated[str, typer.Option(metavar="NAME", help="Of this environment.")] = "",
+    on: Annotated[
+        Literal["aws", "embedded"] | None, typer.Option(help="Measured on AWS or embedded AWS.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replaced by `COMPARE_HELP`."""
+    from rich.console import Console
+
+    from lambda_dyno.history import record, series, side_by_side
+
+    place = record.place(store, project)
+    wanted = series.Wanted(function, env, "", on or "")
+    note = TerminalUi().note
+    found, code = record.compare(place, (before, after), wanted, Path.cwd(), note)
+    if as_json:
+        print_json(side_by_side.as_json(found, code))
+    else:
+        typer.echo("\n".join(side_by_side.lines(found, code, Console().width)))

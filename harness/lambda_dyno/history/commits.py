@@ -11,6 +11,7 @@ from pathlib import Path
 from lambda_dyno.core.errors import DynoError
 from lambda_dyno.runs.git import WorkingTree
 
+_BEGINNING = re.compile(r"[0-9a-f]{4,64}")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 # A CI system checks out a commit, so git knows no branch there. The first that is set counts.
 _BRANCH_VARIABLES = (
@@ -23,6 +24,18 @@ _WEB = re.compile(
     r"(?:https://|ssh://git@|git@)(?P<host>[a-z0-9.-]+)[:/](?P<path>[\w.-]+(?:/[\w.-]+)+?)(?:\.git)?/?"
 )
 _MOST_COMMITS = 20
+
+
+def is_abbreviated(text: str) -> bool:
+    """Whether a text may be the beginning of a commit's id."""
+    return _BEGINNING.fullmatch(text) is not None
+
+
+def named(project: Path, revision: str) -> str:
+    """Return the commit that a branch or tag names; empty: none."""
+    if revision.startswith("-"):
+        return ""  # git would take it for an option
+    return WorkingTree(project).commit_named(revision)
 
 
 def branch(project: Path, environ: Mapping[str, str] = os.environ) -> str:

@@ -19,7 +19,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import fmean
 
 from lambda_dyno.statistics.distributions import t_quantile
@@ -27,6 +27,7 @@ from lambda_dyno.statistics.stats import CONFIDENCE, Interval
 
 FALSE_RATE = 0.01  # of series that do not change
 LEAST_SIDE = 3  # values on each side of a cut
+LEAST_FREEDOM = 7  # of a scatter: with fewer it may be half or twice of what it seems
 LEAST_VALUES = 10  # fewer can be in any order once in a hundred times
 
 # The largest statistic exceeds the second number once in a hundred series of so many values.
@@ -81,6 +82,37 @@ def changes(values: Sequence[float]) -> list[Change]:
         _change(logs[before:at], logs[at:after], at)
         for before, at, after in zip(ends, cuts, ends[2:], strict=False)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """How much the values of a series differ between its changes.
+
+    Attributes:
+        sd: Standard deviation of their logarithms.
+        freedom: Its degrees of freedom.
+    """
+
+    sd: float
+    freedom: int
+
+
+def scatter(values: Sequence[float]) -> Scatter | None:
+    """Return how much the values of a series differ within its segments; None: too few to tell.
+
+    Args:
+        values: Above 0, in the order in which they were measured.
+    """
+    ends = [0, *(change.at for change in changes(values)), len(values)]
+    freedom = len(values) - (len(ends) - 1)
+    if freedom < LEAST_FREEDOM:
+        return None
+    logs = [math.log(value) for value in values]
+    squares = 0.0
+    for begin, end in pairwise(ends):
+        mean = fmean(logs[begin:end])
+        squares += math.fsum((value - mean) ** 2 for value in logs[begin:end])
+    return Scatter(math.sqrt(squares / freedom), freedom)
 
 
 def largest(values: Sequence[float]) -> tuple[float, int]:

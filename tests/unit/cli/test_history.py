@@ -94,3 +94,30 @@ def test_outside_of_a_project_a_store_is_named(project: Path, tmp_path: Path) ->
     assert "no envs/*/dyno.toml" in dyno(tmp_path, "history").stderr
     assert dyno(tmp_path, "history", "--store", store).returncode == 0
     assert dyno(tmp_path, "history", DYNO_HISTORY=store).returncode == 0
+
+
+def test_two_runs_side_by_side(project: Path) -> None:
+    """For people and for programs; in git's words what lies between them, if it knows them."""
+    listed = json.loads(dyno(project, "history", "--json", "--function", "thumbnails").stdout)
+    listed = [run for run in listed if run["env"] == listed[0]["env"]]
+    newest, oldest = listed[0], listed[-1]
+    shown = dyno(project, "compare", oldest["run_id"], newest["run_id"])
+    assert shown.returncode == 0, shown.stderr
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert "Settings: the same" in shown.stdout
+    found = json.loads(
+        dyno(project, "compare", oldest["run_id"], newest["run_id"], "--json").stdout
+    )
+    assert found["after"] == [newest["run_id"]]
+    assert found["figures"]["duration_ms"]["before"] == pytest.approx(oldest["duration_ms"])
+    assert set(found["sizes"]) == {"128", "256", "512", "1024", "1769"}
+
+
+@pytest.mark.parametrize("name", ["nobody", "--", "../x", "0000000"])
+def test_a_name_of_no_run_is_one_line(project: Path, name: str) -> None:
+    """With the newest runs, to choose from."""
+    newest = json.loads(dyno(project, "history", "--json").stdout)[0]["run_id"]
+    done = dyno(project, "compare", newest, *(["--", "-x"] if name == "--" else [name]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"The newest: {newest}" in done.stderr
+    assert done.stderr.count("\n") == 1
