@@ -16,7 +16,7 @@ from tests.e2e import test_run as whole_line
 from tests.support import user_project
 from tests.support.git_commands import commit_all, git
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SCHEMA = whole_line.PROJECT / "harness" / "lambda_dyno" / "schemas" / "result.schema.json"
 SETTINGS = """
@@ -111,7 +111,7 @@ def test_a_slower_candidate_fails_and_a_faster_one_passes(project: Path) -> None
 def test_ctrl_c_takes_both_environments_down(project: Path) -> None:
     """While they are measured: the candidate's and the baseline's."""
     process = whole_line.start(project, "run", "--baseline", "main", *QUICK)
-    whole_line.wait_for_text(project, "… compare", 300)
+    whole_line.wait_for_text(project, "… compare", 900)
     process.send_signal(signal.SIGINT)
     whole_line.finish(process)
     assert process.returncode == 130

@@ -88,6 +88,7 @@ def test_large_answers_wait_as_well_and_arrive_whole(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_terraform_is_told_once_that_it_made_something(
     embedded_aws: server.LocalServer,
     new_aws_account: object,
@@ -114,7 +115,7 @@ def test_terraform_is_told_once_that_it_made_something(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,
         )
 
     assert terraform("init").returncode == 0

@@ -222,7 +222,10 @@ def test_log_tail_is_that_of_aws(aws_session: LocalSession, deploy_function: Any
 
 
 # AWS's own means for 17 ms of CPU time: data set cpu17ms
-@pytest.mark.parametrize(("memory_mb", "aws_ms"), [(128, 223), (487, 49), (752, 22.6)])
+@pytest.mark.parametrize(
+    ("memory_mb", "aws_ms"),
+    [(128, 223), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((487, 49), (752, 22.6)))],
+)
 def test_duration_follows_the_memory_size(
     aws_session: LocalSession, deploy_function: Any, memory_mb: int, aws_ms: float
 ) -> None:
@@ -251,7 +254,9 @@ exports.handler = async () => {
 }
 
 
-@pytest.mark.parametrize("runtime", STEADY_SOURCES)
+@pytest.mark.parametrize(
+    "runtime", ["python3.13", pytest.param("nodejs22.x", marks=pytest.mark.slow)]
+)
 def test_sizes_with_the_same_demand_have_one_level(
     embedded_aws: LocalServer,
     aws_session: LocalSession,
@@ -287,6 +292,7 @@ def test_sizes_with_the_same_demand_have_one_level(
         meter.set_steady(embedded_aws.home, steady=False)
 
 
+@pytest.mark.slow  # that nobody waits then: test_late_answers_are_counted in test_workload.py
 def test_reported_mode_does_not_wait(aws_session: LocalSession, small: str, reported: None) -> None:
     """Without the wait the REPORT is the same, and the caller gets his answer early."""
     invoke(aws_session, small)
@@ -301,10 +307,16 @@ def test_sleeping_is_not_stretched(aws_session: LocalSession, small: str) -> Non
     invoke(aws_session, small)
 
     # 80 ms of CPU time would take 1,100 ms
-    assert 80 <= invoke(aws_session, small, sleep_ms=80).duration_ms < 500
+    assert 80 <= invoke(aws_session, small, sleep_ms=80).duration_ms < 1000
 
 
-@pytest.mark.parametrize("event", [{"sleep_ms": 9000}, {"cpu_ms": 400}], ids=["sleeps", "modelled"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param({"sleep_ms": 25_000}, id="sleeps"),
+        pytest.param({"cpu_ms": 400}, id="modelled", marks=pytest.mark.slow),
+    ],
+)
 def test_timeout_is_reported_as_on_aws(
     aws_session: LocalSession, small: str, event: dict[str, int]
 ) -> None:
@@ -316,7 +328,7 @@ def test_timeout_is_reported_as_on_aws(
     assert "Task timed out after 2.00 seconds" in answer.payload["errorMessage"]
     assert answer.duration_ms == 2000
     assert "\tStatus: timeout" in answer.log
-    assert 1900 < answer.felt_ms < 8000
+    assert 1900 < answer.felt_ms < 20_000
     assert invoke(aws_session, small).error is None, "the next one gets a new environment"
 
 
@@ -497,7 +509,13 @@ def test_errors_are_told_in_words_of_aws(
     assert answer.report("Init Duration")
 
 
-@pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
+@pytest.mark.parametrize(
+    "processes",
+    [
+        pytest.param(False, id="threads"),
+        pytest.param(True, id="processes", marks=pytest.mark.slow),
+    ],
+)
 def test_work_of_four_is_four_wide(
     aws_session: LocalSession, deploy_function: Any, reported: None, processes: bool
 ) -> None:
@@ -515,6 +533,7 @@ def test_work_of_four_is_four_wide(
     assert 145 < durations[1] < 0.8 * durations[0]
 
 
+@pytest.mark.slow  # without a server: tests/contract/test_meter_node_model.py
 def test_threads_and_children_of_nodejs_count(
     aws_session: LocalSession, deploy_function: Any, reported: None
 ) -> None:

@@ -20,6 +20,7 @@ from lambda_dyno.load.driver import Api
 from tests.support import echo_server
 from tests.support.echo_server import EchoServer
 from tests.support.postman_files import collection, is_status, request, script, write
+from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -168,7 +169,7 @@ def test_a_test_ends_on_time(api: EchoServer, tmp_path: Path, end: str, errors: 
     files = write(tmp_path / "c.json", collection(poll))
     started = time.monotonic()
     result, samples = load(api.url, files, tmp_path, request_timeout_ms=500)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < HANGS_S
     assert {sample.error for sample in samples} - {"", "cut_off"} == errors
     assert len(api.seen) == result.requests
 

@@ -26,7 +26,7 @@ from tests.support.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
 from tests.support.oidc_aws import StrictAws, claims
 from tests.support.small_environment import without_tuner
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # whole runs, on a busy machine
 
 PROJECT = Path(__file__).parents[2]
 ACCOUNT = "210987654321"
@@ -266,7 +266,7 @@ def run(
             env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
             check=False,
         )
 

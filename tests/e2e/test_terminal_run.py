@@ -31,9 +31,10 @@ def project(tmp_path: Path) -> Iterator[Path]:
     for file in ("Makefile", "pyproject.toml", "requirements.lock", "package.json", ".npmrc"):
         shutil.copy2(PROJECT / file, tmp_path / file)
     shutil.copy2(PROJECT / "package-lock.json", tmp_path / "package-lock.json")
-    lock = Path("harness", "lambda_emulator", "requirements.lock")
-    (tmp_path / lock.parent).mkdir(parents=True)
-    shutil.copy2(PROJECT / lock, tmp_path / lock)
+    for lock in ("requirements.lock", "node_runtime/package-lock.json"):
+        path = Path("harness", "lambda_emulator", lock)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / path, tmp_path / path)
     (PROJECT / ".cache").mkdir(exist_ok=True)
     for part in (".venv", "node_modules", ".cache"):
         (tmp_path / part).symlink_to(PROJECT / part)
