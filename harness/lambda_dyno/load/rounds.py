@@ -9,7 +9,7 @@ from pathlib import Path
 from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.results import Answers, LatencyStats, LoadResult, Sample, Verdict
 from lambda_dyno.core.samples import read_samples, write_samples
-from lambda_dyno.load.samples import appended
+from lambda_dyno.load.samples import appended, by_request, timeline
 
 
 def more_would_help(verdict: Verdict, load: LoadResult) -> bool:
@@ -119,4 +119,6 @@ def merged(first: LoadResult, second: LoadResult, samples: list[Sample]) -> Load
         warm_up_requests=first.warm_up_requests + second.warm_up_requests,
         warm_up_errors=first.warm_up_errors + second.warm_up_errors,
         rounds=rounds,
+        by_request=by_request(samples),
+        timeline=timeline(samples),
     )

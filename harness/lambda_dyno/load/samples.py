@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.results import LatencyStats, LoadResult, Sample
+from lambda_dyno.core.results import LatencyStats, LoadResult, Moment, RequestLoad, Sample
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.load.driver import DriverReport
 from lambda_dyno.load.schedule import describe
@@ -69,7 +70,53 @@ def summarise(
         warm_up_errors=sum(bool(sample.error) for sample in left_out),
         round_trip_ms=report.round_trip_ms,
         probe=report.probe,
+        by_request=by_request(samples),
+        timeline=timeline(samples),
     )
+
+
+_MOMENTS_MAX = 60
+_REQUESTS_MAX = 200  # of a collection that makes names anew, the others are not told apart
+
+
+def by_request(samples: Sequence[Sample]) -> tuple[RequestLoad, ...]:
+    """Return what each request of the collection took, in the order of their first samples."""
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.request, []).append(sample)
+    return tuple(_of_request(name, own) for name, own in list(groups.items())[:_REQUESTS_MAX])
+
+
+def _of_request(name: str, samples: Sequence[Sample]) -> RequestLoad:
+    answered = [sample.response_ms for sample in samples if sample.answered]
+    stats = LatencyStats.of(answered)
+    figures = (stats.p50, stats.p95, stats.max) if stats else (None, None, None)
+    return RequestLoad(name, len(samples), sum(bool(s.error) for s in samples), *figures)
+
+
+def timeline(samples: Sequence[Sample]) -> tuple[Moment, ...]:
+    """Return how rate, latency and errors went, in at most 60 parts of whole seconds."""
+    if not samples:
+        return ()
+    first_s = math.floor(min(sample.start_ms for sample in samples) / 1000)
+    last_s = max(sample.start_ms for sample in samples) / 1000
+    width_s = max(1, math.ceil((last_s - first_s + 1e-9) / _MOMENTS_MAX))
+    parts: list[list[Sample]] = [[] for _ in range(int((last_s - first_s) // width_s) + 1)]
+    for sample in samples:
+        parts[int((sample.start_ms / 1000 - first_s) // width_s)].append(sample)
+    # the last part is seldom a whole one, whose rate would be too low
+    if len(parts) > 1 and last_s - first_s < (len(parts) - 0.5) * width_s:
+        parts.pop()
+    return tuple(
+        _moment(first_s + index * width_s, width_s, own) for index, own in enumerate(parts)
+    )
+
+
+def _moment(start_s: float, width_s: float, samples: Sequence[Sample]) -> Moment:
+    stats = LatencyStats.of(sample.response_ms for sample in samples if sample.answered)
+    errors = sum(bool(sample.error) for sample in samples)
+    p50_ms, p95_ms = (stats.p50, stats.p95) if stats else (None, None)
+    return Moment(float(start_s), len(samples) / width_s, errors, p50_ms, p95_ms)
 
 
 def saturation(report: DriverReport, p50_ms: float) -> str:

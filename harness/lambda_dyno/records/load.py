@@ -63,12 +63,14 @@ class SmokeResult:
         assertions: With those that are skipped.
         failures: What counts as failed.
         skipped: Assertions that the collection leaves out (`pm.test.skip`).
+        names: Of the requests, each once, in the order in which they were first asked.
     """
 
     requests: int
     assertions: int
     failures: tuple[SmokeFailure, ...]
     skipped: int = 0
+    names: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -126,6 +128,29 @@ class LatencyStats:
 
 
 DEPLOYED = "current"  # label of the load test at the memory size that is deployed
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLoad:
+    """One request of the collection in a load test; latencies of its answers in ms."""
+
+    name: str
+    requests: int
+    errors: int
+    p50_ms: float | None  # None: no answer
+    p95_ms: float | None
+    max_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A part of a load test's time; latencies of the answers to what began in it, in ms."""
+
+    start_s: float
+    requests_per_s: float
+    errors: int
+    p50_ms: float | None  # None: no answer
+    p95_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +231,8 @@ class LoadResult:
     round_trip_ms: float | None = None
     probe: Probe | None = None  # None: nothing was asked before
     answers: Answers | None = None  # None: nobody counted, as on AWS
+    by_request: tuple[RequestLoad, ...] = ()  # as in the collection; none: an older result
+    timeline: tuple[Moment, ...] = ()  # likewise
     prediction: Prediction | None = None  # None: nothing was tuned
 
     @property

@@ -1,16 +1,18 @@
 """A run as JUnit XML: what CI systems show as tests.
 
-One suite each for the smoke test, the SLO checks and the steps. A missed SLO is a failure. A
-check that could not be decided is an error, or skipped if `[slo] inconclusive` is "pass".
+One suite each for the smoke test, the SLO checks and the steps; names never change with a limit or
+a count. A missed SLO is a failure. A check that could not be decided is skipped if
+`[slo] inconclusive` is "pass", and a failure if not, as in pytest's own file.
 """
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET  # only writes: nothing untrusted is parsed
+from collections.abc import Mapping
 
 from lambda_dyno.core.results import Check, RunResult
-from lambda_dyno.gates import phrases, recommendation
+from lambda_dyno.gates import phrases, recommendation, summary
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -31,17 +33,26 @@ def to_xml(result: RunResult) -> str:
 
 
 def _smoke(result: RunResult) -> ET.Element | None:
-    """Return one test case for all assertions that held, and one for each that did not."""
+    """Return a test case for each request, with whatever of it does not hold.
+
+    A result of before, which has no names of requests, has a case for the whole collection.
+    """
     smoke = result.smoke
     if smoke is None:
         return None
     suite = ET.Element("testsuite", name="smoke")
-    case = _case(suite, "smoke", f"{smoke.held} of {smoke.assertions} assertions hold")
-    if not smoke.passed and not smoke.failures:
-        _problem(case, "failure", "the smoke collection asserted nothing", "smoke")
+    wrong: dict[str, list[str]] = {}
     for failure in smoke.failures:
-        case = _case(suite, f"smoke.{failure.request}", failure.assertion)
-        _problem(case, "failure", failure.message, "AssertionError")
+        said = f"{failure.assertion}: {failure.message}"
+        wrong.setdefault(failure.request, []).append(said)
+    whole = _case(suite, "smoke", "collection")
+    _set_properties(whole, {"requests": smoke.requests, "assertions": smoke.assertions})
+    if not smoke.passed and not smoke.failures:
+        _problem(whole, "failure", "the smoke collection asserted nothing", "smoke")
+    for name in dict.fromkeys((*smoke.names, *wrong)):
+        case = _case(suite, "smoke", name)
+        if name in wrong:
+            _problem(case, "failure", "\n".join(wrong[name]), "AssertionError")
     return suite
 
 
@@ -53,19 +64,21 @@ def _checks(result: RunResult) -> ET.Element | None:
     elsewhere = {line.title: line.elsewhere for line in phrases.verdict_lines(result.verdict)}
     for check in result.verdict.checks:
         there = elsewhere[phrases.check_title(check.name)]
-        _check(suite, check, there, undecided="skipped" if lenient else "error")
+        _check(suite, check, there, undecided="skipped" if lenient else "failure")
     return suite
 
 
 def _check(suite: ET.Element, check: Check, there: str, undecided: str) -> None:
+    """Add a check; its name stays the same whatever its limit is, which is a property."""
     title = phrases.check_title(check.name)
-    limit = phrases.check_value(check, check.limit)
-    case = _case(suite, "slo", f"{title} at most {limit}")
+    case = _case(suite, "slo", title)
+    facts = {"measured": check.measured, "limit": check.limit, "unit": check.unit}
+    _set_properties(case, {name: value for name, value in facts.items() if value not in ("", None)})
     if check.outcome == "fail":
         _problem(case, "failure", check.reason, check.name)
     elif check.outcome == "inconclusive":
-        _problem(case, undecided, check.reason, check.name)
-    said = [] if case.find("*") is not None else [check.reason]
+        _problem(case, undecided, f"not decided: {check.reason}", check.name)
+    said = [] if check.outcome != "pass" else [check.reason]
     if there:
         said.append(f"{title}: {there}")
     if said:
@@ -87,20 +100,26 @@ def _steps(result: RunResult) -> ET.Element:
 
 
 def _properties(root: ET.Element, result: RunResult) -> None:
-    properties = ET.Element("properties")
     facts = {
         "run_id": result.run_id,
         "env": result.env,
         "git_sha": result.git_sha,
         "headline": phrases.headline(result).text,
+        "summary": "\n".join(summary.of(result).lines),
         "recommendation": recommendation.recommendation(result.tuning, result.money),
     }
     if result.advice is not None:
         facts |= {"finding": result.advice.finding, "risk": result.advice.risk}
+    for suite in list(root)[:1]:  # JUnit knows properties of suites and cases only
+        _set_properties(suite, facts)
+
+
+def _set_properties(element: ET.Element, facts: Mapping[str, object]) -> None:
+    """Add properties; numbers as programs read them."""
+    properties = ET.Element("properties")
     for name, value in facts.items():
-        ET.SubElement(properties, "property", name=name, value=_clean(value))
-    for suite in list(root)[:1]:  # JUnit knows properties of suites only
-        suite.insert(0, properties)
+        ET.SubElement(properties, "property", name=name, value=_clean(str(value)))
+    element.insert(0, properties)
 
 
 def _case(suite: ET.Element, group: str, name: str, seconds: float = 0.0) -> ET.Element:

@@ -133,9 +133,13 @@ def smoke(
         "limit_ms": 1000 * timeout_s,
     }
 
+    names: dict[str, None] = {}
+
     def follow(event: Event) -> None:
         if event["event"] == "waiting":
             on_wait(_not_ready(event))
+        elif event["event"] == "request":
+            names[str(event["request"])] = None
 
     done = _drive("smoke", config, api, log, timeout_s + 2 * wait_s + _SMOKE_SLACK_S, follow)
     failures = [SmokeFailure(**failure) for failure in done["failures"]]
@@ -147,6 +151,7 @@ def smoke(
         assertions=done["assertions"],
         failures=tuple(failures),
         skipped=done["skipped"],
+        names=tuple(names),
     )
 
 
