@@ -19,7 +19,8 @@ from lambda_dyno.charts.drawing import (
 from lambda_dyno.core import formatting
 from lambda_dyno.core.results import LoadResult, percentiles_ms
 
-_STYLES = ((MUTED, [5, 3]), (BLUE, [1, 0]), (ORANGE, [8, 2]), (GREEN, [2, 2]), (PURPLE, [6]))
+STYLES = ((MUTED, [5, 3]), (BLUE, [1, 0]), (ORANGE, [8, 2]), (GREEN, [2, 2]), (PURPLE, [6]))
+_CUT_ABOVE = 2.0  # times the largest p99, or limit that is near
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
 _FEW_SHARES = (0.5, 0.95, 0.99, 0.999)
 
@@ -46,15 +47,17 @@ def latency_spec(
         return None
     lines = [_curve(load, (samples or {}).get(load.label)) for load in answered]
     end = max(share for line in lines for share, _ in line)
-    styles = [_STYLES[index % len(_STYLES)] for index in range(len(answered))]
+    styles = [STYLES[index % len(STYLES)] for index in range(len(answered))]
     if len(answered) == 1:
-        styles = [_STYLES[1]]
+        styles = [STYLES[1]]
     looks = [{"colour": colour, "dash": dash} for colour, dash in styles]
     limits = {share: ms for share, ms in (limits_ms or {}).items() if share <= end}
     highest = max(ms for line in lines for _, ms in line)
-    # A limit far above everything measured would press the lines flat: it is left outside.
+    # A limit far above everything measured would press the lines flat: it is left outside. So
+    # would one slow request among thousands: the lines are cut off above, and the legend says so.
     near = [ms for ms in limits.values() if ms <= 2.5 * highest]
-    top = 1.12 * max([highest, *near]) or 1.0
+    tall = _CUT_ABOVE * max([*(_known(load)[0.99] for load in answered), *near])
+    top = 1.12 * max([min(highest, tall), *near]) or 1.0
     ticks = [s for s in (_SHARES if size.max_ticks > 5 else _FEW_SHARES) if s <= end + 1e-9]
     return filled(
         "latency",
@@ -67,7 +70,7 @@ def latency_spec(
             "latency_domain": [0, top],
             "limits": _limits(limits, top),
             "lines": [
-                {"test": index, "nines": _nines(share), "ms": ms, **looks[index]}
+                {"test": index, "nines": _nines(share), "ms": min(ms, top), **looks[index]}
                 for index, line in enumerate(lines)
                 for share, ms in line
             ],
@@ -77,8 +80,8 @@ def latency_spec(
                 for point in _points(load, end)
             ],
             "tests": [  # which line is which, above the plot, where no line comes
-                {"text": _name(load), "y": -8 - 18 * (len(answered) - 1 - index), **looks[index]}
-                for index, load in enumerate(answered)
+                {"text": _name(load, line, top), "y": -8 - 18 * (len(answered) - 1 - index), **look}
+                for index, (load, line, look) in enumerate(zip(answered, lines, looks, strict=True))
             ],
         },
     )
@@ -154,5 +157,9 @@ def _limits(limits: Mapping[float, float], top: float) -> list[Spec]:
     ]
 
 
-def _name(load: LoadResult) -> str:
-    return f"{load.label} {load.memory_mb} MB" + (" (saturated)" if load.saturated else "")
+def _name(load: LoadResult, line: Sequence[tuple[float, float]], top_ms: float) -> str:
+    longest = max(ms for _, ms in line)
+    if load.latency_ms is not None:
+        longest = max(longest, load.latency_ms.max)
+    more = f", max {formatting.milliseconds(longest)} ms" if longest > top_ms else ""
+    return f"{load.label} {load.memory_mb} MB{' (saturated)' if load.saturated else ''}{more}"

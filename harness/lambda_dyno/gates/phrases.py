@@ -212,56 +212,6 @@ def check_value(check: Check, value: float | None) -> str:
             return f"{formatting.rounded(value)} {unit}".rstrip()
 
 
-# --- load ------------------------------------------------------------------------------------
-
-
-def load_sentence(loads: tuple[LoadResult, ...]) -> str:
-    """Return what changes under load between the first and the last test, as one sentence."""
-    if not loads:
-        return ""
-    first, last = loads[0], loads[-1]
-    silent = [load for load in (first, last) if load.latency_ms is None]
-    if silent:
-        return f"No request was answered at {silent[0].memory_mb} MB."
-    assert first.latency_ms is not None and last.latency_ms is not None
-    users = _who(last)
-    p95 = f"{formatting.milliseconds(last.latency_ms.p95)} ms"
-    if first is last:
-        text = f"With {users} at {last.memory_mb} MB, 95 % of the requests took at most {p95}"
-    else:
-        text = (
-            f"With {users}, 95 % of the requests took at most {p95} at {last.memory_mb} MB, "
-            f"{formatting.milliseconds(first.latency_ms.p95)} ms at {first.memory_mb} MB"
-        )
-    if first.saturated or last.saturated:
-        return f"{text}; but a test was saturated, so this is not the API alone."
-    return f"{text}. {agreement(loads)}".rstrip()
-
-
-def agreement(loads: tuple[LoadResult, ...]) -> str:
-    """Return whether load tests are what the tuning predicts; empty if it predicts nothing."""
-    known = [(x.memory_mb, x.prediction) for x in loads if x.prediction and x.prediction.p50_ms]
-    others = [
-        f"at {memory_mb} MB: {found.reason}"
-        for memory_mb, found in known
-        if found.outcome == "differs"
-    ]
-    if others:
-        return f"Other than the tuning predicts {'; '.join(others)}."
-    unclear = [str(memory_mb) for memory_mb, found in known if found.outcome == "open"]
-    if unclear:
-        return f"Whether the tuning predicts that cannot be told at {', '.join(unclear)} MB."
-    return "As the tuning predicts." if known else ""
-
-
-def _who(load: LoadResult) -> str:
-    """Return who asked, such as "10 virtual users" or "3 iterations per second"."""
-    if load.loop == "open":
-        rate = load.arrivals_per_s
-        return "arrivals by stages" if rate is None else f"{rate:g} iterations per second"
-    return f"{load.virtual_users} virtual user{'s' if load.virtual_users != 1 else ''}"
-
-
 def commit(git_sha: str) -> str:
     """Return a short commit id; a mark of changes behind it stays."""
     sha, plus, changes = git_sha.partition("+")

@@ -19,8 +19,8 @@ from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import RunResult, TuningResult
 from lambda_dyno.gates import phrases, recommendation
+from lambda_dyno.gates.load_phrases import load_sentence
 from lambda_dyno.gates.objections import Objection, objections
-from lambda_dyno.gates.phrases import load_sentence
 from lambda_dyno.propose import tuned_file
 from lambda_dyno.propose.tuned_file import Former, Tuned
 

@@ -6,14 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import TuningResult
-
-
-def brief(tuning: TuningResult) -> str:
-    """Return what the state machine and the invocations of the function cost."""
-    machine = tuning.state_machine
-    spent = formatting.usd(machine.execution_cost_usd + machine.lambda_cost_usd)
-    return f"Tuning itself cost {spent} {tuning.currency}."
 
 
 def sentence(output: Mapping[str, Any]) -> str:

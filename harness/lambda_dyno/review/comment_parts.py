@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.gates import recommendation, summary
+from lambda_dyno.gates.load_phrases import load_sentence
 from lambda_dyno.gates.objections import objections as objections_of
-from lambda_dyno.gates.phrases import load_sentence
-from lambda_dyno.report import markdown, tables, tuning_cost
+from lambda_dyno.report import markdown, tables
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.sections import SECTIONS
@@ -267,8 +267,7 @@ def _details(review: Review, flavour: Flavour) -> Part:
     parts.append(
         "\n".join(f"- **{markdown.text(t)}**: {markdown.text(m)}" for t, m in glossary(result))
     )
-    cost = "" if result.tuning is None else tuning_cost.brief(result.tuning)
-    text = "\n\n".join(part for part in [cost, *parts] if part)
+    text = "\n\n".join(part for part in parts if part)
     return Part("Settings", _folded("Settings, and what the numbers mean", text, flavour), 9)
 
 

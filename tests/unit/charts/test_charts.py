@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from lambda_dyno.charts import drawing, power
 from lambda_dyno.charts.drawing import NARROW, WIDE, to_svg
 from lambda_dyno.charts.latency import latency_spec
+from lambda_dyno.charts.load_time import load_time_spec
 from lambda_dyno.charts.power import interval, place_label, power_spec
-from lambda_dyno.core.results import CurvePoint
+from lambda_dyno.core.results import CurvePoint, Moment
 from tests.support import report_samples as samples
 
 CHARTS = Path(drawing.__file__).parent
@@ -174,3 +176,27 @@ def test_few_of_many_invocations_are_dots() -> None:
     assert len(power.dots(replace(samples.TUNING, raw={"details": many}))) == 5 * 40
     for raw in ({}, {"details": 3}, {"details": [3, {"power": 512, "durations": ["x", None]}]}):
         assert power.dots(replace(samples.TUNING, raw=raw)) == []
+
+
+def test_one_slow_request_does_not_flatten_the_rest() -> None:
+    """The line is cut off at twice the p99, and the legend says how long the longest took."""
+    values = [100.0 + i / 100 for i in range(999)] + [20_060.0, 20_060.0]
+    spec = latency_spec([samples.load("current", 128, values)], {"current": values}, {0.95: 150.0})
+    assert spec is not None
+    text = json.dumps(spec)
+    assert "current 128 MB, max 20,060 ms" in text
+    top = spec["layer"][0]["encoding"]["y"]["scale"]["domain"][1]
+    assert 150.0 < top < 400.0
+    assert max(one["ms"] for one in spec["layer"][0]["layer"][2]["data"]["values"]) == top
+
+
+def test_a_load_over_time_is_drawn_in_three_panels() -> None:
+    """Rate, p95 and errors; without a time line there is no picture."""
+    assert load_time_spec(samples.LOAD) is None
+    timeline = tuple(Moment(float(s), 80.0 + s, s % 2, 40.0, 60.0 + s) for s in range(15))
+    spec = load_time_spec([replace(load, timeline=timeline) for load in samples.LOAD])
+    assert spec is not None
+    titles = [panel["title"]["text"] for panel in spec["vconcat"]]
+    assert titles == ["Requests/s", "Latency p95 (ms)", "Errors"]
+    assert "recommended 512 MB, p95 up to 74.0 ms at 14 s" in json.dumps(spec)
+    assert drawing.to_svg(spec).startswith("<svg")

@@ -16,9 +16,9 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
+from lambda_dyno.gates import load_phrases as load
 from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.separation import settled
-from lambda_dyno.report.sections import load
 from tests.support import report_samples as samples
 
 

@@ -219,3 +219,29 @@ class TestWarmUp:
             (15.0, 2),
             (18.0, -1),
         ]
+
+
+def asked(name: str, start_ms: float, latency_ms: float, **more: object) -> Sample:
+    """A request of the collection by its name."""
+    return replace(sample(latency_ms, start_ms=start_ms, **more), request=name)
+
+
+def test_each_request_of_the_collection_has_its_own_figures():
+    """A slow one is no longer hidden among fast ones; one without an answer has no latency."""
+    asks = [asked("list", 100 * i, 300.0) for i in range(20)]
+    asks += [asked("ping", 100 * i, 10.0, error="status" if i else "") for i in range(2)]
+    asks += [asked("gone", 0.0, 5000.0, status=0, error="timeout")]
+    slow, fast, gone = load.by_request(asks)
+    assert (slow.name, slow.requests, slow.errors, slow.p95_ms) == ("list", 20, 0, 300.0)
+    assert (fast.name, fast.requests, fast.errors, fast.max_ms) == ("ping", 2, 1, 10.0)
+    assert (gone.requests, gone.errors, gone.p50_ms) == (1, 1, None)
+
+
+def test_a_load_test_over_time():
+    """By whole seconds; a last second that is cut short is left out, its rate being no rate."""
+    asks = [asked("x", 1000 * s + 100 * i, 10.0 + s) for s in range(3) for i in range(5)]
+    first, second = load.timeline([*asks[:10], *asks[10:11]])
+    assert (first.start_s, first.requests_per_s, first.p50_ms, first.errors) == (0.0, 5.0, 10.0, 0)
+    assert (second.start_s, second.p95_ms) == (1.0, 11.0)
+    assert load.timeline([]) == ()
+    assert len(load.timeline([asked("x", 1000.0 * i, 1.0) for i in range(3600)])) == 60

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.results import Answers, Prediction, RequestDetail
-from lambda_dyno.report.sections import load as load_section
+from lambda_dyno.gates import load_phrases as load_section
 from lambda_dyno.report.sections import workload
 from tests.support import report_samples as samples
 

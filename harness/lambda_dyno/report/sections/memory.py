@@ -10,7 +10,6 @@ from lambda_dyno.charts.power import dots, interval, power_spec
 from lambda_dyno.core import formatting
 from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
 from lambda_dyno.gates import recommendation
-from lambda_dyno.report import tuning_cost
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
@@ -40,7 +39,7 @@ def _content(result: RunResult) -> Content | None:
     return Content(
         chart_note="".join((*notes, _DOTS if dots(tuning) else "")),
         table=memory_table(tuning),
-        page_note=f"Bold: the lowest of the column. {below}{tuning_cost.brief(tuning)}",
+        page_note=f"Bold: the lowest of the column. {below}".rstrip(),
     )
 
 
