@@ -19,6 +19,7 @@ from lambda_dyno.core.results import (
 from lambda_dyno.gates import load_phrases as load
 from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.separation import settled
+from lambda_dyno.report.sections.load import latency_limits
 from tests.support import report_samples as samples
 
 
@@ -424,8 +425,8 @@ def test_how_to_apply_names_variable_file_and_value() -> None:
 
 def test_latency_limits_come_from_the_checks() -> None:
     """Only latency SLOs become marks in the chart, at their share."""
-    assert load.latency_limits(samples.VERDICT) == {0.95: 250.0, 0.99: 500.0}
-    assert load.latency_limits(None) == {}
+    assert latency_limits(samples.VERDICT) == {0.95: 250.0, 0.99: 500.0}
+    assert latency_limits(None) == {}
 
 
 def test_commit_is_short_and_keeps_its_mark() -> None:

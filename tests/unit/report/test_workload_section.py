@@ -10,6 +10,7 @@ import pytest
 from lambda_dyno.core.results import Answers, Prediction, RequestDetail
 from lambda_dyno.gates import load_phrases as load_section
 from lambda_dyno.report.sections import workload
+from lambda_dyno.report.sections.load import load_table
 from tests.support import report_samples as samples
 
 
@@ -83,7 +84,7 @@ def test_predicted_stands_beside_measured(outcome: Any, reason: str, words: str)
         "open": "Whether the tuning predicts that cannot be told at 128 MB.",
     }
     assert load_section.load_sentence((found,)).endswith(agreement[outcome])
-    table = load_section.load_table((found,))
+    table = load_table((found,))
     assert table is not None
     assert "Predicted p50" in [column.title for column in table.columns]
 
