@@ -156,6 +156,7 @@ fmt: $(READY) ## Format Python and Terraform
 .PHONY: docs
 docs: $(READY) ## Write the generated tables of the modules' READMEs
 	@$(PYTHON_OF_VENV) -m tools.module_docs
+	@$(PYTHON_OF_VENV) -m tools.stairs_table
 
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
   --no-annotate --no-emit-index-url --quiet

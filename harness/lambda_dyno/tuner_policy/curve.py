@@ -7,12 +7,11 @@ change are on one drawn curve, so what the curves have in common does not widen 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from lambda_dyno.tuner_policy import sizes
-from lambda_dyno.tuner_policy.decide import ROUNDING_MS, SIZE_SD, Goal
-from lambda_dyno.tuner_policy.posterior import Measured, posterior
+from lambda_dyno.tuner_policy.decide import ROUNDING_MS, SIZE_SD
+from lambda_dyno.tuner_policy.posterior import Posterior
 
 _Z95 = 1.959964
 Span = tuple[float, float, float]  # low, middle, high
@@ -35,26 +34,14 @@ class Point:
     cost_ratio: Span | None = None
 
 
-def curve(
-    measured: Sequence[Measured], goal: Goal, seed: str, former: Sequence[Measured] = ()
-) -> list[Point]:
+def curve(drawn: Posterior, known_mb: Collection[int], current_mb: int | None) -> list[Point]:
     """Return the curve over all sizes that are looked at, ascending.
 
     Args:
-        measured: At least one size.
-        goal: Which sizes are allowed, and which is deployed.
-        seed: Of the draws.
-        former: Samples of a former tuning of the same code.
+        drawn: What is known, as a decision has it.
+        known_mb: Sizes that were measured.
+        current_mb: The deployed size.
     """
-    current_mb = goal.current_mb
-    known_mb = {size.memory_mb for size in measured}
-
-    def wanted(stepped: bool) -> tuple[int, ...]:
-        return tuple(
-            sorted({*sizes.judged(goal.least_mb, goal.most_mb, stairs=stepped), *known_mb})
-        )
-
-    drawn = posterior(measured, wanted, seed, former)
     billed = {
         size: [math.log(math.exp(value) + ROUNDING_MS) for value in drawn.of(size)]
         for size in known_mb

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import mul
 from typing import Literal
@@ -39,6 +39,7 @@ ROUNDING_MS = 0.5  # billed is the whole millisecond above
 _NEIGHBOUR = (1.5, 2.8)  # of the choice: where a measured size proves that it does not go on
 _SHOWN = 0.9  # probability at which a size is better than the current one
 _NEAR = 1.5  # sizes that tell the same
+_COUNTS = 0.01  # of what may be gained: a size that has less is not asked about
 _SECOND = 0.3  # a second new size is worth its round if it gains so much of the first
 # What a size that misses a limit is worse, in ln(cost): something, and more for missing it by more.
 _MISSES, _MISSES_BY = 0.3, 3.0
@@ -122,6 +123,7 @@ class Decision:
         times: Passes to make.
         step: The step that `best_mb` is on, if durations come in steps.
         any_keeps: Probability that any size keeps the limit.
+        drawn: What is known of duration at every size.
         none_keeps: Whether that is so little that none does, as far as can be told.
     """
 
@@ -137,6 +139,7 @@ class Decision:
     times: int = 1
     step: Step | None = None
     any_keeps: float = 1.0
+    drawn: Posterior | None = field(default=None, repr=False, compare=False)
 
     @property
     def none_keeps(self) -> bool:
@@ -328,18 +331,18 @@ class _View:
         """Make sizes that miss a limit worse; return how likely any keeps it."""
         most_log_ms = math.log(limit.duration_ms) - self._tail(limit)
         misses = _MISSES * (1 + _MORE_MISSES * sum(map(self.is_hopeless, self.known_mb)))
-        chance = random.Random(self.seed)  # noqa: S311 - noise, not secrets
         own_sd = SIZE_SD + (_TAIL_SD * self.drawn.noise_variance**0.5 if limit.on == "p95" else 0)
+        own = _Own(self.seed, own_sd)
         kept = [False] * len(self.drawn.draws[0])
         for size, draws in zip(self.drawn.sizes_mb, self.drawn.draws, strict=True):
             counted = self.counted(size)
             if counted is not None and (counted.is_proven or counted.is_hopeless):
                 worse = [0.0 if counted.is_proven else _GIVEN_UP] * len(draws)
             else:
-                over = [value - most_log_ms + chance.gauss(0.0, own_sd) for value in draws]
+                over = [value - most_log_ms for value in own.added(draws)]
                 worse = [misses + _MISSES_BY * value if value > 0 else 0.0 for value in over]
-            own = self.objective[size]
-            self.objective[size] = [o + w for o, w in zip(own, worse, strict=True)]
+            free = self.objective[size]
+            self.objective[size] = [o + w for o, w in zip(free, worse, strict=True)]
             kept = [one or not w for one, w in zip(kept, worse, strict=True)]
         return sum(kept) / len(kept)
 
@@ -403,6 +406,7 @@ class _View:
             stairs=self.drawn.stairs,
             step=self._step(memory_mb),
             any_keeps=self.any_keeps,
+            drawn=self.drawn,
         )
 
     def _step(self, memory_mb: int) -> Step | None:
@@ -428,16 +432,12 @@ class _View:
         smooth = self.drawn.stairs <= STEPPED
         if self.goal.strategy in ("cost", "limit") and smooth:
             return [math.expm1(o - b) for o, b in zip(mine, self.least, strict=True)]
-        chance = random.Random(self.seed)  # noqa: S311 - noise, not secrets
-        others = [values for size, values in self.objective.items() if size != memory_mb]
-        return (
-            [
-                max(0.0, math.expm1(o - min(b + chance.gauss(0.0, SIZE_SD) for b in column)))
-                for o, column in zip(mine, zip(*others, strict=True), strict=True)
-            ]
-            if others
-            else [0.0] * len(mine)
-        )
+        own = _Own(self.seed, SIZE_SD)
+        others = [own.added(values) for size, values in self.objective.items() if size != memory_mb]
+        if not others:
+            return [0.0] * len(mine)
+        least = map(min, zip(mine, *others, strict=True))
+        return [math.expm1(o - b) for o, b in zip(mine, least, strict=True)]
 
     def is_enough(self, known: Decision) -> bool:
         """Whether a choice is known as well as the goal wants it."""
@@ -502,9 +502,13 @@ class _View:
                 if t <= b and o > t
             ) / len(mine)
             if weight > 0:
-                apart = [o - t for o, t in zip(mine, theirs, strict=True)]
-                found.append((weight, _centred(apart)))
-        return found
+                found.append((weight, theirs))
+        least = _COUNTS * sum(weight for weight, _ in found)
+        return [
+            (weight, _centred([o - t for o, t in zip(mine, theirs, strict=True)]))
+            for weight, theirs in found
+            if weight >= least
+        ]
 
     def _value_of(
         self,
@@ -541,12 +545,33 @@ class _View:
         return worth
 
 
+class _Own:
+    """What each size has of its own, in ln: the same again for the same seed.
+
+    Args:
+        seed: Of the draws.
+        sd: Standard deviation.
+    """
+
+    _DRAWN = 1024  # drawn once, and begun at another place for each size
+
+    def __init__(self, seed: str, sd: float) -> None:
+        self._chance = random.Random(seed)  # noqa: S311 - noise, not secrets
+        once = [self._chance.gauss(0.0, sd) for _ in range(self._DRAWN)]
+        self._drawn = once + once
+
+    def added(self, draws: Sequence[float]) -> list[float]:
+        """Return the draws at a size with what it has of its own."""
+        start = self._chance.randrange(self._DRAWN)
+        return [a + b for a, b in zip(draws, self._drawn[start:], strict=False)]
+
+
 def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
     """Return the logarithm of what is to be least, for each size and draw."""
-    costs = [
-        [math.log(size) + math.log(math.exp(value) + ROUNDING_MS) for value in values]
-        for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True)
-    ]
+    costs = []
+    for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True):
+        log_mb = math.log(size)
+        costs.append([log_mb + math.log(math.exp(value) + ROUNDING_MS) for value in values])
     if goal.strategy in ("cost", "limit"):
         return costs
     if goal.strategy == "speed":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import mul
@@ -24,7 +24,7 @@ from lambda_dyno.tuner_policy.limits import Count, Limit
 DRAWS = 300
 
 _LENGTH = 0.8  # of the process, in ln(memory)
-_KNOTS_APART = 0.15
+_KNOTS_APART = 0.25
 _LEVEL_MEAN, _LEVEL_VARIANCE = 4.0, 9.0  # of ln(ms) at one vCPU
 _STAIRS_LEVEL_VARIANCE = 0.02**2
 _STAIRS_SHARE = 0.15
@@ -249,7 +249,7 @@ class _Part:
             ]
             for i, one in enumerate(knots)
         ]
-        lower = cholesky(spread)
+        away = self._away(cholesky(spread), sum(rows.values()), chance)
         found = []
         for row, count in rows.items():
             rest = self.whitened(row)
@@ -258,17 +258,27 @@ class _Part:
                 for size, pull in zip(sizes_mb, pulled, strict=True)
             ]
             for _ in range(count):
-                free = [chance.gauss(0.0, 1.0) for _ in knots]
-                away = [sum(map(mul, line, free)) for line in lower]
+                own = next(away)
                 found.append(
                     [
-                        value + (1 - share) * away[at] + share * away[at + 1]
-                        if share
-                        else value + away[at]
+                        value + own[at] + share * (own[at + 1] - own[at])
                         for value, (at, share) in zip(middle, shares, strict=True)
                     ]
                 )
         return found
+
+    @staticmethod
+    def _away(lower: Matrix, count: int, chance: random.Random) -> Iterator[list[float]]:
+        """Yield so many draws at the knots around 0, each with its opposite, which costs nothing.
+
+        A last knot stands behind them, that of what lies on the last one.
+        """
+        for _ in range((count + 1) // 2):
+            free = [chance.gauss(0.0, 1.0) for _ in lower]
+            own = [sum(map(mul, line, free)) for line in lower]
+            own.append(own[-1])
+            yield own
+            yield [-value for value in own]
 
     def _pull(self, log_mb: float) -> list[float]:
         """Return how what was measured moves the process at a size: whitened covariances."""
@@ -330,11 +340,9 @@ def _of_stairs(seen: _Observations) -> list[_Part]:
     rows = stairs.possible(dict(zip(seen.sizes_mb, seen.log_ms, strict=True)))
     if not rows:
         return []
+    columns = [stairs.at(size) for size in seen.sizes_mb]
     away = [
-        [
-            value - stairs.log_ms(row, size)
-            for size, value in zip(seen.sizes_mb, seen.log_ms, strict=True)
-        ]
+        [value - column[row] for value, column in zip(seen.log_ms, columns, strict=True)]
         for row in rows
     ]
     parts = []
@@ -353,7 +361,7 @@ def _of_stairs(seen: _Observations) -> list[_Part]:
                 0.0,
                 True,
                 lower,
-                lambda row, size: stairs.log_ms(rows[row], size),
+                lambda row, size: stairs.at(size)[rows[row]],
                 log_weights,
                 whitened.__getitem__,
             )

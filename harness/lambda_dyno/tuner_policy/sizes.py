@@ -22,11 +22,24 @@ def candidates(
     """Return the sizes that may be measured and chosen, ascending, both ends among them."""
     found = {least_mb, most_mb, *_CHOSEN_MB, *(_LIMIT_MB if limited else ())}
     if stairs:
-        size = _STAIRS_FROM_MB
-        while size <= _STAIRS_TO_MB:
-            found.add(size)
-            size = round(size * STAIRS_RATIO)
+        found.update(_ladder())
     return _within(found, least_mb, most_mb)
+
+
+def stepped() -> tuple[int, ...]:
+    """Return the sizes at which a decision may look at steps, but for a function's own, ascending.
+
+    From the last one on every step is over, at the next smaller size, too.
+    """
+    found = set(_ladder()) | {x for x in (*_CHOSEN_MB, *_LIMIT_MB) if x < _STAIRS_TO_MB}
+    return tuple(sorted(found))
+
+
+def _ladder() -> list[int]:
+    found = [_STAIRS_FROM_MB]
+    while (size := round(found[-1] * STAIRS_RATIO)) <= _STAIRS_TO_MB:
+        found.append(size)
+    return found
 
 
 def judged(

@@ -1,18 +1,23 @@
 """How long short functions take below one vCPU, where duration comes in steps of 20 ms.
 
 The law is the embedded AWS's own (`cfs`): CPU time is handed out by the period. Unlike the
-curves of `shapes` these have no free level: CPU time alone says how long they take.
+curves of `shapes` these have no free level: CPU time alone says how long they take. Following the
+periods takes a tenth of a millisecond for each curve and size, a thousand of which a decision may
+look at, so it was done beforehand: `stairs.bin`, which `make docs` writes (`tools.stairs_table`).
 """
 
 from __future__ import annotations
 
 import math
+import sys
+from array import array
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from lambda_dyno.tuner_policy import sizes
 from lambda_dyno.tuner_policy.shapes import MB_PER_VCPU
-from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 
 _LEAST_CPU_MS, _MOST_CPU_MS, _RATIO = 2.0, 260.0, 1.035
 _WAITS = (0.0, 0.15, 0.4)  # of the CPU time
@@ -30,13 +35,23 @@ def _rows() -> tuple[Row, ...]:
 
 ROWS = _rows()
 
+# The table: for each size, ascending, ln(duration in ms) of each row, in parts of `UNITS`, as
+# unsigned 16 bit integers, little endian.
+TABLE = Path(__file__).with_name("stairs.bin")
+TABLE_MB = sizes.stepped()
+UNITS = 4096
 
-def possible(log_ms: Mapping[int, float]) -> list[Row]:
-    """Return the rows that could take as long as was measured, ln(ms) by memory size."""
+
+def possible(log_ms: Mapping[int, float]) -> list[int]:
+    """Return the indices of the rows that could take as long, ln(ms) by memory size."""
     measured = [
         (min(1.0, memory_mb / MB_PER_VCPU), math.exp(value)) for memory_mb, value in log_ms.items()
     ]
-    return [row for row in ROWS if all(_can_take(row, share, ms) for share, ms in measured)]
+    return [
+        index
+        for index, row in enumerate(ROWS)
+        if all(_can_take(row, share, ms) for share, ms in measured)
+    ]
 
 
 def _can_take(row: Row, share: float, took_ms: float) -> bool:
@@ -46,19 +61,34 @@ def _can_take(row: Row, share: float, took_ms: float) -> bool:
     return least_ms <= took_ms <= most_ms
 
 
-def log_ms(row: Row, memory_mb: int) -> float:
-    """Return ln(duration in ms) of a row at a memory size.
+@lru_cache(maxsize=256)
+def at(memory_mb: int) -> tuple[float, ...]:
+    """Return ln(duration in ms) at a memory size, for each of `ROWS`.
 
     Where a step ends is known to a few per cent only, so half of it is the next smaller size's:
-    the very edge of a step is no place to stay.
+    the very edge of a step is no place to stay. For the same reason a line between the table's
+    sizes will do.
     """
-    smaller_mb = round(memory_mb / sizes.STAIRS_RATIO)
-    return math.log((_duration_ms(row, memory_mb) + _duration_ms(row, smaller_mb)) / 2)
+    if memory_mb >= TABLE_MB[-1]:
+        return tuple(math.log(cpu_ms + wait_ms) for cpu_ms, wait_ms in ROWS)
+    above = max(1, bisect_right(TABLE_MB, memory_mb))
+    low_mb, high_mb = TABLE_MB[above - 1], TABLE_MB[above]
+    low, high = _column(above - 1), _column(above)
+    if memory_mb == low_mb:
+        return tuple(one / UNITS for one in low)
+    share = math.log(memory_mb / low_mb) / math.log(high_mb / low_mb)
+    return tuple(
+        (one + share * (other - one)) / UNITS for one, other in zip(low, high, strict=True)
+    )
 
 
-@lru_cache(maxsize=65_536)
-def _duration_ms(row: Row, memory_mb: int) -> float:
-    cpu_ms, wait_ms = row
-    if memory_mb >= MB_PER_VCPU:
-        return cpu_ms + wait_ms
-    return duration_ms(((CPU, cpu_ms, 1), (WAIT, wait_ms)), memory_mb)[0]
+def _column(index: int) -> array[int]:
+    return _table()[index * len(ROWS) : (index + 1) * len(ROWS)]
+
+
+@lru_cache(maxsize=1)
+def _table() -> array[int]:
+    values = array("H", TABLE.read_bytes())
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values

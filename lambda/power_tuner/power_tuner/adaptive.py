@@ -140,8 +140,9 @@ class Adaptive:
         self._end(goal, measured, found)
 
     def _end(self, goal: Goal, measured: list[Measured], decision: Decision) -> None:
-        former = _former(self._request, self._state.uses_prior)
-        points = curve(measured, goal, self._seed, former)
+        assert decision.drawn is not None
+        known_mb = [size.memory_mb for size in measured]
+        points = curve(decision.drawn, known_mb, goal.current_mb)
         self._state.decision = _to_json(decision) | {"curve": [_point(one) for one in points]}
 
     def _begin_again(self, goal: Goal) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
-from lambda_dyno.tuner_policy.curve import curve
-from lambda_dyno.tuner_policy.decide import Goal
+from lambda_dyno.tuner_policy.curve import Point, curve
+from lambda_dyno.tuner_policy.decide import Goal, conclude
 from lambda_dyno.tuner_policy.posterior import Measured
 from tools.tuner_bench import curves, policies
 
@@ -17,12 +18,20 @@ def measured(**durations_ms: list[float]) -> list[Measured]:
     return [Measured.of(int(size[2:]), values) for size, values in durations_ms.items()]
 
 
+def curve_of(
+    seen: Sequence[Measured], current_mb: int, least_mb: int = 128, most_mb: int = 3008
+) -> list[Point]:
+    """The curve that a tuning ends with."""
+    goal = Goal(least_mb=least_mb, most_mb=most_mb, current_mb=current_mb)
+    drawn = conclude(goal, seen, seed="x", reason="").drawn
+    assert drawn is not None
+    return curve(drawn, [size.memory_mb for size in seen], current_mb)
+
+
 def test_the_curve_is_over_all_sizes_and_changes_are_at_measured_ones() -> None:
     """A CPU-bound function: half the time at twice the memory."""
     seen = measured(mb128=[8000.0, 8200.0], mb256=[4000.0, 4040.0], mb512=[2020.0, 2000.0])
-    points = {
-        point.memory_mb: point for point in curve(seen, Goal(most_mb=3008, current_mb=128), "x")
-    }
+    points = {point.memory_mb: point for point in curve_of(seen, 128)}
     assert {128, 192, 256, 384, 512, 1024, 1769, 3008} <= points.keys()
     assert all(p.duration_ms[0] < p.duration_ms[1] < p.duration_ms[2] for p in points.values())
     ratio, cost = points[512].duration_ratio, points[512].cost_ratio
@@ -41,9 +50,7 @@ def test_the_curve_is_over_all_sizes_and_changes_are_at_measured_ones() -> None:
 def test_without_the_deployed_size_no_change_is_known() -> None:
     """There is nothing to compare with."""
     seen = measured(mb128=[400.0, 410.0], mb256=[200.0, 202.0])
-    assert all(
-        p.duration_ratio is None for p in curve(seen, Goal(most_mb=3008, current_mb=1024), "x")
-    )
+    assert all(p.duration_ratio is None for p in curve_of(seen, 1024))
 
 
 @pytest.mark.slow
@@ -57,7 +64,7 @@ def test_what_is_stated_with_95_percent_is_true_as_often() -> None:
         current = chance.choice(within or [least])
         goal = Goal("cost", least_mb=least, most_mb=most, current_mb=current)
         chosen = policies.adaptive(curves.Function(function, chance), goal, function.id)
-        for point in curve(chosen.samples, goal, function.id):
+        for point in curve_of(chosen.samples, current, least, most):
             if point.duration_ratio is None or point.memory_mb == current:
                 continue
             ratio = function.duration_ms(point.memory_mb) / function.duration_ms(current)

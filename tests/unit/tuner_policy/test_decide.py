@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import pytest
 
@@ -20,7 +19,6 @@ from lambda_dyno.tuner_policy.decide import (
     first_sizes,
 )
 from lambda_dyno.tuner_policy.posterior import Measured, noise_variance, posterior
-from lambda_emulator.meter_path.dyno_meter import cfs
 
 Law = Callable[[int], float]
 
@@ -143,10 +141,11 @@ def test_a_former_tuning_saves_invocations() -> None:
 
 def test_short_functions_end_at_the_foot_of_a_step() -> None:
     """17 ms of CPU time, by the law that was fitted to AWS's own measurements."""
-    row = min(stairs.ROWS, key=lambda row: abs(row[0] - 17) + row[1])
+    rows = stairs.ROWS
+    row = min(range(len(rows)), key=lambda row: abs(rows[row][0] - 17) + rows[row][1])
 
     def law(memory_mb: int) -> float:
-        return math.exp(stairs.log_ms(row, memory_mb))
+        return math.exp(stairs.at(memory_mb)[row])
 
     decision, *_ = tune(law, Goal(most_mb=3008), noise=0.02)
     every = range(128, 3009, 8)
@@ -157,17 +156,6 @@ def test_short_functions_end_at_the_foot_of_a_step() -> None:
     assert decision.step.from_mb <= decision.best_mb
     assert law(decision.best_mb) <= 20 * decision.step.periods * 1.05
     assert decision.step.periods == 1 or law(decision.best_mb) > 20 * (decision.step.periods - 1.2)
-
-
-def test_the_edge_of_a_step_is_no_place_to_stay() -> None:
-    """Where it ends is known to a few per cent only: a little above it is as fast as it looks."""
-    row = (17.0, 0.0)
-    looked_at = sizes.candidates(128, 1769, stairs=True)
-    law = {size: cfs.duration_ms(((cfs.CPU, 17.0, 1),), size)[0] for size in looked_at}
-    edges = [b for a, b in pairwise(looked_at) if law[b] < 0.8 * law[a]]
-    assert edges
-    for edge in edges:
-        assert math.exp(stairs.log_ms(row, edge)) > 1.1 * law[edge]
 
 
 def test_outliers_do_not_move_a_size() -> None:
