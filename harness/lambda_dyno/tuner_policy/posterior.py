@@ -121,12 +121,15 @@ class Posterior:
         draws: For each size as many values; those at one place belong to one curve.
         noise_variance: Of ln(duration) of one invocation.
         stairs: How likely it is that the function's durations come in steps of 20 ms.
+        own_sd: For each draw, what a size has of its own, as standard deviation. It is in the draws
+            at sizes that were measured, and in no other one's.
     """
 
     sizes_mb: tuple[int, ...]
     draws: list[list[float]]
     noise_variance: float
     stairs: float
+    own_sd: list[float]
 
     def of(self, memory_mb: int) -> list[float]:
         """Return the draws at one of the sizes."""
@@ -186,10 +189,13 @@ def posterior(
     chance = random.Random(f"{seed} {len(sizes)} {count}")  # noqa: S311 - noise, not secrets
     counts = _shares(parts, total, chance)
     drawn: list[list[float]] = []
+    own_sd: list[float] = []
     for part, rows in zip(parts, counts, strict=True):
         if rows:
             drawn += part.draw(rows, sizes, chance)
-    return Posterior(sizes, [list(values) for values in zip(*drawn, strict=True)], noise, stepped)
+            own_sd += [part.nugget] * (len(drawn) - len(own_sd))
+    draws = [list(values) for values in zip(*drawn, strict=True)]
+    return Posterior(sizes, draws, noise, stepped, own_sd)
 
 
 def _observations(
@@ -204,12 +210,21 @@ def _observations(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a curve is drawn: at ln(memory), and of which observation."""
+
+    log_mb: float
+    observed: int | None = None
+
+
 @dataclass(slots=True)
 class _Part:
     """One family of curves with one amplitude: weights of its rows, and their draws."""
 
     seen: _Observations
     amplitude: float
+    nugget: float
     level_variance: float
     mean: float
     is_stairs: bool
@@ -234,38 +249,72 @@ class _Part:
         self, rows: Mapping[int, int], sizes_mb: Sequence[int], chance: random.Random
     ) -> list[list[float]]:
         """Return curves at the sizes: so many for each row."""
-        logs = [math.log(size) for size in sizes_mb]
-        pulled = [self._pull(one) for one in logs]
-        knots = _knots(logs)
-        shares = [_between(one, knots) for one in logs]
-        pulls = dict(zip(logs, pulled, strict=True))
-        spread = [
-            [
-                self.level_variance
-                + _kernel(self.amplitude, one, other)
-                - math.fsum(map(mul, pulls[one], pulls[other]))
-                + (1e-9 if i == j else 0.0)
-                for j, other in enumerate(knots[: i + 1])
-            ]
-            for i, one in enumerate(knots)
-        ]
-        away = self._away(cholesky(spread), sum(rows.values()), chance)
+        places, at_size = self._places(sizes_mb)
+        pulled = [self._pull(place) for place in places]
+        lower = cholesky(self._spread(places, pulled))
+        pulls = [self._between(pulled, *at) for at in at_size]
+        away = self._away(lower, sum(rows.values()), chance)
         found = []
         for row, count in rows.items():
             rest = self.whitened(row)
             middle = [
                 self.mean + self.row_at(row, size) + sum(map(mul, pull, rest))
-                for size, pull in zip(sizes_mb, pulled, strict=True)
+                for size, pull in zip(sizes_mb, pulls, strict=True)
             ]
             for _ in range(count):
                 own = next(away)
                 found.append(
                     [
                         value + own[at] + share * (own[at + 1] - own[at])
-                        for value, (at, share) in zip(middle, shares, strict=True)
+                        for value, (at, share) in zip(middle, at_size, strict=True)
                     ]
                 )
         return found
+
+    def _places(self, sizes_mb: Sequence[int]) -> tuple[list[_Place], list[tuple[int, float]]]:
+        """Return where is drawn, and for each size the place below, and the way to the next one.
+
+        The process is drawn at knots, between which it is all but straight. What was measured has
+        a place of its own, as it has something of its own beside the process.
+        """
+        logs = [math.log(size) for size in sizes_mb]
+        knots = _knots(logs)
+        measured = {
+            size: index
+            for index, (size, former) in enumerate(
+                zip(self.seen.sizes_mb, self.seen.former, strict=True)
+            )
+            if not former
+        }
+        places = [_Place(one) for one in knots]
+        at_size = []
+        for size, log_mb in zip(sizes_mb, logs, strict=True):
+            if size in measured:
+                at_size.append((len(places), 0.0))
+                places.append(_Place(log_mb, measured[size]))
+            else:
+                at_size.append(_between(log_mb, knots))
+        return places, at_size
+
+    def _spread(self, places: Sequence[_Place], pulled: Sequence[Sequence[float]]) -> Matrix:
+        """Return the covariances at the places, given what was measured."""
+        return [
+            [
+                self.level_variance
+                + _kernel(self.amplitude, one.log_mb, other.log_mb)
+                - math.fsum(map(mul, pulled[i], pulled[j]))
+                + ((self.nugget**2 if one.observed is not None else 0.0) + 1e-9 if i == j else 0.0)
+                for j, other in enumerate(places[: i + 1])
+            ]
+            for i, one in enumerate(places)
+        ]
+
+    @staticmethod
+    def _between(pulled: Sequence[Sequence[float]], at: int, share: float) -> Sequence[float]:
+        if not share:
+            return pulled[at]
+        low, high = pulled[at], pulled[at + 1]
+        return [one + share * (other - one) for one, other in zip(low, high, strict=True)]
 
     @staticmethod
     def _away(lower: Matrix, count: int, chance: random.Random) -> Iterator[list[float]]:
@@ -280,12 +329,14 @@ class _Part:
             yield own
             yield [-value for value in own]
 
-    def _pull(self, log_mb: float) -> list[float]:
-        """Return how what was measured moves the process at a size: whitened covariances."""
+    def _pull(self, place: _Place) -> list[float]:
+        """Return how what was measured moves the process at a place: whitened covariances."""
         between = [
-            self.level_variance + _kernel(self.amplitude, log_mb, other)
+            self.level_variance + _kernel(self.amplitude, place.log_mb, other)
             for other in self.seen.logs_mb
         ]
+        if place.observed is not None:
+            between[place.observed] += self.nugget**2
         return solve_lower(self.lower, between)
 
 
@@ -326,6 +377,7 @@ def _of_shapes(seen: _Observations, amplitude: float, nugget: float, weight: flo
     return _Part(
         seen,
         amplitude,
+        nugget,
         _LEVEL_VARIANCE,
         _LEVEL_MEAN,
         False,
@@ -357,6 +409,7 @@ def _of_stairs(seen: _Observations) -> list[_Part]:
             _Part(
                 seen,
                 amplitude,
+                nugget,
                 _STAIRS_LEVEL_VARIANCE,
                 0.0,
                 True,
