@@ -188,11 +188,12 @@ def posterior(
     count = sum(size.passes for size in measured)
     chance = random.Random(f"{seed} {len(sizes)} {count}")  # noqa: S311 - noise, not secrets
     counts = _shares(parts, total, chance)
+    grid = _Grid(seen, sizes)
     drawn: list[list[float]] = []
     own_sd: list[float] = []
     for part, rows in zip(parts, counts, strict=True):
         if rows:
-            drawn += part.draw(rows, sizes, chance)
+            drawn += part.draw(rows, grid, chance)
             own_sd += [part.nugget] * (len(drawn) - len(own_sd))
     draws = [list(values) for values in zip(*drawn, strict=True)]
     return Posterior(sizes, draws, noise, stepped, own_sd)
@@ -210,12 +211,47 @@ def _observations(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a curve is drawn: at ln(memory), and of which observation."""
+class _Grid:
+    """Where curves are drawn, whatever their amplitude.
 
-    log_mb: float
-    observed: int | None = None
+    The process is drawn at knots, between which it is all but straight. What was measured has a
+    place of its own behind them, as it has something of its own beside the process.
+
+    Args:
+        seen: What was measured.
+        sizes_mb: Where the curves are wanted, ascending.
+
+    Attributes:
+        sizes_mb: The same.
+        at_size: For each size the place below, and how far it is on its way to the next one.
+        observed: For each place which observation it is; None: a knot.
+        alike: For each place its correlations with those before and itself.
+        alike_seen: For each place its correlations with the observations.
+    """
+
+    def __init__(self, seen: _Observations, sizes_mb: Sequence[int]) -> None:
+        self.sizes_mb = sizes_mb
+        logs = [math.log(size) for size in sizes_mb]
+        places = _knots(logs)
+        knots = tuple(places)
+        self.observed: list[int | None] = [None] * len(knots)
+        now = {
+            size: index
+            for index, (size, former) in enumerate(zip(seen.sizes_mb, seen.former, strict=True))
+            if not former
+        }
+        self.at_size: list[tuple[int, float]] = []
+        for size, log_mb in zip(sizes_mb, logs, strict=True):
+            if size in now:
+                self.at_size.append((len(places), 0.0))
+                places.append(log_mb)
+                self.observed.append(now[size])
+            else:
+                self.at_size.append(_between(log_mb, knots))
+        self.alike = [
+            [_alike(one, other) for other in places[: i + 1]] for i, one in enumerate(places)
+        ]
+        self.alike_seen = [[_alike(one, other) for other in seen.logs_mb] for one in places]
 
 
 @dataclass(slots=True)
@@ -246,75 +282,57 @@ class _Part:
         self.total = math.fsum(self.weights)
 
     def draw(
-        self, rows: Mapping[int, int], sizes_mb: Sequence[int], chance: random.Random
+        self, rows: Mapping[int, int], grid: _Grid, chance: random.Random
     ) -> list[list[float]]:
-        """Return curves at the sizes: so many for each row."""
-        places, at_size = self._places(sizes_mb)
-        pulled = [self._pull(place) for place in places]
-        lower = cholesky(self._spread(places, pulled))
-        pulls = [self._between(pulled, *at) for at in at_size]
-        away = self._away(lower, sum(rows.values()), chance)
+        """Return curves at the grid's sizes: so many for each row."""
+        pulled = self._pulled(grid)
+        away = self._away(cholesky(self._spread(grid, pulled)), sum(rows.values()), chance)
+        pulls = [
+            [one + share * (other - one) for one, other in zip(*pulled[at : at + 2], strict=True)]
+            if share
+            else pulled[at]
+            for at, share in grid.at_size
+        ]
         found = []
         for row, count in rows.items():
             rest = self.whitened(row)
             middle = [
                 self.mean + self.row_at(row, size) + sum(map(mul, pull, rest))
-                for size, pull in zip(sizes_mb, pulls, strict=True)
+                for size, pull in zip(grid.sizes_mb, pulls, strict=True)
             ]
             for _ in range(count):
                 own = next(away)
                 found.append(
                     [
                         value + own[at] + share * (own[at + 1] - own[at])
-                        for value, (at, share) in zip(middle, at_size, strict=True)
+                        for value, (at, share) in zip(middle, grid.at_size, strict=True)
                     ]
                 )
         return found
 
-    def _places(self, sizes_mb: Sequence[int]) -> tuple[list[_Place], list[tuple[int, float]]]:
-        """Return where is drawn, and for each size the place below, and the way to the next one.
+    def _pulled(self, grid: _Grid) -> Matrix:
+        """Return how what was measured moves each place: whitened covariances."""
+        power, own = self.amplitude**2, self.nugget**2
+        pulled = []
+        for alike, observed in zip(grid.alike_seen, grid.observed, strict=True):
+            between = [self.level_variance + power * value for value in alike]
+            if observed is not None:
+                between[observed] += own
+            pulled.append(solve_lower(self.lower, between))
+        return pulled
 
-        The process is drawn at knots, between which it is all but straight. What was measured has
-        a place of its own, as it has something of its own beside the process.
-        """
-        logs = [math.log(size) for size in sizes_mb]
-        knots = _knots(logs)
-        measured = {
-            size: index
-            for index, (size, former) in enumerate(
-                zip(self.seen.sizes_mb, self.seen.former, strict=True)
-            )
-            if not former
-        }
-        places = [_Place(one) for one in knots]
-        at_size = []
-        for size, log_mb in zip(sizes_mb, logs, strict=True):
-            if size in measured:
-                at_size.append((len(places), 0.0))
-                places.append(_Place(log_mb, measured[size]))
-            else:
-                at_size.append(_between(log_mb, knots))
-        return places, at_size
-
-    def _spread(self, places: Sequence[_Place], pulled: Sequence[Sequence[float]]) -> Matrix:
-        """Return the covariances at the places, given what was measured."""
-        return [
-            [
-                self.level_variance
-                + _kernel(self.amplitude, one.log_mb, other.log_mb)
-                - math.fsum(map(mul, pulled[i], pulled[j]))
-                + ((self.nugget**2 if one.observed is not None else 0.0) + 1e-9 if i == j else 0.0)
-                for j, other in enumerate(places[: i + 1])
+    def _spread(self, grid: _Grid, pulled: Matrix) -> Matrix:
+        """Return the covariances of the places, given what was measured."""
+        power = self.amplitude**2
+        spread = []
+        for i, (alike, mine) in enumerate(zip(grid.alike, pulled, strict=True)):
+            row = [
+                self.level_variance + power * value - sum(map(mul, mine, other))
+                for value, other in zip(alike, pulled, strict=False)
             ]
-            for i, one in enumerate(places)
-        ]
-
-    @staticmethod
-    def _between(pulled: Sequence[Sequence[float]], at: int, share: float) -> Sequence[float]:
-        if not share:
-            return pulled[at]
-        low, high = pulled[at], pulled[at + 1]
-        return [one + share * (other - one) for one, other in zip(low, high, strict=True)]
+            row[i] += 1e-9 + (self.nugget**2 if grid.observed[i] is not None else 0.0)
+            spread.append(row)
+        return spread
 
     @staticmethod
     def _away(lower: Matrix, count: int, chance: random.Random) -> Iterator[list[float]]:
@@ -328,16 +346,6 @@ class _Part:
             own.append(own[-1])
             yield own
             yield [-value for value in own]
-
-    def _pull(self, place: _Place) -> list[float]:
-        """Return how what was measured moves the process at a place: whitened covariances."""
-        between = [
-            self.level_variance + _kernel(self.amplitude, place.log_mb, other)
-            for other in self.seen.logs_mb
-        ]
-        if place.observed is not None:
-            between[place.observed] += self.nugget**2
-        return solve_lower(self.lower, between)
 
 
 def _knots(logs: Sequence[float]) -> list[float]:
@@ -429,7 +437,7 @@ def _covariance(
     for i, (one, variance) in enumerate(zip(seen.logs_mb, seen.variances, strict=True)):
         row = [
             level_variance
-            + _kernel(amplitude, one, seen.logs_mb[j])
+            + amplitude * amplitude * _alike(one, seen.logs_mb[j])
             + (_DAYS_VARIANCE if seen.former[i] and seen.former[j] else 0.0)
             for j in range(i + 1)
         ]
@@ -438,8 +446,9 @@ def _covariance(
     return matrix
 
 
-def _kernel(amplitude: float, one: float, other: float) -> float:
-    return amplitude * amplitude * math.exp(-0.5 * ((one - other) / _LENGTH) ** 2)
+def _alike(one: float, other: float) -> float:
+    """Return the correlation of the process at two places, ln(memory)."""
+    return math.exp(-0.5 * ((one - other) / _LENGTH) ** 2)
 
 
 def _inverse(lower: Matrix) -> Matrix:
