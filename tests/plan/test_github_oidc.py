@@ -21,6 +21,21 @@ ROLES = ("deploy", "gate", "plan", "tune")
 # Characters that IAM takes, white space not counted.
 ROLE_POLICIES_MAX, MANAGED_POLICY_MAX = 10_240, 6_144
 
+# Actions for which AWS's Service Authorization Reference names no resource, so that a policy must
+# say "*". All of them list or look; nothing else may be on everything.
+WITHOUT_RESOURCE = {
+    "dynamodb:ListTables",
+    "events:ListRules",
+    "iam:ListRoles",
+    "lambda:GetAccountSettings",
+    "lambda:ListFunctions",
+    "logs:DescribeLogGroups",  # held against all log groups, whatever prefix is asked for
+    "s3:ListAllMyBuckets",
+    "states:ListStateMachines",
+    "states:ValidateStateMachineDefinition",
+    "tag:GetResources",
+}
+
 
 @pytest.fixture(scope="module")
 def planned(examples: dict[str, Resources]) -> dict[str, dict[str, Any]]:
@@ -71,11 +86,7 @@ def test_a_policy_is_exact_and_fits(planned: dict[str, dict[str, Any]], role: st
         assert statement["Effect"] == "Allow"
         assert not [action for action in as_list(statement["Action"]) if "*" in action]
         if "*" in as_list(statement["Resource"]):
-            verbs = {action.split(":")[1] for action in as_list(statement["Action"])}
-            assert all(
-                re.match("List|Describe|Validate|GetResources|GetAccountSettings", verb)
-                for verb in verbs
-            )
+            assert set(as_list(statement["Action"])) <= WITHOUT_RESOURCE
     assert len(json.dumps(found, separators=(",", ":"))) < ROLE_POLICIES_MAX
 
 
@@ -90,7 +101,9 @@ def test_what_a_role_changes_has_its_environments_name_or_tags(
     for statement in statements(planned, role):
         for resource in as_list(statement["Resource"]):
             end = resource.split(":", 5)[-1]
-            if statement["Sid"] in ("Look", "LookForAll", "LookForApis", "FindState", "TagApis"):
+            if statement["Sid"] in ("Look", "LookAtQuotas", "LookForAll", "LookForApis"):
+                continue
+            if statement["Sid"] in ("FindState", "TagApis"):
                 continue
             if statement["Sid"] in ("Apis", "MakeApis", "ReadApis"):
                 kind = "RequestTag" if statement["Sid"] == "MakeApis" else "ResourceTag"
@@ -129,6 +142,9 @@ def test_the_tune_role_starts_the_tuner_and_reads(planned: dict[str, dict[str, A
                 assert statement["Condition"]["StringEquals"] == {
                     "aws:ResourceTag/dyno:env": "prod"
                 }
+                continue
+            if statement["Sid"] == "LookAtQuotas":
+                assert (resource, statement["Action"]) == ("*", "lambda:GetAccountSettings")
                 continue
             if statement["Sid"] == "CallApis":  # what it asks there only reads: run/workload.py
                 assert resource.endswith(":*/dyno_prod/*")

@@ -29,6 +29,7 @@ NOT_ASKED = {
         "states:ValidateStateMachineDefinition": "a plan with a new or another tuner; here it goes",
     },
     "tune": {
+        "lambda:GetAccountSettings": "a tuning in an account of AWS; an embedded one has no quotas",
         "lambda:ListAliases": "a tuning that is interrupted looks what is left",
         "lambda:ListVersionsByFunction": "a tuning that is interrupted looks what is left",
         "states:StopExecution": "a tuning that is interrupted stops the execution",
