@@ -168,7 +168,7 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
             show(
                 as_json,
                 found.result.to_json()["tuning"],
-                lambda: summary(found, parts=("memory", "options")),
+                lambda: summary(found, parts=("architectures", "memory", "options")),
             )
 
 
@@ -243,12 +243,11 @@ def _print_result(tuned: FunctionTune) -> None:
         console.print_dry_run(dry, out)
     else:
         console.print_summary(
-            tuned.run.result, out, tuned.run.report_path, parts=("memory", "options")
+            tuned.run.result, out, tuned.run.report_path, parts=("architectures", "memory", "options")
         )
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
         _optimized(tuned),
-        ((tuned.output or {}).get("architectures") or {}).get("sentence", ""),
         tuning_cost.sentence(tuned.output),
         f"Curve: {curve}" if curve else "",
         f"Report: {tuned.run.report_path}",

@@ -65,6 +65,7 @@ def recommendation(tuning: TuningResult | None, money: Money | None = None) -> s
     if tuning is None:
         return ""
     said = (
+        *_architecture(tuning),
         _sentence(tuning),
         words.sentence(money, tuning),
         duration_limit.sentence(tuning),
@@ -72,6 +73,20 @@ def recommendation(tuning: TuningResult | None, money: Money | None = None) -> s
         certainty(tuning),
     )
     return " ".join(filter(None, said))
+
+
+def _architecture(tuning: TuningResult) -> tuple[str, ...]:
+    """Return which architecture is best, with its size, and of which one all else is told."""
+    others = [x for x in tuning.architectures[1:] if x.power is not None]
+    own = tuning.architecture
+    best = next((x for x in others if x.is_recommended), None)
+    if best is not None:
+        ratios = {"cost": best.cost_ratio, "duration": best.duration_ratio}
+        gains = [_with_interval(Change(name, None), r) for name, r in ratios.items() if r]
+        why = f": {', '.join(gains)} against {own} with {tuning.power} MB" if gains else ""
+        return f"Set the architecture to {best.architecture}, with {best.power} MB{why}.", f"{own}:"
+    seen = ", ".join(f"{x.architecture} with {x.power} MB" for x in others)
+    return (f"Keep {own}: that {seen} would be better was not shown.",) if others else ()
 
 
 def _step(tuning: TuningResult) -> str:

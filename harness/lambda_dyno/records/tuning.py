@@ -206,6 +206,9 @@ class ArchitectureOutcome:
         cost: USD per invocation there.
         duration: ms there.
         left_out: Why it was; empty: it was not.
+        duration_ratio: To that of the function's own architecture, at either's best size; None: it
+            is the own one, or was left out.
+        cost_ratio: Likewise.
     """
 
     architecture: str
@@ -214,6 +217,8 @@ class ArchitectureOutcome:
     cost: float | None = None
     duration: float | None = None
     left_out: str = ""
+    duration_ratio: Ratio | None = None
+    cost_ratio: Ratio | None = None
 
 
 @dataclass(frozen=True, slots=True)

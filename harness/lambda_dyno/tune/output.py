@@ -14,6 +14,7 @@ from lambda_dyno.core.results import (
     DurationStats,
     LimitOutcome,
     PowerDetail,
+    Ratio,
     RequestDetail,
     StaircaseStep,
     StateMachineCost,
@@ -94,10 +95,7 @@ def _architectures(found: _Architectures | None) -> tuple[ArchitectureOutcome, .
         return ()
     best = found.recommended.architecture
     return (
-        *(
-            ArchitectureOutcome(is_recommended=row.architecture == best, **dict(row))
-            for row in found.measured
-        ),
+        *(row.record(is_recommended=row.architecture == best) for row in found.measured),
         *(
             ArchitectureOutcome(name, is_recommended=False, left_out=why)
             for name, why in sorted(found.left_out.items())
@@ -180,6 +178,17 @@ class _OnArchitecture(_Model):
     power: _PowerMb
     cost: _Positive
     duration: _Positive
+    duration_ratio: tuple[_Positive, _Positive, _Positive] | None = None
+    cost_ratio: tuple[_Positive, _Positive, _Positive] | None = None
+
+    def record(self, *, is_recommended: bool) -> ArchitectureOutcome:
+        ratios = (
+            None if found is None else Ratio(found[1], found[0], found[2])
+            for found in (self.duration_ratio, self.cost_ratio)
+        )
+        return ArchitectureOutcome(
+            self.architecture, is_recommended, self.power, self.cost, self.duration, "", *ratios
+        )
 
 
 class _Architectures(_Model):

@@ -25,6 +25,7 @@ _SHOWN = 0.9
 _NOISE_SD, _NOISE_SAMPLES = 0.12, 2
 # What the execution environments of one size have of their own, beside the noise (posterior).
 _OWN_SD = 0.03
+_Z95 = 1.959964
 _RANKS = {"proven": 0, "not proven": 1, "none": 2}  # of a limit's verdicts
 
 
@@ -91,7 +92,10 @@ def joint(
         "recommended": _row(*best),
         "probability": None if probability is None else round(probability, 3),
         "keptOver": kept_over or None,
-        "measured": [_row(state, output) | _more(output) for state, output in sides],
+        "measured": [
+            _row(*side) | _more(side[1]) | (_ratios(own, side) if side is not own else {})
+            for side in sides
+        ],
         "leftOut": dict(left_out),
         "sentence": _sentence(own, best, kept_over, left_out),
     }
@@ -103,6 +107,24 @@ def _row(state: TuningState, output: Mapping[str, Any]) -> dict[str, Any]:
         "power": output["power"],
         "cost": output["cost"],
         "duration": output["duration"],
+    }
+
+
+def _ratios(
+    own: tuple[TuningState, dict[str, Any]], other: tuple[TuningState, dict[str, Any]]
+) -> dict[str, list[float]]:
+    """Return how the other one's best size differs from the own one's: low, middle, high of 95 %.
+
+    Prices are known, so the interval of a cost is as wide as that of its duration.
+    """
+    variance = sum(_variance(state, output["power"]) for state, output in (own, other))
+    apart = _Z95 * math.sqrt(variance)
+    return {
+        f"{key}Ratio": [
+            float(f"{math.exp(_log_ratio(other[1][key], own[1][key]) + off):.4g}")
+            for off in (-apart, 0.0, apart)
+        ]
+        for key in ("duration", "cost")
     }
 
 

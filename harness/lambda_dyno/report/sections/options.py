@@ -83,9 +83,9 @@ def _cells(
         Cell(name),
         Cell(str(memory_mb)),
         Cell(formatting.milliseconds(duration_ms)),
-        _change(duration),
+        change(duration),
         Cell(formatting.per_million(cost_usd)),
-        _change(cost),
+        change(cost),
         Cell(_month(memory_mb, money)),
     )
 
@@ -106,7 +106,7 @@ def _month(memory_mb: int, money: Money | None) -> str:
     return formatting.usd(words.bill(money, size).middle * count)
 
 
-def _change(ratio: Ratio | None) -> Cell:
+def change(ratio: Ratio | None) -> Cell:
     """Return a change with its interval; "≈": it may be none."""
     if ratio is None:
         return Cell(formatting.MISSING)
