@@ -192,7 +192,7 @@ def _cost(tuning: TuningResult, now: Point, best: Point) -> Change:
 
 
 def _told(change: Change, ratio: Ratio | None, same: str, apart: bool) -> Change:
-    """Return a change as far as it was shown; what is so with 90 % and not with 95 is likely."""
+    """Return a change as far as it was shown; what is so on one side alone is likely."""
     if apart or change.better is None:
         return change
     if ratio is not None and ratio.is_likely_less and change.better:

@@ -56,11 +56,11 @@ class Ratio:
 
     @property
     def is_likely_less(self) -> bool:
-        """Whether it is below 1 with 90 %, on one side, its logarithm being about normal."""
+        """Whether it is below 1 with 95 %, on one side, its logarithm being about normal."""
         if not 0 < self.ratio < self.high:
             return self.ratio < 1
         half = math.log(self.high / self.ratio)
-        return math.log(self.ratio) + 1.2816 / 1.96 * half < 0
+        return math.log(self.ratio) + 1.6449 / 1.96 * half < 0
 
 
 @dataclass(frozen=True, slots=True)

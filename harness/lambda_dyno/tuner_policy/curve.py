@@ -49,7 +49,7 @@ def curve(drawn: Posterior, known_mb: Collection[int], current_mb: int | None) -
     found = []
     for size in drawn.sizes_mb:
         own = _span(drawn.of(size), SIZE_SD)
-        if size not in known_mb or current_mb not in known_mb:
+        if current_mb is None or size not in known_mb or current_mb not in known_mb:
             found.append(Point(size, own))
             continue
         both = SIZE_SD * math.sqrt(2) if size != current_mb else 0.0

@@ -21,7 +21,7 @@ Description = Mapping[str, Any]  # what GetFunction answers
 # As between sizes: another one must be better by so much, with so much probability
 # (tuner_policy.decide). Of the noise of one invocation something is known before (posterior).
 _BETTER_BY = 0.02
-_SHOWN = 0.9
+_SHOWN = 0.95
 _NOISE_SD, _NOISE_SAMPLES = 0.12, 2
 # What the execution environments of one size have of their own, beside the noise (posterior).
 _OWN_SD = 0.03

@@ -94,7 +94,17 @@ RECOMMENDATIONS = {
         SET + "2.0 times as fast (100 ms instead of 200 ms) and at about the same cost, as far as "
         "can be told (1.90 instead of 2.00 USD per million invocations).",
     ),
-    "what the model shows with 90 % and not with 95": (
+    "what the model does not show with 95 % on one side": (
+        replace_ratios(
+            two_sizes((200, 2), (100, 1.84), statement=SURE),
+            cost=Ratio(0.92, 0.8, 1.03),
+            duration=Ratio(0.5, 0.46, 0.54),
+        ),
+        SET + "2.0 times as fast (100 ms instead of 200 ms) and at about the same cost, as far as "
+        "can be told (1.84 instead of 2.00 USD per million invocations). With 95 % it is at most "
+        "4 % worse than the best size of all.",
+    ),
+    "what the model shows with 95 % on one side, not on both": (
         replace_ratios(
             two_sizes((100, 2), (97, 1.8), statement=SURE),
             cost=Ratio(0.9, 0.8, 1.01),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import ArchitectureOutcome, RunResult, TuningResult
-from lambda_dyno.gates import formatting
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.sections.options import change
 from lambda_dyno.report.tables import Cell, Column, Row, Table
