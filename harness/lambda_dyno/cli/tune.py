@@ -243,7 +243,10 @@ def _print_result(tuned: FunctionTune) -> None:
         console.print_dry_run(dry, out)
     else:
         console.print_summary(
-            tuned.run.result, out, tuned.run.report_path, parts=("architectures", "memory", "options")
+            tuned.run.result,
+            out,
+            tuned.run.report_path,
+            parts=("architectures", "memory", "options"),
         )
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (

@@ -18,12 +18,9 @@ def _content(result: RunResult) -> Content | None:
     tuning = result.tuning
     if tuning is None or not tuning.architectures:
         return None
-    out = [f"{x.architecture} was left out: {x.left_out}." for x in _left_out(tuning)]
+    found = tuning.architectures
+    out = [f"{x.architecture} was left out: {x.left_out}." for x in found if x.left_out]
     return Content(table=_table(tuning), facts=tuple(out))
-
-
-def _left_out(tuning: TuningResult) -> list[ArchitectureOutcome]:
-    return [outcome for outcome in tuning.architectures if outcome.left_out]
 
 
 def _table(tuning: TuningResult) -> Table:
@@ -48,12 +45,9 @@ def _row(outcome: ArchitectureOutcome, tuning: TuningResult) -> Row:
         Cell(formatting.per_million(outcome.cost)),
         change(outcome.cost_ratio),
     )
-    marks = [
-        ("current", outcome.architecture == tuning.architecture),
-        ("recommended", outcome.is_recommended),
-        ("left out", bool(outcome.left_out)),
-    ]
-    return Row(cells, tuple(mark for mark, holds in marks if holds), outcome.architecture)
+    is_own = outcome.architecture == tuning.architecture
+    best = "recommended" if outcome.is_recommended else "left out" if outcome.left_out else ""
+    return Row(cells, tuple(filter(None, ("current" if is_own else "", best))), key=cells[0].text)
 
 
 SECTION = Section(
