@@ -53,8 +53,8 @@ def _row(outcome: ArchitectureOutcome, tuning: TuningResult) -> Row:
 SECTION = Section(
     key="architectures",
     title="Architectures",
-    place=24,
-    rank=2,
+    place=12,
+    rank=3,
     content=_content,
-    terminal_place=11,
+    terminal_place=12,
 )
