@@ -23,6 +23,13 @@ def write(result: RunResult, folder: RunFolder) -> Path:
     return render.render(result, folder.path).html
 
 
+def get_ready() -> None:
+    """Load what a report is made with, before there is one: that takes half a second."""
+    from lambda_dyno.report import render
+
+    render.get_ready()
+
+
 def note_end(folder: RunFolder, reason: str, left: Sequence[Leftover]) -> None:
     """Note that somebody else took a run's environment down, and write its report.
 

@@ -37,6 +37,7 @@ from lambda_dyno.report.teardown import teardown
 
 # Above, reading takes longer than all the rest, for a line that hardly looks different.
 _MOST_BYTES = 24_000_000
+_TEMPLATES = ("report.html.j2", "report.md.j2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,14 @@ class Shown:
     section: Section
     content: Content
     picture: Picture | None
+
+
+def get_ready() -> None:
+    """Compile the templates, and let the program that draws begin; what fails is told later."""
+    with contextlib.suppress(OSError, ValueError, jinja2.TemplateError):
+        for name in _TEMPLATES:
+            templating.environment().get_template(name)
+        drawing.to_svg(drawing.document(data={"values": []}, mark="point"))
 
 
 def render(
@@ -119,8 +128,9 @@ def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> Re
     charts = _write_charts(shown, folder / "charts", png=result.setting("report", "png", True))
     context = _context(result, shown, [file.relative_to(folder) for file in charts])
     templates = templating.environment()
-    _write(html, templates.get_template("report.html.j2").render(context))
-    page = templates.get_template("report.md.j2").render(context)
+    for_page, for_text = map(templates.get_template, _TEMPLATES)
+    _write(html, for_page.render(context))
+    page = for_text.render(context)
     _write(markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
     return RenderedReport(result_json, html, markdown, junit_xml, tuple(charts), table)
 

@@ -5,9 +5,11 @@ build -> up -> smoke -> tune -> load [-> compare] -> gate        then, always: r
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 
+from lambda_dyno.cleanup import evidence
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
 from lambda_dyno.load import drivers
 from lambda_dyno.load.driver import Api
@@ -26,7 +28,7 @@ def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
     api_here = Api(run.account.endpoint, run.account.region)
     with drivers.DRIVER.prepared(api_here) if run.account.endpoint else nullcontext() as get_ready:
         if "up" not in skip:
-            up.step(run, build.step(run), meanwhile=get_ready)
+            up.step(run, build.step(run), meanwhile=lambda: _get_ready(get_ready))
         if "smoke" not in skip:
             _if_it_can(run, "smoke", smoke.step)
         if "tune" not in skip:
@@ -36,6 +38,13 @@ def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
         compare.step(run)
     gate.step(run)
     return exit_status(run)
+
+
+def _get_ready(driver: Callable[[], None] | None) -> None:
+    """Begin what takes long to load, while nothing else is to be done."""
+    if driver is not None:
+        driver()
+    threading.Thread(target=evidence.get_ready, daemon=True).start()
 
 
 def exit_status(run: Run) -> int:
