@@ -294,8 +294,11 @@ class Environment:
         return self.target.is_embedded and not by_terraform and self._proof("sized-roots").is_there
 
     def _proof(self, what: str) -> proofs.Proof:
-        cache = self.toolchain.lock.parent
-        return proofs.Proof(what, cache, self.folder.terraform, self.account.region)
+        return proofs.Proof(what, *self._of_proofs)
+
+    @property
+    def _of_proofs(self) -> tuple[Path, Path, str]:
+        return self.toolchain.lock.parent, self.folder.terraform, self.account.region
 
     def plan(self) -> list[str]:
         """Return what an apply would change now; nothing right after one.
@@ -558,10 +561,16 @@ class Environment:
     def _init(self, terraform: Terraform, root: Path, backend: Mapping[str, str]) -> None:
         """Initialise a root once, to the end."""
         done = root / _INITIALISED
-        if not done.exists():
+        if done.exists():
+            return
+        alone = self.target.is_embedded and not backend and root == self.root
+        known = proofs.Initialised(*self._of_proofs, root) if alone else None
+        if known is None or not known.restore():
             terraform.init(backend)
-            done.parent.mkdir(exist_ok=True)
-            done.touch()
+            if known is not None:
+                known.keep()
+        done.parent.mkdir(exist_ok=True)
+        done.touch()
 
     def _why_gone(self) -> str:
         """Return why there is nobody to ask: the embedded AWS has ended. Empty: there is."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from lambda_dyno.terraform import proofs
 from lambda_dyno.terraform.command import Change
-from lambda_dyno.terraform.proofs import Proof
+from lambda_dyno.terraform.proofs import Initialised, Proof
 
 
 @pytest.fixture
@@ -68,3 +69,70 @@ def test_a_size_alone_is_a_function_and_its_alias(lines: list[str], alone: bool)
     """Anything else that depends on it, Lambda cannot do."""
     changes = [Change(*line.split(), done=0, total=2) for line in lines]
     assert proofs.is_size_alone(changes) is alone
+
+
+class TestInitialised:
+    """What `init` made, for the next run with the same files."""
+
+    @pytest.fixture
+    def root(self, copies: Path, tmp_path: Path) -> Path:
+        """A root with a module of its own and a provider of this machine."""
+        root = copies / "envs" / "local"
+        self.init(root, tmp_path)
+        return root
+
+    def init(self, root: Path, tmp_path: Path) -> None:
+        program = tmp_path / "mirror" / "linux_amd64" / "terraform-provider-aws_v5.100.0_x5"
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.touch()
+        (root / ".terraform" / "modules").mkdir(parents=True)
+        (root / ".terraform" / "modules" / "modules.json").write_text("{}")
+        (root / ".terraform" / "terraform.tfstate").write_text("{}")
+        (root / ".terraform" / "providers" / "aws").mkdir(parents=True)
+        (root / ".terraform" / "providers" / "aws" / "linux_amd64").symlink_to(program.parent)
+        (root / ".terraform.lock.hcl").write_text("provider")
+
+    def known(self, copies: Path, tmp_path: Path) -> Initialised:
+        return Initialised(tmp_path / "cache", copies, "us-east-1", copies / "envs" / "local")
+
+    def after(self, copies: Path, root: Path, tmp_path: Path) -> Initialised:
+        """Keep what is in the root, and take it away there."""
+        lock = (root / ".terraform.lock.hcl").rename(tmp_path / "lock")
+        known = self.known(copies, tmp_path)
+        lock.rename(root / ".terraform.lock.hcl")
+        known.keep()
+        shutil.rmtree(root / ".terraform")
+        (root / ".terraform.lock.hcl").unlink()
+        return self.known(copies, tmp_path)
+
+    def test_it_comes_back(self, copies: Path, root: Path, tmp_path: Path) -> None:
+        """A link to the provider is one again."""
+        assert self.after(copies, root, tmp_path).restore()
+        assert (root / ".terraform" / "providers" / "aws" / "linux_amd64").is_symlink()
+        assert (root / ".terraform" / "modules" / "modules.json").read_text() == "{}"
+        assert (root / ".terraform.lock.hcl").read_text() == "provider"
+
+    def test_not_for_other_files(self, copies: Path, root: Path, tmp_path: Path) -> None:
+        """They may want another provider."""
+        self.after(copies, root, tmp_path)
+        (root / "main.tf").write_text("terraform {} # another")
+        assert not self.known(copies, tmp_path).restore()
+
+    def test_not_where_the_provider_is_gone(self, copies: Path, root: Path, tmp_path: Path) -> None:
+        """Terraform finds another one, or says that there is none."""
+        known = self.after(copies, root, tmp_path)
+        shutil.rmtree(tmp_path / "mirror")
+        assert not known.restore()
+        assert not (root / ".terraform").exists()
+
+    @pytest.mark.parametrize(
+        "name", ["modules/vpc/main.tf", "providers/own/terraform-provider-own"]
+    )
+    def test_what_comes_from_elsewhere_is_not_kept(
+        self, copies: Path, root: Path, tmp_path: Path, name: str
+    ) -> None:
+        """It may be another one the next time, or large."""
+        file = root / ".terraform" / name
+        file.parent.mkdir(parents=True)
+        file.touch()
+        assert not self.after(copies, root, tmp_path).restore()
