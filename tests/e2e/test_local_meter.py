@@ -310,26 +310,28 @@ def test_sleeping_is_not_stretched(aws_session: LocalSession, small: str) -> Non
     assert 80 <= invoke(aws_session, small, sleep_ms=80).duration_ms < 1000
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        pytest.param({"sleep_ms": 25_000}, id="sleeps"),
-        pytest.param({"cpu_ms": 400}, id="modelled", marks=pytest.mark.slow),
-    ],
-)
+def test_an_invocation_ends_at_its_timeout(aws_session: LocalSession, small: str) -> None:
+    """And the next one gets a new environment."""
+    answer = invoke(aws_session, small, sleep_ms=25_000)
+
+    assert answer.error == "Unhandled"
+    assert answer.payload["errorType"] == "Sandbox.Timedout"
+    assert "Task timed out after 2.00 seconds" in answer.payload["errorMessage"]
+    assert 1900 < answer.felt_ms < 20_000
+    assert invoke(aws_session, small).error is None
+
+
+@pytest.mark.slow  # MiniStack ends it 40 ms later without a report: too soon on a busy machine
+@pytest.mark.parametrize("event", [{"sleep_ms": 9000}, {"cpu_ms": 400}], ids=["sleeps", "modelled"])
 def test_timeout_is_reported_as_on_aws(
     aws_session: LocalSession, small: str, event: dict[str, int]
 ) -> None:
     """An invocation that would take longer than the timeout ends there, with its REPORT."""
     answer = invoke(aws_session, small, **event)
 
-    assert answer.error == "Unhandled"
     assert answer.payload["errorType"] == "Sandbox.Timedout"
-    assert "Task timed out after 2.00 seconds" in answer.payload["errorMessage"]
     assert answer.duration_ms == 2000
     assert "\tStatus: timeout" in answer.log
-    assert 1900 < answer.felt_ms < 20_000
-    assert invoke(aws_session, small).error is None, "the next one gets a new environment"
 
 
 def test_failed_invocation_is_reported_too(aws_session: LocalSession, small: str) -> None:

@@ -268,15 +268,15 @@ def reported(embedded_aws: LocalServer) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def python(aws_session: LocalSession, deploy_function: DeployFunction) -> str:
-    """The function in Python: 256 MB, 2 s."""
-    config = {"MemorySize": 256, "Timeout": 3, "EphemeralStorage": {"Size": 512}}
+    """The function in Python: 256 MB, 30 s."""
+    config = {"MemorySize": 256, "Timeout": 30, "EphemeralStorage": {"Size": 512}}
     return deploy_function(aws_session, "python", PYTHON, **config)
 
 
 @pytest.fixture(scope="module")
 def node(aws_session: LocalSession, deploy_function: DeployFunction) -> str:
-    """The function in Node.js: 256 MB, 2 s."""
-    config = {"Runtime": "nodejs22.x", "MemorySize": 256, "Timeout": 2}
+    """The function in Node.js: 256 MB, 30 s."""
+    config = {"Runtime": "nodejs22.x", "MemorySize": 256, "Timeout": 30}
     return deploy_function(aws_session, "node", NODE, **config)
 
 
@@ -293,7 +293,7 @@ def test_asking_for_the_time_left_costs_nothing(
     if language == "python":
         _, first, last, falling = answer.payload
         assert falling
-        assert 2900 < first <= 3000
+        assert 29_000 < first <= 30_000
         # 20 ms of CPU time, seven times as much at 256 MB, and the questions
         assert 100 < first - last < 2500
     assert answer.duration_ms < 2500, "at a millisecond each they would take ten seconds"
@@ -431,31 +431,34 @@ def test_messages_of_pythons_logging(
 
 
 @pytest.mark.parametrize(
-    ("do", "status", "words"),
-    [
-        ("held_lock", "timeout", "Task timed out after 3.00 seconds"),
-        ("crash", "error", "signal: segmentation fault"),
-        ("abort", "error", "signal: aborted"),
-    ],
+    ("do", "words"), [("crash", "signal: segmentation fault"), ("abort", "signal: aborted")]
 )
 def test_ends_from_outside_are_reported(
-    aws_session: LocalSession, python: str, do: str, status: str, words: str
+    aws_session: LocalSession, python: str, do: str, words: str
 ) -> None:
-    """A handler that holds Python's lock, or dies of a signal, has its REPORT."""
+    """A handler that dies of a signal has its REPORT."""
     answer = invoke(aws_session, python, do=do)
 
     assert words in answer.payload["errorMessage"]
-    assert f"\tStatus: {status}" in answer.log
-    assert answer.duration_ms == 3000 if status == "timeout" else answer.duration_ms < 3000
+    assert "\tStatus: error" in answer.log
+    assert answer.duration_ms < 30_000
 
 
-def test_end_of_a_busy_loop_in_nodejs_is_reported(aws_session: LocalSession, node: str) -> None:
-    """Although its event loop never comes by."""
-    answer = invoke(aws_session, node, do="busy")
+@pytest.mark.slow  # MiniStack ends it 40 ms later without a report: too soon on a busy machine
+@pytest.mark.parametrize("do", ["held_lock", "busy"])
+def test_end_of_a_busy_loop_is_reported(
+    aws_session: LocalSession, deploy_function: DeployFunction, do: str
+) -> None:
+    """Although it holds Python's lock, or its event loop never comes by."""
+    source, runtime = (PYTHON, "python3.13") if do == "held_lock" else (NODE, "nodejs22.x")
+    config = {"Runtime": runtime, "MemorySize": 256, "Timeout": 2}
+    name = deploy_function(aws_session, "endless", source, **config)
+    answer = invoke(aws_session, name, do=do)
 
     assert answer.payload["errorType"] == "Sandbox.Timedout"
     assert answer.duration_ms == 2000
-    assert invoke(aws_session, node, do="stdin").error is None
+    assert "\tStatus: timeout" in answer.log
+    assert invoke(aws_session, name, do="stdin").error is None
 
 
 def test_answers_are_as_large_as_on_aws(aws_session: LocalSession, node: str) -> None:

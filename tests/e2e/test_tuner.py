@@ -374,6 +374,7 @@ def test_throttled(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     assert detail["duration"]["trimmedMean"] < 1000
 
 
+@pytest.mark.slow  # by a clock of their own: tests/unit/power_tuner/test_measure.py
 def test_two_passes(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """What one pass of Measure has no time for is measured by the next."""
     function = target("slow", SLEEPS)

@@ -60,6 +60,19 @@ class FakeFunction:
                 self.running -= 1
 
 
+class Clock:
+    """A clock that only invocations move."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        return self._now
+
+    def pass_by(self, seconds: float) -> None:
+        self._now += seconds
+
+
 def tuning(*powers: int, num: int = 5, **keys: Any) -> tuple[TuningInput, TuningState]:
     """Return a request and the state that Prepare would give."""
     request = parse({"lambdaARN": ARN, "num": num, "powerValues": list(powers), **keys}, (128,))
@@ -83,9 +96,10 @@ def measure(
     left_s: float = 60,
     *,
     last: bool = False,
+    clock: Callable[[], float] = time.monotonic,
     **more: Any,
 ) -> None:
-    deadline = Deadline(time.monotonic() + left_s)
+    deadline = Deadline(clock() + left_s, clock)
     shares = plan(request.num, request.payload)
     most = more.pop("most_at_once", 64)
     Measurer(request, shares, function, deadline, most, **more).run(state, last=last)
@@ -109,7 +123,8 @@ def test_every_power_value_is_invoked_num_times() -> None:
 def test_series_side_by_side() -> None:
     """In series each power value has one invocation at a time, all power values at once."""
     request, state = tuning(128, 256, 512)
-    function = FakeFunction(lambda *_: (time.sleep(0.02), took(20))[1])
+    together = threading.Barrier(3, timeout=HANGS_S)
+    function = FakeFunction(lambda *_: (together.wait(), took(20))[1])
     measure(request, state, function)
     assert function.most_at_once == 3
 
@@ -134,9 +149,10 @@ def test_parallel_is_all_at_once() -> None:
 
 def test_parallel_stays_below_reserved_concurrency() -> None:
     """A function with reserved concurrency never has more invocations than that."""
-    request, state = tuning(128, 256, num=10, parallelInvocation=True)
+    request, state = tuning(128, 256, num=9, parallelInvocation=True)
     state.reserved_concurrency = 3
-    function = FakeFunction(lambda *_: (time.sleep(0.01), took(1))[1])
+    together = threading.Barrier(3, timeout=HANGS_S)
+    function = FakeFunction(lambda *_: (together.wait(), took(1))[1])
     measure(request, state, function)
     assert function.most_at_once == 3
 
@@ -166,7 +182,8 @@ def test_no_more_at_once_than_is_allowed() -> None:
     """Though the function may have more, and this Lambda function can hold more."""
     request, state = tuning(128, 256, num=10, parallelInvocation=True, maxConcurrency=4)
     state.reserved_concurrency = 6
-    function = FakeFunction(lambda *_: (time.sleep(0.01), took(1))[1])
+    together = threading.Barrier(4, timeout=HANGS_S)
+    function = FakeFunction(lambda *_: (together.wait(), took(1))[1])
     measure(request, state, function)
     assert function.most_at_once == 4
 
@@ -191,10 +208,10 @@ def test_weights_over_two_passes() -> None:
     """What one pass has no time for is done by the next, each payload as often as it should be."""
     weighted = [{"weight": 3, "payload": ["a"]}, {"weight": 2, "payload": ["b"]}]
     request, state = tuning(128, num=10, payload=weighted)
-    function = FakeFunction(lambda *_: (time.sleep(0.05), took(50))[1])
-    measure(request, state, function, left_s=0.22)
-    first_pass = len(state.powers[0].samples)
-    assert 0 < first_pass < 10
+    clock = Clock()
+    function = FakeFunction(lambda *_: (clock.pass_by(5), took(5000))[1])
+    measure(request, state, function, left_s=22, clock=clock)
+    assert len(state.powers[0].samples) == 4
     assert detour(request, state) == "Measure"
     measure(request, state, function)
     assert Counter(function.sent[128]) == {'["a"]': 6, '["b"]': 4}
@@ -224,7 +241,7 @@ def test_invocation_that_does_not_end_with_the_pass() -> None:
 
     started = time.monotonic()
     function = FakeFunction(answer)
-    measure(request, state, function, left_s=1.0)
+    measure(request, state, function, left_s=3.0)
     assert time.monotonic() - started < 30
     assert [len(power.samples) for power in state.powers] == [3, 0]
     assert detour(request, state) == "Measure"
@@ -435,12 +452,21 @@ def test_out_of_time_is_done_later() -> None:
     assert not state.powers[0].excluded
 
 
-def slow_below(power_mb: int) -> FakeFunction:
-    """Return a function that takes 0.05 s at smaller sizes, and no time at others."""
+def slow_below(power_mb: int, clock: Clock, after: int = 0) -> FakeFunction:
+    """Return a function that takes 5 s at smaller sizes, and no time at larger ones.
 
-    def answer(power: int, _: int) -> Outcome:
-        time.sleep(0.05 if power < power_mb else 0)
-        return took(50 if power < power_mb else 1)
+    Time passes only when those were invoked so often.
+    """
+    done = threading.Event()
+
+    def answer(power: int, number: int) -> Outcome:
+        if power >= power_mb:
+            if number >= after - 1:
+                done.set()
+            return took(1)
+        assert not after or done.wait(HANGS_S)
+        clock.pass_by(5)
+        return took(5000)
 
     return FakeFunction(answer)
 
@@ -448,7 +474,8 @@ def slow_below(power_mb: int) -> FakeFunction:
 def test_what_was_measured_survives_the_end_of_time() -> None:
     """Finished sizes as they are; others if there is enough of them; the output says so."""
     request, state = tuning(128, 512, num=40, autoOptimize=True)
-    measure(request, state, slow_below(512), left_s=0.6, last=True)
+    clock = Clock()
+    measure(request, state, slow_below(512, clock, after=40), left_s=60, last=True, clock=clock)
     small, large = state.powers
     assert 5 <= len(small.samples) < 40
     assert (len(large.samples), small.done, large.done) == (40, True, True)
@@ -465,12 +492,13 @@ def test_what_was_measured_survives_the_end_of_time() -> None:
 def test_too_little_in_time_is_left_out() -> None:
     """Less than five, or a part of several payloads, says nothing; it is in the details still."""
     request, state = tuning(128, 512, num=40)
-    measure(request, state, slow_below(512), left_s=0.12, last=True)
+    clock = Clock()
+    measure(request, state, slow_below(512, clock, after=40), left_s=12, last=True, clock=clock)
     assert "of 40 invocations were measured in time" in state.powers[0].excluded
     assert not state.powers[1].excluded
     weighted = [{"weight": weight, "payload": {"n": weight}} for weight in (1, 3)]
     request, state = tuning(128, 512, num=40, payload=weighted)
-    measure(request, state, slow_below(512), left_s=0.6, last=True)
+    measure(request, state, slow_below(512, clock, after=40), left_s=60, last=True, clock=clock)
     assert len(state.powers[0].samples) >= 5
     assert "of 40 invocations were measured in time" in state.powers[0].excluded
 
@@ -478,13 +506,14 @@ def test_too_little_in_time_is_left_out() -> None:
 def test_nothing_in_time_fails() -> None:
     """With what there is; and a pass that is not the last leaves the rest to the next."""
     request, state = tuning(128, 256, num=40)
-    measure(request, state, slow_below(512), left_s=0.12)
+    clock = Clock()
+    measure(request, state, slow_below(512, clock), left_s=12, clock=clock)
     assert not state.timed_out
     assert all(power.todo and not power.excluded for power in state.powers)
     with pytest.raises(NothingMeasured, match=r"time was up .*: . of 40 invocations"):
-        measure(request, state, slow_below(512), left_s=0, last=True)
+        measure(request, state, slow_below(512, clock), left_s=0, last=True, clock=clock)
     request, state = tuning(128)
-    measure(request, state, slow_below(0), last=True)
+    measure(request, state, slow_below(0, clock), last=True, clock=clock)
     assert not state.timed_out  # all was done in time
 
 
