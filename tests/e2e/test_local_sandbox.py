@@ -483,7 +483,7 @@ def test_busy_machine_does_not_shorten_a_wait(aws_session: LocalSession, node: s
 
 
 def test_end_of_an_invocation_in_nodejs(
-    aws_session: LocalSession, deploy_function: DeployFunction, node: str
+    aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
     """A callback waits for the event loop unless told otherwise; no answer is null, or an error."""
     config: dict[str, Any] = {"Runtime": "nodejs22.x", "MemorySize": 1769}
@@ -497,7 +497,8 @@ def test_end_of_an_invocation_in_nodejs(
 
     deploy_function(aws_session, "callback", NODE, Handler="app.silent", **config)
     assert invoke(aws_session, "callback").payload is None
-    never = invoke(aws_session, node, do="never")
+    deploy_function(aws_session, "callback", NODE, Handler="app.handler", **config)
+    never = invoke(aws_session, "callback", do="never")
     assert "Runtime.NodeJsExit" in never.log
 
 

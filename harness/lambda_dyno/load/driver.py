@@ -21,9 +21,10 @@ from lambda_dyno.core.results import Probe, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 
-# How long a new API may take to reach all hosts of API Gateway; one of this machine has one host.
+# How long a new API may take to reach all hosts of API Gateway; one of this machine has one host,
+# which may be busy.
 _READY_S = 90.0
-_READY_HERE_S = 5.0
+_READY_HERE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def _predict(
     if in_time:
         observations = Observations([s.response_ms for s in in_time], [s.user for s in in_time])
         interval = percentile_interval(observations, 0.5)
-        measured = (interval.low, interval.high if math.isfinite(interval.high) else interval.low)
+        measured = (interval.low, interval.high)  # infinite where requests are too few
     outcome: Literal["agrees", "differs", "open"] = "differs"
     if low_ms <= load.latency_ms.p50 <= high_ms:
         outcome, reason = "agrees", ""
@@ -111,7 +111,8 @@ def _predict(
         reason = f"{sum(counts.values()):,} requests, as scattered as they are, are too few to tell"
     else:
         reason = _reason(load, others, slower=measured[0] > high_ms)
-    return Prediction(p50_ms, low_ms, high_ms, api_ms, *measured, outcome, reason)
+    least, most = (end if math.isfinite(end) else None for end in measured)
+    return Prediction(p50_ms, low_ms, high_ms, api_ms, least, most, outcome, reason)
 
 
 def _nothing(reason: str) -> Prediction:

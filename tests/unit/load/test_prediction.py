@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -131,6 +132,17 @@ def test_few_requests_that_are_scattered_cannot_tell() -> None:
     (found,) = predicted((replace(result, latency_ms=stats), few))
     assert found.outcome == "open"
     assert "20 requests, as scattered as they are, are too few" in found.reason
+
+
+def test_a_median_of_too_few_requests_has_no_ends() -> None:
+    """A result is JSON, which has no infinity; and what has no ends cannot differ."""
+    result, rows = load(1024, plus_ms=300)
+    few = rows[:3]
+    stats = LatencyStats.of(sample.latency_ms for sample in few)
+    (found,) = predicted((replace(result, latency_ms=stats, probe=load(1024)[0].probe), few))
+    assert (found.measured_low_ms, found.measured_high_ms) == (None, None)
+    assert (found.outcome, "too few to tell" in found.reason) == ("open", True)
+    json.dumps(asdict(found), allow_nan=False)
 
 
 def test_it_disagrees_seldom_by_chance() -> None:
