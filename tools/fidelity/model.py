@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import os
 import re
 import signal
 import statistics
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -115,13 +117,22 @@ def compare(curve: Curve, work: Work | None = None) -> Comparison:
 def compare_all(curves: Sequence[Curve]) -> Iterator[Comparison]:
     """Hold the model against curves, on all cores, in their order."""
     with ProcessPoolExecutor(
-        mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts
+        mp_context=multiprocessing.get_context("spawn"), initializer=_follow_the_starter
     ) as processes:
         yield from processes.map(compare, curves)
 
 
-def _leave_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starter's to tell of
+def _follow_the_starter() -> None:
+    """Leave Ctrl-C to the process that started this one, and end with it, however that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+
+
+def _end_with_the_starter() -> None:
+    starter = multiprocessing.parent_process()
+    if starter is not None:
+        starter.join()
+        os._exit(1)
 
 
 def families(comparisons: Iterable[Comparison]) -> list[Family]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +17,9 @@ from lambda_dyno.cli import local
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
 from tests.support.waiting import HANGS_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HARNESS = Path(__file__).parents[3] / "harness"
 
@@ -94,3 +100,45 @@ def test_curves_of_ones_own(tmp_path: Path) -> None:
     assert refused.stderr.count("\n") == 1
     assert "mine.json: curve 1 (f): duration_ms" in refused.stderr
     assert not (tmp_path / "out" / "fidelity.md").exists()
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
+def test_no_worker_outlives_the_bench(tmp_path: Path, number: signal.Signals) -> None:
+    """However it is ended, as by a job's time-out."""
+    sizes = list(range(128, 1800, 4))
+    row = {"id": "f", "power": sizes, "duration_ms": [17 * 1769 / size for size in sizes]}
+    (tmp_path / "long.json").write_text(json.dumps([row] * 500))
+    bench = subprocess.Popen(
+        [sys.executable, "-m", "lambda_dyno", "local", "fidelity", "--curves", "long.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(HARNESS)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert _becomes(lambda: _size_of_group(bench.pid) > 2), "it never had workers"
+        bench.send_signal(number)
+        bench.wait(30)
+        assert _becomes(lambda: _size_of_group(bench.pid) == 0), "workers are left"
+    finally:
+        if _size_of_group(bench.pid):
+            os.killpg(bench.pid, signal.SIGKILL)
+        bench.wait()
+
+
+def _becomes(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _size_of_group(group: int) -> int:
+    listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True)
+    lines = [line.split() for line in listed.stdout.splitlines()]
+    return sum(int(pgid) == group and not state.startswith("Z") for pgid, state in lines)
