@@ -95,6 +95,7 @@ def main() -> None:
     retention.bound()
     workers.sandboxed(os.environ.pop("DYNO_SANDBOX"))
     workers.answered_as_on_aws()
+    workers.all_logged()
     workers.tenants_named()
     workers.streamed()
     lambda_api.code_of_versions()

@@ -3,9 +3,10 @@
 Part of the server's program (`front.py`). MiniStack asks one function for the program of a runtime,
 and starts workers by another; both are replaced, so that the program is the sandbox's and finds the
 function's configuration in its environment. By two more an answer tells an error as AWS does, with
-its type, and the log has one START, END and REPORT: the sandbox's. The last ones refuse who names
-no tenant of a function that isolates them, and stream answers (InvokeWithResponseStream) in pieces,
-with log and error behind the last. tests/emulator/test_meter_seams.py holds that.
+its type, its time runs by AWS's clock, and the log has one START, END and REPORT: the sandbox's.
+Two more take the whole log, whatever bytes it has. The last ones refuse who names no tenant of a
+function that isolates them, and stream answers (InvokeWithResponseStream) in pieces, with log and
+error behind the last. tests/emulator/test_meter_seams.py holds that.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from lambda_emulator.sandbox.function import CONFIGURATION, ERROR, STREAM, STREAMED
+from lambda_emulator.sandbox.function import (
+    CONFIGURATION,
+    ERROR,
+    STREAM,
+    STREAMED,
+    TIMEOUT,
+    patience_s,
+)
 
 _NEEDED = (
     "Architectures",
@@ -32,6 +40,8 @@ _NO_TENANT = (
     "Add a valid tenant ID in your request and try again."
 )
 _CHUNK_BYTES = 65_536
+_CONFIRMED_S = 0.005  # without another line: that was all
+_LATER_S = 30.0  # than the sandbox, which ends and reports what takes too long
 _streams: ContextVar[bool] = ContextVar("streams", default=False)  # this invocation's answer
 
 
@@ -75,9 +85,16 @@ def answered_as_on_aws() -> None:
     of_this_thread = threading.local()
 
     def invoked(worker: Any, *arguments: Any, **named: Any) -> Any:
-        if _streams.get():  # beside the payload, where unknown names mean nothing to a function
-            named["durable"] = {**(named.get("durable") or {}), STREAM: True}
-        response = invoke(worker, *arguments, **named)
+        config = worker.config
+        timeout_s = float(config.get("Timeout") or 3)
+        # beside the payload, where unknown names mean nothing to a function
+        beside = {TIMEOUT: timeout_s} | ({STREAM: True} if _streams.get() else {})
+        named["durable"] = {**(named.get("durable") or {}), **beside}
+        worker.config = {**config, "Timeout": patience_s(timeout_s) + _LATER_S}
+        try:
+            response = invoke(worker, *arguments, **named)
+        finally:
+            worker.config = config
         of_this_thread.told = response.get(ERROR)
         result = response.get("result")
         if _streams.get() and isinstance(result, dict) and [*result] == [STREAMED]:
@@ -97,6 +114,32 @@ def answered_as_on_aws() -> None:
 
     lambda_runtime.Worker.invoke = invoked
     lambda_svc._execute_function_warm = executed
+
+
+def all_logged() -> None:
+    """Let MiniStack take all that an invocation writes from now on, and nothing of it later.
+
+    The thread that reads the log would die of what is no UTF-8, and the function wait for ever once
+    its pipe is full. What has been read when the answer comes, which is all (`sandbox.log`), would
+    be taken for a quarter of a second at most: of 200,000 lines most would be the next
+    invocation's. A carriage return is no end of a line.
+    """
+    from ministack.core import lambda_runtime
+
+    read = lambda_runtime.Worker._read_stderr
+    drain = lambda_runtime.Worker._drain_stderr_bounded
+
+    def reading(worker: Any) -> None:
+        worker._proc.stderr.reconfigure(errors="replace", newline="\n")
+        read(worker)
+
+    def drained(worker: Any) -> str:
+        there: str = worker._drain_stderr()
+        later: str = drain(worker, first_line_wait=_CONFIRMED_S) if there else drain(worker)
+        return "\n".join(filter(None, (there, later)))
+
+    lambda_runtime.Worker._read_stderr = reading
+    lambda_runtime.Worker._drain_stderr_bounded = drained
 
 
 def tenants_named() -> None:

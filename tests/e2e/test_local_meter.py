@@ -475,6 +475,8 @@ _PY, _JS = "def handler(event, context):\n    ", "exports.handler = async () => 
         ),
         (_JS, "app.handler", "SyntaxError: ", "Runtime.UserCodeSyntaxError"),
         (f"{_JS} throw 'words' }}", "app.handler", "words", "string"),
+        (f"{_JS} throw undefined }}", "app.handler", "handled", "string"),
+        (f"{_JS} return 10n }}", "app.handler", "Unable to stringify response body", "Error"),
         (
             f"{_JS} Promise.reject(new Error('lost')); await new Promise(() => {{}}) }}",
             "app.handler",

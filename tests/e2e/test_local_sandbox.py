@@ -177,6 +177,44 @@ def mapped(event):
     return found
 
 
+def any_bytes(event):
+    os.write(1, bytes(range(128, 256)) + b"\n")
+    subprocess.run(["sh", "-c", "printf '\\377\\n' >&2"])
+
+
+def talkative(event):
+    for number in range(event["lines"]):
+        print(number)
+
+
+def slept(event):
+    child = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+    time.sleep(0.1)
+    child.kill()
+    child.wait()
+
+
+def wide(event):
+    code = "import time\nwhile time.process_time() < 0.7: pass"
+    children = [subprocess.Popen([sys.executable, "-S", "-c", code]) for _ in range(6)]
+    return [child.wait() for child in children]
+
+
+def half_a_character(event):
+    return "\ud800"
+
+
+def many_threads(event):
+    end = threading.Event()
+    try:
+        for number in range(1100):
+            threading.Thread(target=end.wait).start()
+    except RuntimeError as error:
+        return [number, str(error)]
+    finally:
+        end.set()
+
+
 def held_lock(event):
     re.match(r"(a+)+$", "a" * 40 + "b")
 
@@ -223,6 +261,12 @@ const does = {
     while (process.cpuUsage(begin).user < 20000);
     await wait;
   },
+  anyBytes: () => fs.writeSync(1, Buffer.from([255, 254, 10])) && null,
+  async rejectsLater() {
+    setTimeout(() => Promise.reject(new Error("later")), 50);
+    return "answered";
+  },
+  atomics: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100),
   async never() {
     await new Promise(() => {});
   },
@@ -444,7 +488,71 @@ def test_ends_from_outside_are_reported(
     assert answer.duration_ms < 30_000
 
 
-@pytest.mark.slow  # MiniStack ends it 40 ms later without a report: too soon on a busy machine
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_log_takes_any_bytes(
+    aws_session: LocalSession, request: pytest.FixtureRequest, language: str
+) -> None:
+    """What is no UTF-8 is replaced, as in CloudWatch; the environment goes on."""
+    name = request.getfixturevalue(language)
+    does = "any_bytes" if language == "python" else "anyBytes"
+    for _ in range(2):
+        answer = invoke(aws_session, name, do=does)
+        assert answer.error is None
+        assert "\N{REPLACEMENT CHARACTER}" in answer.said[0]
+        assert answer.duration_ms > 0
+
+
+def test_long_log_is_its_invocations_own(aws_session: LocalSession, python: str) -> None:
+    """Of 40,000 lines the last ones and the REPORT are in the tail, and none in the next one's."""
+    long = invoke(aws_session, python, do="talkative", lines=40_000)
+    assert long.said[-1] == "39999"
+    assert long.duration_ms > 0
+    assert invoke(aws_session, python, do="talkative", lines=1).said == ["0"]
+
+
+@pytest.mark.slow
+def test_time_runs_by_awss_clock(
+    aws_session: LocalSession, deploy_function: DeployFunction
+) -> None:
+    """4.2 s of CPU time take a second at 10,240 MB, however few cores this machine has."""
+    name = deploy_function(aws_session, "wide", PYTHON, MemorySize=10_240, Timeout=2)
+    answer = invoke(aws_session, name, do="wide")
+
+    assert (answer.payload, answer.error) == ([0] * 6, None)
+    assert 700 < answer.duration_ms < 2000
+
+
+def test_sleep_is_as_long_as_asked_for(aws_session: LocalSession, python: str, node: str) -> None:
+    """Whatever a child does meanwhile, and however late this machine wakes the sleeper."""
+    assert invoke(aws_session, python, do="slept").duration_ms >= 100
+    assert 100 <= invoke(aws_session, node, do="atomics").duration_ms < 150
+
+
+def test_answer_that_is_no_utf8(aws_session: LocalSession, python: str) -> None:
+    """Half a character of JSON's is replaced, not the answer."""
+    assert invoke(aws_session, python, do="half_a_character").payload == "?"
+
+
+@pytest.mark.slow
+def test_environment_has_1024_threads_at_most(
+    aws_session: LocalSession, deploy_function: DeployFunction
+) -> None:
+    """As AWS's quotas say, in words of Python's."""
+    name = deploy_function(aws_session, "many", PYTHON, MemorySize=1769, Timeout=300)
+    number, words = invoke(aws_session, name, do="many_threads").payload
+    assert 1000 < number < 1024
+    assert words == "can't start new thread"
+
+
+def test_rejection_after_the_answer_ends_nodejs(aws_session: LocalSession, node: str) -> None:
+    """In the next invocation, with the status that the runtime has for it."""
+    assert invoke(aws_session, node, do="rejectsLater").payload == "answered"
+    subprocess.run(["sleep", "0.1"], check=True)  # the timer is due when the environment thaws
+    answer = invoke(aws_session, node, do="leftRunning")
+    assert answer.error == "Unhandled"
+    assert re.search("exit status 128|UnhandledPromiseRejection", answer.log)
+
+
 @pytest.mark.parametrize("do", ["held_lock", "busy"])
 def test_end_of_a_busy_loop_is_reported(
     aws_session: LocalSession, deploy_function: DeployFunction, do: str

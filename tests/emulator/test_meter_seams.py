@@ -207,3 +207,50 @@ def test_answers_and_logs_pass_two_functions() -> None:
         f"{RELEASE} adds its own START, END and REPORT to all logs"
     )
     assert "response = result_box[0]" in inspect.getsource(lambda_runtime.Worker.invoke)
+
+
+def test_log_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader's thread and what takes its lines are replaced; neither waits for what is there."""
+    kind = lambda_runtime.Worker
+    assert "for line in self._proc.stderr" in inspect.getsource(kind._read_stderr)
+    assert "get_nowait()" in inspect.getsource(kind._drain_stderr)
+    assert "_drain_stderr_bounded()" in inspect.getsource(kind.invoke)
+    for name in ("_read_stderr", "_drain_stderr_bounded"):
+        monkeypatch.setattr(kind, name, getattr(kind, name))
+    workers.all_logged()
+    worker = kind("f", {}, b"")
+    source = "import os; os.write(2, b'a\\xff\\rb\\n' + b'x\\n' * 200_000)"
+    worker._proc = subprocess.Popen(
+        [sys.executable, "-c", source], stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    worker._read_stderr()
+    worker._proc.wait()
+    worker._proc.stderr.close()
+    lines = worker._drain_stderr_bounded().split("\n")
+
+    assert lines[0] == "a\N{REPLACEMENT CHARACTER}\rb", f"{RELEASE} opens the log differently"
+    assert len(lines) == 200_001
+
+
+def test_timeout_is_the_sandboxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MiniStack's own is put off, and the function's goes beside the payload."""
+    from ministack.services import lambda_svc
+
+    kind = lambda_runtime.Worker
+    assert 'timeout = self.config.get("Timeout", 30)' in inspect.getsource(kind.invoke)
+    seen: list[Any] = []
+
+    def invoke(worker: Any, *_: Any, **named: Any) -> dict[str, Any]:
+        seen.extend((worker.config["Timeout"], named["durable"]))
+        return {}
+
+    monkeypatch.setattr(kind, "invoke", invoke)
+    monkeypatch.setattr(lambda_svc, "_execute_function_warm", lambda_svc._execute_function_warm)
+    workers.answered_as_on_aws()
+    config = {"Timeout": 3}
+    worker = kind("f", config, b"")
+    worker.invoke({}, "id", durable={"A": "b"})
+
+    assert seen[0] > 60
+    assert seen[1] == {"A": "b", "DYNO_TIMEOUT": 3.0}
+    assert worker.config is config

@@ -14,6 +14,7 @@ import json
 import math
 import multiprocessing
 import os
+import random
 import re
 import signal
 import statistics
@@ -29,6 +30,7 @@ from lambda_dyno.core.errors import printable
 from tools.fidelity.curves import Curve
 from tools.fidelity.fit import Work, fit
 
+_DRAWS = 200
 NEAR = 0.10  # a choice this much off the best is a good one: AWS's own CPUs differ by more
 _PACES = (0.98, 1.0, 1.02)  # what execution environments differ by (cfs.SANDBOXES)
 _FEWEST_BETWEEN = 6  # sizes that leave enough to be fitted on when every other one is left out
@@ -51,6 +53,21 @@ class Comparison:
     cheapest_regret: float  # what AWS would charge there, over its cheapest size
     fastest_mb: int
     fastest_regret: float  # how much longer AWS would take there than at its fastest size
+    # The regret of a model that is the truth, if only sizes scatter as they do here: in the middle,
+    # and at most with 95 %. None if there are too few sizes to tell scatter.
+    scatter_regret: float | None
+    scatter_regret_at_most: float | None
+
+    @property
+    def misses(self) -> bool:
+        """Whether its cheapest size costs more than `NEAR` over AWS's."""
+        return self.cheapest_regret > NEAR
+
+    @property
+    def misses_by_scatter(self) -> bool:
+        """Whether it would miss as much if the model were the truth."""
+        most = self.scatter_regret_at_most
+        return self.misses and most is not None and self.cheapest_regret <= most
 
     @property
     def agrees(self) -> bool:
@@ -58,8 +75,9 @@ class Comparison:
         return self.cheapest_regret <= NEAR and self.fastest_regret <= NEAR
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything, and whether the choices agree."""
-        return asdict(self) | {"agrees": self.agrees}
+        """Return everything, whether the choices agree, and whether scatter explains a miss."""
+        told = {"agrees": self.agrees, "misses_by_scatter": self.misses_by_scatter}
+        return asdict(self) | told
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,7 @@ class Family:
     cheapest_regret: float  # middle
     worst_cheapest_regret: float
     cheapest_near: int  # curves whose cheapest size costs at most NEAR over the best
+    misses_by_scatter: int  # of the others those whose own scatter explains as much
     fastest_regret: float
     worst_fastest_regret: float
 
@@ -97,6 +116,7 @@ def compare(curve: Curve, work: Work | None = None) -> Comparison:
     errors = _errors(curve, work, sizes)
     costs = [_cost_of(work, size) for size in curve.memory_mb]
     cheapest, cheapest_regret = _choice(curve, costs, _cost)
+    scatter_regrets = _scatter_regrets(curve, modelled, cheapest)
     fastest, fastest_regret = _choice(curve, modelled, lambda duration, _size: duration)
     return Comparison(
         curve=curve,
@@ -111,7 +131,36 @@ def compare(curve: Curve, work: Work | None = None) -> Comparison:
         cheapest_regret=cheapest_regret,
         fastest_mb=fastest,
         fastest_regret=fastest_regret,
+        scatter_regret=scatter_regrets[_DRAWS // 2] if scatter_regrets else None,
+        scatter_regret_at_most=scatter_regrets[int(0.95 * _DRAWS)] if scatter_regrets else None,
     )
+
+
+def _scatter_regrets(curve: Curve, modelled: Sequence[float], cheapest_mb: int) -> list[float]:
+    """Return the regrets of a size, ascending, in curves as the model has it that scatter as this.
+
+    A size's own scatter is what it is off from its neighbours on both sides, once both are divided
+    by the model: what changes slowly with memory is the model's fault, and no scatter.
+    """
+    offs = [math.log(took / at) for took, at in zip(curve.duration_ms, modelled, strict=True)]
+    places = [math.log(size) for size in curve.memory_mb]
+    scatter: list[float] = []
+    for i in range(1, len(offs) - 1):
+        share = (places[i] - places[i - 1]) / (places[i + 1] - places[i - 1])
+        between = (1 - share) * offs[i - 1] + share * offs[i + 1]
+        # of three independent ones, each with the same variance
+        scatter.append((offs[i] - between) / math.sqrt(1 + share**2 + (1 - share) ** 2))
+    if not scatter:
+        return []
+    draws = random.Random(curve.name)  # noqa: S311 - a simulation, the same again for each curve
+    regrets = []
+    for _ in range(_DRAWS):
+        costs = {
+            size: _cost(took * math.exp(draws.choice((-1, 1)) * draws.choice(scatter)), size)
+            for size, took in zip(curve.memory_mb, modelled, strict=True)
+        }
+        regrets.append(costs[cheapest_mb] / min(costs.values()) - 1)
+    return sorted(regrets)
 
 
 def compare_all(curves: Sequence[Curve]) -> Iterator[Comparison]:
@@ -160,7 +209,8 @@ def _family(name: str, members: Sequence[Comparison]) -> Family:
         between_p90_error=_middle(one.between_p90_error for one in members),
         cheapest_regret=statistics.median(cheapest),
         worst_cheapest_regret=max(cheapest),
-        cheapest_near=sum(regret <= NEAR for regret in cheapest),
+        cheapest_near=sum(not one.misses for one in members),
+        misses_by_scatter=sum(one.misses_by_scatter for one in members),
         fastest_regret=statistics.median(fastest),
         worst_fastest_regret=max(fastest),
     )
@@ -215,7 +265,8 @@ def write(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
     """Return the comparison as a table, one line per function."""
     heads = ["function", "CPU ms", "waits ms", "width", "besides", "median error", "90 %"]
-    heads += ["between: median", "90 %", "cheapest MB (regret)", "fastest MB (regret)"]
+    heads += ["between: median", "90 %", "cheapest MB (regret)", "scatter's own"]
+    heads += ["fastest MB (regret)"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for c in comparisons:
         cells = [_cell(c.curve.name), f"{c.work.cpu_ms:.1f}", f"{c.work.blocked_ms:.1f}"]
@@ -224,6 +275,8 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
         cells += [_percent(c.between_median_error), _percent(c.between_p90_error)]
         cells += [
             f"{c.cheapest_mb} ({_percent(c.cheapest_regret)})",
+            _percent(c.scatter_regret)
+            and f"{c.scatter_regret:.0%} to {c.scatter_regret_at_most:.0%}",
             f"{c.fastest_mb} ({_percent(c.fastest_regret)})",
         ]
         lines.append(_row(cells))
@@ -231,22 +284,31 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
     lines.append("")
     lines.append(
         f"{len(comparisons)} functions; for {agreeing} both choices are within {NEAR:.0%} of "
-        "AWS's best. Between: errors of every other size, fitted without it."
+        "AWS's best. Between: errors of every other size, fitted without it. Scatter's own: the "
+        "cheapest size's regret, in the middle and at most with 95 %, if the model were the truth "
+        "and sizes scattered about it as they do here."
     )
+    misses = [c for c in comparisons if c.misses]
+    if misses:
+        by_scatter = sum(c.misses_by_scatter for c in misses)
+        lines.append(
+            f"{len(misses)} cheapest sizes cost more than {NEAR:.0%} over AWS's best; the scatter "
+            f"of the measurements alone would make as much of {by_scatter} of them."
+        )
     return "\n".join(lines) + "\n"
 
 
 def by_family(found: Sequence[Family]) -> str:
     """Return errors and regret as a table, one line per family."""
     heads = ["family", "curves", "median error", "90 %", "worst 90 %", "between: median", "90 %"]
-    heads += [f"cheapest within {NEAR:.0%}", "its regret: middle", "worst"]
+    heads += [f"cheapest within {NEAR:.0%}", "missed by scatter", "its regret: middle", "worst"]
     heads += ["fastest's regret: middle", "worst"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for one in found:
         cells = [_cell(one.name), str(one.curves)]
         cells += map(_percent, (one.median_error, one.p90_error, one.worst_p90_error))
         cells += map(_percent, (one.between_median_error, one.between_p90_error))
-        cells.append(f"{one.cheapest_near} of {one.curves}")
+        cells += [f"{one.cheapest_near} of {one.curves}", str(one.misses_by_scatter)]
         cells += map(_percent, (one.cheapest_regret, one.worst_cheapest_regret))
         cells += map(_percent, (one.fastest_regret, one.worst_fastest_regret))
         lines.append(_row(cells))

@@ -18,7 +18,10 @@ CONFIGURATION = "DYNO_FUNCTION"
 ERROR = "told"
 # In an invocation's envelope, beside what is known of durable functions: its answer is streamed.
 STREAM = "DYNO_STREAM"
-# Only key of such an answer where the handler wrote it piece by piece: the bytes, in base64.
+# Beside it: the function's timeout, in seconds. MiniStack's own clock is put off (`patience_s`).
+TIMEOUT = "DYNO_TIMEOUT"
+_TIMES_AS_LONG, _LEAST_MORE_S, _MOST_MORE_S = 10, 60.0, 600.0
+# Only key of a streamed answer where the handler wrote it piece by piece: the bytes, in base64.
 STREAMED = "dyno_streamed"
 # Variables of the embedded AWS's own, which its workers inherit and AWS does not set.
 _OF_THE_SERVER = (
@@ -35,10 +38,12 @@ _OF_THE_SERVER = (
     "MINISTACK_REGION",
     "NODE_PATH",
     "PATH",
+    "PWD",
     "PYTHONUNBUFFERED",
     "SFTP_ENABLED",
     "TMPDIR",
     "_LAMBDA_LAYERS_DIRS",
+    "_LAMBDA_TIMEOUT",
 )
 # What native libraries take for the number of threads to start.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -50,6 +55,15 @@ _SPIN_NOT = {
     "KMP_BLOCKTIME": "0",
     "GOMP_SPINCOUNT": "0",
 }
+
+
+def patience_s(timeout_s: float) -> float:
+    """Return how long an invocation may take by the clock on the wall.
+
+    Its timeout is AWS's time: a machine that is slower than AWS gets longer.
+    """
+    more_s = max(_LEAST_MORE_S, (_TIMES_AS_LONG - 1) * timeout_s)
+    return timeout_s + min(more_s, _MOST_MORE_S)
 
 
 class Function:
@@ -117,6 +131,7 @@ class Function:
             "AWS_LAMBDA_LOG_GROUP_NAME": self._log_group,
             "AWS_LAMBDA_LOG_STREAM_NAME": self._log_stream(),
             "LAMBDA_TASK_ROOT": places["LAMBDA_TASK_ROOT"],
+            "PWD": places["LAMBDA_TASK_ROOT"],
         }
         if self.as_json:
             found["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
@@ -153,9 +168,12 @@ class Invocation:
         except (ValueError, KeyError):
             context = json.loads(line).get("ctx") or {}
         self.request_id = str(context.get("request_id") or "")
-        self.timeout_s = float(context.get("timeout_ms") or 3000) / 1000
-        self.streams = bool((context.get("durable") or {}).get(STREAM))
+        beside = context.get("durable") or {}
+        self.timeout_s = float(beside.get(TIMEOUT) or (context.get("timeout_ms") or 3000) / 1000)
+        self.streams = bool(beside.get(STREAM))
 
     def with_settings(self, content: dict[str, Any]) -> bytes:
-        """Return the line for the worker: its context has the meter's settings too."""
-        return self._line[:-2] + b', "dyno": ' + json.dumps(content).encode() + b"}}\n"
+        """Return the line for the worker: its context has the meter's settings, too."""
+        timeout_ms = f', "timeout_ms": {self.timeout_s * 1000:g}'  # of two the last one counts
+        dyno = f', "dyno": {json.dumps(content)}}}}}\n'
+        return self._line[:-2] + timeout_ms.encode() + dyno.encode()

@@ -23,17 +23,16 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lambda_emulator.meter_path.dyno_meter import answers
-from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms, on_cores, scaled
+from lambda_emulator.meter_path.dyno_meter.cfs import CPU, duration_ms, on_cores, scaled
 from lambda_emulator.sandbox import report, tree, worker
-from lambda_emulator.sandbox.function import ERROR, STREAMED, Function, Invocation
+from lambda_emulator.sandbox.function import ERROR, STREAMED, Function, Invocation, patience_s
 from lambda_emulator.sandbox.log import Log
 from lambda_emulator.sandbox.memory import Memory
 from lambda_emulator.sandbox.places import Places, Tools
 from lambda_emulator.sandbox.settings import Settings
 from lambda_emulator.sandbox.steady import Sample
+from lambda_emulator.sandbox.usage import Usage
 
-# MiniStack starts its own clock before it writes the invocation, and kills at the end.
-EARLIER_S = 0.04
 INIT_S = 10.0  # of an Init that takes longer the rest is the first invocation's
 _LOOK_EVERY_S = 0.02
 _FULL_CPU_MB = 10_240  # Init is not throttled
@@ -74,6 +73,7 @@ class Sandbox:
         self._settings = Settings(Path(tools.settings))
         self._worker = running
         self._memory = Memory(running.pid)
+        self._usage = Usage(running)
         self._steadier = self._settings.steadier(function, interpreter)
         self._scale = 1.0  # of the invocation's CPU time
         self._log = Log()
@@ -110,7 +110,8 @@ class Sandbox:
         """
         begun = time.monotonic()
         invocation = Invocation(line)
-        deadline = begun + invocation.timeout_s - EARLIER_S
+        # no sooner: a function with a whole core or more is no slower on AWS than here
+        deadline = begun + invocation.timeout_s
         self._settings.refresh()
         if not self._function.quiet:
             self._log.write(
@@ -123,25 +124,26 @@ class Sandbox:
             if not self._settings.felt:
                 self._steadier.take_turn()
             self._steadier.begin(line)
-        used_s = self._worker.cpu_s()
+        self._usage = Usage(self._worker)
         tree.thaw(self._worker.pid)
         end, answer = _End.ANSWERED, b""
         if not self._ready:
-            end, answer = self._await(deadline)
+            end, answer = self._await(deadline, invocation)
             if end is _End.ANSWERED:
                 self._loaded()
         if end is _End.ANSWERED:
-            self._worker.send(invocation.with_settings(self._settings.content), deadline)
-            end, answer = self._await(deadline)
+            line_for_it = invocation.with_settings(self._settings.content)
+            self._worker.send(line_for_it, begun + patience_s(invocation.timeout_s))
+            end, answer = self._await(deadline, invocation)
+        self._usage.look()
         self._freeze()
-        used_s = self._worker.cpu_s() - used_s
         if end is _End.ANSWERED:
             told = self._told
             self._memory.answered(int(told.get("mapped_kb", 0)), int(told.get("peak_kb", 0)))
         if end is _End.ANSWERED and self._over_memory():
             end = _End.OVER_MEMORY
         if "steps" not in self._told:
-            self._told["steps"] = _estimated(used_s * 1000, (time.monotonic() - begun) * 1000)
+            self._told["steps"] = self._usage.steps()
         self._steady()
         if self._steadier is not None:
             self._steadier.end_turn()
@@ -161,11 +163,11 @@ class Sandbox:
             cold = self._init_ms is not None
             answers.note(str(self._settings.path), self._function.name, late_ms, cold=cold)
         if self._settings.felt:
-            due = min(begun + took_ms / 1000, begun + invocation.timeout_s - EARLIER_S)
-            time.sleep(max(0.0, due - time.monotonic()))
+            time.sleep(max(0.0, begun + took_ms / 1000 - time.monotonic()))
         if end is not _End.ANSWERED:
             return self._died(invocation, end, took_ms), False
         self._trace(invocation, took_ms)
+        answer = _encodable(answer)
         failed = bool(self._told.get("failed"))
         if not failed and len(answer) > MOST_ANSWER_BYTES:
             streams = invocation.streams and bool(self._told.get("streamed"))
@@ -228,8 +230,13 @@ class Sandbox:
             self._log.write(lines)
         self._log.hand_over()
 
-    def _await(self, deadline: float) -> tuple[_End, bytes]:
-        """Wait for the worker's answer, or for what ends it instead."""
+    def _await(self, deadline: float, invocation: Invocation | None = None) -> tuple[_End, bytes]:
+        """Wait for the worker's answer, or for what ends it instead.
+
+        Args:
+            deadline: When its time is over if this machine is as fast as AWS.
+            invocation: Whose time is AWS's: it is not over while the model has some left.
+        """
         self._told = {}
         while True:
             left_s = deadline - time.monotonic()
@@ -240,11 +247,18 @@ class Sandbox:
                     return _End.ANSWERED, line
             if self._worker.ended is not None:
                 return _End.EXITED, b""
-            if left_s <= 0:
+            if left_s <= 0 and (invocation is None or self._is_over(invocation, -left_s)):
                 return _End.TIMED_OUT, b""
             self._memory.look()
+            self._usage.look()
             if self._over_memory():
                 return _End.OVER_MEMORY, b""
+
+    def _is_over(self, invocation: Invocation, late_s: float) -> bool:
+        """Tell whether an invocation's time is over on AWS, as far as can be seen from outside."""
+        if invocation.timeout_s + late_s >= patience_s(invocation.timeout_s):
+            return True
+        return self._modelled_ms(self._usage.steps()) >= invocation.timeout_s * 1000
 
     def _loaded(self) -> None:
         self._ready = True
@@ -282,6 +296,11 @@ class Sandbox:
         steps = on_cores(self._steps(), function.memory_mb, function.architecture)
         return duration_ms(steps, memory_mb)[0]
 
+    def _modelled_ms(self, steps: list[Any]) -> float:
+        function = self._function
+        steps = scaled(steps, self._cpu_factor())
+        return duration_ms(steps, function.memory_mb, function.architecture)[0]
+
     def _measured_by(self) -> str:
         if self._steadier is not None and self._steadier.pooled_mb and self._scale != 1.0:
             return f"pool of {','.join(map(str, self._steadier.pooled_mb))} MB"
@@ -303,10 +322,13 @@ class Sandbox:
                 file.write(json.dumps(record) + "\n")
 
 
-def _estimated(used_ms: float, wall_ms: float) -> list[Any]:
-    """Return steps of an invocation without an answer, from what it used and its time."""
-    width = max(1.0, used_ms / max(wall_ms, 1e-3))
-    return [(CPU, used_ms, width), (WAIT, max(0.0, wall_ms - used_ms))]
+def _encodable(answer: bytes) -> bytes:
+    """Return an answer without halves of UTF-16 pairs, which JSON may have and UTF-8 may not."""
+    if b"\\ud" not in answer:
+        return answer
+    found = json.loads(answer)
+    text = json.dumps(found, ensure_ascii=False)
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 def _too_large(answer: bytes, most: int) -> tuple[str, bytes] | None:

@@ -72,6 +72,21 @@ def test_waiting_for_the_embedded_aws_is_replaced() -> None:
     ]
 
 
+def test_wait_is_as_long_as_asked_for() -> None:
+    """A sleep of 100 ms beside a child that queues for 40 of them, and its sleeper late by 30."""
+    timeline = Timeline(Machine((0, 0, 0, 1), (2, 2, 0, 1), (132, 52, 40, 2), (133, 53, 40, 1)))
+    timeline.begin()
+    key = timeline.timer_begins(100.0)
+    timeline.answer(key)
+    timeline.end()
+
+    call, work, answer = [step for step in timeline.steps() if step[0] in (CALL, ANSWER, CPU)][1:4]
+    assert call == (CALL, key, 100.0)
+    assert work[:2] == (CPU, pytest.approx(50, abs=1))
+    assert answer == (ANSWER, key)
+    assert isinstance(key, str), "it is told as JSON"
+
+
 def test_call_that_is_never_answered_is_an_ordinary_wait() -> None:
     """Nobody waits for an answer that does not come: the time was spent on something else."""
     timeline = Timeline(Machine((0, 0, 0, 1), (1, 1, 0, 1), (41, 1, 0, 1)))

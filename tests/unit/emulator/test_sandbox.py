@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lambda_emulator.sandbox import bytecode, package, runtimes, tree
+from lambda_emulator.sandbox import bytecode, package, runtimes, tree, usage, worker
 from lambda_emulator.sandbox.function import Function, Invocation
 from lambda_emulator.sandbox.memory import Memory
 from lambda_emulator.sandbox.places import Places, Tools
@@ -63,6 +65,43 @@ def test_invocation_is_read_without_its_event() -> None:
     handed_on = json.loads(invocation.with_settings({"mode": "felt"}))
     assert handed_on["event"] == event
     assert handed_on["ctx"]["dyno"] == {"mode": "felt"}
+    assert handed_on["ctx"]["timeout_ms"] == 2500
+
+
+def test_timeout_is_the_functions_own() -> None:
+    """MiniStack's clock is put off; the worker is told what the function declares."""
+    context = {"request_id": "id", "timeout_ms": 45_000, "durable": {"DYNO_TIMEOUT": 3.0}}
+    invocation = Invocation(json.dumps({"event": 1, "ctx": context}).encode() + b"\n")
+
+    assert invocation.timeout_s == 3.0
+    assert json.loads(invocation.with_settings({}))["ctx"]["timeout_ms"] == 3000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("busy", [True, False])
+def test_usage_is_seen_from_outside(busy: bool) -> None:
+    """Work is work however long it queues for a core; a sleeper waits. Its children count."""
+    child = "while True: pass" if busy else "import time; time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}])"
+    process = subprocess.Popen([sys.executable, "-S", "-c", code])
+    ours, theirs = socket.socketpair()
+    try:
+        running = worker.Worker(process.pid, ours)
+        deadline = time.monotonic() + 60
+        while not tree.below(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.5)  # until it has started
+        used = usage.Usage(running)
+        time.sleep(1.0)
+        (_, cpu_ms, _), (_, waited_ms) = used.steps()
+        assert waited_ms < 500 if busy else waited_ms > 700
+        assert cpu_ms > 0 if busy else cpu_ms < 300
+    finally:
+        for pid in (*tree.below(process.pid), process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+        ours.close()
+        theirs.close()
 
 
 def test_environment_is_that_of_aws(tmp_path: Path) -> None:
@@ -80,6 +119,7 @@ def test_environment_is_that_of_aws(tmp_path: Path) -> None:
     assert found["AWS_LAMBDA_LOG_LEVEL"] == "WARN"
     assert found["AWS_LAMBDA_LOG_GROUP_NAME"] == "own"
     assert "DYNO_FUNCTION" not in found
+    assert found["PWD"] == "/var/task"
 
 
 @pytest.mark.parametrize(

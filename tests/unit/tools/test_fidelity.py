@@ -134,6 +134,33 @@ def test_regret_is_told_in_awss_numbers() -> None:
     )
 
 
+def test_scatter_of_the_measurements_is_told_from_the_model() -> None:
+    """A model that is the truth misses where neighbours differ; a wrong one where they do not."""
+    work = fit.Work(cpu_ms=400.0, blocked_ms=100.0)
+    sizes = tuple(range(128, 1536, 64))
+    smooth = [work.duration_ms(size) for size in sizes]
+    noisy = [took * (0.6 if place % 5 == 3 else 1.0) for place, took in enumerate(smooth)]
+    true = model.compare(curves.Curve("noisy", "cpu", sizes, tuple(noisy)), work)
+    steep = tuple(took * 1000 / size for took, size in zip(smooth, sizes, strict=True))
+    wrong = model.compare(curves.Curve("steep", "cpu", sizes, steep), work)
+    exact = model.compare(curves.Curve("smooth", "cpu", sizes, tuple(smooth)), work)
+
+    assert true.misses
+    assert true.misses_by_scatter
+    assert true.scatter_regret is not None
+    assert true.scatter_regret > 0.3
+    assert wrong.misses
+    assert not wrong.misses_by_scatter
+    assert (exact.cheapest_regret, exact.scatter_regret_at_most) == (
+        0.0,
+        pytest.approx(0, abs=0.02),
+    )
+    table = model.as_markdown([true, wrong, exact])
+    assert "2 cheapest sizes cost more than 10% over AWS's best; the scatter" in table
+    assert "would make as much of 1 of them" in table
+    assert [f.misses_by_scatter for f in model.families([true, wrong, exact])] == [1, 1]
+
+
 def test_report_has_a_line_and_a_plot_per_function(tmp_path: Path) -> None:
     """Table, numbers and an SVG are written."""
     curve, *_ = curves.load_curves(DATA)

@@ -6,6 +6,7 @@ thread or a process waited for a core can only be read before it is gone.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import socket
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from .timeline import Timeline
     from .usage import Probe
+
+_SHORT_MS = 0.5  # a wait that is no more is not worth two marks
+_MOST_TASKS = 1024  # processes and threads of an environment, as AWS's quotas say
 
 
 def install(timeline: Timeline, probe: Probe, hurry: Callable[[], None]) -> None:
@@ -47,12 +51,12 @@ def hook_loaded_modules(timeline: Timeline) -> None:
     for name in ("EpollSelector", "PollSelector", "SelectSelector", "KqueueSelector"):
         kind = getattr(selectors, name, None)
         if kind is not None:
-            kind.select = _marking_waits(kind.select, timeline)
+            kind.select = _timing(kind.select, timeline, _of_selector, _nothing_is_ready)
 
 
 def _hook_waits(timeline: Timeline) -> None:
     """Mark the end of every wait: what was used before belongs before it."""
-    time.sleep = _marking_waits(time.sleep, timeline)
+    time.sleep = _timing(time.sleep, timeline, _of_sleep)
     for name in ("recv", "recv_into", "connect", "accept", "sendall"):
         setattr(socket.socket, name, _marking_waits(getattr(socket.socket, name), timeline))
 
@@ -69,6 +73,55 @@ def _marking_waits(original: Callable[..., Any], timeline: Timeline) -> Callable
             timeline.wait_ends()
 
     return marking
+
+
+def _timing(
+    original: Callable[..., Any],
+    timeline: Timeline,
+    delay_s: Callable[..., Any],
+    was_waited: Callable[[Any], bool] = lambda _: True,
+) -> Callable[..., Any]:
+    """Let a wait of the handler's own thread be as long as it asks for, whatever others do.
+
+    How long it took here says little: on a busy machine others queue for a core meanwhile, and it
+    is late itself.
+
+    Args:
+        original: What waits.
+        timeline: What to mark.
+        delay_s: Tells the seconds from the arguments.
+        was_waited: Tells from the result whether they went by.
+    """
+    marking = _marking_waits(original, timeline)
+    main = threading.main_thread().ident
+
+    @functools.wraps(original)
+    def timing(*arguments: Any, **options: Any) -> Any:
+        delay_ms = 0.0
+        if timeline.active and threading.get_ident() == main:
+            with contextlib.suppress(TypeError, ValueError):  # the original says what is wrong
+                delay_ms = 1e3 * float(delay_s(*arguments, **options) or 0.0)
+        if not delay_ms > _SHORT_MS:
+            return marking(*arguments, **options)
+        key = timeline.timer_begins(delay_ms)
+        result = marking(*arguments, **options)
+        if was_waited(result):
+            timeline.answer(key)
+        return result
+
+    return timing
+
+
+def _of_sleep(seconds: Any) -> Any:
+    return seconds
+
+
+def _of_selector(_selector: Any, timeout: Any = None) -> Any:
+    return timeout
+
+
+def _nothing_is_ready(ready: Any) -> bool:
+    return not ready
 
 
 def _hook_threads(timeline: Timeline, probe: Probe) -> None:
@@ -88,7 +141,15 @@ def _hook_threads(timeline: Timeline, probe: Probe) -> None:
         finally:
             timeline.task_ending(key, lambda: probe.thread_ending(thread_id))
 
+    start = threading.Thread.start
+
+    def started(self: threading.Thread) -> None:
+        if threading.active_count() >= _MOST_TASKS - 1:  # one more is the meter's
+            raise RuntimeError("can't start new thread")
+        start(self)
+
     threading.Thread._bootstrap_inner = bootstrap_inner  # type: ignore[attr-defined]
+    threading.Thread.start = started  # type: ignore[method-assign]
 
 
 def _hook_waitpid(timeline: Timeline, probe: Probe) -> None:

@@ -40,6 +40,7 @@ class Timeline:
         self._running: dict[object, Task] = {}
         self._waits: dict[int, float] = {}  # since when threads wait
         self._ended_waits_ms = 0.0
+        self._timers = 0
         self._last: Reading | None = None
         self.active = False  # whether an invocation is under way
         self.tasks = 1  # threads that counted when last looked at
@@ -151,6 +152,13 @@ class Timeline:
             task = self._running.pop(key, None)
             if task is not None:
                 task.ended(len(self._events), wall_ms - task.wall_ms, cpu_ms, queue_ms)
+
+    def timer_begins(self, delay_ms: float) -> str:
+        """Note a wait of so long; return what `answer` will name it."""
+        self._timers += 1
+        key = f"timer {self._timers}"
+        self.call(key, delay_ms)
+        return key
 
     def call(self, key: object, latency_ms: float) -> None:
         """Note that something was asked of the embedded AWS, and how long AWS would take."""

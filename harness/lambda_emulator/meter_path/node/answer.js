@@ -7,6 +7,9 @@
 // handler without a promise is null, and a promise has failed. From Node.js 24 on there are no
 // callbacks, and what a handler returns counts without a promise, too.
 
+// What a promise, or context.fail, without a reason fails with.
+const NO_REASON = "handled";
+const NOT_JSON = "Unable to stringify response body";
 const NEVER_SETTLED = "Runtime.NodeJsExit";
 const NO_CALLBACKS = "Runtime.CallbackHandlerDeprecated";
 const NO_CALLBACKS_FROM = 24;
@@ -27,8 +30,9 @@ class Answer {
 
   // Calls a handler.
   //
-  // `settle` is the worker's callback, `failed` is told what the handler fails with.
-  of(handler, event, context, settle, failed) {
+  // `settle` is the worker's callback, `failed` is told what the handler fails with, and `refused`
+  // that its answer is none, since that is no JSON.
+  of(handler, event, context, settle, failed, refused) {
     this.whenIdle = null;
     if (!this.callbacks && handler.length > 2) throw fault(NO_CALLBACKS, NO_CALLBACKS_MESSAGE);
     let waits = true;
@@ -41,7 +45,13 @@ class Answer {
     const now = (error, result) => {
       this.whenIdle = null;
       if (error !== undefined && error !== null) failed(error);
-      settle(error, result);
+      try {
+        settle(error, result);
+      } catch {
+        const unanswered = new Error(NOT_JSON);
+        failed(unanswered);
+        refused(unanswered);
+      }
     };
     const callback = (error, result) => {
       if ((error !== undefined && error !== null) || !waits) now(error, result);
@@ -49,7 +59,7 @@ class Answer {
     };
     context.done = now;
     context.succeed = (result) => now(null, result);
-    context.fail = (error) => now(error || new Error("fail"));
+    context.fail = (error) => now(error ?? NO_REASON);
     const result = handler.call(undefined, event, context, this.callbacks ? callback : undefined);
     const promised = result !== null && typeof result === "object" && typeof result.then === "function";
     if (!this.whenIdle) {
@@ -58,7 +68,7 @@ class Answer {
         return now(fault(NEVER_SETTLED, "the handler's promise was never settled, and nothing is left to be done"));
       };
     }
-    if (promised) result.then((value) => now(null, value), (error) => now(error ?? new Error(String(error))));
+    if (promised) result.then((value) => now(null, value), (error) => now(error ?? NO_REASON));
     else if (!this.callbacks) now(null, result);
   }
 }

@@ -60,11 +60,19 @@ function describe(error) {
 }
 
 function rejection(reason) {
-  return new Fault(REJECTION, String(reason), reason instanceof Error ? reason : undefined);
+  const fault = new Fault(REJECTION, String(reason));
+  const [, ...frames] = reason instanceof Error ? String(reason.stack).split("\n    at ") : [];
+  fault.stack = [`${REJECTION}: ${fault.message}`, ...frames].join("\n    at ");
+  return fault;
 }
 
 function titleOf({ errorType }) {
   return errorType === REJECTION ? "Unhandled Promise Rejection" : "Uncaught Exception";
+}
+
+// With what the runtime ends when nobody asks for its error any more.
+function exitStatusOf({ errorType }) {
+  return errorType === REJECTION ? 128 : 129;
 }
 
 // What the runtime logs of an error that the handler did not catch.
@@ -77,4 +85,4 @@ function errorLine(requestId, title, { errorType, errorMessage, stack }, asJson)
   return `${timestamp}\t${requestId}\tERROR\t${title} \t${JSON.stringify({ errorType, errorMessage, stack })}\n`;
 }
 
-module.exports = { describe, errorLine, load, rejection, titleOf };
+module.exports = { describe, errorLine, exitStatusOf, load, rejection, titleOf };

@@ -94,7 +94,7 @@ class Meter {
         meter.error = faults.describe(error);
       };
       try {
-        meter.answer.of(found, event, context, settle, failed);
+        meter.answer.of(found, event, context, settle, failed, (error) => meter.refuse(error));
       } catch (error) {
         failed(error);
         settle(error);
@@ -145,6 +145,12 @@ class Meter {
     const answer = told.failed ? this.logError(text) : text;
     this.say(told);
     return answer;
+  }
+
+  // The worker has tried to write an answer, and may not try again.
+  refuse(error) {
+    if (!this.running) return;
+    this.channel.write(this.end(JSON.stringify({ status: "error", error: error.message, trace: "" })));
   }
 
   lookAgain() {
@@ -207,7 +213,7 @@ class Meter {
     const told = faults.describe(error);
     const title = this.running ? faults.titleOf(told) : "Uncaught Exception";
     writeLog(faults.errorLine(this.requestId || "", title, told, this.asJson));
-    if (!this.running) process.reallyExit(1);
+    if (!this.running) process.reallyExit(faults.exitStatusOf(told));
     this.timeline.end();
     this.running = false;
     this.say({ steps: this.timeline.steps(), failed: true });
@@ -224,6 +230,13 @@ class Meter {
     promises.setTimeout = (delayMs, ...rest) => {
       const key = begin(delayMs);
       return sleep(delayMs, ...rest).finally(() => meter.timeline.timerFired(key));
+    };
+    const { wait } = Atomics;
+    Atomics.wait = (array, index, value, delayMs) => {
+      const key = begin(delayMs);
+      const ended = wait(array, index, value, delayMs);
+      if (ended === "timed-out") meter.timeline.timerFired(key);
+      return ended;
     };
     for (const name of ["setTimeout", "setInterval"]) {
       const original = globalThis[name];
