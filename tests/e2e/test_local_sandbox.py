@@ -422,6 +422,34 @@ def test_mapped_files_are_not_the_functions_memory(
     assert answer.report("Max Memory Used") == 256
 
 
+COLLECTED = r"""
+const live = [];
+exports.handler = async () => {
+  for (let i = live.length; i < 1_000_000; i++) live.push({ i, s: { i } });
+  for (let r = 0; r < 40; r++) {
+    const junk = [];
+    for (let i = 0; i < 20_000; i++) junk.push({ r, i, x: { i } });
+    live[r] = junk[r];
+  }
+};
+"""
+
+
+@pytest.mark.slow
+def test_heap_near_its_limit_is_collected_as_on_aws(
+    aws_session: LocalSession, deploy_function: DeployFunction
+) -> None:
+    """By Node.js's own collector, which has AWS's limits: the same work takes more CPU time."""
+    cpu_ms = {}
+    for memory_mb in (160, 512):
+        config: dict[str, Any] = {"Runtime": "nodejs22.x", "MemorySize": memory_mb, "Timeout": 300}
+        name = deploy_function(aws_session, f"heap-{memory_mb}", COLLECTED, **config)
+        answers = [invoke(aws_session, name) for _ in range(7)][1:]
+        cpu_ms[memory_mb] = min(answer.duration_ms for answer in answers) * memory_mb / 1769
+
+    assert cpu_ms[160] > 1.25 * cpu_ms[512]
+
+
 @needs_own_files
 def test_function_sees_its_vcpus(
     aws_session: LocalSession, deploy_function: DeployFunction

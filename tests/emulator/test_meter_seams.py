@@ -210,7 +210,7 @@ def test_answers_and_logs_pass_two_functions() -> None:
 
 
 def test_log_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader's thread and what takes its lines are replaced; neither waits for what is there."""
+    """The reader's thread and what takes its lines are replaced: bytes of any kind, all lines."""
     kind = lambda_runtime.Worker
     assert "for line in self._proc.stderr" in inspect.getsource(kind._read_stderr)
     assert "get_nowait()" in inspect.getsource(kind._drain_stderr)
