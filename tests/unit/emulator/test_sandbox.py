@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import lambda_emulator
 from lambda_emulator.sandbox import bytecode, package, runtimes, tree, usage, worker
 from lambda_emulator.sandbox.function import Function, Invocation
 from lambda_emulator.sandbox.memory import Memory
@@ -349,3 +350,32 @@ def test_node_is_missing(tmp_path: Path) -> None:
     made = function(tmp_path, {"Runtime": "nodejs22.x"})
     with pytest.raises(LookupError, match=r"nodejs22\.x: no Node\.js is on PATH"):
         Places(made, tools, tmp_path / "_worker.js", 1024)
+
+
+MANY_THREADS = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+from dyno_meter import hooks, timeline, usage
+probe = usage.Probe()
+hooks.install(timeline.Timeline(probe.read), probe, lambda: None)
+end = threading.Event()
+try:
+    for number in range(1100):
+        threading.Thread(target=end.wait).start()
+except RuntimeError as error:
+    print(number, error)
+finally:
+    end.set()
+"""
+
+
+def test_environment_has_1024_threads_at_most() -> None:
+    """As AWS's quotas say, in words of Python's."""
+    folder = Path(lambda_emulator.__file__).parent / "meter_path"
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_THREADS, str(folder)], capture_output=True, text=True
+    )
+    number, _, words = done.stdout.strip().partition(" ")
+
+    assert 1000 < int(number) < 1024, done.stderr
+    assert words == "can't start new thread"
