@@ -321,7 +321,6 @@ def test_an_invocation_ends_at_its_timeout(aws_session: LocalSession, small: str
     assert invoke(aws_session, small).error is None
 
 
-@pytest.mark.slow  # MiniStack ends it 40 ms later without a report: too soon on a busy machine
 @pytest.mark.parametrize("event", [{"sleep_ms": 9000}, {"cpu_ms": 400}], ids=["sleeps", "modelled"])
 def test_timeout_is_reported_as_on_aws(
     aws_session: LocalSession, small: str, event: dict[str, int]
