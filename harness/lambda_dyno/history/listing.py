@@ -75,7 +75,7 @@ def _block(one: Series, width: int) -> Iterator[str]:
 def _trend(one: Series, metric: Metric, values: list[float], width: int) -> Iterator[str]:
     now = f"{metric.shown(values[-1])} {metric.unit}"
     limit = one.limit(metric)
-    of_limit = f", limit {metric.shown(limit)}" if limit is not None else ""
+    of_limit = "" if limit is None else f", limit {metric.shown(limit)}{one.limit_is_of}"
     sparks = sparkline(values, min(_SPARKS, width - 4))
     whole = f"  {metric.title:<{_TITLE}}  {sparks:<{min(len(values), _SPARKS)}}  {now}{of_limit}"
     if len(whole) <= width:

@@ -74,8 +74,12 @@ def _headline(shown: Sequence[Series]) -> str:
         return "No run has figures yet."
     last = max(newest.changes, key=lambda change: change.after["started_at"], default=None)
     what = f"{printable(newest.key.function_name)} on {printable(newest.key.place)}"
+    count = len(newest.records)
+    if not newest.is_told:
+        runs = f"{count} run{'s' if count != 1 else ''}"
+        return f"{what}: {runs}, too few to tell a change from what runs differ by."
     if last is None:
-        return f"{what}: no change in {len(newest.records):,} runs."
+        return f"{what}: no change shown in {count:,} runs."
     return f"{what}: {last.metric.title.lower()} {last.words} since {_commit(last)}."
 
 
@@ -131,6 +135,7 @@ def _metric(one: Series, metric: Metric) -> dict[str, Any]:
         "unit": metric.unit,
         "values": [_shown(metric.value(record), metric) for record in one.records],
         "limit": _shown(limit, metric),
+        "limit_is_of": one.limit_is_of,
         "changes": [
             {
                 "at": position[id(change.after)],

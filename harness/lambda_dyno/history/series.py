@@ -133,6 +133,17 @@ class Series:
         """Return the newest run's limit of a figure; None: it has none."""
         return self.records[-1].get(metric.limit) if metric.limit else None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there are enough runs to tell a change from what runs differ by."""
+        return len(self.records) >= change_points.LEAST_VALUES
+
+    @property
+    def limit_is_of(self) -> str:
+        """Which size its limits are held against, if not the one that its figures are of."""
+        is_other = self.records[-1]["judged"] == "recommended"
+        return " at the recommended size" if is_other else ""
+
 
 def current(records: Iterable[Record]) -> list[Record]:
     """Return records without those of a run that a later one of the same run replaces.

@@ -200,6 +200,25 @@ def test_the_page_has_its_changes_limits_and_licence() -> None:
     assert "Copyright (c) 2022 Leon Sorokin" in text
 
 
+def test_what_cannot_be_told_is_not_said_to_be_alike() -> None:
+    """Nine runs are too few for a change, and ten that are alike show none."""
+    words = "too few to tell a change"
+    assert [words in rendered([record(at) for at in range(n)]) for n in (1, 9, 10)] == [
+        True,
+        True,
+        False,
+    ]
+    assert "no change shown in 10 runs" in rendered([record(at) for at in range(10)])
+
+
+def test_a_limit_says_which_size_it_is_held_against() -> None:
+    """If it is not the one that the figures are of."""
+    runs = [record(0, judged="recommended")]
+    assert '"limit_is_of":" at the recommended size"' in rendered(runs)
+    text = "\n".join(listing.lines(series_of(runs), runs, 200))
+    assert "limit 100 at the recommended size" in text
+
+
 def test_the_asset_is_the_published_one() -> None:
     """`npm pack uplot@1.6.32`, dist/uPlot.iife.min.js."""
     content = (page.TEMPLATES / "uplot" / "uPlot.iife.min.js").read_bytes()

@@ -40,7 +40,7 @@
     if (metric.limit != null) {
       const y = u.valToPos(metric.limit, "y", true);
       line(bbox.left, y, bbox.left + bbox.width, y, css("--limit"), [6, 4]);
-      text(`SLO ${number(metric.limit)}`, bbox.left + 6 * ratio, y - 5 * ratio, css("--limit"), "left");
+      text(`SLO ${number(metric.limit)}${metric.limit_is_of}`, bbox.left + 6 * ratio, y - 5 * ratio, css("--limit"), "left");
     }
     let room = Infinity; // labels that would lie over a newer one are left out
     [...metric.changes].reverse().forEach((change) => {
