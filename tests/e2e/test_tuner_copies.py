@@ -230,8 +230,24 @@ def test_architectures_side_by_side(
     assert prices["arm64"] == pytest.approx(0.8 * prices["x86_64"], rel=0.01)
     # the same CPU time at a fifth less: the embedded AWS's cores are alike up to 3008 MB
     assert found["recommended"]["architecture"] == "arm64"
-    assert found["probability"] >= 0.9
+    assert found["probability"] >= 0.95
     assert found["sentence"].startswith(f"arm64 with {found['recommended']['power']} MB: ")
+    low, middle, high = rows["arm64"]["costRatio"]
+    assert low < middle < high < 1
+    assert "costRatio" not in rows["x86_64"]
+    # what is known of the one is begun with, and the other one is measured as if for the first time
+    again = tuner_stack.tune(
+        name,
+        num=None,
+        measuring="adaptive",
+        maxPower=3008,
+        architectures=["arm64", "x86_64"],
+        prior=done.output["prior"],
+    )
+    assert again.status == "SUCCEEDED", again
+    own, other = again.output["architectures"]["measured"]
+    assert own["adaptive"]["passes"] < rows["x86_64"]["adaptive"]["passes"]
+    assert (own["adaptive"]["prior"], other["adaptive"]["prior"]) == ("given", "")
     assert tuner_stack.revision(name) == revision
     assert tuner_stack.snapshot(name) == before
     assert tuner_stack.copies() == []

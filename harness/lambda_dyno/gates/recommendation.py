@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import LoadResult, Money, PowerDetail, Ratio, RunResult, TuningResult
+from lambda_dyno.core.results import (
+    ArchitectureOutcome,
+    LoadResult,
+    Money,
+    PowerDetail,
+    Ratio,
+    RunResult,
+    TuningResult,
+)
 from lambda_dyno.gates import duration_limit, separation
 from lambda_dyno.money import words
 
@@ -81,12 +89,17 @@ def _architecture(tuning: TuningResult) -> tuple[str, ...]:
     own = tuning.architecture
     best = next((x for x in others if x.is_recommended), None)
     if best is not None:
-        ratios = {"cost": best.cost_ratio, "duration": best.duration_ratio}
-        gains = [_with_interval(Change(name, None), r) for name, r in ratios.items() if r]
-        why = f": {', '.join(gains)} against {own} with {tuning.power} MB" if gains else ""
-        return f"Set the architecture to {best.architecture}, with {best.power} MB{why}.", f"{own}:"
+        return f"Set the architecture and its size to {on(best, tuning)}.", f"{own}:"
     seen = ", ".join(f"{x.architecture} with {x.power} MB" for x in others)
     return (f"Keep {own}: that {seen} would be better was not shown.",) if others else ()
+
+
+def on(best: ArchitectureOutcome, tuning: TuningResult) -> str:
+    """Return another architecture with its size, and how it differs from the own one."""
+    ratios = {"cost": best.cost_ratio, "duration": best.duration_ratio}
+    gains = [_with_interval(Change(name, None), r) for name, r in ratios.items() if r]
+    why = f": {', '.join(gains)} against {tuning.architecture} with {tuning.power} MB"
+    return f"{best.architecture} with {best.power} MB{why if gains else ''}"
 
 
 def _step(tuning: TuningResult) -> str:

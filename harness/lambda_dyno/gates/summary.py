@@ -151,6 +151,9 @@ def _change(result: RunResult) -> str:
     if tuning.detail(tuning.power) is None:
         return "No change: a dry run recommends nothing."
     now, new = tuning.current_power, tuning.power
+    other = next((x for x in tuning.architectures[1:] if x.is_recommended), None)
+    if other is not None:  # which size is best on the own one is told below
+        return f"Change {tuning.architecture} with {now} MB → {recommendation.on(other, tuning)}."
     if new == now:
         costs = words.month(result.money, now) if result.money else ""
         return f"Keep {now} MB: {costs or 'what it costs is not known'}."

@@ -154,6 +154,11 @@ def test_the_record_of_a_run_has_each_architecture() -> None:
         ("arm64", 512, True),
     ]
     assert (found.architecture, found.power) == ("x86_64", 512)
+    first, second = found.architectures
+    assert (first.cost_ratio, first.duration_ratio) == (None, None)
+    for ratio in (second.cost_ratio, second.duration_ratio):
+        assert ratio is not None
+        assert ratio.low < ratio.ratio < ratio.high < 1
     alone = {**sides[0][1], "architectures": joint(request, sides[:1], {"arm64": "machine code"})}
     left = output.parse(alone).architectures[1]
     assert (left.power, left.left_out, left.is_recommended) == (None, "machine code", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambda_dyno.core.results import ArchitectureOutcome, Ratio
+from lambda_dyno.gates import summary
 from lambda_dyno.gates.recommendation import recommendation
 from lambda_dyno.report.sections.architectures import SECTION
 from tests.support import report_samples as samples
@@ -48,8 +49,8 @@ def test_what_was_left_out_is_said_with_the_reason() -> None:
 def test_the_recommendation_names_size_and_architecture() -> None:
     words = recommendation(replace(samples.TUNING, architectures=BETTER))
     assert words.startswith(
-        "Set the architecture to arm64, with 1024 MB: cost (−30 to −20 %), duration (−3 to +13 %) "
-        "against x86_64 with 512 MB. x86_64: Set memory_mb from"
+        "Set the architecture and its size to arm64 with 1024 MB: cost (−30 to −20 %), duration "
+        "(−3 to +13 %) against x86_64 with 512 MB. x86_64: Set memory_mb from"
     )
 
 
@@ -57,4 +58,11 @@ def test_an_architecture_that_was_not_shown_to_be_better_is_kept_out() -> None:
     words = recommendation(replace(samples.TUNING, architectures=(OWN, OTHER)))
     assert words.startswith(
         "Keep x86_64: that arm64 with 1024 MB would be better was not shown. Set memory_mb"
+    )
+
+
+def test_so_does_the_first_line() -> None:
+    run = replace(samples.mended(), tuning=replace(samples.TUNING, architectures=BETTER))
+    assert "Change x86_64 with 128 MB → arm64 with 1024 MB: cost (−30 to −20 %)" in str(
+        summary.of(run)
     )
