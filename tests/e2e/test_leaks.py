@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ from lambda_dyno.terraform import toolchain
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, VERSION_MARK
 from tests.conftest import DeployFunction
 from tests.e2e.test_run import inventory
-from tests.support.waiting import wait_until
+from tests.support.waiting import HANGS_S, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -204,6 +205,19 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: st
     (folder,) = run_folder.all_runs(place.project / "runs")
     assert folder.read_lease().state == "down"
     assert sweep(place) == []
+
+
+def test_ctrl_c_in_the_middle_of_an_apply_takes_down_what_it_made(place: Place) -> None:
+    """Terraform ends in order, and what stands by then goes."""
+    place.write_root(60)
+    with start_up(place) as dyno:
+        assert wait_until(lambda: len(place.buckets()) == 1)
+        assert wait_until(lambda: "slow" in terraform_log(place))
+        dyno.send_signal(signal.SIGINT)
+        assert dyno.wait(HANGS_S) == 130
+    (folder,) = run_folder.all_runs(place.project / "runs")
+    assert folder.read_lease().state == "down"
+    assert place.buckets() == []
 
 
 def start_up(place: Place) -> subprocess.Popen[bytes]:

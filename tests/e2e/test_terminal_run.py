@@ -81,18 +81,8 @@ def test_a_person_sees_the_whole_line(project: Path, columns: int) -> None:
     assert leases(project) == ["down"]
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        pytest.param("start", marks=pytest.mark.slow),
-        pytest.param("up", marks=pytest.mark.slow),
-        pytest.param("smoke", marks=pytest.mark.slow),
-        "tune",
-        pytest.param("load", marks=pytest.mark.slow),
-        pytest.param("report", marks=pytest.mark.slow),
-        pytest.param("down", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow  # in the middle of an apply: test_leaks.py
+@pytest.mark.parametrize("step", ["start", "up", "smoke", "tune", "load", "report", "down"])
 def test_ctrl_c_is_heard_in_each_step(project: Path, step: str) -> None:
     """It ends what goes on, takes everything down, and says so; once more does not stop that."""
     dyno = [str(PROJECT / ".venv" / "bin" / "dyno"), "run", *QUICK.split()]

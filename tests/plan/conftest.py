@@ -23,7 +23,7 @@ EXAMPLES = sorted(
     f"{path.parents[2].name}/{path.parent.name}"
     for path in PROJECT.glob("modules/*/examples/*/main.tf")
 )
-_DEADLINE_S = 300
+_DEADLINE_S = 900
 
 
 class TerraformRoot(tftest.TerraformTest):  # type: ignore[misc]  # tftest has no types
