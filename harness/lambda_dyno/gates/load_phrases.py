@@ -9,6 +9,7 @@ from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import LoadResult, RunResult
 
 _NEXT_DOOR_MS = 1.0  # a shorter way says nothing to anybody
+_RATIO_TOLERANCE = 0.15
 _MOST_OF_A_LIMIT = 0.25  # of a latency limit that the way alone may take
 
 
@@ -74,10 +75,33 @@ def ratios(loads: tuple[LoadResult, ...]) -> tuple[str, ...]:
         if fast > 0:
             measured.append(f"{word} {slow / fast:.2f}")
     text = f"{small.memory_mb} to {large.memory_mb} MB, latencies as a ratio: {', '.join(measured)}"
-    p50s = [x.prediction.p50_ms if x.prediction else None for x in (small, large)]
-    if p50s[0] is not None and p50s[1]:
-        text += f"; the tuning predicts {p50s[0] / p50s[1]:.2f} for the p50"
-    return (f"{text}.",)
+    return (f"{text}{_predicted_ratio(small, large)}.",)
+
+
+def _predicted_ratio(small: LoadResult, large: LoadResult) -> str:
+    """Return what the tuning says of the ratio of the p50s, and whether it agrees within 15 %."""
+    one, other = small.prediction, large.prediction
+    if not one or not other or one.p50_ms is None or not other.p50_ms:
+        return ""
+    predicted = one.p50_ms / other.p50_ms
+    text = f"; the tuning predicts {predicted:.2f} for the p50"
+    low, high = (1 - _RATIO_TOLERANCE) * predicted, (1 + _RATIO_TOLERANCE) * predicted
+    ends = (
+        one.measured_low_ms,
+        one.measured_high_ms,
+        other.measured_low_ms,
+        other.measured_high_ms,
+    )
+    if not all(ends) or small.latency_ms is None or large.latency_ms is None:
+        return text
+    if low <= small.latency_ms.p50 / large.latency_ms.p50 <= high:
+        return f"{text}: agrees"
+    least, most, least_of_large, most_of_large = (float(end or 0) for end in ends)
+    if least / most_of_large <= high and most / least_of_large >= low:
+        return f"{text}: cannot be told, the requests are too few"
+    reasons = [x.saturated or x.late for x in (small, large) if x.saturated or x.late]
+    why = f": {reasons[-1].partition(', so')[0]}" if reasons else ""
+    return f"{text}: does not agree{why}"
 
 
 _LOOPS = {

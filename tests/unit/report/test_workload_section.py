@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.core.results import Answers, Prediction, RequestDetail
+from lambda_dyno.core.results import Answers, LoadResult, Prediction, RequestDetail
 from lambda_dyno.gates import load_phrases as load_section
 from lambda_dyno.report.sections import workload
 from lambda_dyno.report.sections.load import load_table
@@ -99,3 +99,36 @@ def test_late_answers_are_said_and_sizes_compared() -> None:
     (ratio,) = load_section.ratios((large, small))
     assert ratio.startswith("128 to 1024 MB, latencies as a ratio: average 4.00, p50 4.00")
     assert load_section.ratios((large,)) == ()
+
+
+@pytest.mark.parametrize(
+    ("measured_ms", "half_ms", "late", "words"),
+    [
+        (22.0, 1.0, 0, "the tuning predicts 4.00 for the p50: agrees."),
+        (30.0, 12.0, 0, "cannot be told, the requests are too few."),
+        (50.0, 1.0, 0, "for the p50: does not agree."),
+        (
+            50.0,
+            1.0,
+            150,
+            "late: this machine is slower than AWS at 1,024 MB.",
+        ),
+    ],
+)
+def test_the_ratio_of_sizes_is_held_against_the_tuning(
+    measured_ms: float, half_ms: float, late: int, words: str
+) -> None:
+    """Within 15 %; what contradicts has its reason."""
+
+    def load(memory_mb: int, p50_ms: float, predicted_ms: float, half_ms: float) -> LoadResult:
+        found = samples.load("at", memory_mb, [p50_ms])
+        ends = (p50_ms - half_ms, p50_ms + half_ms)
+        said = Prediction(predicted_ms, 0.0, 0.0, 5.0, *ends, "open")
+        return replace(found, prediction=said)
+
+    small = load(128, 84.0, 80.0, 1.0)
+    large = replace(
+        load(1024, measured_ms, 20.0, half_ms), answers=Answers(200, late, 0) if late else None
+    )
+    (ratio,) = load_section.ratios((small, large))
+    assert ratio.endswith(words)
