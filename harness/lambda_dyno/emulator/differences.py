@@ -19,6 +19,7 @@ from lambda_dyno.processes import process
 from lambda_emulator.sandbox import runtimes
 
 _DEADLINE_S = 20.0
+_WITH_BLAS = re.compile(r"numpy|scipy|pandas|scikit|sklearn", re.IGNORECASE)  # in names of layers
 _PROBE = """
 import sys
 sys.path.append(sys.argv[1])
@@ -64,6 +65,10 @@ def _packaging(config: Mapping[str, Any]) -> list[str]:
     if extensions:
         found.append(
             f"extensions do not run here, so their CPU time and memory are missing: {extensions[0]}"
+        )
+    if any(_WITH_BLAS.search(name) for name in names):
+        found.append(
+            "OpenBLAS has one thread here: above 1769 MB its part takes as long as at 1769 MB"
         )
     node = str(config.get("Runtime") or "").startswith("nodejs")
     if node and not node_packages.folder(installation.environments_folder()):

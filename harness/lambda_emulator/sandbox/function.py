@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lambda_emulator.meter_path.dyno_meter.cfs import MB_PER_VCPU, vcpus
+from lambda_emulator.meter_path.dyno_meter.cfs import vcpus
 
 # The function's configuration, as JSON in the worker's environment; set by `workers`.
 CONFIGURATION = "DYNO_FUNCTION"
@@ -51,7 +51,9 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_
 # AWS would give they would spin in the way of those that work.
 _SPIN_NOT = {
     "OMP_WAIT_POLICY": "PASSIVE",
-    "OPENBLAS_THREAD_TIMEOUT": "4",
+    # OpenBLAS's spin while they wait for each other, whatever they are told: with two on two busy
+    # cores its work takes half as much CPU time again. What one thread takes is right.
+    "OPENBLAS_NUM_THREADS": "1",
     "KMP_BLOCKTIME": "0",
     "GOMP_SPINCOUNT": "0",
 }
@@ -123,7 +125,6 @@ class Function:
         """
         found = {k: v for k, v in self._environ.items() if k not in _OF_THE_SERVER}
         found |= dict(places) | _SPIN_NOT | dict.fromkeys(_THREADS, str(vcpus(self.memory_mb)))
-        found["OPENBLAS_NUM_THREADS"] = str(self._blas_threads())
         found |= {
             "_HANDLER": f"{self._init['module']}.{self._init['handler']}",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.runtime}",
@@ -138,16 +139,6 @@ class Function:
             if self._log_level:
                 found["AWS_LAMBDA_LOG_LEVEL"] = self._log_level
         return found | self.declared
-
-    def _blas_threads(self) -> int:
-        """Return the threads of OpenBLAS, which spin while they wait for each other.
-
-        With less than a vCPU two take as long as one, but for what they spin while one of them has
-        to wait for a core of this machine. More than it has cores do nothing else.
-        """
-        if self.memory_mb <= MB_PER_VCPU:
-            return 1
-        return min(vcpus(self.memory_mb), os.cpu_count() or 1)
 
     def _log_stream(self) -> str:
         """Return a stream's name in AWS's form: day, version, 32 hexadecimal digits."""

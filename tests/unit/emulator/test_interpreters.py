@@ -71,6 +71,10 @@ def test_nodes_are_asked_where_no_name_tells(tmp_path: Path) -> None:
             {"Layers": [{"Arn": f"{LAYER}:LambdaInsightsExtension:2"}]},
             ["extensions do not run here"],
         ),
+        (
+            {"Layers": [{"Arn": f"{LAYER}:AWSSDKPandas-Python313:4"}]},
+            ["OpenBLAS has one thread here"],
+        ),
         ({"FileSystemConfigs": [{}]}, ["its file system"]),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, ["SnapStart: restores take no time"]),
         ({"KMSKeyArn": "arn:aws:kms:us-east-1:1:key/x"}, ["KMS: "]),

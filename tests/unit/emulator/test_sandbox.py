@@ -116,6 +116,7 @@ def test_environment_is_that_of_aws(tmp_path: Path) -> None:
 
     assert found["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
     assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"]) == ("7", "2")
+    assert found["OPENBLAS_NUM_THREADS"] == "1", "its threads spin, which would count as work"
     assert (found["AUTH"], found["TZ"], found["PATH"]) == ("mine", ":UTC", "/bin")
     assert found["AWS_LAMBDA_LOG_LEVEL"] == "WARN"
     assert found["AWS_LAMBDA_LOG_GROUP_NAME"] == "own"
