@@ -36,6 +36,7 @@ _GOOD_ENOUGH = 0.02  # mean regret at which the default stops
 _MOST_IN_DOUBT = 0.17  # and so much at most: two samples may both be outliers
 _MOST_SIZES, _MOST_ROUNDS = 8, 4
 ROUNDING_MS = 0.5  # billed is the whole millisecond above
+_ROUNDED_MS = 10.0  # above, that is too little for its curvature to matter
 _NEIGHBOUR = (1.5, 2.8)  # of the choice: where a measured size proves that it does not go on
 _SHOWN = 0.95  # probability at which a size is better than the current one
 _NEAR = 1.5  # sizes that tell the same
@@ -584,8 +585,15 @@ def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
     """Return the logarithm of what is to be least, for each size and draw."""
     costs = []
     for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True):
-        log_mb = math.log(size)
-        costs.append([log_mb + math.log(math.exp(value) + ROUNDING_MS) for value in values])
+        log_mb, middle = math.log(size), _mean(values)
+        billed_ms = math.exp(middle) + ROUNDING_MS
+        if billed_ms < _ROUNDED_MS:
+            costs.append([log_mb + math.log(math.exp(value) + ROUNDING_MS) for value in values])
+            continue
+        # half a millisecond of many is a line: a logarithm of each draw costs a third of a decision
+        slope = 1 - ROUNDING_MS / billed_ms
+        start = log_mb + math.log(billed_ms) - slope * middle
+        costs.append([start + slope * value for value in values])
     if goal.strategy in ("cost", "limit"):
         return costs
     if goal.strategy == "speed":
