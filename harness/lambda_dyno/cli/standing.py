@@ -55,7 +55,11 @@ def load(
     with reopened(run_id, overrides, wait=wait) as opened:
         step_of.step(opened)
         ending.keep(opened)
-    show(as_json, opened.result.to_json()["load"], lambda: summary(opened, parts=("load",)))
+    show(
+        as_json,
+        opened.result.to_json()["load"],
+        lambda: summary(opened, parts=("load", "requests")),
+    )
 
 
 def gate(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:

@@ -77,6 +77,9 @@ defaults; a flag overrides its key. Evidence is written to runs/RUN_ID/.
 """
 
 
+_PARTS = ("summary", "options", "architectures", "money", "memory")  # of what is printed of a tuning
+
+
 @opt.with_keys
 def tune(
     run_id: RunOption = None,
@@ -168,7 +171,7 @@ def _tune_standing(run_id: str | None, line: CommandLine, *, wait: bool, as_json
             show(
                 as_json,
                 found.result.to_json()["tuning"],
-                lambda: summary(found, parts=("architectures", "memory", "options")),
+                lambda: summary(found, parts=_PARTS),
             )
 
 
@@ -242,16 +245,11 @@ def _print_result(tuned: FunctionTune) -> None:
     if dry is not None:
         console.print_dry_run(dry, out)
     else:
-        console.print_summary(
-            tuned.run.result,
-            out,
-            tuned.run.report_path,
-            parts=("architectures", "memory", "options"),
-        )
+        console.print_summary(tuned.run.result, out, tuned.run.report_path, parts=_PARTS)
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
         _optimized(tuned),
-        tuning_cost.sentence(tuned.output),
+        tuning_cost.sentence(tuned.output) if dry is not None else "",  # else with the money
         f"Curve: {curve}" if curve else "",
         f"Report: {tuned.run.report_path}",
     )
