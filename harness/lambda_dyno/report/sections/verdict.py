@@ -28,7 +28,9 @@ def _sentence(result: RunResult) -> str:
 
 def _terminal(result: RunResult) -> Content | None:
     """Return what stopped the run as well, where the first line has no room for it."""
-    stopped = result.error.strip() if not is_said_whole(result.error) else ""
+    smoke = result.smoke  # whose section says it already, if it stopped the run
+    told = smoke is not None and not smoke.passed and smoke.first_failure in result.error
+    stopped = "" if told or is_said_whole(result.error) else result.error.strip()
     lines = verdict_lines(result.verdict, result.load)
     if not lines and not stopped:
         return None
