@@ -77,7 +77,13 @@ defaults; a flag overrides its key. Evidence is written to runs/RUN_ID/.
 """
 
 
-_PARTS = ("summary", "options", "architectures", "money", "memory")  # of what is printed of a tuning
+_PARTS = (
+    "summary",
+    "options",
+    "architectures",
+    "money",
+    "memory",
+)  # of what is printed of a tuning
 
 
 @opt.with_keys
@@ -237,7 +243,7 @@ def _print_result(tuned: FunctionTune) -> None:
     """Print what was found for people: table, recommendation, cost, curve, evidence."""
     from rich.console import Console
 
-    from lambda_dyno.report import console, tuning_cost
+    from lambda_dyno.report import console
 
     assert tuned.output is not None
     out = Console(highlight=False)
@@ -249,7 +255,6 @@ def _print_result(tuned: FunctionTune) -> None:
     curve = (tuned.output.get("stateMachine") or {}).get("visualization")
     lines = (
         _optimized(tuned),
-        tuning_cost.sentence(tuned.output) if dry is not None else "",  # else with the money
         f"Curve: {curve}" if curve else "",
         f"Report: {tuned.run.report_path}",
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import Amount, Money, SizeCost, TuningResult
+from lambda_dyno.core.results import Amount, Expense, Money, SizeCost, TuningResult
 from lambda_dyno.money import run_cost
 
 MILLION = 1_000_000
@@ -161,13 +162,16 @@ def of_run(money: Money, *, embedded: bool = False) -> str:
         money: Of the run.
         embedded: Whether it ran on the embedded AWS, where nothing is paid for.
     """
-    if not money.run:
-        return ""
     verb = "would cost" if embedded else "cost"
+    said = spent(f"This run itself {verb}", money.run, money.currency)
+    return said and f"{said[:-1]}; the table behind it, logs and data transfer are not in it."
+
+
+def spent(head: str, expenses: Sequence[Expense], currency: str) -> str:
+    """Return a sum with its parts, as a sentence; empty if there are none."""
+    if not expenses:
+        return ""
     parts = ", ".join(
-        f"{formatting.usd(one.usd.middle)} for {one.count:,} {one.what}" for one in money.run
+        f"{formatting.usd(one.usd.middle)} for {one.count:,} {one.what}" for one in expenses
     )
-    return (
-        f"This run itself {verb} {amount(run_cost.total(money.run), money.currency)}: {parts}; "
-        "the table behind it, logs and data transfer are not in it."
-    )
+    return f"{head} {amount(run_cost.total(tuple(expenses)), currency)}: {parts}."

@@ -16,6 +16,7 @@ from rich.text import Text
 from lambda_dyno.core.results import RunResult, TuningResult
 from lambda_dyno.gates import summary
 from lambda_dyno.gates.phrases import STYLES, VerdictLine
+from lambda_dyno.money import run_cost, words
 from lambda_dyno.report.section import Content
 from lambda_dyno.report.sections import SECTIONS
 from lambda_dyno.report.sections.memory import memory_table
@@ -122,8 +123,9 @@ def print_dry_run(tuning: TuningResult, console: Console) -> None:
     """
     table = memory_table(tuning)
     print_table(console, replace(table, caption="Dry run, one invocation each"))
-    for warning in tuning.warnings:
-        _say(console, Text(f"Note: {warning}", style="dim"))
+    cost = words.spent("The tuning cost", run_cost.of_tuning(tuning.raw), tuning.currency)
+    for text in filter(None, (*(f"Note: {warning}" for warning in tuning.warnings), cost)):
+        _say(console, Text(text, style="dim"))
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lambda_dyno.core.results import Amount, Expense, Money, SizeCost, Traffic
-from lambda_dyno.money import words
+from lambda_dyno.money import run_cost, words
 from tests.support import report_samples as samples
 
 
@@ -113,3 +113,18 @@ def test_what_a_run_cost_is_said_the_same_way() -> None:
     assert "0.00719 for 2,055 requests to the REST API" in found
     assert "would cost" in words.of_run(replace(MONEY, run=run), embedded=True)
     assert words.of_run(MONEY) == ""
+
+
+def test_a_tuning_has_its_cost() -> None:
+    """The function's invocations with their fee, transitions, and the tuner's own functions."""
+    output = {
+        "stateMachine": {"executionCost": 0.0001, "lambdaCost": 0.002},
+        "tuner": {"cost": 0.00012, "transitions": 4, "gbSeconds": 1.5},
+        "details": [{"invocations": 500}, {"invocations": 500}],
+        "prices": {"currency": "CNY", "requestsPerMillion": 1.36},
+    }
+    assert words.spent("The tuning cost", run_cost.of_tuning(output), "CNY") == (
+        "The tuning cost 0.00348 CNY: 0.00336 for 1,000 invocations while tuning, 0.000100 for 4 "
+        "state transitions, 0.0000200 for 1 run of the tuner's own functions."
+    )
+    assert words.spent("It cost", run_cost.of_tuning({"stateMachine": None}), "USD") == ""
