@@ -60,7 +60,8 @@ class Store:
 
     def add_all(self, records: Iterable[tuple[str, Mapping[str, Sequence[Row]]]]) -> None:
         """Write the rows of records, each as `add` does."""
-        make_folder(self.path)
+        if not self.path.is_dir():  # one that is shared stays so
+            make_folder(self.path)
         errors = engine.load().Error
         try:
             with engine.within(self._folder) as connection:

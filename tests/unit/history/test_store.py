@@ -68,10 +68,13 @@ def test_an_empty_store_has_no_runs(kept: Store) -> None:
     assert not kept.path.exists()
 
 
-def test_the_store_is_closed_to_others(kept: Store) -> None:
-    """As the folders of runs are."""
+def test_a_new_store_is_closed_to_others_and_a_shared_one_stays_shared(kept: Store) -> None:
+    """As the folders of runs are; whoever names a folder has made it as it should be."""
     add(kept)
     assert kept.path.stat().st_mode & 0o077 == 0
+    kept.path.chmod(0o755)
+    add(kept, 1)
+    assert kept.path.stat().st_mode & 0o077 == 0o055
 
 
 def test_a_record_without_its_row_in_runs_does_not_count(kept: Store) -> None:
