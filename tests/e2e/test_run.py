@@ -84,7 +84,7 @@ def wait_for_step(project: Path, step: str, deadline_s: float = 600) -> Path:
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
         if f"… {step}" in (project / "stderr").read_text():
-            return next((project / "runs").iterdir())
+            return next((project / "runs").glob("[0-9]*"))
         time.sleep(0.1)
     raise AssertionError((project / "stderr").read_text())
 
@@ -144,6 +144,16 @@ def test_the_whole_line_measures_judges_and_leaves_nothing(project: Path) -> Non
     assert checks["distance_from_best"]["measured"] == 0
     assert checks["distance_from_best"]["now"] > 0
     assert "at 1,024 MB" in checks["cost_per_million_usd"]["reason"]
+
+    (kept,) = json.loads(finish(start(project, "history", "--json")))
+    assert (kept["run_id"], kept["mode"], kept["is_embedded"]) == (result["run_id"], "run", True)
+    assert (kept["function_name"], kept["env"], kept["recommended_mb"]) == (
+        "crud-api",
+        "local",
+        1024,
+    )
+    assert kept["duration_ms"] == at[128]["duration_ms"]["trimmed_mean"]
+    assert kept["p95_ms"] == result["load"][0]["latency_ms"]["p95"]
 
     folder = project / "runs" / result["run_id"]
     for name in ("result.json", "report.html", "report.md", "junit.xml"):
