@@ -23,7 +23,7 @@ def amount(value: Amount, currency: str, *, signed: bool = False) -> str:
     """
     if value.half <= 0:
         return f"{_plain(value.middle, formatting.usd(abs(value.middle)), signed)} {currency}"
-    half, places = _rounded_up(value.half)
+    half, places = _rounded_up(value.half, value.middle)
     text = f"{round(abs(value.middle), places):,.{max(0, places)}f}"
     return f"{_plain(value.middle, text, signed)} {currency} ± {half:,.{max(0, places)}f}"
 
@@ -34,10 +34,15 @@ def _plain(value: float, text: str, signed: bool) -> str:
     return text if is_nothing else f"{sign}{text}"
 
 
-def _rounded_up(half: float) -> tuple[float, int]:
-    """Return a number rounded up to two digits, and its decimal places; no more than cents."""
+def _rounded_up(half: float, middle: float) -> tuple[float, int]:
+    """Return half of an interval rounded up to two digits, and its decimal places.
+
+    No more than cents, and no more than four digits of what it is around.
+    """
     places = 1 - math.floor(math.log10(half))
     places = min(places, 2) if half >= 1 else places
+    if middle:
+        places = min(places, max(0, 3 - math.floor(math.log10(abs(middle)))))
     scale = 10.0**places
     return math.ceil(half * scale - 1e-9) / scale, places
 
