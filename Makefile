@@ -67,6 +67,11 @@ gate: $(READY) ## The gates (tests/gates), each worker in an environment of its 
 	@$(PYTEST) tests/gates --env '$(ENV)' -v -n '$(WORKERS)' --dist loadfile -o timeout=0 \
 	  $(if $(KEEP),--keep) $(if $(BASELINE),--baseline '$(BASELINE)') $(ARGS)
 
+# Of the newest run that has a result; a folder for a cache or an artefact (.github/workflows/main.yml)
+.PHONY: main-evidence
+main-evidence: $(READY) ## Keep the newest run in main-evidence/, for dyno comment --baseline
+	@scripts/main-evidence $(DYNO)
+
 .PHONY: report
 report: $(READY) ## Write a run's report again
 	@$(DYNO) report $(OF_RUN) $(ARGS)

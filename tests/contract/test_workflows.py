@@ -24,6 +24,7 @@ PROJECT = Path(__file__).parents[2]
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 FILES = [*WORKFLOWS, PROJECT / "action.yml"]
 BUILDSPEC = PROJECT / "buildspec.yml"
+GATE = PROJECT / ".github" / "workflows" / "gate.yml"
 
 MAKE = re.compile(r'make(?: -C "\$GITHUB_ACTION_PATH")? ([a-z-]+)((?: [A-Z]+=\S+)*)')
 DYNO = re.compile(r'(?:\.venv/bin/dyno|"\$GITHUB_ACTION_PATH/\.venv/bin/dyno") ([a-z]+)( .*)?')
@@ -162,15 +163,67 @@ def test_no_job_that_runs_a_pull_requests_code_can_write_to_the_repository(path:
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/download-artifact@"):
                 # a folder of its own: it overwrites nothing that runs
-                assert step["with"] == {"name": "evidence", "path": "evidence"}
+                artefact = step["with"]["name"]
+                assert step["with"] == {"name": artefact, "path": artefact}
+                assert artefact in ("evidence", "main-evidence", "plan")
+                assert step["continue-on-error"] is True  # a cancelled job has left none
+            # a cache's files go anywhere, and a pull request's jobs can write one
+            assert not step.get("uses", "").startswith("actions/cache"), name
             # nothing of the pull request or the artefact becomes a part of a command
             assert "${{" not in step.get("run", ""), name
-        assert job["needs"] == "account"
+        assert "account" in job.get("needs", ()) or "--begin" in str(job["steps"]), name
+
+
+@pytest.mark.parametrize("path", [GATE, PROJECT / "action.yml", BUILDSPEC])
+def test_a_comment_is_there_from_the_beginning_and_says_how_it_ended(path: Path) -> None:
+    """With main's run and the plan, and in all cases, or "measuring" would stay."""
+    begun, ended = [line for line in commands(path) if " comment " in line]
+    assert "--begin" in begun
+    assert "--baseline" in ended and "--plan-json" in ended
+    if path.name == "gate.yml":
+        job = yaml.safe_load(path.read_text())["jobs"]["comment"]
+        assert job["if"].startswith("${{ always() && ")
+        assert set(job["needs"]) == {"announce", "plan", "account"}
+    if path != BUILDSPEC:
+        (last,) = [step for step in steps(path) if step.get("run") == ended]
+        assert last["env"]["DYNO_JOB_RESULT"] in (
+            "${{ needs.account.result }}",
+            "${{ job.status }}",
+        )
+
+
+def test_the_example_for_gitlab_calls_what_exists_and_keeps_the_token_from_the_code() -> None:
+    """As gate.yml does."""
+    content = yaml.safe_load((PROJECT / "docs" / "examples" / "gitlab-ci.yml").read_text())
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    comments = 0
+    for name, job in content.items():
+        if name in ("stages", "default"):
+            continue
+        for line in [*job.get("before_script", ()), *job.get("script", ())]:
+            words = shlex.split(line)
+            if words[0] == "make":
+                assert words[1] in targets, line
+            elif words[0].endswith("/dyno"):
+                command = typer.main.get_command(app).commands[words[1]]  # type: ignore[attr-defined]
+                command.make_context(words[1], words[2:])
+                comments += 1
+                assert job["extends"] == ".trusted", name
+        for line in job.get("after_script", ()):
+            assert line.split()[1] in targets, line
+    assert comments == 2
+    trusted = content[".trusted"]
+    assert trusted["environment"]["name"] == "dyno-comment"
+    assert trusted["before_script"][1] == "git checkout --force FETCH_HEAD"
 
 
 def test_scheduled_jobs_with_a_role_have_environments_of_their_own() -> None:
     """With the branch's subject, what takes over a sweep could plan and tune."""
-    expected = {"sweep": SWEEP_ENVIRONMENT, "tune": TUNE_ENVIRONMENT}
+    expected = {
+        "sweep": SWEEP_ENVIRONMENT,
+        "tune": TUNE_ENVIRONMENT,
+        "measure": SWEEP_ENVIRONMENT,
+    }
     for path in WORKFLOWS:
         for name, job in jobs(path):
             if "schedule" in yaml.safe_load(path.read_text())[True] and "id-token" in str(job):

@@ -51,7 +51,7 @@ class Project:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         for name in list(os.environ):
-            if name.startswith(("AWS_", "GITHUB_", "GIT_", "PULL_REQUEST_ID")):
+            if name.startswith(("AWS_", "CI_", "GITHUB_", "GITLAB_", "GIT_", "PULL_REQUEST_ID")):
                 monkeypatch.delenv(name)
         monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)

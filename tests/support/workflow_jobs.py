@@ -105,6 +105,7 @@ class Runner:
     variables: dict[str, str] = field(default_factory=dict)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     artefacts: dict[str, Path] = field(default_factory=dict)  # the last of each name
+    ended: dict[str, str] = field(default_factory=dict)  # how each job has, last
     count: int = 0
 
     def run(
@@ -139,7 +140,9 @@ class Runner:
         assert more.keys() <= {step.get("run") for step in found["steps"]}, "no such command"
         for step in found["steps"]:
             running.step(step, skip, more)
-        return running.done()
+        done = running.done()
+        self.ended[job] = "success" if done.passed else "failure"
+        return done
 
     def checkout(self, branch: str) -> Path:
         """Return a fresh clone, set up."""
@@ -193,7 +196,13 @@ class _Running:
             self._upload(step["with"])
         elif action == "actions/download-artifact":
             target = self._workspace / step["with"]["path"]
-            shutil.copytree(self._runner.artefacts[step["with"]["name"]], target)
+            kept = self._runner.artefacts.get(step["with"]["name"])
+            if kept is None or not kept.exists():
+                assert step.get("continue-on-error"), f"no artefact {step['with']['name']}"
+            else:
+                shutil.copytree(kept, target)
+        elif action.startswith("actions/cache/"):
+            self._cache(action.rpartition("/")[2], self._workspace / step["with"]["path"])
         else:
             known = ("actions/checkout", "actions/setup-python", "actions/setup-node")
             assert action in known, f"{action} is not known here"
@@ -236,6 +245,14 @@ class _Running:
             return f"repo:{REPOSITORY}:pull_request"
         return f"repo:{REPOSITORY}:ref:refs/heads/{self._branch}"
 
+    def _cache(self, what: str, folder: Path) -> None:
+        """Keep a folder for later jobs, or get what the last one has kept."""
+        kept = self._runner.home / f"cache-{folder.name}"
+        if what == "save":
+            shutil.copytree(folder, kept, dirs_exist_ok=True)
+        elif kept.exists():
+            shutil.copytree(kept, folder)
+
     def _upload(self, given: Mapping[str, Any]) -> None:
         """Keep the files below what all patterns have in common, as the action does."""
         patterns = given["path"].split()
@@ -264,6 +281,8 @@ class _Running:
                 **self._runner.environments.get(self._environment, {}),
             }
             return known[name]  # `dyno bootstrap` must have said it
+        if found := re.fullmatch(r"needs\.([a-z]+)\.result", expression):
+            return self._runner.ended[found[1]]
         assert expression == "secrets.GITHUB_TOKEN", f"{expression} is not known here"
         return TOKEN
 

@@ -1,1 +1,1 @@
-"""GitHub, CodeCommit, and what a pipeline tells of itself."""
+"""GitHub, GitLab, CodeCommit, and what a pipeline tells of itself."""

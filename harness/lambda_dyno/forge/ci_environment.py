@@ -103,6 +103,18 @@ def codebuild_url(environ: Mapping[str, str]) -> str:
     )
 
 
+def job_result(environ: Mapping[str, str]) -> str:
+    """Return how this job went so far: "success", "failure", "cancelled"; empty: nobody says.
+
+    CodeBuild says it in post_build, GitLab in after_script.
+    """
+    of_gitlab = {"success": "success", "failed": "failure", "canceled": "cancelled"}
+    of_codebuild = {"0": "failure", "1": "success"}
+    return of_gitlab.get(environ.get("CI_JOB_STATUS", "")) or of_codebuild.get(
+        environ.get("CODEBUILD_BUILD_SUCCEEDING", ""), ""
+    )
+
+
 def codecommit_pull(environ: Mapping[str, str], pull: int | None) -> str:
     """Return the id of the CodeCommit pull request, or an empty string.
 

@@ -10,7 +10,7 @@ from lambda_dyno.core.errors import DynoError
 
 
 class ForgeError(DynoError):
-    """A forge (GitHub, CodeCommit) refused, or did not answer within the limits.
+    """A forge (GitHub, GitLab, CodeCommit) refused, or did not answer within the limits.
 
     The message is one line: what could not be done, why, and which permission is missing.
     """

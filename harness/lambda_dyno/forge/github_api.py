@@ -81,12 +81,16 @@ class GitHubApi:
         token: The bearer token; empty: none is sent.
         retry_budget: How long to try again.
         read_timeout_s: Longest silence of the server.
+        name: What the forge is called: GitLab's API is asked in the same way.
+        headers: Sent with each request.
     """
 
     base_url: str
     token: str = field(repr=False)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     read_timeout_s: float = 20.0
+    name: str = "GitHub"
+    headers: Mapping[str, str] = field(default_factory=lambda: _HEADERS)
 
     def __post_init__(self) -> None:
         try:
@@ -96,21 +100,21 @@ class GitHubApi:
             known = False
         if not known or not self.base_url.isprintable() or " " in self.base_url:
             raise UserError(
-                f"{brief(self.base_url)}: the address of GitHub's API must be one, such as "
+                f"{brief(self.base_url)}: the address of {self.name}'s API must be one, such as "
                 f"{DEFAULT_API_URL}"
             )
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise UserError(
-                f"{self.base_url}: the address of GitHub's API must begin with https://, "
+                f"{self.base_url}: the address of {self.name}'s API must begin with https://, "
                 "or the token could be read on the way"
             )
         if not _TOKEN.fullmatch(self.token):
             raise ForgeError(
-                "the token for GitHub has a character that no token has, such as the end of a "
-                "line; set it again, without"
+                f"the token for {self.name} has a character that no token has, such as the end of "
+                "a line; set it again, without"
             )
         self._session = requests.Session()
-        self._session.headers.update(_HEADERS)
+        self._session.headers.update(self.headers)
         self._session.auth = self._authorize
 
     def request(
@@ -156,14 +160,14 @@ class GitHubApi:
         url = path if is_whole else f"{self.base_url.rstrip('/')}/{path}"
         ours, theirs = urlsplit(self.base_url), urlsplit(url)
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
-            raise ForgeError(f"GitHub points to another host, {theirs.netloc}: not followed")
+            raise ForgeError(f"{self.name} points to another host, {theirs.netloc}: not followed")
         return url
 
     def _once(self, method: str, url: str, body: Any) -> Answer | _TransientFailure:
         try:
             response = self._send(method, url, body)
         except requests.exceptions.SSLError as error:
-            raise ForgeError(f"GitHub: {self._scrubbed(error)}") from None
+            raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
         except (
             requests.exceptions.ConnectionError,
             requests.exceptions.Timeout,
@@ -172,14 +176,14 @@ class GitHubApi:
         ) as error:
             return _TransientFailure(_cause(error))
         except requests.exceptions.RequestException as error:
-            raise ForgeError(f"GitHub: {self._scrubbed(error)}") from None
+            raise ForgeError(f"{self.name}: {self._scrubbed(error)}") from None
         answer = _answer(response)
         if answer.status >= 500 or answer.status == 408:
             return _TransientFailure(f"it answers {answer.status}", _retry_after(answer.headers))
         if (wait := _rate_limit(answer)) is not None:
             return _TransientFailure(f"its rate limit is reached ({answer.status})", wait)
         if answer.ok and answer.body is None and response.content:
-            raise ForgeError(f"GitHub answers with something that is not JSON: {url}")
+            raise ForgeError(f"{self.name} answers with something that is not JSON: {url}")
         return answer
 
     def _send(self, method: str, url: str, body: Any) -> requests.Response:
@@ -196,12 +200,12 @@ class GitHubApi:
             if response.status_code not in (301, 302, 307, 308):
                 return response
             url = self._url(urljoin(url, response.headers.get("Location", "")))
-        raise ForgeError("GitHub: too many redirects")
+        raise ForgeError(f"{self.name}: too many redirects")
 
     def _given_up(self, failure: _TransientFailure, attempts: int) -> str:
         tried = f"after {attempts} attempt{'' if attempts == 1 else 's'}"
         later = f"; it asks to wait for {failure.wait_s:.0f} s" if failure.wait_s else ""
-        return f"GitHub cannot be reached {tried}: {failure.text}{later}"
+        return f"{self.name} cannot be reached {tried}: {failure.text}{later}"
 
     def _scrubbed(self, error: Exception) -> str:
         text = " ".join(str(error).split())

@@ -9,8 +9,9 @@ import re
 _MARKUP = re.compile(r"([\\`*\[\]|~#$])|(?<!\w)(_)|(_)(?!\w)")
 
 # What GitHub makes links (and notifications, and back references) of after it has read the
-# markup, so that no backslash keeps it from doing so: @name, #12, GH-12.
-_REFERENCE = re.compile(r"([@#]|\bGH-)(?=\w)", re.IGNORECASE)
+# markup, so that no backslash keeps it from doing so: @name, #12, GH-12; GitLab !12, %4, ~bug,
+# $1 and &2 as well.
+_REFERENCE = re.compile(r"([@#!%~]|\$(?=\d)|&amp;|\bGH-)(?=\w)", re.IGNORECASE)
 
 # An address without markup becomes a link, too, of whoever wrote the message.
 _ADDRESS = re.compile(r"\b((?:https?|ftp|mailto|xmpp):|www(?=\.))(?=\S)", re.IGNORECASE)

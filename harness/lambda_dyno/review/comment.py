@@ -14,12 +14,14 @@ from lambda_dyno.report import markdown
 from lambda_dyno.review.comment_parts import (
     GITHUB,
     HOW_TO_APPLY,
+    SUMMARY,
     Flavour,
     Part,
     Review,
     parts,
     safe_url,
 )
+from lambda_dyno.review.quiet import two_lines
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -66,6 +68,9 @@ def compose(
         most_bytes: Less room than the place has; 0 for all of it.
     """
     head = marker(flavour, key) + "\n" if flavour.marker else ""
+    if flavour is not SUMMARY and (text := two_lines(review)):
+        url = safe_url(review.artefact_url)
+        return Composed(f"{head}{text}{f' [The whole report]({url}).' if url else ''}\n", ())
     room = min(most_bytes or flavour.most_bytes, flavour.most_bytes)
     return fit(head, list(parts(review, flavour)), review.artefact_url, room)
 

@@ -57,7 +57,12 @@ class Flavour:
 GITHUB = Flavour("github", 65_536, "<!-- lambda-dyno review: {key} -->", True, True)
 # CodeCommit shows HTML comments as text; a link that nothing refers to is seen nowhere.
 CODECOMMIT = Flavour("codecommit", 10_240, "[//]: # (lambda-dyno review: {key})", False, False)
+# GitLab takes a million characters; what is longer than GitHub's nobody reads
+GITLAB = Flavour("gitlab", 65_536, "<!-- lambda-dyno review: {key} -->", True, True)
 SUMMARY = Flavour("job summary", 1_048_576, "", True, True)
+
+
+FLAVOURS = {flavour.name: flavour for flavour in (GITHUB, GITLAB, CODECOMMIT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Review:
     baseline_samples: Samples = field(default_factory=dict)
     plan: Plan | None = None  # Terraform's, of what a merge changes
     artefact_url: str = ""  # where the whole evidence is
+    trend: str = ""  # main's last runs in a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,7 @@ def _memory(review: Review, section: Section, _: Content, __: Flavour) -> Part:
     baseline = review.baseline
     table = deltas.memory_table(tuning, baseline.tuning if baseline else None)
     note = _line(deltas.comparison_note(review.result, baseline)) if baseline else ""
+    note = f"{note}\n\n{_line(review.trend)}".strip()
     marked = replace(table, rows=tuple(row for row in table.rows if row.marks), notes=())
     whole, short = (
         _titled(section.title, f"{markdown_table(shown)}\n\n{note}".strip())

@@ -76,17 +76,32 @@ def publish(
             summary = _summarise(review, key, Path(summary_path))
         except (OSError, ValueError) as error:
             warnings.append(f"no job summary: {error}")
-    posted = None
+    posted, warning = _put(made.text, flavour, store, key)
+    warnings += [warning] if warning else []
+    return Published(made.text, made.left_out, posted, summary, "; ".join(warnings))
+
+
+def publish_text(
+    text: str, flavour: Flavour, store: Callable[[], CommentStore | None], *, key: str
+) -> Published:
+    """Write a text that begins with the marker in the comment's place, and no summary."""
+    posted, warning = _put(text, flavour, store, key)
+    return Published(text, (), posted, False, warning)
+
+
+def _put(
+    text: str, flavour: Flavour, store: Callable[[], CommentStore | None], key: str
+) -> tuple[Posted | None, str]:
+    """Return the comment that was written, if any, and why there is none."""
     try:
         existing = store()
-        if existing is not None:
-            posted = upsert(existing, made.text, marker(flavour, key))
+        posted = None if existing is None else upsert(existing, text, marker(flavour, key))
     except ForgeError as error:
-        warnings.append(str(error))
-    except (AttributeError, KeyError, TypeError) as error:
+        return None, str(error)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         # an answer of another shape than is documented; the change can do nothing about that
-        warnings.append(f"{flavour.name} answers what nobody expects: {error!r}")
-    return Published(made.text, made.left_out, posted, summary, "; ".join(warnings))
+        return None, f"{flavour.name} answers what nobody expects: {error!r}"
+    return posted, ""
 
 
 def _summarise(review: Review, key: str, path: Path) -> bool:

@@ -55,20 +55,24 @@ class Source:
         """Return everything that there is to tell of it.
 
         Args:
-            baseline: The result.json of a run on main; None: there is none to compare with.
-            plan_json: What `terraform show -json` wrote; None: no plan is told.
+            baseline: The result.json of a run on main, or a folder that may have one; None:
+                there is none to compare with.
+            plan_json: What `terraform show -json` wrote, or a folder that may have its
+                plan.json; None: no plan is told.
             artefact_url: Where its evidence is.
 
         Raises:
             UserError: A file is not what it should be.
         """
-        main = of_file(baseline) if baseline else None
+        main_path = _possible(baseline, "result.json")
+        plan_path = _possible(plan_json, "plan.json")
+        main = of_file(main_path) if main_path else None
         return Review(
             result=self.result,
             samples=self.samples(),
             baseline=main.result if main else None,
             baseline_samples=main.samples() if main else {},
-            plan=plan_of_file(plan_json) if plan_json else None,
+            plan=plan_of_file(plan_path) if plan_path else None,
             artefact_url=artefact_url,
         )
 
@@ -90,6 +94,18 @@ def find(project: Path, name: str | None, *, of_functions: bool = False) -> Sour
         return of_file(_in_folder(path) if os.path.isdir(path) else path)  # noqa: PTH112 - too long
     folder = run_folder.find(project / "runs", name, standing=False, tuner_only=of_functions)
     return of_file(folder.result)
+
+
+def _possible(path: Path | None, name: str) -> Path | None:
+    """Return a file; of a folder the one of this name, or None: CI has no artefact to unpack.
+
+    Raises:
+        UserError: There are several.
+    """
+    if path is None or path.suffix == ".json" or path.is_file():
+        return path
+    found = _in_folder(path) if name == "result.json" else path / name
+    return found if found.exists() else None
 
 
 def _in_folder(folder: Path) -> Path:

@@ -322,7 +322,7 @@ def test_a_dry_run_prints_and_writes_nothing(
         pytest.param(["--baseline", "none.json"], "none.json: cannot be read", id="baseline"),
         pytest.param([], "there is no pull request to comment on", id="nowhere"),
         pytest.param(["--pull", "7"], "no repository: give --repo", id="no-repo"),
-        pytest.param(["--provider", "gitlab"], "gitlab", id="provider"),
+        pytest.param(["--provider", "gitea"], "gitea", id="provider"),
     ],
 )
 def test_a_mistake_ends_with_status_2(

@@ -26,7 +26,8 @@ from lambda_dyno.report.templating import markdown_table
         ("mailto:a@b.c", "mailto:\u200ba@\u200bb.c"),
         ("http: 404", "http: 404"),
         ("a\u200e\u200f\u061cb", "ab"),
-        ("$LATEST is $5", "\\$LATEST is \\$5"),
+        ("$LATEST is $5", "\\$LATEST is \\$\u200b5"),
+        ("!12 %4 ~bug &2", "!\u200b12 %\u200b4 \\~\u200bbug &amp;\u200b2"),
     ],
 )
 def test_text_stays_text(text: str, escaped: str) -> None:
