@@ -17,6 +17,7 @@ import yaml
 from lambda_dyno.cli.app import app
 from lambda_dyno.deploy.bootstrap import Bootstrapped, Bucket, Repository
 from lambda_dyno.deploy.repository import SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT
+from lambda_dyno.forge.webhooks import CHANNELS
 
 pytestmark = pytest.mark.contract
 
@@ -26,6 +27,7 @@ FILES = [*WORKFLOWS, PROJECT / "action.yml"]
 BUILDSPEC = PROJECT / "buildspec.yml"
 GATE = PROJECT / ".github" / "workflows" / "gate.yml"
 
+WEBHOOKS = {channel.variable for channel in CHANNELS}
 MAKE = re.compile(r'make(?: -C "\$GITHUB_ACTION_PATH")? ([a-z-]+)((?: [A-Z]+=\S+)*)')
 DYNO = re.compile(r'(?:\.venv/bin/dyno|"\$GITHUB_ACTION_PATH/\.venv/bin/dyno") ([a-z]+)( .*)?')
 
@@ -88,7 +90,7 @@ def test_flags_and_variables_of_commands_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_variables_are_those_that_bootstrap_tells(path: Path) -> None:
-    """There is no secret but GitHub's own, and every TF_VAR_ is declared by every environment."""
+    """No secret but GitHub's own and webhooks'; every environment declares every TF_VAR_."""
     arns: dict[str, str] = defaultdict(str)
     told = Bootstrapped(
         "prod", "1", "eu-west-1", Bucket("b", True, True), (), Repository("a/b"), arns, arns
@@ -96,7 +98,7 @@ def test_variables_are_those_that_bootstrap_tells(path: Path) -> None:
     names = {variable.name for variable in told.variables}
     text = path.read_text()
     assert set(re.findall(r"\bvars\.(\w+)", text)) <= names
-    assert set(re.findall(r"\bsecrets\.(\w+)", text)) <= {"GITHUB_TOKEN"}
+    assert set(re.findall(r"\bsecrets\.(\w+)", text)) <= {"GITHUB_TOKEN", *WEBHOOKS}
     for name in re.findall(r"\bTF_VAR_(\w+)", text):
         for root in ("dev", "test", "prod"):
             variables = (PROJECT / "envs" / root / "variables.tf").read_text()

@@ -17,6 +17,7 @@ from lambda_dyno.cli import bootstrap as cli_bootstrap
 from lambda_dyno.cli import comment as cli_comment
 from lambda_dyno.cli import deploy as cli_deploy
 from lambda_dyno.cli import history as cli_history
+from lambda_dyno.cli import notify as cli_notify
 from lambda_dyno.cli import run, standing, sweep, unforeseen
 from lambda_dyno.cli import tune as cli_tune
 from lambda_dyno.cli.local import local_app
@@ -69,6 +70,7 @@ app.command()(standing.report)
 app.command()(standing.down)
 app.command()(run.plan)
 app.command(help=cli_comment.HELP)(cli_comment.comment)
+app.command(help=cli_notify.HELP)(cli_notify.notify)
 app.command()(cli_apply.apply)
 app.command()(cli_apply.rollback)
 app.command(help=cli_deploy.HELP)(cli_deploy.deploy)

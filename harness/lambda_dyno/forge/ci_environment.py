@@ -103,6 +103,15 @@ def codebuild_url(environ: Mapping[str, str]) -> str:
     )
 
 
+def page(environ: Mapping[str, str]) -> str:
+    """Return the page of the CI system's run that we are in; empty outside of one."""
+    return (
+        environ.get("CI_PIPELINE_URL")
+        or codebuild_url(environ)
+        or github_job(environ, pull=1).run_url
+    )
+
+
 def job_result(environ: Mapping[str, str]) -> str:
     """Return how this job went so far: "success", "failure", "cancelled"; empty: nobody says.
 
