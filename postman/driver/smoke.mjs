@@ -3,10 +3,11 @@
 
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
-import { latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
+import { isOfScript, latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
 import { Readiness } from './ready.mjs';
 
 const LONGEST_MESSAGE = 600;
+const MOST_ASKED = 2000; // that are told one by one
 const ABORT_MS = 2000;
 const NAMES = {
   request: 'an answer arrives',
@@ -37,6 +38,15 @@ async function ask(config, inputs) {
       assertion: String(assertion),
       message: String(message).slice(0, LONGEST_MESSAGE),
     });
+  const asked = [];
+  const tell = (outcome, facts) => {
+    const name = nameOf(outcome);
+    const request = isOfScript(outcome) ? `script of ${nameOf({ item: last.item })}` : name;
+    const one = { request, method: '', status: 0, latency_ms: null, ...facts, assertions: [] };
+    if (asked.length < MOST_ASKED) asked.push(one);
+    return one;
+  };
+  let current; // of the item that is under way
   let skipped = 0;
   let last = {};
   let run;
@@ -50,15 +60,27 @@ async function ask(config, inputs) {
   });
   events.on('beforeItem', (_error, outcome) => {
     last = outcome;
+    current = undefined;
   });
   events.on('request', (error, outcome) => {
     const request = nameOf(outcome);
+    const method = String(outcome.request?.method ?? '');
+    const sent = error
+      ? tell(outcome, { method })
+      : tell(outcome, { method, status: outcome.response.code, latency_ms: latencyMs(outcome) });
+    if (!isOfScript(outcome)) current = sent;
     if (error) return fail(outcome, 'request', NAMES.request, error.message);
     const facts = { status: outcome.response.code, latency_ms: latencyMs(outcome) };
     return emit({ event: 'request', request, ...facts });
   });
   events.on('assertion', (error, outcome) => {
     if (outcome.skipped) skipped += 1;
+    current ??= tell({ item: last.item });
+    current.assertions.push({
+      assertion: String(outcome.assertion),
+      outcome: outcome.skipped ? 'skipped' : error ? 'failed' : 'held',
+      message: error && !outcome.skipped ? String(error.message).slice(0, LONGEST_MESSAGE) : '',
+    });
     if (error) fail(outcome, 'assertion', outcome.assertion, error.message);
   });
   events.on('script', (error, outcome) => {
@@ -72,7 +94,7 @@ async function ask(config, inputs) {
   const problem = limit.reached ?? error;
   if (problem) fail(last, 'run', 'the collection comes to its end', problem.message);
   const { requests, assertions } = events.summary?.run.stats ?? NOTHING;
-  return { requests: requests.total, assertions: assertions.total, skipped, failures };
+  return { requests: requests.total, assertions: assertions.total, skipped, failures, asked };
 }
 
 const NOTHING = { requests: { total: 0 }, assertions: { total: 0 } };

@@ -82,6 +82,11 @@ def to_svg(spec: Spec) -> str:
     return re.sub(r"(<svg\b[^>]*>)", rf"\1{style}", _draw(spec), count=1)
 
 
+def to_plain_svg(spec: Spec) -> str:
+    """Return a specification drawn as SVG, in its light colours alone."""
+    return _draw(spec)
+
+
 def to_inline_svg(spec: Spec, title: str) -> str:
     """Return a specification drawn as SVG for an HTML page, which brings the colours.
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lambda_dyno.core.errors import DynoError, UserError
+from lambda_dyno.core.errors import DynoError, StepError, UserError
+from lambda_dyno.core.files import short_path
 from lambda_dyno.core.results import Leftover, RunResult
 from lambda_dyno.runs import result_store
 from lambda_dyno.runs.run_folder import RunFolder
@@ -18,9 +19,38 @@ def write(result: RunResult, folder: RunFolder) -> Path:
     Raises:
         StepError: A file cannot be written or drawn.
     """
-    from lambda_dyno.report import render
+    from lambda_dyno.artefacts import writing
 
-    return render.render(result, folder.path).html
+    return writing.write(result, folder.path)
+
+
+def missing(result: RunResult) -> str:
+    """Return what of a report is not written, and what to install for it; empty: nothing."""
+    from lambda_dyno.artefacts import writing
+
+    return writing.missing(result)
+
+
+def copy(result: RunResult, folder: RunFolder, project: Path) -> str:
+    """Copy a run's files to where `[evidence] commit` says; return what was done, in words.
+
+    Raises:
+        UserError: That is no folder inside the project.
+        StepError: A file cannot be written.
+    """
+    from lambda_dyno.artefacts import committed
+
+    place = str(result.setting("evidence", "commit", ""))
+    if not place:
+        return ""
+    try:
+        target, left = committed.copy(result, folder.path, project, place)
+    except OSError as error:
+        raise StepError("report", f"[evidence] commit: {place}: {error}") from error
+    said = f"evidence to commit: {short_path(target)}"
+    return (
+        f"{said}; left out, a key or token seems to be in it: {', '.join(left)}" if left else said
+    )
 
 
 def get_ready() -> None:

@@ -581,6 +581,15 @@ class ReportSettings(_Section):
 
     title: str = "Lambda Dyno"
     png: bool = True
+    pdf: bool = True  # if the extra `pdf` is installed
+
+
+class EvidenceSettings(_Section):
+    """Where evidence is kept beside the run's own folder."""
+
+    # a folder of the project, such as "reports/history", that each run's files for people are
+    # copied into, to be committed; empty: nowhere
+    commit: Annotated[str, Field(pattern=r"^(\w[\w.-]*(/\w[\w.-]*)*)?$", max_length=200)] = ""
 
 
 class Settings(_Section):
@@ -594,6 +603,7 @@ class Settings(_Section):
     regression: RegressionSettings = RegressionSettings()
     deploy: DeploySettings = DeploySettings()
     report: ReportSettings = ReportSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     traffic: TrafficSettings = TrafficSettings()
 
     @model_validator(mode="before")

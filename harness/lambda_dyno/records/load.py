@@ -55,6 +55,26 @@ class SmokeFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class SmokeAssertion:
+    """An assertion of the smoke collection, and what became of it."""
+
+    assertion: str
+    outcome: Literal["held", "failed", "skipped"]
+    message: str = ""  # what was, if it failed
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeRequest:
+    """A request of the smoke test. Its address, headers and bodies may hold secrets: left out."""
+
+    request: str  # its name in the collection
+    method: str  # empty: nothing was sent
+    status: int  # HTTP status; 0 without an answer
+    latency_ms: float | None
+    assertions: tuple[SmokeAssertion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SmokeResult:
     """Outcome of the smoke collection, counted as Postman's own command line counts.
 
@@ -64,6 +84,7 @@ class SmokeResult:
         failures: What counts as failed.
         skipped: Assertions that the collection leaves out (`pm.test.skip`).
         names: Of the requests, each once, in the order in which they were first asked.
+        asked: The requests one by one, the first 2,000; empty: the driver counts them only.
     """
 
     requests: int
@@ -71,6 +92,7 @@ class SmokeResult:
     failures: tuple[SmokeFailure, ...]
     skipped: int = 0
     names: tuple[str, ...] = ()
+    asked: tuple[SmokeRequest, ...] = ()
 
     @property
     def passed(self) -> bool:

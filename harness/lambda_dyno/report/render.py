@@ -86,7 +86,11 @@ def get_ready() -> None:
 
 
 def render(
-    result: RunResult, folder: Path, *, load_samples: Samples | None = None
+    result: RunResult,
+    folder: Path,
+    *,
+    load_samples: Samples | None = None,
+    more: Sequence[tuple[str, str]] = (),
 ) -> RenderedReport:
     """Write all files of a report, each in one step: a reader never sees half of one.
 
@@ -99,6 +103,7 @@ def render(
         load_samples: Latencies in ms of the load tests by their label, for a finer line in
             the latency chart. None takes them from the files that the result names; without
             those, the percentiles of the result are drawn.
+        more: Further files beside the page, with what each is, for its list.
 
     Returns:
         The files.
@@ -107,13 +112,18 @@ def render(
         StepError: A file cannot be written or drawn.
     """
     try:
-        return _render(result, folder, load_samples)
+        return _render(result, folder, load_samples, more)
     except (OSError, ValueError, jinja2.TemplateError) as error:
         # One kind of error, so that no report can stand in the way of a teardown.
         raise StepError("report", f"the report cannot be written: {error}") from error
 
 
-def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> RenderedReport:
+def _render(
+    result: RunResult,
+    folder: Path,
+    load_samples: Samples | None,
+    more: Sequence[tuple[str, str]],
+) -> RenderedReport:
     folder.mkdir(parents=True, exist_ok=True)
     names = ("result.json", "report.html", "report.md", "junit.xml")
     result_json, html, markdown, junit_xml = (folder / name for name in names)
@@ -123,10 +133,11 @@ def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> Re
     if result.tuning is not None:
         table = folder / power_values.NAME
         _write(table, power_values.to_csv(result.tuning))
-    samples = _samples_of(result, folder) if load_samples is None else load_samples
+    samples = samples_of(result, folder) if load_samples is None else load_samples
     shown = _shown(result, samples)
     charts = _write_charts(shown, folder / "charts", png=result.setting("report", "png", True))
     context = _context(result, shown, [file.relative_to(folder) for file in charts])
+    context["files"] += more
     templates = templating.environment()
     for_page, for_text = map(templates.get_template, _TEMPLATES)
     _write(html, for_page.render(context))
@@ -135,7 +146,7 @@ def _render(result: RunResult, folder: Path, load_samples: Samples | None) -> Re
     return RenderedReport(result_json, html, markdown, junit_xml, tuple(charts), table)
 
 
-def _samples_of(result: RunResult, folder: Path) -> Samples:
+def samples_of(result: RunResult, folder: Path) -> Samples:
     """Return the latencies that the load tests left on disk, as far as they can be read."""
     samples = {}
     for load in result.load:

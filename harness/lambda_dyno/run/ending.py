@@ -21,12 +21,17 @@ def report(run: Run) -> Path:
     with run.step("report", "writing the evidence") as step:
         page = evidence.write(run.result, run.folder)
         step.update(str(short_path(page)))
+    if missing := evidence.missing(run.result):
+        run.ui.note(missing)
+    if copied := evidence.copy(run.result, run.folder, run.project):
+        run.ui.note(copied)
     return page
 
 
 def refresh_report(run: Run) -> None:
     """Write the evidence again, with what is known since."""
     evidence.write(run.result, run.folder)
+    evidence.copy(run.result, run.folder, run.project)
 
 
 def remember(run: Run, mode: str = "", before: RunResult | None = None) -> None:

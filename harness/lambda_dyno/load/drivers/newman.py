@@ -25,7 +25,7 @@ from lambda_dyno.core import assets
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.recording import Recording, Sent
-from lambda_dyno.core.results import Probe, SmokeFailure, SmokeResult
+from lambda_dyno.core.results import Probe, SmokeAssertion, SmokeFailure, SmokeRequest, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import (
     Api,
@@ -152,7 +152,13 @@ def smoke(
         failures=tuple(failures),
         skipped=done["skipped"],
         names=tuple(names),
+        asked=tuple(map(_asked, done.get("asked", ()))),
     )
+
+
+def _asked(event: Event) -> SmokeRequest:
+    assertions = tuple(SmokeAssertion(**one) for one in event["assertions"])
+    return SmokeRequest(**{**event, "assertions": assertions})
 
 
 def record(
