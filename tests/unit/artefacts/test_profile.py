@@ -40,8 +40,8 @@ def test_each_size_has_the_words_of_what_it_does() -> None:
 
 
 def test_what_noise_can_make_is_called_flat() -> None:
-    words = {one.memory_mb: one.behaviour for one in profiles(with_intervals(0.5))}
-    assert words[512] == "flat"  # 15.2 ± 7.6 and 10.3 ± 5.2 ms
+    words = {one.memory_mb: one.behaviour for one in profiles(with_intervals(0.3))}
+    assert words[512] == "flat"  # 15.2 ± 4.6 and 10.3 ± 3.1 ms
     assert words[128] == "CPU constrained"
 
 

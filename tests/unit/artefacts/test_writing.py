@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from power_tuner import visualization as packed
-from power_tuner.strategies import Candidate
 
 from lambda_dyno.artefacts import committed, visualization, writing
 from lambda_dyno.core.config import parse_settings
@@ -22,6 +20,8 @@ from lambda_dyno.core.results import (
     SmokeRequest,
     SmokeResult,
 )
+from power_tuner import visualization as packed
+from power_tuner.strategies import Candidate
 from tests.support import report_samples as samples
 
 EVIL = "<script>alert(1)</script> #panic() *bold*"
@@ -124,9 +124,7 @@ def test_files_for_people_are_copied_and_nothing_else(folder: Path, tmp_path: Pa
     }
 
 
-def test_what_holds_a_secret_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_holds_a_secret_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", "s3cr3t-of-this-process")
     asked = (SmokeRequest("GET with s3cr3t-of-this-process", "GET", 200, 1.0),)
     leaky = replace(run(), smoke=replace(SMOKE, asked=asked))
@@ -137,7 +135,9 @@ def test_what_holds_a_secret_is_left_out(
     assert not (target / "newman.html").exists() and (target / "memory-summary.md").exists()
 
 
-@pytest.mark.parametrize("place", ["../out", "/tmp/out", "a/../../b", ".git/x", "a//b", "a/", "x\n"])
+@pytest.mark.parametrize(
+    "place", ["../out", "/tmp/out", "a/../../b", ".git/x", "a//b", "a/", "x\n"]
+)
 def test_a_place_outside_the_project_is_refused(place: str) -> None:
     with pytest.raises(UserError, match="commit"):
         parse_settings({"evidence": {"commit": place}}, "dyno.toml")
