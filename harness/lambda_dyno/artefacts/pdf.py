@@ -16,10 +16,11 @@ from lambda_dyno.charts import drawing
 from lambda_dyno.charts.drawing import WIDE
 from lambda_dyno.charts.latency import latency_spec
 from lambda_dyno.core.results import LoadResult, RunResult
+from lambda_dyno.gates.load_phrases import load_facts
 from lambda_dyno.report import markdown
 from lambda_dyno.report.section import Content, Samples
 from lambda_dyno.report.sections import SECTIONS
-from lambda_dyno.report.sections.load import latency_limits, load_facts, load_table
+from lambda_dyno.report.sections.load import latency_limits, load_table
 from lambda_dyno.report.tables import Table
 
 REPORT = "report.pdf"
