@@ -202,8 +202,10 @@ def test_a_change_goes_through_review_into_production_and_back(shop: Shop) -> No
     assert [step.status == 0 for step in slow.steps] == [False, True], slow.log
     assert slow.lines == ["make tune ENV=dev", "make sweep"]
     assert "GITHUB_TOKEN" not in slow.given and shop.github.requests == []
+    begun = shop.runner.run("gate", "announce", event="pull_request", branch="change")
+    assert begun.passed and "## ⏳ Measuring" in shop.github.comments[0]["body"], begun.log
     told = shop.runner.run("gate", "comment", event="pull_request", branch="change")
-    assert told.passed and told.lines[-1] == ".venv/bin/dyno comment evidence/", told.log
+    assert told.passed and ".venv/bin/dyno comment evidence/ " in told.lines[-1], told.log
     assert git(told.workspace, "rev-parse", "--abbrev-ref", "HEAD") == "main"
     (comment,) = shop.github.comments
     first = comment["body"]
