@@ -185,7 +185,7 @@ def test_china_pays_in_yuan(region: str) -> None:
 
 def test_price_file_is_whole() -> None:
     """Every region's prices are there for both architectures, with sources, and make sense."""
-    table = prices._table()
+    table = prices.table()
     x86, arm = table["gb_second"]["x86_64"], table["gb_second"]["arm64"]
     assert x86.keys() == arm.keys()
     # Arm costs four fifths everywhere, up to rounding
