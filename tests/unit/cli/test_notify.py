@@ -17,7 +17,7 @@ from tests.support.review_project import Project, good_run
 from tests.support.serving import TestServer
 
 SLACK, TEAMS = "DYNO_SLACK_WEBHOOK_URL", "DYNO_TEAMS_WEBHOOK_URL"
-SECRET = "T0/B0/TheSecret"
+HOOK = "T0/B0/TheSecret"
 
 
 @dataclass
@@ -37,7 +37,7 @@ def webhook() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             status = memory.statuses.pop(0) if memory.statuses else 200
-            if self.path != f"/{SECRET}" or self.headers.get("Authorization"):
+            if self.path != f"/{HOOK}" or self.headers.get("Authorization"):
                 status = 404
             if status == 200:
                 memory.bodies.append(json.loads(raw))
@@ -51,7 +51,7 @@ def webhook() -> Iterator[Webhook]:
             pass
 
     with TestServer(Handler).running() as server:
-        memory.url = f"{server.url}/{SECRET}"
+        memory.url = f"{server.url}/{HOOK}"
         yield memory
 
 
@@ -97,7 +97,7 @@ def test_one_message_to_each_of_what_was_found(project: Project, webhook: Webhoo
         assert len(texts) == 3
         assert texts[1].startswith("Missed: ") and texts[2].startswith("Recommended: 128 → 512 MB")
         assert "https://" not in texts[1] and "@eve" not in texts[1]
-    assert SECRET not in done.out + done.err
+    assert HOOK not in done.out + done.err
 
 
 def test_nothing_found_is_no_message(project: Project, webhook: Webhook) -> None:
@@ -158,7 +158,7 @@ def test_a_message_is_sent_again_only_where_it_cannot_have_arrived(
 def test_nobody_there_is_a_warning_without_the_address(project: Project) -> None:
     """Requests' own errors have it."""
     project.add_run(good_run())
-    address = {TEAMS: f"http://127.0.0.1:9/{SECRET}"}
+    address = {TEAMS: f"http://127.0.0.1:9/{HOOK}"}
     done = project.dyno("notify", "--max-wait-s", "0", **address)
     assert done.status == 0
     assert "no message: Teams: refused the connection" in done.err
