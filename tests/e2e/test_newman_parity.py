@@ -356,3 +356,33 @@ def test_an_answer_without_an_end_is_no_answer(
     ]
     assert "no whole answer within 700 ms" in result.failures[0].message
     assert api.seen == ["GET /trickle", "GET /never", "GET /echo"]
+
+
+def test_each_request_is_told_with_what_held(api: EchoServer, tmp_path: Path) -> None:
+    """The driver tells what Newman's own report has: the requests, scripts' too, and assertions."""
+    exec_ = [
+        "pm.test('ok', () => pm.response.to.have.status(200));",
+        "pm.test('bad', () => pm.expect(1).to.eql(2)); pm.test.skip('later', () => {});",
+    ]
+    send = "pm.sendRequest(pm.variables.get('baseUrl') + '/status/200', () => {})"
+    item = {
+        "name": "one",
+        "request": {"method": "GET", "url": "{{baseUrl}}/status/200"},
+        "event": [
+            {"listen": "prerequest", "script": {"exec": [send]}},
+            {"listen": "test", "script": {"exec": exec_}},
+        ],
+    }
+    schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps({"info": {"name": "c", "schema": schema}, "item": [item]}))
+    of_script, one = smoke(api.url, CollectionFiles(file), tmp_path).asked
+    assert (of_script.request, of_script.method, of_script.assertions) == (
+        "script of one",
+        "GET",
+        (),
+    )
+    assert (one.request, one.method) == ("one", "GET") and (one.latency_ms or 0) > 0
+    told = [(x.assertion, x.outcome) for x in one.assertions]
+    assert told[1:] == [("bad", "failed"), ("later", "skipped")] and told[0][0] == "ok"
+    assert "equal 2" in one.assertions[1].message

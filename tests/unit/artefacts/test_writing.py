@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lambda_dyno.artefacts import committed, visualization, writing
+from lambda_dyno.cleanup import evidence
 from lambda_dyno.core.config import parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import (
@@ -20,6 +21,7 @@ from lambda_dyno.core.results import (
     SmokeRequest,
     SmokeResult,
 )
+from lambda_dyno.runs.run_folder import RunFolder
 from power_tuner import visualization as packed
 from power_tuner.strategies import Candidate
 from tests.support import report_samples as samples
@@ -151,3 +153,15 @@ def test_a_link_out_of_the_project_is_refused(tmp_path: Path) -> None:
         committed.folder_of("261120-2243-k3f9", tmp_path / "project", "reports")
     with pytest.raises(UserError):
         committed.folder_of("../../x", tmp_path / "project", "kept")
+
+
+def test_a_run_says_where_its_evidence_went(tmp_path: Path) -> None:
+    settings = {"evidence": {"commit": "reports/history"}, "report": {"pdf": False, "png": False}}
+    asked = replace(run(), settings=settings)
+    folder = RunFolder(tmp_path / "runs" / asked.run_id)
+    evidence.write(asked, folder)
+    assert evidence.copy(run(), folder, tmp_path) == ""  # nothing was asked for
+    assert not (tmp_path / "reports").exists()
+    said = evidence.copy(asked, folder, tmp_path)
+    assert said.endswith(f"reports/history/{asked.run_id}")
+    assert (tmp_path / "reports" / "history" / asked.run_id / "newman.html").is_file()

@@ -118,7 +118,7 @@
   function table(curves) {
     const [first, second] = curves;
     const of = (one) => (second ? `, ${one.name}` : '');
-    const heads = ['MB', ...curves.flatMap((one) => [`ms${of(one)}`, `${currency}/million${of(one)}`])];
+    const heads = ['MB', ...curves.flatMap((one) => [`ms${of(one)}`, `${currency} / million${of(one)}`])];
     if (second) heads.push('Duration', 'Cost');
     $('heads').replaceChildren(...heads.map((text) => cell(text, 'th')));
     const sizes = [...new Set(curves.flatMap((one) => one.points.map((p) => p.mb)))].sort((a, b) => a - b);
