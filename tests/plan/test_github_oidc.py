@@ -24,6 +24,7 @@ ROLE_POLICIES_MAX, MANAGED_POLICY_MAX = 10_240, 6_144
 # Actions for which AWS's Service Authorization Reference names no resource, so that a policy must
 # say "*". All of them list or look; nothing else may be on everything.
 WITHOUT_RESOURCE = {
+    "cloudwatch:GetMetricStatistics",
     "dynamodb:ListTables",
     "events:ListRules",
     "iam:ListRoles",
@@ -101,7 +102,7 @@ def test_what_a_role_changes_has_its_environments_name_or_tags(
     for statement in statements(planned, role):
         for resource in as_list(statement["Resource"]):
             end = resource.split(":", 5)[-1]
-            if statement["Sid"] in ("Look", "LookAtQuotas", "LookForAll", "LookForApis"):
+            if statement["Sid"] in ("Look", "LookAtQuotas", "LookForAll", "LookForApis", "Traffic"):
                 continue
             if statement["Sid"] in ("FindState", "TagApis"):
                 continue
@@ -145,6 +146,9 @@ def test_the_tune_role_starts_the_tuner_and_reads(planned: dict[str, dict[str, A
                 continue
             if statement["Sid"] == "LookAtQuotas":
                 assert (resource, statement["Action"]) == ("*", "lambda:GetAccountSettings")
+                continue
+            if statement["Sid"] == "Traffic":
+                assert statement["Action"] == "cloudwatch:GetMetricStatistics"
                 continue
             if statement["Sid"] == "CallApis":  # what it asks there only reads: run/workload.py
                 assert resource.endswith(":*/dyno_prod/*")

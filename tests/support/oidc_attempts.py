@@ -13,6 +13,7 @@ ASKED = Path(__file__).with_name("oidc_asked.json")
 # Granted, and not asked in these runs: why, each.
 NOT_ASKED = {
     "gate": {
+        "cloudwatch:GetMetricStatistics": "a run that reckons with CloudWatch's count of invocations",
         "lambda:GetAccountSettings": "a run in an account of AWS; an embedded one has no quotas",
         "lambda:InvokeFunction": "a run with a baseline invokes both versions for their cost",
         "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
@@ -29,6 +30,7 @@ NOT_ASKED = {
         "states:ValidateStateMachineDefinition": "a plan with a new or another tuner; here it goes",
     },
     "tune": {
+        "cloudwatch:GetMetricStatistics": "a tuning that reckons with CloudWatch's invocations",
         "lambda:GetAccountSettings": "a tuning in an account of AWS; an embedded one has no quotas",
         "lambda:ListAliases": "a tuning that is interrupted looks what is left",
         "lambda:ListVersionsByFunction": "a tuning that is interrupted looks what is left",
