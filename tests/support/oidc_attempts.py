@@ -13,7 +13,7 @@ ASKED = Path(__file__).with_name("oidc_asked.json")
 # Granted, and not asked in these runs: why, each.
 NOT_ASKED = {
     "gate": {
-        "cloudwatch:GetMetricStatistics": "a run that reckons with CloudWatch's count of invocations",
+        "cloudwatch:GetMetricStatistics": "a run that reckons with what CloudWatch counted",
         "lambda:GetAccountSettings": "a run in an account of AWS; an embedded one has no quotas",
         "lambda:InvokeFunction": "a run with a baseline invokes both versions for their cost",
         "lambda:ListAliases": "a run that is interrupted while it tunes looks what is left",
