@@ -100,10 +100,13 @@ def _possible(path: Path | None, name: str) -> Path | None:
     """Return a file; of a folder the one of this name, or None: CI has no artefact to unpack.
 
     Raises:
-        UserError: There are several.
+        UserError: There are several, or no file can have such a name.
     """
-    if path is None or path.suffix == ".json" or path.is_file():
-        return path
+    try:
+        if path is None or path.suffix == ".json" or path.is_file():
+            return path
+    except OSError as error:
+        raise UserError(f"{str(path)[:60]!r}: {error.strerror}") from None
     found = _in_folder(path) if name == "result.json" else path / name
     return found if found.exists() else None
 

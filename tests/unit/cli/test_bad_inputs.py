@@ -514,7 +514,7 @@ WORDS = [
     *words(
         ("comment", "--dry-run", "--baseline="),
         ("comment", "--dry-run", "--plan-json="),
-        values=NO_NAME,
+        values=("a" * 10_000,),  # a folder may be there or not
     ),
     *words(
         *((*command, "--") for command in (("run",), ("local", "start"), ("sweep",))),
