@@ -1,4 +1,4 @@
-"""What the smoke test asked and what held, request by request: newman.html."""
+"""What the smoke test asked and what held, request by request: a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lambda_dyno.core.results import RunResult
 from lambda_dyno.report import markdown
 from lambda_dyno.report.templating import TEMPLATES as REPORT
 
-NAME = "newman.html"
+NAME = "newman.html"  # as the forerunners called it, whichever driver asks
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -31,7 +31,7 @@ def render(result: RunResult) -> str:
     made.filters["ms"] = formatting.milliseconds
     css = (REPORT / "report.css").read_text(encoding="utf-8")
     unrecorded = max(0, result.smoke.requests - len(result.smoke.asked))
-    return made.get_template("newman.html.j2").render(
+    return made.get_template("smoke.html.j2").render(
         run=result,
         smoke=result.smoke,
         unrecorded=unrecorded,
