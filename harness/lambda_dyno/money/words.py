@@ -73,14 +73,13 @@ def change(money: Money, now_mb: int, new_mb: int) -> str:
     count, at = traffic_of(money)
     saved = new.saved_usd.times(count)
     shares = _shares(money, now, new.saved_usd.middle)
+    value = amount(_absolute(saved), f"{money.currency} a month")
     if not saved.is_apart:
         more = "less" if saved.middle > 0 else "more"
-        value = amount(_absolute(saved), f"{money.currency} a month{at}")
-        return f"costs {value} {more}, which chance may do ({shares})"
-    value = amount(_absolute(saved), f"{money.currency} a month{at}")
+        return f"costs about the same: {value} {more}{at}, within the noise ({shares})"
     if saved.middle > 0:
-        return f"saves {value} ({shares})"
-    return f"costs {value} more ({shares})"
+        return f"saves {value}{at} ({shares})"
+    return f"costs {value} more{at} ({shares})"
 
 
 def _absolute(value: Amount) -> Amount:
@@ -106,8 +105,8 @@ def month(money: Money, memory_mb: int) -> str:
     if size is None:
         return ""
     count, at = traffic_of(money)
-    value = amount(bill(money, size).times(count), f"{money.currency} a month{at}")
-    return f"this function costs {value}, requests included{beside(money, count)}"
+    value = amount(bill(money, size).times(count), f"{money.currency} a month")
+    return f"this function costs {value}{at}, requests included{beside(money, count)}"
 
 
 def beside(money: Money, count: float) -> str:

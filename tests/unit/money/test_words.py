@@ -42,8 +42,8 @@ MONEY = Money(
         (
             256,
             (
-                "costs 2.0 USD a month ± 9.5 less, which chance may do (−0.6 % of compute, "
-                "−0.3 % of this function's bill)"
+                "costs about the same: 2.0 USD a month ± 9.5 less, within the noise "
+                "(−0.6 % of compute, −0.3 % of this function's bill)"
             ),
         ),
     ],
@@ -56,7 +56,7 @@ def test_a_change_in_money_a_month(size_mb: int, said: str) -> None:
 def test_without_traffic_ten_million_are_an_example() -> None:
     """34 USD of 2,000 million are 0.17 of 10 million."""
     found = words.change(replace(MONEY, traffic=None), 128, 512)
-    assert found.startswith("saves 0.170 USD a month at 10 million invocations ± 0.045 (")
+    assert found.startswith("saves 0.170 USD a month ± 0.045 at 10 million invocations (")
     denied = replace(MONEY, traffic=Traffic(None, "it is denied"))
     assert words.change(denied, 128, 512) == found
     assert "Traffic: it is denied." in words.basis(denied)
