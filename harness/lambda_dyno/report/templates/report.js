@@ -112,7 +112,7 @@
     let text = `${count.toLocaleString("en-US")} invocations a month: ${costs.join(", ")}`;
     if (money.saved) {
       const [middle, low, high] = money.saved.map((usd) => usd * count);
-      const sign = low > 0 || high < 0 ? "" : ", which chance may do";
+      const sign = low > 0 || high < 0 ? "" : ", within the noise";
       const word = middle < 0 ? "more" : "less";
       const half = write(Math.max(high - middle, middle - low));
       text += `: ${write(Math.abs(middle))} ± ${half} ${money.currency} ${word}${sign}`;
