@@ -131,8 +131,9 @@ def print_dry_run(tuning: TuningResult, console: Console) -> None:
 def print_table(console: Console, table: Table) -> None:
     """Print a table, its detail columns left out, and its notes.
 
-    No cell is cut or wrapped. Where a window is narrower than the table, rows become columns;
-    where that is too wide as well, the columns are spread over several tables.
+    No cell is cut or wrapped. Where a window is narrower than the table, intervals go below what
+    they are of; where that is too wide, rows become columns; and where that is too wide as well,
+    the columns are spread over several tables.
     """
     brief = table.brief()
     _say(console, Text(brief.caption, style="bold"))
@@ -147,9 +148,13 @@ def print_table(console: Console, table: Table) -> None:
 def _fitting(console: Console, table: Table) -> list[RichTable]:
     """Return what a table is printed as."""
     plain = not is_screen(console)
-    whole = _upright(table, range(len(table.columns)), plain=plain, marked=table.marked)
+    every = range(len(table.columns))
+    whole = _upright(table, every, plain=plain, marked=table.marked)
     if plain or _width(console, whole) <= console.width:
         return [whole]
+    stacked = _upright(table, every, plain=False, marked=table.marked, stacked=True)
+    if _width(console, stacked) <= console.width:
+        return [stacked]
     turned = _turned(table)
     if _width(console, turned) <= console.width:
         return [turned]
@@ -163,7 +168,8 @@ def _spread(console: Console, table: Table) -> list[RichTable]:
     while left:
         for count in range(len(left), 0, -1):
             marked = table.marked and count == len(left)
-            part = _upright(table, [0, *left[:count]], plain=False, marked=marked)
+            shown = [0, *left[:count]]
+            part = _upright(table, shown, plain=False, marked=marked, stacked=True)
             if _width(console, part) <= console.width:
                 break
         parts.append(part)
@@ -171,8 +177,10 @@ def _spread(console: Console, table: Table) -> list[RichTable]:
     return parts
 
 
-def _upright(table: Table, columns: Sequence[int], *, plain: bool, marked: bool) -> RichTable:
-    """Return some columns of a table, and its marks or not."""
+def _upright(
+    table: Table, columns: Sequence[int], *, plain: bool, marked: bool, stacked: bool = False
+) -> RichTable:
+    """Return some columns of a table, and its marks or not; `stacked`: intervals below."""
     rich = _frame(plain=plain)
     for index in columns:
         column = table.columns[index]
@@ -182,7 +190,7 @@ def _upright(table: Table, columns: Sequence[int], *, plain: bool, marked: bool)
         rich.add_column("", no_wrap=True)
     for row in table.rows:
         marks = [Text(", ".join(row.marks))] if marked else []
-        cells = (_cell(row.cells[index], table) for index in columns)
+        cells = (_cell(row.cells[index], table, stacked=stacked) for index in columns)
         rich.add_row(*cells, *marks, style=_row_style(row.marks))
     return rich
 
@@ -196,7 +204,7 @@ def _turned(table: Table) -> RichTable:
         style = _row_style(row.marks)
         rich.add_column(Text(row.cells[0].text), justify="right", no_wrap=True, style=style)
     for index, head in enumerate(heads[1:], start=1):
-        rich.add_row(head, *(_cell(row.cells[index], table) for row in table.rows))
+        rich.add_row(head, *(_cell(row.cells[index], table, stacked=True) for row in table.rows))
     if table.marked:
         rich.add_row("", *(Text("\n".join(row.marks)) for row in table.rows))
     return rich
@@ -211,8 +219,9 @@ def _frame(*, plain: bool) -> RichTable:
     )
 
 
-def _cell(cell: Cell, table: Table) -> Text:
-    interval = f" ({cell.interval})" if cell.interval and table.intervals else ""
+def _cell(cell: Cell, table: Table, *, stacked: bool = False) -> Text:
+    before = "\n" if stacked else " "
+    interval = f"{before}({cell.interval})" if cell.interval and table.intervals else ""
     return Text(cell.text + interval, style="bold" if cell.best else "")
 
 

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from lambda_dyno.core.results import Check, Leftover, RunResult, SmokeFailure, SmokeResult, Verdict
-from lambda_dyno.report.console import print_summary
+from lambda_dyno.report.console import print_summary, print_table
+from lambda_dyno.report.tables import Cell, Column, Row, Table
 from tests.support import report_samples as samples
 
 REPORT = Path("runs/261120-2243-k3f9/report.html")
@@ -74,6 +75,29 @@ def test_no_figure_is_cut(width: int, terminal: bool) -> None:
     assert "…" not in text
     assert "recommended" in text
     assert "USD/million" in text
+
+
+def test_intervals_go_below_where_a_window_is_narrow() -> None:
+    """Figures and intervals stay in one table as long as possible; a pipe's lines are whole."""
+    change = Cell("−64 %", interval="−69 to −59 %")
+    table = Table(
+        "Options",
+        (Column("Option", numeric=False), Column("Duration"), Column("Cost")),
+        (Row((Cell("cheapest"), change, change), ("recommended",)),),
+        intervals=True,
+    )
+
+    def rows(width: int, output: io.StringIO) -> list[str]:
+        print_table(Console(file=output, color_system=None, width=width), table)
+        lines = output.getvalue().splitlines()
+        return [" ".join(line.split()) for line in lines if "−6" in line]
+
+    whole = "cheapest −64 % (−69 to −59 %) −64 % (−69 to −59 %) recommended"
+    assert rows(40, io.StringIO()) == rows(100, Screen()) == [whole]
+    assert rows(54, Screen()) == [
+        "cheapest −64 % −64 % recommended",
+        "(−69 to −59 %) (−69 to −59 %)",
+    ]
 
 
 def test_an_interrupted_run_did_not_fail() -> None:
