@@ -26,12 +26,12 @@ from lambda_dyno.compare.events import Events
 from lambda_dyno.compare.invocations import invoke
 from lambda_dyno.core.errors import EXIT_PASS
 from lambda_dyno.core.results import RegressionResult
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import build, lifecycle
 from lambda_dyno.run.prepare import prepare
 from lambda_dyno.run.steps import up
 from lambda_dyno.run.steps.compare import Comparison
 from lambda_dyno.statistics.stats import rate_interval
-from lambda_dyno.terminal.progress import TerminalUi
 
 ONE_VCPU_MB = 1769
 

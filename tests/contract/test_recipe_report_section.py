@@ -24,7 +24,8 @@ import io, json, sys
 from pathlib import Path
 from rich.console import Console
 from lambda_dyno.runs import result_store
-from lambda_dyno.report import console, render
+from lambda_dyno.report import console
+from lambda_dyno.artefacts import render
 from lambda_dyno.review.comment import compose
 from lambda_dyno.review.comment_parts import CODECOMMIT, Review
 

@@ -19,7 +19,7 @@ from lambda_dyno.deploy import deployed
 from lambda_dyno.deploy.bootstrap import ISSUER, Bucket, bootstrap, find_or_make_bucket
 from lambda_dyno.deploy.repository import Repository
 from lambda_dyno.emulator.boto_session import LocalSession
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from tests.support import github_server
 from tests.support.github_server import Hosted
 from tests.support.waiting import HANGS_S

@@ -14,12 +14,12 @@ from lambda_dyno.aws.target import of_account
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.emulator import server
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import memory
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import tune
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.mode import RunMode
-from lambda_dyno.terminal.progress import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.emulator.boto_session import LocalSession

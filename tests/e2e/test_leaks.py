@@ -28,9 +28,9 @@ from lambda_dyno.environments.account_bucket import keep_state_in
 from lambda_dyno.environments.environment import Environment
 from lambda_dyno.environments.resource_kinds import KINDS
 from lambda_dyno.environments.state_bucket import StateBucket
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
-from lambda_dyno.terminal.progress import TerminalUi
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, VERSION_MARK
 from tests.conftest import DeployFunction

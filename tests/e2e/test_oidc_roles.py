@@ -20,7 +20,7 @@ import botocore.exceptions
 import pytest
 
 from lambda_dyno.deploy import bootstrap
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from tests.support import oidc_aws
 from tests.support.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
 from tests.support.oidc_aws import StrictAws, claims

@@ -18,8 +18,8 @@ from lambda_dyno.deploy.deploy import Deployed, Deployment
 from lambda_dyno.deploy.proof import Proof
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.review import plan_summary
-from lambda_dyno.terminal.progress import TerminalUi
 from tests.support import report_samples as samples
 from tests.support.small_environment import without_tuner
 

@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 from lambda_dyno.emulator.server import LocalServer
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import build, ending, prepare
 from lambda_dyno.run.steps import smoke, up
 from lambda_dyno.runs import run_folder
-from lambda_dyno.terminal.progress import TerminalUi
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # a busy machine takes minutes a run
 

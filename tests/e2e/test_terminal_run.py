@@ -111,7 +111,7 @@ def test_ctrl_c_is_heard_in_each_step(project: Path, step: str) -> None:
     assert set(leases(project)) <= {"down"}
 
 
-@pytest.mark.slow  # steps alone on a closed terminal: tests/unit/core/test_terminal.py
+@pytest.mark.slow  # steps alone on a closed terminal: tests/unit/report/test_terminal.py
 def test_a_closed_terminal_takes_the_environment_down(project: Path) -> None:
     """Nobody is left to read; what was made goes all the same."""
     dyno = [str(PROJECT / ".venv" / "bin" / "dyno"), "run", *QUICK.split()]

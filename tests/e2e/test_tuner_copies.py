@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambda_dyno.cleanup.sweeper import sweep
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from tests.support import functions
 from tests.support.tuner_stack import TunerStack
 

@@ -12,7 +12,7 @@ import typer
 from lambda_dyno.cli import unforeseen
 from lambda_dyno.cli.support import print_json
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, printable
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from tools.fidelity import curves, meter, model
 
 

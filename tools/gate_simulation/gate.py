@@ -29,7 +29,8 @@ from lambda_dyno.compare.regression import CHECKS, Block, compare
 from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.formatting import number
 from lambda_dyno.core.regression_defaults import MARGIN, MOST_LOOKS, RISK
-from lambda_dyno.core.results import DEPLOYED, LatencyStats, LoadResult, Outcome, Sample
+from lambda_dyno.core.results import DEPLOYED, LoadResult, Outcome, Sample
+from lambda_dyno.core.samples import latency_stats
 from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.statistics.stats import percentile, rate_interval
 from tools.gate_simulation.noise import (
@@ -249,7 +250,7 @@ def slo_trial(measured: Pairs, effect: Effect) -> Trial:
         requests=len(samples),
         errors=0,
         errors_by_kind={},
-        latency_ms=LatencyStats.of(latencies),
+        latency_ms=latency_stats(latencies),
         requests_per_s=len(samples) / session.profile.duration_s,
         driver_cpu_ratio=0.0,
         machine_cpu_ratio=0.0,

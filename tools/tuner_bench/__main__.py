@@ -14,7 +14,7 @@ from lambda_dyno.cli import unforeseen
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, UserError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.progress import Step
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from tools.tuner_bench import tables
 from tools.tuner_bench.curves import CURVES, Curve, read
 from tools.tuner_bench.replay import STRATEGIES, Replayed, replay

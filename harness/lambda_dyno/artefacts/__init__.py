@@ -1,1 +1,1 @@
-"""Files of a run for people: summary by memory size, smoke test, PDFs, and a page for curves."""
+"""The files of a run: report, JUnit, summary by memory size, smoke test, PDFs, page for curves."""

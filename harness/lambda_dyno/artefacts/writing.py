@@ -9,11 +9,10 @@ from pathlib import Path
 
 import jinja2
 
-from lambda_dyno.artefacts import memory_summary, pdf, smoke_page, visualization
+from lambda_dyno.artefacts import memory_summary, pdf, render, smoke_page, visualization
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.report import render
 
 _CURVE = re.compile(r"https?://[^#\s]*(#[A-Za-z0-9+/=;]+)")
 _OF_PDFS = re.compile(r"load-\d+MB\.pdf")

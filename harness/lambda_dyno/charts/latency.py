@@ -17,7 +17,8 @@ from lambda_dyno.charts.drawing import (
     filled,
 )
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import LoadResult, percentiles_ms
+from lambda_dyno.core.results import LoadResult
+from lambda_dyno.core.samples import percentiles_ms
 
 STYLES = ((MUTED, [5, 3]), (BLUE, [1, 0]), (ORANGE, [8, 2]), (GREEN, [2, 2]), (PURPLE, [6]))
 _CUT_ABOVE = 2.0  # times the largest p99, or limit that is near

@@ -10,8 +10,7 @@ from typing import Any
 
 from lambda_dyno.charts.drawing import INK, MUTED, WIDE, Size, Spec, filled
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import PowerDetail, TuningResult
-from lambda_dyno.gates.recommendation import Point
+from lambda_dyno.core.results import Point, PowerDetail, TuningResult
 
 _CROWDED = 20  # sizes
 _MOST_DOTS = 40  # of a size

@@ -55,7 +55,7 @@ def copy(result: RunResult, folder: RunFolder, project: Path) -> str:
 
 def get_ready() -> None:
     """Load what a report is made with, before there is one: that takes half a second."""
-    from lambda_dyno.report import render
+    from lambda_dyno.artefacts import render
 
     render.get_ready()
 

@@ -24,8 +24,8 @@ from lambda_dyno.cli.local import local_app
 from lambda_dyno.cli.numbers import strict_numbers
 from lambda_dyno.cli.support import EXIT_STATUS_HELP, unwrap_help
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.terminal.progress import TerminalUi
-from lambda_dyno.terminal.streams import outlive_readers
+from lambda_dyno.report.streams import outlive_readers
+from lambda_dyno.report.terminal import TerminalUi
 
 app = typer.Typer(
     name="dyno",

@@ -21,8 +21,8 @@ from lambda_dyno.core.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lambda_dyno.propose.change_request import ChangeRequest, Delivered
-    from lambda_dyno.propose.proposal import Proposal
+    from lambda_dyno.forge.change_request import ChangeRequest, Delivered
+    from lambda_dyno.forge.proposal import Proposal
     from lambda_dyno.review.run_source import Source
 
 CommitOption = Annotated[bool, typer.Option("--commit", help="Commit the file, here.")]
@@ -63,9 +63,9 @@ def apply(
     review is the approval, --auto pushes it to the main branch without one.
     """
     from lambda_dyno.core.config import load_env
-    from lambda_dyno.propose import proposal as applying
-    from lambda_dyno.propose import tuned_env
-    from lambda_dyno.propose.change_request import ChangeRequest
+    from lambda_dyno.forge import proposal as applying
+    from lambda_dyno.forge import tuned_env
+    from lambda_dyno.forge.change_request import ChangeRequest
     from lambda_dyno.review import run_source
 
     found = run_source.find(project(), source, of_functions=True)
@@ -110,9 +110,9 @@ def rollback(
     Nothing that is deployed changes until Terraform applies the file. The modes are those of
     `dyno apply`.
     """
-    from lambda_dyno.propose import tuned_env
-    from lambda_dyno.propose.change_request import ChangeRequest
-    from lambda_dyno.propose.proposal import propose_rollback
+    from lambda_dyno.forge import tuned_env
+    from lambda_dyno.forge.change_request import ChangeRequest
+    from lambda_dyno.forge.proposal import propose_rollback
 
     name = tuned_env.to_roll_back(project(), env)
     propose = partial(propose_rollback, name, now=datetime.now(UTC))
@@ -138,8 +138,8 @@ def _deliver(
     max_wait_s: float,
 ) -> Delivered:
     from lambda_dyno.forge import stores
+    from lambda_dyno.forge.change_request import REMOTE
     from lambda_dyno.forge.github import GitHubPulls
-    from lambda_dyno.propose.change_request import REMOTE
 
     if mode == "write":
         return change.write()

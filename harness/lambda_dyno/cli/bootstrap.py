@@ -10,7 +10,7 @@ import typer
 from lambda_dyno.cli.support import EnvOption, JsonOption, RegionOption, project, show
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.deploy.repository import Repository

@@ -18,7 +18,7 @@ from lambda_dyno.cli.forge import (
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.forge.stores import Provider
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.review.comment_parts import Review

@@ -18,7 +18,7 @@ from lambda_dyno.cli.support import (
 )
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_SLO_MISSED
 from lambda_dyno.core.files import write_atomically
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 HELP = f"""
 Deploy a standing environment through Terraform, and check that it holds its SLOs.

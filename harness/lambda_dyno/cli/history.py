@@ -9,7 +9,7 @@ import typer
 
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import UserError, brief
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 StoreOption = Annotated[
     Path | None,

@@ -19,7 +19,7 @@ from lambda_dyno.cli.support import (
 )
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import EXIT_PASS, EXIT_STEP_FAILED, UserError
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 if TYPE_CHECKING:
     from lambda_dyno.emulator.server import LocalServer

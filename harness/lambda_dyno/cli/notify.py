@@ -11,7 +11,7 @@ import typer
 from lambda_dyno.cli.forge import RunArgument, WaitOption
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 HELP = """
 Tell Slack or Teams what a scheduled run has found; nothing where it has found nothing.

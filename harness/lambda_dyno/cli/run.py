@@ -29,7 +29,7 @@ from lambda_dyno.cli.support import (
     summary,
 )
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 PowerOption = Annotated[
     str | None, typer.Option("--power", help="Power values in MB, such as 128,512,1024.")

@@ -24,7 +24,7 @@ from lambda_dyno.cli.support import (
     show,
     summary,
 )
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 
 def smoke(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:

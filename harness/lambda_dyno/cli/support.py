@@ -13,8 +13,8 @@ import typer
 from lambda_dyno.cli.numbers import whole
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.files import short_path
-from lambda_dyno.terminal.progress import TerminalUi
-from lambda_dyno.terminal.streams import is_screen
+from lambda_dyno.report.streams import is_screen
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.tuner_contract.keys import KEYS
 
 EXIT_STATUS_HELP = """

@@ -8,7 +8,7 @@ import typer
 
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 
 
 def ls(as_json: JsonOption = False) -> None:

@@ -23,7 +23,7 @@ from lambda_dyno.cli.support import (
     summary,
 )
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.tuner_contract.keys import KEYS
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.results import LatencyStats, Sample
+from lambda_dyno.core.results import Sample
+from lambda_dyno.core.samples import latency_stats
 from lambda_dyno.load import drivers
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, Turns
@@ -34,7 +35,7 @@ class InterleavedDriver:
         """Load one version for some seconds; arguments and errors as of `Turns.turn`."""
         report = self._turns.turn(version, duration_s, name, warm_up_s=warm_up_s)
         samples = take_parts(self._folder, name)
-        latency = LatencyStats.of(sample.response_ms for sample in samples if sample.answered)
+        latency = latency_stats(sample.response_ms for sample in samples if sample.answered)
         return Turn(samples, saturation(report, latency.p50 if latency else 0.0))
 
     @classmethod

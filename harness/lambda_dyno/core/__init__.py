@@ -1,1 +1,1 @@
-"""What everything else stands on: settings, results, errors, files, the terminal."""
+"""What everything else stands on: settings, results, errors, files, progress."""

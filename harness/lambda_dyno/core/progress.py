@@ -1,4 +1,4 @@
-"""What a run reports to whoever watches it. `terminal.progress` shows it to a person."""
+"""What a run reports to whoever watches it. `report.terminal` shows it to a person."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from lambda_dyno.records.load import (
     DEPLOYED,
@@ -29,7 +29,15 @@ from lambda_dyno.records.load import (
     SmokeFailure,
     SmokeRequest,
     SmokeResult,
-    percentiles_ms,
+)
+from lambda_dyno.records.money import (
+    SET,
+    Advice,
+    Expense,
+    Money,
+    Option,
+    SizeCost,
+    Traffic,
 )
 from lambda_dyno.records.tuning import (
     EPHEMERAL_STORAGE_MB_FREE,
@@ -38,13 +46,13 @@ from lambda_dyno.records.tuning import (
     CurvePoint,
     DurationStats,
     LimitOutcome,
+    Point,
     PowerDetail,
     Ratio,
     RequestDetail,
     StaircaseStep,
     StateMachineCost,
     Statement,
-    TuningResult,
 )
 from lambda_dyno.records.verdict import (
     Check,
@@ -67,6 +75,7 @@ __all__ = [
     "LATE_RATIO_MAX",
     "SAFE_RUN_ID",
     "SCHEMA_VERSION",
+    "SET",
     "Advice",
     "Amount",
     "Answers",
@@ -84,6 +93,7 @@ __all__ = [
     "Money",
     "Option",
     "Outcome",
+    "Point",
     "PowerDetail",
     "Prediction",
     "Probe",
@@ -109,7 +119,6 @@ __all__ = [
     "Verdict",
     "adapter",
     "overall",
-    "percentiles_ms",
 ]
 
 SCHEMA_VERSION = 1
@@ -120,96 +129,40 @@ INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """A memory size that one may choose, with what it takes and against the deployed one."""
+class TuningResult:
+    """Outcome of one tuning."""
 
-    name: Literal["cheapest", "balanced", "fastest"]
-    memory_mb: int
-    duration_ms: float
-    cost_usd: float  # of one invocation
-    duration_ratio: Ratio | None  # None: it is the deployed size, or cannot be told
-    cost_ratio: Ratio | None
+    function_arn: str
+    power: int  # recommended memory size in MB
+    cost: float  # USD per invocation at that size
+    duration: float  # ms at that size
+    strategy: Strategy
+    current_power: int
+    architecture: str
+    region: str
+    details: tuple[PowerDetail, ...]  # sorted by power
+    state_machine: StateMachineCost
+    warnings: tuple[str, ...] = ()
+    raw: dict[str, Any] = field(default_factory=dict)  # the state machine's output as it came
+    # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
+    kept_over: int = 0
+    statement: Statement | None = None  # of adaptive measuring
+    limit: LimitOutcome | None = None  # of strategy `limit`
+    # what `power` and all else is of comes first; empty: no other one was asked for
+    architectures: tuple[ArchitectureOutcome, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()  # likewise
+    ephemeral_storage_mb: int = EPHEMERAL_STORAGE_MB_FREE
 
+    @property
+    def currency(self) -> str:
+        """What its costs are in: USD by name, but in regions of China CNY."""
+        prices = self.raw.get("prices")
+        named = str(prices.get("currency")) if isinstance(prices, Mapping) else ""
+        return named if re.fullmatch("[A-Z]{3}", named) else "USD"
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What a run says of the deployed size, and how safe the recommended one is."""
-
-    finding: Literal["optimised", "over-provisioned", "under-provisioned", "cannot tell"]
-    risk: Literal["low", "medium", "high"]  # at the recommended size
-    reasons: tuple[str, ...]  # of the risk
-    options: tuple[Option, ...]
-
-
-SET = "as [traffic] has it"  # the source of a number that the settings name
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """How often the deployed function is invoked.
-
-    Attributes:
-        invocations_per_month: In 30 days; None: nobody knows.
-        source: Where that is from, or why it is not known, in a few words.
-    """
-
-    invocations_per_month: float | None
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class SizeCost:
-    """What one invocation costs at a memory size, after the discount.
-
-    Attributes:
-        memory_mb: The size.
-        compute_usd: Duration and ephemeral storage.
-        saved_usd: How much less that is than at the deployed size; None: not known.
-    """
-
-    memory_mb: int
-    compute_usd: Amount
-    saved_usd: Amount | None
-
-
-@dataclass(frozen=True, slots=True)
-class Expense:
-    """Something that a run itself costs, at list prices."""
-
-    what: str
-    count: int  # of requests, invocations or transitions
-    usd: Amount
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """What the function costs, and what the recommendation saves; one place for all prices.
-
-    Attributes:
-        currency: Of all amounts here.
-        discount: Share that is taken off every price.
-        request_usd: Fee of one invocation.
-        api: "REST" or "HTTP": the API Gateway in front of it; empty: none.
-        api_usd: Its price of one request; None: none, or not known.
-        sizes: The deployed size first, then those that one may choose.
-        notes: What the prices rest on where they are no published ones.
-        run: What the run itself costs.
-        traffic: How often the function is invoked; None: nobody says.
-    """
-
-    currency: str
-    discount: float
-    request_usd: float
-    api: str
-    api_usd: float | None
-    sizes: tuple[SizeCost, ...]
-    notes: tuple[str, ...]
-    run: tuple[Expense, ...]
-    traffic: Traffic | None = None
-
-    def size(self, memory_mb: int) -> SizeCost | None:
-        """Return what is known of a memory size."""
-        return next((one for one in self.sizes if one.memory_mb == memory_mb), None)
+    def detail(self, power: int) -> PowerDetail | None:
+        """Return what was measured at a power value, or None if it was not."""
+        return next((d for d in self.details if d.power == power), None)
 
 
 @dataclass(frozen=True, slots=True)

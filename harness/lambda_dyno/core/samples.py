@@ -21,10 +21,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 
 from lambda_dyno.core.files import named
 from lambda_dyno.core.reading import UnreadableError, read_bytes
-from lambda_dyno.core.results import Sample
+from lambda_dyno.core.results import LatencyStats, Sample
+from lambda_dyno.statistics.stats import percentile
 
 # Three rounds of an hour at 600 requests/s, more than one machine makes.
 _MOST_BYTES = 1_000_000_000
@@ -60,3 +62,18 @@ def write_samples(samples: Iterable[Sample], path: Path) -> None:
     """Write samples, a JSON object a line."""
     with named(path), path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)
+
+
+def percentiles_ms(latencies_ms: Iterable[float], shares: Iterable[float]) -> list[float]:
+    """Return the percentiles of latencies in any order, a share being 0 to 1."""
+    ordered = sorted(latencies_ms)
+    return [percentile(ordered, share) for share in shares]
+
+
+def latency_stats(latencies_ms: Iterable[float]) -> LatencyStats | None:
+    """Return the summary of latencies in any order, or None if there is none."""
+    ordered = sorted(latencies_ms)
+    if not ordered:
+        return None
+    p50, p90, p95, p99 = percentiles_ms(ordered, (0.5, 0.9, 0.95, 0.99))
+    return LatencyStats(mean=fmean(ordered), p50=p50, p90=p90, p95=p95, p99=p99, max=ordered[-1])

@@ -1,1 +1,1 @@
-"""GitHub, GitLab, CodeCommit, and what a pipeline tells of itself."""
+"""A recommendation as a file, a commit, a pull request; GitHub, GitLab, CodeCommit; pipelines."""

@@ -13,7 +13,7 @@ from lambda_dyno.core.results import (
     ArchitectureOutcome,
     LoadResult,
     Money,
-    PowerDetail,
+    Point,
     Ratio,
     RunResult,
     TuningResult,
@@ -39,22 +39,6 @@ class Figure:
     unit: str
     change: str = ""  # such as "4.1 times as fast"; empty if there is nothing to compare
     better: bool | None = None  # None: about the same, or nothing to compare
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Duration and price at one memory size."""
-
-    power: int
-    duration_ms: float
-    cost_usd: float
-
-    @classmethod
-    def of(cls, detail: PowerDetail | None) -> Point | None:
-        """Return the point of a power value, or None if it was not measured."""
-        if detail is None or detail.duration_ms is None or detail.cost_usd is None:
-            return None
-        return cls(detail.power, detail.duration_ms.trimmed_mean, detail.cost_usd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
-from lambda_dyno.core.results import Answers, LatencyStats, LoadResult, Sample, Verdict
-from lambda_dyno.core.samples import read_samples, write_samples
+from lambda_dyno.core.results import Answers, LoadResult, Sample, Verdict
+from lambda_dyno.core.samples import latency_stats, read_samples, write_samples
 from lambda_dyno.load.samples import appended, by_request, timeline
 
 
@@ -109,7 +109,7 @@ def merged(first: LoadResult, second: LoadResult, samples: list[Sample]) -> Load
         requests=first.requests + second.requests,
         errors=first.errors + second.errors,
         errors_by_kind=dict(sorted(kinds.items())),
-        latency_ms=LatencyStats.of(sample.response_ms for sample in samples if sample.answered),
+        latency_ms=latency_stats(sample.response_ms for sample in samples if sample.answered),
         requests_per_s=len(samples) / measured_s if measured_s > 0 else 0.0,
         driver_cpu_ratio=max(first.driver_cpu_ratio, second.driver_cpu_ratio),
         machine_cpu_ratio=max(first.machine_cpu_ratio, second.machine_cpu_ratio),

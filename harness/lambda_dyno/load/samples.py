@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
-from lambda_dyno.core.results import LatencyStats, LoadResult, Moment, RequestLoad, Sample
-from lambda_dyno.core.samples import read_samples
+from lambda_dyno.core.results import LoadResult, Moment, RequestLoad, Sample
+from lambda_dyno.core.samples import latency_stats, read_samples
 from lambda_dyno.load.driver import DriverReport
 from lambda_dyno.load.schedule import describe
 
@@ -45,7 +45,7 @@ def summarise(
         left_out: The requests of the warm-up.
     """
     kinds = Counter(sample.error for sample in samples if sample.error)
-    latency = LatencyStats.of(sample.response_ms for sample in samples if sample.answered)
+    latency = latency_stats(sample.response_ms for sample in samples if sample.answered)
     measured_s = report.elapsed_s - profile.warm_up_s
     return LoadResult(
         label=label,
@@ -89,7 +89,7 @@ def by_request(samples: Sequence[Sample]) -> tuple[RequestLoad, ...]:
 
 def _of_request(name: str, samples: Sequence[Sample]) -> RequestLoad:
     answered = [sample.response_ms for sample in samples if sample.answered]
-    stats = LatencyStats.of(answered)
+    stats = latency_stats(answered)
     figures = (stats.p50, stats.p95, stats.max) if stats else (None, None, None)
     return RequestLoad(name, len(samples), sum(bool(s.error) for s in samples), *figures)
 
@@ -113,7 +113,7 @@ def timeline(samples: Sequence[Sample]) -> tuple[Moment, ...]:
 
 
 def _moment(start_s: float, width_s: float, samples: Sequence[Sample]) -> Moment:
-    stats = LatencyStats.of(sample.response_ms for sample in samples if sample.answered)
+    stats = latency_stats(sample.response_ms for sample in samples if sample.answered)
     errors = sum(bool(sample.error) for sample in samples)
     p50_ms, p95_ms = (stats.p50, stats.p95) if stats else (None, None)
     return Moment(float(start_s), len(samples) / width_s, errors, p50_ms, p95_ms)

@@ -143,7 +143,7 @@ def _progress(config: pytest.Config, worker: str) -> Ui | None:
         return None
     from rich.console import Console
 
-    from lambda_dyno.terminal.progress import TerminalUi
+    from lambda_dyno.report.terminal import TerminalUi
 
     stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace", buffering=1)
     config.add_cleanup(stderr.close)
@@ -248,8 +248,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     workers = session.config.stash.get(_WORKERS, None)
     if workers is None:
         return
+    from lambda_dyno.report.terminal import TerminalUi
     from lambda_dyno.run.lifecycle import shielded
-    from lambda_dyno.terminal.progress import TerminalUi
 
     with shielded(TerminalUi()):
         workers.wait(interrupt=exitstatus == pytest.ExitCode.INTERRUPTED)

@@ -34,11 +34,11 @@ from lambda_dyno.core.results import (
 from lambda_dyno.load.rounds import LoadSeries
 from lambda_dyno.plugin.options import GateOptions, shared_target
 from lambda_dyno.plugin.turn_lock import TurnLock
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import api, build, lifecycle, preflight, prepare
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, smoke, tune, up
 from lambda_dyno.run.steps import load as load_step
-from lambda_dyno.terminal.progress import TerminalUi
 
 
 class GateSession:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from lambda_dyno.aws import shared_emulator as gate_shared
 from lambda_dyno.core.errors import DynoError
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import ending, lifecycle
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.run_folder import Lease, RunFolder, all_runs
-from lambda_dyno.terminal.progress import TerminalUi
 
 _POLL_S = 0.5
 _TOLD_S = 10.0

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Literal
-
-from lambda_dyno.statistics.stats import percentile
 
 Loop = Literal["closed", "open"]
 
@@ -122,12 +118,6 @@ class SmokeResult:
         return f"{first.request}: {first.assertion}: {first.message}{more}"
 
 
-def percentiles_ms(latencies_ms: Iterable[float], shares: Iterable[float]) -> list[float]:
-    """Return the percentiles of latencies in any order, a share being 0 to 1."""
-    ordered = sorted(latencies_ms)
-    return [percentile(ordered, share) for share in shares]
-
-
 @dataclass(frozen=True, slots=True)
 class LatencyStats:
     """Latencies of a load test's requests as the client saw them, in milliseconds."""
@@ -138,15 +128,6 @@ class LatencyStats:
     p95: float
     p99: float
     max: float
-
-    @classmethod
-    def of(cls, latencies_ms: Iterable[float]) -> LatencyStats | None:
-        """Return the summary of latencies in any order, or None if there is none."""
-        ordered = sorted(latencies_ms)
-        if not ordered:
-            return None
-        p50, p90, p95, p99 = percentiles_ms(ordered, (0.5, 0.9, 0.95, 0.99))
-        return cls(mean=fmean(ordered), p50=p50, p90=p90, p95=p95, p99=p99, max=ordered[-1])
 
 
 DEPLOYED = "current"  # label of the load test at the memory size that is deployed

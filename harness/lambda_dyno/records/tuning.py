@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from lambda_dyno.tuner_contract.keys import Strategy
 
 EPHEMERAL_STORAGE_MB_FREE = 512  # of a function's /tmp, which every function has
 
@@ -117,6 +112,22 @@ class PowerDetail:
     # less that is than at the deployed size; None: too few, or an older result
     compute_usd: Amount | None = None
     saved_usd: Amount | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Duration and price at one memory size."""
+
+    power: int
+    duration_ms: float
+    cost_usd: float
+
+    @classmethod
+    def of(cls, detail: PowerDetail | None) -> Point | None:
+        """Return the point of a power value, or None if it was not measured."""
+        if detail is None or detail.duration_ms is None or detail.cost_usd is None:
+            return None
+        return cls(detail.power, detail.duration_ms.trimmed_mean, detail.cost_usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,40 +240,3 @@ class CurvePoint:
     low: float  # of 95 %
     middle: float
     high: float
-
-
-@dataclass(frozen=True, slots=True)
-class TuningResult:
-    """Outcome of one tuning."""
-
-    function_arn: str
-    power: int  # recommended memory size in MB
-    cost: float  # USD per invocation at that size
-    duration: float  # ms at that size
-    strategy: Strategy
-    current_power: int
-    architecture: str
-    region: str
-    details: tuple[PowerDetail, ...]  # sorted by power
-    state_machine: StateMachineCost
-    warnings: tuple[str, ...] = ()
-    raw: dict[str, Any] = field(default_factory=dict)  # the state machine's output as it came
-    # size of better figures that the deployed one, which is kept, cannot be told from; 0: none
-    kept_over: int = 0
-    statement: Statement | None = None  # of adaptive measuring
-    limit: LimitOutcome | None = None  # of strategy `limit`
-    # what `power` and all else is of comes first; empty: no other one was asked for
-    architectures: tuple[ArchitectureOutcome, ...] = ()
-    curve: tuple[CurvePoint, ...] = ()  # likewise
-    ephemeral_storage_mb: int = EPHEMERAL_STORAGE_MB_FREE
-
-    @property
-    def currency(self) -> str:
-        """What its costs are in: USD by name, but in regions of China CNY."""
-        prices = self.raw.get("prices")
-        named = str(prices.get("currency")) if isinstance(prices, Mapping) else ""
-        return named if re.fullmatch("[A-Z]{3}", named) else "USD"
-
-    def detail(self, power: int) -> PowerDetail | None:
-        """Return what was measured at a power value, or None if it was not."""
-        return next((d for d in self.details if d.power == power), None)

@@ -20,9 +20,9 @@ from lambda_dyno.money import run_cost, words
 from lambda_dyno.report.section import Content
 from lambda_dyno.report.sections import SECTIONS
 from lambda_dyno.report.sections.memory import memory_table
+from lambda_dyno.report.streams import is_screen, paragraph
 from lambda_dyno.report.tables import Cell, Table
 from lambda_dyno.report.teardown import teardown
-from lambda_dyno.terminal.streams import is_screen, paragraph
 
 # The first and the last part of what is printed, which are no sections.
 SUMMARY = "summary"

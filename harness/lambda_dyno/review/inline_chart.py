@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import TuningResult
-from lambda_dyno.gates.recommendation import Point
+from lambda_dyno.core.results import Point, TuningResult
 
 # More labels than this run into each other in 640 pixels.
 _MOST_POINTS = 14

@@ -20,9 +20,9 @@ from lambda_dyno.cli.app import app
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator.loopback import free_port
 from lambda_dyno.environments.leftovers import how_to_remove
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import RunFolder
-from lambda_dyno.terminal.progress import TerminalUi
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.compare.former import with_prior
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.runs import result_store, run_folder
-from lambda_dyno.terminal.progress import TerminalUi
 from tests.support.report_samples import detail, tuning
 
 SHA, OTHER = "A" * 43 + "=", "B" * 43 + "="

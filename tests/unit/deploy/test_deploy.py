@@ -18,7 +18,7 @@ from lambda_dyno.deploy import proof, sources
 from lambda_dyno.deploy.deploy import Deployment
 from lambda_dyno.deploy.proof import CheckError, Proof
 from lambda_dyno.deploy.versions import Version
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.tuner_contract.marks import Lock
 from tests.support import report_samples as samples
 

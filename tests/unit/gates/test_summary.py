@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lambda_dyno.artefacts.render import render
 from lambda_dyno.core.results import RunResult, Traffic, Verdict
 from lambda_dyno.gates import summary
 from lambda_dyno.gates.summary import completed
 from lambda_dyno.report import markdown
 from lambda_dyno.report.console import print_summary
-from lambda_dyno.report.render import render
 from lambda_dyno.review.comment import compose
 from lambda_dyno.review.comment_parts import CODECOMMIT, GITHUB, SUMMARY, Review
 from tests.support import report_samples as samples

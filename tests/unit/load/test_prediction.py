@@ -11,13 +11,13 @@ import pytest
 
 from lambda_dyno.core.results import (
     Answers,
-    LatencyStats,
     LoadResult,
     PowerDetail,
     Probe,
     RequestDetail,
     Sample,
 )
+from lambda_dyno.core.samples import latency_stats
 from lambda_dyno.load.prediction import with_predictions
 from tests.support import report_samples
 
@@ -46,7 +46,7 @@ def load(power: int, *, factor: float = 1.0, plus_ms: float = 0.0, **given: Any)
         latency_ms = factor * TUNED[name][power] + API_MS + plus_ms + source.uniform(-1, 1)
         samples.append(Sample(20.0 * index, latency_ms, index % 10, index // 10, name, 200, ""))
     given.setdefault("probe", Probe("read", 15, TUNED["read"][power] + API_MS))
-    stats = LatencyStats.of(sample.latency_ms for sample in samples)
+    stats = latency_stats(sample.latency_ms for sample in samples)
     result = LoadResult(
         f"at-{power}", power, 10, 2.0, 12.0, 600, 0, {}, stats, 50.0, 0.2, 0.4, **given
     )
@@ -128,7 +128,7 @@ def test_few_requests_that_are_scattered_cannot_tell() -> None:
     result, rows = load(128)
     source = random.Random(1)
     few = [replace(x, latency_ms=source.choice([30.0, 50.0, 90.0])) for x in rows[:20]]
-    stats = replace(LatencyStats.of(x.latency_ms for x in few), p50=50.0)  # type: ignore[type-var]
+    stats = replace(latency_stats(x.latency_ms for x in few), p50=50.0)  # type: ignore[type-var]
     (found,) = predicted((replace(result, latency_ms=stats), few))
     assert found.outcome == "open"
     assert "20 requests, as scattered as they are, are too few" in found.reason
@@ -138,7 +138,7 @@ def test_a_median_of_too_few_requests_has_no_ends() -> None:
     """A result is JSON, which has no infinity; and what has no ends cannot differ."""
     result, rows = load(1024, plus_ms=300)
     few = rows[:3]
-    stats = LatencyStats.of(sample.latency_ms for sample in few)
+    stats = latency_stats(sample.latency_ms for sample in few)
     (found,) = predicted((replace(result, latency_ms=stats, probe=load(1024)[0].probe), few))
     assert (found.measured_low_ms, found.measured_high_ms) == (None, None)
     assert (found.outcome, "too few to tell" in found.reason) == ("open", True)
@@ -154,7 +154,7 @@ def test_it_disagrees_seldom_by_chance() -> None:
         noisy = [
             replace(x, latency_ms=x.latency_ms + source.expovariate(1 / 6)) for x in rows[:120]
         ]
-        stats = LatencyStats.of(x.latency_ms for x in noisy)
+        stats = latency_stats(x.latency_ms for x in noisy)
         (found,) = predicted((replace(result, latency_ms=stats), noisy))
         wrong += found.outcome == "differs"
     assert wrong <= 10

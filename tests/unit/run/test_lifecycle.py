@@ -17,11 +17,11 @@ from lambda_dyno.core.config import Env, Settings, SloSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.results import Leftover, Outcome, RunResult, Verdict
 from lambda_dyno.history import record
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import build, ending, lifecycle, order
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import compare, gate, load, smoke, tune, up
 from lambda_dyno.runs import run_folder
-from lambda_dyno.terminal.progress import TerminalUi
 
 
 class FakeRun:

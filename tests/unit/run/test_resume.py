@@ -18,6 +18,7 @@ from lambda_dyno.cli.app import app
 from lambda_dyno.core.config import Env, Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import LatencyStats, LoadResult, RunResult, Verdict
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import build, order, resume
 from lambda_dyno.run.resume import Resumed
 from lambda_dyno.run.run import Run
@@ -25,7 +26,6 @@ from lambda_dyno.run.steps import load
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import RunFolder
-from lambda_dyno.terminal.progress import TerminalUi
 from lambda_dyno.terraform.packages import Package
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs import run_folder
-from lambda_dyno.terminal.progress import TerminalUi
 
 _NOWHERE = {
     "AWS_CONFIG_FILE": "/dev/null",

@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-from lambda_dyno.core.results import LatencyStats
+from lambda_dyno.core.samples import latency_stats
 from lambda_dyno.statistics import stats
 from lambda_dyno.statistics.stats import Interval
 
@@ -176,14 +176,14 @@ class TestLatencyStats:
         """Every field of the summary of 1 to 1000 ms, in any order."""
         values = list(range(1, 1001))
         random.Random(2).shuffle(values)
-        summary = LatencyStats.of(values)
+        summary = latency_stats(values)
         assert summary is not None
         assert (summary.mean, summary.p50, summary.p90) == (500.5, 500, 900)
         assert (summary.p95, summary.p99, summary.max) == (950, 990, 1000)
 
     def test_of_nothing(self):
         """No latency, no summary: None and not zeros."""
-        assert LatencyStats.of([]) is None
+        assert latency_stats([]) is None
 
 
 def _ends(interval):

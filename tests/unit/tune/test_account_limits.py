@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.tune import preflight
 from tests.support.aws_answers import Recorded
 

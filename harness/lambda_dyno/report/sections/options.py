@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import Advice, Money, Option, Ratio, RunResult, TuningResult
+from lambda_dyno.core.results import Advice, Money, Option, Point, Ratio, RunResult, TuningResult
 from lambda_dyno.gates import recommendation
 from lambda_dyno.gates.advice import advised, figures
-from lambda_dyno.gates.recommendation import Point
 from lambda_dyno.money import words
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table

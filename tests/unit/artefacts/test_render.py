@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lambda_dyno.artefacts import junit, power_values
+from lambda_dyno.artefacts.render import RenderedReport, render
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.results import (
     Check,
@@ -30,9 +32,7 @@ from lambda_dyno.core.results import (
 from lambda_dyno.core.samples import write_samples
 from lambda_dyno.gates.advice import advised
 from lambda_dyno.gates.slo import evaluate
-from lambda_dyno.report import junit, power_values
 from lambda_dyno.report.console import print_summary
-from lambda_dyno.report.render import RenderedReport, render
 from lambda_dyno.review.comment import compose
 from lambda_dyno.review.comment_parts import CODECOMMIT, GITHUB, Review
 from lambda_dyno.runs import result_store

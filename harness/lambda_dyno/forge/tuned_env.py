@@ -9,7 +9,7 @@ from pathlib import Path
 from lambda_dyno.core.config import known_envs, load_env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.propose import tuned_file
+from lambda_dyno.forge import tuned_file
 
 
 def of_run(project: Path, result: RunResult, env: str | None) -> RunResult:

@@ -18,7 +18,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from lambda_dyno.core.errors import printable
-from lambda_dyno.terminal.streams import StandardError, is_screen, paragraph
+from lambda_dyno.report.streams import StandardError, is_screen, paragraph
 
 # In a log file, a line about a step's progress at most this often.
 _QUIET_S = 10.0

@@ -21,6 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from lambda_dyno import __version__
+from lambda_dyno.artefacts import junit, power_values
 from lambda_dyno.charts import drawing
 from lambda_dyno.charts.drawing import NARROW, WIDE, Spec
 from lambda_dyno.core.errors import StepError
@@ -29,7 +30,7 @@ from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import recommendation, summary
-from lambda_dyno.report import junit, power_values, tables, templating
+from lambda_dyno.report import tables, templating
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.sections import SECTIONS

@@ -12,7 +12,7 @@ from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import MissingError, read_text
 from lambda_dyno.forge.comments import ForgeError
 from lambda_dyno.forge.github import GitHubPulls
-from lambda_dyno.propose.proposal import Proposal, tuned_path
+from lambda_dyno.forge.proposal import Proposal, tuned_path
 from lambda_dyno.runs.git import GitError, WorkingTree
 
 Mode = Literal["write", "commit", "open-pr", "auto"]

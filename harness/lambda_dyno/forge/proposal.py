@@ -1,7 +1,7 @@
 """Apply under review: a run's recommendation becomes a change of a file, never of a function.
 
 Pure: from a result and the file's content to a `Proposal`, or to the reasons against it.
-`propose.change_request` writes, commits or proposes it. What is deployed changes when
+`forge.change_request` writes, commits or proposes it. What is deployed changes when
 Terraform applies the file, after whatever review the team has.
 """
 
@@ -17,12 +17,12 @@ from typing import Any
 from lambda_dyno.core import formatting
 from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.results import RunResult, TuningResult
+from lambda_dyno.core.results import Point, RunResult, TuningResult
+from lambda_dyno.forge import tuned_file
+from lambda_dyno.forge.tuned_file import Former, Tuned
 from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.load_phrases import load_sentence
 from lambda_dyno.gates.objections import Objection, objections
-from lambda_dyno.propose import tuned_file
-from lambda_dyno.propose.tuned_file import Former, Tuned
 
 _WIDTH = 72
 
@@ -183,7 +183,7 @@ def _verdict_at(result: RunResult, memory_mb: int) -> str:
 
 def _measured(result: RunResult, tuning: TuningResult, memory_mb: int) -> dict[str, Any]:
     """Return the figures of one size that decided."""
-    point = recommendation.Point.of(tuning.detail(memory_mb))
+    point = Point.of(tuning.detail(memory_mb))
     if point is None:
         return {}
     found: dict[str, Any] = {

@@ -8,7 +8,7 @@ import sys
 
 CODE = """
 import sys
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 ui = TerminalUi()
 with ui.step("a", "first") as step:
     step.update("second")

@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parents[3]
 # Steps as a run has them: text that changes, lines between, a library's warning, brackets.
 STEPS = """
 import logging, os, sys, time
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 ui = TerminalUi()
 with ui.step("first", "begins") as step:
     for number in range(3):
@@ -38,7 +38,7 @@ print("the end")
 WAITS = """
 import pathlib, sys, time
 from lambda_dyno.run import lifecycle
-from lambda_dyno.terminal.progress import TerminalUi
+from lambda_dyno.report.terminal import TerminalUi
 ui = TerminalUi()
 with lifecycle.signals_raise():
     try:
@@ -145,7 +145,7 @@ def test_forced_colours_leave_a_log_a_log(forced: dict[str, str]) -> None:
 def test_a_result_may_go_to_a_file_while_a_terminal_shows_the_steps(tmp_path: Path) -> None:
     """What is printed during a step goes where it was sent, not above the living line."""
     code = (
-        "from lambda_dyno.terminal.progress import TerminalUi\n"
+        "from lambda_dyno.report.terminal import TerminalUi\n"
         "with TerminalUi().step('a', 'b'): print('result')\n"
     )
     with (

@@ -1,1 +1,0 @@
-"""A run on a terminal, or in a log: progress, and the streams it goes to."""
