@@ -18,8 +18,8 @@ import pytest
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
-from lambda_dyno.processes import orphans
-from lambda_dyno.processes.identity import identity
+from lambda_dyno.runs import orphans
+from lambda_dyno.runs.identity import identity
 from tests.support.waiting import HANGS_S, wait_until
 
 pytestmark = pytest.mark.e2e

@@ -23,8 +23,7 @@ from typer.main import get_command
 
 from lambda_dyno.cli import app
 from lambda_dyno.core.config import Settings
-from lambda_dyno.processes import orphans
-from lambda_dyno.runs import run_folder
+from lambda_dyno.runs import orphans, run_folder
 from lambda_dyno.runs.run_folder import LeaseState, RunFolder
 from tests.support import report_samples as samples
 

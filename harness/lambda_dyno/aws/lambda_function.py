@@ -1,9 +1,8 @@
-"""A Lambda function that is there already: its name taken apart, and looked up."""
+"""A Lambda function that is there already, looked up."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,27 +10,11 @@ import botocore.exceptions
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core import aws_errors as errors
-from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.function_name import FunctionName, parse_name
 from lambda_dyno.core.results import EPHEMERAL_STORAGE_MB_FREE
 from lambda_dyno.emulator import differences
 from lambda_dyno.tuner_contract import kinds
-
-# All forms that Lambda itself takes: NAME, ACCOUNT:function:NAME and the ARN, each with a
-# version or an alias behind it.
-_NAME = re.compile(
-    r"(?:(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:)?"
-    r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionName:
-    """What a name or ARN says; parts that it does not name are empty."""
-
-    name: str
-    qualifier: str = ""  # version or alias; $LATEST is the function itself and is left out
-    region: str = ""
-    account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +53,6 @@ class Function:
         """The function in a line."""
         kind = self.runtime or "container image"
         return f"{self.label}: {self.memory_mb} MB, {self.architecture}, {kind}, {self.region}"
-
-
-def parse_name(text: str) -> FunctionName:
-    """Take a function's name or ARN apart.
-
-    Raises:
-        UserError: It is neither.
-    """
-    match = _NAME.fullmatch(text)
-    if match is None:
-        raise UserError(
-            f"{brief(repr(text))} is neither the name of a Lambda function nor its ARN, such as "
-            "my-function or arn:aws:lambda:eu-west-1:123456789012:function:my-function"
-        )
-    qualifier = match["qualifier"] or ""
-    return FunctionName(
-        name=match["name"],
-        qualifier="" if qualifier == "$LATEST" else qualifier,
-        region=match["region"] or "",
-        account_id=match["account"] or "",
-    )
 
 
 def differences_here(function_arn: str, account: Account) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core import aws_errors as errors
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.tuner_contract.marks import LOCK_ALIAS, Lock, copied_for, is_measured_by
 
@@ -219,5 +219,5 @@ def _restore_memory(client: Any, function: Function, say: Say) -> None:
 
 
 def _function(arn: str) -> Function:
-    name = lambda_function.parse_name(arn)
+    name = parse_name(arn)
     return Function(arn, name.name, name.region, memory_mb=0, architecture="", runtime="")

@@ -36,8 +36,7 @@ from lambda_dyno.core.results import Leftover
 from lambda_dyno.environments import leftovers
 from lambda_dyno.environments.environment import Environment
 from lambda_dyno.environments.state_bucket import LONGEST_LIFETIME, StateBucket
-from lambda_dyno.processes import orphans
-from lambda_dyno.runs import run_folder
+from lambda_dyno.runs import orphans, run_folder
 from lambda_dyno.runs.run_folder import InUseError, Lease, RunFolder
 
 # What may be in the folder of a run that was killed before it had a lease.

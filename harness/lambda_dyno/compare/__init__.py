@@ -1,1 +1,1 @@
-"""A candidate and its baseline: deployed side by side, measured in turns."""
+"""What is measured held against what was: a baseline in turns, a former run, a prediction."""

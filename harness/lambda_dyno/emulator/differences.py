@@ -15,7 +15,7 @@ from typing import Any
 
 import lambda_emulator
 from lambda_dyno.emulator import installation, interpreters, node_packages
-from lambda_dyno.processes import process
+from lambda_dyno.runs import process
 from lambda_emulator.sandbox import runtimes
 
 _DEADLINE_S = 20.0

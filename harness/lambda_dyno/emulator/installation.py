@@ -22,7 +22,7 @@ from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError, brief, told
 from lambda_dyno.core.files import locked
 from lambda_dyno.emulator import node_packages
-from lambda_dyno.processes import process
+from lambda_dyno.runs import process
 
 LOCK = Path(lambda_emulator.__file__).with_name("requirements.lock")
 _DEADLINE_S = 900.0

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from lambda_dyno.processes import process
+from lambda_dyno.runs import process
 
 _DEADLINE_S = 10.0
 _PYTHONS = (

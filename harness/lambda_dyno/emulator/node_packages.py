@@ -14,7 +14,7 @@ from pathlib import Path
 
 import lambda_emulator
 from lambda_dyno.core.files import locked
-from lambda_dyno.processes import process
+from lambda_dyno.runs import process
 
 _SOURCE = Path(lambda_emulator.__file__).resolve().parent / "node_runtime"
 _FILES = ("package.json", "package-lock.json")

@@ -33,7 +33,7 @@ from lambda_dyno.core.regions import is_region
 from lambda_dyno.emulator import installation, meter, sandboxes, server_state, supervisor
 from lambda_dyno.emulator.loopback import HOST, check_port, free_port, port_in_use
 from lambda_dyno.emulator.server_state import ACCOUNT_CONCURRENCY, UNCHECKED, ServerState
-from lambda_dyno.processes.identity import identity
+from lambda_dyno.runs.identity import identity
 
 DEFAULT_ACCOUNT = "000000000000"
 MOST_CONCURRENCY = 1000  # AWS's own default quota

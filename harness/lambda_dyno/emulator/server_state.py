@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.reading import UnreadableError, read_object
-from lambda_dyno.processes.identity import is_alive
+from lambda_dyno.runs.identity import is_alive
 
 ACCOUNT_CONCURRENCY = 10  # a new AWS account's; each environment is a process here
 # pragma: allowlist nextline secret: of servers that older versions started, which check none

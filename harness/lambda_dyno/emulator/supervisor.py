@@ -4,7 +4,7 @@
 itself into the background, starts the server, writes down which processes these are (whoever
 ordered may be killed meanwhile), lets go of its starter's pipes, and carries on. The server and
 its workers carry its mark, so that they are found should it be killed before anything is written
-(`processes.orphans`).
+(`runs.orphans`).
 Then it waits for the first of: the server ends, SIGTERM, the owner is gone (SIGUSR1: there is
 no owner any more). Then server and workers are ended and the temp folder is removed. It is a
 process of its own since a server that was started for one run must not outlive a `kill -9` of
@@ -30,9 +30,9 @@ import psutil
 
 from lambda_dyno.emulator import server_state
 from lambda_dyno.emulator.server_state import ServerState
-from lambda_dyno.processes.guard import signals_as_bytes
-from lambda_dyno.processes.identity import identity, is_alive, processes_with
-from lambda_dyno.processes.ownership import VARIABLE, Owner
+from lambda_dyno.runs.guard import signals_as_bytes
+from lambda_dyno.runs.identity import identity, is_alive, processes_with
+from lambda_dyno.runs.ownership import VARIABLE, Owner
 
 POLL_S = 0.5  # how often the owner is looked at
 TERM_GRACE_S = 3.0  # what the server gets to end by itself

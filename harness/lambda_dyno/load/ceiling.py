@@ -30,7 +30,7 @@ from lambda_dyno.load import drivers, load_test
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.machine import usable_cores
-from lambda_dyno.processes.ownership import temporary_folder
+from lambda_dyno.runs.ownership import temporary_folder
 
 _SECONDS = 3.0
 _REQUEST_TIMEOUT_MS = 2000  # also the end of a collection that asks until something is done

@@ -23,10 +23,9 @@ from lambda_dyno.core.errors import (
 )
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import INTERRUPTED
-from lambda_dyno.processes import interrupts, orphans
 from lambda_dyno.run import ending
 from lambda_dyno.run.run import Run
-from lambda_dyno.runs import run_folder
+from lambda_dyno.runs import interrupts, orphans, run_folder
 
 
 def execute(run: Run, work: Callable[[], int], *, keep: bool, recorded: bool = True) -> int:

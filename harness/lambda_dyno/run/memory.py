@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lambda_dyno.aws import accounts, function_sizes, lambda_function
 from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.progress import Step
 from lambda_dyno.environments import progress
 from lambda_dyno.run.run import Run
@@ -54,7 +55,7 @@ def require(run: Run, memory_mb: int) -> None:
     Raises:
         StepError: It is something else, so that what is measured would be told of another size.
     """
-    name = lambda_function.parse_name(str(run.result.outputs["function_arn"]))
+    name = parse_name(str(run.result.outputs["function_arn"]))
     found = lambda_function.look_up(name, run.account).memory_mb
     if found != memory_mb:
         raise StepError(

@@ -20,11 +20,10 @@ from lambda_dyno.core.config import Env, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import LoadResult
-from lambda_dyno.processes import orphans
 from lambda_dyno.run import build, ending, order, preflight
 from lambda_dyno.run.run import Run
 from lambda_dyno.run.steps import tune
-from lambda_dyno.runs import result_store, run_folder
+from lambda_dyno.runs import orphans, result_store, run_folder
 from lambda_dyno.runs.mode import RunMode
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 

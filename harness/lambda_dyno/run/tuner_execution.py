@@ -8,12 +8,13 @@ from typing import Any
 
 from lambda_dyno.aws import assumed_role, cpu_speed, lambda_function, traffic
 from lambda_dyno.core.config import CLOUDWATCH
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import TuningResult
 from lambda_dyno.gates import intervals
 from lambda_dyno.gates.separation import settled
-from lambda_dyno.processes import interrupts
 from lambda_dyno.run.run import Run
+from lambda_dyno.runs import interrupts
 from lambda_dyno.tune import client, output, preflight
 from lambda_dyno.tune.client import FinishedExecution
 
@@ -85,7 +86,7 @@ def add(run: Run, tuning: TuningResult, request: Mapping[str, Any]) -> None:
     settings = run.env.settings.traffic
     found = traffic.find(
         settings,
-        lambda_function.parse_name(tuning.function_arn).name,
+        parse_name(tuning.function_arn).name,
         run.env.deployed_name_prefix,
         assumed_role.account_for(run.account, request),
     )

@@ -16,9 +16,9 @@ from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.reading import UnreadableError, read_object
 from lambda_dyno.load import collection_files, drivers
 from lambda_dyno.load import progress as load_progress
-from lambda_dyno.processes.ownership import temporary_folder
 from lambda_dyno.run import api
 from lambda_dyno.run.run import Run
+from lambda_dyno.runs.ownership import temporary_folder
 from lambda_dyno.tune import workload_file
 from lambda_dyno.tune.recorded_workload import workload_of
 from lambda_dyno.tuner_contract.values import WrongValueError

@@ -1,1 +1,4 @@
-"""The folder of a run, its lease, and its result."""
+"""What a run has on this machine: its folder, lease and result, the commit, and its programs.
+
+Programs are started, ended in order, and found again when their owner died.
+"""

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.processes.ownership import temporary_folder
+from lambda_dyno.runs.ownership import temporary_folder
 
 _TIMEOUT_S = 120.0
 _OF_REMOTES = ("ls-remote", "fetch", "push")

@@ -38,7 +38,7 @@ from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import lock_file, try_lock, write_atomically
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.reading import UnreadableError, parse_json, read_object
-from lambda_dyno.processes.ownership import Owner, pid_namespace, this_host, this_user
+from lambda_dyno.runs.ownership import Owner, pid_namespace, this_host, this_user
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import UnreadableError, read_object
-from lambda_dyno.processes import process
+from lambda_dyno.runs import process
 from lambda_dyno.terraform import hcl
 
 _VARIABLE = "TF_REATTACH_PROVIDERS"

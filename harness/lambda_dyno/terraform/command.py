@@ -18,7 +18,7 @@ import python_terraform
 
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import locked
-from lambda_dyno.processes import process
+from lambda_dyno.runs import process
 from lambda_dyno.terraform import attached
 from lambda_dyno.terraform.outputs import flat
 from lambda_dyno.terraform.toolchain import Toolchain

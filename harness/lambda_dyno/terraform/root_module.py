@@ -23,9 +23,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.aws import lambda_function
-from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.reading import read_text
 from lambda_dyno.terraform import hcl
 from lambda_dyno.terraform.outputs import flat_changes, may_tell
@@ -256,36 +255,6 @@ def checked(outputs: Mapping[str, Any], region: str, where: str) -> dict[str, An
     }
 
 
-def completed(outputs: Mapping[str, Any], account: Account, name_prefix: str) -> dict[str, Any]:
-    """Return a root's outputs with what its function tells.
-
-    Args:
-        outputs: With `function_arn`.
-        account: Where the function is.
-        name_prefix: Of the environment.
-
-    Raises:
-        StepError: `function_arn` names no function that can be measured.
-    """
-    try:
-        name = lambda_function.parse_name(str(outputs["function_arn"]))
-        function = lambda_function.look_up(name, account)
-    except UserError as error:
-        raise StepError("up", f"the output function_arn: {error}") from error
-    known: dict[str, Any] = {
-        "account_id": account.account_id,
-        "architecture": function.architecture,
-        "function_arn": function.arn,
-        "function_name": function.name,
-        "memory_mb": function.memory_mb,
-        "name_prefix": name_prefix,
-        "region": account.region,
-    }
-    if outputs.get("api_url"):
-        known["api_authorization"] = outputs.get("api_authorization") or "NONE"
-    return {**outputs, **known}
-
-
 def _types(module: hcl.Module) -> dict[str, str]:
     """Return the types of a module's variables without white space, as they are compared here."""
     return {
@@ -336,7 +305,7 @@ def _check_text(name: str, value: str, region: str, where: str, what: str) -> No
             raise UserError(f"{where}: the output api_url is {value!r}; it must be {what}.")
         return
     try:
-        function = lambda_function.parse_name(value)
+        function = parse_name(value)
     except UserError as error:
         raise UserError(f"{where}: the output function_arn: {error}") from error
     if function.qualifier:

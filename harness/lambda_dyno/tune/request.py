@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lambda_dyno.aws import lambda_function
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.aws.lambda_function import FunctionName
 from lambda_dyno.core import reading
 from lambda_dyno.core.config import Settings, load_env, with_overrides
 from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.function_name import FunctionName, parse_name
 from lambda_dyno.tune import tuner_input, validation
 from lambda_dyno.tuner_contract.values import decode
 
@@ -119,7 +118,7 @@ def make(root: Path, line: CommandLine) -> TuneRequest:
     assert name is not None
     validation.require_allowed(request, where)
     return TuneRequest(
-        function=lambda_function.parse_name(name),
+        function=parse_name(name),
         tuning_input=request,
         settings=settings,
         tuner_arn=line.tuner or "",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lambda_dyno.aws.lambda_function import FunctionName, parse_name
 from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.function_name import FunctionName, parse_name
 from lambda_dyno.tune.preflight import longest_measuring_s
 from lambda_dyno.tuner_contract.prices import lookup, tuner_architecture, unlisted
 

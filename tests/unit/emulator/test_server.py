@@ -12,7 +12,7 @@ import pytest
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator import server
 from lambda_dyno.emulator.loopback import check_port
-from lambda_dyno.processes.identity import identity
+from lambda_dyno.runs.identity import identity
 
 LOCAL = server.LocalServer("http://127.0.0.1:4566", 1, "000000000000", "eu-west-1", Path("home"))
 

@@ -14,8 +14,8 @@ import pytest
 
 from lambda_dyno.environments import state_recovery
 from lambda_dyno.environments.state_bucket import StateLock
-from lambda_dyno.processes.ownership import this_host
 from lambda_dyno.runs import run_folder
+from lambda_dyno.runs.ownership import this_host
 from lambda_dyno.runs.run_folder import Lease
 
 STATE = '{"version": 4, "serial": 3}'

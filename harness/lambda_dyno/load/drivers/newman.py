@@ -37,10 +37,10 @@ from lambda_dyno.load.driver import (
     OnProgress,
     OnWait,
 )
+from lambda_dyno.load.kept import Kept
 from lambda_dyno.load.machine import MachineMeter, usable_cores
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
-from lambda_dyno.processes import process
-from lambda_dyno.processes.kept import Kept
+from lambda_dyno.runs import process
 
 NODE_MIN = 20
 NODE_ANSWER_S = 20.0  # it takes 0.05 s

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lambda_dyno.compare import prediction
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.progress import Step
 from lambda_dyno.core.results import DEPLOYED, LoadResult
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import slo
-from lambda_dyno.load import ceiling, load_test, prediction, rounds
+from lambda_dyno.load import ceiling, load_test, rounds
 from lambda_dyno.load import progress as load_progress
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Api

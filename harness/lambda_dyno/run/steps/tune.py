@@ -10,6 +10,7 @@ from lambda_dyno.aws import target as targets
 from lambda_dyno.compare import former
 from lambda_dyno.core.config import TuningSettings
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, StepError
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.results import TuningResult
 from lambda_dyno.run import function_prepare, lifecycle, tuner_execution, workload
 from lambda_dyno.run.run import Run
@@ -117,7 +118,7 @@ def _with_prior(run: Run, request: dict[str, Any]) -> dict[str, Any]:
     wanted = run.env.settings.tuning.prior
     if not wanted:
         return request
-    name = lambda_function.parse_name(request["lambdaARN"])
+    name = parse_name(request["lambdaARN"])
     function = lambda_function.look_up(name, run.account)
     runs = run.folder.path.parent
     return former.with_prior(request, wanted, runs, function, run.account, run.ui)
@@ -128,6 +129,4 @@ def _order(run: Run) -> TuneRequest:
     arn = str(run.result.outputs["function_arn"])
     request = _input(run, tuning_settings(run))
     request.pop("lambdaARN", None)
-    return TuneRequest(
-        function=lambda_function.parse_name(arn), tuning_input=request, settings=run.env.settings
-    )
+    return TuneRequest(function=parse_name(arn), tuning_input=request, settings=run.env.settings)

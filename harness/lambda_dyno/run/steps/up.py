@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from lambda_dyno.aws import apis
+from lambda_dyno.aws import apis, lambda_function
+from lambda_dyno.aws.accounts import Account
 from lambda_dyno.compare import fingerprints
-from lambda_dyno.core.errors import StepError
+from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.environments import progress, test_data
 from lambda_dyno.environments.environment import OnChange
 from lambda_dyno.run import build
 from lambda_dyno.run.run import Run
-from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.command import Change
 from lambda_dyno.terraform.packages import Package
 
@@ -35,7 +37,7 @@ def step(
         run.folder.note_inputs(
             fingerprints.of(run.env, run.mode.sources, run.project, packages), run.finished
         )
-        outputs = root_module.completed(
+        outputs = _completed(
             run.environment.apply(
                 _while_it_waits(progress.resources(shown, "deploying"), meanwhile),
                 say=run.ui.note,
@@ -56,6 +58,36 @@ def step(
             f"{run.account.region}: {where}"
         )
     run.folder.mark("up")
+
+
+def _completed(outputs: Mapping[str, Any], account: Account, name_prefix: str) -> dict[str, Any]:
+    """Return a root's outputs with what its function tells.
+
+    Args:
+        outputs: With `function_arn`.
+        account: Where the function is.
+        name_prefix: Of the environment.
+
+    Raises:
+        StepError: `function_arn` names no function that can be measured.
+    """
+    try:
+        name = parse_name(str(outputs["function_arn"]))
+        function = lambda_function.look_up(name, account)
+    except UserError as error:
+        raise StepError("up", f"the output function_arn: {error}") from error
+    known: dict[str, Any] = {
+        "account_id": account.account_id,
+        "architecture": function.architecture,
+        "function_arn": function.arn,
+        "function_name": function.name,
+        "memory_mb": function.memory_mb,
+        "name_prefix": name_prefix,
+        "region": account.region,
+    }
+    if outputs.get("api_url"):
+        known["api_authorization"] = outputs.get("api_authorization") or "NONE"
+    return {**outputs, **known}
 
 
 def _api_kind(run: Run, url: str) -> str:

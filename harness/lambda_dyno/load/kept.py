@@ -1,6 +1,6 @@
 """A program that does one job after the other: it takes long to start, and is told each by a line.
 
-It is run as any other (`processes.process`): with a guard, and it ends with this process.
+It is run as any other (`runs.process`): with a guard, and it ends with this process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lambda_dyno.processes.process import Completed, DeadlineError, Drain, Started, log_to
+from lambda_dyno.runs.process import Completed, DeadlineError, Drain, Started, log_to
 
 _END_S = 10.0  # for one that has closed its output
 

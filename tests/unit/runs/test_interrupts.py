@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from lambda_dyno.processes import interrupts
-from lambda_dyno.processes.interrupts import INSISTENT, raised_once
+from lambda_dyno.runs import interrupts
+from lambda_dyno.runs.interrupts import INSISTENT, raised_once
 
 
 class Stopped(KeyboardInterrupt):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from lambda_dyno.processes import guard
-from lambda_dyno.processes.ownership import Owner, marked_folders, marked_processes
-from lambda_dyno.processes.process import GRACE_S
+from lambda_dyno.runs import guard
+from lambda_dyno.runs.ownership import Owner, marked_folders, marked_processes
+from lambda_dyno.runs.process import GRACE_S
 
 _KILL_S = 10.0
 _POLL_S = 0.1

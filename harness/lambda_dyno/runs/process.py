@@ -1,8 +1,8 @@
 """Run a program: argument list, no shell, both pipes drained, a deadline, no stray child.
 
-Each program has a guard (`processes.guard`), so that it ends in order even when this process
+Each program has a guard (`runs.guard`), so that it ends in order even when this process
 is killed, and a temporary folder that goes with it. Both it and its children carry this process's
-mark (`processes.ownership`), by which `processes.orphans` finds them should the guard be
+mark (`runs.ownership`), by which `runs.orphans` finds them should the guard be
 killed too.
 """
 
@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lambda_dyno.processes import guard
-from lambda_dyno.processes.ownership import VARIABLE, Owner
+from lambda_dyno.runs import guard
+from lambda_dyno.runs.ownership import VARIABLE, Owner
 
 # How long a program may take to end by itself after SIGINT. Terraform uses the time to
 # finish the resource it is creating and to write its state.

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from lambda_dyno.processes.identity import identity, is_alive
+from lambda_dyno.runs.identity import identity, is_alive
 
 VARIABLE = "DYNO_OWNER"
 _FOLDER = "dyno-own-"

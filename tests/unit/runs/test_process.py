@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from lambda_dyno.aws import accounts
-from lambda_dyno.processes import orphans, process
+from lambda_dyno.runs import orphans, process
 from tests.support.waiting import HANGS_S, wait_until
 
 
@@ -122,7 +122,7 @@ def test_standard_input_is_what_was_given() -> None:
 OWNER = """
 import sys
 from pathlib import Path
-from lambda_dyno.processes import process
+from lambda_dyno.runs import process
 process.run([sys.executable, "-c", Path({program!r}).read_text()], timeout_s=240)
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lambda_dyno.processes import ownership
-from lambda_dyno.processes.ownership import Owner
+from lambda_dyno.runs import ownership
+from lambda_dyno.runs.ownership import Owner
 
 
 def test_a_process_knows_itself_by_its_mark() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.compare.prediction import with_predictions
 from lambda_dyno.core.results import (
     Answers,
     LoadResult,
@@ -18,7 +19,6 @@ from lambda_dyno.core.results import (
     Sample,
 )
 from lambda_dyno.core.samples import latency_stats
-from lambda_dyno.load.prediction import with_predictions
 from tests.support import report_samples
 
 TUNED = {"read": {128: 20.0, 1024: 5.0}, "list": {128: 340.0, 1024: 40.0}}

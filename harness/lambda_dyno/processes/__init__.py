@@ -1,1 +1,0 @@
-"""Programs on this machine: started, ended in order, found again when their owner died."""
