@@ -21,7 +21,6 @@ from tests.support.waiting import HANGS_S
 pytestmark = pytest.mark.e2e
 
 ROOTS = PROJECT / "tests" / "data" / "roots"
-SLOW = pytest.mark.slow
 WORKING = sorted(path.name for path in ROOTS.iterdir() if path.name != "refused")
 
 REFUSED = {
@@ -114,11 +113,8 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     return errors[0]
 
 
-@pytest.mark.parametrize(
-    # one of them by every push: its power tuner is deployed beside it, which takes all it is given
-    "name",
-    [name if name == "cloud_workspace" else pytest.param(name, marks=SLOW) for name in WORKING],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORKING)
 def test_a_root_of_a_shape_that_people_have_is_deployed_tuned_and_gone(
     tmp_path: Path, name: str
 ) -> None:

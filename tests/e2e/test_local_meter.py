@@ -257,6 +257,7 @@ exports.handler = async () => {
 POOL = "Measured By: pool of 256,1024 MB"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "runtime", ["python3.13", pytest.param("nodejs22.x", marks=pytest.mark.slow)]
 )
@@ -350,6 +351,7 @@ def test_failed_invocation_is_reported_too(aws_session: LocalSession, small: str
     assert (again.error, again.report("Init Duration")) == (None, None), "it goes on, warm"
 
 
+@pytest.mark.slow
 def test_json_log_format(aws_session: LocalSession, deploy_function: Any) -> None:
     """A function with LogFormat JSON gets platform.start and platform.report."""
     name = deploy_function(
@@ -517,6 +519,7 @@ def test_errors_are_told_in_words_of_aws(
     assert answer.report("Init Duration")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "processes",
     [
@@ -565,6 +568,7 @@ def test_threads_and_children_of_nodejs_count(
     assert durations[128] > 0.9 * 300 * 1769 / 128, "300 ms of CPU time"
 
 
+@pytest.mark.slow
 def test_waiting_for_the_embedded_aws_does_not_count(
     aws_session: LocalSession,
     embedded_aws: LocalServer,
@@ -611,6 +615,7 @@ def test_memory_limit_ends_the_environment(
     assert invoke(aws_session, name).report("Init Duration") is not None
 
 
+@pytest.mark.slow
 def test_ends_that_the_handler_chooses(
     aws_session: LocalSession, deploy_function: Any, reported: None
 ) -> None:
@@ -649,6 +654,7 @@ def test_surroundings_are_those_of_aws(
     assert not {"DYNO_FUNCTION", "DYNO_OWNER", "AUTH", "GATEWAY_PORT"} & set(environment)
 
 
+@pytest.mark.slow
 def test_concurrency_is_that_of_a_new_account(
     aws_session: LocalSession, deploy_function: Any, reported: None, gate: Gate
 ) -> None:

@@ -313,6 +313,7 @@ def node(aws_session: LocalSession, deploy_function: DeployFunction) -> str:
     return deploy_function(aws_session, "node", NODE, **config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["python", "node"])
 def test_asking_for_the_time_left_costs_nothing(
     aws_session: LocalSession, request: pytest.FixtureRequest, language: str
@@ -342,6 +343,7 @@ def test_environment_is_frozen_between_invocations(aws_session: LocalSession, py
     assert 1 <= later_child - child < 60
 
 
+@pytest.mark.slow
 def test_timers_are_frozen_in_nodejs(aws_session: LocalSession, node: str) -> None:
     """setInterval does not tick between invocations."""
     ticks = invoke(aws_session, node, do="leftRunning").payload
@@ -400,6 +402,7 @@ def test_files_are_the_environments_own(
 
 
 @needs_own_files
+@pytest.mark.slow
 def test_mapped_files_are_not_the_functions_memory(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -440,6 +443,7 @@ def test_heap_near_its_limit_is_collected_as_on_aws(
 
 
 @needs_own_files
+@pytest.mark.slow
 def test_function_sees_its_vcpus(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -474,6 +478,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.slow
 def test_messages_of_pythons_logging(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -575,6 +580,7 @@ def test_end_of_a_busy_loop_is_reported(
     assert invoke(aws_session, name, do="stdin").error is None
 
 
+@pytest.mark.slow
 def test_answers_are_as_large_as_on_aws(aws_session: LocalSession, node: str) -> None:
     """6 MB and 100 bytes, counted as they are sent."""
     assert invoke(aws_session, node, do="big", bytes=6_291_554).error is None
@@ -583,6 +589,7 @@ def test_answers_are_as_large_as_on_aws(aws_session: LocalSession, node: str) ->
     assert "exceeded maximum allowed payload size" in refused.payload["errorMessage"]
 
 
+@pytest.mark.slow
 def test_busy_machine_does_not_shorten_a_wait(aws_session: LocalSession, node: str) -> None:
     """A timer of 100 ms, with 20 ms of CPU time meanwhile."""
     burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
@@ -596,6 +603,7 @@ def test_busy_machine_does_not_shorten_a_wait(aws_session: LocalSession, node: s
     assert all(answer.duration_ms > 99 for answer in answers)
 
 
+@pytest.mark.slow
 def test_end_of_an_invocation_in_nodejs(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -616,6 +624,7 @@ def test_end_of_an_invocation_in_nodejs(
     assert "Runtime.NodeJsExit" in never.log
 
 
+@pytest.mark.slow
 def test_responses_can_be_streamed(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -628,6 +637,7 @@ def test_responses_can_be_streamed(
     assert body == "one two"
 
 
+@pytest.mark.slow
 def test_invocations_with_a_response_stream(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -663,6 +673,7 @@ def streamed(session: LocalSession, name: str, **event: Any) -> tuple[list[bytes
 
 
 @needs_own_files
+@pytest.mark.slow
 def test_package_is_as_it_was_packed(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -695,6 +706,7 @@ def handler(event, context):
 
 
 @needs_own_files
+@pytest.mark.slow
 def test_layers_are_found_by_nodejs(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
@@ -723,6 +735,7 @@ export const handler = async () => [alpha, beta, util, createRequire(import.meta
     assert invoke(aws_session, "layered").payload == ["alpha", "beta", "util", "alpha"]
 
 
+@pytest.mark.slow
 def test_tenant_must_be_named(aws_session: LocalSession, deploy_function: DeployFunction) -> None:
     """Where a function isolates its tenants."""
     name = deploy_function(

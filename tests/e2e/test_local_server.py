@@ -133,6 +133,7 @@ def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
     assert processes_of(tmp_path / ".dyno" / "local") == []
 
 
+@pytest.mark.slow
 def test_port_in_use_is_the_users_to_solve(home: Path) -> None:
     """A taken port is named, with what to do, and nothing is started."""
     with socket.socket() as taken:
@@ -145,6 +146,7 @@ def test_port_in_use_is_the_users_to_solve(home: Path) -> None:
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_dead_server_is_noticed(
     home: Path, start_a_worker: Callable[[server.LocalServer], None]
 ) -> None:
@@ -160,7 +162,7 @@ def test_dead_server_is_noticed(
     assert server.status(home) == again
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_a_function_started_goes_with_the_server(
     home: Path, deploy_function: Any, killed: bool
 ) -> None:
@@ -173,9 +175,10 @@ def handler(event, context):
     return subprocess.Popen(["sleep", event["seconds"]], start_new_session=True).pid
 """
     deploy_function(session, "starts", source)
-    event = json.dumps({"seconds": "600.25"}).encode()
+    seconds = f"600.{os.getpid()}"  # no other session's on this machine
+    event = json.dumps({"seconds": seconds}).encode()
     session.client("lambda").invoke(FunctionName="starts", Payload=event)
-    started = [p for p in psutil.process_iter(["cmdline"]) if "600.25" in (p.info["cmdline"] or ())]
+    started = [p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or ())]
     assert len(started) == 1
     if killed:
         os.kill(running.pid, signal.SIGKILL)
@@ -185,6 +188,7 @@ def handler(event, context):
     assert wait_until(lambda: not identity(started[0].pid))
 
 
+@pytest.mark.slow
 def test_stop_works_without_the_supervisor(
     home: Path, start_a_worker: Callable[[server.LocalServer], None]
 ) -> None:
@@ -197,6 +201,7 @@ def test_stop_works_without_the_supervisor(
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_recycled_pid_is_left_alone(home: Path) -> None:
     """A state file whose pid now belongs to another process does not get that one killed."""
     running = server.start(home)
@@ -250,6 +255,7 @@ def test_accounts_do_not_see_each_other(
     assert not yours.client("sqs").list_queues().get("QueueUrls")
 
 
+@pytest.mark.slow
 def test_server_of_a_dead_owner_is_not_taken_over(home: Path) -> None:
     """A start right after the owner's death gets a server of its own, not the one that ends."""
     owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -287,6 +293,7 @@ def test_a_server_that_nobody_wrote_down_is_found_by_its_mark(
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alone_with_orphans")
 def test_a_server_that_was_let_go_is_nobodys_orphan(home: Path) -> None:
     """The process that it was started for is gone, and it was told to stay."""
@@ -301,6 +308,7 @@ def test_a_server_that_was_let_go_is_nobodys_orphan(home: Path) -> None:
     assert not ours(home)
 
 
+@pytest.mark.slow
 def test_the_supervisor_writes_the_server_down_before_anybody_hears_of_it(home: Path) -> None:
     """Whoever ordered it may be killed in between; only its user may read the file."""
     server.start(home)

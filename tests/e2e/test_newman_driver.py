@@ -96,6 +96,7 @@ def drivers() -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 def test_one_driver_has_all_jobs(api: AskedServer, tmp_path: Path) -> None:
     """Smoke test, recording and load tests, the users' processes too; each test begins anew."""
     with newman.prepared(Api(api.url, "eu-west-1")) as get_ready:
@@ -201,6 +202,7 @@ def test_an_open_loop_counts_waits_and_who_never_came(api: AskedServer, tmp_path
     assert all(s.wait_ms == 0 for s in samples if s.answered and s.request != "create")
 
 
+@pytest.mark.slow
 def test_bad_answers_are_errors_with_a_latency(api: AskedServer, tmp_path: Path) -> None:
     """A bad answer is counted by its status, its latency kept.
 
@@ -221,6 +223,7 @@ def test_bad_answers_are_errors_with_a_latency(api: AskedServer, tmp_path: Path)
     assert [s.request for s in samples if s.iteration == 2][:2] == ["create", "create item"]
 
 
+@pytest.mark.slow
 def test_timeouts_are_errors_without_a_latency(api: AskedServer, tmp_path: Path) -> None:
     """A server that hangs: each request is given up at its time-out, and the test ends."""
     api.behaviour = lambda _: (30.0, 200)
@@ -397,6 +400,7 @@ def test_nothing_is_asked_meanwhile(api: AskedServer, tmp_path: Path) -> None:
     assert {process.pid for process in drivers()} <= before
 
 
+@pytest.mark.slow
 def test_any_collection_is_waited_for(api: AskedServer, tmp_path: Path) -> None:
     """Its first request is asked if none only reads, with the scripts and the folder it is in.
 

@@ -237,6 +237,7 @@ def test_files_as_they_are_exported(api: EchoServer, tmp_path: Path, form: str) 
     assert counted(result) == counted_by_newman(api.url, files, tmp_path)
 
 
+@pytest.mark.slow
 def test_no_answer_is_one_failure_and_the_rest_is_asked(api: EchoServer, tmp_path: Path) -> None:
     """Other hosts are not waited for; nor does a request that nobody asserts speak for the API."""
     with socket.socket() as taken:

@@ -92,6 +92,7 @@ def test_smoke_notices_an_api_that_answers_everybody(
     assert failure.assertion == "is refused where requests are signed"
 
 
+@pytest.mark.slow
 def test_smoke_names_what_does_not_hold(deploy: Any, aws_session: Any, tmp_path: Path) -> None:
     """A function whose table is gone answers 500: the failures say where and what."""
     stack = deploy("NONE")
@@ -111,6 +112,7 @@ def test_smoke_names_what_does_not_hold(deploy: Any, aws_session: Any, tmp_path:
     assert "500" in result.failures[0].message
 
 
+@pytest.mark.slow
 def test_load_of_a_signed_api(deploy: Any, aws_session: Any, tmp_path: Path) -> None:
     """A short load test: no error, each user's items made and removed again."""
     stack = deploy("AWS_IAM")

@@ -136,7 +136,16 @@ def test_a_lease_cannot_lead_to_another_runs_state(elsewhere: Place, tables: Any
     assert s3.get_object(Bucket=elsewhere.bucket, Key=deployed)["Body"].read() == body
 
 
-@pytest.mark.parametrize("prefix", ["customers", "", "dyno-prod", f"customers-{RUN_ID}x", "*", 7])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        f"customers-{RUN_ID}x",
+        *(
+            pytest.param(prefix, marks=pytest.mark.slow)
+            for prefix in ("customers", "", "dyno-prod", "*", 7)
+        ),
+    ],
+)
 def test_a_lease_cannot_name_what_is_not_the_runs(
     elsewhere: Place, tables: Any, prefix: Any
 ) -> None:
@@ -292,6 +301,7 @@ def test_forged_objects_touch_nothing_and_stop_nothing(
     shutil.rmtree(elsewhere.project / "runs")
 
 
+@pytest.mark.slow
 def test_a_lease_here_that_cannot_be_read_stops_nothing(elsewhere: Place) -> None:
     """It is named, and the next run begins, the next sweep goes on."""
     folder = elsewhere.project / "runs" / RUN_ID

@@ -188,6 +188,7 @@ def test_a_limit_is_proven_and_a_former_tuning_is_begun_with(
     assert "prior: not used: another payload was sent" in third.output["warnings"]
 
 
+@pytest.mark.slow
 def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Weighted payloads come from S3 through the pre-processor, answers to the post-processor.
 
@@ -226,6 +227,7 @@ def test_payloads_and_processors(tuner_stack: TunerStack, target: Callable[..., 
     assert "payload_bucket" in foreign.cause
 
 
+@pytest.mark.slow
 def test_nodejs_with_json_logs(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """A Node.js function that logs in JSON is measured like any other."""
     function = target("node", NODE, Runtime="nodejs20.x", LoggingConfig={"LogFormat": "JSON"})
@@ -251,6 +253,7 @@ def test_answers_of_more_than_6_mb(tuner_stack: TunerStack, target: Callable[...
     assert tuner_stack.tune(adapted, **keys).status == "SUCCEEDED"
 
 
+@pytest.mark.slow
 def test_words_of_other_programs_kill_no_power_value(
     tuner_stack: TunerStack, target: Callable[..., str]
 ) -> None:
@@ -282,6 +285,7 @@ def test_one_power_value_is_too_small(tuner_stack: TunerStack, target: Callable[
     assert (after.versions, after.aliases) == (("$LATEST",), {})
 
 
+@pytest.mark.slow
 def test_lpt_input_and_cost(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """An input as LPT's users write it works, at a quarter of the steps that LPT's design takes."""
     done = tuner_stack.tune(
@@ -313,6 +317,7 @@ def test_lpt_input_and_cost(tuner_stack: TunerStack, target: Callable[..., str])
     assert output["tuner"]["cost"] > 0
 
 
+@pytest.mark.slow
 def test_allowed_exceptions(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Allowed errors count as measured; between two invocations in series it sleeps."""
     # the embedded AWS has one error type for whatever a Python function raises
@@ -331,6 +336,7 @@ def test_allowed_exceptions(tuner_stack: TunerStack, target: Callable[..., str])
     assert detail["duration"]["trimmedMean"] == pytest.approx(detail["duration"]["mean"])
 
 
+@pytest.mark.slow
 def test_cold_starts_only(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """With onlyColdStarts every measurement is cold; more versions are made when it takes more."""
     function = target("cold", FAST)
@@ -347,6 +353,7 @@ def test_cold_starts_only(tuner_stack: TunerStack, target: Callable[..., str]) -
     assert tuner_stack.snapshot(function) == before
 
 
+@pytest.mark.slow
 def test_parallel_with_reserved_concurrency(
     tuner_stack: TunerStack, target: Callable[..., str]
 ) -> None:
@@ -411,6 +418,7 @@ def test_auto_optimize(tuner_stack: TunerStack, target: Callable[..., str]) -> N
     assert after.aliases == {"best": version}
 
 
+@pytest.mark.slow
 def test_dry_run(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """A dry run invokes once per power value, of the module's own, and recommends nothing."""
     done = tuner_stack.tune(target("fast", FAST), dryRun=True, autoOptimize=True)

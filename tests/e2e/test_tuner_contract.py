@@ -69,6 +69,7 @@ def target(tuner_stack: TunerStack, deploy_function: DeployFunction) -> Callable
     return make
 
 
+@pytest.mark.slow
 def test_values_as_they_come(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Numeric strings, duplicates, no order, values to be clamped, unknown keys, a plain text."""
     done = tuner_stack.tune(
@@ -107,6 +108,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.slow
 def test_payloads_are_shared_out(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Weights are relative, the last one fills up; text that is JSON is sent as what it says.
 
@@ -154,6 +156,7 @@ def test_kinds_that_cannot_be_tuned(tuner_stack: TunerStack, target: Callable[..
     assert "at the system log level WARN" in done.cause
 
 
+@pytest.mark.slow
 def test_payloads_in_s3_that_cannot_be_read(
     tuner_stack: TunerStack, target: Callable[..., str]
 ) -> None:
@@ -249,6 +252,7 @@ def put_out(stack: TunerStack, done: Execution) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_awkward_function(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """A name of 64 characters, a payload of 200 KB beyond ASCII, a long log that tells lies."""
     function = target("target-" + "n" * 57, AWKWARD)
@@ -261,6 +265,7 @@ def test_awkward_function(tuner_stack: TunerStack, target: Callable[..., str]) -
     assert detail["duration"]["max"] < 99_999
 
 
+@pytest.mark.slow
 def test_input_that_leaves_no_room(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """An input beside which the measurements would not fit is refused first."""
     done = tuner_stack.tune(target("target-fast", FAST), payload="x" * 255_000)
@@ -268,6 +273,7 @@ def test_input_that_leaves_no_room(tuner_stack: TunerStack, target: Callable[...
     assert "payloadS3" in done.cause
 
 
+@pytest.mark.slow
 def test_function_with_everything(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """JSON logs, tags, versions, aliases and all kinds of concurrency are as they were."""
     name = target(
@@ -323,6 +329,7 @@ def everything(lambdas: Any, name: str) -> dict[str, Any]:
     return known
 
 
+@pytest.mark.slow
 def test_snapstart(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """Versions of a function with SnapStart are waited for, and restored ones measured."""
     name = target("target-snap", FAST, SnapStart={"ApplyOn": "PublishedVersions"})
@@ -333,6 +340,7 @@ def test_snapstart(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     assert tuner_stack.snapshot(name) == before
 
 
+@pytest.mark.slow
 def test_alias_moves(tuner_stack: TunerStack, target: Callable[..., str]) -> None:
     """autoOptimizeAlias moves an alias that is there to a version with the best size."""
     name = target("target-alias", FAST, MemorySize=1024)

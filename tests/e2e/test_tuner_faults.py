@@ -187,6 +187,7 @@ def test_stopped(tuner_stack: TunerStack, sleeper: str, state: str) -> None:
     assert tuner_stack.snapshot(sleeper) == before
 
 
+@pytest.mark.slow
 def test_state_that_times_out(tuner_stack: TunerStack, sleeper: str) -> None:
     """A state that takes longer than it may fails the execution, and what it still does is undone.
 
@@ -234,6 +235,7 @@ def test_killed(
     tuner_stack.wait_until_clean(sleeper, before)
 
 
+@pytest.mark.slow
 def test_broken_function(tuner_stack: TunerStack, sleeper: str) -> None:
     """A tuner function that does not even start fails the execution, cleanly."""
     before = tuner_stack.snapshot(sleeper)
@@ -277,6 +279,7 @@ def test_denied_clean_up(tuner_stack: TunerStack, sleeper: str) -> None:
     assert tuner_stack.snapshot(sleeper) == before
 
 
+@pytest.mark.slow
 def test_deleted_while_tuned(tuner_stack: TunerStack, deploy_function: DeployFunction) -> None:
     """A function that is deleted while it is tuned fails the execution, and nothing else."""
     function = deploy_function(tuner_stack.session, "target-deleted", SLEEPS)
@@ -289,6 +292,7 @@ def test_deleted_while_tuned(tuner_stack: TunerStack, deploy_function: DeployFun
     assert function in done.cause
 
 
+@pytest.mark.slow
 def test_two_at_once(tuner_stack: TunerStack, sleeper: str) -> None:
     """A second tuning of a function is refused with the first one's ARN, or waits for it."""
     before = tuner_stack.snapshot(sleeper)

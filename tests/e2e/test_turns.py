@@ -35,6 +35,7 @@ def servers() -> Iterator[dict[str, AskedServer]]:
         yield found
 
 
+@pytest.mark.slow
 def test_each_turn_loads_one_version_and_then_waits(
     servers: dict[str, AskedServer], tmp_path: Path
 ) -> None:

@@ -368,6 +368,7 @@ def with_authorizer(session: LocalSession, kind: str, url: str, pool: str, clien
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["REST API", "HTTP API"])
 def test_the_claims_of_a_token_are_those_that_the_api_passes_on(
     urls: dict[str, str],

@@ -66,6 +66,7 @@ def _differences(expected: Any, got: Any) -> Any:
     return "" if expected == got else f"{got!r} instead of {expected!r}"
 
 
+@pytest.mark.slow
 def test_an_example_is_a_root_of_its_own(embedded_aws: LocalServer, tmp_path: Path) -> None:
     """`terraform init && terraform plan` in its folder is all that it takes."""
     shutil.copytree(PROJECT / "modules", tmp_path / "modules")

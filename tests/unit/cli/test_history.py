@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,12 +37,18 @@ def dyno(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
     )
 
 
-def test_the_list_for_people_and_for_programs(project: Path) -> None:
+@pytest.fixture(scope="module")
+def listed(project: Path) -> list[dict[str, Any]]:
+    """All runs, as programs get them."""
+    runs: list[dict[str, Any]] = json.loads(dyno(project, "history", "--json").stdout)
+    return runs
+
+
+def test_the_list_for_people_and_for_programs(project: Path, listed: list[dict[str, Any]]) -> None:
     """Both have the newest run first; a list in a pipe is plain text."""
     shown = dyno(project, "history", "--last", "3")
     assert shown.returncode == 0, shown.stderr
     assert "\x1b" not in shown.stdout
-    listed = json.loads(dyno(project, "history", "--json").stdout)
     assert len(listed) == 48
     began = [run["started_at"] for run in listed]
     assert began == sorted(began, reverse=True)
@@ -96,11 +103,11 @@ def test_outside_of_a_project_a_store_is_named(project: Path, tmp_path: Path) ->
     assert dyno(tmp_path, "history", DYNO_HISTORY=store).returncode == 0
 
 
-def test_two_runs_side_by_side(project: Path) -> None:
+def test_two_runs_side_by_side(project: Path, listed: list[dict[str, Any]]) -> None:
     """For people and for programs; in git's words what lies between them, if it knows them."""
-    listed = json.loads(dyno(project, "history", "--json", "--function", "thumbnails").stdout)
-    listed = [run for run in listed if run["env"] == listed[0]["env"]]
-    newest, oldest = listed[0], listed[-1]
+    runs = [run for run in listed if run["function_name"] == "thumbnails"]
+    runs = [run for run in runs if run["env"] == runs[0]["env"]]
+    newest, oldest = runs[0], runs[-1]
     shown = dyno(project, "compare", oldest["run_id"], newest["run_id"])
     assert shown.returncode == 0, shown.stderr
     assert max(map(len, shown.stdout.splitlines())) <= 80
@@ -114,9 +121,11 @@ def test_two_runs_side_by_side(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody", "--", "../x", "0000000"])
-def test_a_name_of_no_run_is_one_line(project: Path, name: str) -> None:
+def test_a_name_of_no_run_is_one_line(
+    project: Path, listed: list[dict[str, Any]], name: str
+) -> None:
     """With the newest runs, to choose from."""
-    newest = json.loads(dyno(project, "history", "--json").stdout)[0]["run_id"]
+    newest = listed[0]["run_id"]
     done = dyno(project, "compare", newest, *(["--", "-x"] if name == "--" else [name]))
     assert (done.returncode, done.stdout) == (2, "")
     assert f"The newest: {newest}" in done.stderr

@@ -67,6 +67,7 @@ def test_it_runs_where_other_tools_are(tmp_path: Path) -> None:
     assert f"{len(found['model'])} functions compared: out/fidelity.md" in done.stderr
 
 
+@pytest.mark.slow
 def test_curves_of_ones_own(tmp_path: Path) -> None:
     """Errors and regret by family, from a file; one that is none is told in one line."""
     rows = [

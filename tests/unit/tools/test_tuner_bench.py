@@ -86,6 +86,7 @@ def test_others_do_as_they_are_said_to(tmp_path: Path) -> None:
         assert set(function.invoked) <= set(range(128, 3009))
 
 
+@pytest.mark.slow
 def test_it_prints_what_is_promised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
