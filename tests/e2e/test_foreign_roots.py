@@ -35,7 +35,7 @@ REFUSED = {
     ),
 }
 # By the plan, as roots without a provider are in unit/environments/test_apply.py, and far slower.
-LATE = ("another_region", "import_of_a_queue", "map_of_arns")
+LATE = ("another_region", "import_of_a_queue", "map_of_arns", "variable_without_a_value")
 
 FUNCTION = """\
 def handler(event, context):
@@ -151,9 +151,10 @@ def test_a_root_that_cannot_be_used_gets_one_line_before_anything_is_made(
     assert processes_of(folder) == []
 
 
+@pytest.mark.slow  # without a program: unit/environments/test_apply.py
 @pytest.mark.parametrize(
     ("resource", "attribute"),
-    [("terraform_data", "input"), pytest.param("aws_sns_topic", "name", marks=pytest.mark.slow)],
+    [("terraform_data", "input"), ("aws_sns_topic", "name")],
 )
 def test_what_a_root_made_before_it_failed_is_taken_down(
     tmp_path: Path, resource: str, attribute: str

@@ -197,13 +197,23 @@ def expired() -> str:
     return (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
 
 
-@pytest.mark.parametrize("what", [pytest.param("dyno", marks=pytest.mark.slow), "everything"])
-def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "root"),
+    [
+        pytest.param("dyno", ROOT, marks=pytest.mark.slow, id="dyno"),
+        pytest.param("everything", ROOT, marks=pytest.mark.slow, id="everything"),
+        pytest.param("everything", ROOT_WITHOUT_PROVIDER, id="everything, without provider"),
+    ],
+)
+def test_a_run_killed_in_the_middle_of_its_apply_is_swept(
+    place: Place, what: str, root: str
+) -> None:
     """By itself `dyno` leaves Terraform an orderly end; killed too, it leaves its lock."""
-    place.write_root(60)
+    place.write_root(60, root)
+    buckets = 1 if root is ROOT else 0
     with start_up(place) as dyno:
-        assert wait_until(lambda: len(place.buckets()) == 1)
-        assert wait_until(lambda: "slow" in terraform_log(place))
+        assert wait_until(lambda: "terraform_data.slow" in terraform_log(place))
+        assert len(place.buckets()) == buckets
         family = [psutil.Process(dyno.pid), *psutil.Process(dyno.pid).children(recursive=True)]
         assert any(process.name() == "terraform" for process in family)
         doomed = family if what == "everything" else family[:1]
@@ -214,10 +224,10 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: st
     assert "lease.json" in place.objects()
     assert ("tfstate.tflock" in place.objects()) or what == "dyno"
 
-    place.write_root(0)
+    place.write_root(0, root)
     would = sweep(place, dry_run=True)
     assert "its process" in would[-1].reason
-    assert len(place.buckets()) == 1
+    assert len(place.buckets()) == buckets
 
     # the next run's start does it as well as `dyno sweep`
     swept = (
@@ -228,6 +238,7 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(place: Place, what: st
     assert swept is None or [row.outcome for row in swept if row.run_id] == ["swept"]
     (folder,) = run_folder.all_runs(place.project / "runs")
     assert folder.read_lease().state == "down"
+    assert place.buckets() == []
     assert sweep(place) == []
 
 

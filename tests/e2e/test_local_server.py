@@ -94,6 +94,7 @@ def test_caller_environment_does_not_get_in(home: Path, monkeypatch: pytest.Monk
     assert "PYTHONPATH" not in environment
 
 
+@pytest.mark.slow
 def test_life_of_a_server_on_the_command_line(tmp_path: Path) -> None:
     """Outside of a project it is the user's own; its shell lines point tools at it."""
     script = """

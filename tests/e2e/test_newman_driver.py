@@ -181,6 +181,7 @@ def test_users_come_at_their_pace_each_on_a_connection_and_go(
     assert [s.iteration for s in samples if s.user == 0] == list(range(len(starts[0])))
 
 
+@pytest.mark.slow
 def test_an_open_loop_counts_waits_and_who_never_came(api: AskedServer, tmp_path: Path) -> None:
     """Eight iterations in 2 s, each taking three or more, are too many for two users.
 
@@ -304,6 +305,7 @@ def begin(api: AskedServer, *statuses: int) -> None:
     api.behaviour = lambda number: (0.0, (*statuses, 200)[min(number - 1, len(statuses))])
 
 
+@pytest.mark.slow
 def test_smoke_waits_until_a_new_api_is_ready(api: AskedServer, tmp_path: Path) -> None:
     """Ready are five good answers in a row over new connections; one bad one starts them anew."""
     bad = (403, 200, 0, 200, 200, 200, 200, 500, 200, 404, 429)

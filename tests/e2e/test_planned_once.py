@@ -40,6 +40,7 @@ def planned(project: Path, target: Target, root: str) -> bool:
     return (folder.logs / "terraform-plan.log").exists()
 
 
+@pytest.mark.slow
 def test_in_an_embedded_aws_the_same_files_are_planned_once(
     embedded_aws: server.LocalServer, tmp_path: Path
 ) -> None:
