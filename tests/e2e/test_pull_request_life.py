@@ -219,7 +219,8 @@ def test_a_change_goes_through_review_into_production_and_back(shop: Shop) -> No
     assert good.passed, good.log
     assert shop.runner.run("gate", "comment", event="pull_request", branch="change").passed
     assert [comment["id"]] == [found["id"] for found in shop.github.comments]
-    assert "## ✓" in comment["body"] and "limit 2.75 USD" in comment["body"], comment["body"]
+    assert "## ✓" in comment["body"], comment["body"]
+    assert "| Cost per million | ✓ pass | 2.75 USD |" in comment["body"], comment["body"]
     ratio = current(shop.result(slow)) / current(shop.result(good))
     assert ratio == pytest.approx(1.3, abs=0.1)
     nothing_stands(shop)
