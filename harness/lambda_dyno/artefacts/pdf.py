@@ -5,9 +5,11 @@ All that is shown goes to Typst as data, never as markup: nothing in a name or a
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,12 @@ _TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 def is_installed() -> bool:
     """Whether Typst is here."""
     return importlib.util.find_spec("typst") is not None
+
+
+def get_ready() -> None:
+    """Have Typst look for this machine's fonts, before there is a report; failures come later."""
+    with contextlib.suppress(ValueError, OSError):
+        _typeset(json.dumps({"title": "", "run": "", "lines": [], "sections": []}))
 
 
 def of_report(result: RunResult, samples: Samples) -> bytes:
@@ -99,8 +107,6 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _compiled(result: RunResult, title: str, sections: Sequence[dict[str, Any]]) -> bytes:
-    import typst
-
     began = result.started_at[:16].replace("T", " ")
     data = {
         "title": title,
@@ -108,10 +114,15 @@ def _compiled(result: RunResult, title: str, sections: Sequence[dict[str, Any]])
         "lines": list(result.summary),
         "sections": list(sections),
     }
+    return _typeset(json.dumps(_shown(data)))
+
+
+@lru_cache(maxsize=8)  # a report is written again once the environment is gone
+def _typeset(data: str) -> bytes:
+    import typst
+
     try:
-        made = typst.compile(
-            _TEMPLATE.read_bytes(), format="pdf", sys_inputs={"data": json.dumps(_shown(data))}
-        )
+        made = typst.compile(_TEMPLATE.read_bytes(), format="pdf", sys_inputs={"data": data})
     except RuntimeError as error:
         raise ValueError(f"the PDF cannot be made: {error}") from error
     assert isinstance(made, bytes)

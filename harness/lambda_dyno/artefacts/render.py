@@ -25,7 +25,7 @@ from lambda_dyno.artefacts import junit, power_values
 from lambda_dyno.charts import drawing
 from lambda_dyno.charts.drawing import NARROW, WIDE, Spec
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import write_if_changed
 from lambda_dyno.core.reading import UnreadableError
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.core.samples import read_samples
@@ -83,7 +83,7 @@ def get_ready() -> None:
     with contextlib.suppress(OSError, ValueError, jinja2.TemplateError):
         for name in _TEMPLATES:
             templating.environment().get_template(name)
-        drawing.to_svg(drawing.document(data={"values": []}, mark="point"))
+        drawing.to_png(drawing.document(data={"values": []}, mark="point"))
 
 
 def render(
@@ -252,4 +252,4 @@ def _when(started_at: str) -> str:
 def _write(path: Path, content: str | bytes) -> None:
     # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
     data = content.encode(errors="replace") if isinstance(content, str) else content
-    write_atomically(path, data)
+    write_if_changed(path, data)

@@ -11,7 +11,7 @@ import jinja2
 
 from lambda_dyno.artefacts import memory_summary, pdf, render, smoke_page, visualization
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.files import write_atomically
+from lambda_dyno.core.files import write_if_changed
 from lambda_dyno.core.results import RunResult
 
 _CURVE = re.compile(r"https?://[^#\s]*(#[A-Za-z0-9+/=;]+)")
@@ -42,11 +42,18 @@ def write(result: RunResult, folder: Path) -> Path:
         for file in files:
             content = file.content()
             data = content.encode(errors="replace") if isinstance(content, str) else content
-            write_atomically(folder / file.name, data)
+            write_if_changed(folder / file.name, data)
         _remove_stale(folder, {file.name for file in files})
     except (OSError, ValueError, jinja2.TemplateError) as error:
         raise StepError("report", f"the report cannot be written: {error}") from error
     return page
+
+
+def get_ready() -> None:
+    """Load what draws, before there is anything to draw: that takes a second."""
+    render.get_ready()
+    if pdf.is_installed():
+        pdf.get_ready()
 
 
 def missing(result: RunResult) -> str:

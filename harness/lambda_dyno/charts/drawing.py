@@ -100,9 +100,7 @@ def to_inline_svg(spec: Spec, title: str) -> str:
 
 def to_png(spec: Spec) -> bytes:
     """Return a specification drawn as PNG, at twice the size for sharp screens."""
-    import vl_convert
-
-    return vl_convert.svg_to_png(_draw(spec), scale=2)
+    return _rasterised(_draw(spec))
 
 
 def dark_css(scope: str = "") -> str:
@@ -116,6 +114,13 @@ def dark_css(scope: str = "") -> str:
 
 def _draw(spec: Spec) -> str:
     return _drawn(json.dumps(spec))
+
+
+@lru_cache(maxsize=8)  # a report is written again once the environment is gone
+def _rasterised(svg: str) -> bytes:
+    import vl_convert
+
+    return vl_convert.svg_to_png(svg, scale=2)
 
 
 @lru_cache(maxsize=8)  # file, page and PNG of a picture are the same drawing

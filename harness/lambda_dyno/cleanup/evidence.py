@@ -54,10 +54,10 @@ def copy(result: RunResult, folder: RunFolder, project: Path) -> str:
 
 
 def get_ready() -> None:
-    """Load what a report is made with, before there is one: that takes half a second."""
-    from lambda_dyno.artefacts import render
+    """Load what a report is made with, before there is one."""
+    from lambda_dyno.artefacts import writing
 
-    render.get_ready()
+    writing.get_ready()
 
 
 def note_end(folder: RunFolder, reason: str, left: Sequence[Leftover]) -> None:

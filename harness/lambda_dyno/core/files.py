@@ -100,6 +100,21 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int | None = Non
         raise
 
 
+def write_if_changed(path: Path, content: str | bytes) -> None:
+    """Replace a file's content as `write_atomically` does, unless it is that already.
+
+    What is on the disk is not waited for again: for two dozen files that is half a second.
+
+    Raises:
+        OSError: As `write_atomically`.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
+    write_atomically(path, data)
+
+
 def write_json(path: Path, value: Any, *, mode: int | None = None) -> None:
     """Replace a file's content by a value as JSON; the rest as `write_atomically`."""
     write_atomically(path, json.dumps(value, indent=2) + "\n", mode=mode)
