@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_dyno.core.files import lock_file, locked, try_lock, write_atomically
+from lambda_dyno.core.files import lock_file, locked, try_lock, write_atomically, write_if_changed
 
 
 @pytest.mark.parametrize("content", ["naïve\n", b"\x00\xff"])
@@ -23,6 +23,24 @@ def test_a_file_is_replaced_whole(tmp_path: Path, content: str | bytes) -> None:
         assert reader.read() == "old"
     assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stays"),
+    [("abc", "abc", True), ("abc", "abd", False), ("abc", "ab", False)],
+)
+def test_only_a_file_that_changes_is_written(
+    tmp_path: Path, before: str, after: str, stays: bool
+) -> None:
+    path = tmp_path / "report.md"
+    write_if_changed(path, before)
+    before_it = path.stat().st_ino
+    (tmp_path / "a second name").hardlink_to(path)  # nobody else gets its number
+
+    write_if_changed(path, after)
+
+    assert (path.stat().st_ino == before_it) is stays
+    assert path.read_text() == after
 
 
 def test_a_file_of_secrets_is_its_owners_whatever_the_umask(tmp_path: Path) -> None:
