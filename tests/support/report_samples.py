@@ -162,7 +162,7 @@ def mended() -> RunResult:
     return run(verdict=verdict, settings=settings)
 
 
-_COSTS_USD = {detail.power: detail.cost_usd for detail in TUNING.details}
+_COSTS_USD = {detail.power: detail.cost_usd or 0.0 for detail in TUNING.details}
 
 
 def _around(usd: float, share: float) -> Amount:
@@ -176,12 +176,14 @@ def known() -> TuningResult:
         replace(
             d,
             duration_interval_ms=(0.9 * mean, 1.1 * mean),
-            cost_interval_usd=(0.92 * d.cost_usd, 1.1 * d.cost_usd),
+            cost_interval_usd=(0.92 * _COSTS_USD[d.power], 1.1 * _COSTS_USD[d.power]),
             duration_ratio=None if d.power == 128 else Ratio(mean / 71.45, mean / 80, mean / 64),
             cost_ratio=None if d.power == 128 else Ratio(0.97, 0.9, 1.04),
             cold_ms=mean + 200,
-            compute_usd=_around(d.cost_usd, 0.08),
-            saved_usd=None if d.power == 128 else _around(_COSTS_USD[128] - d.cost_usd, 0.5),
+            compute_usd=_around(_COSTS_USD[d.power], 0.08),
+            saved_usd=None
+            if d.power == 128
+            else _around(_COSTS_USD[128] - _COSTS_USD[d.power], 0.5),
         )
         for d, (mean, _) in zip(TUNING.details, MEASURED.values(), strict=True)
     ]

@@ -143,8 +143,7 @@ def _review(name: str | None, baseline: Path | None, plan_json: Path | None, pag
     Raises:
         UserError: There is no such run, or a file is not what it should be.
     """
-    from lambda_dyno.history import main_trend
-    from lambda_dyno.review import run_source
+    from lambda_dyno.review import main_trend, run_source
 
     review = run_source.find(project(), name).review(baseline, plan_json, page)
     trend = main_trend.of_folder(baseline, review.result.env) if baseline else ""

@@ -18,6 +18,8 @@ StoreOption = Annotated[
     ),
 ]
 
+_LISTED = 15  # runs, where nobody says how many
+
 HELP = """
 What runs found, over time: trends with their changes, and the newest runs.
 
@@ -49,7 +51,10 @@ def history(
     on: Annotated[
         Literal["aws", "embedded"] | None, typer.Option(help="Measured on AWS or embedded AWS.")
     ] = None,
-    last: Annotated[int, typer.Option(min=1, help="Most runs to list.")] = 15,
+    last: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most runs to list: 15, with --json all, if left out."),
+    ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write the trends page.")] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -62,8 +67,9 @@ def history(
     place = record.place(store, project)
     wanted = series.Wanted(function, env, branch, on or "")
     records = [one for one in record.read(place, TerminalUi().note) if wanted.takes(one)]
+    newest = records[::-1]
     if as_json:
-        print_json([listing.as_json(one) for one in reversed(records)])
+        print_json([listing.as_json(one) for one in newest[:last]])
         return
     if not records:
         chosen = f" with {brief(wanted.words, most=200)}" if wanted.words else ""
@@ -72,8 +78,8 @@ def history(
     if html:
         typer.echo(str(record.write_page(place, found, Path.cwd(), wanted.words)))
         return
-    newest = records[::-1][:last]
-    typer.echo("\n".join(listing.lines(found, newest, Console().width)))
+    listed = newest[: last or _LISTED]
+    typer.echo("\n".join(listing.lines(found, listed, Console().width)))
 
 
 COMPARE_HELP = """

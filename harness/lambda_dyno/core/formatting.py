@@ -6,6 +6,8 @@ Three significant digits, thousands separated by commas, a missing figure is an 
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
 
 MISSING = "–"
 # Of how a run or a check came out, for readers who scan.
@@ -16,6 +18,7 @@ SYMBOLS = {
     "error": "✗",
     "none": "·",
 }
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def rounded(value: float, digits: int = 3) -> str:
@@ -84,3 +87,39 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes:,} min {rest:02d} s"
+
+
+def sparkline(values: Sequence[float], width: int = 20) -> str:
+    """Return a trend in one line: the smallest value lowest, alike ones all in the middle.
+
+    Args:
+        values: In their order.
+        width: Most characters; the newest values are shown.
+    """
+    shown = values[-width:] if width > 0 else ()
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    if high - low <= 1e-9 * abs(high):
+        return _BLOCKS[3] * len(shown)
+    steps = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[round((value - low) / (high - low) * steps)] for value in shown)
+
+
+def wrapped(text: str, width: int, indent: str = "", *, hang: int = 2) -> list[str]:
+    """Return a paragraph's lines; a word that is longer than a line stays whole.
+
+    Args:
+        text: Of one paragraph.
+        width: Of the terminal, in columns.
+        indent: Before each line.
+        hang: Further columns before all lines but the first.
+    """
+    return textwrap.wrap(
+        text,
+        max(width, len(indent) + 10),
+        initial_indent=indent,
+        subsequent_indent=indent + " " * hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.forge.comments import ForgeError
-from lambda_dyno.forge.github_api import DEFAULT_API_URL, Answer, GitHubApi
+from lambda_dyno.forge.rest_api import DEFAULT_API_URL, Answer, ForgeApi
 from lambda_dyno.forge.retry import RetryBudget
 
 DEFAULT_BRANCH = "main"
@@ -201,7 +201,7 @@ def _of_template(body: Any, facts: Facts) -> str:
 class _GitHubLookup:
     """What GitHub's API says, for the bootstrap of an environment."""
 
-    api: GitHubApi
+    api: ForgeApi
     env: str
 
     def facts(self, slug: str) -> Facts:
@@ -288,11 +288,11 @@ def _id(holder: Mapping[str, Any]) -> int:
     return found
 
 
-def _api(environ: Mapping[str, str]) -> GitHubApi:
+def _api(environ: Mapping[str, str]) -> ForgeApi:
     url = environ.get("GITHUB_API_URL") or DEFAULT_API_URL
     token = environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") or _gh_token(url, environ)
     # somebody waits: a few seconds are enough to find out that there is no network
-    return GitHubApi(url, token, RetryBudget(attempts=3, max_wait_s=10.0))
+    return ForgeApi(url, token, RetryBudget(attempts=3, max_wait_s=10.0))
 
 
 def _gh_token(api_url: str, environ: Mapping[str, str]) -> str:

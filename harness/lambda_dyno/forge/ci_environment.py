@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import read_object
-from lambda_dyno.forge.github_api import DEFAULT_API_URL
+from lambda_dyno.forge.rest_api import DEFAULT_API_URL
 
 # It becomes part of an address: no name is "." or "..".
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lambda_dyno.forge.comments import Comment, ForgeError
-from lambda_dyno.forge.github_api import Answer, GitHubApi
+from lambda_dyno.forge.rest_api import Answer, ForgeApi
 
 _PER_PAGE = 100
 _MOST_PAGES = 50
@@ -28,7 +28,7 @@ class GitHubComments:
         from_fork: Whether its branch is in another repository; its token then only reads.
     """
 
-    api: GitHubApi
+    api: ForgeApi
     repository: str
     pull: int
     from_fork: bool = False
@@ -102,7 +102,7 @@ class GitHubPulls:
         repository: "owner/name".
     """
 
-    api: GitHubApi
+    api: ForgeApi
     repository: str
 
     def open(self, *, head: str, base: str, title: str, body: str) -> PullRequest:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from lambda_dyno import __version__
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.forge.comments import Comment, ForgeError
-from lambda_dyno.forge.github_api import Answer, GitHubApi
+from lambda_dyno.forge.rest_api import Answer, ForgeApi
 from lambda_dyno.forge.retry import RetryBudget
 
 DEFAULT_API_URL = "https://gitlab.com/api/v4"
@@ -102,7 +102,7 @@ def notes_of(job: GitLabJob, max_wait_s: float) -> GitLabNotes | None:
             "it over as a masked CI/CD variable (CI_JOB_TOKEN may not write notes)"
         )
     budget = RetryBudget(max_wait_s=max_wait_s)
-    api = GitHubApi(job.api_url, job.token, budget, name="GitLab", headers=_HEADERS)
+    api = ForgeApi(job.api_url, job.token, budget, name="GitLab", headers=_HEADERS)
     return GitLabNotes(api, job.project, job.merge_request)
 
 
@@ -116,7 +116,7 @@ class GitLabNotes:
         merge_request: Its number in the project.
     """
 
-    api: GitHubApi
+    api: ForgeApi
     project: str
     merge_request: int
 

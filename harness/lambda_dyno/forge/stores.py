@@ -17,7 +17,7 @@ from lambda_dyno.forge.ci_environment import (
 )
 from lambda_dyno.forge.comments import CommentStore, ForgeError
 from lambda_dyno.forge.github import GitHubComments
-from lambda_dyno.forge.github_api import GitHubApi
+from lambda_dyno.forge.rest_api import ForgeApi
 from lambda_dyno.forge.retry import RetryBudget
 
 
@@ -61,9 +61,9 @@ def place(provider: Provider, pull: int | None, repository: str, max_wait_s: flo
     return Place(page, job.summary_path, lambda: of_codecommit(pull, repository))
 
 
-def github_api(job: GitHubJob, max_wait_s: float) -> GitHubApi:
+def github_api(job: GitHubJob, max_wait_s: float) -> ForgeApi:
     """Return GitHub's API with a job's token; it tries again for so many seconds at most."""
-    return GitHubApi(job.api_url, job.token, RetryBudget(max_wait_s=max_wait_s))
+    return ForgeApi(job.api_url, job.token, RetryBudget(max_wait_s=max_wait_s))
 
 
 def of_github(job: GitHubJob, max_wait_s: float) -> CommentStore | None:

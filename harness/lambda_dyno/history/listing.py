@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,6 @@ from typing import Any
 from lambda_dyno.core import formatting
 from lambda_dyno.core.errors import brief
 from lambda_dyno.history.series import METRICS, Change, Metric, Record, Series
-from lambda_dyno.history.sparkline import sparkline
 
 _MOST_SERIES = 5
 _SPARKS = 24
@@ -54,7 +52,7 @@ def lines(series: Sequence[Series], records: Sequence[Record], width: int) -> It
     more = len(series) - _MOST_SERIES
     if more > 0:
         text = f"{more} more with older runs: choose by --function, --env, --branch, --on."
-        yield from _wrapped(text, width)
+        yield from formatting.wrapped(text, width)
         yield ""
     yield from _table(records, width)
 
@@ -65,7 +63,7 @@ def _block(one: Series, width: int) -> Iterator[str]:
     branch = f" · {brief(key.branch)}" if key.branch else ""
     runs = f"{count:,} run{'s' if count != 1 else ''}"
     name = f"{brief(key.function_name)} · {brief(key.place)}{branch} · {runs}"
-    yield from _wrapped(name, width)
+    yield from formatting.wrapped(name, width)
     for metric in METRICS:
         points = one.points(metric)
         if points:
@@ -76,17 +74,17 @@ def _trend(one: Series, metric: Metric, values: list[float], width: int) -> Iter
     now = f"{metric.shown(values[-1])} {metric.unit}"
     limit = one.limit(metric)
     of_limit = "" if limit is None else f", limit {metric.shown(limit)}{one.limit_is_of}"
-    sparks = sparkline(values, min(_SPARKS, width - 4))
+    sparks = formatting.sparkline(values, min(_SPARKS, width - 4))
     whole = f"  {metric.title:<{_TITLE}}  {sparks:<{min(len(values), _SPARKS)}}  {now}{of_limit}"
     if len(whole) <= width:
         yield whole
     else:
         yield f"  {metric.title}"
         yield f"    {sparks}"
-        yield from _wrapped(f"{now}{of_limit}", width, "    ")
+        yield from formatting.wrapped(f"{now}{of_limit}", width, "    ")
     last = [change for change in one.changes if change.metric is metric][-1:]
     for change in last:
-        yield from _wrapped(_since(change), width, "    ")
+        yield from formatting.wrapped(_since(change), width, "    ")
 
 
 def _since(change: Change) -> str:
@@ -158,17 +156,6 @@ def _size(record: Record) -> str:
     if now is None:
         return formatting.MISSING
     return f"{now}→{best}" if best not in (None, now) else str(now)
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text,
-        max(width, len(indent) + 10),
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def as_json(record: Record) -> Mapping[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from lambda_dyno.core import formatting
@@ -16,6 +16,9 @@ from lambda_dyno.history.series import METRICS, Key, Record
 _MOST_SETTINGS = 20
 _VALUE = 8
 _UNIT = max(len(metric.unit) for metric in METRICS)
+
+
+_wrapped = partial(formatting.wrapped, hang=3)
 
 
 def lines(found: Comparison, code: Between, width: int) -> Iterator[str]:
@@ -128,17 +131,6 @@ def _what_changed(found: Comparison, code: Between, width: int) -> Iterator[str]
             yield from _wrapped(brief(commit, most=200), width, "  ")
         if code.more:
             yield f"  and {code.more} more"
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text,
-        max(width, len(indent) + 10),
-        initial_indent=indent,
-        subsequent_indent=f"{indent}   ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def as_json(found: Comparison, code: Between) -> dict[str, Any]:

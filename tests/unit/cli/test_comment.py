@@ -13,7 +13,7 @@ from lambda_dyno.cli import deploy
 from lambda_dyno.core.results import Verdict
 from lambda_dyno.forge import ci_environment
 from lambda_dyno.forge.comments import ForgeError
-from lambda_dyno.forge.github_api import GitHubApi
+from lambda_dyno.forge.rest_api import ForgeApi
 from tests.support import codecommit_server, github_server
 from tests.support import report_samples as samples
 from tests.support.codecommit_server import CodeCommit
@@ -268,7 +268,7 @@ def test_a_token_that_is_none_is_said_without_it(
 ) -> None:
     """A header cannot carry it, and whoever says so must not print it."""
     with pytest.raises(ForgeError, match="the token for GitHub has a character") as refused:
-        GitHubApi(github.url, token)
+        ForgeApi(github.url, token)
     assert "secret" not in str(refused.value)
     if "\0" not in token:
         done = project.dyno("comment", **(job | {"GITHUB_TOKEN": token}))

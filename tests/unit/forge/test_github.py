@@ -11,7 +11,7 @@ import pytest
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.forge.comments import ForgeError, upsert
 from lambda_dyno.forge.github import GitHubComments, GitHubPulls
-from lambda_dyno.forge.github_api import GitHubApi
+from lambda_dyno.forge.rest_api import ForgeApi
 from lambda_dyno.forge.retry import RetryBudget
 from tests.support import github_server
 from tests.support.github_server import PULL, REPOSITORY, TOKEN, Fault, GitHub
@@ -50,7 +50,7 @@ def waits() -> Waits:
 @pytest.fixture
 def comments(server: GitHub, waits: Waits) -> GitHubComments:
     """The comments of the pull request."""
-    return GitHubComments(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY, PULL)
+    return GitHubComments(ForgeApi(server.url, TOKEN, waits.budget), REPOSITORY, PULL)
 
 
 def test_the_first_comment_is_created(server: GitHub, comments: GitHubComments) -> None:
@@ -152,7 +152,7 @@ def test_a_fault_that_stays_ends_within_the_limits(
 def test_all_waits_together_have_a_limit(server: GitHub) -> None:
     """However many requests need another attempt."""
     waits = Waits(max_wait_s=2.5)
-    place = GitHubComments(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY, PULL)
+    place = GitHubComments(ForgeApi(server.url, TOKEN, waits.budget), REPOSITORY, PULL)
     server.faults.append(Fault(500, times=1000))
     with pytest.raises(ForgeError, match="after 2 attempts"):
         upsert(place, BODY, MARKER)
@@ -174,7 +174,7 @@ def test_a_lost_answer_makes_no_second_comment(
 
 def test_a_refused_connection_is_tried_again_and_then_told(waits: Waits) -> None:
     """Nothing listens there."""
-    place = GitHubComments(GitHubApi("http://127.0.0.1:9", TOKEN, waits.budget), REPOSITORY, PULL)
+    place = GitHubComments(ForgeApi("http://127.0.0.1:9", TOKEN, waits.budget), REPOSITORY, PULL)
     with pytest.raises(ForgeError, match="after 5 attempts: the connection is refused"):
         upsert(place, BODY, MARKER)
     assert len(waits.slept) == 4
@@ -228,7 +228,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(
     server: GitHub, waits: Waits
 ) -> None:
     """Each request has a deadline of its own."""
-    api = GitHubApi(server.url, TOKEN, waits.budget)
+    api = ForgeApi(server.url, TOKEN, waits.budget)
     api.read_timeout_s = 0.05
     server.faults.append(Fault(delay_s=0.2, times=2))
     assert upsert(GitHubComments(api, REPOSITORY, PULL), BODY, MARKER).action == "created"
@@ -254,7 +254,7 @@ def test_a_token_without_the_permission_is_told_which(
 
 def test_a_forks_token_is_told_apart(server: GitHub, waits: Waits) -> None:
     """No permission in the workflow would help there."""
-    api = GitHubApi(server.url, TOKEN, waits.budget)
+    api = ForgeApi(server.url, TOKEN, waits.budget)
     place = GitHubComments(api, REPOSITORY, PULL, from_fork=True)
     server.faults.append(
         Fault(403, message="Resource not accessible by integration", method="POST")
@@ -265,11 +265,11 @@ def test_a_forks_token_is_told_apart(server: GitHub, waits: Waits) -> None:
 
 def test_a_wrong_token_and_a_wrong_repository_are_one_line(server: GitHub, waits: Waits) -> None:
     """401 and 404 are final."""
-    wrong = GitHubComments(GitHubApi(server.url, "ghs_wrong", waits.budget), REPOSITORY, PULL)
+    wrong = GitHubComments(ForgeApi(server.url, "ghs_wrong", waits.budget), REPOSITORY, PULL)
     with pytest.raises(ForgeError, match=r"GITHUB_TOKEN is refused \(401\)") as caught:
         upsert(wrong, BODY, MARKER)
     assert "ghs_wrong" not in str(caught.value)
-    other = GitHubComments(GitHubApi(server.url, TOKEN, waits.budget), "acme/other", PULL)
+    other = GitHubComments(ForgeApi(server.url, TOKEN, waits.budget), "acme/other", PULL)
     with pytest.raises(ForgeError, match=r"it is not there, or GITHUB_TOKEN lacks"):
         upsert(other, BODY, MARKER)
     assert waits.slept == []
@@ -286,7 +286,7 @@ def test_a_repository_that_moved_is_followed_with_the_same_method(
 ) -> None:
     """A POST stays a POST."""
     server.moved_from = "acme/old-shop"
-    api = GitHubApi(server.url, TOKEN, waits.budget)
+    api = ForgeApi(server.url, TOKEN, waits.budget)
     assert upsert(GitHubComments(api, "acme/old-shop", PULL), BODY, MARKER).action == "created"
     assert [comment["body"] for comment in server.comments] == [BODY]
 
@@ -312,7 +312,7 @@ def test_no_password_is_taken_from_the_home_folder(
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     server.hosted.append(github_server.Hosted())
-    assert GitHubApi(server.url, token).request("GET", "repos/acme/tuning").status == 200
+    assert ForgeApi(server.url, token).request("GET", "repos/acme/tuning").status == 200
 
 
 def test_the_token_is_in_no_representation(comments: GitHubComments) -> None:
@@ -324,12 +324,12 @@ def test_the_token_is_in_no_representation(comments: GitHubComments) -> None:
 def test_the_token_is_not_sent_in_the_clear() -> None:
     """Plain HTTP is for this machine only."""
     with pytest.raises(UserError, match="must begin with https://"):
-        GitHubApi("http://github.example.com/api/v3", TOKEN)
+        ForgeApi("http://github.example.com/api/v3", TOKEN)
 
 
 def test_a_pull_request_is_opened_once_and_then_renewed(server: GitHub, waits: Waits) -> None:
     """Each further proposal of the same branch is an update."""
-    pulls = GitHubPulls(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY)
+    pulls = GitHubPulls(ForgeApi(server.url, TOKEN, waits.budget), REPOSITORY)
     first = pulls.open(head="dyno/memory-dev", base="main", title="one", body="first")
     second = pulls.open(head="dyno/memory-dev", base="main", title="two", body="second")
     assert (first.number, second.number) == (1, 1)
@@ -339,7 +339,7 @@ def test_a_pull_request_is_opened_once_and_then_renewed(server: GitHub, waits: W
 
 def test_a_lost_answer_opens_no_second_pull_request(server: GitHub, waits: Waits) -> None:
     """It is found again and brought up to date."""
-    pulls = GitHubPulls(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY)
+    pulls = GitHubPulls(ForgeApi(server.url, TOKEN, waits.budget), REPOSITORY)
     server.faults.append(Fault(method="POST", after=True))
     opened = pulls.open(head="dyno/memory-dev", base="main", title="one", body="first")
     assert opened.number == 1
@@ -348,7 +348,7 @@ def test_a_lost_answer_opens_no_second_pull_request(server: GitHub, waits: Waits
 
 def test_a_repository_that_forbids_it_names_the_setting(server: GitHub, waits: Waits) -> None:
     """GitHub Actions may open pull requests only if that is ticked."""
-    pulls = GitHubPulls(GitHubApi(server.url, TOKEN, waits.budget), REPOSITORY)
+    pulls = GitHubPulls(ForgeApi(server.url, TOKEN, waits.budget), REPOSITORY)
     message = "GitHub Actions is not permitted to create or approve pull requests."
     server.faults.append(Fault(403, message=message, method="POST"))
     with pytest.raises(ForgeError, match="Settings, Actions, General"):

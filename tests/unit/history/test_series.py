@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.core.formatting import sparkline
 from lambda_dyno.history import listing, page
 from lambda_dyno.history.schema import RUNS
 from lambda_dyno.history.series import Key, Record, Wanted, current, series_of
-from lambda_dyno.history.sparkline import sparkline
 
 BEGIN = datetime(2026, 12, 1, tzinfo=UTC).replace(tzinfo=None)
 WEB = "https://github.com/acme/shop"

@@ -14,7 +14,6 @@ from typing import Any
 from lambda_dyno.core import formatting
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.reading import read_json
-from lambda_dyno.history.sparkline import sparkline
 
 FILE = "history.json"
 _MOST = 10
@@ -53,7 +52,7 @@ def line(runs: Sequence[Any], env: str) -> str:
             last = values[-1]
             told = formatting.usd(last) if key == "cost_usd" else formatting.milliseconds(last)
             unit = "" if key == "cost_usd" else " ms"
-            parts.append(f"{name} {sparkline(values)} {told}{unit}")
+            parts.append(f"{name} {formatting.sparkline(values)} {told}{unit}")
     return f"Main's last {len(ours)} runs: {', '.join(parts)}." if parts else ""
 
 

@@ -1,4 +1,4 @@
-"""GitHub's REST API: each request tried again where that helps, within limits.
+"""REST APIs of GitHub and GitLab: each request tried again where that helps, within limits.
 
 - 5xx, 408, time-outs and lost connections: tried again with growing waits;
 - rate limits (429, or 403 that says so): tried again after the wait that the server names, and
@@ -71,8 +71,8 @@ class Answer:
 
 
 @dataclass
-class GitHubApi:
-    """Talks to the API.
+class ForgeApi:
+    """Talks to a forge's API; without more, GitHub's.
 
     Raises a UserError for an address that is not safe, a ForgeError for a token that is none.
 
@@ -81,7 +81,7 @@ class GitHubApi:
         token: The bearer token; empty: none is sent.
         retry_budget: How long to try again.
         read_timeout_s: Longest silence of the server.
-        name: What the forge is called: GitLab's API is asked in the same way.
+        name: What the forge is called.
         headers: Sent with each request.
     """
 
