@@ -22,6 +22,7 @@ from lambda_dyno.cli.support import (
     show,
     summary,
 )
+from lambda_dyno.core import reading
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.tuner_contract.keys import KEYS
@@ -116,12 +117,12 @@ def tune(
     if "power_values" in given:
         given["power_values"] = power_values(given["power_values"])
     if "payload" in given:
-        given["payload"] = request.read_json(given["payload"], "--payload")
+        given["payload"] = reading.read_argument(given["payload"], "--payload")
     if "workload" in given:
         of_env = function is None and input_file is None  # its API turns requests into events
         path = given["workload"]
         given["workload"] = (
-            str(Path(path).absolute()) if of_env else request.read_json(path, "--workload")
+            str(Path(path).absolute()) if of_env else reading.read_argument(path, "--workload")
         )
     if "architectures" in given:
         given["architectures"] = sorted(

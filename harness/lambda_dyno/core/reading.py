@@ -11,6 +11,7 @@ import json
 import math
 import os
 import stat
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,3 +261,19 @@ def _kind(mode: int) -> str:
         stat.S_IFBLK: "a device",
     }
     return kinds.get(stat.S_IFMT(mode), "something else")
+
+
+def read_argument(path: str, flag: str) -> Any:
+    """Return what a JSON file has that the command line names; - is standard input.
+
+    Raises:
+        UserError: It cannot be read, or is not JSON.
+    """
+    where = f"{flag} {brief(path, most=300)}"
+    if path != "-":
+        return read_json(Path(path), where=where)
+    try:
+        text = decode(sys.stdin.buffer.read(MOST_BYTES))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{where}: cannot be read: {error}") from error
+    return parse_json(text, where)

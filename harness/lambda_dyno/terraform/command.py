@@ -254,11 +254,6 @@ class Terraform:
         found: dict[str, dict[str, Any]] = json.loads(completed.stdout)
         return flat({name: output["value"] for name, output in found.items()})
 
-    def state_list(self) -> list[str]:
-        """Return the addresses of all resources in the state; none without a state."""
-        completed = self._run("state list", PLAN_TIMEOUT_S, allowed=(0, 1))
-        return completed.stdout.split() if completed.returncode == 0 else []
-
     def _provider(self) -> AbstractContextManager[dict[str, str]]:
         return attached.provider(self._root, self._environment)
 

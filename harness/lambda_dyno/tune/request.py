@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core import reading
 from lambda_dyno.core.config import Settings, load_env, with_overrides
-from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.function_name import FunctionName, parse_name
 from lambda_dyno.tune import tuner_input, validation
-from lambda_dyno.tuner_contract.values import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def make(root: Path, line: CommandLine) -> TuneRequest:
         request, settings = tuner_input.from_flags(settings, line.flags, payload)
     else:
         where = f"--input {line.input_file}"
-        content = read_json(line.input_file, "--input")
+        content = reading.read_argument(line.input_file, "--input")
         request = tuner_input.from_file(content, line.flags, where)
         name = name or request.get("lambdaARN")
         if not isinstance(name, str) or not name:
@@ -138,19 +136,3 @@ def _settings(root: Path, line: CommandLine) -> tuple[Settings, Any]:
     env = load_env(root, line.env, overrides)
     replaced = line.input_file is not None or tuner_input.PAYLOADS & line.flags.keys()
     return env.settings, None if replaced else env.tuning_payload()
-
-
-def read_json(path: str, flag: str) -> Any:
-    """Return a file's content.
-
-    Raises:
-        UserError: It cannot be read, or is not JSON.
-    """
-    where = f"{flag} {brief(path, most=300)}"
-    if path != "-":
-        return reading.read_json(Path(path), where=where)
-    try:
-        text = decode(sys.stdin.buffer.read(reading.MOST_BYTES))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{where}: cannot be read: {error}") from error
-    return reading.parse_json(text, where)
