@@ -255,8 +255,8 @@ def test_ctrl_c_in_the_middle_of_an_apply_takes_down_what_it_made(
     """Terraform ends in order, and what stands by then goes."""
     place.write_root(60, root)
     with start_up(place) as dyno:
-        assert wait_until(lambda: "terraform_data.slow" in terraform_log(place))
-        assert f"{made}: Creation complete" in terraform_log(place)
+        for told in ("terraform_data.slow", f"{made}: Creation complete"):
+            assert wait_until(lambda told=told: told in terraform_log(place))
         dyno.send_signal(signal.SIGINT)
         assert dyno.wait(HANGS_S) == 130
     (folder,) = run_folder.all_runs(place.project / "runs")
