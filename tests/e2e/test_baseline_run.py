@@ -15,8 +15,9 @@ import pytest
 from tests.e2e import test_run as whole_line
 from tests.support import user_project
 from tests.support.git_commands import commit_all, git
+from tests.support.waiting import RUN_HANGS_S
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3 * RUN_HANGS_S)]
 
 SCHEMA = whole_line.PROJECT / "harness" / "lambda_dyno" / "schemas" / "result.schema.json"
 SETTINGS = """
@@ -61,6 +62,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
     for name in ("node_modules", ".cache"):
         (tmp_path / name).symlink_to(whole_line.PROJECT / name)
     yield tmp_path
+    whole_line.end_all()
     assert whole_line.processes_of(tmp_path) == []
 
 
@@ -72,7 +74,7 @@ def slow_down(project: Path) -> None:
 def compare(project: Path, baseline: str) -> tuple[dict[str, Any], int]:
     """Return the result of a run against a baseline, and its exit status."""
     process = whole_line.start(project, "run", "--baseline", baseline, *QUICK, "--json")
-    output = whole_line.finish(process, 900)
+    output = whole_line.finish(process)
     assert output, (project / "stderr").read_text()
     result: dict[str, Any] = json.loads(output)
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
@@ -111,7 +113,7 @@ def test_a_slower_candidate_fails_and_a_faster_one_passes(project: Path) -> None
 def test_ctrl_c_takes_both_environments_down(project: Path) -> None:
     """While they are measured: the candidate's and the baseline's."""
     process = whole_line.start(project, "run", "--baseline", "main", *QUICK)
-    whole_line.wait_for_text(project, "… compare", 900)
+    whole_line.wait_for_text(project, "… compare")
     process.send_signal(signal.SIGINT)
     whole_line.finish(process)
     assert process.returncode == 130
@@ -143,7 +145,7 @@ def test_a_function_without_an_api_is_compared_by_its_cost(tmp_path: Path) -> No
     function.write_text(function.read_text().replace('event["n"]', '2 * event["n"]'))
 
     process = user_project.start(mine, "--env", "local", "--baseline", "main", "-rf")
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=RUN_HANGS_S)
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, output
     assert "FAILED tests/test_gate.py::test_gate - cost is " in output
     assert "% worse than the baseline, 5 % allowed" in output

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.user_project import PROJECT, processes_of
-from tests.support.waiting import HANGS_S
+from tests.support.waiting import HANGS_S, RUN_HANGS_S
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * RUN_HANGS_S)]
 
 ROOTS = PROJECT / "tests" / "data" / "roots"
 WORKING = sorted(path.name for path in ROOTS.iterdir() if path.name != "refused")
@@ -120,7 +120,7 @@ def test_a_root_of_a_shape_that_people_have_is_deployed_tuned_and_gone(
 ) -> None:
     """The deployed size is measured, whether it was asked for or not; nothing is left behind."""
     folder = project(tmp_path / name, ROOTS / name)
-    done = dyno(folder, "run", "--json", timeout_s=550)
+    done = dyno(folder, "run", "--json", timeout_s=RUN_HANGS_S)
     assert done.returncode == 0, done.stderr
     assert "lambda/hello: left out of the package: .env (secrets; " in done.stderr
     result = json.loads(done.stdout)
@@ -165,7 +165,7 @@ def test_what_a_root_made_before_it_failed_is_taken_down(
     root = HALF_WAY.replace("RESOURCE", resource).replace("ATTRIBUTE", attribute)
     (folder / "envs" / "local" / "main.tf").write_text(root)
     (folder / "envs" / "local" / "dyno.toml").write_text(SETTINGS)
-    done = dyno(folder, "up", timeout_s=300)
+    done = dyno(folder, "up", timeout_s=RUN_HANGS_S)
     assert done.returncode == 3, done.stderr
     assert "told to fail" in error_of(done)
     assert "nothing left behind" in done.stderr

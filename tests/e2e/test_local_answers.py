@@ -20,7 +20,7 @@ from lambda_dyno.emulator import server
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.terraform import toolchain
 from lambda_emulator.front import LEAST_ANSWER_S
-from tests.support.waiting import HANGS_S
+from tests.support.waiting import HANGS_S, RUN_HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -88,7 +88,7 @@ def test_large_answers_wait_as_well_and_arrive_whole(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3 * RUN_HANGS_S)
 def test_terraform_is_told_once_that_it_made_something(
     embedded_aws: server.LocalServer,
     new_aws_account: object,
@@ -115,7 +115,7 @@ def test_terraform_is_told_once_that_it_made_something(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=1200,
+            timeout=RUN_HANGS_S,
         )
 
     assert terraform("init").returncode == 0

@@ -93,8 +93,11 @@ def test_smoke_notices_an_api_that_answers_everybody(
 
 
 @pytest.mark.slow
-def test_smoke_names_what_does_not_hold(deploy: Any, aws_session: Any, tmp_path: Path) -> None:
+def test_smoke_names_what_does_not_hold(
+    deploy: Any, aws_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A function whose table is gone answers 500: the failures say where and what."""
+    monkeypatch.setattr("lambda_dyno.load.driver._READY_HERE_S", 5.0)
     stack = deploy("NONE")
     lambdas = aws_session.client("lambda")
     lambdas.update_function_configuration(

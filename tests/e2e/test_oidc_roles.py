@@ -25,8 +25,9 @@ from tests.support import oidc_aws
 from tests.support.oidc_attempts import ASKED, GATE_RUN, NOT_ASKED, REFUSED
 from tests.support.oidc_aws import StrictAws, claims
 from tests.support.small_environment import without_tuner
+from tests.support.waiting import RUN_HANGS_S
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # whole runs, on a busy machine
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3 * RUN_HANGS_S)]
 
 PROJECT = Path(__file__).parents[2]
 ACCOUNT = "210987654321"
@@ -266,7 +267,7 @@ def run(
             env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=RUN_HANGS_S,
             check=False,
         )
 

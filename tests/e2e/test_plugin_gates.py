@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import user_project, wheel
-from tests.support.waiting import HANGS_S
+from tests.support.waiting import HANGS_S, RUN_HANGS_S
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,7 @@ def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path) -> N
         python=str(python),
         XDG_CACHE_HOME=str(tmp_path / "cache"),
     )
-    output, _ = process.communicate(timeout=540)
+    output, _ = process.communicate(timeout=RUN_HANGS_S)
 
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, output
     assert "2 failed, 2 passed, 1 skipped" in output
@@ -142,7 +142,7 @@ def test_a_workflow_of_the_users_own_is_not_started(tmp_path: Path) -> None:
     (project / "envs" / "local" / "workflow.tf").write_text(OWN_WORKFLOW)
     (project / "tests" / "test_gate.py").write_text(OF_OWN_WORKFLOW)
     process = user_project.start(project, "--env", "local", "-rf")
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=HANGS_S)
     assert process.returncode == pytest.ExitCode.OK, output
     said = output.replace("\n", " ")
     assert "state machine of the output state_machine_arn is not started: it is no power" in said

@@ -22,9 +22,10 @@ from tests.support import github_server, oidc_aws
 from tests.support.git_commands import git
 from tests.support.github_server import REPOSITORY, TOKEN, GitHub
 from tests.support.oidc_aws import StrictAws
+from tests.support.waiting import RUN_HANGS_S
 from tests.support.workflow_jobs import FORK, PROJECT, Job, Runner, sources
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3 * RUN_HANGS_S)]
 
 ACCOUNT = "210987654321"
 FUNCTION, ALIAS = "dyno-prod-crud-api", "live"
@@ -179,7 +180,7 @@ def command(folder: Path, line: str, environment: dict[str, str]) -> str:
         env={**inherited, **environment},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=RUN_HANGS_S,
         check=False,
     )
     assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"

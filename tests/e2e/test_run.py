@@ -23,10 +23,12 @@ from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import build, ending, prepare
 from lambda_dyno.run.steps import smoke, up
 from lambda_dyno.runs import run_folder
+from tests.support.waiting import RUN_HANGS_S
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # a busy machine takes minutes a run
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * RUN_HANGS_S)]
 
 PROJECT = Path(__file__).parents[2]
+_STARTED: list[subprocess.Popen[str]] = []
 QUICK = ["--num", "5", "--duration-s", "4", "--virtual-users", "1", "--pacing-ms", "500"]
 
 
@@ -40,6 +42,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
     (PROJECT / ".cache").mkdir(exist_ok=True)  # what is measured once per machine is in it
     (tmp_path / ".cache").symlink_to(PROJECT / ".cache")
     yield tmp_path
+    end_all()
     assert processes_of(tmp_path) == []
 
 
@@ -59,7 +62,7 @@ def start(project: Path, *arguments: str, **environment: str) -> subprocess.Pope
     """Start `dyno` in a project, with no AWS in its environment but what is given."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     with (project / "stderr").open("a") as stderr:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "lambda_dyno", *arguments],
             cwd=project,
             stdout=subprocess.PIPE,
@@ -67,9 +70,20 @@ def start(project: Path, *arguments: str, **environment: str) -> subprocess.Pope
             text=True,
             env={**inherited, "PYTHONPATH": str(PROJECT / "harness"), **environment},
         )
+    _STARTED.append(process)
+    return process
 
 
-def finish(process: subprocess.Popen[str], timeout_s: float = 900) -> str:
+def end_all() -> None:
+    """End what a test that failed has left running: it is no other test's trouble."""
+    while _STARTED:
+        process = _STARTED.pop()
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=RUN_HANGS_S)
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = RUN_HANGS_S) -> str:
     """Wait for a process and return what it printed."""
     try:
         return process.communicate(timeout=timeout_s)[0]
@@ -79,7 +93,7 @@ def finish(process: subprocess.Popen[str], timeout_s: float = 900) -> str:
         raise
 
 
-def wait_for_step(project: Path, step: str, deadline_s: float = 600) -> Path:
+def wait_for_step(project: Path, step: str, deadline_s: float = RUN_HANGS_S) -> Path:
     """Return the folder of the run that has come to a step."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
@@ -89,7 +103,7 @@ def wait_for_step(project: Path, step: str, deadline_s: float = 600) -> Path:
     raise AssertionError((project / "stderr").read_text())
 
 
-def wait_for_text(project: Path, text: str, deadline_s: float = 600) -> None:
+def wait_for_text(project: Path, text: str, deadline_s: float = RUN_HANGS_S) -> None:
     """Wait until a run has told something."""
     deadline = time.monotonic() + deadline_s
     while text not in (project / "stderr").read_text():
@@ -241,7 +255,7 @@ def test_a_failing_apply_is_taken_down_and_told(project: Path) -> None:
 def test_a_disk_that_refuses_in_the_middle_is_named_and_all_is_taken_down(project: Path) -> None:
     """What the system refuses is told with its path; nothing stays, and it is no missed SLO."""
     process = start(project, "run", *QUICK, "--json")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + RUN_HANGS_S
     while not (found := list((project / "runs").glob("*/terraform"))):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)

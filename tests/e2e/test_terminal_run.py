@@ -14,12 +14,12 @@ import pytest
 
 from tests.e2e.test_run import PROJECT, processes_of
 from tests.support.terminal import CTRL_C, Terminal, terminal
+from tests.support.waiting import RUN_HANGS_S
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * RUN_HANGS_S)]
 
 QUICK = "--num 5 --power 128,512 --duration-s 5 --ramp-up-s 1 --virtual-users 4"
 STEPS = ("build", "up", "smoke", "tune", "load", "gate", "report", "down")
-_RUN_S = 900.0
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_person_sees_the_whole_line(project: Path, columns: int) -> None:
     with terminal(
         ["make", "tune", f"ARGS={QUICK}"], columns=columns, cwd=project, env=environment()
     ) as window:
-        status = window.wait(_RUN_S)
+        status = window.wait(RUN_HANGS_S)
         assert status in (0, 2), window.text  # make has 2 for whatever it is
         done = [m[1] for line in window.lines if (m := re.match(r"✓ (\w+) +[\d.]+ s  ", line))]
         assert done == list(STEPS), window.text
@@ -90,10 +90,10 @@ def test_ctrl_c_is_heard_in_each_step(project: Path, step: str) -> None:
         if step == "start":
             time.sleep(0.3)
         else:
-            assert window.until(lambda: works_on(window, step), _RUN_S), window.text
+            assert window.until(lambda: works_on(window, step), RUN_HANGS_S), window.text
             time.sleep(0.4 if step in ("up", "tune", "load") else 0.1)
         window.type(CTRL_C)
-        status = window.wait(_RUN_S)
+        status = window.wait(RUN_HANGS_S)
         text = " ".join(window.text.split())
         assert "Traceback" not in text
         assert not window.cursor_hidden
@@ -116,9 +116,9 @@ def test_a_closed_terminal_takes_the_environment_down(project: Path) -> None:
     """Nobody is left to read; what was made goes all the same."""
     dyno = [str(PROJECT / ".venv" / "bin" / "dyno"), "run", *QUICK.split()]
     with terminal(dyno, cwd=project, env=environment()) as window:
-        assert window.until(lambda: works_on(window, "smoke"), _RUN_S), window.text
+        assert window.until(lambda: works_on(window, "smoke"), RUN_HANGS_S), window.text
         window.close()
-        window.process.wait(timeout=_RUN_S)
+        window.process.wait(timeout=RUN_HANGS_S)
     assert leases(project) == ["down"]
     (run,) = (project / "runs").glob("*/result.json")
     assert json.loads(run.read_text())["leftovers"] == []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.tuner_stack import Execution, TunerStack
+from tests.support.waiting import RUN_HANGS_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -371,7 +372,7 @@ def test_all_power_values(tuner_stack: TunerStack, target: Callable[..., str]) -
     )
     before = tuner_stack.snapshot(function)
     started = tuner_stack.start(function, powerValues="ALL", includeOutputResults=True)
-    done = tuner_stack.wait(started, deadline_s=900)
+    done = tuner_stack.wait(started, deadline_s=RUN_HANGS_S)
     assert done.status == "SUCCEEDED", done
     assert [d["power"] for d in done.output["details"]] == list(range(128, 10_241, 64))
     assert {(d["count"], d["errors"]) for d in done.output["details"]} == {(5, 0)}

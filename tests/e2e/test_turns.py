@@ -103,9 +103,10 @@ def test_each_version_has_its_own_address(servers: dict[str, AskedServer], tmp_p
 
 @pytest.mark.slow
 def test_a_version_that_does_not_become_ready_is_named(
-    servers: dict[str, AskedServer], tmp_path: Path
+    servers: dict[str, AskedServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither version is loaded before both answer."""
+    monkeypatch.setattr("lambda_dyno.load.driver._READY_HERE_S", 10.0)
     servers["candidate"].behaviour = lambda _: (0.0, 403)
     with (
         pytest.raises(StepError, match=r"the API is not ready after .* bad answer: 403"),

@@ -385,7 +385,7 @@ def test_the_claims_of_a_token_are_those_that_the_api_passes_on(
     path = write(tmp_path / "c.json", collection(*items))
     reached = account.reachable(urls[kind])
     recording = newman.record(
-        Api(reached, "us-east-1"), CollectionFiles(path), log=tmp_path / "x.log", timeout_s=60
+        Api(reached, "us-east-1"), CollectionFiles(path), log=tmp_path / "x.log", timeout_s=HANGS_S
     )
     made = workload_of(recording, apis.form_of(reached, account))
     real = json.loads(recording.iterations[0][0].answer)["event"]["requestContext"]["authorizer"]

@@ -27,7 +27,7 @@ VARIABLE = re.compile(r'^variable "(\w+)" \{\n.*?^\}$', re.M | re.S)
 MOCK = re.compile(r'^mock_provider "aws" \{(?:\}|.*?^\})$', re.M | re.S)
 RUN = re.compile(r'^run "\w+" \{\n.*?^\}$', re.M | re.S)
 MISSED = re.compile(r"checkable object, var\.(\w+), was expected to report an error")
-DEADLINE_S = 300
+DEADLINE_S = 600
 CASES = Path("tests", "refusals.tftest.hcl")
 SLOW = pytest.mark.slow
 

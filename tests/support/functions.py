@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
+from tests.support.waiting import RUN_HANGS_S
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,7 +53,8 @@ class Answer:
 
 def invoke(session: LocalSession, name: str, **event: Any) -> Answer:
     """Invoke a function and read its log tail."""
-    lambdas = session.client("lambda", config=Config(retries={"max_attempts": 0}, read_timeout=300))
+    config = Config(retries={"max_attempts": 0}, read_timeout=RUN_HANGS_S)
+    lambdas = session.client("lambda", config=config)
     begin = time.perf_counter()
     answer = lambdas.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event))
     felt_ms = (time.perf_counter() - begin) * 1000

@@ -13,6 +13,7 @@ from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.terraform import toolchain
 from lambda_dyno.terraform.command import Terraform, TerraformError
 from lambda_dyno.terraform.packages import build
+from tests.support.waiting import HANGS_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "dyno"
-_DEADLINE_S = 180.0
 
 _MAIN_TF = """
 terraform {{
@@ -193,7 +193,7 @@ class TunerStack:
         """Tune a function and wait for the end, whatever that is."""
         return self.wait(self.start(function, **keys))
 
-    def wait(self, execution_arn: str, deadline_s: float = _DEADLINE_S) -> Execution:
+    def wait(self, execution_arn: str, deadline_s: float = HANGS_S) -> Execution:
         """Wait until an execution is over."""
         deadline = time.monotonic() + deadline_s
         while True:
@@ -258,14 +258,14 @@ class TunerStack:
 
     def wait_for_state(self, execution_arn: str, state: str) -> None:
         """Wait until an execution is in a state."""
-        deadline = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + HANGS_S
         while state not in self.states(execution_arn):
             assert time.monotonic() < deadline, f"{execution_arn} never came to {state}"
             time.sleep(0.02)
 
     def wait_for_version(self, function: str) -> None:
         """Wait until a tuning of a function has published something."""
-        deadline = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + HANGS_S
         while not self._measured(function):
             assert time.monotonic() < deadline, f"nothing was published of {function}"
             time.sleep(0.05)
@@ -316,7 +316,7 @@ class TunerStack:
 
     def wait_until_clean(self, function: str, before: Snapshot) -> None:
         """Wait until a function is as it was: the rule's clean-up runs on its own."""
-        deadline = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + HANGS_S
         while (now := self.snapshot(function)) != before:
             assert time.monotonic() < deadline, f"{now} is left of {before}"
             time.sleep(0.1)

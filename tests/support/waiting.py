@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-HANGS_S = 240.0  # whatever takes longer never ends
+HANGS_S = 600.0  # whatever takes longer never ends
+RUN_HANGS_S = 1800.0  # a whole run, of up to a minute of processor time, at load 40
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = HANGS_S) -> bool:

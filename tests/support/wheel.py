@@ -32,5 +32,5 @@ def install_oldest(package: Path, environment: Path) -> Path:
     python = environment / "bin" / "python"
     uv = (str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--native-tls")
     install = [*uv, "--resolution", "lowest-direct", "--python", str(python), str(package)]
-    subprocess.run(install, check=True, timeout=300)
+    subprocess.run(install, check=True, timeout=HANGS_S)
     return python

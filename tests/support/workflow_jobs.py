@@ -22,6 +22,7 @@ import yaml
 from tests.support.git_commands import git
 from tests.support.github_server import PULL, REPOSITORY, TOKEN
 from tests.support.oidc_aws import claims
+from tests.support.waiting import RUN_HANGS_S
 
 if TYPE_CHECKING:
     from tests.support.github_server import GitHub
@@ -225,7 +226,7 @@ class _Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=900,
+            timeout=RUN_HANGS_S,
             check=False,
         )
         self._steps.append(Done(line, finished.returncode, finished.stdout))

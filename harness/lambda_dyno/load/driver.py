@@ -22,9 +22,9 @@ from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 
 # How long a new API may take to reach all hosts of API Gateway; one of this machine has one host,
-# which may be busy.
+# which may be busy: at load 40 an answer takes seconds, and one that is late starts the count anew.
 _READY_S = 90.0
-_READY_HERE_S = 20.0
+_READY_HERE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
