@@ -62,9 +62,9 @@ def test_each_driver_has_the_functions_of_the_protocol(name: str) -> None:
 @pytest.mark.parametrize(
     ("url", "is_here", "ready_s"),
     [
-        ("http://127.0.0.1:4566/v1", True, 20.0),
-        ("http://[::1]:4566/v1", True, 20.0),
-        ("http://x.localhost:4566/v1", True, 20.0),
+        ("http://127.0.0.1:4566/v1", True, 60.0),
+        ("http://[::1]:4566/v1", True, 60.0),
+        ("http://x.localhost:4566/v1", True, 60.0),
         ("https://x.execute-api.eu-west-1.amazonaws.com/v1", False, 90.0),
     ],
 )
