@@ -26,7 +26,8 @@ What runs found, over time: trends with their changes, and the newest runs.
 Each run adds a record to runs/history (DYNO_HISTORY names another folder, or turns it off). A \
 trend is of one function in one environment and branch; the embedded AWS and AWS are never mixed. \
 A change is told where the figures before and after differ by more than runs scatter, at 1 in 100 \
-false alarms per trend; it takes four runs after it, and ten in all.
+false alarms per trend; it takes four runs after it, and ten in all. One that is several times as \
+large as what runs differ by is told at once, after three runs.
 
 Columns: ✓ ✗ ? is the verdict; a + behind a commit means changes that were not committed; \
 128→512 means that 128 MB are deployed and 512 MB recommended. Figures are of the deployed size.

@@ -144,9 +144,9 @@ def _reason(load: LoadResult, others: int, *, slower: bool) -> str:
     """Return why a load is not as predicted, as far as it knows itself."""
     reasons = []
     if load.saturated:
-        reasons.append(load.saturated.partition(", so")[0])
+        reasons.append("it was saturated")  # by what, the load itself says
     elif load.late and slower:
-        reasons.append(load.late)
+        reasons.append("its answers were late")
     if others > _OTHERS_MAX * load.requests:
         reasons.append(f"{others:,} requests of the load were not tuned")
     throttled = load.errors_by_kind.get(_THROTTLED, 0)
@@ -159,7 +159,7 @@ def _reason(load: LoadResult, others: int, *, slower: bool) -> str:
         reasons.append(f"{answers.cold:,} of {answers.counted:,} answers were cold starts")
     if slower and not reasons and load.machine_cpu_ratio > _BUSY:
         reasons.append(
-            f"this machine was {load.machine_cpu_ratio:.0%} busy, and requests waited for each "
-            "other"
+            f"this machine was {100 * load.machine_cpu_ratio:.0f} % busy, and requests waited for "
+            "each other"
         )
     return "; ".join(reasons) or "no cause is known: tune and load again, with nothing else running"

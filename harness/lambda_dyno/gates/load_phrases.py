@@ -99,9 +99,10 @@ def _predicted_ratio(small: LoadResult, large: LoadResult) -> str:
     least, most, least_of_large, most_of_large = (float(end or 0) for end in ends)
     if least / most_of_large <= high and most / least_of_large >= low:
         return f"{text}: cannot be told, the requests are too few"
-    reasons = [x.saturated or x.late for x in (small, large) if x.saturated or x.late]
-    why = f": {reasons[-1].partition(', so')[0]}" if reasons else ""
-    return f"{text}: does not agree{why}"
+    if small.saturated or large.saturated:
+        return f"{text}: does not agree: a test was saturated"
+    late = ": answers were late" if small.late or large.late else ""
+    return f"{text}: does not agree{late}"
 
 
 _LOOPS = {

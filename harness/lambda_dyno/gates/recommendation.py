@@ -257,7 +257,7 @@ def _same(now: float, best: float) -> bool:
 
 
 def _percent(part: float, whole: float) -> str:
-    return f"{part / whole if whole else 1.0:.0%}".replace("%", " %")
+    return f"{100 * part / whole if whole else 100:.0f} %"
 
 
 def _joined(speed: Change, cost: Change) -> str:

@@ -91,7 +91,7 @@ def _since(change: Change) -> str:
     sha = str(change.after["git_sha"])[:9]
     where = f"commit {sha}" if sha else "changes that are not committed"
     dirty = " with changes" if sha and change.after["is_dirty"] else ""
-    return f"{change.words} since {where}{dirty}, run {change.after['run_id']}"
+    return f"{change.words} since {where}{dirty}, run {change.after['run_id']}{change.doubt}"
 
 
 def _table(records: Sequence[Record], width: int) -> Iterator[str]:

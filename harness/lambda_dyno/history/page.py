@@ -40,7 +40,7 @@ def render(series: Sequence[Series], *, web: str, written: datetime, chosen: str
     changes = [
         _listed(change, at, one, web)
         for at, one in enumerate(shown)
-        for change in one.changes[::-1]
+        for change in sorted(one.changes, key=lambda x: x.after["started_at"], reverse=True)
     ]
     runs = sum(len(one.records) for one in shown)
     left = len(series) - len(shown)
@@ -75,12 +75,10 @@ def _headline(shown: Sequence[Series]) -> str:
     last = max(newest.changes, key=lambda change: change.after["started_at"], default=None)
     what = f"{printable(newest.key.function_name)} on {printable(newest.key.place)}"
     count = len(newest.records)
-    if not newest.is_told:
-        runs = f"{count} run{'s' if count != 1 else ''}"
-        return f"{what}: {runs}, too few to tell a change from what runs differ by."
     if last is None:
-        return f"{what}: no change shown in {count:,} runs."
-    return f"{what}: {last.metric.title.lower()} {last.words} since {_commit(last)}."
+        runs = f"{count:,} run{'s' if count != 1 else ''}"
+        return f"{what}: no change shown in {runs}{newest.doubt}."
+    return f"{what}: {last.metric.title.lower()} {last.words} since {_commit(last)}{last.doubt}."
 
 
 def _name(one: Series) -> str:
@@ -108,6 +106,7 @@ def _listed(change: Change, at: int, one: Series, web: str) -> dict[str, Any]:
         "sha": sha[:_SHA_CHARS],
         "url": f"{web}/commit/{sha}" if web and sha else "",
         "run_id": change.after["run_id"],
+        "doubt": change.doubt,
         "date": f"{change.after['started_at']:%Y-%m-%d}",
         "before": str(change.before["git_sha"])[:_SHA_CHARS],
     }

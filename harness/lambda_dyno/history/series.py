@@ -89,12 +89,14 @@ class Change:
         before: The last run before it.
         after: The first run after it.
         found: How large it is.
+        is_single: Whether the newest run alone shows it, which may be that run's own.
     """
 
     metric: Metric
     before: Record
     after: Record
     found: change_points.Change
+    is_single: bool = False
 
     @property
     def words(self) -> str:
@@ -102,6 +104,11 @@ class Change:
         ends = (self.found.interval.low, self.found.interval.high)
         low, high = (formatting.change(end).removeprefix("+") for end in ends)
         return f"{formatting.change(self.found.ratio)} % ({low} to {high} %)"
+
+    @property
+    def doubt(self) -> str:
+        """What is to be said behind it; empty: nothing."""
+        return ", by one run alone" if self.is_single else ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,13 @@ class Series:
     def _changes(self, metric: Metric) -> list[Change]:
         points = self.points(metric)
         return [
-            Change(metric, points[found.at - 1][0], points[found.at][0], found)
+            Change(
+                metric,
+                points[found.at - 1][0],
+                points[found.at][0],
+                found,
+                is_single=found.at == len(points) - 1,
+            )
             for found in change_points.changes([value for _, value in points])
             if abs(found.ratio - 1) >= _LEAST_CHANGE
         ]
@@ -134,9 +147,12 @@ class Series:
         return self.records[-1].get(metric.limit) if metric.limit else None
 
     @property
-    def is_told(self) -> bool:
-        """Whether there are enough runs to tell a change from what runs differ by."""
-        return len(self.records) >= change_points.LEAST_VALUES
+    def doubt(self) -> str:
+        """Why a change may not show yet, as the end of a sentence; empty: for no lack of runs."""
+        count = len(self.records)
+        if count <= change_points.LEAST_BEFORE:
+            return ", too few to tell one"
+        return ", which tell large ones only" if count < change_points.LEAST_VALUES else ""
 
     @property
     def limit_is_of(self) -> str:

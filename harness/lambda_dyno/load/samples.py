@@ -130,9 +130,9 @@ def saturation(report: DriverReport, p50_ms: float) -> str:
     cpu, delay_ms = report.cpu_ratio, report.loop_delay_p99_ms
     delay_limit_ms = max(LOOP_DELAY_LIMIT_MS, LOOP_DELAY_LIMIT_OF_P50 * p50_ms)
     if report.machine_cpu_ratio > MACHINE_CPU_LIMIT:
-        found.append(f"this machine was {report.machine_cpu_ratio:.0%} busy")
+        found.append(f"this machine was {100 * report.machine_cpu_ratio:.0f} % busy")
     if cpu > DRIVER_CPU_LIMIT:
-        found.append(f"the load driver used {cpu:.0%} of its core")
+        found.append(f"the load driver used {100 * cpu:.0f} % of its core")
     if delay_ms > delay_limit_ms:
         found.append(f"one in a hundred of the load driver's timers was {delay_ms:.0f} ms late")
     if not found:

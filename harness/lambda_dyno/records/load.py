@@ -245,8 +245,8 @@ class LoadResult:
         if answers is None or answers.late <= LATE_RATIO_MAX * answers.counted:
             return ""
         return (
-            f"{answers.late / answers.counted:.0%} of the answers were late: this machine is "
-            f"slower than AWS at {self.memory_mb:,} MB, so the latencies are its own"
+            f"{100 * answers.late / answers.counted:.0f} % of the answers were late: this machine "
+            f"is slower than AWS at {self.memory_mb:,} MB, so the latencies are its own"
         )
 
     @property

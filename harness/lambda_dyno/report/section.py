@@ -46,12 +46,22 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture of a section: `spec` draws it in a size, or returns None if it cannot."""
+    """A picture of a section.
 
-    name: str  # of its files
+    Attributes:
+        name: Of its files.
+        title: Its title.
+        spec: Draws it in a size; None: it cannot.
+        readable: Whether the page's script reads values from it.
+        text: Draws it as Markdown that needs no file, which no forge would show; None: nothing
+            does, so that Markdown has a link to the picture.
+    """
+
+    name: str
     title: str
     spec: Callable[[RunResult, Samples, Size], Spec | None]
-    readable: bool = False  # whether the page's script reads values from it
+    readable: bool = False
+    text: Callable[[RunResult], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Table:
     name: str = ""  # what the page's script finds it by
     wraps: bool = False  # whether its cells hold texts, which a page may break
     intervals: bool = False  # whether a terminal has room for those of its cells
+    is_titled: bool = False  # whether its section's title says what its caption does
 
     @property
     def marked(self) -> bool:

@@ -33,6 +33,7 @@ def environment() -> jinja2.Environment:
         "code": markdown.code,
         "fence": markdown.fence,
         "keep": _keep_units,
+        "whole": _whole,
     }
     return made
 
@@ -47,6 +48,11 @@ def markdown_table(table: Table) -> str:
     """Return a table as Markdown, its caption above and its notes below."""
     macros = environment().get_template("macros.md.j2").module
     return str(macros.table_of(table)).strip()  # type: ignore[attr-defined]  # the template's own
+
+
+def _whole(text: str) -> str:
+    """Return text that is never broken: a narrow cell breaks before it and after it."""
+    return text.replace(" ", "\u00a0")
 
 
 def _keep_units(text: str) -> str:

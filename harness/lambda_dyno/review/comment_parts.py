@@ -15,13 +15,13 @@ from lambda_dyno.core.results import RunResult
 from lambda_dyno.gates import recommendation, summary
 from lambda_dyno.gates.load_phrases import load_sentence
 from lambda_dyno.gates.objections import objections as objections_of
-from lambda_dyno.report import markdown, tables
+from lambda_dyno.report import inline_chart, markdown, tables
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.sections import SECTIONS
 from lambda_dyno.report.teardown import teardown
 from lambda_dyno.report.templating import markdown_table
-from lambda_dyno.review import deltas, inline_chart, plan_summary
+from lambda_dyno.review import deltas, plan_summary
 from lambda_dyno.review.deltas import Samples
 from lambda_dyno.review.plan_summary import Plan
 
@@ -202,7 +202,7 @@ def _curve(review: Review, flavour: Flavour) -> Part:
     if tuning is None:
         return Part("Curve", "", 6)
     drawn = (
-        inline_chart.mermaid(tuning)
+        inline_chart.curve(tuning)
         if flavour.diagrams
         else markdown.fence(inline_chart.bars(tuning))
     )

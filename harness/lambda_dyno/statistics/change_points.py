@@ -11,6 +11,12 @@ drawn that, and how often the test is wrong (docs/history.md).
 A series is cut where the statistic is largest, if that is significant, and then its parts are
 (binary segmentation: L. Y. Vostrikova, Soviet Mathematics Doklady 24, 1981, page 55). A series
 that does not change is wrongly cut as often as the first test is wrong: once in a hundred.
+
+Ranks say nothing of fewer than ten values, and little of a change with one or two runs behind it,
+however large it is. So the last segment is looked at again by Student's t test of its logarithms,
+at each place with three values before it (all places share the level: Bonferroni). Its level is a
+tenth of the ranks', and theirs where there are too few values for them. It takes the logarithms to
+be about normal, and finds what is several times as large as the scatter.
 """
 
 from __future__ import annotations
@@ -29,6 +35,8 @@ FALSE_RATE = 0.01  # of series that do not change
 LEAST_SIDE = 3  # values on each side of a cut
 LEAST_FREEDOM = 7  # of a scatter: with fewer it may be half or twice of what it seems
 LEAST_VALUES = 10  # fewer can be in any order once in a hundred times
+LEAST_BEFORE = 3  # values that tell a scatter, where there are too few for ranks
+LEAST_SD = 0.01  # of logarithms: figures that are rounded may be more alike than what they are of
 
 # The largest statistic exceeds the second number once in a hundred series of so many values.
 CRITICAL = (
@@ -77,6 +85,10 @@ def changes(values: Sequence[float]) -> list[Change]:
     # each once more, between its neighbours, which the first look did not know of
     again = (_cut(logs, before, after) for before, after in zip(ends, ends[2:], strict=False))
     cuts = sorted({at for at in again if at is not None})
+    begin = cuts[-1] if cuts else 0
+    level = FALSE_RATE if len(logs) < LEAST_VALUES else FALSE_RATE / 10
+    if (late := _cut_by_t(logs[begin:], level)) is not None:
+        cuts.append(begin + late)
     ends = [0, *cuts, len(logs)]
     return [
         _change(logs[before:at], logs[at:after], at)
@@ -159,6 +171,27 @@ def _cut(values: Sequence[float], begin: int, end: int) -> int | None:
         return None
     statistic, at = largest(values[begin:end])
     return begin + at if statistic > critical(count) else None
+
+
+def _cut_by_t(logs: Sequence[float], level: float) -> int | None:
+    """Return where logarithms change most by the t test; None: it is not shown that they do.
+
+    Args:
+        logs: Of a segment.
+        level: How often it may be wrong, over all places.
+    """
+    count = len(logs)
+    places = range(LEAST_BEFORE, count)
+    if not places:
+        return None
+    mean = fmean(logs)
+    sums = list(accumulate(value - mean for value in logs))
+    whole = math.fsum((value - mean) ** 2 for value in logs)
+    # between the two parts, of the sum of squares: the rest is within them
+    between, at = max((sums[at - 1] ** 2 * count / (at * (count - at)), at) for at in places)
+    within = max((whole - between) / (count - 2), LEAST_SD**2)
+    least = t_quantile(1 - level / len(places) / 2, count - 2) ** 2 * within
+    return at if between > least else None
 
 
 def _centred_ranks(values: Sequence[float]) -> list[float]:

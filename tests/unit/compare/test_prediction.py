@@ -75,13 +75,13 @@ def test_the_least_of_the_apis_times_counts() -> None:
     found = predicted(load(128), slow)[1]
     assert found.api_ms == pytest.approx(API_MS)
     assert found.outcome == "differs"
-    assert found.reason.startswith("90% of the answers were late: this machine is slower than AWS")
+    assert found.reason.startswith("its answers were late")
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"factor": 1.6, "saturated": "this machine was 99% busy, so the"}, "machine was 99% busy"),
+        ({"factor": 1.6, "saturated": "this machine was 99 % busy, so the"}, "it was saturated"),
         ({"factor": 1.6, "answers": Answers(600, 0, 90)}, "90 of 600 answers were cold starts"),
         ({"factor": 1.6}, "no cause is known"),
         ({"factor": 0.3}, "no cause is known"),

@@ -457,7 +457,7 @@ def test_answers_that_came_late_decide_no_latency() -> None:
     verdict = evaluate(SloSettings(latency_p95_ms=1e5, error_ratio=0.5), load=[late])
     latency, errors = verdict.checks
     assert latency.outcome == "inconclusive"
-    assert "cannot be judged: 15% of the answers were late" in latency.reason
+    assert "cannot be judged: 15 % of the answers were late" in latency.reason
     assert errors.outcome == "pass"
     in_time = replace(LOAD, answers=Answers(200, 20, 0))
     assert evaluate(SloSettings(latency_p95_ms=1e5), load=[in_time]).outcome == "pass"

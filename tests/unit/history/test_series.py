@@ -201,13 +201,22 @@ def test_the_page_has_its_changes_limits_and_licence() -> None:
 
 
 def test_what_cannot_be_told_is_not_said_to_be_alike() -> None:
-    """Nine runs are too few for a change, and ten that are alike show none."""
-    words = "too few to tell a change"
-    assert [words in rendered([record(at) for at in range(n)]) for n in (1, 9, 10)] == [
-        True,
-        True,
-        False,
-    ]
+    """Three runs are too few for a change, nine for a small one; ten that are alike show none."""
+    pages = {n: rendered([record(at) for at in range(n)]) for n in (1, 3, 4, 9, 10)}
+    assert all("no change shown in" in page for page in pages.values())
+    assert [n for n, page in pages.items() if "too few to tell one" in page] == [1, 3]
+    assert [n for n, page in pages.items() if "tell large ones only" in page] == [4, 9]
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_run_that_is_six_times_as_slow_is_told_at_once(after: int) -> None:
+    """After three runs; of one run alone it is said."""
+    durations_ms = [23.8, 29.3, 23.7, *[174.0, 168.0][:after]]
+    runs = [record(at, duration_ms=duration_ms) for at, duration_ms in enumerate(durations_ms)]
+    text = "\n".join(listing.lines(series_of(runs), runs[::-1], 100))
+    assert f"since commit {runs[3]['git_sha'][:9]}" in text
+    assert ("by one run alone" in text) is (after == 1)
+    assert ("by one run alone" in rendered(runs)) is (after == 1)
     assert "no change shown in 10 runs" in rendered([record(at) for at in range(10)])
 
 

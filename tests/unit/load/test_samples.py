@@ -111,8 +111,8 @@ class TestSaturation:
         ("cpu", "delay_ms", "machine", "p50_ms", "words"),
         [
             pytest.param(0.80, 15.0, 0.90, 10.0, [], id="at the limits"),
-            pytest.param(0.81, 5.0, 0.5, 10.0, ["driver used 81%"], id="driver"),
-            pytest.param(0.5, 5.0, 0.91, 10.0, ["machine was 91% busy"], id="machine"),
+            pytest.param(0.81, 5.0, 0.5, 10.0, ["driver used 81 %"], id="driver"),
+            pytest.param(0.5, 5.0, 0.91, 10.0, ["machine was 91 % busy"], id="machine"),
             pytest.param(0.5, 16.0, 0.5, 10.0, ["16 ms late"], id="event loop"),
             pytest.param(0.5, 29.0, 0.5, 300.0, [], id="slow API: 29 of 300 ms is little"),
             pytest.param(0.5, 31.0, 0.5, 300.0, ["31 ms late"], id="slow API: more than a tenth"),

@@ -95,7 +95,7 @@ def test_late_answers_are_said_and_sizes_compared() -> None:
     small = samples.load("current", 128, [4 * value for value in values])
     large = replace(samples.load("at-1024-mb", 1024, values), answers=Answers(200, 198, 3))
     facts = load_section.load_facts((small, large))
-    assert any("99% of the answers were late: this machine is slower" in fact for fact in facts)
+    assert any("99 % of the answers were late: this machine is slower" in fact for fact in facts)
     (ratio,) = load_section.ratios((large, small))
     assert ratio.startswith("128 to 1024 MB, latencies as a ratio: average 4.00, p50 4.00")
     assert load_section.ratios((large,)) == ()
@@ -111,7 +111,7 @@ def test_late_answers_are_said_and_sizes_compared() -> None:
             50.0,
             1.0,
             150,
-            "late: this machine is slower than AWS at 1,024 MB.",
+            "does not agree: answers were late.",
         ),
     ],
 )

@@ -52,15 +52,38 @@ def test_one_value_far_off_is_no_change() -> None:
     assert changes(values) == []
 
 
-def test_a_large_step_shows_after_four_runs_and_not_before() -> None:
-    """However large: three of thirty are too few."""
-    assert [len(changes(series((26, 100), (n, 300)))) for n in (1, 2, 3, 4)] == [0, 0, 0, 1]
+@pytest.mark.parametrize("before", [3, 5, 9, 10, 26])
+def test_a_large_step_shows_at_once_and_stays(before: int) -> None:
+    """Ranks alone would need ten runs, and four of them after it."""
+    for after in (1, 2, 3, 4, 6, 7):
+        (found,) = changes(series((before, 100), (after, 300), spread=0.02))
+        assert found.at == pytest.approx(before, abs=1)
+        assert found.interval.low > 1.5
 
 
-@pytest.mark.parametrize("count", range(10))
+def test_a_step_that_the_scatter_may_be_is_none_by_few() -> None:
+    """Ten per cent, by one run after three."""
+    assert changes([100.0, 104.0, 98.0, 111.0]) == []
+
+
+@pytest.mark.parametrize("count", range(4))
 def test_too_few_values_have_no_change(count: int) -> None:
     """Whatever they are."""
     assert changes([10.0] * (count // 2) + [99.0] * (count - count // 2)) == []
+
+
+def test_one_step_of_rounded_figures_is_no_change() -> None:
+    """Memory is counted in whole MB: that three runs are alike does not say that they scatter less."""
+    assert changes([46.0, 46.0, 46.0, 48.0]) == []
+    assert [found.at for found in changes([46.0, 46.0, 46.0, 92.0])] == [3]
+
+
+@pytest.mark.parametrize("count", [4, 6, 9, 10, 15])
+def test_few_values_that_do_not_change_rarely_seem_to(count: int) -> None:
+    """One in a hundred, and a tenth of that where ranks say something, too."""
+    draws = 4000
+    found = sum(bool(changes(series((count, 100), seed=seed))) for seed in range(draws))
+    assert found / draws <= 0.011 + 3 * math.sqrt(0.01 * 0.99 / draws)
 
 
 def test_the_critical_value_holds_where_there_are_few_orders() -> None:

@@ -1,6 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
+  document.documentElement.classList.add("script");
   const charts = document.getElementById("charts");
   const rows = document.getElementById("rows");
   const select = document.getElementById("series");
@@ -34,24 +35,27 @@
     const text = (words, x, y, colour, align) => {
       ctx.save();
       ctx.fillStyle = colour; ctx.textAlign = align; ctx.font = `${12 * ratio}px system-ui, sans-serif`;
+      ctx.strokeStyle = css("--paper"); ctx.lineWidth = 3 * ratio; ctx.lineJoin = "round";
+      ctx.strokeText(words, x, y); // over lines it stays readable
       ctx.fillText(words, x, y);
       ctx.restore();
     };
-    if (metric.limit != null) {
+    let room = Infinity; // labels that would lie over a newer one are left out
+    const changes = [...metric.changes].reverse().map((change) => (
+      { ...change, x: u.valToPos(change.at - 0.5, "x", true), colour: css(change.ratio > 1 ? "--bad" : "--good") }
+    ));
+    changes.forEach(({ x, colour }) => line(x, bbox.top, x, bbox.top + bbox.height, colour, [3, 3]));
+    if (metric.limit != null && metric.limit <= u.scales.y.max) {
       const y = u.valToPos(metric.limit, "y", true);
       line(bbox.left, y, bbox.left + bbox.width, y, css("--limit"), [6, 4]);
       text(`SLO ${number(metric.limit)}${metric.limit_is_of}`, bbox.left + 6 * ratio, y - 5 * ratio, css("--limit"), "left");
     }
-    let room = Infinity; // labels that would lie over a newer one are left out
-    [...metric.changes].reverse().forEach((change) => {
-      const x = u.valToPos(change.at - 0.5, "x", true);
-      const colour = css(change.ratio > 1 ? "--bad" : "--good");
-      line(x, bbox.top, x, bbox.top + bbox.height, colour, [3, 3]);
+    changes.forEach(({ x, colour, short }) => {
       const right = x > bbox.left + bbox.width * 0.8;
       const wide = 62 * ratio;
       if ((right ? x : x + wide) > room) return;
       room = right ? x - wide : x;
-      text(change.short, x + (right ? -5 : 5) * ratio, bbox.top + 12 * ratio, colour, right ? "right" : "left");
+      text(short, x + (right ? -5 : 5) * ratio, bbox.top + 12 * ratio, colour, right ? "right" : "left");
     });
   };
 
@@ -75,9 +79,10 @@
     const tell = (at) => {
       const last = at == null;
       if (last) for (at = metric.values.length - 1; metric.values[at] == null; at--);
-      readout.replaceChildren(`${last ? "newest: " : ""}${number(metric.values[at])} ${metric.unit} · `, link(runs, at), ` · ${runs.began[at]} · run ${runs.id[at]}`);
+      readout.replaceChildren(`${last ? "newest: " : ""}${number(metric.values[at])} · `, link(runs, at), ` · ${runs.began[at]} · run ${runs.id[at]}`);
     };
     const top = Math.max(...values, metric.limit != null && metric.limit < 3 * Math.max(...values) ? metric.limit : 0);
+    if (metric.limit > top) unit.textContent += ` · SLO ${number(metric.limit)}${metric.limit_is_of}, above this chart`;
     const axis = { stroke: () => css("--muted"), grid: { stroke: () => css("--line"), width: 1 }, ticks: { stroke: () => css("--line"), width: 1 }, font: "12px system-ui, sans-serif" };
     const u = new uPlot({
       width: place.clientWidth, height: HEIGHT,

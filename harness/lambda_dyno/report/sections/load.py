@@ -10,6 +10,7 @@ from lambda_dyno.core import formatting
 from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import LoadResult, RunResult, Verdict
 from lambda_dyno.gates.load_phrases import latency_limit_ms, load_facts, load_sentence, ratios
+from lambda_dyno.report import inline_chart
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
@@ -26,6 +27,10 @@ def _content(result: RunResult) -> Content | None:
 
 def _spec(result: RunResult, samples: Samples, size: Size) -> Spec | None:
     return latency_spec(result.load, samples, latency_limits(result.verdict), size)
+
+
+def _text(result: RunResult) -> str:
+    return inline_chart.latencies(result.load)
 
 
 # --- table ----------------------------------------------------------------------------------
@@ -122,6 +127,6 @@ SECTION = Section(
     place=40,
     rank=5,
     content=_content,
-    chart=Chart("latency", "Latency by percentile", _spec),
+    chart=Chart("latency", "Latency by percentile", _spec, text=_text),
     terminal_place=40,
 )

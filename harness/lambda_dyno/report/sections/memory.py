@@ -10,6 +10,7 @@ from lambda_dyno.charts.power import dots, interval, power_spec
 from lambda_dyno.core import formatting
 from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
 from lambda_dyno.gates import recommendation
+from lambda_dyno.report import inline_chart
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
@@ -55,6 +56,10 @@ def _terminal(result: RunResult) -> Content | None:
 
 def _spec(result: RunResult, _: Samples, size: Size) -> Spec | None:
     return power_spec(result.tuning, size)
+
+
+def _text(result: RunResult) -> str:
+    return inline_chart.curve(result.tuning) if result.tuning else ""
 
 
 def _duration(name: str) -> Callable[[PowerDetail], float | None]:
@@ -151,7 +156,7 @@ SECTION = Section(
     place=30,
     rank=4,
     content=_content,
-    chart=Chart("power", "Cost and duration by memory size", _spec, readable=True),
+    chart=Chart("power", "Cost and duration by memory size", _spec, readable=True, text=_text),
     terminal_place=30,
     terminal=_terminal,
 )

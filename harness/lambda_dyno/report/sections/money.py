@@ -58,12 +58,13 @@ def money_table(money: Money, tuning: TuningResult) -> Table:
         if money.api_usd is not None:
             cells.append(Cell(formatting.usd(money.api_usd * count)))
         rows.append(Row(tuple(cells), key=f"{count:.0f}"))
-    return Table("Money a month", tuple(columns), tuple(rows), name="money")
+    return Table("Money a month", tuple(columns), tuple(rows), name="money", is_titled=True)
 
 
 def _amount(value: Amount) -> Cell:
-    middle, low, high = map(formatting.usd, (value.middle, value.low, value.high))
-    return Cell(middle.replace("-", "−"), interval="" if low == high else f"{low} to {high}")
+    ends = (formatting.usd(end).replace("-", "−") for end in (value.middle, value.low, value.high))
+    middle, low, high = ends
+    return Cell(middle, interval="" if low == high else f"{low} to {high}")
 
 
 def _for_the_slider(money: Money, tuning: TuningResult) -> str:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import Advice, Money, Option, Point, Ratio, RunResult, TuningResult
+from lambda_dyno.core.results import (
+    Advice,
+    Money,
+    Option,
+    Outcome,
+    Point,
+    Ratio,
+    RunResult,
+    SizeVerdict,
+    TuningResult,
+)
 from lambda_dyno.gates import recommendation
 from lambda_dyno.gates.advice import advised, figures
 from lambda_dyno.money import words
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
+_SIZE = 1  # the column of memory sizes
+_OUTCOMES: dict[Outcome, str] = {"pass": "met", "fail": "missed", "inconclusive": "open"}
 _NOTE = (
     "With each change: its 95 % interval, of warm invocations, against the deployed size. ≈: no "
     "difference that the noise lets tell."
@@ -29,7 +43,7 @@ def _content(result: RunResult) -> Content | None:
         return Content(sentence=recommendation.recommendation(tuning))
     return Content(
         sentence=recommendation.recommendation(tuning),
-        table=_table(advice, tuning, result.money),
+        table=_with_load(_table(advice, tuning, result.money), result),
     )
 
 
@@ -51,7 +65,47 @@ def _table(advice: Advice, tuning: TuningResult, money: Money | None) -> Table:
         rows.insert(0, Row(own, key="now"))
     known = any(option.duration_ratio for option in advice.options)
     notes = (_NOTE if known else "", _MODEL if tuning.curve else "")
-    return Table("Options", columns, tuple(rows), tuple(filter(None, notes)), intervals=True)
+    return Table(
+        "Options", columns, tuple(rows), tuple(filter(None, notes)), intervals=True, is_titled=True
+    )
+
+
+def _with_load(table: Table, result: RunResult) -> Table:
+    """Return the options with what was found of their sizes under load, if anything was."""
+    p95 = _p95_by_size(result)
+    outcomes = {size.memory_mb: size.outcome for size in _sizes(result)}
+    columns = [
+        *([Column("p95 under load", "ms", detail=True)] if p95 else []),
+        *([Column("SLOs", numeric=False, detail=True)] if outcomes else []),
+    ]
+    rows = []
+    for row in table.rows:
+        memory_mb = int(row.cells[_SIZE].text)
+        cells = [Cell(p95.get(memory_mb, formatting.MISSING))] if p95 else []
+        cells += [Cell(_outcome(outcomes.get(memory_mb)))] if outcomes else []
+        rows.append(replace(row, cells=(*row.cells, *cells)))
+    return replace(table, columns=(*table.columns, *columns), rows=tuple(rows))
+
+
+def _p95_by_size(result: RunResult) -> dict[int, str]:
+    """Return the p95 under load by memory size; with a "?" where it is not the API's alone."""
+    found = {}
+    for load in result.load:
+        if load.latency_ms is not None:
+            doubt = f"{formatting.SYMBOLS['inconclusive']} " if load.saturated or load.late else ""
+            found[load.memory_mb] = f"{doubt}{formatting.milliseconds(load.latency_ms.p95)}"
+    return found
+
+
+def _sizes(result: RunResult) -> tuple[SizeVerdict, ...]:
+    return result.verdict.sizes if result.verdict else ()
+
+
+def _outcome(outcome: Outcome | None) -> str:
+    """Return whether the SLOs are met at a size, as a sign and a word."""
+    if outcome is None:
+        return formatting.MISSING
+    return f"{formatting.SYMBOLS[outcome]} {_OUTCOMES[outcome]}"
 
 
 def _row(option: Option, tuning: TuningResult, money: Money | None) -> Row:

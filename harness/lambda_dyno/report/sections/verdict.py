@@ -67,7 +67,7 @@ def verdict_table(lines: Sequence[VerdictLine]) -> Table:
         )
         for line in lines
     )
-    return Table("Checks of the gate", columns, rows)
+    return Table("Checks of the gate", columns, rows, is_titled=True)
 
 
 SECTION = Section(

@@ -1,22 +1,27 @@
-"""The curve of a tuning as a picture that a comment can hold without uploading anything.
+"""Curves as pictures that Markdown can hold without uploading anything.
 
-GitHub draws Mermaid's XY charts in comments and job summaries; see
+GitHub and GitLab draw Mermaid's XY charts in comments, summaries and files; see
 docs/adr/20261120-apply-under-review.md. That chart has one scale and no legend, so duration
 and cost are a chart each. Where nothing draws Mermaid, bars of characters tell the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import Point, TuningResult
+from lambda_dyno.core.results import LoadResult, Point, TuningResult
 
 # More labels than this run into each other in 640 pixels.
 _MOST_POINTS = 14
 _BAR = 24
 
-_SIZE = '%%{init: {"xyChart": {"width": 640, "height": 240}}}%%'
+# Mermaid's own line is almost as light as its paper.
+_INIT = (
+    '%%{init: {"xyChart": {"width": 640, "height": 240}, '
+    '"themeVariables": {"xyChart": {"plotColorPalette": "#2a7fb8"}}}}%%'
+)
 
 
 def points(tuning: TuningResult) -> list[Point]:
@@ -33,18 +38,35 @@ def points(tuning: TuningResult) -> list[Point]:
     return [p for i, p in enumerate(measured) if i in keep or p.power in must]
 
 
-def mermaid(tuning: TuningResult) -> str:
+def curve(tuning: TuningResult) -> str:
     """Return two charts as fenced Mermaid; empty with fewer than two measured sizes."""
     shown = points(tuning)
     if len(shown) < 2:
         return ""
+    labels = [f"{point.power} {_mark(point.power, tuning)}".rstrip() for point in shown]
+    durations, costs = [p.duration_ms for p in shown], [_cost(p) for p in shown]
+    unit = f"{tuning.currency} per million"
     return "\n\n".join(
         (
-            _chart("Duration by memory size in MB", "ms", shown, tuning, _duration),
-            _chart(
-                "Cost by memory size in MB", f"{tuning.currency} per million", shown, tuning, _cost
-            ),
+            _chart("Duration by memory size in MB", "ms", labels, durations, max(durations)),
+            _chart("Cost by memory size in MB", unit, labels, costs, max(costs)),
         )
+    )
+
+
+def latencies(loads: Sequence[LoadResult]) -> str:
+    """Return a chart of percentiles for each load test, all of one scale; empty without answers."""
+    answered = [(load, load.latency_ms) for load in loads if load.latency_ms is not None]
+    most = max((latency.p99 for _, latency in answered), default=0.0)
+    return "\n\n".join(
+        _chart(
+            f"Latency under load at {load.memory_mb} MB",
+            "ms",
+            ("p50", "p90", "p95", "p99"),
+            (latency.p50, latency.p90, latency.p95, latency.p99),
+            most,
+        )
+        for load, latency in answered
     )
 
 
@@ -53,7 +75,7 @@ def bars(tuning: TuningResult) -> str:
     shown = points(tuning)
     if len(shown) < 2:
         return ""
-    longest, highest = (max(read(p) for p in shown) for read in (_duration, _cost))
+    longest, highest = max(p.duration_ms for p in shown), max(map(_cost, shown))
     return "\n".join(_line(p, longest, highest, tuning) for p in shown)
 
 
@@ -66,31 +88,39 @@ def _line(point: Point, longest: float, highest: float, tuning: TuningResult) ->
 
 
 def _chart(
-    title: str,
-    unit: str,
-    shown: Sequence[Point],
-    tuning: TuningResult,
-    read: Callable[[Point], float],
+    title: str, unit: str, labels: Sequence[str], values: Sequence[float], most: float
 ) -> str:
-    labels = ", ".join(f'"{p.power} {_mark(p.power, tuning)}"'.replace(' "', '"') for p in shown)
-    values = ", ".join(_plain(read(p)) for p in shown)
-    top = _plain(max(read(p) for p in shown) * 1.05 or 1.0)
+    """Return a line as fenced Mermaid.
+
+    Args:
+        title: Above it.
+        unit: Of its values.
+        labels: One for each value.
+        values: At least two.
+        most: What the axis must have room for.
+    """
+    axis = ", ".join(f'"{label}"' for label in labels)
     return "\n".join(
         (
             "```mermaid",
-            _SIZE,
+            _INIT,
             "xychart-beta",
             f'    title "{title}"',
-            f"    x-axis [{labels}]",
-            f'    y-axis "{unit}" 0 --> {top}',
-            f"    line [{values}]",
+            f"    x-axis [{axis}]",
+            f'    y-axis "{unit}" 0 --> {_plain(_round_above(most))}',
+            f"    line [{', '.join(map(_plain, values))}]",
             "```",
         )
     )
 
 
-def _duration(point: Point) -> float:
-    return point.duration_ms
+def _round_above(value: float) -> float:
+    """Return a round number that an axis can end at, at most a quarter above; 1 for nothing."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    steps = (1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9, 10)
+    return next(step * power for step in steps if step * power >= value * (1 - 1e-9))
 
 
 def _cost(point: Point) -> float:
