@@ -73,7 +73,7 @@ def test_too_few_values_have_no_change(count: int) -> None:
 
 
 def test_one_step_of_rounded_figures_is_no_change() -> None:
-    """Memory is counted in whole MB: that three runs are alike does not say that they scatter less."""
+    """Memory is counted in whole MB: three runs that are alike may differ by less than one."""
     assert changes([46.0, 46.0, 46.0, 48.0]) == []
     assert [found.at for found in changes([46.0, 46.0, 46.0, 92.0])] == [3]
 
