@@ -132,3 +132,25 @@
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details").forEach((part) => (part.open = true));
 });
+
+// A command beside which a button stands that copies it; where that is forbidden, it is selected.
+for (const command of document.querySelectorAll("ol pre, .box.unsure pre")) {
+  const frame = document.createElement("div");
+  const button = document.createElement("button");
+  frame.className = "copied";
+  button.type = "button";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy ${command.textContent.trim()}`);
+  command.replaceWith(frame);
+  frame.append(command, button);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(command.textContent.trim());
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(command);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+}
