@@ -11,18 +11,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lambda_dyno.artefacts import writing
+from lambda_dyno.artefacts import power_values, writing
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.files import write_atomically
 from lambda_dyno.core.results import SAFE_RUN_ID, RunResult
 
-_TABLE = "power_values.csv"
 _SECRETS = re.compile(
     rb"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_[A-Za-z0-9]{36}"
     rb"|\bgithub_pat_\w{30,}|\bxox[abp]-[\w-]{10,}|(?i:aws_secret_access_key|aws_session_token)"
+    rb"|\bglpat-[\w-]{20,}|https://hooks\.slack\.com/services/\w"
     rb"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|(?i:\bbearer )[\w.~+/-]{16,}"
 )
-_VARIABLES = re.compile(r"SECRET|TOKEN|PASSWORD|_KEY$", re.IGNORECASE)
+_VARIABLES = re.compile(r"SECRET|TOKEN|PASSWORD|WEBHOOK|_KEY$", re.IGNORECASE)
 _LEAST_OF_A_SECRET = 12  # characters: shorter values are in many a text
 
 
@@ -65,7 +65,7 @@ def folder_of(run_id: str, project: Path, place: str) -> Path:
     """
     root = project.resolve()
     target = (root / place / run_id).resolve()
-    inside = target.is_relative_to(root) and ".git" not in target.relative_to(root).parts
+    inside = target.is_relative_to(root) and ".git" not in map(str.lower, target.parts)
     if not SAFE_RUN_ID.fullmatch(run_id) or not inside or target != root / place / run_id:
         raise UserError(
             f"[evidence] commit: {place} must be a folder inside the project, and no link"
@@ -74,7 +74,7 @@ def folder_of(run_id: str, project: Path, place: str) -> Path:
 
 
 def _sources(result: RunResult, run_folder: Path) -> Iterator[Path]:
-    names = [*writing.names(result, run_folder), _TABLE]
+    names = [*writing.names(result, run_folder), power_values.NAME]
     yield from (path for name in names if (path := run_folder / name).is_file())
 
 

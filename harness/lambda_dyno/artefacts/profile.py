@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from lambda_dyno.core import formatting
 from lambda_dyno.core.results import PowerDetail, TuningResult
-from lambda_dyno.gates.advice import figures
+from lambda_dyno.gates.advice import figures, measured
 
 # Gain: the exponent g of "duration falls as memory to the power of g". 1: twice the memory, half
 # the duration; 0: memory changes nothing.
@@ -140,12 +140,7 @@ def knee(memory_mb: Sequence[int], durations_ms: Sequence[float]) -> int | None:
 
 def _sizes(tuning: TuningResult) -> list[_Size]:
     """Return the sizes that have a duration and a cost, ascending."""
-    measured = [
-        detail
-        for detail in tuning.details
-        if detail.duration_ms is not None and detail.cost_usd is not None and not detail.excluded
-    ]
-    ordered = sorted(measured, key=lambda detail: detail.power)
+    ordered = sorted(measured(tuning), key=lambda detail: detail.power)
     return [_Size(d.power, *figures(tuning, d), _interval_ms(tuning, d)) for d in ordered]
 
 

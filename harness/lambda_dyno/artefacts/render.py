@@ -6,9 +6,7 @@ a few hundred bytes of reading values, and its content security policy allows no
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -202,7 +200,6 @@ def _context(
     script = (templating.TEMPLATES / "report.js").read_text(encoding="utf-8")
     style = (templating.TEMPLATES / "report.css").read_text(encoding="utf-8")
     dark = f"@media screen and (prefers-color-scheme:dark){{{drawing.dark_css('.plot')}}}"
-    digest = hashlib.sha256(script.encode()).digest()
     appendix = (
         ("Settings", tables.pairs_table("Settings of the run", result.settings)),
         ("Environment outputs", tables.pairs_table("Outputs of the environment", result.outputs)),
@@ -223,7 +220,7 @@ def _context(
         "files": _files(result, chart_files),
         "css": Markup(style + dark),  # noqa: S704 - our own files
         "js": Markup(script),  # noqa: S704 - our own file
-        "script_hash": f"sha256-{base64.b64encode(digest).decode()}",
+        "script_hash": templating.script_hash(script),
     }
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from lambda_dyno.core import formatting
 from lambda_dyno.core.results import RunResult
-from lambda_dyno.report import markdown
-from lambda_dyno.report.templating import TEMPLATES as REPORT
+from lambda_dyno.report import templating
 
 NAME = "newman.html"  # as the forerunners called it, whichever driver asks
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,10 +24,10 @@ def render(result: RunResult) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_finalize,
+        finalize=templating.finalize,
     )
     made.filters["ms"] = formatting.milliseconds
-    css = (REPORT / "report.css").read_text(encoding="utf-8")
+    css = (templating.TEMPLATES / "report.css").read_text(encoding="utf-8")
     unrecorded = max(0, result.smoke.requests - len(result.smoke.asked))
     return made.get_template("smoke.html.j2").render(
         run=result,
@@ -37,8 +35,3 @@ def render(result: RunResult) -> str:
         unrecorded=unrecorded,
         css=Markup(css),  # noqa: S704 - our own file
     )
-
-
-def _finalize(value: Any) -> Any:
-    ours = hasattr(value, "__html__")
-    return markdown.visible(value) if isinstance(value, str) and not ours else value

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from lambda_dyno.report.templating import TEMPLATES as REPORT
+from lambda_dyno.report import templating
 
 NAME = "visualization.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -21,10 +19,9 @@ def render() -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     script = (TEMPLATES / "visualization.js").read_text(encoding="utf-8")
-    css = (REPORT / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    css = (templating.TEMPLATES / "report.css").read_text(encoding="utf-8")
     return made.get_template(f"{NAME}.j2").render(
         css=Markup(css),  # noqa: S704 - our own files
         js=Markup(script),  # noqa: S704
-        script_hash=Markup(f"sha256-{digest}"),  # noqa: S704
+        script_hash=Markup(templating.script_hash(script)),  # noqa: S704
     )

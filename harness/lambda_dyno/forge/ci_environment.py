@@ -15,6 +15,7 @@ from lambda_dyno.forge.rest_api import DEFAULT_API_URL
 
 # It becomes part of an address: no name is "." or "..".
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _MERGE_REF = re.compile(r"refs/pull/([0-9]{1,18})/(?:merge|head)")
 # git@github.com:owner/name.git, ssh://git@github.com/owner/name, https://github.com/owner/name
 _REMOTE = re.compile(r"(?:^[^/]*?@?[^/:]+:|^[a-z+]+://[^/]+/)([^/:]+/[^/]+?)(?:\.git)?/?$")
@@ -129,8 +130,14 @@ def codecommit_pull(environ: Mapping[str, str], pull: int | None) -> str:
 
     CodeBuild has no variable for it: the EventBridge rule that starts the build hands it over
     as PULL_REQUEST_ID (see buildspec.yml).
+
+    Raises:
+        UserError: It is no number.
     """
-    return str(pull) if pull is not None else environ.get("PULL_REQUEST_ID", "")
+    told = environ.get("PULL_REQUEST_ID", "")
+    if pull is None and told and not _NUMBER.fullmatch(told):
+        raise UserError(f"PULL_REQUEST_ID={brief(told)}: must be the number of a pull request")
+    return told if pull is None else str(pull)
 
 
 def _event(environ: Mapping[str, str]) -> Mapping[str, Any]:

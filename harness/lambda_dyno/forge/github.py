@@ -10,8 +10,6 @@ from urllib.parse import urlencode
 from lambda_dyno.forge.comments import Comment, ForgeError
 from lambda_dyno.forge.rest_api import Answer, ForgeApi
 
-_PER_PAGE = 100
-_MOST_PAGES = 50
 # Who may have written a comment that we take for ours: a bot, or somebody with a say in the
 # repository. Anybody can copy a marker; a verdict in a stranger's comment stays theirs to edit.
 _TRUSTED = {"OWNER", "MEMBER", "COLLABORATOR"}
@@ -35,7 +33,7 @@ class GitHubComments:
 
     def find(self, marker: str) -> Iterator[Comment]:
         """Yield the comments that begin with the marker and may be ours, oldest first."""
-        for entry in self._entries():
+        for entry in self.api.entries(f"{self._path}?per_page=100", self._unread):
             if str(entry.get("body") or "").startswith(marker) and _is_trusted(entry):
                 yield _comment(entry)
 
@@ -69,16 +67,8 @@ class GitHubComments:
         found = next(self.find(marker), None)
         return self.update(found, body) if found else None
 
-    def _entries(self) -> Iterator[Mapping[str, Any]]:
-        url = f"{self._path}?per_page={_PER_PAGE}"
-        for _ in range(_MOST_PAGES):
-            answer = self.api.request("GET", url)
-            if not answer.ok or not isinstance(answer.body, list):
-                raise self._refusal("read the comments of", answer)
-            yield from answer.body
-            url = answer.next_url
-            if not url:
-                return
+    def _unread(self, answer: Answer) -> ForgeError:
+        return self._refusal("read the comments of", answer)
 
     def _refusal(self, what: str, answer: Answer) -> ForgeError:
         where = f"pull request {self.pull} of {self.repository}"

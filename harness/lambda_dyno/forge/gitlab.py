@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from urllib.parse import quote
 
 from lambda_dyno import __version__
@@ -18,7 +17,6 @@ from lambda_dyno.forge.retry import RetryBudget
 DEFAULT_API_URL = "https://gitlab.com/api/v4"
 
 _HEADERS = {"Accept": "application/json", "User-Agent": f"lambda-dyno/{__version__}"}
-_MOST_PAGES = 50
 # group/subgroups/name; or the number that CI_PROJECT_ID is
 _PROJECT = re.compile(
     r"[0-9]{1,18}|[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,20}"
@@ -122,7 +120,8 @@ class GitLabNotes:
 
     def find(self, marker: str) -> Iterator[Comment]:
         """Yield our own notes that begin with the marker, oldest first."""
-        for entry in self._entries():
+        first = f"{self._path}?sort=asc&order_by=created_at&per_page=100"
+        for entry in self.api.entries(first, self._unread):
             is_ours = (entry.get("author") or {}).get("id") == self._user_id
             if is_ours and str(entry.get("body") or "").startswith(marker):
                 yield Comment(str(int(entry["id"])))
@@ -166,16 +165,8 @@ class GitLabNotes:
         found = next(self.find(marker), None)
         return self.update(found, body) if found else None
 
-    def _entries(self) -> Iterator[Mapping[str, Any]]:
-        url = f"{self._path}?sort=asc&order_by=created_at&per_page=100"
-        for _ in range(_MOST_PAGES):
-            answer = self.api.request("GET", url)
-            if not answer.ok or not isinstance(answer.body, list):
-                raise self._refusal("read the notes of", answer)
-            yield from answer.body
-            url = answer.next_url
-            if not url:
-                return
+    def _unread(self, answer: Answer) -> ForgeError:
+        return self._refusal("read the notes of", answer)
 
     def _refusal(self, what: str, answer: Answer) -> ForgeError:
         match answer.status:

@@ -15,7 +15,7 @@ import email.utils
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -36,6 +36,7 @@ _HEADERS = {
 }
 _CONNECT_TIMEOUT_S = 5.0
 _MOST_REDIRECTS = 3
+_MOST_PAGES = 50
 # A secondary rate limit that names no time: GitHub asks for a minute, and more each time.
 _UNNAMED_WAIT_S = 60.0
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
@@ -148,6 +149,27 @@ class ForgeApi:
                 raise ForgeError(self._given_up(outcome, attempt))
             if recover is not None and (made := recover()) is not None:
                 return Answer(200, made, {})
+
+    def entries(
+        self, path: str, refusal: Callable[[Answer], ForgeError]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the objects of a list, page by page.
+
+        Args:
+            path: Of the first page.
+            refusal: Makes the error of an answer that is no list.
+
+        Raises:
+            ForgeError: The list cannot be read.
+        """
+        for _ in range(_MOST_PAGES):
+            answer = self.request("GET", path)
+            if not answer.ok or not isinstance(answer.body, list):
+                raise refusal(answer)
+            yield from answer.body
+            path = answer.next_url
+            if not path:
+                return
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Set the token, if any; without it, requests would look into ~/.netrc."""

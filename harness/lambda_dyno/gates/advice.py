@@ -37,14 +37,14 @@ def _finding(
     tuning: TuningResult,
 ) -> Literal["optimised", "over-provisioned", "under-provisioned", "cannot tell"]:
     now = tuning.detail(tuning.current_power)
-    if now is None or now.duration_ms is None or tuning.kept_over or len(_measured(tuning)) < 2:
+    if now is None or now.duration_ms is None or tuning.kept_over or len(measured(tuning)) < 2:
         return "cannot tell"
     if tuning.power == tuning.current_power:
         return "optimised"
     return "over-provisioned" if tuning.power < tuning.current_power else "under-provisioned"
 
 
-def _measured(tuning: TuningResult) -> list[PowerDetail]:
+def measured(tuning: TuningResult) -> list[PowerDetail]:
     """Return the sizes that have a duration and a cost, ascending."""
     return [
         detail
@@ -144,8 +144,8 @@ def _options(result: RunResult, tuning: TuningResult) -> tuple[Option, ...]:
     Of the strategy that was tuned for, the tuner's own choice; adaptive measuring's durations are
     the model's, which two invocations at a size say little beside.
     """
-    measured = _measured(tuning)
-    taken = {detail.power: figures(tuning, detail) for detail in measured}
+    known = measured(tuning)
+    taken = {detail.power: figures(tuning, detail) for detail in known}
     if not taken:
         return ()
     weight = float(result.setting("tuning", "balanced_weight", 0.5))
@@ -160,9 +160,9 @@ def _options(result: RunResult, tuning: TuningResult) -> tuple[Option, ...]:
 
     chosen = {"cheapest": least(1.0), "balanced": least(weight), "fastest": least(0.0)}
     own = {"cost": "cheapest", "balanced": "balanced", "speed": "fastest"}.get(tuning.strategy)
-    if own is not None and tuning.detail(tuning.kept_over or tuning.power) in measured:
+    if own is not None and tuning.detail(tuning.kept_over or tuning.power) in known:
         chosen[own] = tuning.kept_over or tuning.power
-    by_mb = {detail.power: detail for detail in measured}
+    by_mb = {detail.power: detail for detail in known}
     return tuple(
         Option(
             name,  # type: ignore[arg-type]  # the three names above

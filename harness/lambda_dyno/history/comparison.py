@@ -7,7 +7,6 @@ interval holds for the two runs as they were, and the comparison says so.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.reading import parse_json
 from lambda_dyno.history.series import METRICS, Key, Metric, Record, Series
 from lambda_dyno.statistics.change_points import Scatter, scatter
 from lambda_dyno.statistics.distributions import t_quantile
@@ -239,8 +239,8 @@ def _facts(before: Record, after: Record) -> Iterator[str]:
 def _flat(text: str) -> dict[str, Any]:
     """Return settings by "section.key"; nothing if they cannot be read."""
     try:
-        content = json.loads(text or "{}")
-    except ValueError:
+        content = parse_json(text or "{}", "settings_json")
+    except UserError:
         return {}
     found: dict[str, Any] = {}
     waiting = list(content.items()) if isinstance(content, dict) else []

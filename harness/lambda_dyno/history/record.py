@@ -46,11 +46,17 @@ def folder(runs: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
     Args:
         runs: Folder of all runs.
         environ: The process's environment, whose DYNO_HISTORY names another folder, or "off".
+
+    Raises:
+        UserError: It names the home of somebody whom nobody knows.
     """
     named = environ.get(VARIABLE, "")
     if named == OFF:
         return None
-    return Path(named).expanduser().absolute() if named else runs / "history"
+    try:
+        return Path(named).expanduser().absolute() if named else runs / "history"
+    except RuntimeError as error:
+        raise UserError(f"{VARIABLE}={brief(named)}: there is no such home folder") from error
 
 
 def place(named: Path | None, project: Callable[[], Path]) -> Path:
@@ -65,9 +71,7 @@ def place(named: Path | None, project: Callable[[], Path]) -> Path:
     """
     if named is not None:
         return named
-    if os.environ.get(VARIABLE, "") not in ("", OFF):
-        return Path(os.environ[VARIABLE]).expanduser().absolute()
-    found = folder(project() / "runs")
+    found = folder(Path() if os.environ.get(VARIABLE) else project() / "runs")
     if found is None:
         raise UserError(f"{VARIABLE}={OFF}: the history is turned off; --store FOLDER reads one")
     return found
@@ -173,10 +177,10 @@ def keep(result: RunResult, origin: Origin, say: Callable[[str], None]) -> None:
         origin: Where it comes from.
         say: Told what went wrong.
     """
-    place = folder(origin.runs)
-    if place is None or not rows.has_figures(result):
-        return
     try:
+        place = folder(origin.runs)
+        if place is None or not rows.has_figures(result):
+            return
         now = datetime.now(UTC).replace(tzinfo=None)
         record_id = f"{result.run_id}_{origin.mode}_{secrets.token_hex(4)}"
         recording = rows.Recording(

@@ -16,6 +16,7 @@ from lambda_dyno.history.schema import LARGEST, Row, Value
 
 _ERROR_CHARS = 300
 _NAME_CHARS = 200
+_LATENCIES = ("mean", "p50", "p90", "p95", "p99", "max")
 # What a function is given may be anything, secrets included; that it changed shows by its hash.
 _PAYLOADS = ("payload", "workload", "payload_s3")
 
@@ -81,7 +82,7 @@ def _safe(value: Value) -> Value:
 def _run(result: RunResult, recording: Recording) -> Row:
     tuning = result.tuning
     memory_mb = _deployed_mb(result)
-    now = _figures(tuning.detail(memory_mb) if tuning and memory_mb else None)
+    now = tuning.detail(memory_mb) if tuning and memory_mb else None
     best = _figures(tuning.detail(tuning.power) if tuning else None)
     load = _load_at(result, DEPLOYED, memory_mb)
     better = _load_at(result, "recommended", tuning.power if tuning else None)
@@ -107,13 +108,7 @@ def _run(result: RunResult, recording: Recording) -> Row:
         "run_s": math.fsum(result.timings.values()),
         "memory_mb": memory_mb,
         "recommended_mb": tuning.power if tuning else None,
-        "duration_ms": now["duration_ms"],
-        "duration_low_ms": now["duration_low_ms"],
-        "duration_high_ms": now["duration_high_ms"],
-        "cost_usd": now["cost_usd"],
-        "cost_low_usd": now["cost_low_usd"],
-        "cost_high_usd": now["cost_high_usd"],
-        "memory_used_mb": now["memory_used_mb"],
+        **_figures(now),
         "p95_ms": load.latency_ms.p95 if load and load.latency_ms else None,
         "error_ratio": load.error_ratio if load else None,
         "requests_per_s": load.requests_per_s if load else None,
@@ -187,7 +182,6 @@ def function_name(result: RunResult) -> str:
 def _tunings(tuning: TuningResult | None) -> Iterator[Row]:
     for detail in tuning.details if tuning else ():
         assert tuning is not None
-        stats = detail.duration_ms
         yield {
             "architecture": tuning.architecture,
             "memory_mb": detail.power,
@@ -198,9 +192,7 @@ def _tunings(tuning: TuningResult | None) -> Iterator[Row]:
             "cold_starts": detail.cold_starts,
             "errors": detail.errors,
             **_figures(detail),
-            "p50_ms": stats.p50 if stats else None,
-            "p95_ms": stats.p95 if stats else None,
-            "p99_ms": stats.p99 if stats else None,
+            **{f"{p}_ms": getattr(detail.duration_ms, p, None) for p in ("p50", "p95", "p99")},
             "billed_ms": detail.billed_ms_mean,
             "cold_ms": detail.cold_ms,
             "currency": tuning.currency,
@@ -227,7 +219,6 @@ def _samples(tuning: TuningResult | None) -> Iterator[Row]:
 
 
 def _load(load: LoadResult) -> Row:
-    latency = load.latency_ms
     return {
         "label": load.label,
         "memory_mb": load.memory_mb,
@@ -238,12 +229,7 @@ def _load(load: LoadResult) -> Row:
         "requests": load.requests,
         "errors": load.errors,
         "requests_per_s": load.requests_per_s,
-        "mean_ms": latency.mean if latency else None,
-        "p50_ms": latency.p50 if latency else None,
-        "p90_ms": latency.p90 if latency else None,
-        "p95_ms": latency.p95 if latency else None,
-        "p99_ms": latency.p99 if latency else None,
-        "max_ms": latency.max if latency else None,
+        **{f"{name}_ms": getattr(load.latency_ms, name, None) for name in _LATENCIES},
         "saturated": load.saturated,
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
@@ -26,7 +28,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_finalize,
+        finalize=finalize,
     )
     made.filters |= {
         "md": markdown.text,
@@ -38,10 +40,15 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def _finalize(value: Any) -> Any:
+def finalize(value: Any) -> Any:
     """Return a value without what colours, hides or turns a text; HTML of our own as it is."""
     ours = hasattr(value, "__html__")
     return markdown.visible(value) if isinstance(value, str) and not ours else value
+
+
+def script_hash(script: str) -> str:
+    """Return what a content security policy names a script by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def markdown_table(table: Table) -> str:

@@ -283,7 +283,8 @@ class WorkingTree:
         if not self.token or self._look("config", "--get-all", key):
             return {}
         basic = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
-        count = int(environment.get("GIT_CONFIG_COUNT", "0") or 0)
+        told = environment.get("GIT_CONFIG_COUNT", "")
+        count = int(told) if told.isdecimal() else 0
         return {
             "GIT_CONFIG_COUNT": str(count + 1),
             f"GIT_CONFIG_KEY_{count}": key,

@@ -126,9 +126,20 @@ def test_files_for_people_are_copied_and_nothing_else(folder: Path, tmp_path: Pa
     }
 
 
-def test_what_holds_a_secret_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEPLOY_TOKEN", "s3cr3t-of-this-process")
-    asked = (SmokeRequest("GET with s3cr3t-of-this-process", "GET", 200, 1.0),)
+@pytest.mark.parametrize(
+    ("variable", "secret"),
+    [
+        ("DEPLOY_TOKEN", "s3cr3t-of-this-process"),
+        ("DYNO_TEAMS_WEBHOOK_URL", "https://teams.example.com/workflows/of-this-process"),
+        ("SOMETHING", "glpat-" + 20 * "x"),  # by its form, whatever the variable is called
+        ("SOMETHING", "https://hooks." + "slack.com/services/T0/B0/x"),
+    ],
+)
+def test_what_holds_a_secret_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, secret: str
+) -> None:
+    monkeypatch.setenv(variable, secret)
+    asked = (SmokeRequest(f"GET with {secret}", "GET", 200, 1.0),)
     leaky = replace(run(), smoke=replace(SMOKE, asked=asked))
     leaky = replace(leaky, settings={"report": {"pdf": False, "png": False}})
     writing.write(leaky, tmp_path / "run")
@@ -153,6 +164,9 @@ def test_a_link_out_of_the_project_is_refused(tmp_path: Path) -> None:
         committed.folder_of("261120-2243-k3f9", tmp_path / "project", "reports")
     with pytest.raises(UserError):
         committed.folder_of("../../x", tmp_path / "project", "kept")
+    for inside_git in (".git/x", ".GIT/x"):  # some file systems know no case
+        with pytest.raises(UserError):
+            committed.folder_of("261120-2243-k3f9", tmp_path / "project", inside_git)
 
 
 def test_a_run_says_where_its_evidence_went(tmp_path: Path) -> None:

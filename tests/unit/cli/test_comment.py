@@ -335,6 +335,13 @@ def test_a_mistake_ends_with_status_2(
     assert "Traceback" not in done.err
 
 
+def test_a_pull_request_of_codecommit_is_a_number(project: Project) -> None:
+    """Whoever starts the build says which: it is asked for as it is."""
+    done = project.dyno("comment", "--provider", "codecommit", PULL_REQUEST_ID="12/../13")
+    assert done.status == 2
+    assert "PULL_REQUEST_ID=12/../13: must be the number of a pull request" in done.err
+
+
 def test_codecommit_goes_the_same_way(project: Project, codecommit: CodeCommit) -> None:
     """CodeBuild hands the pull request over as PULL_REQUEST_ID."""
     environment = {

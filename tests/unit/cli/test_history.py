@@ -46,6 +46,8 @@ def listed(project: Path) -> list[dict[str, Any]]:
 
 def test_the_list_for_people_and_for_programs(project: Path, listed: list[dict[str, Any]]) -> None:
     """Both have the newest run first; a list in a pipe is plain text."""
+    newest = json.loads(dyno(project, "history", "--json", "--last", "3").stdout)
+    assert newest == listed[:3]
     shown = dyno(project, "history", "--last", "3")
     assert shown.returncode == 0, shown.stderr
     assert "\x1b" not in shown.stdout
@@ -80,6 +82,7 @@ def test_the_page_is_written_and_its_path_printed(project: Path) -> None:
         (("--env", "test"), {}, "no run with --env test"),
         (("--store", "nowhere"), {}, "nowhere: no run"),
         ((), {"DYNO_HISTORY": "off"}, "DYNO_HISTORY=off: the history is turned off"),
+        ((), {"DYNO_HISTORY": "~nobody-here/x"}, "DYNO_HISTORY=~nobody-here/x: there is no such"),
         (("--store", "envs/dev/dyno.toml"), {}, "envs/dev/dyno.toml: no run"),
         (("--last", "0"), {}, "--last"),
         (("--on", "mars"), {}, "--on"),

@@ -33,7 +33,12 @@ def many(count: int, sd: float, seed: int = 1, **more: Any) -> list[Record]:
     ]
 
 
-def compared(before: list[Record], after: list[Record], trend: list[Record]) -> Comparison:
+def compared(
+    before: list[Record],
+    after: list[Record],
+    trend: list[Record],
+    settings: tuple[str, str] = SETTINGS,
+) -> Comparison:
     sizes = (
         [
             {
@@ -53,7 +58,7 @@ def compared(before: list[Record], after: list[Record], trend: list[Record]) -> 
         ],
     )
     (one,) = series_of(trend)
-    return comparison.compare(before, after, sizes, SETTINGS, one)
+    return comparison.compare(before, after, sizes, settings, one)
 
 
 def test_the_interval_is_of_what_runs_differ_by() -> None:
@@ -94,6 +99,13 @@ def test_with_few_runs_the_interval_is_that_within_the_two() -> None:
     text = "\n".join(side_by_side.lines(found, commits.Between(), 200))
     assert "within the two runs alone" in text
     assert "(no interval)" in text
+
+
+def test_settings_that_nobody_can_read_are_none() -> None:
+    """The store may be somebody else's."""
+    runs = many(2, 0.05)
+    found = compared(runs[:1], runs[1:], runs, (90_000 * "[" + 90_000 * "]", SETTINGS[1]))
+    assert found.settings == ("slo: none → {}", "tuning.num: none → 20")
 
 
 @pytest.mark.parametrize("sd", [0.03, 0.1])

@@ -138,6 +138,18 @@ def test_the_environment_names_another_folder_or_none(
     assert (tmp_path / "elsewhere" / "v1").exists() == (value == "elsewhere")
 
 
+def test_a_folder_that_cannot_be_meant_fails_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said, as all else that goes wrong."""
+    monkeypatch.setenv(record.VARIABLE, "~nobody-here/x")
+    said: list[str] = []
+    origin = record.Origin(tmp_path / "runs", tmp_path, "", "", "run")
+    record.keep(RUN, origin, said.append)
+    (line,) = said
+    assert "DYNO_HISTORY=~nobody-here/x: there is no such home folder" in line
+
+
 def _no_folder(runs: Path, _: pytest.MonkeyPatch) -> None:
     runs.parent.mkdir(exist_ok=True)
     runs.write_text("a file")
