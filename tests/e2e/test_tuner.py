@@ -387,11 +387,12 @@ def test_two_passes(tuner_stack: TunerStack, target: Callable[..., str]) -> None
     function = target("slow", SLEEPS)
     lambdas, measure = tuner_stack.session.client("lambda"), "dyno-tuner-measure"
     timeout = lambdas.get_function_configuration(FunctionName=measure)["Timeout"]
-    # 4 s of it are kept to put out what was measured, and 12 invocations take 3.6 s
-    lambdas.update_function_configuration(FunctionName=measure, Timeout=7)
+    # 4 s of it are kept to put out what was measured, and 12 invocations take 36 s; a busy machine
+    # needs more than a few to answer the first of them
+    lambdas.update_function_configuration(FunctionName=measure, Timeout=34)
     lambdas.get_waiter("function_updated_v2").wait(FunctionName=measure, WaiterConfig={"Delay": 1})
     try:
-        done = tuner_stack.tune(function, powerValues=[128], num=12)
+        done = tuner_stack.tune(function, powerValues=[128], num=12, payload=3)
     finally:
         lambdas.update_function_configuration(FunctionName=measure, Timeout=timeout)
     assert done.status == "SUCCEEDED", done
