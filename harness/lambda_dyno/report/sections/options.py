@@ -75,7 +75,7 @@ def _with_load(table: Table, result: RunResult) -> Table:
     p95 = _p95_by_size(result)
     outcomes = {size.memory_mb: size.outcome for size in _sizes(result)}
     columns = [
-        *([Column("p95 under load", "ms", detail=True)] if p95 else []),
+        *([Column("Load p95", "ms", detail=True)] if p95 else []),
         *([Column("SLOs", numeric=False, detail=True)] if outcomes else []),
     ]
     rows = []
