@@ -559,6 +559,15 @@ def _number_or_cloudwatch(value: Any) -> Any:
     )
 
 
+_NAME_OR_ARN = re.compile(r"(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[\w-]{0,140}")
+
+
+def _name_or_arn(value: str) -> str:
+    if _NAME_OR_ARN.fullmatch(value):
+        return value
+    raise ValueError(f'"{brief(value)}" is neither the name nor the ARN of a Lambda function')
+
+
 class TrafficSettings(_Section):
     """How often the function is invoked, and what is paid for it: for money a month."""
 
@@ -569,9 +578,7 @@ class TrafficSettings(_Section):
     ] = None
     # whose, for "cloudwatch": a name or ARN; empty: the function that is tuned, and for one that a
     # run makes the one of the same name that `dyno deploy` keeps
-    function: Annotated[
-        str, Field(pattern=r"^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[\w-]{0,140}$")
-    ] = ""
+    function: Annotated[str, AfterValidator(_name_or_arn)] = ""
     # taken off every list price: of an EDP, or of a Savings Plan
     discount: Annotated[float, Field(ge=0, le=1)] = 0.0
 

@@ -71,9 +71,13 @@ def change(money: Money, now_mb: int, new_mb: int) -> str:
     if now is None or new is None or new.saved_usd is None:
         return ""
     count, at = traffic_of(money)
+    if money.discount >= 1:
+        return f"costs 0 {money.currency} a month at any size, by a discount of 100 %"
     saved = new.saved_usd.times(count)
     shares = _shares(money, now, new.saved_usd.middle)
     value = amount(_absolute(saved), f"{money.currency} a month")
+    if count == 0:
+        return f"costs 0 {money.currency} a month at any size, at no invocations ({shares})"
     if not saved.is_apart:
         more = "less" if saved.middle > 0 else "more"
         return f"costs about the same: {value} {more}{at}, within the noise ({shares})"

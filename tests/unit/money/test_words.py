@@ -129,3 +129,15 @@ def test_a_tuning_has_its_cost() -> None:
         "state transitions, 0.0000200 for 1 run of the tuner's own functions."
     )
     assert words.spent("It cost", run_cost.of_tuning({"stateMachine": None}), "USD") == ""
+
+
+def test_nothing_is_within_no_noise_where_nothing_is_paid() -> None:
+    """No invocations, or a discount that leaves nothing."""
+    unused = replace(MONEY, traffic=Traffic(0.0, "[traffic]"))
+    assert words.change(unused, 128, 512).startswith(
+        "costs 0 USD a month at any size, at no invocations ("
+    )
+    free = replace(MONEY, discount=1.0)
+    assert words.change(free, 128, 512) == (
+        "costs 0 USD a month at any size, by a discount of 100 %"
+    )
