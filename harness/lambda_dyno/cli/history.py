@@ -77,7 +77,9 @@ def history(
         raise UserError(f"{place}: no run{chosen}. Each run adds one: make tune, dyno tune")
     found = series.series_of(records)
     if html:
-        typer.echo(str(record.write_page(place, found, Path.cwd(), wanted.words)))
+        from lambda_dyno.history import page  # brings Jinja: much of the time of a list
+
+        typer.echo(str(page.write(place, found, Path.cwd(), wanted.words)))
         return
     listed = newest[: last or _LISTED]
     typer.echo("\n".join(listing.lines(found, listed, Console().width)))
@@ -116,12 +118,12 @@ def compare(
     """Replaced by `COMPARE_HELP`."""
     from rich.console import Console
 
-    from lambda_dyno.history import record, series, side_by_side
+    from lambda_dyno.history import named, record, series, side_by_side
 
     place = record.place(store, project)
     wanted = series.Wanted(function, env, "", on or "")
     note = TerminalUi().note
-    found, code = record.compare(place, (before, after), wanted, Path.cwd(), note)
+    found, code = named.compare(place, (before, after), wanted, Path.cwd(), note)
     if as_json:
         print_json(side_by_side.as_json(found, code))
     else:

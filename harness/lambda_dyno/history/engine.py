@@ -131,7 +131,8 @@ def read(
         [names],
     ).fetchall()
     keys = [column.name for column in table.columns]
-    return [(Path(name).stem, dict(zip(keys, values, strict=True))) for name, *values in rows]
+    stems = {name: Path(name).stem for name in {row[0] for row in rows}}
+    return [(stems[row[0]], dict(zip(keys, row[1:], strict=True))) for row in rows]
 
 
 def _columns_of(connection: DuckDBPyConnection, table: Table, names: list[str]) -> set[str]:

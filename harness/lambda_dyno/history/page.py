@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import jinja2
 from markupsafe import Markup
 
 from lambda_dyno.core.errors import printable
+from lambda_dyno.core.files import write_atomically
+from lambda_dyno.history import commits
 from lambda_dyno.history.series import METRICS, Change, Metric, Series
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -66,6 +68,25 @@ def render(series: Sequence[Series], *, web: str, written: datetime, chosen: str
             licence=_ours(_text("uplot/LICENSE").strip()),
         )
     )
+
+
+def write(place: Path, found: Sequence[Series], project: Path, chosen: str = "") -> Path:
+    """Write the trends page into the folder of a history, and return its path.
+
+    Args:
+        place: The folder.
+        found: What it shows.
+        project: The working tree, whose remote has the commits.
+        chosen: What was chosen of the history, in words.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = place / "trends.html"
+    now = datetime.now(UTC)
+    text = render(found, web=commits.web_address(project), written=now, chosen=chosen)
+    write_atomically(path, text)
+    return path
 
 
 def _headline(shown: Sequence[Series]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.history import commits, comparison, record, side_by_side
+from lambda_dyno.history import commits, comparison, named, side_by_side
 from lambda_dyno.history.comparison import Comparison
 from lambda_dyno.history.rows import Recording, rows_of
 from lambda_dyno.history.series import Record, Wanted, series_of
@@ -173,7 +173,7 @@ def test_runs_commits_and_branches_are_found_in_a_store(tmp_path: Path) -> None:
         store.add(record_id, rows_of(run, Recording(record_id, "run", BEGIN, "0.1.0", "main")))
 
     def compare(a: str, b: str) -> tuple[Comparison, commits.Between]:
-        return record.compare(store.path, (a, b), Wanted(), tmp_path, print)
+        return named.compare(store.path, (a, b), Wanted(), tmp_path, print)
 
     for a, b in [
         ("261201-0000-k3f9", "261201-0001-k3f9"),
