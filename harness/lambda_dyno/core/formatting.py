@@ -123,3 +123,14 @@ def wrapped(text: str, width: int, indent: str = "", *, hang: int = 2) -> list[s
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def commit(git_sha: str) -> str:
+    """Return a short commit id; a mark of changes behind it stays."""
+    sha, plus, changes = git_sha.partition("+")
+    return sha[:9] + plus + changes
+
+
+def requests(count: int) -> str:
+    """Return a number of requests."""
+    return f"{count:,} request{'' if count == 1 else 's'}"

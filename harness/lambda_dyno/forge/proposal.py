@@ -198,7 +198,7 @@ def _measured(result: RunResult, tuning: TuningResult, memory_mb: int) -> dict[s
 
 
 def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Objection]) -> str:
-    commit = f" of commit {phrases.commit(result.git_sha)}" if result.git_sha else ""
+    commit = f" of commit {formatting.commit(result.git_sha)}" if result.git_sha else ""
     measured = (
         f"Measured by run {result.run_id}{commit} in {tuning.region} on {tuning.architecture}, "
         f"strategy {tuning.strategy}. "

@@ -11,7 +11,7 @@ from typing import Literal
 
 from lambda_dyno.core import formatting
 from lambda_dyno.core.config import MEMORY_SIZES_MB
-from lambda_dyno.core.results import Advice, Option, PowerDetail, RunResult, TuningResult
+from lambda_dyno.core.results import Advice, Finding, Option, PowerDetail, RunResult, TuningResult
 
 _HEADROOM = 0.1  # of the memory: with less free, a function is killed now and then
 _MUCH_WORSE = 0.1  # than the best size: from here on "at most" is a risk
@@ -33,9 +33,7 @@ def advised(result: RunResult) -> RunResult:
     return replace(result, advice=Advice(_finding(tuning), risk, texts, _options(result, tuning)))
 
 
-def _finding(
-    tuning: TuningResult,
-) -> Literal["optimised", "over-provisioned", "under-provisioned", "cannot tell"]:
+def _finding(tuning: TuningResult) -> Finding:
     now = tuning.detail(tuning.current_power)
     if now is None or now.duration_ms is None or tuning.kept_over or len(measured(tuning)) < 2:
         return "cannot tell"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.formatting import number
-from lambda_dyno.core.results import Check, Outcome, RegressionResult
+from lambda_dyno.core.results import Check, Outcome
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval
 
 
@@ -71,16 +71,3 @@ def _tell_apart(measured: float, limit: float, percent: bool) -> tuple[str, str]
         if texts[0] != texts[1] or measured == limit:
             break
     return texts[0] + sign, texts[1] + sign
-
-
-def of_comparison(found: RegressionResult) -> tuple[Check, ...]:
-    """Return a comparison's checks as lines of the gate's verdict."""
-    return tuple(
-        Check(f"{c.name}_ratio", 1 + found.margin, c.ratio, c.outcome, c.reason)
-        for c in found.checks
-    )
-
-
-def requests(count: int) -> str:
-    """Write a number of requests."""
-    return f"{count:,} request{'' if count == 1 else 's'}"

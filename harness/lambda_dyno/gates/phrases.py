@@ -210,9 +210,3 @@ def check_value(check: Check, value: float | None) -> str:
             return formatting.percent(value)
         case _:
             return f"{formatting.rounded(value)} {unit}".rstrip()
-
-
-def commit(git_sha: str) -> str:
-    """Return a short commit id; a mark of changes behind it stays."""
-    sha, plus, changes = git_sha.partition("+")
-    return sha[:9] + plus + changes

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lambda_dyno.core import formatting
 from lambda_dyno.core.results import (
     ArchitectureOutcome,
+    LimitOutcome,
     LoadResult,
     Money,
     Point,
@@ -18,11 +19,12 @@ from lambda_dyno.core.results import (
     RunResult,
     TuningResult,
 )
-from lambda_dyno.gates import duration_limit, separation
+from lambda_dyno.gates import separation
 from lambda_dyno.money import words
 
 TUNED_FILE = "tuned.auto.tfvars.json"
 _NO_DIFFERENCE = 0.01
+_FEW = ("none", "one", "two")
 _ORDINALS = (
     *("first", "second", "third", "fourth", "fifth"),
     *("sixth", "seventh", "eighth", "ninth", "tenth"),
@@ -60,7 +62,7 @@ def recommendation(tuning: TuningResult | None, money: Money | None = None) -> s
         *_architecture(tuning),
         _sentence(tuning),
         words.sentence(money, tuning),
-        duration_limit.sentence(tuning),
+        limit_sentence(tuning),
         _step(tuning),
         certainty(tuning),
     )
@@ -397,3 +399,39 @@ def _apply_to_function(tuning: TuningResult) -> tuple[Step, ...]:
             f"dyno tune --function {tuning.function_arn}",
         ),
     )
+
+
+# --- a limit on duration --------------------------------------------------------------------
+
+
+def limit_sentence(tuning: TuningResult) -> str:
+    """Return whether the recommended size keeps its limit, and how that is known; else empty."""
+    found = tuning.limit
+    if found is None:
+        return ""
+    limit = f"{formatting.milliseconds(found.max_duration_ms)} ms"
+    value = f"{formatting.milliseconds(found.value_ms)} ms"
+    if found.verdict == "none":
+        return (
+            f"No size keeps a {found.on} of at most {limit}: the fastest, {tuning.power} MB, has "
+            f"{value}."
+        )
+    kept = f"{tuning.power} MB: {found.on} at most {limit}"
+    if found.verdict == "proven":
+        return f"{kept}, proven by {_counted(found)}."
+    return f"{kept} is not proven: it has {value} in {_counted(found)}{_wanted(found)}."
+
+
+def _counted(found: LimitOutcome) -> str:
+    noun = "invocation" if found.invocations == 1 else "invocations"
+    if found.on == "mean":
+        most = f", at most {formatting.milliseconds(found.at_most_ms)} ms with 95 %"
+        return f"{found.invocations:,} {noun}{most if found.at_most_ms else ''}"
+    above = _FEW[found.above] if found.above < len(_FEW) else f"{found.above:,}"
+    return f"{found.invocations:,} {noun} with {above} above"
+
+
+def _wanted(found: LimitOutcome) -> str:
+    if not found.missing:
+        return ""
+    return f"; {found.missing:,} more with none above would prove it"

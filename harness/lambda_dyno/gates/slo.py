@@ -30,7 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lambda_dyno.core.config import SLO_KEYS, SloSettings
-from lambda_dyno.core.formatting import number
+from lambda_dyno.core.formatting import number, requests
 from lambda_dyno.core.results import (
     DEPLOYED,
     Check,
@@ -41,7 +41,7 @@ from lambda_dyno.core.results import (
     TuningResult,
     Verdict,
 )
-from lambda_dyno.gates.checks import CheckBuilder, requests
+from lambda_dyno.gates.checks import CheckBuilder
 from lambda_dyno.money import rates
 from lambda_dyno.statistics.batches import Observations, percentile_interval, rate_interval
 from lambda_dyno.statistics.stats import CONFIDENCE, Interval, finite, least_samples, percentile

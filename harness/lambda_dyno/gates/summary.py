@@ -129,7 +129,7 @@ def _about(result: RunResult) -> Iterator[str]:
     if judged_mb:
         yield f"{judged_mb} MB"
     if result.git_sha:
-        yield f"commit {phrases.commit(result.git_sha)}"
+        yield f"commit {formatting.commit(result.git_sha)}"
     yield f"run {result.run_id}"
 
 

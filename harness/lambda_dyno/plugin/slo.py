@@ -17,7 +17,6 @@ from lambda_dyno.core.results import (
     Verdict,
 )
 from lambda_dyno.core.slo_keys import Evidence
-from lambda_dyno.gates.checks import of_comparison
 from lambda_dyno.gates.slo import evaluate
 from lambda_dyno.plugin.session import GateSession
 
@@ -83,7 +82,7 @@ class Slo:
                 limits, weight = self.limits.answered_by("tuning"), self.balanced_weight
                 return evaluate(limits, tuning=measured, balanced_weight=weight).checks
             case RegressionResult():
-                return of_comparison(measured)
+                return measured.as_checks()
             case SmokeResult():
                 return (_smoke_check(measured),)
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from lambda_dyno.records.tuning import Amount, Ratio
 
+Finding = Literal["optimised", "over-provisioned", "under-provisioned", "cannot tell"]
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -24,7 +26,7 @@ class Option:
 class Advice:
     """What a run says of the deployed size, and how safe the recommended one is."""
 
-    finding: Literal["optimised", "over-provisioned", "under-provisioned", "cannot tell"]
+    finding: Finding
     risk: Literal["low", "medium", "high"]  # at the recommended size
     reasons: tuple[str, ...]  # of the risk
     options: tuple[Option, ...]

@@ -90,3 +90,10 @@ class RegressionResult:
     errors: dict[str, int]
     checks: tuple[RegressionCheck, ...]
     saturated: str = ""  # why the comparison was given up; empty if it was not
+
+    def as_checks(self) -> tuple[Check, ...]:
+        """Return its checks as lines of the gate's verdict."""
+        return tuple(
+            Check(f"{c.name}_ratio", 1 + self.margin, c.ratio, c.outcome, c.reason)
+            for c in self.checks
+        )

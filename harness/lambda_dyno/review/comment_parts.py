@@ -15,10 +15,10 @@ from lambda_dyno.core.results import RunResult
 from lambda_dyno.gates import recommendation, summary
 from lambda_dyno.gates.load_phrases import load_sentence
 from lambda_dyno.gates.objections import objections as objections_of
-from lambda_dyno.report import inline_chart, markdown, tables
+from lambda_dyno.report import markdown, tables
 from lambda_dyno.report.glossary import glossary
 from lambda_dyno.report.section import Content, Section
-from lambda_dyno.report.sections import SECTIONS
+from lambda_dyno.report.sections import SECTIONS, memory
 from lambda_dyno.report.teardown import teardown
 from lambda_dyno.report.templating import markdown_table
 from lambda_dyno.review import deltas, plan_summary
@@ -201,13 +201,9 @@ def _curve(review: Review, flavour: Flavour) -> Part:
     tuning = review.result.tuning
     if tuning is None:
         return Part("Curve", "", 6)
-    drawn = (
-        inline_chart.curve(tuning)
-        if flavour.diagrams
-        else markdown.fence(inline_chart.bars(tuning))
-    )
+    drawn = memory.drawn(tuning, diagrams=flavour.diagrams)
     url = safe_url(tuning.state_machine.visualization)
-    parts = [drawn] if inline_chart.bars(tuning) else []
+    parts = [drawn] if drawn else []
     parts += [f"[The curve, interactive]({url})"] if url else []
     return Part("Curve", "\n\n".join(parts), 6)
 

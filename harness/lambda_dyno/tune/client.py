@@ -49,10 +49,6 @@ class TuningProgress:
 OnProgress = Callable[[TuningProgress], None]
 
 
-def _no_progress(_progress: TuningProgress) -> None:
-    """Nobody is watching."""
-
-
 @dataclass(frozen=True, slots=True)
 class FinishedExecution:
     """An execution that succeeded."""
@@ -67,7 +63,7 @@ def run(
     state_machine_arn: str,
     session: Any,
     timeout_s: float,
-    on_progress: OnProgress = _no_progress,
+    on_progress: OnProgress = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> FinishedExecution:
@@ -220,9 +216,8 @@ def _finished(execution: Mapping[str, Any]) -> FinishedExecution:
     if status == "SUCCEEDED":
         return FinishedExecution(arn=arn, output=json.loads(execution["output"]))
     error = execution.get("error") or ""
-    cause = execution.get("cause") or ""
     words = {"ABORTED": "was stopped", "TIMED_OUT": "took longer than the tuner allows"}
-    said = ": ".join(part for part in (error, cause) if part)
+    said = ": ".join(part for part in (error, execution.get("cause")) if part)
     raise StepError(
         "tune",
         said or f"the tuning {words.get(status, 'failed')}: {arn}",

@@ -54,7 +54,13 @@ def variables(
     return {
         "architecture": prices.tuner_architecture(region),
         "assumable_role_arns": [arn for arn in [tuning_input.get("roleArn")] if arn],
-        "copies": _copies(function) if is_cloned(tuning_input) else None,
+        "copies": {
+            "role_arns": [function.role_arn],
+            "layer_arns": list(function.layer_arns),
+            "in_vpc": function.in_vpc,
+        }
+        if is_cloned(tuning_input)
+        else None,
         "copy_packages": copy_packages,
         "kms_key_arns": sorted({key for key in (function.kms_key_arn, payload_key_arn) if key}),
         "payload_bucket": location
@@ -64,15 +70,6 @@ def variables(
         ),
         "total_timeout_seconds": int(min(max(seconds, _LIMITS_S[0]), _LIMITS_S[1])),
         "tunable_function_arns": [function.arn],
-    }
-
-
-def _copies(function: Function) -> dict[str, Any]:
-    """Return what a copy of the function needs."""
-    return {
-        "role_arns": [function.role_arn],
-        "layer_arns": list(function.layer_arns),
-        "in_vpc": function.in_vpc,
     }
 
 

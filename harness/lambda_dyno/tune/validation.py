@@ -38,21 +38,14 @@ _DEFAULT_POWER_VALUES = 6
 _SENTENCES: Mapping[Kind, str] = {
     "count": f"is not allowed: invocations per power value, at least {NUM_MIN}",
     "power values": f"is not allowed: a power value is {MEMORY_MB_MIN} to {MEMORY_MB_MAX} MB",
-    "choice": "",
-    "architectures": "",
-    "flag": "",
-    "integer": "",
-    "amount": "",
-    "share": "",
+    **dict.fromkeys(("choice", "architectures", "flag", "integer", "amount", "share"), ""),
     "seconds": "is not a number of seconds above 0",
     "processor": f"is not the ARN of a Lambda function, as {EXAMPLE}",
     "alias": "is not the name of an alias: letters, digits, - and _, not digits alone",
     "error types": "is no list of error types",
-    "role": "",
-    "external id": "",
+    **dict.fromkeys(("role", "external id"), ""),
     "s3": "is not an S3 URI, such as s3://bucket/folder/payload.json",
-    "workload": "",
-    "prior": "",
+    **dict.fromkeys(("workload", "prior"), ""),
 }
 
 

@@ -11,7 +11,6 @@ import pytest
 from lambda_dyno.compare import regression
 from lambda_dyno.compare.regression import Block, compare
 from lambda_dyno.core.results import RegressionResult, Sample
-from lambda_dyno.gates import checks as checks_of
 from lambda_dyno.statistics.spending import FIRST_LOOK
 from lambda_dyno.statistics.stats import Interval
 
@@ -253,7 +252,7 @@ class TestEvidence:
     def test_verdict_is_in_the_records_of_the_gate(self):
         """For the tables and JUnit: limit and measured are ratios."""
         same = blocks(12, random.Random(13))
-        checks = checks_of.of_comparison(result_of(compare(same, same)))
+        checks = result_of(compare(same, same)).as_checks()
         assert {check.outcome for check in checks} == {"pass"}
         assert [check.name for check in checks] == ["p50_ratio", "p95_ratio", "cost_ratio"]
         assert {(check.limit, check.measured) for check in checks} == {(1.05, 1.0)}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambda_dyno.core import formatting
 from lambda_dyno.core.results import (
     Check,
     LimitOutcome,
@@ -441,6 +442,7 @@ def test_latency_limits_come_from_the_checks() -> None:
 
 def test_commit_is_short_and_keeps_its_mark() -> None:
     """A tree with changes is not taken for its commit."""
-    assert phrases.commit("9e2685e3a39d4b359491cee9ee14ef19b0cebe1d") == "9e2685e3a"
-    assert phrases.commit("9e2685e3a39d4b359491cee9ee14ef19b0cebe1d+changes") == "9e2685e3a+changes"
-    assert phrases.commit("") == ""
+    assert formatting.commit("9e2685e3a39d4b359491cee9ee14ef19b0cebe1d") == "9e2685e3a"
+    dirty = "9e2685e3a39d4b359491cee9ee14ef19b0cebe1d+changes"
+    assert formatting.commit(dirty) == "9e2685e3a+changes"
+    assert formatting.commit("") == ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from lambda_dyno.charts import inline
 from lambda_dyno.charts.drawing import Size, Spec
 from lambda_dyno.charts.latency import latency_spec
 from lambda_dyno.core import formatting
 from lambda_dyno.core.config import SLO_KEYS
 from lambda_dyno.core.results import LoadResult, RunResult, Verdict
 from lambda_dyno.gates.load_phrases import latency_limit_ms, load_facts, load_sentence, ratios
-from lambda_dyno.report import inline_chart
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
@@ -30,7 +30,7 @@ def _spec(result: RunResult, samples: Samples, size: Size) -> Spec | None:
 
 
 def _text(result: RunResult) -> str:
-    return inline_chart.latencies(result.load)
+    return inline.latencies(result.load)
 
 
 # --- table ----------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from lambda_dyno.charts import inline
 from lambda_dyno.charts.drawing import Size, Spec
 from lambda_dyno.charts.power import dots, interval, power_spec
 from lambda_dyno.core import formatting
 from lambda_dyno.core.results import PowerDetail, RunResult, TuningResult
 from lambda_dyno.gates import recommendation
-from lambda_dyno.report import inline_chart
+from lambda_dyno.report import markdown
 from lambda_dyno.report.section import Chart, Content, Samples, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
@@ -59,7 +60,20 @@ def _spec(result: RunResult, _: Samples, size: Size) -> Spec | None:
 
 
 def _text(result: RunResult) -> str:
-    return inline_chart.curve(result.tuning) if result.tuning else ""
+    return drawn(result.tuning, diagrams=True) if result.tuning else ""
+
+
+def drawn(tuning: TuningResult, *, diagrams: bool) -> str:
+    """Return the curve as Markdown that needs no file; empty with fewer than two measured sizes.
+
+    Args:
+        tuning: The tuning.
+        diagrams: Whether Mermaid is drawn where it is shown; else it is bars of characters.
+    """
+    if diagrams:
+        return inline.curve(tuning)
+    bars = inline.bars(tuning)
+    return bars and markdown.fence(bars)
 
 
 def _duration(name: str) -> Callable[[PowerDetail], float | None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lambda_dyno.core.config import SloSettings
 from lambda_dyno.core.results import DEPLOYED, LoadResult, Sample, TuningResult, Verdict
 from lambda_dyno.core.samples import read_samples
-from lambda_dyno.gates import checks, slo
+from lambda_dyno.gates import slo
 from lambda_dyno.run.run import Run
 
 
@@ -23,7 +23,7 @@ def step(run: Run) -> Verdict:
             recommended = _verdict(run, *slo.at_size(load, tuning, tuning.power))
             verdict = slo.side_by_side(tuning, verdict, recommended, memory_mb)
         if run.result.regression:
-            compared = checks.of_comparison(run.result.regression)
+            compared = run.result.regression.as_checks()
             verdict = replace(Verdict.of((*verdict.checks, *compared)), sizes=verdict.sizes)
         run.add(verdict=verdict)
         held = sum(check.outcome == "pass" for check in verdict.checks)
