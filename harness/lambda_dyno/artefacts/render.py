@@ -25,7 +25,7 @@ from lambda_dyno.charts.drawing import NARROW, WIDE, Spec
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import write_if_changed
 from lambda_dyno.core.reading import UnreadableError
-from lambda_dyno.core.results import RunResult
+from lambda_dyno.core.results import WEB_PAGE, RunResult
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import recommendation, summary
 from lambda_dyno.report import tables, templating
@@ -210,6 +210,7 @@ def _context(
         "version": __version__,
         "started": _when(result.started_at),
         "summary": summary.of(result),
+        "links": [(name, url) for name, url in result.links.items() if WEB_PAGE.fullmatch(url)],
         "figures": recommendation.key_figures(result),
         "caveats": recommendation.caveats(result),
         "teardown": teardown(result),

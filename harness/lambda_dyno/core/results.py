@@ -77,6 +77,7 @@ __all__ = [
     "SAFE_RUN_ID",
     "SCHEMA_VERSION",
     "SET",
+    "WEB_PAGE",
     "Advice",
     "Amount",
     "Answers",
@@ -124,6 +125,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+# an address of nothing but names: it can end no attribute and no link
+WEB_PAGE = re.compile(r"https?://[A-Za-z0-9.:-]+(?:/[\w.~%-]+)+", re.ASCII)
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 # An id that may be part of a path, a pull request's text and a commit's trailer, whoever chose it.
 SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -204,6 +207,7 @@ class RunResult:
     api: str = ""  # "REST" or "HTTP": the API Gateway in front of the function; empty: none
     money: Money | None = None  # None: nothing was tuned, or an older result
     summary: tuple[str, ...] = ()  # the run in four lines; empty: an older result
+    links: dict[str, str] = field(default_factory=dict)  # web pages by what they are of
 
     @property
     def on_embedded_aws(self) -> bool:
@@ -230,6 +234,7 @@ class RunResult:
             "run_id": self.run_id,
             "env": self.env,
             "git_sha": self.git_sha,
+            "links": self.links,
             "started_at": self.started_at,
             "timings": self.timings,
             "environment": {

@@ -278,7 +278,7 @@ def _rate_limit(answer: Answer) -> float | None:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that Retry-After asks for, as such or as a date."""
     value = headers.get("Retry-After", "")
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     date = _timestamp(value)
     return None if date is None else max(0.0, date - time.time())
@@ -287,7 +287,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _until_reset(headers: Mapping[str, str]) -> float | None:
     """Return the seconds until the limit is reset, by the server's own clock if it tells it."""
     reset = headers.get("X-RateLimit-Reset", "")
-    if not reset.isdigit():
+    if not reset.isdecimal():
         return None
     now = _timestamp(headers.get("Date", "")) or time.time()
     return max(0.0, float(reset) - now) + 1.0

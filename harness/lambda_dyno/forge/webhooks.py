@@ -145,10 +145,10 @@ class Channel:
             )
         except requests.exceptions.RequestException as error:
             return f"the message cannot be sent ({type(error).__name__})", None, False
-        if answer.ok and not answer.is_redirect:
+        if 200 <= answer.status_code < 300:
             return "", None, False
         asked = answer.headers.get("Retry-After", "")
-        wait_s = float(asked) if asked.isdigit() else None
+        wait_s = float(asked) if asked.isdecimal() else None
         return f"it answers {answer.status_code}", wait_s, answer.status_code in (429, 503)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_dyno.core.errors import DynoError
+from lambda_dyno.core.results import WEB_PAGE
 from lambda_dyno.runs.git import WorkingTree
 
 _BEGINNING = re.compile(r"[0-9a-f]{4,64}")
@@ -21,8 +22,9 @@ _BRANCH_VARIABLES = (
     "CI_COMMIT_REF_NAME",  # GitLab
 )
 _WEB = re.compile(
-    r"(?:https://|ssh://git@|git@)(?P<host>[a-z0-9.-]+)[:/](?P<path>[\w.-]+(?:/[\w.-]+)+?)(?:\.git)?/?"
+    r"(?:https://|ssh://git@|git@)(?P<host>[a-z0-9.-]+)[:/](?P<path>[\w.-]+(?:/[\w.-]+)+)/?"
 )
+_MERGE = re.compile(r"refs/pull/([0-9]{1,18})/(?:merge|head)")
 _MOST_COMMITS = 20
 
 
@@ -56,7 +58,44 @@ def web_address(project: Path) -> str:
     found = _WEB.fullmatch(WorkingTree(project).remote_url("origin"))
     if not found or "amazonaws.com" in found["host"]:
         return ""
-    return f"https://{found['host']}/{found['path']}"
+    return f"https://{found['host']}/{found['path'].removesuffix('.git')}"
+
+
+def pages(project: Path, sha: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the web pages of what is measured, by what they are of; those that are known.
+
+    Args:
+        project: The working tree.
+        sha: The commit that is measured; empty: not known.
+        environ: The process's environment, in which GitHub and GitLab say where a job is.
+    """
+    web, commit = web_address(project), sha.partition("+")[0]
+    found = {
+        "commit": f"{web}/commit/{commit}" if web and _SHA.fullmatch(commit) else "",
+        "pull request": _pull_request(environ),
+        "CI run": environ.get("CI_PIPELINE_URL", "") or _workflow_run(environ),
+    }
+    return {name: url for name, url in found.items() if WEB_PAGE.fullmatch(url)}
+
+
+def _pull_request(environ: Mapping[str, str]) -> str:
+    merge = _MERGE.fullmatch(environ.get("GITHUB_REF", ""))
+    if merge and (repository := _repository(environ)):
+        return f"{repository}/pull/{merge[1]}"
+    project = environ.get("CI_MERGE_REQUEST_PROJECT_URL", "")
+    number = environ.get("CI_MERGE_REQUEST_IID", "")
+    return f"{project}/-/merge_requests/{number}" if project and number else ""
+
+
+def _workflow_run(environ: Mapping[str, str]) -> str:
+    repository, number = _repository(environ), environ.get("GITHUB_RUN_ID", "")
+    return f"{repository}/actions/runs/{number}" if repository and number else ""
+
+
+def _repository(environ: Mapping[str, str]) -> str:
+    name = environ.get("GITHUB_REPOSITORY", "")
+    server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
+    return f"{server}/{name}" if name else ""
 
 
 @dataclass(frozen=True, slots=True)

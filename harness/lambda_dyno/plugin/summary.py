@@ -57,7 +57,8 @@ def comparison(regression: RegressionSettings) -> str:
 
 def limits(slo: SloSettings) -> str:
     """Return the limits in a line."""
-    shown = [SLO_KEYS[key].brief.format(limit) for key, limit in slo.limits.items()]
+    briefs = (SLO_KEYS[key].brief.format(limit) for key, limit in slo.limits.items())
+    shown = [text.replace("%", " %") for text in briefs]
     how = (
         f"at {slo.confidence * 100:g} % confidence, at most {slo.max_rounds} rounds"
         if slo.confidence

@@ -26,6 +26,7 @@ from lambda_dyno.core.results import RunResult
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.environments.environment import Environment
 from lambda_dyno.gates.summary import completed
+from lambda_dyno.history import commits
 from lambda_dyno.run import preflight
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.git import WorkingTree
@@ -129,7 +130,8 @@ class Run:
         folder.update_lease(**started.lease_fields())
         account_bucket.keep_state_in(bucket, folder, started.account)
         sha = WorkingTree(project).version() if git_sha is None else git_sha
-        result = result_store.begun(folder.read_lease(), git_sha=sha)
+        links = commits.pages(project, sha)
+        result = result_store.begun(folder.read_lease(), git_sha=sha, links=links)
         run = cls(mode, project, env, folder, started, ui, result, tools)
         run.save()
         return run

@@ -16,12 +16,13 @@ _LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
 _NO_FIGURES = ("settings", "outputs", "tuning.raw")
 
 
-def begun(lease: Lease, *, git_sha: str = "") -> RunResult:
+def begun(lease: Lease, *, git_sha: str = "", links: Mapping[str, str] | None = None) -> RunResult:
     """Return the result of a run that has found nothing yet.
 
     Args:
         lease: The run's.
         git_sha: The commit that it measures; empty: not known.
+        links: Web pages by what they are of.
     """
     return RunResult(
         run_id=lease.run_id,
@@ -33,6 +34,7 @@ def begun(lease: Lease, *, git_sha: str = "") -> RunResult:
         outputs={},
         settings=lease.settings,
         endpoint=lease.endpoint,
+        links=dict(links or {}),
     )
 
 

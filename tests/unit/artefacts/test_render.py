@@ -528,3 +528,16 @@ def test_the_terminal_has_the_options() -> None:
     text = re.sub(r" +", " ", out.getvalue())
     assert "balanced 512 15.2 −79 % (−81 to −76 %) 0.133 ≈ −3 % (−10 to +4 %) recommended" in text
     assert "13.7 to 16.7" not in text
+
+
+def test_pages_of_the_run_are_linked(tmp_path: Path) -> None:
+    """Commit and pull request, in page and Markdown; a forged address is not."""
+    links = {
+        "commit": "https://github.com/acme/shop/commit/1b98e3c09",
+        "pull request": "javascript:alert(1)",
+    }
+    report = render(replace(samples.run(), links=links), tmp_path)
+    assert f'<a href="{links["commit"]}" rel="noreferrer">commit</a>' in html(report)
+    assert f"commit <{links['commit']}>" in report.markdown.read_text()
+    for text in (html(report), report.markdown.read_text()):
+        assert "javascript:alert" not in text

@@ -189,6 +189,7 @@ def test_a_refused_connection_is_tried_again_and_then_told(waits: Waits) -> None
             Fault(403, {}, "You have exceeded a secondary rate limit."), [60], id="no-time-named"
         ),
         pytest.param(Fault(429, {"Retry-After": "2"}, "wait", times=2), [2, 2], id="twice"),
+        pytest.param(Fault(429, {"Retry-After": "\u00b2"}, "wait"), [60], id="no-digit"),
     ],
 )
 def test_a_rate_limit_is_waited_for(
