@@ -23,7 +23,6 @@ from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
 _SIZE = 1  # the column of memory sizes
-_OUTCOMES: dict[Outcome, str] = {"pass": "met", "fail": "missed", "inconclusive": "open"}
 _NOTE = (
     "With each change: its 95 % interval, of warm invocations, against the deployed size. ≈: no "
     "difference that the noise lets tell."
@@ -102,10 +101,8 @@ def _sizes(result: RunResult) -> tuple[SizeVerdict, ...]:
 
 
 def _outcome(outcome: Outcome | None) -> str:
-    """Return whether the SLOs are met at a size, as a sign and a word."""
-    if outcome is None:
-        return formatting.MISSING
-    return f"{formatting.SYMBOLS[outcome]} {_OUTCOMES[outcome]}"
+    """Return whether the SLOs are met at a size."""
+    return formatting.MISSING if outcome is None else formatting.SYMBOLS[outcome]
 
 
 def _row(option: Option, tuning: TuningResult, money: Money | None) -> Row:
