@@ -17,7 +17,7 @@ from lambda_dyno.statistics import bootstrap
 from lambda_dyno.statistics.stats import trimmed_mean
 from lambda_dyno.tune import output
 from lambda_dyno.tuner_policy.curve import curve
-from lambda_dyno.tuner_policy.decide import Goal
+from lambda_dyno.tuner_policy.decide import Goal, conclude
 from power_tuner.analyze import analyze
 from power_tuner.request import parse
 from power_tuner.samples import Sample
@@ -102,9 +102,11 @@ def modelled(
     least, most = function.sizes_mb[0], function.sizes_mb[-1]
     goal = Goal("cost", least_mb=least, most_mb=most, current_mb=current_mb)
     chosen = policies.adaptive(curves.Function(function, chance), goal, function.id)
+    drawn = conclude(goal, chosen.samples, seed=function.id, reason="").drawn
+    assert drawn is not None
     points = [
         {"power": p.memory_mb, "durationMs": list(p.duration_ms), "costRatio": list(p.cost_ratio)}
-        for p in curve(chosen.samples, goal, function.id)
+        for p in curve(drawn, [size.memory_mb for size in chosen.samples], current_mb)
         if p.cost_ratio is not None
     ]
     tuning = measured(random.Random(1), 0.05, 10)
