@@ -163,9 +163,28 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
             f"AWS region {brief(repr(found_region))} (AWS_REGION, AWS_DEFAULT_REGION or the "
             "profile): must look like us-east-1"
         )
+    account_id = _account_of(session, endpoint)
+    environment = {"AWS_REGION": found_region, "AWS_DEFAULT_REGION": found_region}
+    if endpoint:
+        environment |= {"AWS_ENDPOINT_URL": endpoint}
+        environment |= {k: environ[k] for k in _CREDENTIAL_VARIABLES if k in environ}
+    return Account(
+        account_id=account_id,
+        region=found_region,
+        endpoint=endpoint,
+        environment=environment,
+    )
+
+
+def _account_of(session: Any, endpoint: str) -> str:
+    """Return the account of a session's credentials, as STS says.
+
+    Raises:
+        UserError: It refuses them, or does not answer.
+    """
     config = botocore.config.Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 2})
     try:
-        identity = session.client("sts", config=config).get_caller_identity()
+        return str(session.client("sts", config=config).get_caller_identity()["Account"])
     except botocore.exceptions.ClientError as error:
         code = errors.code(error)
         if code in _BAD_CREDENTIALS:
@@ -188,16 +207,6 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         raise UserError(f"AWS does not answer{where}: {_on_a_line(error)}") from error
     except (OSError, ValueError) as error:  # such as a CA bundle that is none, a key with a newline
         raise UserError(f"AWS cannot be asked: {_on_a_line(error)}") from error
-    environment = {"AWS_REGION": found_region, "AWS_DEFAULT_REGION": found_region}
-    if endpoint:
-        environment |= {"AWS_ENDPOINT_URL": endpoint}
-        environment |= {k: environ[k] for k in _CREDENTIAL_VARIABLES if k in environ}
-    return Account(
-        account_id=identity["Account"],
-        region=found_region,
-        endpoint=endpoint,
-        environment=environment,
-    )
 
 
 def _endpoint(environ: Mapping[str, str]) -> str:

@@ -174,17 +174,8 @@ def bootstrap(
         StepError: Something could not be made; another run goes on from there.
     """
     env = load_env(project, env_name, {"environment.region": region})
-    for arn in kms_key_arns or ():
-        if not _KEY_ARN.fullmatch(arn):
-            raise UserError(
-                f"--kms-key {brief(arn)}: not the ARN of a KMS key (an alias is none), such as "
-                "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-            )
-    if env.settings.environment.emulated:
-        raise UserError(
-            f"envs/{env_name} runs on this machine and keeps its states in runs/: it needs no "
-            "bootstrap. Name an environment with an account, such as ENV=dev."
-        )
+    _check_keys(kms_key_arns or ())
+    _require_account(env)
     tools = toolchain.prepare(project / ".cache")
     for warning in tools.warnings:
         ui.warn(warning)
@@ -232,6 +223,33 @@ def bootstrap(
         role_arns=outputs["role_arns"],
         boundary_arns=outputs["boundary_arns"],
     )
+
+
+def _require_account(env: Env) -> None:
+    """Make sure that an environment has an account to prepare.
+
+    Raises:
+        UserError: It has none.
+    """
+    if env.settings.environment.emulated:
+        raise UserError(
+            f"envs/{env.name} runs on this machine and keeps its states in runs/: it needs no "
+            "bootstrap. Name an environment with an account, such as ENV=dev."
+        )
+
+
+def _check_keys(arns: Sequence[str]) -> None:
+    """Make sure that each is the ARN of a KMS key.
+
+    Raises:
+        UserError: One is not.
+    """
+    for arn in arns:
+        if not _KEY_ARN.fullmatch(arn):
+            raise UserError(
+                f"--kms-key {brief(arn)}: not the ARN of a KMS key (an alias is none), such as "
+                "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+            )
 
 
 def _describe(bucket: Bucket) -> str:

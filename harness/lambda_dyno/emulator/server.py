@@ -144,7 +144,7 @@ def start(
             return _as_asked(running, port, account_concurrency)
         _end_last(home)
         meter.start_afresh(home, Path(python).parents[1])
-        for attempt in range(1, _PORT_TRIES + 1):
+        for _ in range(_PORT_TRIES):  # a free port may be taken before it is used
             chosen = free_port() if port is None else check_port(port)
             wanted = ServerState(
                 endpoint=f"http://{HOST}:{chosen}",
@@ -156,22 +156,30 @@ def start(
                 account_concurrency=limit,
                 secret=secrets.token_hex(32),
             )
-            state = _launch(home, wanted, python, program)
-            if _wait_until_healthy(state, deadline_s):
-                return _server(state, home)
-            tail = log_tail(home, 20)
-            _end(state, home)
-            lost_the_port = "already in use" in tail.lower()
-            if port is None and lost_the_port and attempt < _PORT_TRIES:
-                continue
-            if port is not None and lost_the_port:
+            started, tail = _try(home, wanted, python, program, deadline_s)
+            if started is not None:
+                return started
+            if "already in use" not in tail.lower():
+                break
+            if port is not None:
                 raise UserError(port_in_use(port))
-            break
     raise StepError(
         "local",
         f"The embedded AWS did not come up within {deadline_s:g} s. Its log ends:\n{tail}",
         hint=f"The whole log is {supervisor.log_of(home)}",
     )
+
+
+def _try(
+    home: Path, wanted: ServerState, python: Path, program: Sequence[str], deadline_s: float
+) -> tuple[LocalServer | None, str]:
+    """Start a server; return it, or None and the end of its log if it did not come up."""
+    state = _launch(home, wanted, python, program)
+    if _wait_until_healthy(state, deadline_s):
+        return _server(state, home), ""
+    tail = log_tail(home, 20)
+    _end(state, home)
+    return None, tail
 
 
 def status(home: Path) -> LocalServer | None:
