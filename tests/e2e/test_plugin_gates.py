@@ -91,7 +91,7 @@ def test_the_ten_line_gate_works_in_a_repository_of_its_own(tmp_path: Path) -> N
     assert case is not None
     properties = {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
     assert properties["cost_per_million_usd.outcome"] == "fail"
-    assert properties["cost_per_million_usd.limit"] == "0.000100 USD"
+    assert properties["cost_per_million_usd.limit"] == "0.0001"
     assert (project / "runs" / properties["dyno.run_id"] / "report.html").stat().st_size > 0
 
 

@@ -1,4 +1,1 @@
-"""What a run has on this machine: its folder, lease and result, the commit, and its programs.
-
-Programs are started, ended in order, and found again when their owner died.
-"""
+"""What a run has on this machine: folder, lease and result, its commit, and programs that end."""
