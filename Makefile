@@ -36,7 +36,7 @@ READY := $(PYTHON_READY) $(NODE_READY)
 .PHONY: help
 help: ## List the targets
 	@bold=; plain=; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ] && [ "$${TERM:-dumb}" != dumb ]; then bold='\033[1m'; plain='\033[0m'; fi; \
-	  awk -v bold="$$bold" -v plain="$$plain" 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %s%-10s%s %s\n", bold, $$1, plain, $$2}' $(firstword $(MAKEFILE_LIST))
+	  awk -v bold="$$bold" -v plain="$$plain" 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %s%-13s%s %s\n", bold, $$1, plain, $$2}' $(firstword $(MAKEFILE_LIST))
 	@printf '\nVariables: ENV=local|dev|test|prod (now %s), RUN=run id (the newest), KEEP=1,\n           BASELINE=branch, run id or result.json (gate), ARGS="flags for dyno"\n' '$(ENV)'
 
 .PHONY: setup
@@ -49,6 +49,9 @@ bootstrap: $(READY) ## Prepare ENV's account: state bucket, roles for REPO=owner
 .PHONY: tune
 tune: $(READY) ## The main job: deploy, tune, load, judge, report, take down
 	@$(DYNO) run --env '$(ENV)' $(if $(KEEP),--keep) $(ARGS)
+
+.PHONY: run
+run: tune ## The same by the name that dyno has for it: dyno run
 
 .PHONY: up
 up: $(READY) ## Deploy ENV and leave it standing

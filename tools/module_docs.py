@@ -17,7 +17,7 @@ from pathlib import Path
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.toolchain import TERRAFORM_PINNED
-from tools import key_docs, schema_docs
+from tools import key_docs, schema_docs, settings_docs
 
 BEGIN = "<!-- tables: begin (make docs) -->"
 END = "<!-- tables: end -->"
@@ -168,8 +168,19 @@ def update(modules: Path, *, check: bool) -> list[Path]:
 
 def update_history(page: Path, *, check: bool) -> list[Path]:
     """Write the tables of the history's schema, as `update` does those of the modules."""
+    return _update(page, schema_docs.tables(), schema_docs.BEGIN, schema_docs.END, check=check)
+
+
+def update_settings(page: Path, *, check: bool) -> list[Path]:
+    """Write the tables of all settings."""
+    return _update(
+        page, settings_docs.tables(), settings_docs.BEGIN, settings_docs.END, check=check
+    )
+
+
+def _update(page: Path, tables: str, begin: str, end: str, *, check: bool) -> list[Path]:
     before = page.read_text()
-    after = render(before, schema_docs.tables(), schema_docs.BEGIN, schema_docs.END)
+    after = render(before, tables, begin, end)
     if before == after:
         return []
     if not check:
@@ -196,6 +207,7 @@ def main() -> None:
     try:
         stale = update(Path("modules"), check=arguments.check)
         stale += update_history(Path("docs/history.md"), check=arguments.check)
+        stale += update_settings(Path("docs/settings.md"), check=arguments.check)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -16,7 +16,7 @@ from lambda_dyno.runs.run_folder import TUNER_ENV
 from lambda_dyno.terraform import hcl, provider
 from lambda_dyno.terraform.outputs import OBJECT
 from lambda_dyno.tune.tuner_root import VARIABLES as TUNER_VARIABLES
-from tools.module_docs import read_blocks, update, update_history
+from tools.module_docs import read_blocks, update, update_history, update_settings
 
 pytestmark = pytest.mark.contract
 
@@ -147,6 +147,16 @@ def test_the_modules_tables_are_up_to_date() -> None:
 def test_the_tables_of_the_history_are_up_to_date() -> None:
     """As the modules' are."""
     assert update_history(PROJECT / "docs" / "history.md", check=True) == []
+
+
+def test_the_tables_of_the_settings_are_up_to_date() -> None:
+    """As the modules' are; and each key of each section is there."""
+    page = PROJECT / "docs" / "settings.md"
+    assert update_settings(page, check=True) == []
+    rows = [line for line in page.read_text().splitlines() if line.startswith("| `")]
+    keys = [name for section in Settings().model_dump().values() for name in section]
+    assert len(rows) >= len(keys) - 1  # [deploy.load] is a table of its own
+    assert not [line for line in rows if "noqa" in line or "type: ignore" in line]
 
 
 TERRAFORM = sorted(path for path in PROJECT.glob("modules/**/*.tf"))

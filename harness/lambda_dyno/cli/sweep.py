@@ -19,6 +19,8 @@ def ls(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        typer.echo("no runs here, and no environment that stands")
     for row in rows:
         elsewhere = f"  {row['where']}" if row["where"].startswith("s3://") else ""
         typer.echo(

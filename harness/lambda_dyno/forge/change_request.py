@@ -177,9 +177,11 @@ class ChangeRequest:
 
     def _refuse_changes(self, proposal: Proposal) -> None:
         if self.tree.changes(proposal.path):
+            is_new = self.tree.show("HEAD", proposal.path) is None
+            how = "git clean -f" if is_new else "git checkout"
             raise UserError(
                 f"{proposal.path} has changes that are not committed: commit them, or discard "
-                f"them with git checkout -- {proposal.path}"
+                f"them with {how} -- {proposal.path}"
             )
 
     def _read(self) -> str | None:
