@@ -306,8 +306,22 @@ def test_a_file_with_changes_is_refused(project: Project) -> None:
     project.tuned().write_text('{"memory_mb": 192}')
     done = project.dyno("apply", project.add_run(good_run()), "--force")
     assert done.status == 2
-    assert "has changes that are not committed" in done.err
+    assert "discard them with git checkout -- envs/dev/tuned.auto.tfvars.json" in done.err
     assert json.loads(project.tuned().read_text()) == {"memory_mb": 192}
+
+
+def test_a_new_file_is_discarded_in_another_way(project: Project) -> None:
+    """Git checks out no file that it does not know."""
+    project.tuned().write_text('{"memory_mb": 192}')
+    done = project.dyno("apply", project.add_run(good_run()), "--force")
+    assert done.status == 2
+    assert "discard them with git clean -f -- envs/dev/tuned.auto.tfvars.json" in done.err
+
+
+def test_no_run_is_said(project: Project) -> None:
+    """A list of nothing is no blank."""
+    done = project.dyno("ls")
+    assert (done.status, done.out) == (0, "no runs here, and no environment that stands\n")
 
 
 def test_a_run_of_an_older_size_is_refused(project: Project) -> None:

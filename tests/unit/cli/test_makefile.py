@@ -52,3 +52,17 @@ def test_a_clone_may_be_anywhere(tmp_path: Path, name: str) -> None:
     )
     assert "error: command line: [tuning] num: 4 is not allowed" in done.stderr, done.stderr
     assert done.returncode == 2
+
+
+def test_the_command_of_a_clone_needs_its_set_up(tmp_path: Path) -> None:
+    """And finds it from anywhere."""
+    asked = subprocess.run(
+        [PROJECT / "dyno", "--version"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert asked.stdout.startswith("lambda-dyno ")
+    shutil.copy(PROJECT / "dyno", tmp_path)
+    bare = subprocess.run([tmp_path / "dyno"], check=False, capture_output=True, text=True)
+    assert (bare.returncode, bare.stderr) == (
+        2,
+        "error: dyno is not set up in this clone: make setup\n",
+    )
