@@ -58,6 +58,7 @@ def test_the_list_for_people_and_for_programs(project: Path, listed: list[dict[s
     assert shown.stderr == ""
 
 
+@pytest.mark.slow
 def test_runs_are_chosen(project: Path) -> None:
     """By function, environment, branch and AWS."""
     chosen = ("--function", "search-api", "--env", "prod", "--branch", "main", "--on", "aws")
@@ -98,6 +99,7 @@ def test_what_cannot_be_shown_is_said_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_outside_of_a_project_a_store_is_named(project: Path, tmp_path: Path) -> None:
     """By the option, or by the environment."""
     store = str(project / "runs" / "history")
@@ -123,7 +125,10 @@ def test_two_runs_side_by_side(project: Path, listed: list[dict[str, Any]]) -> N
     assert set(found["sizes"]) == {"128", "256", "512", "1024", "1769"}
 
 
-@pytest.mark.parametrize("name", ["nobody", "--", "../x", "0000000"])
+@pytest.mark.parametrize(
+    "name",
+    ["../x", *(pytest.param(one, marks=pytest.mark.slow) for one in ("nobody", "--", "0000000"))],
+)
 def test_a_name_of_no_run_is_one_line(
     project: Path, listed: list[dict[str, Any]], name: str
 ) -> None:

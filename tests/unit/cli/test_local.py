@@ -104,7 +104,8 @@ def test_curves_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+    "number",
+    [pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGTERM, signal.SIGKILL)],
 )
 def test_no_worker_outlives_the_bench(tmp_path: Path, number: signal.Signals) -> None:
     """However it is ended, as by a job's time-out."""

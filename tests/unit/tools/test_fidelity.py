@@ -41,6 +41,7 @@ def test_model_knows_functions_that_it_was_not_fitted_on() -> None:
         assert found.median_error <= limit, name
 
 
+@pytest.mark.slow
 def test_fit_finds_what_a_function_does() -> None:
     """From the durations of made-up work, its CPU and waiting time come back."""
     work = fit.Work(cpu_ms=400.0, blocked_ms=150.0, width=1.0)
