@@ -104,7 +104,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
         ("update", "module.environment.module.service.module.function.aws_lambda_alias.this"),
         ("update", "module.environment.module.service.module.function.aws_lambda_function.this"),
     ]
-    assert "memory_size 512 → 1024" in plan.changes[1].what
+    assert "memory_size 128 → 1024" in plan.changes[1].what
 
     # WHEN the environment shifts gradually
     seen = []
@@ -114,7 +114,7 @@ def test_a_standing_environment_lives_through_good_and_bad_versions(
     # THEN the new version has its share first, and all calls after its check
     assert seen == [("1", {"2": 0.2}), ("2", {})]
     assert (second.outcome, second.version.memory_mb) == ("deployed", 1024)
-    assert second.before and second.before.memory_mb == 512
+    assert second.before and second.before.memory_mb == 128
     assert alias() == ("2", {})
 
     # WHEN a version is published that fails
