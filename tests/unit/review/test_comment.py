@@ -119,7 +119,7 @@ def test_a_review_says_verdict_figures_and_what_to_do() -> None:
         "How to apply it",
     ]
     assert "Set memory_mb from 128 to 512: 4.7 times as fast" in text
-    assert "| 512 | 15.2 | 15.0 | 28.2 | 0.133 | 1 | 0 | recommended |" in text
+    assert "| 512 | recommended | 15.2 | 15.0 | 28.2 | 0.133 | 1 | 0 |" in text
     assert "`dyno apply 261120-2243-k3f9 --open-pr`" in text
     assert "`dyno rollback --env local`" in text
 
@@ -228,9 +228,9 @@ def test_figures_are_compared_with_main() -> None:
         for line in section_of(text, "Cost and duration by memory size").splitlines()
         if line.startswith("| ")
     }
-    assert rows["128"][8] == "+30 %"
-    assert rows["256"][8] == "≈ 0 %"
-    assert rows["512"][8:10] == ["–", "–"]
+    assert rows["128"][9] == "+30 %"
+    assert rows["256"][9] == "≈ 0 %"
+    assert rows["512"][9:11] == ["–", "–"]
     assert "Compared with run 261119-0900-main of main." in text
     assert "the 95 % intervals overlap" in text
 
