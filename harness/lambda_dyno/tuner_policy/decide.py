@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from operator import mul
+from operator import sub
 from typing import Literal
 
 from lambda_dyno.tuner_policy import shapes, sizes, stairs
@@ -314,14 +314,10 @@ class _View:
         self.choices = sorted({*allowed, *self.known_mb})
         self.objective = dict(zip(self.drawn.sizes_mb, _objectives(goal, self.drawn), strict=True))
         self.any_keeps = 1.0 if goal.limit is None else self._hold_against(goal.limit)
-        self.least = [min(column) for column in zip(*self.objective.values(), strict=True)]
-        mine = [self.objective[size] for size in self.choices]
-        self.least_of_choices = [min(column) for column in zip(*mine, strict=True)]
+        self.least_of_choices = _least([self.objective[size] for size in self.choices])
         self.mean_regret = {
-            size: _mean(
-                [math.expm1(o - b) for o, b in zip(values, self.least_of_choices, strict=True)]
-            )
-            for size, values in zip(self.choices, mine, strict=True)
+            size: _mean(_regrets(self.objective[size], self.least_of_choices))
+            for size in self.choices
         }
         self.order = sorted(self.choices, key=lambda size: (self.mean_regret[size], -size))
 
@@ -449,14 +445,13 @@ class _View:
         """
         mine = self.objective[memory_mb]
         if self.goal.limit is not None:
-            return [math.expm1(o - b) for o, b in zip(mine, self.least, strict=True)]
+            return _regrets(mine, _least(list(self.objective.values())))
         own = _Own(self.seed)
         others = [
             values if size in self._measured else own.added(values, self.drawn.own_sd)
             for size, values in self.objective.items()
         ]
-        least = map(min, zip(mine, *others, strict=True))
-        return [math.expm1(o - b) for o, b in zip(mine, least, strict=True)]
+        return _regrets(mine, _least([mine, *others]))
 
     def is_enough(self, known: Decision) -> bool:
         """Whether a choice is known as well as the goal wants it."""
@@ -498,9 +493,9 @@ class _View:
     def second(self, gains: Mapping[int, float]) -> int | None:
         """Return another new size to publish with the first, if it is worth a part of the round."""
         first = next(iter(gains))
-        seen = _centred(self.drawn.of(first))
+        seen = _Vector.of(self.drawn.of(first))
         noise = self.drawn.noise_variance / self.goal.warm_of_new
-        variance = _mean([x * x for x in seen]) + noise
+        variance = seen.variance + noise
         rest = self._value_of([x for x in gains if x != first], (seen, variance))
         other = max(rest, key=lambda x: rest[x], default=None)
         if other is None or other in self.known_mb or rest[other] < _SECOND * gains[first]:
@@ -508,56 +503,57 @@ class _View:
         return other
 
     @cached_property
-    def _contrasts(self) -> list[tuple[float, list[float]]]:
+    def _contrasts(self) -> list[tuple[float, _Vector]]:
         """Return, for each size that may be best, its weight and how the choice differs from it."""
         chosen = self.order[0]
-        mine = self.objective[chosen]
+        mine, least = self.objective[chosen], self.least_of_choices
         found = []
         for size in self.choices:
             theirs = self.objective[size]
+            best_in = [i for i, (t, b) in enumerate(zip(theirs, least, strict=True)) if t <= b]
             weight = math.fsum(
-                math.expm1(o - t)
-                for o, t, b in zip(mine, theirs, self.least_of_choices, strict=True)
-                if t <= b and o > t
+                math.expm1(mine[i] - theirs[i]) for i in best_in if mine[i] > theirs[i]
             ) / len(mine)
             if weight > 0:
                 found.append((weight, theirs))
-        least = _COUNTS * sum(weight for weight, _ in found)
+        counts = _COUNTS * sum(weight for weight, _ in found)
         return [
-            (weight, _centred([o - t for o, t in zip(mine, theirs, strict=True)]))
+            (weight, _Vector.of(list(map(sub, mine, theirs))))
             for weight, theirs in found
-            if weight >= least
+            if weight >= counts
         ]
 
     def _value_of(
         self,
         sizes_mb: Sequence[int],
-        given: tuple[list[float], float] | None = None,
+        given: tuple[_Vector, float] | None = None,
     ) -> dict[int, float]:
         """Return what a look at each size is worth for its price.
 
         Args:
             sizes_mb: The sizes.
-            given: A size that is looked at as well: its centred draws, and their variance with
-                the noise.
+            given: A size that is looked at as well: its draws, and their variance with the noise.
         """
         cheapest = min(_mean_cost(size, self.drawn) for size in self.choices)
         worth = {}
+        contrasts = [(weight, apart, 0.0) for weight, apart in self._contrasts]
+        if given is not None:
+            contrasts = [
+                (weight, apart, apart.covariance(given[0]) / given[1])
+                for weight, apart, _ in contrasts
+            ]
         for size in sizes_mb:
-            values = _centred(self.drawn.of(size))
+            values = _Vector.of(self.drawn.of(size))
             is_new = size not in self.known_mb
             warm = self.goal.warm_of_new if is_new else 1
-            noise = self.drawn.noise_variance / warm
-            variance = _mean([x * x for x in values]) + noise
+            variance = values.variance + self.drawn.noise_variance / warm
             shared = 0.0
             if given is not None:
-                shared = _mean_product(values, given[0])
+                shared = values.covariance(given[0])
                 variance -= shared * shared / given[1]
             gain = 0.0
-            for weight, apart in self._contrasts:
-                covariance = _mean_product(apart, values)
-                if given is not None:
-                    covariance -= _mean_product(apart, given[0]) * shared / given[1]
+            for weight, apart, known in contrasts:
+                covariance = apart.covariance(values) - known * shared
                 gain += weight * covariance * covariance
             price = _mean_cost(size, self.drawn) / cheapest + 1
             worth[size] = gain / max(variance, 1e-12) / (3 * price + 3 if is_new else price)
@@ -583,6 +579,10 @@ class _Own:
 
 def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
     """Return the logarithm of what is to be least, for each size and draw."""
+    if goal.strategy == "speed":
+        return drawn.draws
+    if goal.strategy == "balanced":
+        return _balanced(goal, drawn)
     costs = []
     for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True):
         log_mb, middle = math.log(size), _mean(values)
@@ -594,22 +594,29 @@ def _objectives(goal: Goal, drawn: Posterior) -> list[list[float]]:
         slope = 1 - ROUNDING_MS / billed_ms
         start = log_mb + math.log(billed_ms) - slope * middle
         costs.append([start + slope * value for value in values])
-    if goal.strategy in ("cost", "limit"):
-        return costs
-    if goal.strategy == "speed":
-        return drawn.draws
-    # Both are divided by the larger of their values at the ends of the range, which what is
-    # measured in between does not move; each draw by its own.
-    ends = [drawn.sizes_mb.index(end) for end in (goal.least_mb, goal.most_mb)]
-    most_cost = [max(pair) for pair in zip(*(costs[end] for end in ends), strict=True)]
-    most_ms = [max(pair) for pair in zip(*(drawn.draws[end] for end in ends), strict=True)]
-    weight = goal.weight
+    return costs
+
+
+def _balanced(goal: Goal, drawn: Posterior) -> list[list[float]]:
+    """Return the logarithm of the weighted sum of cost and duration, for each size and draw.
+
+    Both are divided by the larger of their values at the ends of the range, which what is measured
+    in between does not move; each draw by its own.
+    """
+    low_mb, high_mb = goal.least_mb, goal.most_mb
+    of_cost, of_ms = [], []
+    for low, high in zip(drawn.of(low_mb), drawn.of(high_mb), strict=True):
+        low_ms, high_ms = math.exp(low), math.exp(high)
+        most = max(low_mb * (low_ms + ROUNDING_MS), high_mb * (high_ms + ROUNDING_MS))
+        of_cost.append(goal.weight / most)
+        of_ms.append((1 - goal.weight) / max(low_ms, high_ms))
+    exp, log = math.exp, math.log
     return [
         [
-            math.log(weight * math.exp(cost - top) + (1 - weight) * math.exp(ms - longest))
-            for cost, ms, top, longest in zip(*both, most_cost, most_ms, strict=True)
+            log(exp(value) * (size * cost + ms) + size * ROUNDING_MS * cost)
+            for value, cost, ms in zip(values, of_cost, of_ms, strict=True)
         ]
-        for both in zip(costs, drawn.draws, strict=True)
+        for size, values in zip(drawn.sizes_mb, drawn.draws, strict=True)
     ]
 
 
@@ -618,14 +625,37 @@ def _mean_cost(memory_mb: int, drawn: Posterior) -> float:
     return memory_mb * (math.exp(_mean(drawn.of(memory_mb))) + ROUNDING_MS)
 
 
-def _centred(values: Sequence[float]) -> list[float]:
-    middle = _mean(values)
-    return [value - middle for value in values]
-
-
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _mean_product(one: Sequence[float], other: Sequence[float]) -> float:
-    return float(sum(map(mul, one, other))) / len(one)
+def _least(columns: Sequence[Sequence[float]]) -> list[float]:
+    """Return the least of each draw."""
+    return list(map(min, zip(*columns, strict=True)))
+
+
+def _regrets(mine: Sequence[float], least: Sequence[float]) -> list[float]:
+    """Return how much worse than the least each draw is, as a ratio."""
+    return list(map(math.expm1, map(sub, mine, least)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Vector:
+    """Draws around their mean, for covariances.
+
+    `math.dist` sums in C: a product that is had from it, |a|² + |b|² - |a - b|² = 2 ab, takes a
+    seventh of one that is summed here, and a decision takes a thousand of 300 draws.
+    """
+
+    centred: tuple[float, ...]
+    variance: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> _Vector:
+        middle = _mean(values)
+        centred = tuple([value - middle for value in values])
+        return cls(centred, math.hypot(*centred) ** 2 / len(centred))
+
+    def covariance(self, other: _Vector) -> float:
+        apart = math.dist(self.centred, other.centred) ** 2 / len(self.centred)
+        return (self.variance + other.variance - apart) / 2

@@ -10,6 +10,7 @@ threads use more of them (Amdahl's law). Near its limit a runtime collects garba
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 
 MB_PER_VCPU = 1769
@@ -51,16 +52,29 @@ def _rows() -> tuple[Row, ...]:
 ROWS = _rows()
 
 
+# Of each row: the share that waits, the rest, and which of `_SLOWDOWNS` the rest has.
+_SLOWDOWNS = tuple(dict.fromkeys(row[1:] for row in ROWS))
+_PARTS = tuple((row[0], 1 - row[0], _SLOWDOWNS.index(row[1:])) for row in ROWS)
+
+
 @lru_cache(maxsize=256)
 def at(memory_mb: int) -> tuple[float, ...]:
     """Return ln(duration relative to one vCPU) at a memory size, for each of `ROWS`."""
+    return tuple(of(range(len(ROWS)), memory_mb))
+
+
+def of(rows: Iterable[int], memory_mb: int) -> list[float]:
+    """Return the same for some of `ROWS`, by their indices."""
     vcpus = memory_mb / MB_PER_VCPU
     squeezed = (128 / memory_mb) ** 2
-    values = []
-    for waits, part, threads, pressure in ROWS:
-        slower = 1 / vcpus if vcpus < 1 else 1 - part + part / min(vcpus, threads)
-        values.append(math.log(waits + (1 - waits) * slower * (1 + pressure * squeezed)))
-    return tuple(values)
+    slower = [
+        (1 / vcpus if vcpus < 1 else 1 - part + part / min(vcpus, threads))
+        * (1 + pressure * squeezed)
+        for part, threads, pressure in _SLOWDOWNS
+    ]
+    log = math.log
+    some = map(_PARTS.__getitem__, rows)
+    return [log(waits + works * slower[index]) for waits, works, index in some]
 
 
 def _weights() -> tuple[float, ...]:

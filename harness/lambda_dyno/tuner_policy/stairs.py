@@ -12,7 +12,7 @@ import math
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -69,17 +69,21 @@ def at(memory_mb: int) -> tuple[float, ...]:
     the very edge of a step is no place to stay. For the same reason a line between the table's
     sizes will do.
     """
+    return tuple(of(range(len(ROWS)), memory_mb))
+
+
+def of(rows: Sequence[int], memory_mb: int) -> list[float]:
+    """Return the same for some of `ROWS`, by their indices."""
     if memory_mb >= TABLE_MB[-1]:
-        return tuple(math.log(cpu_ms + wait_ms) for cpu_ms, wait_ms in ROWS)
+        return [math.log(sum(ROWS[row])) for row in rows]
     above = max(1, bisect_right(TABLE_MB, memory_mb))
     low_mb, high_mb = TABLE_MB[above - 1], TABLE_MB[above]
-    low, high = _column(above - 1), _column(above)
+    low = map(_column(above - 1).__getitem__, rows)
     if memory_mb == low_mb:
-        return tuple(one / UNITS for one in low)
+        return [one / UNITS for one in low]
+    high = map(_column(above).__getitem__, rows)
     share = math.log(memory_mb / low_mb) / math.log(high_mb / low_mb)
-    return tuple(
-        (one + share * (other - one)) / UNITS for one, other in zip(low, high, strict=True)
-    )
+    return [(one + share * (other - one)) / UNITS for one, other in zip(low, high, strict=True)]
 
 
 def _column(index: int) -> array[int]:
