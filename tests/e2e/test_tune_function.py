@@ -397,6 +397,9 @@ def test_what_is_not_there_is_refused_before_anything_is_made(
             "--function nope": f"there is no function nope in us-east-1 of account {account}",
             f"--function {elsewhere}": f"no function cpu in eu-west-1 of account {account}",
             f"--function {place.arn('cpu').replace(account, '9' * 12)}": "is in account 999999999",
+            f"--function {place.arn('cpu').replace('arn:aws:', 'arn:aws-cn:')}": (
+                "cpu is in partition aws-cn by its ARN, and us-east-1 of account "
+            ),
             "--function cpu:nowhere": "there is no function cpu:nowhere",
             "--function cpu:99": "there is no function cpu:99",
             f"--function cpu --payload-s3 s3://{bucket}/no.json": "there is no object s3://own-",
@@ -440,22 +443,38 @@ def test_kinds_that_cannot_be_tuned_are_refused_before_anything_is_made(
     functions.create_function_url_config(
         FunctionName="streams", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
     )
+    split_alias(functions, "streams")
     for name, complaint in {
         "quiet": "quiet logs in JSON at the system log level WARN",
         "tenants": "tenants isolates its tenants",
         "durable": "durable is a durable function",
         "reserved": "reserved has a reserved concurrency of 0",
+        "streams:split": "not the ARN of a state machine",
         "streams:$LATEST": "not the ARN of a state machine",
     }.items():
         arguments = ["--function", place.arn(name), "--tuner", "nope"]
         result = CliRunner().invoke(app, ["tune", *arguments])
         assert isinstance(result.exception, UserError), arguments
         assert complaint in str(result.exception)
+        split = "alias split sends 30 % of its invocations to version 1: only version 2 is tuned"
+        assert (split in result.stderr) == (name == "streams:split")
     assert "warning: streams: SnapStart: what AWS charges" in result.stderr
     assert "streams: its URL streams, so its answers are streamed here, too" in result.stderr
     assert not (place.project / "runs").exists()
     for name in kinds:
         functions.delete_function(FunctionName=name)
+
+
+def split_alias(client: Any, name: str) -> None:
+    """Make two versions, and an alias that has a part of its invocations at the first."""
+    client.publish_version(FunctionName=name)
+    client.update_function_configuration(FunctionName=name, Description="another one")
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    second = client.publish_version(FunctionName=name)["Version"]
+    weights = {"AdditionalVersionWeights": {"1": 0.3}}
+    client.create_alias(
+        FunctionName=name, Name="split", FunctionVersion=second, RoutingConfig=weights
+    )
 
 
 @contextmanager

@@ -37,10 +37,17 @@ class Choice:
 
 
 Policy = Callable[[Function, Goal, str], Choice]
+Deciding = Callable[..., Decision]  # as `decide`
 
 
-def adaptive(function: Function, goal: Goal, seed: str, former: Sequence[Measured] = ()) -> Choice:
-    """Tune as Measure does, by the tuner's own decisions."""
+def adaptive(
+    function: Function,
+    goal: Goal,
+    seed: str,
+    former: Sequence[Measured] = (),
+    deciding: Deciding = decide,
+) -> Choice:
+    """Tune as Measure does, by the tuner's own decisions, or by what stands in their place."""
     warm: dict[int, list[float]] = {}
     publish: tuple[int, ...] = first_sizes(goal, former)
     rounds = 1
@@ -48,11 +55,11 @@ def adaptive(function: Function, goal: Goal, seed: str, former: Sequence[Measure
         for size in publish:
             function.invoke(size)  # cold
             warm[size] = [function.invoke(size) for _ in range(goal.warm_of_new)]
-        decision = _decide(goal, warm, function, rounds, seed, former)
+        decision = _decide(deciding, goal, warm, function, rounds, seed, former)
         while decision.action == "invoke":
             for size in decision.sizes_mb:
                 warm[size] += [function.invoke(size) for _ in range(decision.times)]
-            decision = _decide(goal, warm, function, rounds, seed, former)
+            decision = _decide(deciding, goal, warm, function, rounds, seed, former)
         if decision.action == "stop":
             samples = tuple(Measured.of(size, ms, goal.limit) for size, ms in sorted(warm.items()))
             transitions = _TRANSITIONS_OF_A_ROUND * rounds
@@ -62,6 +69,7 @@ def adaptive(function: Function, goal: Goal, seed: str, former: Sequence[Measure
 
 
 def _decide(
+    deciding: Deciding,
     goal: Goal,
     warm: dict[int, list[float]],
     function: Function,
@@ -69,7 +77,7 @@ def _decide(
     seed: str,
     former: Sequence[Measured],
 ) -> Decision:
-    return decide(
+    return deciding(
         goal,
         [Measured.of(size, ms, goal.limit) for size, ms in sorted(warm.items())],
         passes=len(function.invoked),

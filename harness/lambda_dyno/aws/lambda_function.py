@@ -97,6 +97,13 @@ def look_up(name: FunctionName, account: Account) -> Function:
         )
     client = account.session.client("lambda")
     config = _configuration(client, name.name, account, name.qualifier)
+    arn = unqualified(str(config["FunctionArn"]))
+    partition = arn.split(":")[1]
+    if name.partition not in ("", partition):
+        raise UserError(
+            f"{name.name} is in partition {name.partition} by its ARN, and {_place(account)} is in "
+            f"{partition}: the function there is {arn}"
+        )
     for state, reason in (("State", "StateReason"), ("LastUpdateStatus", "LastUpdateStatusReason")):
         if config.get(state) == "Failed":
             raise UserError(
@@ -104,7 +111,7 @@ def look_up(name: FunctionName, account: Account) -> Function:
                 f"({config.get(reason) or 'no reason given'}). Deploy it again first."
             )
     return Function(
-        arn=unqualified(str(config["FunctionArn"])),
+        arn=arn,
         name=name.name,
         region=account.region,
         memory_mb=int(config["MemorySize"]),
@@ -133,7 +140,7 @@ def require_tunable(function: Function, account: Account) -> list[str]:
     why = function.why_not or _reserved_nothing(client, function.name)
     if why:
         raise UserError(f"{function.label} {why}.")
-    return [*function.warnings]
+    return [*function.warnings, *_split(client, function)]
 
 
 def streams_by_url(function: Function, account: Account) -> bool:
@@ -183,6 +190,24 @@ def _reserved_nothing(client: Any, name: str) -> str:
         if found.get("ReservedConcurrentExecutions") == 0:
             return "has a reserved concurrency of 0: it cannot run"
     return ""
+
+
+def _split(client: Any, function: Function) -> list[str]:
+    """Return that an alias sends some invocations to another version; nothing if nobody may look.
+
+    What is looked up by an alias is the version that gets the rest.
+    """
+    if not function.qualifier or function.qualifier.isdecimal():
+        return []
+    with contextlib.suppress(botocore.exceptions.ClientError):
+        alias = client.get_alias(FunctionName=function.name, Name=function.qualifier)
+        weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+        return [
+            f"alias {function.qualifier} sends {100 * share:g} % of its invocations to version "
+            f"{number}: only version {alias['FunctionVersion']} is tuned"
+            for number, share in weights.items()
+        ]
+    return []
 
 
 def _configuration(client: Any, name: str, account: Account, qualifier: str = "") -> dict[str, Any]:

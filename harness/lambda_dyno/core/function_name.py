@@ -10,7 +10,7 @@ from lambda_dyno.core.errors import UserError, brief
 # All forms that Lambda itself takes: NAME, ACCOUNT:function:NAME and the ARN, each with a
 # version or an alias behind it.
 _NAME = re.compile(
-    r"(?:(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:)?"
+    r"(?:(?:arn:(?P<partition>aws[a-z-]*):lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:)?"
     r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
 )
 
@@ -23,6 +23,7 @@ class FunctionName:
     qualifier: str = ""  # version or alias; $LATEST is the function itself and is left out
     region: str = ""
     account_id: str = ""
+    partition: str = ""
 
 
 def parse_name(text: str) -> FunctionName:
@@ -43,4 +44,5 @@ def parse_name(text: str) -> FunctionName:
         qualifier="" if qualifier == "$LATEST" else qualifier,
         region=match["region"] or "",
         account_id=match["account"] or "",
+        partition=match["partition"] or "",
     )

@@ -24,7 +24,10 @@ Confidence = Literal["default", "sure"]
 # "At most X % more expensive, with 95 %": more is never claimed, since the shapes are wrong more
 # often than that. The quantile at which that is true, by simulation on measured and on synthetic
 # curves.
-_STATED_QUANTILE = {"cost": 0.935, "speed": 0.955, "balanced": 0.945, "limit": 0.985}
+_STATED_QUANTILE = {"cost": 0.935, "speed": 0.94, "balanced": 0.935, "limit": 0.985}
+# Of a choice that is not known well enough when the tuner must stop: there the samples fit the
+# shapes least, so what these say is true least often.
+_STATED_IN_DOUBT = 0.985
 _STATED_WITH_PRIOR = 0.01  # more: what differs between two days is known least
 # Two sizes differ by what each has of its own, 2 or 3 %: no score of invocations tells less.
 _LEAST_STATED: dict[Confidence, float] = {"default": 0.06, "sure": 0.04}
@@ -275,9 +278,9 @@ def _stop(view: _View, known: Decision, reason: str) -> Decision:
     ):
         return replace(view.judgement(view.fastest()), reason=reason)
     chosen = view.chosen(best)
-    if chosen == best:
-        return replace(known, reason=reason)
-    return replace(view.judgement(chosen), reason=reason, kept_over_mb=best)
+    if chosen != best:
+        known = replace(view.judgement(chosen), kept_over_mb=best)
+    return replace(known, reason=reason, at_most=view.at_most(known))
 
 
 def _with(
@@ -405,10 +408,17 @@ class _View:
             drawn=self.drawn,
         )
 
-    def _stated(self, memory_mb: int, regrets: Sequence[float]) -> float:
-        """Return how much worse a choice is at most, with 95 %."""
+    def at_most(self, known: Decision) -> float:
+        """Return how much worse the last choice is at most, with 95 %."""
+        if self.goal.limit is not None or self.is_enough(known):
+            return known.at_most
+        memory_mb = known.best_mb
+        return self._stated(memory_mb, sorted(self._regrets(memory_mb)), in_doubt=True)
+
+    def _stated(self, memory_mb: int, regrets: Sequence[float], *, in_doubt: bool = False) -> float:
+        """Return how much worse a choice is at most, with 95 %, by its regrets, ascending."""
         goal = self.goal
-        quantile = _STATED_QUANTILE[goal.strategy]
+        quantile = _STATED_IN_DOUBT if in_doubt else _STATED_QUANTILE[goal.strategy]
         if self._has_former:
             quantile = min(quantile + _STATED_WITH_PRIOR, _STATED_QUANTILE["limit"])
         at_most = regrets[min(len(regrets) - 1, int(quantile * len(regrets)))]

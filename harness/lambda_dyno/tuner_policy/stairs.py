@@ -87,11 +87,12 @@ def of(rows: Sequence[int], memory_mb: int) -> list[float]:
 
 
 def _column(index: int) -> array[int]:
-    return _table()[index * len(ROWS) : (index + 1) * len(ROWS)]
+    return table()[index * len(ROWS) : (index + 1) * len(ROWS)]
 
 
 @lru_cache(maxsize=1)
-def _table() -> array[int]:
+def table() -> array[int]:
+    """Return what is in `TABLE`."""
     values = array("H", TABLE.read_bytes())
     if sys.byteorder == "big":
         values.byteswap()

@@ -22,13 +22,13 @@ ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-cart"
         ("shop-cart:live", FunctionName("shop-cart", "live")),
         ("shop-cart:25", FunctionName("shop-cart", "25")),
         ("shop-cart:$LATEST", FunctionName("shop-cart")),
-        (ARN, FunctionName("shop-cart", "", "eu-west-1", "111122223333")),
-        (f"{ARN}:live", FunctionName("shop-cart", "live", "eu-west-1", "111122223333")),
-        (f"{ARN}:$LATEST", FunctionName("shop-cart", "", "eu-west-1", "111122223333")),
+        (ARN, FunctionName("shop-cart", "", "eu-west-1", "111122223333", "aws")),
+        (f"{ARN}:live", FunctionName("shop-cart", "live", "eu-west-1", "111122223333", "aws")),
+        (f"{ARN}:$LATEST", FunctionName("shop-cart", "", "eu-west-1", "111122223333", "aws")),
         ("111122223333:function:shop", FunctionName("shop", "", "", "111122223333")),
         (
             "arn:aws-cn:lambda:cn-north-1:111122223333:function:shop",
-            FunctionName("shop", "", "cn-north-1", "111122223333"),
+            FunctionName("shop", "", "cn-north-1", "111122223333", "aws-cn"),
         ),
     ],
 )

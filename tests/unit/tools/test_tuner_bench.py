@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.tuner_policy.decide import Goal
 from tools.tuner_bench import __main__ as bench
-from tools.tuner_bench import curves, families, policies, replay
+from tools.tuner_bench import curves, families, policies, replay, timing
 
 FLAT = {"id": "sleeps", "power": [128, 1024, 3008], "duration_ms": [300, 300, 300], "cls": "cpu"}
 BOUND = {"id": "cpu", "power": [128, 512, 1769], "duration_ms": [1382, 345.5, 100], "cls": "cpu"}
@@ -111,3 +112,13 @@ def test_a_replay_is_the_same_again(tmp_path: Path) -> None:
     (curve,) = curves.read(written(tmp_path, [BOUND]))
     assert replay.replay(curve, "cost", 0, 7) == replay.replay(curve, "cost", 0, 7)
     assert replay.replay(curve, "cost", 0, 7) != replay.replay(curve, "cost", 0, 8)
+
+
+def test_decisions_are_timed_as_they_are_made() -> None:
+    """Again and again the same one, whatever is in the caches."""
+    curve = next(curve for curve in curves.read() if curve.id.endswith("nodejs22/arm64"))
+    taken = list(islice(timing.decisions([curve]), 3))
+    first = [take() for take in taken]
+    assert timing.took_ms(taken[0], empty=True) > 0
+    timing.empty_caches()
+    assert [take() for take in taken] == first
