@@ -55,6 +55,10 @@ _TAIL_SD = 0.3  # how much that differs between sizes
 _HAS_STEPS = 0.5  # probability of them, above which a choice is said to be on one
 # Steps that are named: of later ones a size has many, and each tells little.
 _MOST_PERIODS = 10
+# What is measured of a short function before one stops: a size at the foot of its best step.
+_FEW_PERIODS, _ABOVE_FOOT, _FOOT_TO = 4, 1.2, 1.5
+_FOOT_COSTS = 0.85  # of the cost without steps: at more it is not worth a round
+_WORKS = 0.7  # slope of ln(duration) over ln(1 / memory), of what does not wait
 _MOST_CANDIDATES = 3  # that are counted for a limit
 _NONE_KEEPS = 0.05  # probability that any size keeps a limit, below which none is tried
 
@@ -214,7 +218,7 @@ def decide(
     if goal.limit is not None and passes >= goal.ranking_passes:
         return _prove(view, known, left, may_publish)
     if view.is_enough(known):
-        beside = view.unproven_side(best)
+        beside = view.unproven_side(best) or view.unproven_foot(best)
         if beside and may_publish:
             return _with(known, "publish", (beside,))
         if goal.limit is not None:
@@ -410,7 +414,7 @@ class _View:
 
     def at_most(self, known: Decision) -> float:
         """Return how much worse the last choice is at most, with 95 %."""
-        if self.goal.limit is not None or self.is_enough(known):
+        if self.goal.limit is not None or self._is_settled(known):
             return known.at_most
         memory_mb = known.best_mb
         return self._stated(memory_mb, sorted(self._regrets(memory_mb)), in_doubt=True)
@@ -469,7 +473,14 @@ class _View:
             return False  # another size is better, as far as can be seen
         if self.goal.confidence == "sure":
             return known.close >= _SURE
-        return known.regret <= _GOOD_ENOUGH and known.at_most <= _MOST_IN_DOUBT
+        return self._is_settled(known)
+
+    def _is_settled(self, known: Decision) -> bool:
+        return (
+            self.order[0] in self.known_mb
+            and known.regret <= _GOOD_ENOUGH
+            and known.at_most <= _MOST_IN_DOUBT
+        )
 
     def worth_having(self, best: int) -> int | None:
         """Return the size at the foot of a step, if it is better than all that were measured.
@@ -492,6 +503,38 @@ class _View:
             if near:
                 return min(near, key=lambda x: abs(math.log(x / memory_mb) - side * math.log(2)))
         return None
+
+    def unproven_foot(self, memory_mb: int) -> int | None:
+        """Return the size at which a short function would end within few periods; None: no need.
+
+        Half of such steps cannot be seen from the sizes beside them, and CPU time alone says where
+        they would be. A period of 20 ms has the share of a vCPU that a size has, so `cpu_ms` end
+        within k periods from 1769 cpu_ms / (20 k) MB on, of which the last takes cpu_ms / k. Of
+        what the work costs without steps that is 1 - 1 / k + cpu_ms / (20 k²).
+        """
+        if self.goal.strategy == "speed" or not self._works(memory_mb):
+            return None
+        cpu_ms = self._typical_ms(memory_mb) * memory_mb / shapes.MB_PER_VCPU
+        period = stairs.PERIOD_MS
+        share, periods = min(
+            (1 - 1 / k + cpu_ms / (period * k * k), k) for k in range(1, _FEW_PERIODS + 1)
+        )
+        foot_mb = _ABOVE_FOOT * shapes.MB_PER_VCPU * cpu_ms / (period * periods)
+        near = [x for x in sizes.stepped() if foot_mb <= x <= _FOOT_TO * foot_mb]
+        allowed = [x for x in near if self.goal.least_mb <= x <= self.goal.most_mb]
+        if share > _FOOT_COSTS or not allowed:
+            return None
+        if any(foot_mb <= x <= _FOOT_TO * foot_mb for x in self.known_mb):
+            return None
+        return allowed[0]
+
+    def _works(self, memory_mb: int) -> bool:
+        """Whether a measured size below one vCPU is as much slower than a larger one as work is."""
+        larger = [x for x in self.known_mb if memory_mb < x < shapes.MB_PER_VCPU]
+        if not larger:
+            return False
+        ratio = self._typical_ms(memory_mb) / self._typical_ms(max(larger))
+        return math.log(ratio) > _WORKS * math.log(max(larger) / memory_mb)
 
     def gains(self, may_publish: bool) -> dict[int, float]:
         """Return what one more look at each size tells for its price, the most first."""

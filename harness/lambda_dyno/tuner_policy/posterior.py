@@ -27,7 +27,7 @@ _LENGTH = 0.8  # of the process, in ln(memory)
 _KNOTS_APART = 0.25
 _LEVEL_MEAN, _LEVEL_VARIANCE = 4.0, 9.0  # of ln(ms) at one vCPU
 _STAIRS_LEVEL_VARIANCE = 0.02**2
-_STAIRS_SHARE = 0.15
+_STAIRS_SHARE = 0.3
 # Amplitude, nugget, weight.
 _AROUND_SHAPES = ((0.04, 0.015, 0.35), (0.12, 0.03, 0.35), (0.35, 0.07, 0.30))
 _AROUND_STAIRS = ((0.02, 0.02, 0.5), (0.06, 0.03, 0.5))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -156,6 +157,37 @@ def test_short_functions_end_at_the_foot_of_a_step() -> None:
     assert decision.step.from_mb <= decision.best_mb
     assert law(decision.best_mb) <= 20 * decision.step.periods * 1.05
     assert decision.step.periods == 1 or law(decision.best_mb) > 20 * (decision.step.periods - 1.2)
+
+
+@pytest.mark.parametrize("cpu_ms", [5.0, 6.9, 9.0])
+def test_a_step_that_its_neighbours_do_not_show_is_looked_at(cpu_ms: float) -> None:
+    """By the plain quota 128, 256 and 512 MB look smooth, and twice as expensive as the best."""
+
+    def law(memory_mb: int) -> float:
+        quota_ms = 20 * min(1.0, memory_mb / 1769)
+        whole = math.ceil(cpu_ms / quota_ms) - 1
+        return 20 * whole + cpu_ms - whole * quota_ms + 3
+
+    decision, warm, _ = tune(law, Goal(most_mb=3008), noise=0.03)
+    least = min(size * (law(size) + 0.5) for size in range(128, 3009, 8))
+    assert any(law(size) < 20 for size in warm)
+    assert decision.best_mb * (law(decision.best_mb) + 0.5) <= 1.35 * least
+
+
+def test_who_stops_in_doubt_states_more() -> None:
+    """Where the budget ends before a choice is known well enough."""
+
+    def law(memory_mb: int) -> float:
+        return one_thread(300, 30)(memory_mb) * (1.5 if memory_mb in (256, 1024) else 1.0)
+
+    goal = Goal(most_mb=3008, most_passes=12)
+    decision, warm, _ = tune(law, goal, noise=0.3)
+    measured = [Measured.of(size, ms) for size, ms in sorted(warm.items())]
+    known = decide(replace(goal, most_passes=99), measured, passes=12, rounds=4, seed="a")
+    assert decision.reason == "as much was measured as may be"
+    assert known.action != "stop"
+    assert (decision.best_mb, known.regret > 0.02) == (known.best_mb, True)
+    assert decision.at_most > known.at_most
 
 
 def test_outliers_do_not_move_a_size() -> None:
