@@ -49,7 +49,10 @@ def with_prior(
         ui.note("prior: not used: fixed measuring has no use for a former run")
         return dict(tuning_input)
     if wanted != NEWEST:
-        folder = run_folder.find(runs, wanted, standing=False, where="prior")
+        try:
+            folder = run_folder.find(runs, wanted, standing=False)
+        except UserError as error:
+            raise UserError(f"prior: {error}") from error
         found, problem = _of_run(folder, function, account)
         if found is None:
             raise UserError(f"prior: run {folder.run_id}: {problem}")

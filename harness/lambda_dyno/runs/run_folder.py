@@ -476,14 +476,7 @@ def adopt(runs: Path, lease: Lease) -> RunFolder:
     return folder
 
 
-def find(
-    runs: Path,
-    run_id: str | None,
-    *,
-    standing: bool,
-    tuner_only: bool = True,
-    where: str = "RUN",
-) -> RunFolder:
+def find(runs: Path, run_id: str | None, *, standing: bool, tuner_only: bool = True) -> RunFolder:
     """Return a run's folder.
 
     Args:
@@ -491,7 +484,6 @@ def find(
         run_id: The run; None is the newest.
         standing: Whether only runs whose environment stands count for "the newest".
         tuner_only: Whether runs of a power tuner alone count for it, too.
-        where: What names it, for the message.
 
     Raises:
         UserError: There is no such run.
@@ -500,7 +492,7 @@ def find(
         folder = RunFolder(runs / run_id)
         if not _is_name(run_id) or not _has_lease(folder.path):
             known = ", ".join(run.run_id for run in all_runs(runs)[-5:]) or "none"
-            raise UserError(f"{where}={brief(run_id)}: no such run. The newest: {known}.")
+            raise UserError(f"RUN={brief(run_id)}: no such run. The newest: {known}.")
         return folder
     candidates = [
         run

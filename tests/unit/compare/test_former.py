@@ -79,7 +79,7 @@ def test_a_run_that_says_nothing_of_it_is_refused(
     with pytest.raises(UserError, match=why):
         asked(run_id, tmp_path)
     assert asked("newest", tmp_path) == ADAPTIVE
-    with pytest.raises(UserError, match="prior=.*: no such run"):
+    with pytest.raises(UserError, match=r"prior: RUN=.*: no such run"):
         asked("../../etc", tmp_path)
 
 
