@@ -213,7 +213,7 @@ def test_a_run_killed_in_the_middle_of_its_apply_is_swept(
     buckets = 1 if root is ROOT else 0
     with start_up(place) as dyno:
         assert wait_until(lambda: "terraform_data.slow" in terraform_log(place))
-        assert len(place.buckets()) == buckets
+        assert wait_until(lambda: len(place.buckets()) == buckets)
         family = [psutil.Process(dyno.pid), *psutil.Process(dyno.pid).children(recursive=True)]
         assert any(process.name() == "terraform" for process in family)
         doomed = family if what == "everything" else family[:1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import subprocess
 import sys
@@ -432,12 +433,15 @@ def test_heap_near_its_limit_is_collected_as_on_aws(
     aws_session: LocalSession, deploy_function: DeployFunction
 ) -> None:
     """By Node.js's own collector, which has AWS's limits: the same work takes more CPU time."""
-    cpu_ms = {}
-    for memory_mb in (160, 512):
+    names, cpu_ms = {}, {160: math.inf, 512: math.inf}
+    for memory_mb in cpu_ms:
         config: dict[str, Any] = {"Runtime": "nodejs22.x", "MemorySize": memory_mb, "Timeout": 300}
-        name = deploy_function(aws_session, f"heap-{memory_mb}", COLLECTED, **config)
-        answers = [invoke(aws_session, name) for _ in range(7)][1:]
-        cpu_ms[memory_mb] = min(answer.duration_ms for answer in answers) * memory_mb / 1769
+        names[memory_mb] = deploy_function(aws_session, f"heap-{memory_mb}", COLLECTED, **config)
+        invoke(aws_session, names[memory_mb])
+    for _ in range(20):  # in turns: the least of each is what a busy machine leaves to measure
+        for memory_mb, name in names.items():
+            took_ms = invoke(aws_session, name).duration_ms * memory_mb / 1769
+            cpu_ms[memory_mb] = min(cpu_ms[memory_mb], took_ms)
 
     assert cpu_ms[160] > 1.25 * cpu_ms[512]
 

@@ -42,7 +42,8 @@ _INPUTS_OF_SET_UP = (
 FORK = "pull_request of a fork"
 
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
-_OURS = ("AWS_", "CODEBUILD_", "DYNO_", "GITHUB_", "GIT_", "TF_VAR_")
+# MAKE: what the suite itself was started with, ARGS among it, would go on to every `make` of a job
+_OURS = ("AWS_", "CODEBUILD_", "DYNO_", "GITHUB_", "GIT_", "MAKE", "MFLAGS", "TF_VAR_")
 
 
 @dataclass(frozen=True)
