@@ -183,8 +183,8 @@ def _cost(tuning: TuningResult, now: Point, best: Point) -> Change:
     """Return how the cost changes, and whether that can be told."""
     here, there = tuning.detail(now.power), tuning.detail(best.power)
     assert here is not None and there is not None
-    apart = there.cost_ratio is None or there.cost_ratio.is_apart
-    if tuning.statement is None:
+    apart = there.cost_ratio.is_apart if there.cost_ratio else False
+    if tuning.statement is None or there.cost_ratio is None:
         apart = apart or separation.is_cheaper(there, here) or separation.is_cheaper(here, there)
     change = _cost_change(now.cost_usd, best.cost_usd)
     return _told(change, there.cost_ratio, "at about the same cost", apart)

@@ -13,6 +13,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import NormalDist
 
 from lambda_dyno.statistics.distributions import t_quantile
@@ -63,15 +64,19 @@ def draws(groups: Groups, trim: float, seed: str) -> Draws | None:
 
     Args:
         groups: Values above 0. Groups of fixed sizes, such as the requests of a workload, are drawn
-            from and trimmed each by itself.
+            from and trimmed each by itself. If one has a single value, which says nothing of its
+            own spread, all values are one group, untrimmed: what the groups differ by counts as
+            spread then, so the interval is wider.
         trim: Share that is left out at each end of a group, 0 to below 0.5.
         seed: The same values with the same seed make the same draws.
     """
     count = sum(map(len, groups))
+    if any(len(group) < 2 for group in groups):
+        groups, trim = [list(chain.from_iterable(groups))], 0.0
     kept = sum(len(group) - 2 * int(len(group) * trim) for group in groups)
     fewest = min(map(len, groups), default=0)
     freedom = kept - len(groups)
-    if count < LEAST_VALUES or fewest < 2 or freedom < 1 or min(map(min, groups)) <= 0:
+    if count < LEAST_VALUES or freedom < 1 or min(map(min, groups)) <= 0:
         return None
     chance = random.Random(seed)  # noqa: S311 - resampling, not secrets
     estimate = _mean(groups, trim)

@@ -82,7 +82,18 @@ def test_requests_are_drawn_each_by_itself() -> None:
     assert together.interval().high - together.interval().low > 200
 
 
-@pytest.mark.parametrize("groups", [[], [[1.0] * 7], [[1.0] * 9, [1.0]], [[0.0] * 10]])
+def test_requests_that_were_made_once_each_say_how_much_they_differ() -> None:
+    """Ten invocations of ten requests: what differs between these is not told from noise."""
+    middles = [5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 8.5, 9.0, 30.0]
+    single = bootstrap.draws([[middle] for middle in middles], 0.2, "x")
+    assert single == bootstrap.draws([middles], 0.0, "x")
+    assert single is not None
+    assert single.estimate == pytest.approx(9.3)
+    assert single.interval().low < 7
+    assert single.interval().high > 14
+
+
+@pytest.mark.parametrize("groups", [[], [[1.0] * 7], [[1.0] * 6, [1.0]], [[0.0] * 10]])
 def test_too_little_is_no_interval(groups: list[list[float]]) -> None:
     """Few values, a request with one, and durations of nothing."""
     assert bootstrap.draws(groups, 0.2, "x") is None
