@@ -1,6 +1,5 @@
 // One process of a load test: some of its users, and a measure of how busy it was itself.
 
-import { setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 
 import { loopOf } from './loops.mjs';
@@ -12,9 +11,6 @@ import { warmUp } from './warmup.mjs';
 
 const PROGRESS_MS = 1000;
 const GIVE_UP_MS = 5000; // after the end, for scripts that go on
-// What scripts do between two requests can wait for the functions that are measured on the same
-// machine: of two cores, 3 % of their answers are late so at 128 MB, and 12 % without.
-const BESIDE_THE_API = 10;
 
 const tell = (message) =>
   new Promise((resolve) => {
@@ -48,8 +44,7 @@ async function prepare({ config, plan, number, processes, samplesPath }) {
   samples = new SampleFile(samplesPath);
   counts = { requests: 0, errors: 0, iterations: 0 };
   users = [];
-  kept = config.kept && !config.only_port; // of a run whose embedded AWS is its own
-  if (kept) setPriority(BESIDE_THE_API);
+  kept = config.kept && !config.only_port;
   loop = loopOf(plan);
   durationMs = config.duration_ms;
   requestTimeoutMs = config.request_timeout_ms;
