@@ -126,12 +126,12 @@ def _render(
     folder.mkdir(parents=True, exist_ok=True)
     names = ("result.json", "report.html", "report.md", "junit.xml")
     result_json, html, markdown, junit_xml = (folder / name for name in names)
-    _write(result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
-    _write(junit_xml, junit.to_xml(result))
+    write(result_json, json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
+    write(junit_xml, junit.to_xml(result))
     table = None
     if result.tuning is not None:
         table = folder / power_values.NAME
-        _write(table, power_values.to_csv(result.tuning))
+        write(table, power_values.to_csv(result.tuning))
     samples = samples_of(result, folder) if load_samples is None else load_samples
     shown = _shown(result, samples)
     charts = _write_charts(shown, folder / "charts", png=result.setting("report", "png", True))
@@ -139,9 +139,9 @@ def _render(
     context["files"] += more
     templates = templating.environment()
     for_page, for_text = map(templates.get_template, _TEMPLATES)
-    _write(html, for_page.render(context))
+    write(html, for_page.render(context))
     page = for_text.render(context)
-    _write(markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
+    write(markdown, re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
     return RenderedReport(result_json, html, markdown, junit_xml, tuple(charts), table)
 
 
@@ -183,10 +183,10 @@ def _write_charts(shown: Sequence[Shown], folder: Path, *, png: bool) -> list[Pa
     for picture in (one.picture for one in shown if one.picture):
         folder.mkdir(exist_ok=True)
         files.append(folder / f"{picture.chart.name}.svg")
-        _write(files[-1], drawing.to_svg(picture.spec))
+        write(files[-1], drawing.to_svg(picture.spec))
         if png:
             files.append(folder / f"{picture.chart.name}.png")
-            _write(files[-1], drawing.to_png(picture.spec))
+            write(files[-1], drawing.to_png(picture.spec))
     for name in (section.chart.name for section in SECTIONS if section.chart):
         for stale in {folder / f"{name}.svg", folder / f"{name}.png"} - set(files):
             stale.unlink(missing_ok=True)
@@ -247,7 +247,12 @@ def _when(started_at: str) -> str:
         return started_at
 
 
-def _write(path: Path, content: str | bytes) -> None:
-    # Output of programs can hold bytes that are no text (surrogates): never a reason to fail.
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file of a run if it changes; text may hold what is no UTF-8 (surrogates).
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    # Output of programs can hold bytes that are no text: never a reason to fail.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     write_if_changed(path, data)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import jinja2
 
 from lambda_dyno.artefacts import memory_summary, pdf, render, smoke_page, visualization
 from lambda_dyno.core.errors import StepError
-from lambda_dyno.core.files import write_if_changed
 from lambda_dyno.core.results import RunResult
 
 _CURVE = re.compile(r"https?://[^#\s]*(#[A-Za-z0-9+/=;]+)")
@@ -40,9 +40,7 @@ def write(result: RunResult, folder: Path) -> Path:
     page = render.render(result, folder, more=more).html
     try:
         for file in files:
-            content = file.content()
-            data = content.encode(errors="replace") if isinstance(content, str) else content
-            write_if_changed(folder / file.name, data)
+            render.write(folder / file.name, file.content())
         _remove_stale(folder, {file.name for file in files})
     except (OSError, ValueError, jinja2.TemplateError) as error:
         raise StepError("report", f"the report cannot be written: {error}") from error
@@ -89,17 +87,14 @@ def _artefacts(result: RunResult, folder: Path) -> Iterator[Artefact]:
 
 
 def _pdfs(result: RunResult, folder: Path) -> Iterator[Artefact]:
-    yield Artefact(
-        pdf.REPORT,
-        "this report to print",
-        lambda: pdf.of_report(result, render.samples_of(result, folder)),
-    )
+    samples = cache(partial(render.samples_of, result, folder))  # read once, when one is made
+    yield Artefact(pdf.REPORT, "this report to print", lambda: pdf.of_report(result, samples()))
     for memory_mb in sorted({load.memory_mb for load in result.load}):
         own = [load for load in result.load if load.memory_mb == memory_mb]
         yield Artefact(
             pdf.load_name(memory_mb),
             f"the load test at {memory_mb} MB to print",
-            lambda own=own: pdf.of_load(result, own, render.samples_of(result, folder)),  # type: ignore[misc]
+            lambda own=own: pdf.of_load(result, own, samples()),  # type: ignore[misc]
         )
 
 
