@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lambda_dyno.core import formatting
@@ -13,7 +14,6 @@ from lambda_dyno.core.results import (
     Point,
     Ratio,
     RunResult,
-    SizeVerdict,
     TuningResult,
 )
 from lambda_dyno.gates import recommendation
@@ -22,7 +22,6 @@ from lambda_dyno.money import words
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
-_SIZE = 1  # the column of memory sizes
 _NOTE = (
     "With each change: its 95 % interval, of warm invocations, against the deployed size. ≈: no "
     "difference that the noise lets tell."
@@ -42,11 +41,12 @@ def _content(result: RunResult) -> Content | None:
         return Content(sentence=recommendation.recommendation(tuning))
     return Content(
         sentence=recommendation.recommendation(tuning),
-        table=_with_load(_table(advice, tuning, result.money), result),
+        table=_table(advice, tuning, result),
     )
 
 
-def _table(advice: Advice, tuning: TuningResult, money: Money | None) -> Table:
+def _table(advice: Advice, tuning: TuningResult, result: RunResult) -> Table:
+    money = result.money
     cost = f"{tuning.currency}/million"
     columns = (
         Column("Option", numeric=False),
@@ -58,28 +58,31 @@ def _table(advice: Advice, tuning: TuningResult, money: Money | None) -> Table:
         Column(_of_a_month(money), money.currency if money else "", detail=True),
     )
     rows = [_row(option, tuning, money) for option in advice.options]
+    sizes_mb = [option.memory_mb for option in advice.options]
     now = tuning.detail(tuning.current_power)
     if now is not None and Point.of(now) is not None:
         own = _cells("now", now.power, *figures(tuning, now), None, None, money)
         rows.insert(0, Row(own, key="now"))
+        sizes_mb.insert(0, now.power)
     known = any(option.duration_ratio for option in advice.options)
     notes = (_NOTE if known else "", _MODEL if tuning.curve else "")
-    return Table(
+    table = Table(
         "Options", columns, tuple(rows), tuple(filter(None, notes)), intervals=True, is_titled=True
     )
+    return _with_load(table, sizes_mb, result)
 
 
-def _with_load(table: Table, result: RunResult) -> Table:
-    """Return the options with what was found of their sizes under load, if anything was."""
+def _with_load(table: Table, sizes_mb: Sequence[int], result: RunResult) -> Table:
+    """Return the options with what was found of each row's size under load, if anything was."""
     p95 = _p95_by_size(result)
-    outcomes = {size.memory_mb: size.outcome for size in _sizes(result)}
+    judged = result.verdict.sizes if result.verdict else ()
+    outcomes = {size.memory_mb: size.outcome for size in judged}
     columns = [
         *([Column("Load p95", "ms", detail=True)] if p95 else []),
         *([Column("SLOs", numeric=False, detail=True)] if outcomes else []),
     ]
     rows = []
-    for row in table.rows:
-        memory_mb = int(row.cells[_SIZE].text)
+    for row, memory_mb in zip(table.rows, sizes_mb, strict=True):
         cells = [Cell(p95.get(memory_mb, formatting.MISSING))] if p95 else []
         cells += [Cell(_outcome(outcomes.get(memory_mb)))] if outcomes else []
         rows.append(replace(row, cells=(*row.cells, *cells)))
@@ -94,10 +97,6 @@ def _p95_by_size(result: RunResult) -> dict[int, str]:
             doubt = f"{formatting.SYMBOLS['inconclusive']} " if load.saturated or load.late else ""
             found[load.memory_mb] = f"{doubt}{formatting.milliseconds(load.latency_ms.p95)}"
     return found
-
-
-def _sizes(result: RunResult) -> tuple[SizeVerdict, ...]:
-    return result.verdict.sizes if result.verdict else ()
 
 
 def _outcome(outcome: Outcome | None) -> str:
