@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lambda_dyno.core import github_variables
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import read_object
 from lambda_dyno.forge.rest_api import DEFAULT_API_URL
@@ -16,7 +17,6 @@ from lambda_dyno.forge.rest_api import DEFAULT_API_URL
 # It becomes part of an address: no name is "." or "..".
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
-_MERGE_REF = re.compile(r"refs/pull/([0-9]{1,18})/(?:merge|head)")
 # git@github.com:owner/name.git, ssh://git@github.com/owner/name, https://github.com/owner/name
 _REMOTE = re.compile(r"(?:^[^/]*?@?[^/:]+:|^[a-z+]+://[^/]+/)([^/:]+/[^/]+?)(?:\.git)?/?$")
 _BUILD_ARN = re.compile(
@@ -78,15 +78,13 @@ def github_job(
     number = _pull(event, environ) if pull is None else pull
     if number is not None and number < 1:
         raise UserError(f"--pull {number}: must be the number of a pull request")
-    server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
-    run = environ.get("GITHUB_RUN_ID", "")
     return GitHubJob(
         api_url=environ.get("GITHUB_API_URL") or DEFAULT_API_URL,
-        server_url=server,
+        server_url=github_variables.server_url(environ),
         repository=named,
         pull=number,
         from_fork=_is_from_fork(event),
-        run_url=f"{server}/{named}/actions/runs/{run}" if run and named else "",
+        run_url=github_variables.run_url(environ, named),
         summary_path=environ.get("GITHUB_STEP_SUMMARY", ""),
         token=environ.get("GITHUB_TOKEN", ""),
     )
@@ -160,8 +158,8 @@ def _pull(event: Mapping[str, Any], environ: Mapping[str, str]) -> int | None:
         number = holder.get("number")
         if type(number) is int:
             return number
-    found = _MERGE_REF.fullmatch(environ.get("GITHUB_REF", ""))
-    return int(found[1]) if found else None
+    merged = github_variables.pull_number(environ)
+    return int(merged) if merged else None
 
 
 def _is_from_fork(event: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambda_dyno.core import github_variables
 from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.results import WEB_PAGE
 from lambda_dyno.runs.git import WorkingTree
@@ -24,7 +25,6 @@ _BRANCH_VARIABLES = (
 _WEB = re.compile(
     r"(?:https://|ssh://git@|git@)(?P<host>[a-z0-9.-]+)[:/](?P<path>[\w.-]+(?:/[\w.-]+)+)/?"
 )
-_MERGE = re.compile(r"refs/pull/([0-9]{1,18})/(?:merge|head)")
 _MOST_COMMITS = 20
 
 
@@ -73,29 +73,19 @@ def pages(project: Path, sha: str, environ: Mapping[str, str] = os.environ) -> d
     found = {
         "commit": f"{web}/commit/{commit}" if web and _SHA.fullmatch(commit) else "",
         "pull request": _pull_request(environ),
-        "CI run": environ.get("CI_PIPELINE_URL", "") or _workflow_run(environ),
+        "CI run": environ.get("CI_PIPELINE_URL", "")
+        or github_variables.run_url(environ, environ.get("GITHUB_REPOSITORY", "")),
     }
     return {name: url for name, url in found.items() if WEB_PAGE.fullmatch(url)}
 
 
 def _pull_request(environ: Mapping[str, str]) -> str:
-    merge = _MERGE.fullmatch(environ.get("GITHUB_REF", ""))
-    if merge and (repository := _repository(environ)):
-        return f"{repository}/pull/{merge[1]}"
+    repository, merged = environ.get("GITHUB_REPOSITORY", ""), github_variables.pull_number(environ)
+    if repository and merged:
+        return f"{github_variables.server_url(environ)}/{repository}/pull/{merged}"
     project = environ.get("CI_MERGE_REQUEST_PROJECT_URL", "")
     number = environ.get("CI_MERGE_REQUEST_IID", "")
     return f"{project}/-/merge_requests/{number}" if project and number else ""
-
-
-def _workflow_run(environ: Mapping[str, str]) -> str:
-    repository, number = _repository(environ), environ.get("GITHUB_RUN_ID", "")
-    return f"{repository}/actions/runs/{number}" if repository and number else ""
-
-
-def _repository(environ: Mapping[str, str]) -> str:
-    name = environ.get("GITHUB_REPOSITORY", "")
-    server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
-    return f"{server}/{name}" if name else ""
 
 
 @dataclass(frozen=True, slots=True)
