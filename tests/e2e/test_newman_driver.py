@@ -203,6 +203,25 @@ def test_an_open_loop_counts_waits_and_who_never_came(api: AskedServer, tmp_path
     assert all(s.wait_ms == 0 for s in samples if s.answered and s.request != "create")
 
 
+def test_what_counts_after_the_warm_up_is_told_once_when_that_is_over(
+    api: AskedServer, tmp_path: Path
+) -> None:
+    """Within a second, which is how often a driver tells how far it is."""
+    asked_before: list[int] = []
+    result = load_test.run(
+        LoadSettings(virtual_users=1, ramp_up_s=0, duration_s=2.5, warm_up_s=0.8, pacing_ms=100),
+        Api(api.url, "eu-west-1"),
+        collection_files.own("load"),
+        label="current",
+        memory_mb=512,
+        folder=tmp_path,
+        ready_s=0.0,
+        on_warm=lambda: asked_before.append(len(api.seen)),
+    )
+    assert len(asked_before) == 1
+    assert result.warm_up_requests <= asked_before[0] < len(api.seen)
+
+
 @pytest.mark.slow
 def test_bad_answers_are_errors_with_a_latency(api: AskedServer, tmp_path: Path) -> None:
     """A bad answer is counted by its status, its latency kept.

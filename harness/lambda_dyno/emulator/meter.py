@@ -73,10 +73,14 @@ class AnswerCount:
 
     def __init__(self, home: Path, function_name: str) -> None:
         self._path = home / answers.FOLDER / Path(function_name).name
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now on."""
         self._begin = len(self._kinds())
 
     def since(self) -> Answers:
-        """Return what was counted since this was made."""
+        """Return what was counted since it began."""
         kinds = self._kinds()[self._begin :]
         late, cold, both = (
             kinds.count(kind) for kind in (answers.LATE, answers.COLD, answers.COLD_LATE)

@@ -10,7 +10,7 @@ from lambda_dyno.core.results import LoadResult
 from lambda_dyno.core.samples import write_samples
 from lambda_dyno.load import drivers
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.driver import Api, LoadTest, OnProgress, OnWait
+from lambda_dyno.load.driver import Api, LoadProgress, LoadTest, OnProgress, OnWait
 from lambda_dyno.load.samples import remove_parts, summarise, take_parts, without_warm_up
 from lambda_dyno.load.schedule import schedule_of
 
@@ -28,6 +28,7 @@ def run(
     ready_s: float | None = None,
     only_here: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
+    on_warm: Callable[[], None] = lambda: None,
 ) -> LoadResult:
     """Load an API with virtual users and keep every latency, as soon as it is ready.
 
@@ -46,6 +47,7 @@ def run(
         ready_s: How long the API gets to become ready; None is its own, 0 loads at once.
         only_here: As in `LoadTest`.
         meanwhile: As in `LoadTest`.
+        on_warm: Called once, from any thread, when the warm-up is over and requests count.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`. After an error, too,
@@ -67,7 +69,9 @@ def run(
     remove_parts(folder, label)
     samples_file = folder / f"{label}.jsonl"
     try:
-        report = drivers.DRIVER.load(test, on_progress, on_wait)
+        report = drivers.DRIVER.load(
+            test, _telling_when_warm(on_progress, on_warm, profile.warm_up_s), on_wait
+        )
     finally:
         # Also after a failure or Ctrl-C: what was measured is kept.
         samples, left_out = without_warm_up(take_parts(folder, label), profile.warm_up_s)
@@ -83,3 +87,19 @@ def run(
         samples_path=f"{folder.name}/{samples_file.name}",
         left_out=left_out,
     )
+
+
+def _telling_when_warm(
+    on_progress: OnProgress, on_warm: Callable[[], None], warm_up_s: float
+) -> OnProgress:
+    """Return an `on_progress` that also tells, within a second, that the warm-up is over."""
+    warm = False
+
+    def progressed(progress: LoadProgress) -> None:
+        nonlocal warm
+        if not warm and progress.elapsed_s >= warm_up_s:
+            warm = True
+            on_warm()
+        on_progress(progress)
+
+    return progressed

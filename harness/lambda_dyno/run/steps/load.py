@@ -148,6 +148,8 @@ def _series(
             folder=run.folder.load,
             shown=shown,
             meanwhile=lambda: memory.deploy(run, memory_mb, shown),
+            # a machine is late while it starts environments; those answers are not judged either
+            on_warm=count.begin if count is not None else lambda: None,
         )
         return replace(
             found,
@@ -168,6 +170,7 @@ def once(
     folder: Path,
     shown: Step,
     meanwhile: Callable[[], None] = lambda: None,
+    on_warm: Callable[[], None] = lambda: None,
 ) -> LoadResult:
     """Load an API once.
 
@@ -180,6 +183,7 @@ def once(
         folder: For the samples.
         shown: Shows how far it is.
         meanwhile: As in `LoadTest`.
+        on_warm: As in `load_test.run`.
     """
     text = f"{profile.loop} loop at {memory_mb} MB ({label})"
     return load_test.run(
@@ -192,4 +196,5 @@ def once(
         on_progress=load_progress.load(shown, text),
         on_wait=load_progress.readiness(shown),
         meanwhile=meanwhile,
+        on_warm=on_warm,
     )
