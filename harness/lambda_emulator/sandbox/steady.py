@@ -6,11 +6,13 @@ was seen not to follow them: work that waits for memory does not.
 
 Where the same code needs the same CPU time at several memory sizes, its level is taken from the
 invocations of all of them, each kind of event by itself. An invocation keeps its own deviation
-from its size's level, so the level adds no sample to any size's.
+from its size's level, or one like it of a part whose turn it is: the level adds no sample to any
+size's, whose reports scatter as its measurements do.
 """
 
 from __future__ import annotations
 
+import bisect
 import fcntl
 import hashlib
 import itertools
@@ -52,10 +54,8 @@ _MOST_BYTES = _RECORD.size * 65_536
 # What makes events of one kind differ: UUIDs and other long identifiers, times.
 _VOLATILE = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|\d{10,}|\d\d:\d\d:\d\d")
 _NORMALISED_BYTES = 65_536
-# Of what a size's deviations came to so far, each new one pays back so much, and no more than that:
-# their mean is one then, and they scatter as they did.
-_PAYS_BACK = 0.5
-_PAYS_AT_MOST = 0.25
+# Of five deviations of a size each is in another fifth of all, of ten in another tenth.
+_TENTHS = 10
 
 
 class Sample:
@@ -86,14 +86,24 @@ class Sample:
 
 
 class Estimate:
-    """CPU time on a core at its usual speed, and the memory sizes that it is pooled from."""
+    """CPU time on a core at its usual speed, and the memory sizes that it is pooled from.
 
-    __slots__ = ("cpu_ms", "level_ms", "pooled_mb")
+    The level is its size's; `deviations`, ascending, are those of all in the pool from theirs.
+    """
 
-    def __init__(self, cpu_ms: float, level_ms: float, pooled_mb: Sequence[int] = ()) -> None:
+    __slots__ = ("cpu_ms", "deviations", "level_ms", "pooled_mb")
+
+    def __init__(
+        self,
+        cpu_ms: float,
+        level_ms: float,
+        pooled_mb: Sequence[int] = (),
+        deviations: Sequence[float] = (),
+    ) -> None:
         self.cpu_ms = cpu_ms
         self.level_ms = level_ms
         self.pooled_mb = pooled_mb
+        self.deviations = deviations
 
 
 def estimate(
@@ -136,6 +146,11 @@ def estimate(
         cpu_ms * level / centres[own.memory_mb],
         cpu_ms * level / parts[-1],
         [int(size) for size in sorted(alike)],
+        sorted(
+            part / centres[sample.memory_mb]
+            for part, sample in zip(parts, samples, strict=True)
+            if sample.memory_mb in alike and part <= _PLAIN
+        ),
     )
 
 
@@ -266,7 +281,7 @@ class Steadier:
         # the same function of the next run, and its next version, shall have the same measure
         kind = hashlib.sha256(f"{interpreter} {_core()} {_RUN.sub('', function)}".encode())
         self._usual = _Kept(machine and os.path.join(machine, f"spin-{kind.hexdigest()[:16]}"))
-        self._owed = 0.0
+        self._turns = Turns()
         # the code's alone: the next run's function has another name, and follows cores alike
         name = hashlib.sha256(code.encode()).hexdigest()[:16]
         self._slope = _Kept(machine and os.path.join(machine, f"slope-{name}"))
@@ -335,7 +350,10 @@ class Steadier:
             self._slope.write(now)
         found = estimate(samples, own, self._usual_ms(samples), now, known)
         self.pooled_mb = found.pooled_mb
-        return self._balanced(found.cpu_ms / found.level_ms) * found.level_ms / own.cpu_ms
+        deviation = found.cpu_ms / found.level_ms
+        if found.pooled_mb and deviation <= _PLAIN:
+            deviation = self._turns.taken(deviation, found.deviations)
+        return deviation * found.level_ms / own.cpu_ms
 
     def _usual_ms(self, samples: Sequence[Sample]) -> float:
         """Return a spin's CPU time on this machine as it is usual for this function."""
@@ -347,15 +365,6 @@ class Steadier:
             self._usual.write(middle_ms)
             return middle_ms
         return known_ms or middle_ms
-
-    def _balanced(self, deviation: float) -> float:
-        """Return a deviation from the level, less part of what those before have in sum."""
-        if not self.pooled_mb or deviation > _PLAIN:
-            return deviation
-        due = _PAYS_BACK * self._owed
-        paid = max(deviation - min(max(due, -_PAYS_AT_MOST), _PAYS_AT_MOST), deviation / _PLAIN)
-        self._owed += paid - 1
-        return paid
 
     def _before(self, own: Sample) -> list[Sample]:
         """Return what was recorded last, and record one more."""
@@ -375,6 +384,45 @@ class Steadier:
             os.close(file)
         records = _RECORD.iter_unpack(content[: len(content) - len(content) % _RECORD.size])
         return [Sample(*numbers) for numbers in records]
+
+
+class Turns:
+    """Whose turn it is of the tenths of all deviations, so that few invocations have all of them.
+
+    At the edge of a step of the staircase it is the share of invocations beyond it that makes a
+    size's mean, and 20 deviations at random have a share of 30 % +- 10.
+    """
+
+    def __init__(self) -> None:
+        self._tenths: set[int] = set()
+        self._fifths: set[int] = set()
+
+    def taken(self, deviation: float, all_of_them: Sequence[float]) -> float:
+        """Return a deviation, or the middle of the nearest tenth if its own has had its turn.
+
+        Args:
+            deviation: Of an invocation from its size's level.
+            all_of_them: What there is, ascending.
+        """
+        if len(all_of_them) < _FEWEST:
+            return deviation
+        if len(self._tenths) == _TENTHS:
+            self._tenths.clear()
+        if len(self._fifths) == _TENTHS // 2:
+            self._fifths.clear()
+        below = bisect.bisect_left(all_of_them, deviation)
+        own = min(_TENTHS - 1, below * _TENTHS // len(all_of_them))
+        free = [
+            tenth
+            for tenth in range(_TENTHS)
+            if tenth not in self._tenths and tenth // 2 not in self._fifths
+        ]
+        nearest = min(free, key=lambda tenth: abs(tenth - own))
+        self._tenths.add(nearest)
+        self._fifths.add(nearest // 2)
+        if nearest == own:
+            return deviation
+        return _quantile(all_of_them, (nearest + 0.5) / _TENTHS)
 
 
 class _Kept:

@@ -15,7 +15,7 @@ import pytest
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, duration_ms
 from lambda_emulator.meter_path.dyno_meter.spin import spin_ms
 from lambda_emulator.sandbox import steady
-from lambda_emulator.sandbox.steady import Sample, Steadier
+from lambda_emulator.sandbox.steady import Sample, Steadier, Turns
 from tests.support.waiting import HANGS_S
 
 SIZES_MB = (128, 256, 512, 1024)
@@ -103,7 +103,7 @@ def test_level_adds_no_samples() -> None:
 
 
 def test_a_sizes_mean_is_the_pools_level_and_its_scatter_its_own(tmp_path: Path) -> None:
-    """What deviations came to is paid back by the next ones; a collection of garbage is not."""
+    """Each deviation has its turn; a collection of garbage is none."""
     numbers = random.Random(9)
     means = []
     for run in range(12):
@@ -124,6 +124,25 @@ def test_a_sizes_mean_is_the_pools_level_and_its_scatter_its_own(tmp_path: Path)
     one.begin(b'{"event": {}, "ctx": {}}')
     own = Sample(SIZES_MB[-1], 9.0, 1.0, SPIN_MS, SPIN_MS)
     assert own.cpu_ms * one.scale(own, 50) > 7
+
+
+@pytest.mark.parametrize(("count", "varies"), [(20, 0.10), (10, 0.145)])
+def test_few_invocations_have_all_deviations(count: int, varies: float) -> None:
+    """At a step's edge a mean is made of the share beyond it, which at random varies by `varies`.
+
+    They scatter no less for that.
+    """
+    numbers = random.Random(10)
+    shares, scatters = [], []
+    for _ in range(200):
+        pool = sorted(math.exp(numbers.gauss(0, 0.1)) for _ in range(80))
+        turns = Turns()
+        taken = [turns.taken(math.exp(numbers.gauss(0, 0.1)), pool) for _ in range(count)]
+        shares.append(sum(value > pool[56] for value in taken) / count)
+        scatters.append(statistics.stdev(taken))
+    assert statistics.fmean(shares) == pytest.approx(0.3, abs=0.02)
+    assert statistics.stdev(shares) < varies / 2
+    assert statistics.fmean(scatters) == pytest.approx(0.1, abs=0.01)
 
 
 def test_how_cold_a_core_is_usually_is_each_functions_own(tmp_path: Path) -> None:
@@ -235,7 +254,7 @@ def test_events_that_differ_in_identifiers_alone_are_alike(tmp_path: Path) -> No
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from lambda_emulator.sandbox.steady import Sample, Steadier
+from lambda_emulator.sandbox.steady import Sample, Steadier, Turns
 one = Steadier(sys.argv[2], "arn:f", "v1", sys.argv[2])
 for _ in range(200):
     one.begin(b'{"event": {}, "ctx": {}}')
