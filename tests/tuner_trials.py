@@ -212,7 +212,7 @@ def work_seen(trace: Path) -> dict[str, Work]:
         if not record["function"].startswith("target-"):
             continue  # a tuner's own
         cpu_ms = sum(step[1] for step in record["steps"] if step[0] == "cpu")
-        # ("wait", ms), and ("call", which, ms): what a timer or a service takes, one after the other
+        # ("wait", ms), and ("call", which, ms) of a timer or a service
         wait_ms = sum(step[-1] for step in record["steps"] if step[0] in ("wait", "call"))
         seen[record["function"]].append((cpu_ms, wait_ms))
     return {

@@ -6,14 +6,18 @@ import math
 import sys
 from array import array
 
-from lambda_dyno.tuner_policy import sizes, stairs
+from lambda_dyno.tuner_policy import stairs
 from lambda_dyno.tuner_policy.shapes import MB_PER_VCPU
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, WAIT, duration_ms
 
+# How well the law knows where a step ends. Twice and four times as much cost short functions that
+# follow it 2 % more, and made no more statements true.
+_EDGE = 1.01
+
 
 def log_ms(row: stairs.Row, memory_mb: int) -> float:
-    """Return ln(duration in ms) of a row at a memory size, half of it the next smaller size's."""
-    smaller_mb = round(memory_mb / sizes.STAIRS_RATIO)
+    """Return ln(duration in ms) of a row at a memory size, half of it a slightly smaller one's."""
+    smaller_mb = round(memory_mb / _EDGE)
     return math.log((_duration_ms(row, memory_mb) + _duration_ms(row, smaller_mb)) / 2)
 
 

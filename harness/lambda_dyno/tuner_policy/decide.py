@@ -429,7 +429,7 @@ class _View:
         if goal.limit is not None:
             return at_most
         if self.drawn.stairs > _HAS_STEPS and memory_mb < shapes.MB_PER_VCPU:
-            # the law is smoothed by a rung, and the very edge of a step may be as good
+            # the very edge of a step may be anywhere within the rung below, and is as good
             at_most = (1 + at_most) * sizes.STAIRS_RATIO - 1
         one_size = len(self.objective) < 2
         return 0.0 if one_size else max(at_most, _LEAST_STATED[goal.confidence])

@@ -65,9 +65,8 @@ def _can_take(row: Row, share: float, took_ms: float) -> bool:
 def at(memory_mb: int) -> tuple[float, ...]:
     """Return ln(duration in ms) at a memory size, for each of `ROWS`.
 
-    Where a step ends is known to a few per cent only, so half of it is the next smaller size's:
-    the very edge of a step is no place to stay. For the same reason a line between the table's
-    sizes will do.
+    Where a step ends is known to a per cent only, so half of it is that of a size so much smaller:
+    the very edge of a step is no place to stay. A line between the table's sizes will do.
     """
     return tuple(of(range(len(ROWS)), memory_mb))
 

@@ -52,12 +52,12 @@ def test_above_one_vcpu_there_are_no_steps() -> None:
 
 
 def test_the_edge_of_a_step_is_no_place_to_stay() -> None:
-    """Where it ends is known to a few per cent only: a little above it is as fast as it looks."""
-    row = min(range(len(stairs.ROWS)), key=lambda row: math.dist(stairs.ROWS[row], (17.0, 0.0)))
-    work = ((cfs.CPU, stairs.ROWS[row][0], 1),)
-    looked_at = sizes.candidates(128, 1769, stairs=True)
-    law = {size: cfs.duration_ms(work, size)[0] for size in looked_at}
-    edges = [b for a, b in pairwise(looked_at) if law[b] < 0.8 * law[a]]
+    """Where it ends is known to a per cent only: beyond that it is as fast as it looks."""
+    row = min(stairs.ROWS, key=lambda row: math.dist(row, (17.0, 0.0)))
+    law = {size: cfs.duration_ms(((cfs.CPU, row[0], 1),), size)[0] for size in range(128, 1769)}
+    edges = [b for a, b in pairwise(law) if law[b] < 0.97 * law[a] and b > 400]
     assert edges
     for edge in edges:
-        assert math.exp(stairs.at(edge)[row]) > 1.1 * law[edge]
+        assert math.exp(stairs_table.log_ms(row, edge)) > 1.01 * law[edge]
+    for size in range(900, 1400):  # between its last two steps
+        assert math.exp(stairs_table.log_ms(row, size)) == pytest.approx(law[size], rel=0.001)
