@@ -57,6 +57,15 @@ KmsKeyOption = Annotated[
     ),
 ]
 
+EvidenceOption = Annotated[
+    bool,
+    typer.Option(
+        "--evidence",
+        help="Make an evidence store, too: a bucket that only grows, which pull requests add to "
+        "below their own keys, and main's roles below main's.",
+    ),
+]
+
 
 def bootstrap(
     env: EnvOption = "local",
@@ -65,6 +74,7 @@ def bootstrap(
     immutable: ImmutableOption = None,
     keep_versions: KeepOption = None,
     kms_key: KmsKeyOption = None,
+    evidence: EvidenceOption = False,
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -85,6 +95,7 @@ def bootstrap(
         repository=repository,
         keep_versions_days=keep_versions,
         kms_key_arns=kms_key or None,
+        evidence=evidence,
         region=region,
     )
     show(as_json, done.to_json(), "\n".join(next_steps.lines(done)))
