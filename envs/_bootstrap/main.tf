@@ -69,6 +69,8 @@ module "evidence_store" {
     (var.evidence.environment) = {
       main = local.of_main
       pr   = { for role, arn in local.role_arns : role => arn if role == "gate" }
+
+      retunings = { for arn in var.evidence.retune_role_arns : replace(reverse(split("/", arn))[0], "/[^A-Za-z0-9_-]/", "-") => arn }
     }
   }
 

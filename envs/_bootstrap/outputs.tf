@@ -10,7 +10,7 @@ output "bucket_name" {
 
 output "evidence" {
   description = "The evidence store, kept for a bootstrap that is not told again; null: there is none."
-  value       = try({ bucket = var.evidence.bucket, end_days = var.evidence.end_days, prefix = var.evidence.prefix }, null)
+  value       = try({ for name, value in var.evidence : name => value if name != "adopt" }, null)
 }
 
 output "keep_versions_days" {

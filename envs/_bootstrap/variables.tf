@@ -16,6 +16,8 @@ variable "evidence" {
     end_days    = optional(map(number), {})
     environment = string
     prefix      = string
+
+    retune_role_arns = optional(list(string), [])
   })
   default = null
 }

@@ -182,6 +182,8 @@ def test_an_evidence_store_is_made_once_and_stays(project: Path, account: LocalS
     s3.create_bucket(Bucket=name)
     tags = [{"Key": "dyno:bootstrap", "Value": "dev"}]
     s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+    iam = account.client("iam")
+    retune = iam.create_role(RoleName="shop-retune", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     never = dict.fromkeys(("athena_results", "other", "pr", "rows", "runs"), 0)
 
     done = bootstrap(
@@ -192,11 +194,15 @@ def test_an_evidence_store_is_made_once_and_stays(project: Path, account: LocalS
         keep_versions_days=0,
         evidence=True,
         evidence_end_days=never,
+        retune_role_arns=[retune],
     )
     assert done.evidence == f"s3://{name}"
+    assert retune in s3.get_bucket_policy(Bucket=name)["Policy"]
+    assert iam.list_role_policies(RoleName="shop-retune")["PolicyNames"] == [
+        "add-evidence-dev-retunings"
+    ]
     assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
     assert "AddOnly" in s3.get_bucket_policy(Bucket=name)["Policy"]
-    iam = account.client("iam")
     (policy,) = (
         found
         for found in iam.list_role_policies(RoleName="github-dyno-dev-gate")["PolicyNames"]
@@ -220,6 +226,8 @@ def test_an_evidence_bucket_is_this_environments_own(
     found = evidence_bucket.find(there, env, {})
     assert (found.store.uri, found.is_there) == (f"s3://{name}", False)
 
+    with pytest.raises(UserError, match=r"--retune-role .*: not the ARN of a role, such as"):
+        bootstrap(project, "dev", TerminalUi(), evidence=True, retune_role_arns=["retune"])
     s3 = account.client("s3")
     s3.create_bucket(Bucket=name)
     with pytest.raises(UserError, match=rf"{name} is there, and no bootstrap has made it"):

@@ -66,6 +66,16 @@ EvidenceOption = Annotated[
     ),
 ]
 
+RetuneOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--retune-role",
+        metavar="ARN",
+        help="Role of modules/retune that adds to main's retunings in the evidence store; may be "
+        "given several times, all of them each time.",
+    ),
+]
+
 
 def bootstrap(
     env: EnvOption = "local",
@@ -75,6 +85,7 @@ def bootstrap(
     keep_versions: KeepOption = None,
     kms_key: KmsKeyOption = None,
     evidence: EvidenceOption = False,
+    retune_role: RetuneOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,6 +107,7 @@ def bootstrap(
         keep_versions_days=keep_versions,
         kms_key_arns=kms_key or None,
         evidence=evidence,
+        retune_role_arns=retune_role or None,
         region=region,
     )
     show(as_json, done.to_json(), "\n".join(next_steps.lines(done)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -163,6 +163,7 @@ def bootstrap(
     kms_key_arns: Sequence[str] | None = None,
     evidence: bool = False,
     evidence_end_days: Mapping[str, int] | None = None,
+    retune_role_arns: Sequence[str] | None = None,
     region: str | None = None,
 ) -> Bootstrapped:
     """Prepare an environment's account; again, it changes nothing.
@@ -177,6 +178,7 @@ def bootstrap(
         kms_key_arns: Customer managed keys that tuners of the roles may use; None: as said before.
         evidence: Whether to make an evidence store; one that was made stays.
         evidence_end_days: Days after which evidence ends, by its class, in a new store.
+        retune_role_arns: Roles that add to main's retunings in the store; None: as said before.
         region: Over dyno.toml's.
 
     Raises:
@@ -185,6 +187,7 @@ def bootstrap(
     """
     env = load_env(project, env_name, {"environment.region": region})
     _check_keys(kms_key_arns or ())
+    evidence_bucket.check_roles(retune_role_arns or ())
     _require_account(env)
     tools = toolchain.prepare(project / ".cache")
     for warning in tools.warnings:
@@ -218,7 +221,8 @@ def bootstrap(
             variables = _variables(
                 account, env, bucket, repository, keep_versions_days, kms_key_arns
             )
-            store = _one_store(store, evidence_bucket.remembered(before.get("evidence")))
+            made = evidence_bucket.remembered(before.get("evidence"))
+            store = _one_store(store, made, retune_role_arns)
             if store is not None:
                 variables["evidence"] = store.variable(env)
             write_json(root / "dyno.auto.tfvars.json", variables)
@@ -240,20 +244,25 @@ def bootstrap(
     )
 
 
-def _one_store(wanted: EvidenceBucket | None, made: EvidenceBucket | None) -> EvidenceBucket | None:
+def _one_store(
+    wanted: EvidenceBucket | None, made: EvidenceBucket | None, role_arns: Sequence[str] | None
+) -> EvidenceBucket | None:
     """Return the store of an environment: the one that was made, or a new one.
 
     Raises:
-        UserError: Another one is wanted than was made.
+        UserError: Another one is wanted than was made, or roles for none.
     """
-    if wanted is None or made is None:
-        return wanted or made
-    if wanted.store != made.store:
+    if wanted and made and wanted.store != made.store:
         raise UserError(
             f"[evidence] store: the evidence of this environment is in {made.store.uri}, and stays "
             f"there: {wanted.store.uri} cannot take its place"
         )
-    return made
+    store = made or wanted
+    if role_arns is None:
+        return store
+    if store is None:
+        raise UserError("--retune-role: there is no evidence store; make one: --evidence")
+    return replace(store, retune_role_arns=role_arns)
 
 
 def _require_account(env: Env) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env
-from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.deploy.bucket_owner import bucket_owner
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.evidence.location import Place, Store
 
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role(?:/[A-Za-z0-9_.@=,+-]+)+")
 _CURE = "name another one: store under [evidence] in dyno.toml"
 
 
@@ -24,11 +26,13 @@ class EvidenceBucket:
         store: The store.
         is_there: Whether this environment's bootstrap has made its bucket already.
         end_days: Days after which evidence ends, by its class, over the module's.
+        retune_role_arns: Roles that add to main's retunings; None: as said before, or none.
     """
 
     store: Store
     is_there: bool
     end_days: Mapping[str, int]
+    retune_role_arns: Sequence[str] | None = None
 
     def variable(self, env: Env) -> dict[str, Any]:
         """Return the variable of the bootstrap's root."""
@@ -38,6 +42,7 @@ class EvidenceBucket:
             "end_days": dict(self.end_days),
             "environment": env.name,
             "prefix": self.store.prefix,
+            "retune_role_arns": sorted(set(self.retune_role_arns or ())),
         }
 
 
@@ -77,5 +82,23 @@ def remembered(output: Any) -> EvidenceBucket | None:
     """Return the store that an earlier bootstrap has made; None: it made none."""
     if not isinstance(output, dict):
         return None
-    store = Store(str(output["bucket"]), str(output["prefix"]))
-    return EvidenceBucket(store, is_there=True, end_days=dict(output.get("end_days") or {}))
+    return EvidenceBucket(
+        Store(str(output["bucket"]), str(output["prefix"])),
+        is_there=True,
+        end_days=dict(output.get("end_days") or {}),
+        retune_role_arns=list(output.get("retune_role_arns") or ()),
+    )
+
+
+def check_roles(arns: Sequence[str]) -> None:
+    """Make sure that each is the ARN of a role.
+
+    Raises:
+        UserError: One is not.
+    """
+    for arn in arns:
+        if not _ROLE_ARN.fullmatch(arn):
+            raise UserError(
+                f"--retune-role {brief(arn)}: not the ARN of a role, such as "
+                "arn:aws:iam::123456789012:role/shop-retune"
+            )
