@@ -78,6 +78,7 @@ def honest(tmp_path: Path, session: LocalSession) -> list[str]:
 
 def add_runs(runs: Path, trust: str, count: int = COUNT) -> Iterator[str]:
     """Record runs, put them into the outbox, and send them."""
+    bucket = Bucket(store())
     kept = history.Store(runs / "history", print, durable=False)
     for number in range(1, count + 1):
         began = datetime(2026, 12, number, 10, 0, tzinfo=UTC)
@@ -96,7 +97,7 @@ def add_runs(runs: Path, trust: str, count: int = COUNT) -> Iterator[str]:
         rows = history.files_of(kept.path, record_id)
         place = Place("local", trust)
         entry = outbox.add(runs, record_id, store(), place, {"result.json": result}, rows)
-        assert sending.send(entry, Bucket(store()), lambda *_: None).problem == ""
+        assert sending.send(entry, bucket, lambda *_: None).problem == ""
         yield record_id
 
 

@@ -20,6 +20,7 @@ class S3Server(TestServer):
         cut: Of so many further uploads only half is read, then the connection ends.
         cut_after: So many further ones are stored, and the connection ends without an answer.
         refused: So many further uploads are answered 403.
+        stalls_from: The number of the upload from which on none is answered.
         stalls: Whether uploads are read, and never answered.
         asked: Keys of all uploads, in their order.
     """
@@ -28,6 +29,7 @@ class S3Server(TestServer):
         self.objects: dict[str, bytes] = {}
         self.cut = self.cut_after = self.refused = 0
         self.stalls = False
+        self.stalls_from: int | None = None
         self.asked: list[str] = []
         self.lock = threading.Lock()
         super().__init__(_Handler)
@@ -47,7 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = self.rfile.read(length)
-        if self.server.stalls:
+        first = self.server.stalls_from
+        if self.server.stalls or (first is not None and len(self.server.asked) >= first):
             self.server.closing.wait(60)
             self.close_connection = True
             return

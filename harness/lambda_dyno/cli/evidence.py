@@ -54,6 +54,7 @@ def push(
     """Replaced by `PUSH_HELP`."""
     from lambda_dyno.evidence import ending, outbox, sending
     from lambda_dyno.evidence.bucket import Bucket
+    from lambda_dyno.evidence.location import Store
 
     runs, ui = _runs(run_dir), TerminalUi()
     late = list(ending.unqueued(runs, ui.note))
@@ -73,10 +74,13 @@ def push(
         except (UserError, OSError) as error:
             ui.warn(f"evidence of {folder.run_id} cannot be queued: {error}")
     rows: list[dict[str, Any]] = []
+    buckets: dict[Store, Bucket] = {}
     for entry in outbox.entries(runs, ui.note):
+        if entry.store not in buckets:
+            buckets[entry.store] = Bucket(entry.store)
         row, words = _row(entry), f"adding it to {entry.store.uri}"
         with ui.step(entry.record_id, words) as step:
-            sent = sending.send(entry, Bucket(entry.store), partial(step.update, words))
+            sent = sending.send(entry, buckets[entry.store], partial(step.update, words))
             step.update(
                 sent.problem or f"{sent.added} files added, {sent.there} were there already"
             )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +25,7 @@ from tests.support import report_samples as samples
 from tests.support import s3_server
 from tests.support.bad_inputs import Ended, dyno
 from tests.support.s3_server import S3Server
+from tests.support.waiting import HANGS_S
 
 URI = "s3://acme-evidence/shop"
 SETTINGS = parse_settings({"evidence": {"store": URI}}, "test")
@@ -200,6 +205,30 @@ def test_a_run_of_no_store_is_never_sent(s3: S3Server, run: Ending) -> None:
         run.folder.update_lease(settings={"evidence": {"store": value}})
         assert evidence(run, s3, "push").out == "nothing waits\n"
     assert s3.asked == []
+
+
+def test_an_upload_that_is_killed_loses_nothing(s3: S3Server, run: Ending) -> None:
+    """What the store has by then is not sent again, and the rest is by the next command."""
+    s3.refused = 1
+    run.remember()
+    (waits,) = json.loads(evidence(run, s3, "status", "--json").out)["waiting"]
+    s3.asked.clear()
+    s3.stalls_from = 3
+    command = [sys.executable, "-m", "lambda_dyno", "evidence", "push"]
+    with subprocess.Popen(
+        command, cwd=run.project, env={**os.environ, **environment(s3)}, stderr=subprocess.DEVNULL
+    ) as pushing:
+        ends_at = time.monotonic() + HANGS_S
+        while len(s3.asked) < 3 and time.monotonic() < ends_at:
+            time.sleep(0.01)
+        pushing.kill()
+    assert (len(s3.asked), len(s3.objects)) == (3, 2)
+    s3.stalls_from = None
+    (left,) = json.loads(evidence(run, s3, "status", "--json").out)["waiting"]
+    assert left["files"] == waits["files"] - 2
+    assert evidence(run, s3, "push").out == "1 records added\n"
+    assert len(s3.objects) == waits["files"]
+    assert len(s3.asked) == 3 + left["files"]
 
 
 @pytest.mark.parametrize(
