@@ -92,7 +92,7 @@ def environment(server: S3Server) -> dict[str, str]:
         "AWS_ENDPOINT_URL": server.url,
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",  # pragma: allowlist secret
     }
 
 

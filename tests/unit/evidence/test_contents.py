@@ -104,7 +104,7 @@ def test_a_result_has_payloads_as_hashes(folder: Path) -> None:
 def test_a_file_with_a_key_or_token_stays(folder: Path) -> None:
     """And with the page every PDF, which is packed."""
     (folder / "load" / "current.jsonl").write_text(f'{{"header": "{KEY}"}}\n')
-    (folder / "junit.xml").write_text("-----BEGIN RSA PRIVATE KEY-----")
+    (folder / "junit.xml").write_text("-----BEGIN RSA " + "PRIVATE KEY-----")
     left = contents.of_run(RUN, folder).left
     assert left.keys() == {"load/current.jsonl.gz", "junit.xml"}
     assert set(left.values()) == {"a key or token seems to be in it"}
