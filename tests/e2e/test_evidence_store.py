@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +26,7 @@ from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.evidence import outbox, pulling, sending
 from lambda_dyno.evidence.bucket import Bucket, Listed
 from lambda_dyno.evidence.location import Place, Store
+from lambda_dyno.history import listing, record
 from lambda_dyno.history import store as history
 from lambda_dyno.history.rows import Recording, rows_of
 from lambda_dyno.report.terminal import TerminalUi
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-PROJECT = Path(__file__).parents[2]
 MAIN = "shop/local/main/"
 SHA = "A" * 43 + "="
 PRIOR = {
@@ -48,7 +46,7 @@ PRIOR = {
     "sizes": [{"power": 128, "durationMs": 100.5, "passes": 4, "variance": 0.01}],
 }
 FUNCTION = Function("arn", "shop", "eu-west-1", 128, "x86_64", "python3.12", code_sha256=SHA)
-COUNT = 12
+COUNT = 8
 
 
 def store() -> Store:
@@ -107,19 +105,14 @@ def pull(folder: Path) -> tuple[pulling.Pulled, list[str]]:
 
 
 def decisions(folder: Path) -> Any:
-    """Return what `dyno history` and `--prior` make of a folder."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "lambda_dyno", "history", "--json", "--store", str(folder)],
-        env={**os.environ, "PYTHONPATH": str(PROJECT / "harness")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert listed.stderr == ""
+    """Return what `dyno history --json` and `--prior` make of a folder."""
+    said: list[str] = []
+    listed = [listing.as_json(one) for one in record.read(folder, said.append)]
+    assert said == []
     account = cast(Account, SimpleNamespace(endpoint=""))
     ui = TerminalUi()
     began = with_prior({"measuring": "adaptive"}, str(folder), folder, FUNCTION, account, ui)
-    return json.loads(listed.stdout), began.get("prior")
+    return listed, began.get("prior")
 
 
 def test_main_is_brought_back_whole_and_once(tmp_path: Path, honest: list[str]) -> None:
@@ -136,7 +129,7 @@ def test_main_is_brought_back_whole_and_once(tmp_path: Path, honest: list[str]) 
         )
     listed, prior = decisions(tmp_path / "main")
     assert len(listed) == COUNT
-    assert prior["run"] == "261212-1000-k3f9"
+    assert prior["run"] == f"2612{COUNT:02}-1000-k3f9"
     again, said = pull(tmp_path / "main")
     assert (again.new, again.there, said) == (0, COUNT, [])
 
@@ -253,7 +246,7 @@ def test_poison_in_the_bucket_changes_no_decision(
     assert not [line for line in pulled.refused if "\n" in line]
 
     after, prior = decisions(tmp_path / "after")
-    assert (after, prior) == (expected[0], {**expected[1], "run": "261209-1000-k3f9"})
+    assert (after, prior) == (expected[0], {**expected[1], "run": f"2612{COUNT - 3:02}-1000-k3f9"})
     assert sorted(path.name for path in (tmp_path / "after" / "v1").iterdir()) == [
         "checks",
         "loads",
@@ -264,9 +257,10 @@ def test_poison_in_the_bucket_changes_no_decision(
 
 
 def test_what_is_longer_than_the_bucket_says_is_not_believed(
-    tmp_path: Path, session: LocalSession, honest: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, session: LocalSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is what ends early."""
+    list(add_runs(tmp_path / "runs", "main", count=2))
     listed = Bucket.list
 
     def lies(self: Bucket, prefix: str) -> Iterator[Listed]:
@@ -275,7 +269,7 @@ def test_what_is_longer_than_the_bucket_says_is_not_believed(
     monkeypatch.setattr(Bucket, "list", lies)
     pulled, _ = pull(tmp_path / "main")
     assert pulled.new == 0
-    assert len(pulled.refused) == COUNT
+    assert len(pulled.refused) == 2
     assert all("it is not as long as the bucket says" in line for line in pulled.refused)
 
 

@@ -42,6 +42,7 @@ run "refused_2" {
   variables {
     end_days     = { rows = 1.5 }
     environments = { "dev/main" = {} }
+    object_lock  = { mode = "COMPLIANCE", days = 0 }
     prefix       = "shop"
     readers      = { role_arns = { all = "arn:aws:iam::111122223333:root" } }
   }
@@ -49,6 +50,7 @@ run "refused_2" {
   expect_failures = [
     var.end_days,
     var.environments,
+    var.object_lock,
     var.prefix,
     var.readers,
   ]
@@ -59,11 +61,13 @@ run "refused_3" {
 
   variables {
     environments = { dev = { main = { all = "arn:aws:iam::111122223333:role/*" } } }
+    object_lock  = { mode = "GOVERNANCE", days = 1.5 }
     prefix       = "../shop/"
   }
 
   expect_failures = [
     var.environments,
+    var.object_lock,
     var.prefix,
   ]
 }
@@ -73,33 +77,12 @@ run "refused_4" {
 
   variables {
     environments = {
-      dev = {
-        main = { tune = "arn:aws:iam::111122223333:role/ci" }
-        pr   = { gate = "arn:aws:iam::111122223333:role/ci" }
-      }
-    }
-    object_lock = { mode = "COMPLIANCE", days = 0 }
-  }
-
-  expect_failures = [
-    var.environments,
-    var.object_lock,
-  ]
-}
-
-run "refused_5" {
-  command = plan
-
-  variables {
-    environments = {
       dev  = { pr = { gate = "arn:aws:iam::111122223333:role/gate" } }
-      prod = { retunings = { all = "arn:aws:iam::111122223333:role/gate" } }
+      prod = { main = { all = "arn:aws:iam::111122223333:role/gate" } }
     }
-    object_lock = { mode = "COMPLIANCE", days = 1.5 }
   }
 
   expect_failures = [
     var.environments,
-    var.object_lock,
   ]
 }
