@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 evidence_app = typer.Typer(
     name="evidence",
-    help="The evidence store, a bucket that only grows: [evidence] store in dyno.toml.",
+    help="The evidence store, a bucket that only grows: store under evidence in dyno.toml.",
     no_args_is_help=True,
 )
 
@@ -79,11 +80,13 @@ def push(
         if entry.store not in buckets:
             buckets[entry.store] = Bucket(entry.store)
         row, words = _row(entry), f"adding it to {entry.store.uri}"
-        with ui.step(entry.record_id, words) as step:
+        with suppress(sending.StillWaitsError), ui.step(entry.record_id, words) as step:
             sent = sending.send(entry, buckets[entry.store], partial(step.update, words))
             step.update(
                 sent.problem or f"{sent.added} files added, {sent.there} were there already"
             )
+            if sent.problem:
+                raise sending.StillWaitsError
         rows.append({**row, "added": sent.added, "there": sent.there, "problem": sent.problem})
     failed = sum(bool(row["problem"]) for row in rows)
     text = f"{len(rows) - failed} records added" + (f", {failed} still wait" if failed else "")

@@ -52,18 +52,19 @@ def add(result: RunResult, folder: RunFolder, record_id: str, uri: str, ui: Ui) 
         return
     try:
         queued = queue(result, folder, record_id, uri, os.environ)
+        if queued.left:
+            ui.note(f"evidence that stays here: {_left(queued.left)}")
         with ui.step("evidence", f"adding it to {uri}") as step:
             sent = sending.send_within(
                 queued.entry,
                 lambda done, total: step.update(f"adding it to {uri}", done, total),
             )
-            step.update(
-                f"{sent.added} files added below {queued.entry.place} of {uri}"
-                if not sent.problem
-                else f"not added yet: {sent.problem}; {PUSH}"
-            )
-        if queued.left:
-            ui.note(f"evidence that stays here: {_left(queued.left)}")
+            if sent.problem:
+                step.update(f"not added yet: {sent.problem}; {PUSH}")
+                raise sending.StillWaitsError
+            step.update(f"{sent.added} files added below {queued.entry.place} of {uri}")
+    except sending.StillWaitsError:
+        return
     except KeyboardInterrupt:
         ui.note(f"evidence not added yet: interrupted; {PUSH}")
     except DynoError as error:

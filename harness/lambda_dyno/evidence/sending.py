@@ -17,6 +17,10 @@ MOST_S = 60.0
 Progress = Callable[[int, int], None]
 
 
+class StillWaitsError(DynoError):
+    """Not all of an entry is in the store yet; the step that it ends has said why."""
+
+
 @dataclass(slots=True)
 class Sent:
     """What became of an entry.
