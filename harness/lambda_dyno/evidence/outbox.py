@@ -143,6 +143,19 @@ def add(
     }
     outbox = make_folder(folder_of(runs))
     draft = outbox / f".{record_id}.{os.getpid()}"
+    try:
+        entry = _written(draft, contents, store, place, outbox / record_id)
+        draft.rename(entry.folder)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)  # such as on a full disk
+        raise
+    return entry
+
+
+def _written(
+    draft: Path, contents: Mapping[str, bytes], store: Store, place: Place, folder: Path
+) -> Entry:
+    """Write an entry's files into a draft of its folder, the list of them last."""
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     files = []
@@ -150,7 +163,6 @@ def add(
         _write(draft / str(number), data)
         files.append(Waiting(key, len(data), hashlib.sha256(data).hexdigest()))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    entry = Entry(outbox / record_id, store, place, now, tuple(files))
     write_json(
         draft / _ENTRY,
         {
@@ -160,8 +172,7 @@ def add(
             "files": [asdict(file) for file in files],
         },
     )
-    draft.rename(entry.folder)
-    return entry
+    return Entry(folder, store, place, now, tuple(files))
 
 
 def entries(runs: Path, say: Callable[[str], None]) -> Iterator[Entry]:

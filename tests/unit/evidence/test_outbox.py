@@ -129,3 +129,17 @@ def test_a_folder_of_another_name_is_left_alone(tmp_path: Path) -> None:
     found, said = entries(tmp_path)
     assert [entry.folder for entry in found] == [real]
     assert len(said) == 2
+
+
+def test_what_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a record that waits already replaced."""
+    entry = add(tmp_path)
+    with pytest.raises(OSError, match="not empty"):
+        add(tmp_path)
+    monkeypatch.setattr(outbox, "write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        add(tmp_path, "261201-1000-k3f9_run_99999999")
+    assert entries(tmp_path) == ([entry], [])
+    assert list(outbox.folder_of(tmp_path).iterdir()) == [entry.folder]
