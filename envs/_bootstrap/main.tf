@@ -40,3 +40,41 @@ module "bootstrap" {
   bucket = var.bucket
   github = var.github
 }
+
+import {
+  for_each = toset(try(var.evidence.adopt, false) ? [var.evidence.bucket] : [])
+
+  to = module.evidence_store[0].aws_s3_bucket.this
+  id = each.key
+}
+
+locals {
+  # by the subjects: which roles there are is known before they are made
+  roles = [for role, subjects in try(var.github.subjects, {}) : role if length(subjects) > 0]
+
+  role_arns = { for role in local.roles : role => module.bootstrap.role_arns[role] }
+  of_main   = { for role, arn in local.role_arns : role => arn if contains(["deploy", "main", "tune"], role) }
+}
+
+# Pull requests add to their own keys, the roles of the default branch to main's and read them.
+module "evidence_store" {
+  source = "../../modules/evidence_store"
+  count  = var.evidence == null ? 0 : 1
+
+  bucket_name = var.evidence.bucket
+  prefix      = var.evidence.prefix
+  end_days    = var.evidence.end_days
+
+  environments = {
+    (var.evidence.environment) = {
+      main = local.of_main
+      pr   = { for role, arn in local.role_arns : role => arn if role == "gate" }
+
+      retunings = { for arn in var.evidence.retune_role_arns : replace(reverse(split("/", arn))[0], "/[^A-Za-z0-9_-]/", "-") => arn }
+    }
+  }
+
+  readers = {
+    role_arns = local.of_main
+  }
+}

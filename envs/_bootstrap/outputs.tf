@@ -8,6 +8,11 @@ output "bucket_name" {
   value       = module.bootstrap.bucket_name
 }
 
+output "evidence" {
+  description = "The evidence store, kept for a bootstrap that is not told again; null: there is none."
+  value       = try({ for name, value in var.evidence : name => value if name != "adopt" }, null)
+}
+
 output "keep_versions_days" {
   description = "Days that superseded versions of states are kept; 0: for ever."
   value       = var.bucket.superseded_versions_end_days
@@ -24,6 +29,6 @@ output "repository" {
 }
 
 output "role_arns" {
-  description = "ARNs of the roles by name (plan, gate, deploy, tune) that workflows assume."
+  description = "ARNs of the roles by name (plan, gate, main, deploy, tune) that workflows assume."
   value       = module.bootstrap.role_arns
 }

@@ -8,6 +8,20 @@ variable "bucket" {
   nullable = false
 }
 
+variable "evidence" {
+  description = "The evidence store of the environment: see the evidence_store module; whether its bucket is there already, of a bootstrap that was interrupted (adopt); null: there is none."
+  type = object({
+    adopt       = bool
+    bucket      = string
+    end_days    = optional(map(number), {})
+    environment = string
+    prefix      = string
+
+    retune_role_arns = optional(list(string), [])
+  })
+  default = null
+}
+
 variable "github" {
   description = "Who may work in the account from GitHub's workflows: see the bootstrap module; null: nobody."
   type = object({
@@ -18,7 +32,7 @@ variable "github" {
     name_prefix      = string
     provider_arn     = optional(string)
     state_key_prefix = string
-    subjects         = object({ deploy = list(string), gate = list(string), plan = list(string), tune = list(string) })
+    subjects         = object({ deploy = list(string), gate = list(string), main = list(string), plan = list(string), tune = list(string) })
   })
   default = null
 }

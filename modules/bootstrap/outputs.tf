@@ -17,6 +17,6 @@ output "bucket_name" {
 }
 
 output "role_arns" {
-  description = "ARNs of the roles by name (plan, gate, deploy, tune) that workflows assume; empty without github."
+  description = "ARNs of the roles by name (plan, gate, main, deploy, tune) that workflows assume; empty without github."
   value       = try(module.github_oidc[0].role_arns, {})
 }

@@ -33,6 +33,7 @@ variable "github" {
     subjects = object({
       deploy = optional(list(string), [])
       gate   = optional(list(string), [])
+      main   = optional(list(string), [])
       plan   = optional(list(string), [])
       tune   = optional(list(string), [])
     })

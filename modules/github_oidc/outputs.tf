@@ -9,12 +9,12 @@ output "provider_arn" {
 }
 
 output "role_arns" {
-  description = "ARNs of the roles by name (plan, gate, deploy, tune): what a workflow assumes."
+  description = "ARNs of the roles by name (plan, gate, main, deploy, tune): what a workflow assumes."
   value       = { for name, role in aws_iam_role.this : name => role.arn }
   depends_on  = [aws_iam_role_policy.this]
 }
 
 output "role_names" {
-  description = "Names of the roles by name (plan, gate, deploy, tune)."
+  description = "Names of the roles by name (plan, gate, main, deploy, tune)."
   value       = { for name, role in aws_iam_role.this : name => role.name }
 }

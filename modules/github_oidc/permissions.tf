@@ -41,14 +41,17 @@ locals {
     tune = local._deployed
   }
 
+  # What a role works as: main's own runs are those of the gate, by a role that no pull request gets.
+  _works_as = { for role in keys(local.subjects) : role => lookup({ main = "gate" }, role, role) }
+
   # The roles that make others, and what bounds those.
   boundary_arns = {
     for role in ["deploy", "gate"] : role => "arn:${local._partition}:iam::${local._account}:policy/${var.name_prefix}-${role}-boundary"
-    if contains(keys(local.subjects), role)
+    if contains(values(local._works_as), role)
   }
 
   documents = merge(
-    { for role in keys(local.subjects) : role => { role = role, statements_of = role } },
+    { for role, as in local._works_as : role => { role = as, statements_of = as } },
     { for role in keys(local.boundary_arns) : "${role}-boundary" => { role = role, statements_of = "boundary" } },
   )
 

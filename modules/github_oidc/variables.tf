@@ -133,6 +133,7 @@ variable "subjects" {
   type = object({
     deploy = optional(list(string), [])
     gate   = optional(list(string), [])
+    main   = optional(list(string), [])
     plan   = optional(list(string), [])
     tune   = optional(list(string), [])
   })
@@ -154,6 +155,11 @@ variable "subjects" {
   validation {
     condition     = alltrue([for subject in var.subjects.deploy : can(regex("^[^:]+:[^:]+:environment:", subject))])
     error_message = "Give the deploy role to GitHub environments only (repo:OWNER/NAME:environment:NAME), where reviewers can be asked for."
+  }
+
+  validation {
+    condition     = !anytrue([for subject in var.subjects.main : endswith(subject, ":pull_request")])
+    error_message = "Give the main role to a branch or a GitHub environment: what it measures is what pull requests are held against."
   }
 
   validation {

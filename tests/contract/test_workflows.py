@@ -16,7 +16,11 @@ import yaml
 
 from lambda_dyno.cli.app import app
 from lambda_dyno.deploy.bootstrap import Bootstrapped, Bucket, Repository
-from lambda_dyno.deploy.repository import SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT
+from lambda_dyno.deploy.repository import (
+    MAIN_ENVIRONMENT,
+    SWEEP_ENVIRONMENT,
+    TUNE_ENVIRONMENT,
+)
 from lambda_dyno.forge.webhooks import CHANNELS
 
 pytestmark = pytest.mark.contract
@@ -47,7 +51,7 @@ def test_every_run_line_is_a_make_target_or_a_dyno_command(path: Path) -> None:
         command.name or command.callback.__name__
         for command in app.registered_commands
         if command.callback
-    }
+    } | {group.name for group in app.registered_groups}
     for step in steps(path):
         if "run" not in step:
             continue
@@ -224,7 +228,7 @@ def test_scheduled_jobs_with_a_role_have_environments_of_their_own() -> None:
     expected = {
         "sweep": SWEEP_ENVIRONMENT,
         "tune": TUNE_ENVIRONMENT,
-        "measure": SWEEP_ENVIRONMENT,
+        "measure": MAIN_ENVIRONMENT,
     }
     for path in WORKFLOWS:
         for name, job in jobs(path):

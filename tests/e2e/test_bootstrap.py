@@ -15,7 +15,7 @@ import pytest
 from lambda_dyno.aws import accounts
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.deploy import deployed
+from lambda_dyno.deploy import deployed, evidence_bucket
 from lambda_dyno.deploy.bootstrap import ISSUER, Bucket, bootstrap, find_or_make_bucket
 from lambda_dyno.deploy.repository import Repository
 from lambda_dyno.emulator.boto_session import LocalSession
@@ -124,7 +124,7 @@ def test_it_prepares_an_account_once_and_again_changes_nothing(
     )
     assert "deploy" in policy["PolicyName"]
 
-    roles = {name: f"github-dyno-dev-{name}" for name in ("plan", "gate", "deploy", "tune")}
+    roles = {name: f"github-dyno-dev-{name}" for name in ("plan", "gate", "main", "deploy", "tune")}
     arn = f"arn:aws:iam::{account.account_id}:role"
     assert first["role_arns"] == {name: f"{arn}/{role}" for name, role in roles.items()}
     commands = {(v["name"], v["environment"]): v["value"] for v in first["variables"]}
@@ -169,6 +169,86 @@ def test_it_adopts_its_bucket_and_leaves_what_others_made(
     # another environment of the account uses the bucket as it is
     there = find_or_make_bucket(accounts.connect(""), load_env(project, "test"))
     assert there == Bucket(bucket, made=False, managed=False)
+
+
+@pytest.mark.slow  # two applies
+def test_an_evidence_store_is_made_once_and_stays(project: Path, account: LocalSession) -> None:
+    """GIVEN a bucket of a bootstrap that was killed WHEN dev is bootstrapped, and again.
+
+    THEN it is adopted and set up, and a bootstrap that is not told again changes nothing of it.
+    """
+    name = f"dyno-evidence-{account.account_id}-us-east-1"
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=name)
+    tags = [{"Key": "dyno:bootstrap", "Value": "dev"}]
+    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+    iam = account.client("iam")
+    retune = iam.create_role(RoleName="shop-retune", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    never = dict.fromkeys(("athena_results", "other", "pr", "rows", "runs"), 0)
+
+    done = bootstrap(
+        project,
+        "dev",
+        TerminalUi(),
+        repository=IMMUTABLE,
+        keep_versions_days=0,
+        evidence=True,
+        evidence_end_days=never,
+        retune_role_arns=[retune],
+    )
+    assert done.evidence == f"s3://{name}"
+    assert retune in s3.get_bucket_policy(Bucket=name)["Policy"]
+    assert iam.list_role_policies(RoleName="shop-retune")["PolicyNames"] == [
+        "add-evidence-dev-retunings"
+    ]
+    assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+    assert "AddOnly" in s3.get_bucket_policy(Bucket=name)["Policy"]
+    (policy,) = (
+        found
+        for found in iam.list_role_policies(RoleName="github-dyno-dev-gate")["PolicyNames"]
+        if "evidence" in found
+    )
+    assert policy == "add-evidence-dev-pr"
+
+    again = bootstrap(project, "dev", TerminalUi())
+    assert (again.changes, again.evidence) == ((), done.evidence)
+    (project / "envs" / "dev" / "dyno.toml").write_text('[evidence]\nstore = "s3://another"\n')
+    with pytest.raises(UserError, match=r"stays there: s3://another cannot take its place"):
+        bootstrap(project, "dev", TerminalUi(), evidence=True)
+
+
+def test_an_evidence_bucket_is_this_environments_own(
+    project: Path, account: LocalSession, embedded_aws: LocalServer
+) -> None:
+    """Whoever else has it, it is refused before anything is made."""
+    env, there = load_env(project, "dev"), accounts.connect("us-east-1")
+    name = f"dyno-evidence-{account.account_id}-us-east-1"
+    found = evidence_bucket.find(there, env, {})
+    assert (found.store.uri, found.is_there) == (f"s3://{name}", False)
+
+    with pytest.raises(UserError, match=r"--retune-role .*: not the ARN of a role, such as"):
+        bootstrap(project, "dev", TerminalUi(), evidence=True, retune_role_arns=["retune"])
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=name)
+    with pytest.raises(UserError, match=rf"{name} is there, and no bootstrap has made it"):
+        bootstrap(project, "dev", TerminalUi(), evidence=True)
+    for owner, refused in (("test", True), ("dev", False)):
+        tags = [{"Key": "dyno:bootstrap", "Value": owner}]
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+        if refused:
+            with pytest.raises(UserError, match="the bootstrap of test made it: name another one"):
+                bootstrap(project, "dev", TerminalUi(), evidence=True)
+        else:
+            assert evidence_bucket.find(there, env, {}).is_there
+
+    other = LocalSession(embedded_aws, "987654321097")
+    other.client("s3").create_bucket(Bucket="somebodys-evidence")
+    (project / "envs" / "dev" / "dyno.toml").write_text(
+        '[evidence]\nstore = "s3://somebodys-evidence/x"\n'
+    )
+    with pytest.raises(UserError, match=r"somebodys-evidence belongs to another account"):
+        bootstrap(project, "dev", TerminalUi(), evidence=True)
+    assert [row["Name"] for row in s3.list_buckets()["Buckets"]] == [name]
 
 
 def test_a_bucket_that_dyno_toml_names_stays_as_the_team_made_it(

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3 * RUN_HANGS_S)]
 PROJECT = Path(__file__).parents[2]
 ACCOUNT = "210987654321"
 REPOSITORY = bootstrap.Repository("acme/tuning")
+# Without lifecycle rules: the provider watches new ones for 55 s.
+NEVER = {"athena_results": 0, "other": 0, "pr": 0, "rows": 0, "runs": 0}
+STORE_ARN = f"arn:aws:s3:::dyno-evidence-{ACCOUNT}-us-east-1"
+STORE = f"dyno-evidence-{ACCOUNT}-us-east-1"
 # A run that asks for everything, and is over soon.
 SETTINGS = """
 [environment]
 seed_items = 5
+
+[evidence]
+store = "s3://dyno-evidence-210987654321-us-east-1"
 
 [tuning]
 power_values = [128, 1024]
@@ -96,7 +103,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     try:
         with only(strict.local.environment(ACCOUNT)):
             done = bootstrap.bootstrap(
-                project, "dev", TerminalUi(), repository=REPOSITORY, keep_versions_days=0
+                project,
+                "dev",
+                TerminalUi(),
+                repository=REPOSITORY,
+                keep_versions_days=0,
+                evidence=True,
+                evidence_end_days=NEVER,
             )
         yield Prepared(strict, done, project)
     finally:
@@ -125,6 +138,7 @@ MAIN = "repo:acme/tuning:ref:refs/heads/main"
 REVIEWED = "repo:acme/tuning:environment:dev"
 SWEEP = "repo:acme/tuning:environment:dyno-sweep"
 TUNE = "repo:acme/tuning:environment:dyno-tune"
+OF_MAIN = "repo:acme/tuning:environment:dyno-main"
 
 
 def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
@@ -132,6 +146,7 @@ def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
     allowed = {
         "plan": (PULL_REQUEST, MAIN),
         "gate": (PULL_REQUEST, SWEEP),
+        "main": (OF_MAIN,),
         "deploy": (REVIEWED,),
         "tune": (TUNE,),
     }
@@ -158,7 +173,7 @@ def test_only_the_exact_subjects_get_in(prepared: Prepared) -> None:
         {name: value for name, value in good.items() if name != "aud"},
         {name: value for name, value in good.items() if name != "sub"},
     ]
-    everybody = {PULL_REQUEST, MAIN, REVIEWED, SWEEP, TUNE}
+    everybody = {PULL_REQUEST, MAIN, REVIEWED, SWEEP, TUNE, OF_MAIN}
     for role, arn in prepared.done.role_arns.items():
         others = sorted(everybody - set(allowed[role]))
         for stranger in [*strangers, *map(claims, others)]:
@@ -179,6 +194,130 @@ def test_the_state_bucket_takes_tls_only(prepared: Prepared) -> None:
         s3.head_bucket(Bucket=prepared.done.bucket.name)
 
 
+KEYS = {
+    "main": "dev/main/rows/v1/runs/{}.parquet",
+    "pr": "dev/pr/12/rows/v1/runs/{}.parquet",
+    "other": "dev/other/runs/{}.html",
+    "retunings": "dev/main/retunings/v1/{}.json",
+    "prod": "prod/main/runs/{}.html",
+    "athena": "athena-results/{}.csv",
+}
+NEW = {"IfNoneMatch": "*"}
+
+
+@pytest.mark.parametrize(
+    ("role", "subject", "adds", "reads"),
+    [
+        ("gate", PULL_REQUEST, {"pr"}, set()),
+        ("plan", PULL_REQUEST, set(), set()),
+        ("main", OF_MAIN, {"main"}, {"main", "retunings"}),
+        ("tune", TUNE, {"main"}, {"main", "retunings"}),
+        ("deploy", REVIEWED, {"main"}, {"main", "retunings"}),
+    ],
+)
+def test_a_role_adds_to_the_evidence_and_never_replaces(
+    prepared: Prepared, role: str, subject: str, adds: set[str], reads: set[str]
+) -> None:
+    """GIVEN a store by `dyno bootstrap --evidence` WHEN a role adds, replaces, reads and deletes.
+
+    THEN it adds below its own keys alone, and each object that is there stays as it is.
+    """
+    s3 = oidc_aws.client(prepared.session(role, subject), "s3")
+    root = prepared.aws.session.client("s3")
+    tried = set()
+    for name, form in KEYS.items():
+        there = {"Bucket": STORE, "Key": form.format(f"there-{role}")}
+        root.put_object(**there, Body=b"first")
+        fresh = {"Bucket": STORE, "Key": form.format(f"new-{role}")}
+        if allowed(lambda at=fresh: s3.put_object(**at, **NEW, Body=b"new")):  # type: ignore[misc]
+            tried.add(name)
+            with pytest.raises(botocore.exceptions.ClientError, match="PreconditionFailed"):
+                s3.put_object(**there, **NEW, Body=b"second")
+        for refused in (
+            lambda at=there: s3.put_object(**at, Body=b"second"),  # type: ignore[misc]
+            lambda at=there: s3.put_object(**at, IfMatch="*", Body=b"second"),  # type: ignore[misc]
+            lambda at=there: s3.delete_object(**at),  # type: ignore[misc]
+            lambda at=there: s3.put_object_acl(**at, ACL="public-read"),  # type: ignore[misc]
+        ):
+            assert not allowed(refused), (role, name)
+        assert allowed(lambda at=there: s3.get_object(**at)) == (name in reads), name  # type: ignore[misc]
+        assert root.get_object(**there)["Body"].read() == b"first"
+        below = there["Key"].rpartition("/")[0] + "/"
+        listed = allowed(lambda at=below: s3.list_objects_v2(Bucket=STORE, Prefix=at))  # type: ignore[misc]
+        assert listed == (name in reads), name
+    assert tried == adds
+    for refused in (
+        lambda: s3.list_objects_v2(Bucket=STORE),
+        lambda: s3.put_bucket_policy(Bucket=STORE, Policy="{}"),
+        lambda: s3.delete_bucket_policy(Bucket=STORE),
+        lambda: s3.delete_bucket_lifecycle(Bucket=STORE),
+        lambda: s3.delete_bucket(Bucket=STORE),
+    ):
+        assert not allowed(refused), role
+
+
+def test_who_may_do_everything_replaces_no_evidence(prepared: Prepared) -> None:
+    """An administrator's role is refused by the bucket's policy, in parts as in one piece."""
+    iam, sts = prepared.aws.session.client("iam"), prepared.aws.session.client("sts")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    made = iam.create_role(
+        RoleName="admin",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]
+    iam.put_role_policy(
+        RoleName="admin",
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+    )
+    keys = sts.assume_role(RoleArn=made["Arn"], RoleSessionName="admin")["Credentials"]
+    admin = oidc_aws.client(
+        {
+            **prepared.aws.local.environment(ACCOUNT),
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
+        },
+        "s3",
+    )
+    for name in ("main", "pr", "retunings"):
+        at = {"Bucket": STORE, "Key": KEYS[name].format("admin")}
+        assert not allowed(lambda at=at: admin.put_object(**at, **NEW, Body=b"new"))  # type: ignore[misc]
+    at = {"Bucket": STORE, "Key": KEYS["other"].format("admin")}
+    admin.put_object(**at, **NEW, Body=b"new")
+    assert not allowed(lambda: admin.put_object(**at, Body=b"second"))
+    assert not allowed(lambda: admin.delete_object(**at))
+    begun = admin.create_multipart_upload(**at)["UploadId"]
+    part = admin.upload_part(**at, UploadId=begun, PartNumber=1, Body=b"second")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    assert not allowed(
+        lambda: admin.complete_multipart_upload(**at, UploadId=begun, MultipartUpload=parts)
+    )
+    source = {"Bucket": STORE, "Key": KEYS["other"].format("there-gate")}
+    assert not allowed(lambda: admin.copy_object(**at, CopySource=source))
+    assert admin.get_object(**at)["Body"].read() == b"new"
+    # what Athena writes may be replaced
+    at = {"Bucket": STORE, "Key": KEYS["athena"].format("admin")}
+    for body in (b"first", b"second"):
+        admin.put_object(**at, Body=body)
+    admin.delete_object(**at)
+
+
+def allowed(ask: Callable[[], object]) -> bool:
+    """Whether IAM lets a request through; whatever else it comes to is no matter of IAM's."""
+    try:
+        ask()
+    except botocore.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in REFUSALS:
+            return False
+        raise
+    return True
+
+
 @pytest.mark.slow  # as below; the whole line is in test_run.py
 def test_the_gate_role_does_a_whole_run_and_may_do_nothing_else(prepared: Prepared) -> None:
     """GIVEN the gate role WHEN it runs the whole line THEN nothing is refused, nor left over.
@@ -190,11 +329,14 @@ def test_the_gate_role_does_a_whole_run_and_may_do_nothing_else(prepared: Prepar
     boundary = prepared.done.boundary_arns["gate"]
     # two loads, whatever the tuning recommends: another size is deployed between them
     sizes = ["--power", "128,1024", "--strategy", "cost", "--num", "10", "--at", "128,1024"]
-    done = run(prepared.project, session, boundary, "run", "--env", "dev", *sizes, "--json")
+    pulled = {**session, "GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/pull/12/merge"}
+    done = run(prepared.project, pulled, boundary, "run", "--env", "dev", *sizes, "--json")
     assert done.returncode in (0, 1) and done.stdout, done.stderr
     result = json.loads(done.stdout)
     assert (result["error"], result["leftovers"]) == ("", []), done.stderr
     assert {load["memory_mb"] for load in result["load"]} == {128, 1024}
+
+    assert added(prepared, "dev/pr/12/", result["run_id"]) >= {"result.json", "manifest.json"}
 
     answers = list(prepared.aws.answers(before))
     assert [answer for answer in answers if not answer.allowed] == []
@@ -237,8 +379,11 @@ def test_the_deploy_role_deploys_the_tune_role_measures_and_the_plan_role_only_l
         return {row["address"]: row["action"] for row in found} if arguments else found
 
     assert dyno(deployer)["outcome"] == "deployed"
-    tuned = run(project, tuner, "", "tune", "--deployed", "--env", "dev", "--json")
+    weekly = {**tuner, "GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "schedule"}
+    tuned = run(project, weekly, "", "tune", "--deployed", "--env", "dev", "--json")
     assert tuned.returncode == 0, tuned.stderr
+    run_id = max(path.parent for path in (project / "runs").glob("*/result.json")).name
+    assert added(prepared, "dev/main/", run_id) >= {"result.json", "manifest.json"}
     assert {row["power"] for row in json.loads(tuned.stdout)["details"]} == {128, 1024}
     other_release(project)
     planned = dyno(looker, "--plan-json", "plan.json")
@@ -253,6 +398,14 @@ def test_the_deploy_role_deploys_the_tune_role_measures_and_the_plan_role_only_l
     for role, session in (("deploy", deployer), ("plan", looker), ("tune", tuner)):
         hold_against_policy(prepared, role, answers)
         assert_refused(prepared, role, session)
+
+
+def added(prepared: Prepared, place: str, run_id: str) -> set[str]:
+    """Return the names of a run's files in the store; its rows are there, too."""
+    objects = prepared.aws.session.client("s3").list_objects_v2(Bucket=STORE, Prefix=place)
+    keys = [row["Key"].removeprefix(place) for row in objects["Contents"]]
+    assert [key for key in keys if key.startswith(f"rows/v1/runs/{run_id}_")]
+    return {key.rpartition("/")[2] for key in keys if key.startswith(f"runs/{run_id}/")}
 
 
 def run(
@@ -285,7 +438,12 @@ def other_release(project: Path) -> None:
 
 def hold_against_policy(prepared: Prepared, role: str, answers: list[oidc_aws.Answer]) -> None:
     """Compare what a role was asked for with what it has, and with the committed list."""
-    asked = {answer.action for answer in answers if answer.role == prepared.name(role)}
+    own = [answer for answer in answers if answer.role == prepared.name(role)]
+    # of the store, which is another module's: a run adds to it, and asks for nothing else
+    of_store = {answer.action for answer in own if answer.resource.startswith(STORE_ARN)}
+    assert of_store <= {"s3:PutObject"}
+    assert of_store or role not in ("gate", "tune")
+    asked = {answer.action for answer in own if not answer.resource.startswith(STORE_ARN)}
     asked.discard("sts:GetCallerIdentity")  # needs no permission
     known = json.loads(ASKED.read_text()) if ASKED.exists() else {}
     if "DYNO_RECORD" in os.environ:

@@ -120,6 +120,17 @@ def test_what_a_role_changes_has_its_environments_name_or_tags(
                 assert re.search(rf"(^|[:/]){re.escape(name)}-", end), resource
 
 
+def test_main_is_measured_as_a_pull_request_is(planned: dict[str, dict[str, Any]]) -> None:
+    """The same policy by another name, which no pull request may assume."""
+    assert statements(planned, "main") == statements(planned, "gate")
+    trust = json.loads(
+        planned["github_oidc/basic"]['aws_iam_role.this["main"]']["assume_role_policy"]
+    )
+    (statement,) = trust["Statement"]
+    subjects = as_list(statement["Condition"]["StringEquals"][f"{ISSUER}:sub"])
+    assert subjects == ["repo:acme/tuning:environment:dyno-main"]
+
+
 def test_the_plan_role_changes_nothing_but_the_lock(planned: dict[str, dict[str, Any]]) -> None:
     """Whatever else it may do is reading."""
     for statement in statements(planned, "plan"):

@@ -13,6 +13,8 @@ the Service Authorization Reference or the service's own guide:
 - whoever takes a function's code from S3 needs `s3:GetObject` on it;
 - whoever reads an object that is not there needs `s3:ListBucket` to be told so;
 - what is below a REST API has the API's tags (the API Gateway guide, "Tag inheritance");
+- `aws:PrincipalArn` of a role's session is the role, not the session;
+- `s3:if-none-match` and `s3:ObjectCreationOperation` are there to be tested, of uploads;
 - a request counts as sent over TLS, unless it says otherwise with the header `x-plain-http`: a
   server on this machine has no certificate.
 
@@ -62,6 +64,7 @@ class _Request:
     headers: dict[str, str]
     body: bytes
     action: str | None
+    params: Any = None
     more_asked: bool = False
 
     @property
@@ -90,6 +93,7 @@ _extract_action = iam_actions.extract_iam_action
 _extract_resource = iam_actions.extract_resource_arn
 _tag_context = iam_actions.request_tag_context
 _pin_origin = iam_evaluator.pin_request_origin
+_resolve_key = iam_evaluator._resolve_condition_key
 
 
 def _lambda_action(method: str, path: str) -> str | None:
@@ -103,7 +107,7 @@ def _action(
     action = _extract_action(service, method, path, headers, body, params)
     if "x-plain-http" in headers:
         _pin_origin("127.0.0.1", False)
-    _request.set(_Request(service, method, path, headers, body, action))
+    _request.set(_Request(service, method, path, headers, body, action, params))
     return action
 
 
@@ -160,6 +164,28 @@ def _inherited_tags(resource: str) -> dict[str, Any]:
         return {}
     api = apigateway_v1._rest_apis.get(parts[2]) or {}
     return {f"aws:resourcetag/{k}".lower(): v for k, v in (api.get("tags") or {}).items()}
+
+
+def _of_upload(request: _Request) -> dict[str, Any]:
+    """Return the keys of a request that makes an object, or a part of one."""
+    part = {"partNumber", "uploads"} & set(request.params or {})
+    keys = {"s3:objectcreationoperation": "false" if part else "true"}
+    for header in ("if-match", "if-none-match"):
+        if header in request.headers:
+            keys[f"s3:{header}"] = request.headers[header]
+    return keys
+
+
+def _condition_key(key: str, context: Any) -> Any:
+    """Return a condition key as AWS has it: the role, where it asks who a session is."""
+    found = _resolve_key(key, context)
+    if key.lower() != "aws:principalarn" or ":assumed-role/" not in str(found):
+        return found
+    from ministack.services import iam
+
+    name = iam_evaluator._role_name_from_assumed_arn(found)
+    role = iam._roles.get(name) or {}
+    return role.get("Arn") or f"arn:aws:iam::{found.split(':')[4]}:role/{name}"
 
 
 def _more(
@@ -224,6 +250,8 @@ def _strict_enforce(
     context = dict(service_context or {})
     if service == "apigateway":
         context = {**_inherited_tags(resource_arn), **context}
+    if request is not None and action == "s3:PutObject":
+        context = {**context, **_of_upload(request)}
     answer = _ask(access_key, action, service, region, resource_arn, context)
     first = request is not None and request.action == action and not request.more_asked
     if answer is None and request is not None and first:
@@ -274,6 +302,7 @@ def _patch() -> None:
     iam_actions.request_tag_context = _context
     iam_evaluator.enforce = _strict_enforce
     iam_evaluator.pin_request_origin = _origin
+    iam_evaluator._resolve_condition_key = _condition_key
 
 
 if __name__ == "__main__":

@@ -44,11 +44,11 @@ def copy(result: RunResult, run_folder: Path, project: Path, place: str) -> tupl
     """
     target = folder_of(result.run_id, project, place)
     left = []
-    holds_secret = _is_secret((run_folder / "report.md").read_bytes())
+    page_holds_secret = holds_secret((run_folder / "report.md").read_bytes())
     for source in _sources(result, run_folder):
         content = source.read_bytes()
         # a PDF is packed: what is in it is in report.md, too
-        if _is_secret(content) or (source.suffix == ".pdf" and holds_secret):
+        if holds_secret(content) or (source.suffix == ".pdf" and page_holds_secret):
             left.append(source.name)
             (target / source.name).unlink(missing_ok=True)
             continue
@@ -78,7 +78,7 @@ def _sources(result: RunResult, run_folder: Path) -> Iterator[Path]:
     yield from (path for name in names if (path := run_folder / name).is_file())
 
 
-def _is_secret(content: bytes) -> bool:
+def holds_secret(content: bytes) -> bool:
     """Whether a text holds a key or a token: by its form, or one of this process's own."""
     own = (
         value.encode(errors="replace")

@@ -20,6 +20,7 @@ from lambda_dyno.cli import history as cli_history
 from lambda_dyno.cli import notify as cli_notify
 from lambda_dyno.cli import run, standing, sweep, unforeseen
 from lambda_dyno.cli import tune as cli_tune
+from lambda_dyno.cli.evidence import evidence_app
 from lambda_dyno.cli.local import local_app
 from lambda_dyno.cli.numbers import strict_numbers
 from lambda_dyno.cli.support import EXIT_STATUS_HELP, unwrap_help
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(local_app, name="local")
+app.add_typer(evidence_app, name="evidence")
 
 
 def _print_version(wanted: bool) -> None:
@@ -79,7 +81,7 @@ app.command(help=cli_history.HELP)(cli_history.history)
 app.command(help=cli_history.COMPARE_HELP)(cli_history.compare)
 app.command()(sweep.ls)
 app.command()(sweep.sweep)
-for commands in (app, local_app):
+for commands in (app, local_app, evidence_app):
     unwrap_help(commands)
     strict_numbers(commands)
 

@@ -57,6 +57,25 @@ KmsKeyOption = Annotated[
     ),
 ]
 
+EvidenceOption = Annotated[
+    bool,
+    typer.Option(
+        "--evidence",
+        help="Make an evidence store, too: a bucket that only grows, which pull requests add to "
+        "below their own keys, and main's roles below main's.",
+    ),
+]
+
+RetuneOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--retune-role",
+        metavar="ARN",
+        help="Role of modules/retune that adds to main's retunings in the evidence store; may be "
+        "given several times, all of them each time.",
+    ),
+]
+
 
 def bootstrap(
     env: EnvOption = "local",
@@ -65,6 +84,8 @@ def bootstrap(
     immutable: ImmutableOption = None,
     keep_versions: KeepOption = None,
     kms_key: KmsKeyOption = None,
+    evidence: EvidenceOption = False,
+    retune_role: RetuneOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -85,6 +106,8 @@ def bootstrap(
         repository=repository,
         keep_versions_days=keep_versions,
         kms_key_arns=kms_key or None,
+        evidence=evidence,
+        retune_role_arns=retune_role or None,
         region=region,
     )
     show(as_json, done.to_json(), "\n".join(next_steps.lines(done)))

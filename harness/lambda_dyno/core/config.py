@@ -48,6 +48,10 @@ S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
 TEXT_CHARS_MAX = 2048
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
+STORE_URI = re.compile(
+    rf"s3://(?P<bucket>{_BUCKET.pattern})(?:/(?P<prefix>{_PART}(?:/{_PART}){{0,7}})/?)?"
+)
 # What no bucket's name may begin with.
 _RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
 
@@ -206,7 +210,8 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     # what is measured where there is no payload: "load", what the load test sends, or the file of a
     # workload; empty: "load" where there is a load test
     workload: str = ""  # type: ignore[assignment,unused-ignore]  # the tuner's is read of it
-    # a run's id, or "newest": what adaptive measuring begins with, if the code is the same
+    # a run's id, "newest", or a folder that `dyno evidence pull` wrote: what adaptive measuring
+    # begins with, if the code is the same
     prior: Annotated[str, Field(max_length=64)] = ""  # type: ignore[assignment,unused-ignore]
     # names of requests of the load test that may be repeated with the real data of a function
     # that was not deployed by the run, beside those that only read (GET, HEAD)
@@ -597,6 +602,19 @@ class EvidenceSettings(_Section):
     # a folder of the project, such as "reports/history", that each run's files for people are
     # copied into, to be committed; empty: nowhere
     commit: Annotated[str, Field(pattern=r"^(\w[\w.-]*(/\w[\w.-]*)*)?$", max_length=200)] = ""
+    # the evidence store, s3://BUCKET or s3://BUCKET/PREFIX, that each run is added to at its end;
+    # empty: none
+    store: str = ""
+
+    @field_validator("store")
+    @classmethod
+    def _store_uri(cls, value: str) -> str:
+        if value and not STORE_URI.fullmatch(value):
+            raise ValueError(
+                f'"{brief(value)}" is no bucket with a prefix, such as s3://acme-evidence or '
+                "s3://acme-evidence/shop"
+            )
+        return value
 
 
 class Settings(_Section):

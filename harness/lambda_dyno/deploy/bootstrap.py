@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,9 @@ from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import locked, write_json
 from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
+from lambda_dyno.deploy import evidence_bucket
+from lambda_dyno.deploy.bucket_owner import OWNER_TAG, bucket_owner
+from lambda_dyno.deploy.evidence_bucket import EvidenceBucket
 from lambda_dyno.deploy.repository import Repository
 from lambda_dyno.environments import account_bucket, progress
 from lambda_dyno.terraform import toolchain
@@ -36,7 +39,6 @@ _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 ROOT = "_bootstrap"
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-OWNER_TAG = "dyno:bootstrap"
 KEEP_VERSIONS_DAYS = 90
 
 
@@ -90,8 +92,9 @@ class Bootstrapped:
         bucket: Where states go.
         changes: What was changed, such as "create module.x"; none: everything was there.
         repository: Whose workflows may work in the account; None: nobody's.
-        role_arns: Roles for them: plan, gate, deploy, tune.
+        role_arns: Roles for them: plan, gate, main, deploy, tune.
         boundary_arns: What the gate and the deploy role must bound the roles they make with.
+        evidence: The evidence store, as dyno.toml names it; empty: there is none.
     """
 
     env: str
@@ -102,6 +105,7 @@ class Bootstrapped:
     repository: Repository | None
     role_arns: Mapping[str, str]
     boundary_arns: Mapping[str, str]
+    evidence: str = ""
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -112,6 +116,7 @@ class Bootstrapped:
             Variable("AWS_REGION", self.region, "gate"),
             Variable("DYNO_GATE_ROLE_ARN", self.role_arns["gate"], "gate"),
             Variable("DYNO_GATE_BOUNDARY_ARN", self.boundary_arns["gate"], "gate"),
+            Variable("DYNO_MAIN_ROLE_ARN", self.role_arns["main"], "gate"),
             Variable("DYNO_PLAN_ROLE_ARN", self.role_arns["plan"], "deploy"),
             # the plan needs it, too, and is made before the environment's reviewers approve
             Variable("DYNO_DEPLOY_BOUNDARY_ARN", self.boundary_arns["deploy"], "deploy"),
@@ -131,6 +136,7 @@ class Bootstrapped:
             "repository": self.repository.claim if self.repository else None,
             "role_arns": dict(self.role_arns),
             "boundary_arns": dict(self.boundary_arns),
+            "evidence": self.evidence,
             # to be run before the variables are set
             "limits": list(self.repository.limit_commands()) if self.repository else [],
             "variables": [asdict(variable) for variable in self.variables],
@@ -155,6 +161,9 @@ def bootstrap(
     repository: Repository | None = None,
     keep_versions_days: int | None = None,
     kms_key_arns: Sequence[str] | None = None,
+    evidence: bool = False,
+    evidence_end_days: Mapping[str, int] | None = None,
+    retune_role_arns: Sequence[str] | None = None,
     region: str | None = None,
 ) -> Bootstrapped:
     """Prepare an environment's account; again, it changes nothing.
@@ -167,6 +176,9 @@ def bootstrap(
         keep_versions_days: Days that superseded versions of states are kept; 0: for ever; None:
             as said before, or 90.
         kms_key_arns: Customer managed keys that tuners of the roles may use; None: as said before.
+        evidence: Whether to make an evidence store; one that was made stays.
+        evidence_end_days: Days after which evidence ends, by its class, in a new store.
+        retune_role_arns: Roles that add to main's retunings in the store; None: as said before.
         region: Over dyno.toml's.
 
     Raises:
@@ -175,6 +187,7 @@ def bootstrap(
     """
     env = load_env(project, env_name, {"environment.region": region})
     _check_keys(kms_key_arns or ())
+    evidence_bucket.check_roles(retune_role_arns or ())
     _require_account(env)
     tools = toolchain.prepare(project / ".cache")
     for warning in tools.warnings:
@@ -185,6 +198,7 @@ def bootstrap(
     with locked(folder.with_suffix(".lock")):
         if repository:
             _foreign_provider(account, env)  # refuses one that is wrong, before anything is made
+        store = evidence_bucket.find(account, env, evidence_end_days or {}) if evidence else None
         with ui.step("bucket", "looking for the bucket of the states") as step:
             bucket = find_or_make_bucket(account, env)
             step.update(f"{bucket.name}: {_describe(bucket)}")
@@ -207,6 +221,10 @@ def bootstrap(
             variables = _variables(
                 account, env, bucket, repository, keep_versions_days, kms_key_arns
             )
+            made = evidence_bucket.remembered(before.get("evidence"))
+            store = _one_store(store, made, retune_role_arns)
+            if store is not None:
+                variables["evidence"] = store.variable(env)
             write_json(root / "dyno.auto.tfvars.json", variables)
             changes: list[str] = []
             outputs = terraform.apply(progress.resources(step, "deploying", changes))
@@ -222,7 +240,29 @@ def bootstrap(
         repository=repository,
         role_arns=outputs["role_arns"],
         boundary_arns=outputs["boundary_arns"],
+        evidence=store.store.uri if store else "",
     )
+
+
+def _one_store(
+    wanted: EvidenceBucket | None, made: EvidenceBucket | None, role_arns: Sequence[str] | None
+) -> EvidenceBucket | None:
+    """Return the store of an environment: the one that was made, or a new one.
+
+    Raises:
+        UserError: Another one is wanted than was made, or roles for none.
+    """
+    if wanted and made and wanted.store != made.store:
+        raise UserError(
+            f"[evidence] store: the evidence of this environment is in {made.store.uri}, and stays "
+            f"there: {wanted.store.uri} cannot take its place"
+        )
+    store = made or wanted
+    if role_arns is None:
+        return store
+    if store is None:
+        raise UserError("--retune-role: there is no evidence store; make one: --evidence")
+    return replace(store, retune_role_arns=role_arns)
 
 
 def _require_account(env: Env) -> None:
@@ -335,7 +375,7 @@ def find_or_make_bucket(account: accounts.Account, env: Env) -> Bucket:
         return Bucket(name, made=True, managed=True)
     if status != 200:
         raise UserError(_refusal(name, status))
-    owner = _bucket_owner(s3, name)
+    owner = bucket_owner(s3, name)
     # One that dyno.toml names and nobody bootstrapped is the team's, with settings of its own.
     return Bucket(name, made=False, managed=owner == env.name or (not owner and not named))
 
@@ -369,19 +409,6 @@ def _make_bucket(s3: Any, name: str, account: accounts.Account, env: Env) -> Non
         ) from error
     except botocore.exceptions.WaiterError as error:
         raise StepError("bucket", f"{name} was made and does not show up: {error}") from error
-
-
-def _bucket_owner(s3: Any, name: str) -> str:
-    """Return the environment whose bootstrap made a bucket; empty: none, or nobody may know."""
-    try:
-        found = s3.get_bucket_tagging(Bucket=name)["TagSet"]
-    except botocore.exceptions.ClientError as error:
-        if errors.is_denied(error) or errors.code(error) == "NoSuchTagSet":
-            return ""
-        raise UserError(
-            f"the tags of bucket {name} cannot be read: {errors.describe(error)}"
-        ) from error
-    return next((str(tag["Value"]) for tag in found if tag["Key"] == OWNER_TAG), "")
 
 
 # The OIDC provider, of which an account can have one for GitHub

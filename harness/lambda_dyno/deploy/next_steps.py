@@ -13,6 +13,9 @@ def lines(done: Bootstrapped) -> Iterator[str]:
     what = f"{len(done.changes)} changes" if done.changes else "nothing to change"
     yield f"account {done.account_id}, {done.region}: {what}"
     yield f"states go to s3://{done.bucket.name}"
+    if done.evidence:
+        yield f"evidence goes to {done.evidence}, once envs/{done.env}/dyno.toml says so:"
+        yield f'  [evidence]\n  store = "{done.evidence}"'
     if done.repository is None:
         yield (
             "no roles for GitHub's workflows; with them: "

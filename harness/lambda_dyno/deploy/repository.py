@@ -28,6 +28,7 @@ DEFAULT_BRANCH = "main"
 # GitHub makes one that is missing by itself, and then every branch may use it.
 SWEEP_ENVIRONMENT = "dyno-sweep"
 TUNE_ENVIRONMENT = "dyno-tune"
+MAIN_ENVIRONMENT = "dyno-main"
 # Repositories that are younger have ids in their subjects, unless somebody switched them off.
 IMMUTABLE_SINCE = "2026-07-15"
 
@@ -69,6 +70,8 @@ class Repository:
             # token must be good for no other role than theirs: not the branch's, but one of an
             # environment of its own.
             "gate": [pull_request, f"{environment}{SWEEP_ENVIRONMENT}"],
+            # what main is measured by, and what adds to the evidence that others are held against
+            "main": [f"{environment}{MAIN_ENVIRONMENT}"],
             "deploy": [f"{environment}{env}"],
             # never a pull request: it calls the deployed function
             "tune": [f"{environment}{TUNE_ENVIRONMENT}"],
@@ -77,7 +80,7 @@ class Repository:
     def limit_commands(self) -> tuple[str, ...]:
         """Return the command lines that let no other branch use the scheduled environments."""
         lines = []
-        for name in (SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT):
+        for name in (MAIN_ENVIRONMENT, SWEEP_ENVIRONMENT, TUNE_ENVIRONMENT):
             where = f"repos/{self.slug}/environments/{name}"
             lines.append(
                 f"gh api --method PUT {where} "

@@ -88,20 +88,30 @@ def read(place: Path, say: Callable[[str], None]) -> list[series.Record]:
     return series.current(Store(place, say).runs())
 
 
-def keep(result: RunResult, origin: Origin, say: Callable[[str], None]) -> None:
+def new_id(run_id: str, mode: str) -> str:
+    """Return the id of a new record of a run."""
+    return f"{run_id}_{mode}_{secrets.token_hex(4)}"
+
+
+def keep(result: RunResult, origin: Origin, say: Callable[[str], None]) -> str:
     """Add a run to the history. Whatever goes wrong is said in one line, and is no error.
 
     Args:
         result: What it has found; of nothing measured there is no record.
         origin: Where it comes from.
         say: Told what went wrong.
+
+    Returns:
+        The id of the record, also of one that could not be kept; empty: nothing was measured.
     """
+    if not rows.has_figures(result):
+        return ""
+    record_id = new_id(result.run_id, origin.mode)
     try:
         place = folder(origin.runs)
-        if place is None or not rows.has_figures(result):
-            return
+        if place is None:
+            return record_id
         now = datetime.now(UTC).replace(tzinfo=None)
-        record_id = f"{result.run_id}_{origin.mode}_{secrets.token_hex(4)}"
         recording = rows.Recording(
             record_id,
             origin.mode,
@@ -117,11 +127,12 @@ def keep(result: RunResult, origin: Origin, say: Callable[[str], None]) -> None:
     except Exception as error:
         what = told(error) if isinstance(error, OSError) else brief(repr(error), most=200)
         say(f"no history of this run: {what}")
+    return record_id
 
 
 def keep_new(
     before: RunResult, after: RunResult, origin: Origin, say: Callable[[str], None]
-) -> None:
+) -> str:
     """Add to the history what a command has measured on an environment that stands.
 
     Args:
@@ -129,6 +140,9 @@ def keep_new(
         after: What is known now.
         origin: Where it comes from; its mode is found here.
         say: Told what went wrong.
+
+    Returns:
+        The id of the record; empty: nothing new was measured.
     """
     new = replace(
         after,
@@ -138,4 +152,4 @@ def keep_new(
         regression=None if after.regression is before.regression else after.regression,
     )
     mode = "tune" if new.tuning else "load" if new.load else "gate"
-    keep(new, replace(origin, mode=mode), say)
+    return keep(new, replace(origin, mode=mode), say)

@@ -11,6 +11,7 @@ file that cannot be read costs its own record and a line, never the store.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SUFFIX = ".parquet"
+_NO_VALUE = "a value is none that a run can have"
 _MOST_BYTES = 64_000_000  # of a record's file; the largest of ours has 1
 # So many records are read one by one in a third of a second; more are packed.
 _PACKED_FROM = 500
@@ -94,6 +96,37 @@ class Store:
         with engine.within(self._folder) as connection:
             return self._read(connection, table, [path for path in names if _is_file(path)])
 
+    def unsound(self, table: Table, record_ids: Sequence[str]) -> set[str]:
+        """Return those of some records that have a file in a table with a row that is none of ours.
+
+        Whoever asks for rows gets the others; who takes a record over wants all of it, or nothing.
+        """
+        names = (self._file(table, record_id) for record_id in record_ids if run_of(record_id))
+        paths = [path for path in names if path.exists()]
+        if not paths:
+            return set()
+        with engine.within(self._folder) as connection:
+            return self._unsound(connection, table, paths)
+
+    def _unsound(
+        self, connection: DuckDBPyConnection, table: Table, paths: Sequence[Path]
+    ) -> set[str]:
+        try:
+            found = engine.read(connection, table, paths)
+        except (ValueError, engine.load().Error) as error:
+            if len(paths) == 1:
+                self._refuse(paths[0], str(error))
+                return {paths[0].stem}
+            half = len(paths) // 2
+            return self._unsound(connection, table, paths[:half]) | self._unsound(
+                connection, table, paths[half:]
+            )
+        read = Counter(name for name, row in found if row["record_id"] == name == _id_of(row))
+        wrong = [path for path in paths if engine.count(connection, path) != read[path.stem]]
+        for path in wrong:
+            self._refuse(path, _NO_VALUE)
+        return {path.stem for path in wrong}
+
     # Records
 
     def _file(self, table: Table, record_id: str) -> Path:
@@ -153,7 +186,7 @@ class Store:
             read = {row["record_id"] for row in rows}
             for path in paths:
                 if path.stem not in read:
-                    self._refuse(path, "a value is none that a run can have")
+                    self._refuse(path, _NO_VALUE)
         return rows
 
     def _refuse(self, path: Path, problem: str) -> None:
@@ -202,6 +235,22 @@ class Store:
         except (ValueError, engine.load().Error):
             return []
         return [row for _, row in found if row["record_id"] == _id_of(row)]
+
+
+def files_of(place: Path, record_id: str) -> dict[str, bytes]:
+    """Return the files of a record by table; those that are there and can be read.
+
+    Args:
+        place: The folder of a history.
+        record_id: The record.
+    """
+    found = {}
+    for table in TABLES if run_of(record_id) else ():
+        path = place.absolute() / f"v{VERSION}" / table.name / f"{record_id}{_SUFFIX}"
+        with suppress(OSError):
+            if _is_file(path):
+                found[table.name] = path.read_bytes()
+    return found
 
 
 def _id_of(row: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from lambda_dyno.core.errors import DynoError
 from lambda_dyno.core.files import short_path
 from lambda_dyno.core.results import Leftover, RunResult
 from lambda_dyno.environments import progress
+from lambda_dyno.evidence import ending as evidence_store
 from lambda_dyno.history import record
 from lambda_dyno.run import memory
 from lambda_dyno.run.run import Run
@@ -35,7 +36,7 @@ def refresh_report(run: Run) -> None:
 
 
 def remember(run: Run, mode: str = "", before: RunResult | None = None) -> None:
-    """Add a run to the history.
+    """Add a run to the history, and to the evidence store if it has one.
 
     Args:
         run: The run.
@@ -52,9 +53,11 @@ def remember(run: Run, mode: str = "", before: RunResult | None = None) -> None:
             mode=mode or ("tune" if lease.tuner_only else "run"),
         )
         if before is None:
-            record.keep(run.result, origin, run.ui.note)
+            record_id = record.keep(run.result, origin, run.ui.note)
         else:
-            record.keep_new(before, run.result, origin, run.ui.note)
+            record_id = record.keep_new(before, run.result, origin, run.ui.note)
+        store = run.env.settings.evidence.store
+        evidence_store.add(run.result, run.folder, record_id, store, run.ui)
 
 
 def down(run: Run) -> tuple[Leftover, ...]:

@@ -85,6 +85,7 @@ def prepare(
         bucket="" if order.tuner_arn else _state_bucket(settings, account),
         settings=order.for_lease(),
         function_arn=function.arn,
+        settings_env=order.env,
     )
     run.add(env=f"function {function.label}", settings=order.for_evidence(account, tuning_input))
     variables = tuner_root.variables(

@@ -52,6 +52,7 @@ class TuneRequest:
         settings: Where to work and how long to wait.
         tuner_arn: A power tuner that is there; empty: deploy one.
         packages: Files with the function's package, by architecture.
+        env: The environment whose settings they are; empty: nobody's.
     """
 
     function: FunctionName
@@ -59,6 +60,7 @@ class TuneRequest:
     settings: Settings
     tuner_arn: str = ""
     packages: Mapping[str, Path] = field(default_factory=dict)
+    env: str = ""
 
     @property
     def region(self) -> str:
@@ -121,6 +123,7 @@ def make(root: Path, line: CommandLine) -> TuneRequest:
         settings=settings,
         tuner_arn=line.tuner or "",
         packages=line.packages,
+        env=line.env or "",
     )
 
 

@@ -296,3 +296,15 @@ run "kms_key_alias" {
     var.kms_key_arns,
   ]
 }
+
+run "subject_of_main" {
+  command = plan
+
+  variables {
+    subjects = { main = ["repo:acme/tuning:pull_request"] }
+  }
+
+  expect_failures = [
+    var.subjects,
+  ]
+}

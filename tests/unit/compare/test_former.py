@@ -85,3 +85,24 @@ def test_a_run_that_says_nothing_of_it_is_refused(
 
 def test_fixed_measuring_has_no_use_for_it(former: Former, tmp_path: Path) -> None:
     assert asked(former(PRIOR), tmp_path, raw={"num": 5}) == {"num": 5}
+
+
+def test_results_of_main_are_taken_from_a_folder(former: Former, tmp_path: Path) -> None:
+    """The newest that measured this code; what is no result, or of the embedded AWS, is passed."""
+    first = former(PRIOR)
+    pulled = tmp_path / "main" / "results"
+    pulled.mkdir(parents=True)
+    content = (tmp_path / first / "result.json").read_text()
+    for name, text in (
+        ("261201-1000-aaaa_run_00000001", content),
+        ("261202-1000-aaaa_run_00000002", content.replace(SHA, OTHER)),
+        ("261203-1000-aaaa_run_00000003", "{"),
+        (
+            "261204-1000-aaaa_run_00000004",
+            content.replace('"endpoint": ""', '"endpoint": "http://127.0.0.1:1"'),
+        ),
+    ):
+        (pulled / f"{name}.json").write_text(text)
+    assert asked(str(pulled.parent), tmp_path)["prior"] == {**PRIOR, "run": first}
+    (pulled / "261201-1000-aaaa_run_00000001.json").unlink()
+    assert asked(str(pulled.parent), tmp_path) == ADAPTIVE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lambda_dyno.core.errors import UserError
@@ -69,6 +71,7 @@ def test_each_role_is_for_exact_subjects() -> None:
     assert subjects == {
         "plan": ["repo:acme@1/tuning@2:pull_request", branch],
         "gate": ["repo:acme@1/tuning@2:pull_request", f"{environment}:dyno-sweep"],
+        "main": [f"{environment}:dyno-main"],
         "deploy": ["repo:acme@1/tuning@2:environment:prod"],
         "tune": [f"{environment}:dyno-tune"],
     }
@@ -76,7 +79,9 @@ def test_each_role_is_for_exact_subjects() -> None:
 
 def bootstrapped(repository: Repository) -> Bootstrapped:
     """Return an account that is ready for a repository's workflows."""
-    arns = {role: f"arn:aws:iam::1:role/{role}" for role in ("plan", "gate", "deploy", "tune")}
+    arns = {
+        role: f"arn:aws:iam::1:role/{role}" for role in ("plan", "gate", "main", "deploy", "tune")
+    }
     return Bootstrapped(
         env="prod",
         account_id="111122223333",
@@ -94,13 +99,22 @@ def test_the_environments_of_schedules_are_limited_to_the_branch() -> None:
     repository = Repository("acme@1/tuning@2", "release/1.x")
     done = bootstrapped(repository)
     told = "\n".join(next_steps.lines(done))
-    for name in ("dyno-sweep", "dyno-tune"):
+    for name in ("dyno-main", "dyno-sweep", "dyno-tune"):
         where = f"repos/acme/tuning/environments/{name}"
         assert f"gh api --method PUT {where} " in told
         assert f"POST {where}/deployment-branch-policies -f name=release/1.x" in told
     assert "prod: make it under Settings" in told
     assert "only deployment branch" in told
     assert "review from code owners" in told
+
+
+def test_the_store_is_a_line_of_dyno_toml() -> None:
+    """With it a run adds what it found; without `--evidence` there is nothing to say."""
+    done = bootstrapped(Repository("acme@1/tuning@2"))
+    assert "evidence" not in "\n".join(next_steps.lines(done))
+    told = "\n".join(next_steps.lines(replace(done, evidence="s3://acme-evidence")))
+    assert '[evidence]\n  store = "s3://acme-evidence"' in told
+    assert "envs/prod/dyno.toml" in told
 
 
 def test_the_variables_are_commands_to_run() -> None:

@@ -29,6 +29,7 @@ module "bootstrap" {
     subjects = {
       plan   = ["repo:acme/tuning:pull_request"]
       gate   = ["repo:acme/tuning:pull_request"]
+      main   = ["repo:acme/tuning:environment:dyno-main"]
       tune   = ["repo:acme/tuning:ref:refs/heads/main"]
       deploy = ["repo:acme/tuning:environment:dev"]
     }

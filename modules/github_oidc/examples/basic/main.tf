@@ -18,6 +18,7 @@ module "github_oidc" {
   subjects = {
     plan   = ["repo:acme/tuning:pull_request", "repo:acme/tuning:ref:refs/heads/main"]
     gate   = ["repo:acme/tuning:pull_request", "repo:acme/tuning:environment:dyno-sweep"]
+    main   = ["repo:acme/tuning:environment:dyno-main"]
     tune   = ["repo:acme/tuning:environment:dyno-tune"]
     deploy = ["repo:acme/tuning:environment:prod"]
   }
