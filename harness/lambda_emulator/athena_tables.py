@@ -1,0 +1,166 @@
+"""What MiniStack's Athena does otherwise than AWS's: partition projection, and running at all.
+
+Part of the server's program (`front.py`). MiniStack reads a table's location and knows no partition
+projection: here each partition is read from where `storage.location.template` says, and has its
+key as a column. It runs queries by DuckDB if its environment has one, which ours has not: it takes
+66 MB, and few ask Athena. Who has the history's extra has DuckDB beside the product, and that one
+is lent to the server, which runs by the same Python. A query then reads the copies of its own
+tables' files and nothing else of this machine: else a function in its sandbox whose role may ask
+Athena could read its user's files.
+
+tests/emulator/test_athena_seams.py holds what this relies on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+_LENT = ("duckdb", "_duckdb")
+_SETTINGS = (
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET temp_directory = ''",
+    "SET python_enable_replacements = false",
+)
+# MiniStack turns it off itself, which the lock would refuse
+_OPTIMIZER = "SET disabled_optimizers = 'type_pushdown'"
+
+_database: ContextVar[str] = ContextVar("database", default="default")
+_table: ContextVar[Mapping[str, Any]] = ContextVar("table")
+_folders: ContextVar[Sequence[str]] = ContextVar("folders", default=())
+
+
+def projected() -> None:
+    """Let MiniStack read projected partitions from where they are from now on."""
+    from ministack.services import athena, glue
+
+    rewrite, refer = athena._rewrite_data_paths, athena._table_references
+    copy = athena._materialize_table_files
+
+    async def rewritten(query: str, database: str, catalog: str | None = None) -> Any:
+        _database.set(database or "default")
+        found = await rewrite(query, database, catalog)
+        _folders.set(found[2])
+        return found
+
+    def referred(query: str) -> Iterator[Any]:
+        for reference in refer(query):
+            name = f"{reference.database or _database.get()}/{reference.table}"
+            _table.set(glue._tables.get(name) or {})
+            yield reference
+
+    def copied(location: str, folders: list[str]) -> list[str]:
+        table = _table.get({})
+        parameters = table.get("Parameters") or {}
+        if str(parameters.get("projection.enabled", "")).lower() != "true":
+            files: list[str] = copy(location, folders)
+            return files
+        root = tempfile.mkdtemp(prefix="ministack-athena-")
+        folders.append(root)
+        found = []
+        for partition in partitions(table):
+            place = _place(location, parameters, partition)
+            into = os.path.join(root, *(f"{k}={quote(v, safe='')}" for k, v in partition.items()))
+            for path in copy(place, folders):
+                target = os.path.join(into, os.path.relpath(path, folders[-1]))
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                os.rename(path, target)
+                found.append(target)
+        return found
+
+    athena._rewrite_data_paths = rewritten
+    athena._table_references = referred
+    athena._materialize_table_files = copied
+
+
+def partitions(table: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield the partitions that a table's parameters project, values by key.
+
+    Raises:
+        ValueError: A key has another type than enum.
+    """
+    parameters = table.get("Parameters") or {}
+    keys = [str(key["Name"]) for key in table.get("PartitionKeys") or ()]
+    values = []
+    for key in keys:
+        kind = parameters.get(f"projection.{key}.type")
+        if kind != "enum":
+            raise ValueError(f"projection.{key}.type is {kind}: the embedded AWS knows enum alone")
+        values.append(str(parameters.get(f"projection.{key}.values", "")).split(","))
+    for each in itertools.product(*values):
+        yield dict(zip(keys, each, strict=True))
+
+
+def _place(location: str, parameters: Mapping[str, Any], partition: Mapping[str, str]) -> str:
+    usual = "/".join([location.rstrip("/"), *(f"{key}=${{{key}}}" for key in partition)])
+    place = str(parameters.get("storage.location.template") or usual)
+    for key, value in partition.items():
+        place = place.replace(f"${{{key}}}", value)
+    return place
+
+
+def run_by(folder: str) -> None:
+    """Let MiniStack run queries by the DuckDB of a folder from now on, each within its files.
+
+    Args:
+        folder: Of packages, one of which is DuckDB; empty: there is none.
+    """
+    from ministack.services import athena
+
+    if not folder:
+        return
+    sys.meta_path.append(_Lent(folder))
+    athena._duckdb_available = True  # it is imported with the first query
+    run = athena._run_duckdb
+
+    async def ran(*arguments: Any) -> Any:
+        _lock()
+        return await run(*arguments)
+
+    athena._run_duckdb = ran
+
+
+class _Lent(MetaPathFinder):
+    """Finds DuckDB in another environment, and nothing else there."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = [folder]
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, self._path) if name in _LENT and path is None else None
+
+
+def _lock() -> None:
+    """Let each connection of DuckDB's read the files of its query alone; done once."""
+    import duckdb
+
+    connect = duckdb.connect
+    if getattr(connect, "is_locked", False):
+        return
+
+    def connected(*arguments: Any, **named: Any) -> Any:
+        connection = connect(*arguments, **named)
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        try:
+            connection.execute(_OPTIMIZER)
+        except duckdb.Error:  # an older one has no such optimizer
+            pass
+        places = ", ".join("'" + str(Path(f)).replace("'", "''") + "'" for f in _folders.get())
+        connection.execute(f"SET allowed_directories = [{places}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return connection
+
+    connected.is_locked = True  # type: ignore[attr-defined]
+    duckdb.connect = connected  # type: ignore[assignment]
