@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lambda_dyno.core import assets
-from lambda_dyno.core.errors import UserError, brief, told
+from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.reading import read_text
 from lambda_dyno.history import engine
 from lambda_dyno.history.schema import RUNS, TABLES, Row, SqlType, Table
 from lambda_dyno.history.store import Store
@@ -79,16 +80,9 @@ def of_file(path: Path) -> Query:
     """Return the query of a file.
 
     Raises:
-        UserError: It cannot be read, or is none.
+        UserError: It cannot be read, or is too long.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise UserError(f"{brief(path)}: more than {_MOST_BYTES:,} bytes are no query")
-        return _query(path.stem, path)
-    except OSError as error:
-        raise UserError(f"the query cannot be read: {told(error)}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{brief(path)}: must be text in UTF-8") from error
+    return Query(path.stem, "", read_text(path, most_bytes=_MOST_BYTES))
 
 
 def _query(name: str, path: Path) -> Query:

@@ -62,7 +62,7 @@ def test_a_query_of_ones_own_and_a_store_of_ones_own(project: Project, tmp_path:
         (("best-size", "--json", "--csv"), "--json and --csv: give one of them"),
         (("nope",), "nope: no query of this name; there are best-size"),
         (("best-size", "--store", "nowhere"), "nowhere: no run"),
-        (("--file", "nowhere.sql"), "cannot be read: nowhere.sql"),
+        (("--file", "nowhere.sql"), "nowhere.sql: cannot be read"),
     ],
 )
 def test_a_mistake_is_one_line(project: Project, arguments: tuple[str, ...], said: str) -> None:

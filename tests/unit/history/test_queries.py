@@ -168,9 +168,9 @@ def test_no_runs_are_said_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\xff\xfe", "must be text in UTF-8"),
-        (b"-" * 100_001, "more than 100,000 bytes are no query"),
-        (None, "cannot be read: .*No such file"),
+        (b"\xff\xfe", "mine.sql: not UTF-8"),
+        (b"-" * 100_001, "mine.sql: longer than 100,000 bytes"),
+        (None, "mine.sql: cannot be read: No such file"),
     ],
 )
 def test_a_file_that_is_no_query_is_refused(
