@@ -14,13 +14,13 @@ tests/emulator/test_athena_seams.py holds what this relies on.
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import Distribution, DistributionFinder, MetadataPathFinder
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -65,17 +65,17 @@ def projected() -> None:
         if str(parameters.get("projection.enabled", "")).lower() != "true":
             files: list[str] = copy(location, folders)
             return files
-        root = tempfile.mkdtemp(prefix="ministack-athena-")
-        folders.append(root)
+        root = Path(tempfile.mkdtemp(prefix="ministack-athena-"))
+        folders.append(str(root))
         found = []
         for partition in partitions(table):
             place = _place(location, parameters, partition)
-            into = os.path.join(root, *(f"{k}={quote(v, safe='')}" for k, v in partition.items()))
-            for path in copy(place, folders):
-                target = os.path.join(into, os.path.relpath(path, folders[-1]))
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                os.rename(path, target)
-                found.append(target)
+            into = root.joinpath(*(f"{k}={quote(v, safe='')}" for k, v in partition.items()))
+            for path in map(Path, copy(place, folders)):
+                target = into / path.relative_to(folders[-1])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(target)
+                found.append(str(target))
         return found
 
     athena._rewrite_data_paths = rewritten
@@ -130,14 +130,22 @@ def run_by(folder: str) -> None:
     athena._run_duckdb = ran
 
 
-class _Lent(MetaPathFinder):
-    """Finds DuckDB in another environment, and nothing else there."""
+class _Lent(DistributionFinder):
+    """Finds DuckDB and its version in another environment, and nothing else there."""
 
     def __init__(self, folder: str) -> None:
         self._path = [folder]
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Any = None, _target: Any = None) -> ModuleSpec | None:
         return PathFinder.find_spec(name, self._path) if name in _LENT and path is None else None
+
+    def find_distributions(
+        self, context: DistributionFinder.Context | None = None
+    ) -> Iterable[Distribution]:
+        if context is None or context.name not in _LENT:
+            return ()
+        there = DistributionFinder.Context(name=context.name, path=self._path)
+        return MetadataPathFinder.find_distributions(there)
 
 
 def _lock() -> None:
@@ -152,10 +160,8 @@ def _lock() -> None:
         connection = connect(*arguments, **named)
         for setting in _SETTINGS:
             connection.execute(setting)
-        try:
+        with suppress(duckdb.Error):  # an older one has no such optimizer
             connection.execute(_OPTIMIZER)
-        except duckdb.Error:  # an older one has no such optimizer
-            pass
         places = ", ".join("'" + str(Path(f)).replace("'", "''") + "'" for f in _folders.get())
         connection.execute(f"SET allowed_directories = [{places}]")
         connection.execute("SET enable_external_access = false")
@@ -163,4 +169,4 @@ def _lock() -> None:
         return connection
 
     connected.is_locked = True  # type: ignore[attr-defined]
-    duckdb.connect = connected  # type: ignore[assignment]
+    duckdb.connect = connected

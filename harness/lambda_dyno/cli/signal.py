@@ -69,7 +69,9 @@ def signal(
     ui = TerminalUi()
     job = github_job(repository, None)
     wanted = series.Wanted(function, env, branch, on)
-    records = [one for one in record.read(record.place(store, project), ui.note) if wanted.takes(one)]
+    records = [
+        one for one in record.read(record.place(store, project), ui.note) if wanted.takes(one)
+    ]
     if not records:
         ui.note(f"no run with {wanted.words}: nothing is opened, and nothing closed")
     trends = signals.trends(series.series_of(records))
@@ -103,8 +105,7 @@ def _follow(trends: Sequence[Trend], job: GitHubJob, max_wait_s: float, done: li
     if not job.token:
         raise ForgeError("GITHUB_TOKEN is not set: hand it over, `env: GITHUB_TOKEN: ...`")
     store = issues.GitHubIssues(stores.github_api(job, max_wait_s), job.repository)
-    for one in signals.follow(trends, store, _place(job)):
-        done.append(one)
+    done.extend(signals.follow(trends, store, _place(job)))
 
 
 def _place(job: GitHubJob) -> Place:

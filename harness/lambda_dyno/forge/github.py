@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from lambda_dyno.forge.comments import Comment, ForgeError
 from lambda_dyno.forge.rest_api import Answer, ForgeApi
 
-# Who may have written a comment or an issue that we take for ours: a bot, or somebody with a say in the
-# repository. Anybody can copy a marker; a verdict in a stranger's comment stays theirs to edit.
+# Who may have written a comment or an issue that we take for ours: a bot, or somebody with a say in
+# the repository. Anybody can copy a marker; a verdict in a stranger's comment stays theirs to edit.
 _TRUSTED = {"OWNER", "MEMBER", "COLLABORATOR"}
 
 

@@ -50,7 +50,9 @@ def lines(answer: Answer, width: int) -> Iterator[str]:
         max(len(name), *(len(row[at]) for row in cells)) for at, name in enumerate(answer.columns)
     ]
     if sum(sizes) + 2 * (len(sizes) - 1) <= width:
-        numeric = [all(isinstance(row[at], int | float) for row in answer.rows) for at in _at(sizes)]
+        numeric = [
+            all(isinstance(row[at], int | float) for row in answer.rows) for at in range(len(sizes))
+        ]
         for line in (answer.columns, *cells):
             padded = (
                 text.rjust(size) if right else text.ljust(size)
@@ -64,10 +66,6 @@ def lines(answer: Answer, width: int) -> Iterator[str]:
             yield ""
         for name, text in zip(answer.columns, row, strict=True):
             yield from formatting.wrapped(f"{name:<{longest}}  {text}", width, "")
-
-
-def _at(sizes: list[int]) -> range:
-    return range(len(sizes))
 
 
 def _plain(value: Any) -> Any:

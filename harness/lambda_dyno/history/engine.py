@@ -98,7 +98,7 @@ def fill(
     if rows:
         values = ", ".join(f"CAST(unnest(?) AS {kind})" for kind in columns.values())
         connection.execute(
-            f"INSERT INTO {name} SELECT {values}",  # noqa: S608 - our names
+            f"INSERT INTO {name} SELECT {values}",
             [[row.get(column) for row in rows] for column in columns],
         )
 

@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 from statistics import fmean
 from typing import Literal
 
@@ -136,7 +137,7 @@ def _signals(one: Series, metric: Metric) -> Iterator[Signal]:
     values = [value for _, value in one.points(metric)]
     changes = [c for c in one.changes if c.metric is metric and not c.is_single]
     ends = [0, *(change.found.at for change in changes), len(values)]
-    levels = [_level(values[begin:end]) for begin, end in zip(ends, ends[1:], strict=False)]
+    levels = [_level(values[begin:end]) for begin, end in pairwise(ends)]
     for number, change in enumerate(changes):
         before, after = levels[number], levels[number + 1]
         now = levels[-1].mean / before.mean

@@ -152,7 +152,9 @@ def title(signal: Signal) -> str:
     where = f" in {_safe(key.env, 'an environment')}" if key.env else ""
     embedded = " (embedded AWS)" if key.is_embedded else ""
     change = formatting.change(signal.change.found.ratio)
-    return f"{metric.title} of {_safe(key.function_name, 'a function')}{where}{embedded}: {change} %"
+    return (
+        f"{metric.title} of {_safe(key.function_name, 'a function')}{where}{embedded}: {change} %"
+    )
 
 
 def body(trend: str, signal: Signal, place: Place) -> str:
@@ -163,7 +165,9 @@ def body(trend: str, signal: Signal, place: Place) -> str:
         signal: The change.
         place: Where the code is.
     """
-    return "\n\n".join((f"{first_line(trend, signal)}\n{_sentence(signal)}", *_parts(signal, place)))
+    return "\n\n".join(
+        (f"{first_line(trend, signal)}\n{_sentence(signal)}", *_parts(signal, place))
+    )
 
 
 def _parts(signal: Signal, place: Place) -> Iterator[str]:

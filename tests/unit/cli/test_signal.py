@@ -57,9 +57,7 @@ def signal(project: Project, server: GitHub, place: Path, *arguments: str, **mor
     return project.dyno("signal", "--store", str(place), *arguments, **{**job, **more})
 
 
-def test_a_change_in_main_opens_one_issue(
-    project: Project, server: GitHub, stepped: Path
-) -> None:
+def test_a_change_in_main_opens_one_issue(project: Project, server: GitHub, stepped: Path) -> None:
     """With the commits between; the next run does nothing."""
     done = signal(project, server, stepped, "--json")
     assert (done.status, done.err) == (0, "")

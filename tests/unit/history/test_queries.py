@@ -161,7 +161,7 @@ def test_nothing_can_be_configured_where_queries_run() -> None:
 
 def test_no_runs_are_said_so(tmp_path: Path) -> None:
     """A folder that is not there has none."""
-    with pytest.raises(UserError, match="no run. Each run adds one"):
+    with pytest.raises(UserError, match=r"no run\. Each run adds one"):
         queries.ask(Store(tmp_path / "none", print), of("SELECT * FROM runs"))
 
 
@@ -187,9 +187,12 @@ def test_a_file_that_is_no_query_is_refused(
 ANSWER = Answer(
     ("name", "at", "day", "figure", "flag", "none"),
     (
-        ("=1+1", datetime(2026, 12, 1, 10, tzinfo=UTC).replace(tzinfo=None), date(2026, 11, 30), *(
-            1.25, True, None
-        )),
+        (
+            "=1+1",
+            datetime(2026, 12, 1, 10, tzinfo=UTC).replace(tzinfo=None),
+            date(2026, 11, 30),
+            *(1.25, True, None),
+        ),
         ("a\x1b[31mb\nc", None, None, -2.0, False, None),
     ),
 )
