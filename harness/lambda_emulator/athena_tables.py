@@ -1,4 +1,4 @@
-"""What MiniStack's Athena does otherwise than AWS's: partition projection, and running at all.
+"""What MiniStack's Athena does otherwise than AWS's: projection, IAM, and running at all.
 
 Part of the server's program (`front.py`). MiniStack reads a table's location and knows no partition
 projection: here each partition is read from where `storage.location.template` says, and has its
@@ -8,12 +8,14 @@ is lent to the server, which runs by the same Python. A query then reads the cop
 tables' files and nothing else of this machine: else a function in its sandbox whose role may ask
 Athena could read its user's files.
 
+IAM is asked for the workgroup that a query or its execution belongs to, not for all.
 tests/emulator/test_athena_seams.py holds what this relies on.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,6 +109,30 @@ def _place(location: str, parameters: Mapping[str, Any], partition: Mapping[str,
     for key, value in partition.items():
         place = place.replace(f"${{{key}}}", value)
     return place
+
+
+def asked_by_workgroup() -> None:
+    """Let MiniStack ask IAM for the workgroup of what a request names from now on, not for all."""
+    from ministack.core import iam_actions
+    from ministack.services import athena
+
+    extract = iam_actions.extract_resource_arn
+
+    def extracted(service: str, *request: Any) -> Any:
+        found = extract(service, *request)
+        if service != "athena" or found != "*":
+            return found
+        *_, body, _, _, _ = request
+        try:
+            asked = json.loads(body)
+            run = athena._executions.get(asked.get("QueryExecutionId")) or {}
+            named = athena._named_queries.get(asked.get("NamedQueryId")) or {}
+        except (ValueError, TypeError, AttributeError):
+            return found
+        workgroup = run.get("WorkGroup") or named.get("WorkGroup")
+        return athena._arn_workgroup(workgroup) if workgroup else found
+
+    iam_actions.extract_resource_arn = extracted
 
 
 def run_by(folder: str) -> None:

@@ -101,6 +101,7 @@ def main() -> None:
     lambda_api.code_of_versions()
     lambda_api.asked_by_name()
     athena_tables.projected()
+    athena_tables.asked_by_workgroup()
     athena_tables.run_by(os.environ.pop("DYNO_DUCKDB", ""))
     from ministack.app import app
 

@@ -10,8 +10,8 @@ locals {
 
   # one text for Athena and for DuckDB (dyno query); its first line says what it answers
   queries = {
-    for path in fileset(path.module, "queries/*.sql") :
-    trimsuffix(basename(path), ".sql") => file("${path.module}/${path}")
+    for name in fileset(path.module, "queries/*.sql") :
+    trimsuffix(basename(name), ".sql") => file("${path.module}/${name}")
   }
 }
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +108,6 @@ class Stack:
     session: LocalSession
     outputs: Mapping[str, Any]
     rows: Rows
-    terraform: Terraform
 
 
 @pytest.fixture(scope="module")
@@ -115,22 +115,27 @@ def stack(
     embedded_aws: LocalServer,
     new_aws_account: Callable[[], str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
-    """A store with 10,000 runs of two environments, and forged ones of a pull request."""
+) -> Stack:
+    """A store with 10,000 runs of two environments, and forged ones of a pull request.
+
+    It ends with the server: what taking it down leaves is another test's.
+    """
     folder, account = tmp_path_factory.mktemp("queries"), new_aws_account()
     session, rows = LocalSession(embedded_aws, account), made_up(RUN_COUNT)
     session.client("s3").create_bucket(Bucket=BUCKET)
     put(session, folder / "rows", rows)
+    terraform = root(folder, embedded_aws.environment(account))
+    return Stack(session, terraform.apply()["all"], rows)
+
+
+def root(folder: Path, environment: Mapping[str, str]) -> Terraform:
+    """Return a root that calls the module, initialised."""
     (folder / "main.tf").write_text(
         _MAIN_TF.format(modules=PROJECT / "modules", bucket=BUCKET, prefix=PREFIX)
     )
-    tools = toolchain.prepare(PROJECT / ".cache")
-    terraform = Terraform(folder, tools, embedded_aws.environment(account), folder)
+    terraform = Terraform(folder, toolchain.prepare(PROJECT / ".cache"), environment, folder)
     terraform.init()
-    try:
-        yield Stack(session, terraform.apply()["all"], rows, terraform)
-    finally:
-        terraform.destroy()
+    return terraform
 
 
 def put(session: LocalSession, folder: Path, rows: Rows) -> None:
@@ -179,7 +184,7 @@ def same(here: Any, there: str | None) -> bool:
     if here is None or there is None:
         return here is None and there is None
     if isinstance(here, float):
-        return float(there) == pytest.approx(here, rel=1e-9)
+        return math.isclose(float(there), here, rel_tol=1e-9)
     return there == (str(here).lower() if isinstance(here, bool) else str(here))
 
 
@@ -223,9 +228,22 @@ def test_each_table_has_the_rows_that_lie_under_main(stack: Stack) -> None:
     assert columns == {table.name: [c.name for c in table.columns] for table in TABLES}
 
 
-def test_another_plan_changes_nothing(stack: Stack) -> None:
-    """What was made is what the files say."""
-    assert stack.terraform.plan() == []
+@pytest.mark.slow  # two applies more; the module's plan is in `plan/test_plan_modules.py`
+def test_it_stands_as_planned_and_goes_whole(
+    embedded_aws: LocalServer, new_aws_account: Callable[[], str], tmp_path: Path
+) -> None:
+    """Another plan changes nothing; with queries asked it can be destroyed all the same."""
+    session = LocalSession(embedded_aws, new_aws_account())
+    session.client("s3").create_bucket(Bucket=BUCKET)
+    terraform = root(tmp_path, embedded_aws.environment(session.account_id))
+    empty = Stack(session, terraform.apply()["all"], {})
+    athena = session.client("athena")
+    assert in_athena(athena, empty, queries.find("runs-a-week").text)[1] == []
+    assert terraform.plan() == []
+    terraform.destroy()
+    groups = [group["Name"] for group in athena.list_work_groups()["WorkGroups"]]
+    assert groups == ["primary"]
+    assert session.client("glue").get_databases()["DatabaseList"] == []
 
 
 def test_a_reader_asks_and_can_do_nothing_else(stack: Stack) -> None:

@@ -16,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.contract
 
 RELEASE = f"MiniStack {version('ministack')}, DuckDB {duckdb.__version__}"
+_GROUPS = ("team", "primary")
 LENT = Path(duckdb.__file__).parents[1]
 
 # In a process of its own, which has no DuckDB: it changes MiniStack, as the server's program does.
@@ -25,7 +26,9 @@ from pathlib import Path
 from lambda_emulator import athena_tables
 found = {"before": importlib.util.find_spec("duckdb") is not None}
 athena_tables.projected()
+athena_tables.asked_by_workgroup()
 athena_tables.run_by(sys.argv[1])
+from ministack.core import iam_actions
 from ministack.core.responses import set_request_account_id
 from ministack.services import athena, glue, s3
 found["engine"] = athena.get_athena_engine()
@@ -94,6 +97,12 @@ async def main():
         "SELECT * FROM found",
     )]
     found["left"] = sorted(os.listdir())
+    athena._create_named_query({"Name": "mine", "WorkGroup": "team"})
+    named, run = next(iter(athena._named_queries)), next(iter(athena._executions))
+    found["asked"] = [iam_actions.extract_resource_arn(
+        "athena", "POST", "/", {}, json.dumps(body).encode(), {}, "us-east-1", "111111111111"
+    ) for body in ({"NamedQueryId": named}, {"QueryExecutionId": run},
+        {"QueryExecutionId": "nobody's"}, {"WorkGroup": "team"}, [])]
 
 asyncio.run(main())
 print(json.dumps(found))
@@ -136,3 +145,9 @@ def test_a_query_reads_its_tables_and_nothing_else_of_the_machine(answers: dict[
     assert all(isinstance(said, str) for said in answers["refused"]), answers["refused"]
     assert "secret" not in json.dumps(answers["refused"])
     assert answers["left"] == ["outside"]
+
+
+def test_iam_is_asked_for_the_workgroup(answers: dict[str, Any]) -> None:
+    """Of a named query, of an execution; for all of what nobody knows."""
+    team, primary = (f"arn:aws:athena:us-east-1:111111111111:workgroup/{n}" for n in _GROUPS)
+    assert answers["asked"] == [team, primary, "*", team, "*"], RELEASE
