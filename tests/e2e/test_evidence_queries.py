@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 PROJECT = Path(__file__).parents[2]
-BUCKET, PREFIX = "evidence", "dyno/"
+PREFIX = "dyno/"
 RUN_COUNT = 10_000
 FILES = 4  # of each table and environment: what is one for each record would take minutes to put
 NAMES = list(queries.named())
@@ -109,6 +109,15 @@ class Stack:
     outputs: Mapping[str, Any]
     rows: Rows
 
+    @property
+    def bucket(self) -> str:
+        """Of the store; its name is nobody else's."""
+        return bucket_of(self.session)
+
+
+def bucket_of(session: LocalSession) -> str:
+    return f"evidence-{session.account_id}"
+
 
 @pytest.fixture(scope="module")
 def stack(
@@ -122,16 +131,16 @@ def stack(
     """
     folder, account = tmp_path_factory.mktemp("queries"), new_aws_account()
     session, rows = LocalSession(embedded_aws, account), made_up(RUN_COUNT)
-    session.client("s3").create_bucket(Bucket=BUCKET)
+    session.client("s3").create_bucket(Bucket=bucket_of(session))
     put(session, folder / "rows", rows)
-    terraform = root(folder, embedded_aws.environment(account))
+    terraform = root(folder, embedded_aws.environment(account), bucket_of(session))
     return Stack(session, terraform.apply()["all"], rows)
 
 
-def root(folder: Path, environment: Mapping[str, str]) -> Terraform:
+def root(folder: Path, environment: Mapping[str, str], bucket: str) -> Terraform:
     """Return a root that calls the module, initialised."""
     (folder / "main.tf").write_text(
-        _MAIN_TF.format(modules=PROJECT / "modules", bucket=BUCKET, prefix=PREFIX)
+        _MAIN_TF.format(modules=PROJECT / "modules", bucket=bucket, prefix=PREFIX)
     )
     terraform = Terraform(folder, toolchain.prepare(PROJECT / ".cache"), environment, folder)
     terraform.init()
@@ -155,7 +164,9 @@ def put(session: LocalSession, folder: Path, rows: Rows) -> None:
                 keys += [f"dev/pr/7/{key}" for key in keys if part == 0]
                 keys += [f"dev/pr/7/rows/v1/{table.name}/{part}.parquet"] if part == 1 else []
                 for key in keys:
-                    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}{key}", Body=path.read_bytes())
+                    s3.put_object(
+                        Bucket=bucket_of(session), Key=f"{PREFIX}{key}", Body=path.read_bytes()
+                    )
 
 
 def in_athena(client: Any, stack: Stack, text: str) -> tuple[list[str], list[list[str | None]]]:
@@ -234,8 +245,8 @@ def test_it_stands_as_planned_and_goes_whole(
 ) -> None:
     """Another plan changes nothing; with queries asked it can be destroyed all the same."""
     session = LocalSession(embedded_aws, new_aws_account())
-    session.client("s3").create_bucket(Bucket=BUCKET)
-    terraform = root(tmp_path, embedded_aws.environment(session.account_id))
+    session.client("s3").create_bucket(Bucket=bucket_of(session))
+    terraform = root(tmp_path, embedded_aws.environment(session.account_id), bucket_of(session))
     empty = Stack(session, terraform.apply()["all"], {})
     athena = session.client("athena")
     assert in_athena(athena, empty, queries.find("runs-a-week").text)[1] == []
@@ -253,16 +264,16 @@ def test_a_reader_asks_and_can_do_nothing_else(stack: Stack) -> None:
     columns, rows = in_athena(athena, stack, "SELECT count(*) AS runs FROM runs")
     assert (columns, rows) == (["runs"], [[str(len(stack.rows["runs"]))]])
     row = f"{PREFIX}dev/main/rows/v1/runs/0.parquet"
-    assert s3.get_object(Bucket=BUCKET, Key=row)["Body"].read(4) == b"PAR1"
-    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}athena-results/")["Contents"]
-    assert s3.get_object(Bucket=BUCKET, Key=listed[0]["Key"])["Body"].read()
+    assert s3.get_object(Bucket=stack.bucket, Key=row)["Body"].read(4) == b"PAR1"
+    listed = s3.list_objects_v2(Bucket=stack.bucket, Prefix=f"{PREFIX}athena-results/")["Contents"]
+    assert s3.get_object(Bucket=stack.bucket, Key=listed[0]["Key"])["Body"].read()
     theirs = f"{PREFIX}dev/pr/7/rows/v1/runs/1.parquet"
     refused: list[Callable[[], Any]] = [
-        lambda: s3.get_object(Bucket=BUCKET, Key=theirs),
-        lambda: s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}dev/pr/"),
-        lambda: s3.list_objects_v2(Bucket=BUCKET),
-        lambda: s3.put_object(Bucket=BUCKET, Key=row, Body=b""),
-        lambda: s3.delete_object(Bucket=BUCKET, Key=row),
+        lambda: s3.get_object(Bucket=stack.bucket, Key=theirs),
+        lambda: s3.list_objects_v2(Bucket=stack.bucket, Prefix=f"{PREFIX}dev/pr/"),
+        lambda: s3.list_objects_v2(Bucket=stack.bucket),
+        lambda: s3.put_object(Bucket=stack.bucket, Key=row, Body=b""),
+        lambda: s3.delete_object(Bucket=stack.bucket, Key=row),
         lambda: athena.start_query_execution(QueryString="SELECT 1", WorkGroup="primary"),
         lambda: athena.delete_work_group(WorkGroup=stack.outputs["workgroup"]),
         lambda: reader("glue").delete_table(DatabaseName=stack.outputs["database"], Name="runs"),
