@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -13,6 +15,7 @@ from lambda_dyno.core.errors import brief
 from lambda_dyno.history.queries import Answer
 
 _MOST_OF_A_CELL = 60
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 # Excel and others take such a text for a formula, and run it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -38,6 +41,8 @@ def as_csv(answer: Answer) -> str:
 def lines(answer: Answer, width: int) -> Iterator[str]:
     """Yield the rows for people: a table where there is room, else a block for each row.
 
+    What is the same in all rows is said once, before them.
+
     Args:
         answer: What was answered.
         width: Of the terminal, in columns.
@@ -46,26 +51,34 @@ def lines(answer: Answer, width: int) -> Iterator[str]:
         yield "No rows."
         return
     cells = [[_shown(value) for value in row] for row in answer.rows]
-    sizes = [
-        max(len(name), *(len(row[at]) for row in cells)) for at, name in enumerate(answer.columns)
-    ]
-    if sum(sizes) + 2 * (len(sizes) - 1) <= width:
-        numeric = [
-            all(isinstance(row[at], int | float) for row in answer.rows) for at in range(len(sizes))
-        ]
-        for line in (answer.columns, *cells):
-            padded = (
-                text.rjust(size) if right else text.ljust(size)
-                for text, size, right in zip(line, sizes, numeric, strict=True)
-            )
-            yield "  ".join(padded).rstrip()
+    columns = [_Column(name, [row[at] for row in cells]) for at, name in enumerate(answer.columns)]
+    if len(cells) > 1:
+        same = [column for column in columns if len({*column.cells}) == 1]
+        columns = [column for column in columns if column not in same] or columns
+        if same:
+            text = ", ".join(f"{column.name} {column.cells[0]}" for column in same)
+            yield from formatting.wrapped(f"All: {text}", width)
+    if sum(column.width + 2 for column in columns) - 2 <= width:
+        yield "  ".join(column.name.ljust(column.width) for column in columns).rstrip()
+        for row in range(len(cells)):
+            yield "  ".join(column.cells[row].ljust(column.width) for column in columns).rstrip()
         return
-    longest = max(map(len, answer.columns))
-    for number, row in enumerate(cells):
-        if number:
-            yield ""
-        for name, text in zip(answer.columns, row, strict=True):
-            yield from formatting.wrapped(f"{name:<{longest}}  {text}", width, "")
+    longest = max(len(column.name) for column in columns)
+    for row in range(len(cells)):
+        yield ""
+        for column in columns:
+            text = f"{column.name:<{longest}}  {column.cells[row]}"
+            yield from formatting.wrapped(text, width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        return max(len(self.name), *map(len, self.cells))
 
 
 def _plain(value: Any) -> Any:
@@ -93,5 +106,7 @@ def _shown(value: Any) -> str:
             return f"{value:%Y-%m-%d %H:%M}"
         case float():
             return f"{value:.6g}"
+        case str() if _COMMIT.fullmatch(value):
+            return value[:9]
         case _:
             return brief(str(value), most=_MOST_OF_A_CELL)

@@ -115,7 +115,6 @@ ATTACKS = (
     "CREATE TABLE mine AS SELECT 1",
     "INSERT INTO runs SELECT * FROM runs",
     "SET enable_external_access = true",
-    "PRAGMA database_list",
     "CALL pragma_version()",
     "INSTALL httpfs",
     "LOAD httpfs",
@@ -222,8 +221,11 @@ def test_a_spreadsheet_gets_no_formula_of_others() -> None:
 
 @pytest.mark.parametrize("width", [200, 40])
 def test_people_get_a_table_or_a_block_for_each_row(width: int) -> None:
-    """In which nothing colours a terminal."""
+    """In which nothing colours a terminal, and what is the same is said once."""
     lines = list(answers.lines(ANSWER, width))
     assert all(line.isprintable() for line in lines)
-    assert len(lines) == (3 if width == 200 else 13)
+    assert lines[0] == "All: none –"
+    assert len(lines) == (4 if width == 200 else 13)
+    sha = Answer(("git_sha", "n"), (("0123456789" * 4, 1),))
+    assert list(answers.lines(sha, width)) == ["git_sha    n", "012345678  1"]
     assert list(answers.lines(Answer(("a",), ()), width)) == ["No rows."]
