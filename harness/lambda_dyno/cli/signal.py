@@ -24,8 +24,8 @@ HELP = """
 Open a GitHub issue for each change for the worse in main's history, and close it when it is gone.
 
 A change is one that dyno history tells: figures before and after differ by more than runs \
-scatter, at 1 in 100 false alarms per trend. Told is what is worse, by more than the newest run \
-alone, and has not come back since. An issue has the figure, the size of its change with the \
+scatter. Told is what is worse, has not come back since, and what three looks agree on: the newest, \
+and those before the last two runs; so never what one run alone shows. An issue has the figure, the size of its change with the \
 interval, and the commits between the last run before and the first after.
 
 Run it again, and nothing happens twice: an open issue is brought up to date, one that somebody \

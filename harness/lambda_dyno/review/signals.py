@@ -178,9 +178,9 @@ def _parts(signal: Signal, place: Place) -> Iterator[str]:
     yield from _commits(change.before, change.after, place)
     runs = f"{change.before['run_id']} {change.after['run_id']}"
     yield (
-        "The interval is of 95 %, as if the place had been known. Of a hundred trends in which "
-        f"nothing changes, one shows a change. {markdown.code(f'dyno compare {runs}')} sets the "
-        "two runs side by side."
+        "The interval is of 95 %, as if the place had been known. The last three runs agree on "
+        "the change; of a hundred trends in which nothing changes, two open an issue within 60 "
+        f"runs. {markdown.code(f'dyno compare {runs}')} sets the two runs side by side."
     )
     yield _KEPT
 

@@ -23,7 +23,7 @@ from tests.unit.history.test_signals import runs
 
 WEB = f"https://github.com/{REPOSITORY}"
 STEPPED = runs((20, 20.0), (10, 26.0))
-BACK = runs((20, 20.0), (10, 26.0), (10, 20.0))
+BACK = runs((20, 20.0), (10, 26.0), (16, 20.0))
 HOSTILE = "@everyone **x** <img src=x> [a](https://evil.example) #1 | `b` --> https://evil.example"
 BETWEEN = Between((f"1234567890abcdef {HOSTILE}", "abcdef1234567890 Cache more"), 3, "2 files")
 
