@@ -24,9 +24,10 @@ HELP = """
 Open a GitHub issue for each change for the worse in main's history, and close it when it is gone.
 
 A change is one that dyno history tells: figures before and after differ by more than runs \
-scatter. Told is what is worse, has not come back since, and what three looks agree on: the newest, \
-and those before the last two runs; so never what one run alone shows. An issue has the figure, the size of its change with the \
-interval, and the commits between the last run before and the first after.
+scatter. Told is what is worse, has not come back since, and what three looks agree on: the \
+newest, and those before the last two runs; so never what one run alone shows. An issue has the \
+figure, the size of its change with the interval, and the commits between the last run before and \
+the first after.
 
 Run it again, and nothing happens twice: an open issue is brought up to date, one that somebody \
 has closed stays closed. A history that is lost or empty closes nothing. Issues are found by the \
