@@ -32,6 +32,7 @@ _SETTINGS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET temp_directory = ''",
+    "SET memory_limit = '1GB'",
     "SET python_enable_replacements = false",
 )
 # MiniStack turns it off itself, which the lock would refuse

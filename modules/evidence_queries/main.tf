@@ -1,9 +1,9 @@
 data "aws_partition" "this" {}
 
 locals {
-  bucket_arn = "arn:${data.aws_partition.this.partition}:s3:::${var.store.bucket}"
-  root       = "s3://${var.store.bucket}/${var.store.prefix}"
-  results    = "${var.store.prefix}athena-results/"
+  bucket_arn = "arn:${data.aws_partition.this.partition}:s3:::${var.evidence.bucket}"
+  root       = "s3://${var.evidence.bucket}/${var.evidence.prefix}"
+  results    = "${var.evidence.prefix}athena-results/"
 
   # written by make docs from history/schema.py
   tables = jsondecode(file("${path.module}/columns.json"))
@@ -34,7 +34,7 @@ resource "aws_glue_catalog_table" "this" {
     classification                = "parquet"
     "projection.enabled"          = "true"
     "projection.store_env.type"   = "enum"
-    "projection.store_env.values" = join(",", sort(var.environments))
+    "projection.store_env.values" = join(",", sort(var.store_envs))
     "storage.location.template"   = "${local.root}$${store_env}/main/rows/v1/${each.key}/"
   }
 
@@ -82,11 +82,11 @@ resource "aws_athena_workgroup" "this" {
     }
 
     result_configuration {
-      output_location = "s3://${var.store.bucket}/${local.results}"
+      output_location = "s3://${var.evidence.bucket}/${local.results}"
 
       encryption_configuration {
-        encryption_option = var.store.kms_key_arn == null ? "SSE_S3" : "SSE_KMS"
-        kms_key_arn       = var.store.kms_key_arn
+        encryption_option = var.evidence.kms_key_arn == null ? "SSE_S3" : "SSE_KMS"
+        kms_key_arn       = var.evidence.kms_key_arn
       }
     }
   }
@@ -135,7 +135,7 @@ data "aws_iam_policy_document" "reader" {
     sid     = "Rows"
     actions = ["s3:GetObject"]
     resources = [
-      for name in sort(var.environments) : "${local.bucket_arn}/${var.store.prefix}${name}/main/rows/v1/*"
+      for name in sort(var.store_envs) : "${local.bucket_arn}/${var.evidence.prefix}${name}/main/rows/v1/*"
     ]
   }
 
@@ -148,7 +148,7 @@ data "aws_iam_policy_document" "reader" {
       test     = "StringLike"
       variable = "s3:prefix"
       values = concat(
-        [for name in sort(var.environments) : "${var.store.prefix}${name}/main/rows/v1/*"],
+        [for name in sort(var.store_envs) : "${var.evidence.prefix}${name}/main/rows/v1/*"],
         ["${local.results}*"],
       )
     }
@@ -172,7 +172,7 @@ data "aws_iam_policy_document" "reader" {
   }
 
   dynamic "statement" {
-    for_each = var.store.kms_key_arn[*]
+    for_each = var.evidence.kms_key_arn[*]
 
     content {
       sid       = "Key"

@@ -17,7 +17,7 @@ output "reader_policy_json" {
 
 output "results_location" {
   description = "Where Athena writes results, as s3://BUCKET/PREFIX."
-  value       = "s3://${var.store.bucket}/${local.results}"
+  value       = "s3://${var.evidence.bucket}/${local.results}"
 }
 
 output "workgroup_name" {

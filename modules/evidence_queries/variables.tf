@@ -1,11 +1,25 @@
-variable "environments" {
-  description = "Environments whose main is read, as the store's keys begin with them, e.g. [\"dev\", \"prod\"]: the values of the partition key store_env."
-  type        = set(string)
-  nullable    = false
+variable "evidence" {
+  description = "The evidence store: its bucket, the beginning of its keys (empty, or with / at its end, e.g. dyno/), and the ARN of its KMS key (null: SSE-S3), which encrypts the results, too."
+  type = object({
+    bucket      = string
+    prefix      = optional(string, "")
+    kms_key_arn = optional(string)
+  })
+  nullable = false
 
   validation {
-    condition     = length(var.environments) > 0 && alltrue([for name in var.environments : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", name))])
-    error_message = "Give at least one name in environments, each of 1 to 64 letters, digits, dots, hyphens and underscores."
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.evidence.bucket))
+    error_message = "Use 3 to 63 lower-case letters, digits, hyphens and dots for evidence.bucket."
+  }
+
+  validation {
+    condition     = can(regex("^([A-Za-z0-9_][A-Za-z0-9_.-]{0,63}/){0,8}$", var.evidence.prefix))
+    error_message = "Leave evidence.prefix empty, or give letters, digits, dots, hyphens and underscores with / between and at the end, e.g. dyno/."
+  }
+
+  validation {
+    condition     = var.evidence.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.evidence.kms_key_arn))
+    error_message = "Give the ARN of a key, not of an alias, in evidence.kms_key_arn, e.g. arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab."
   }
 }
 
@@ -32,27 +46,13 @@ variable "name_prefix" {
   }
 }
 
-variable "store" {
-  description = "The evidence store: its bucket, the beginning of its keys (empty, or with / at its end, e.g. dyno/), and the ARN of its KMS key (null: SSE-S3), which encrypts the results, too."
-  type = object({
-    bucket      = string
-    prefix      = optional(string, "")
-    kms_key_arn = optional(string)
-  })
-  nullable = false
+variable "store_envs" {
+  description = "Environments whose main is read, as the evidence store's keys begin with them, e.g. [\"dev\", \"prod\"]: the values of the partition key store_env."
+  type        = set(string)
+  nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.store.bucket))
-    error_message = "Use 3 to 63 lower-case letters, digits, hyphens and dots for store.bucket."
-  }
-
-  validation {
-    condition     = can(regex("^([A-Za-z0-9][A-Za-z0-9._-]*/)*$", var.store.prefix))
-    error_message = "Leave store.prefix empty, or give letters, digits, dots, hyphens and underscores with / between and at the end, e.g. dyno/."
-  }
-
-  validation {
-    condition     = var.store.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.store.kms_key_arn))
-    error_message = "Give the ARN of a key, not of an alias, in store.kms_key_arn, e.g. arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab."
+    condition     = length(var.store_envs) > 0 && alltrue([for name in var.store_envs : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
+    error_message = "Give at least one name in store_envs, each of 1 to 64 letters, digits, hyphens and underscores."
   }
 }

@@ -47,9 +47,9 @@ terraform {{
 module "queries" {{
   source = "{modules}/evidence_queries"
 
-  environments = ["dev", "prod"]
-  name_prefix  = "dyno-evidence"
-  store        = {{ bucket = "{bucket}", prefix = "{prefix}" }}
+  evidence    = {{ bucket = "{bucket}", prefix = "{prefix}" }}
+  name_prefix = "dyno-evidence"
+  store_envs  = ["dev", "prod"]
 }}
 
 output "all" {{

@@ -8,26 +8,26 @@ mock_provider "aws" {
 }
 
 variables {
-  environments = ["dev"]
-  name_prefix  = "dyno"
-  store        = { bucket = "evidence" }
+  store_envs  = ["dev"]
+  name_prefix = "dyno"
+  evidence    = { bucket = "evidence" }
 }
 
 run "refused_1" {
   command = plan
 
   variables {
-    environments       = []
+    store_envs         = []
     most_scanned_bytes = 1000
     name_prefix        = "Dyno"
-    store              = { bucket = "Evidence_Store" }
+    evidence           = { bucket = "Evidence_Store" }
   }
 
   expect_failures = [
-    var.environments,
+    var.store_envs,
     var.most_scanned_bytes,
     var.name_prefix,
-    var.store,
+    var.evidence,
   ]
 }
 
@@ -35,17 +35,17 @@ run "refused_2" {
   command = plan
 
   variables {
-    environments       = ["dev,prod"]
+    store_envs         = ["dev,prod"]
     most_scanned_bytes = 10485760.5
     name_prefix        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-    store              = { bucket = "evidence", prefix = "dyno" }
+    evidence           = { bucket = "evidence", prefix = "dyno" }
   }
 
   expect_failures = [
-    var.environments,
+    var.store_envs,
     var.most_scanned_bytes,
     var.name_prefix,
-    var.store,
+    var.evidence,
   ]
 }
 
@@ -53,15 +53,15 @@ run "refused_3" {
   command = plan
 
   variables {
-    environments = ["../prod"]
-    name_prefix  = "dyno-"
-    store        = { bucket = "evidence", prefix = "../", kms_key_arn = null }
+    store_envs  = ["../prod"]
+    name_prefix = "dyno-"
+    evidence    = { bucket = "evidence", prefix = "../", kms_key_arn = null }
   }
 
   expect_failures = [
-    var.environments,
+    var.store_envs,
     var.name_prefix,
-    var.store,
+    var.evidence,
   ]
 }
 
@@ -70,11 +70,11 @@ run "refused_4" {
 
   variables {
     name_prefix = "1"
-    store       = { bucket = "evidence", kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/a" }
+    evidence    = { bucket = "evidence", kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/a" }
   }
 
   expect_failures = [
     var.name_prefix,
-    var.store,
+    var.evidence,
   ]
 }

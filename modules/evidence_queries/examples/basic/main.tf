@@ -12,10 +12,10 @@ terraform {
 module "evidence_queries" {
   source = "../.."
 
-  environments = ["dev", "prod"]
-  name_prefix  = "dyno-evidence"
+  name_prefix = "dyno-evidence"
+  store_envs  = ["dev", "prod"]
 
-  store = {
+  evidence = {
     bucket = "dyno-evidence-111122223333-eu-west-1"
     prefix = "dyno/"
   }
