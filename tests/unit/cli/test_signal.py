@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,22 +33,21 @@ def server() -> Iterator[GitHub]:
         assert running.complaints == []
 
 
-@pytest.fixture
-def stepped(project: Project) -> Path:
-    """A history of main whose duration changes with the last but one of three commits."""
-    shas = []
-    for title in ("Add a page", "Cache @everyone's **answers**", "Add another"):
-        (project.folder / "app.py").write_text(title)
-        project.commit(title)
-        shas.append(project.git("rev-parse", "HEAD").strip())
-    place = project.folder / "runs" / "signals"
+def write(place: Path, shas: Sequence[str]) -> Path:
+    """Write a history of main whose duration changes with the second of three commits."""
     records: list[tuple[str, dict[str, list[Row]]]] = []
     for number, row in enumerate(runs((20, 20.0), (10, 26.0))):
         record_id = f"r{number}_run_{number:08x}"
-        sha = shas[0] if number < 20 else shas[1] if number < 25 else shas[2]
+        sha = shas[(number >= 20) + (number >= 25)]
         records.append((record_id, {"runs": [{**row, "record_id": record_id, "git_sha": sha}]}))
     Store(place, print, durable=False).add_all(records)
     return place
+
+
+@pytest.fixture(scope="module")
+def stepped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a history, of commits that nobody has."""
+    return write(tmp_path_factory.mktemp("history"), ["a" * 40, "b" * 40, "c" * 40])
 
 
 def signal(project: Project, server: GitHub, place: Path, *arguments: str, **more: str) -> Done:
@@ -57,8 +56,14 @@ def signal(project: Project, server: GitHub, place: Path, *arguments: str, **mor
     return project.dyno("signal", "--store", str(place), *arguments, **{**job, **more})
 
 
-def test_a_change_in_main_opens_one_issue(project: Project, server: GitHub, stepped: Path) -> None:
+def test_a_change_in_main_opens_one_issue(project: Project, server: GitHub, tmp_path: Path) -> None:
     """With the commits between; the next run does nothing."""
+    shas = []
+    for title in ("Add a page", "Cache @everyone's **answers**", "Add another"):
+        (project.folder / "app.py").write_text(title)
+        project.commit(title)
+        shas.append(project.git("rev-parse", "HEAD").strip())
+    stepped = write(tmp_path / "history", shas)
     done = signal(project, server, stepped, "--json")
     assert (done.status, done.err) == (0, "")
     (row,) = done.json

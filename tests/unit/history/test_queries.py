@@ -18,7 +18,7 @@ from lambda_dyno.history.schema import TABLES
 from lambda_dyno.history.store import Store
 from tools.history_simulation import synthetic
 
-RUNS = 60
+RUNS = 16
 
 
 @pytest.fixture(scope="module")
