@@ -17,7 +17,7 @@ from pathlib import Path
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.toolchain import TERRAFORM_PINNED
-from tools import key_docs, schema_docs, settings_docs
+from tools import evidence_docs, key_docs, schema_docs, settings_docs
 
 BEGIN = "<!-- tables: begin (make docs) -->"
 END = "<!-- tables: end -->"
@@ -171,6 +171,24 @@ def update_history(page: Path, *, check: bool) -> list[Path]:
     return _update(page, schema_docs.tables(), schema_docs.BEGIN, schema_docs.END, check=check)
 
 
+def update_evidence(page: Path, columns: Path, *, check: bool) -> list[Path]:
+    """Write what other engines have of the history's schema: Glue's columns, Snowflake's tables.
+
+    Args:
+        page: Docs with Snowflake's.
+        columns: File with Glue's, of modules/evidence_queries.
+        check: Only look.
+    """
+    begin, end = evidence_docs.BEGIN, evidence_docs.END
+    stale = _update(page, evidence_docs.snowflake(), begin, end, check=check)
+    made = evidence_docs.columns_json()
+    if not columns.exists() or columns.read_text() != made:
+        stale.append(columns)
+        if not check:
+            columns.write_text(made)
+    return stale
+
+
 def update_settings(page: Path, *, check: bool) -> list[Path]:
     """Write the tables of all settings."""
     return _update(
@@ -207,6 +225,11 @@ def main() -> None:
     try:
         stale = update(Path("modules"), check=arguments.check)
         stale += update_history(Path("docs/history.md"), check=arguments.check)
+        stale += update_evidence(
+            Path("docs/evidence-queries.md"),
+            Path("modules/evidence_queries/columns.json"),
+            check=arguments.check,
+        )
         stale += update_settings(Path("docs/settings.md"), check=arguments.check)
     except UserError as error:
         print(error, file=sys.stderr)

@@ -87,7 +87,7 @@ def main() -> None:
     from hypercorn.config import Config
 
     _become_a_package()
-    from lambda_emulator import gaps, guard, lambda_api, retention, workers
+    from lambda_emulator import athena_tables, gaps, guard, lambda_api, retention, workers
 
     # Out of the environment before anything is started: Lambda workers inherit what is left.
     secret = os.environ.pop("DYNO_SECRET")
@@ -100,6 +100,9 @@ def main() -> None:
     workers.streamed()
     lambda_api.code_of_versions()
     lambda_api.asked_by_name()
+    athena_tables.projected()
+    athena_tables.asked_by_workgroup()
+    athena_tables.run_by(os.environ.pop("DYNO_DUCKDB", ""))
     from ministack.app import app
 
     # As MiniStack's own program does: many connections at once meet no limit of 1,024 files.

@@ -62,6 +62,7 @@ def test_it_has_the_packages_and_what_they_deploy(package: zipfile.ZipFile) -> N
         "lambda_dyno/schemas/result.schema.json",
         "lambda_dyno/tuner_contract/prices.json",
         "lambda_dyno/assets/postman/run.mjs",
+        "lambda_dyno/assets/modules/evidence_queries/queries/best-size.sql",
     ],
 )
 def test_it_has_what_is_no_python(package: zipfile.ZipFile, needed: str) -> None:

@@ -127,7 +127,9 @@ def test_workflows_have_no_permission_but_what_a_job_says_it_needs(path: Path) -
     for job in content["jobs"].values():
         assert job["timeout-minutes"]
         assert "permissions" in job
-    for line in re.findall(r"^ {6}(?:contents|id-token|pull-requests): .*$", text, re.MULTILINE):
+    for line in re.findall(
+        r"^ {6}(?:contents|id-token|issues|pull-requests): .*$", text, re.MULTILINE
+    ):
         assert re.search(r": (read|write) # \w", line), line
     for step in steps(path):
         if str(step.get("uses", "")).startswith("actions/checkout@"):

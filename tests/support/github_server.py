@@ -1,4 +1,4 @@
-"""A server in the place of GitHub's REST API: comments and pull requests of one repository.
+"""A server in the place of GitHub's REST API: comments, issues and pulls of one repository.
 
 And what it says of repositories: their ids, and which subject their tokens have.
 
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.support.serving import TestServer
 
@@ -81,6 +81,7 @@ class GitHub:
 
     comments: list[dict[str, Any]] = field(default_factory=list)
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # what our side did wrong
@@ -106,6 +107,26 @@ class GitHub:
         }
         self.comments.append(comment)
         return comment
+
+    def add_issue(
+        self, title: str, body: str, user: dict[str, str] = BOT, **more: Any
+    ) -> dict[str, Any]:
+        """Open an issue; `labels` are names."""
+        number = 100 + len(self.issues)
+        labels = [{"name": name} for name in more.pop("labels", ())]
+        issue = {
+            "number": number,
+            "title": title,
+            "body": body,
+            "state": "open",
+            "labels": labels,
+            "user": user,
+            "author_association": "NONE",
+            "html_url": f"https://github.com/{REPOSITORY}/issues/{number}",
+            **more,
+        }
+        self.issues.append(issue)
+        return issue
 
     def methods(self) -> list[str]:
         """Return the methods that were used, in order."""
@@ -234,6 +255,10 @@ class _Handler(BaseHTTPRequestHandler):
             if refusal := _refusal(body):
                 return refusal
             return 201, self.github.add_comment(body["body"]), {}
+        if path == f"{repository}/issues":
+            return self._list_issues(query) if method == "GET" else self._open_issue(body)
+        if (found := re.fullmatch(rf"{repository}/issues/(\d+)", path)) and method == "PATCH":
+            return self._patch_issue(int(found[1]), body)
         if found := re.fullmatch(rf"{repository}/issues/comments/(\d+)", path):
             if method != "PATCH":
                 return 405, {"message": "Method Not Allowed"}, {}
@@ -249,13 +274,45 @@ class _Handler(BaseHTTPRequestHandler):
         return 404, {"message": "Not Found"}, {}
 
     def _page(self, query: dict[str, str]) -> Reply:
+        return self._part(self.github.comments, query)
+
+    def _part(self, entries: list[dict[str, Any]], query: dict[str, str]) -> Reply:
+        """Return a page of a list, with the address of the next one."""
         size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
-        comments = self.github.comments[(page - 1) * size : page * size]
         headers = {}
-        if page * size < len(self.github.comments):
-            path = f"{self.github.url}/repos/{REPOSITORY}/issues/{PULL}/comments"
-            headers["Link"] = f'<{path}?per_page={size}&page={page + 1}>; rel="next"'
-        return 200, comments, headers
+        if page * size < len(entries):
+            following = urlencode({**query, "page": page + 1})
+            path = f"{self.github.url}{urlsplit(self.path).path}"
+            headers["Link"] = f'<{path}?{following}>; rel="next"'
+        return 200, entries[(page - 1) * size : page * size], headers
+
+    def _list_issues(self, query: dict[str, str]) -> Reply:
+        """Return issues, the newest first unless it is asked otherwise; pull requests are some."""
+        found = [
+            issue
+            for issue in self.github.issues
+            if query.get("state", "open") in ("all", issue["state"])
+            and {*query.get("labels", "").split(",")} - {""} <= {e["name"] for e in issue["labels"]}
+        ]
+        return self._part(found if query.get("direction") == "asc" else found[::-1], query)
+
+    def _open_issue(self, body: Any) -> Reply:
+        if set(body) != {"title", "body", "labels"} or not body["title"]:
+            return 422, {"message": "Validation Failed"}, {}
+        if refusal := _refusal({"body": body["body"]}):
+            return refusal
+        return 201, self.github.add_issue(body["title"], body["body"], labels=body["labels"]), {}
+
+    def _patch_issue(self, number: int, body: Any) -> Reply:
+        if refusal := _refusal({"body": body.get("body")}):
+            return refusal
+        if not set(body) <= {"body", "state", "state_reason"}:
+            return 422, {"message": "Validation Failed"}, {}
+        for issue in self.github.issues:
+            if issue["number"] == number:
+                issue.update(body)
+                return 200, issue, {}
+        return 404, {"message": "Not Found"}, {}
 
     def _patch_comment(self, number: int, body: Any) -> Reply:
         if refusal := _refusal(body):

@@ -18,7 +18,9 @@ from lambda_dyno.cli import comment as cli_comment
 from lambda_dyno.cli import deploy as cli_deploy
 from lambda_dyno.cli import history as cli_history
 from lambda_dyno.cli import notify as cli_notify
+from lambda_dyno.cli import query as cli_query
 from lambda_dyno.cli import run, standing, sweep, unforeseen
+from lambda_dyno.cli import signal as cli_signal
 from lambda_dyno.cli import tune as cli_tune
 from lambda_dyno.cli.evidence import evidence_app
 from lambda_dyno.cli.local import local_app
@@ -79,6 +81,8 @@ app.command(help=cli_deploy.HELP)(cli_deploy.deploy)
 app.command()(cli_bootstrap.bootstrap)
 app.command(help=cli_history.HELP)(cli_history.history)
 app.command(help=cli_history.COMPARE_HELP)(cli_history.compare)
+app.command(help=cli_query.HELP)(cli_query.query)
+app.command(help=cli_signal.HELP)(cli_signal.signal)
 app.command()(sweep.ls)
 app.command()(sweep.sweep)
 for commands in (app, local_app, evidence_app):

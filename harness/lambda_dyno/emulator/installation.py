@@ -10,6 +10,7 @@ all of them may be removed when no embedded AWS runs.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -69,6 +70,18 @@ def environments_folder(environ: Mapping[str, str] = os.environ) -> Path:
     except RuntimeError as error:  # no HOME, and a user id that nobody knows
         raise UserError("there is no home folder: set HOME or XDG_CACHE_HOME") from error
     return cache / "lambda-dyno" / "emulator"
+
+
+def lent() -> dict[str, str]:
+    """Return the variables by which a server finds packages of ours that it may use.
+
+    That is DuckDB, if it is here: by it the embedded Athena runs queries, and it needs nothing
+    else. In the server's own environment it would cost everybody 66 MB.
+    """
+    found = importlib.util.find_spec("duckdb")
+    if found is None or found.origin is None:
+        return {}
+    return {"DYNO_DUCKDB": str(Path(found.origin).parents[1])}
 
 
 def _name() -> str:

@@ -301,6 +301,7 @@ def _server_environment(home: Path, wanted: ServerState, python: Path) -> dict[s
     return (
         _safe_environment()
         | sandboxes.environment(home, python, wanted.port)
+        | installation.lent()
         | {
             "AUTH": "true",  # IAM is enforced
             "BIND_HOST": HOST,

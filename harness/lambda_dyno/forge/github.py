@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from lambda_dyno.forge.comments import Comment, ForgeError
 from lambda_dyno.forge.rest_api import Answer, ForgeApi
 
-# Who may have written a comment that we take for ours: a bot, or somebody with a say in the
-# repository. Anybody can copy a marker; a verdict in a stranger's comment stays theirs to edit.
+# Who may have written a comment or an issue that we take for ours: a bot, or somebody with a say in
+# the repository. Anybody can copy a marker; a verdict in a stranger's comment stays theirs to edit.
 _TRUSTED = {"OWNER", "MEMBER", "COLLABORATOR"}
 
 
@@ -34,7 +34,7 @@ class GitHubComments:
     def find(self, marker: str) -> Iterator[Comment]:
         """Yield the comments that begin with the marker and may be ours, oldest first."""
         for entry in self.api.entries(f"{self._path}?per_page=100", self._unread):
-            if str(entry.get("body") or "").startswith(marker) and _is_trusted(entry):
+            if str(entry.get("body") or "").startswith(marker) and is_trusted(entry):
                 yield _comment(entry)
 
     def create(self, body: str, marker: str) -> Comment:
@@ -172,7 +172,8 @@ def refusal(what: str, answer: Answer, permission: str, *, from_fork: bool = Fal
     return ForgeError(f"cannot {what}: {why}{own}")
 
 
-def _is_trusted(entry: Mapping[str, Any]) -> bool:
+def is_trusted(entry: Mapping[str, Any]) -> bool:
+    """Whether a bot, or somebody with a say in the repository, wrote a comment or an issue."""
     user = entry.get("user") or {}
     return user.get("type") == "Bot" or entry.get("author_association") in _TRUSTED
 

@@ -37,6 +37,7 @@ _HEADERS = {
 _CONNECT_TIMEOUT_S = 5.0
 _MOST_REDIRECTS = 3
 _MOST_PAGES = 50
+MOST_ENTRIES = 100 * _MOST_PAGES  # that are read of a list, by 100 on a page
 # A secondary rate limit that names no time: GitHub asks for a minute, and more each time.
 _UNNAMED_WAIT_S = 60.0
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.history.schema import LARGEST, LONGEST, Column, Row, Table
+from lambda_dyno.history.schema import LARGEST, LONGEST, Column, Row, SqlType, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -54,13 +54,53 @@ def within(folder: Path) -> Iterator[DuckDBPyConnection]:
     Raises:
         UserError: DuckDB is not installed.
     """
+    with _locked(f"SET allowed_directories = [{_quoted(folder)}]") as connection:
+        yield connection
+
+
+@contextmanager
+def sealed() -> Iterator[DuckDBPyConnection]:
+    """Return a connection that reaches no file, and no variable of ours, for SQL of anybody's.
+
+    Raises:
+        UserError: DuckDB is not installed.
+    """
+    with _locked("SET python_enable_replacements = false") as connection:
+        yield connection
+
+
+@contextmanager
+def _locked(setting: str) -> Iterator[DuckDBPyConnection]:
     with load().connect() as connection:
-        for setting in _SETTINGS:
-            connection.execute(setting)
-        connection.execute(f"SET allowed_directories = [{_quoted(folder)}]")
+        for each in (*_SETTINGS, setting):
+            connection.execute(each)
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
+
+
+def fill(
+    connection: DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, SqlType],
+    rows: Sequence[Row],
+) -> None:
+    """Make a table in memory.
+
+    Args:
+        connection: Has none of this name.
+        name: Of ours, as those of the columns.
+        columns: Types by name; what a row lacks is NULL.
+        rows: Any number.
+    """
+    declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    connection.execute(f"CREATE TABLE {name} ({declared})")
+    if rows:
+        values = ", ".join(f"CAST(unnest(?) AS {kind})" for kind in columns.values())
+        connection.execute(
+            f"INSERT INTO {name} SELECT {values}",
+            [[row.get(column) for row in rows] for column in columns],
+        )
 
 
 def write(

@@ -126,10 +126,12 @@ class Series:
     @cached_property
     def changes(self) -> list[Change]:
         """Where its figures change, by metric and time."""
-        return [change for metric in METRICS for change in self._changes(metric)]
+        return [change for metric in METRICS for change in self.changes_of(metric)]
 
-    def _changes(self, metric: Metric) -> list[Change]:
+    def changes_of(self, metric: Metric, but: int = 0) -> list[Change]:
+        """Return where a figure changes, by time; without the newest so many of its runs."""
         points = self.points(metric)
+        points = points[: len(points) - but]
         return [
             Change(
                 metric,

@@ -91,7 +91,7 @@ def changes(values: Sequence[float]) -> list[Change]:
         cuts.append(begin + late)
     ends = [0, *cuts, len(logs)]
     return [
-        _change(logs[before:at], logs[at:after], at)
+        between(logs[before:at], logs[at:after], at)
         for before, at, after in zip(ends, cuts, ends[2:], strict=False)
     ]
 
@@ -210,8 +210,14 @@ def _centred_ranks(values: Sequence[float]) -> list[float]:
     return ranks
 
 
-def _change(before: Sequence[float], after: Sequence[float], at: int) -> Change:
-    """Return how much the level of logarithms changes between two segments."""
+def between(before: Sequence[float], after: Sequence[float], at: int) -> Change:
+    """Return how much the level of logarithms changes between two segments.
+
+    Args:
+        before: Logarithms of the first one.
+        after: Of the second one; three values or more together.
+        at: Position of the second one.
+    """
     parts = ((before, fmean(before)), (after, fmean(after)))
     difference = parts[1][1] - parts[0][1]
     squares = math.fsum((value - mean) ** 2 for part, mean in parts for value in part)
