@@ -1,0 +1,100 @@
+"""Runs the strict embedded AWS, which also tells EventBridge what AWS tells it.
+
+`python telling_aws.py LOG` is `strict_aws.py` with two more things that AWS does and MiniStack does
+not, each as AWS documents it:
+
+- an alarm that changes its state is told as "CloudWatch Alarm State Change" (CloudWatch's user
+  guide, "Alarm events and EventBridge");
+- UpdateAlias is told as "AWS API Call via CloudTrail" (EventBridge's user guide, "AWS service
+  events delivered via AWS CloudTrail"), as where a trail is on.
+
+Both come from AWS's own sources, which PutEvents refuses to everybody, as MiniStack's does.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+import uuid
+from typing import Any
+
+import strict_aws
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import cloudwatch, eventbridge, lambda_svc
+
+_dispatch_alarm_actions = cloudwatch._dispatch_alarm_actions
+_update_alias = lambda_svc._update_alias
+
+
+def _tell(source: str, kind: str, detail: dict[str, Any], resources: list[str]) -> None:
+    entry = {"Source": source, "DetailType": kind, "Detail": json.dumps(detail)}
+    eventbridge._put_events({"Entries": [entry | {"Resources": resources}]}, allow_aws_source=True)
+
+
+def _metric(namespace: Any, name: Any, dimensions: Any) -> dict[str, Any]:
+    pairs = {pair["Name"]: pair["Value"] for pair in dimensions or []}
+    return {"namespace": namespace, "name": name, "dimensions": pairs}
+
+
+def _metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    if not alarm.get("Metrics"):
+        metric = _metric(alarm.get("Namespace"), alarm.get("MetricName"), alarm.get("Dimensions"))
+        stat = {"metric": metric, "period": alarm.get("Period"), "stat": alarm.get("Statistic")}
+        return [{"id": str(uuid.uuid4()), "metricStat": stat, "returnData": True}]
+    found = []
+    for query in alarm["Metrics"]:
+        row = {"id": query["Id"], "returnData": query.get("ReturnData", True)}
+        if query.get("Expression"):
+            row["expression"] = query["Expression"]
+        else:
+            of = query["MetricStat"]
+            metric = of["Metric"]
+            row["metricStat"] = {
+                "metric": _metric(
+                    metric["Namespace"], metric["MetricName"], metric.get("Dimensions")
+                ),
+                "period": of["Period"],
+                "stat": of["Stat"],
+            }
+        found.append(row)
+    return found
+
+
+def _tell_of_alarm(alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
+    _dispatch_alarm_actions(alarm, old, new, reason)
+    rule = alarm.get("AlarmRule")
+    detail = {
+        "alarmName": alarm["AlarmName"],
+        "configuration": {"alarmRule": rule} if rule else {"metrics": _metrics(alarm)},
+        "previousState": {"value": old},
+        "state": {"value": new, "reason": reason},
+    }
+    arn = f"arn:aws:cloudwatch:{get_region()}:{get_account_id()}:alarm:{alarm['AlarmName']}"
+    _tell("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [arn])
+
+
+def _tell_of_alias(function: str, alias: str, data: dict[str, Any]) -> Any:
+    answer = _update_alias(function, alias, data)
+    detail = {
+        "eventSource": "lambda.amazonaws.com",
+        "eventName": "UpdateAlias20150331",
+        "awsRegion": get_region(),
+        "requestParameters": {
+            "functionName": function,
+            "name": alias,
+            **({"functionVersion": v} if (v := data.get("FunctionVersion")) else {}),
+        },
+    }
+    if answer[0] >= 400:
+        detail["errorCode"] = "ResourceNotFoundException"
+    _tell("aws.lambda", "AWS API Call via CloudTrail", detail, [])
+    return answer
+
+
+if __name__ == "__main__":
+    strict_aws._LOG = sys.argv.pop(1)
+    strict_aws._patch()
+    cloudwatch._dispatch_alarm_actions = _tell_of_alarm
+    lambda_svc._update_alias = _tell_of_alias
+    runpy.run_path(str(strict_aws.FRONT), run_name="__main__")
