@@ -243,13 +243,13 @@ variable "store" {
   nullable = false
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.store.bucket)) && can(regex("^[a-z][a-z0-9-]{0,30}$", var.store.environment))
-    error_message = "Give the name of a bucket in store.bucket, and the environment's name (lower-case letters, digits and hyphens) in store.environment."
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.store.bucket)) && can(regex("^[A-Za-z0-9_-]{1,64}$", var.store.environment))
+    error_message = "Give the name of a bucket in store.bucket, and the environment's name (1 to 64 letters, digits, hyphens and underscores) in store.environment."
   }
 
   validation {
-    condition     = can(regex("^([A-Za-z0-9_-]+/)*$", var.store.prefix))
-    error_message = "End store.prefix with a slash, or leave it empty: evidence/."
+    condition     = can(regex("^([A-Za-z0-9_][A-Za-z0-9_.-]{0,63}/){0,8}$", var.store.prefix))
+    error_message = "End store.prefix with a slash, or leave it empty, as the store has it: evidence/."
   }
 
   validation {

@@ -14,6 +14,7 @@ from typing import Any
 
 from retune.errors import RowNotWritten
 
+_PHRASE = re.compile(r"[A-Za-z0-9 ,.:;%-]{0,200}")
 _ERROR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,99}")
 _MEMORY_MB = (128, 10_240)
 _LARGEST = 1e15
@@ -57,6 +58,7 @@ def _figures(output: Mapping[str, Any]) -> dict[str, Any]:
         "confidence": _word("confidence", adaptive["confidence"]) if adaptive else None,
         "at_most_percent": _number(adaptive["atMostPercent"]) if adaptive else None,
         "within_5_percent": _number(adaptive["within5Percent"]) if adaptive else None,
+        "reason": _phrase(adaptive["reason"]) if adaptive else None,
         "timed_out": output.get("timedOut") is True,
         "invocations": sum(size["invocations"] for size in sizes),
         "function_cost_usd": _number(output["stateMachine"]["lambdaCost"]),
@@ -120,6 +122,13 @@ def _word(kind: str, value: Any) -> str:
     if value not in _WORDS[kind]:
         raise ValueError(f"{value!r} is no {kind}")
     return str(value)
+
+
+def _phrase(value: Any) -> str:
+    """Return why measuring ended: words of the tuner's own."""
+    if not isinstance(value, str) or not _PHRASE.fullmatch(value):
+        raise ValueError(f"{value!r} is no reason to end")
+    return value
 
 
 def sentence(name: str, row: Mapping[str, Any]) -> str:

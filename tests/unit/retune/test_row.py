@@ -29,6 +29,7 @@ OUTPUT: dict[str, Any] = {
         "atMostPercent": 13.8,
         "within5Percent": 0.7,
         "confidence": "default",
+        "reason": "it is known well enough",
         "curve": [
             {"power": 128, "durationMs": [20.0, 22.0, 24.0]},
             {"power": 512, "durationMs": [5.0, 5.5, 6.0]},
@@ -109,6 +110,7 @@ def test_a_row_says_what_why_and_how_sure() -> None:
     assert (said["duration_low_ms"], said["duration_high_ms"]) == (20.0, 24.0)
     assert said["recommended_duration_high_ms"] == 6.0
     assert (said["at_most_percent"], said["confidence"]) == (13.8, "default")
+    assert said["reason"] == "it is known well enough"
     assert (said["function_cost_usd"], said["tuner_cost_usd"]) == (2e-06, 0.0001)
     assert (said["invocations"], said["max_cost_usd"]) == (7, 0.05)
     assert [size["memory_mb"] for size in said["sizes"]] == [128, 512]
