@@ -1,15 +1,13 @@
 locals {
   _definition = jsondecode(templatefile("${path.module}/state_machine.asl.json", {
-    lease_seconds          = var.least_hours_between * 3600
-    partition              = local.partition
-    payload_arn            = aws_lambda_function.this["payload"].arn
-    record_arn             = aws_lambda_function.this["record"].arn
-    traffic_arn            = aws_lambda_function.this["traffic"].arn
-    dispatch_arn           = try(aws_lambda_function.this["dispatch"].arn, "")
-    table_name             = aws_dynamodb_table.leases.name
-    topic_arn              = var.notice_topic_arn == null ? "" : var.notice_topic_arn
-    tuner_arn              = module.tuner.state_machine_arn
-    tuning_timeout_seconds = var.tuning_timeout_seconds + 300
+    partition    = local.partition
+    payload_arn  = aws_lambda_function.this["payload"].arn
+    record_arn   = aws_lambda_function.this["record"].arn
+    traffic_arn  = aws_lambda_function.this["traffic"].arn
+    dispatch_arn = try(aws_lambda_function.this["dispatch"].arn, "")
+    table_name   = aws_dynamodb_table.leases.name
+    topic_arn    = var.notice_topic_arn == null ? "" : var.notice_topic_arn
+    tuner_arn    = module.tuner.state_machine_arn
   }))
 
   # Who is told, one after the other. A state that nobody comes to is none.
@@ -25,8 +23,13 @@ locals {
     for name, state in local._definition.States : name => merge(
       state,
       { for next in try([local._next[name]], []) : "Next" => next },
-      { for functions in name == "Begin" ? [local.functions] : [] : "Assign" => merge(state.Assign, { functions = functions }) },
-      # a number, which a template has no place for
+      # what a template has no place for: objects and numbers
+      {
+        for functions in name == "Begin" ? [local.functions] : [] : "Assign" => merge(state.Assign, {
+          functions     = functions
+          lease_seconds = var.least_hours_between * 3600
+        })
+      },
       { for seconds in name == "Tune" ? [var.tuning_timeout_seconds + 300] : [] : "TimeoutSeconds" => seconds },
     )
     if !contains(["Publish", "Dispatch"], name) || contains(local._told, name)

@@ -103,7 +103,7 @@ variable "functions" {
 
   validation {
     condition = alltrue([
-      for function in var.functions : can(regex("^[A-Za-z0-9!_.*'()/-]{1,512}$", function.payload.key)) && !can(regex("(^|/)\\.\\.?(/|$)", function.payload.key)) && can(regex("^[A-Za-z0-9._-]{1,1024}$", function.payload.version_id)) && function.payload.version_id != "null"
+      for function in var.functions : can(regex("^[A-Za-z0-9!_.*'()/-]{1,512}$", function.payload.key)) && !can(regex("(^|/)\\.\\.?(/|$)", function.payload.key)) && can(regex("^[A-Za-z0-9._-]{1,512}$", function.payload.version_id)) && function.payload.version_id != "null"
     ])
     error_message = "Give the key of an object, without . or .. as a part of it, and its version in payload: the VersionId that S3 gave the upload, not null."
   }

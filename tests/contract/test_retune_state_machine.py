@@ -82,7 +82,9 @@ def test_nothing_is_tuned_without_a_lease() -> None:
 def test_what_is_tuned_is_written_in_the_module() -> None:
     """The execution's input chooses by a name alone; a copy is measured, and nothing optimised."""
     arguments = TASKS["Tune"]["Arguments"]
-    assert arguments["Input"] == "{% $merge([$function.input, {'payload': $states.input.payload}]) %}"
+    assert (
+        arguments["Input"] == "{% $merge([$function.input, {'payload': $states.input.payload}]) %}"
+    )
     text = (MODULE / "main.tf").read_text()
     block = re.search(r"\n      input = \{\n(.*?)\n      \}", text, re.S)
     assert block is not None

@@ -130,9 +130,7 @@ def _deploy(
         lambdas = session.client("lambda")
         lambdas.get_waiter("function_active_v2").wait(FunctionName=f"target-{name}")
         version = lambdas.publish_version(FunctionName=f"target-{name}")["Version"]
-        lambdas.create_alias(
-            FunctionName=f"target-{name}", Name="live", FunctionVersion=version
-        )
+        lambdas.create_alias(FunctionName=f"target-{name}", Name="live", FunctionVersion=version)
         payload = put(name, {"n": 1, "s": 0.2 if name == "carts" else 0.0})
         functions[name] = {"arn": arn_of(name), "payload": payload, "max_memory_mb": 512}
     calls = ("calls", "Invocations", ("FunctionName", "target-orders"))

@@ -228,9 +228,9 @@ class RetuneStack:
         iam = self.session.client("iam")
         found: dict[str, set[tuple[str, str]]] = {}
         for name, arn in self.outputs["role_arns"].items():
-            policy = iam.get_role_policy(
-                RoleName=arn.rpartition("/")[2], PolicyName="own-work"
-            )["PolicyDocument"]
+            policy = iam.get_role_policy(RoleName=arn.rpartition("/")[2], PolicyName="own-work")[
+                "PolicyDocument"
+            ]
             found[name] = {
                 (action, resource)
                 for statement in policy["Statement"]

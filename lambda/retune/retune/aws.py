@@ -1,4 +1,4 @@
-"""The AWS clients of one Lambda environment; botocore's, since boto3 would only be start-up time."""
+"""The AWS clients of one Lambda environment; botocore's, since boto3 would be start-up time."""
 
 from __future__ import annotations
 

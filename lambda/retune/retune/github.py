@@ -34,7 +34,7 @@ class App:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """The token goes to nobody but the API."""
 
-    def redirect_request(self, *_: Any) -> None:  # type: ignore[override]
+    def redirect_request(self, *_: Any) -> None:
         """Refuse it."""
 
 
@@ -60,7 +60,9 @@ def dispatch(app: App, event_type: str, payload: Mapping[str, Any], now_s: int) 
     try:
         signed = token(app.key, claims)
     except ValueError as error:
-        raise NotDispatched("the app's key cannot sign: its parts do not belong together") from error
+        raise NotDispatched(
+            "the app's key cannot sign: its parts do not belong together"
+        ) from error
     asked = {
         "repositories": [app.repository.partition("/")[2]],
         "permissions": {"contents": "write"},
@@ -91,6 +93,7 @@ def _post(url: str, bearer: str, body: Mapping[str, Any]) -> dict[str, Any]:
             content = answer.read(_BYTES_MAX)
         found = json.loads(content) if content else {}
     except urllib.error.HTTPError as error:
+        error.close()
         raise NotDispatched(f"{url}: HTTP status {error.code}") from None
     except (OSError, ValueError) as error:
         raise NotDispatched(f"{url}: {type(error).__name__}") from None

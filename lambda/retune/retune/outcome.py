@@ -6,6 +6,7 @@ store is read by others, and a text of the function's own may have something sec
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -163,8 +164,6 @@ def error_name(failure: Mapping[str, Any]) -> str:
     """
     name = str(failure.get("error") or "")
     if name == "States.TaskFailed":
-        try:
+        with contextlib.suppress(ValueError, AttributeError):
             name = str(json.loads(str(failure.get("cause") or "")).get("Error") or name)
-        except (ValueError, AttributeError):
-            pass
     return name if _ERROR_NAME.fullmatch(name) else "Unknown"

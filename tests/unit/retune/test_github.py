@@ -105,5 +105,5 @@ def test_what_is_no_token_is_not_sent(app: App, asked: Asked) -> None:
 def test_nobody_there(key: PrivateKey) -> None:
     """One line."""
     app = App("http://127.0.0.1:9", "1", "2", "acme/shop", key)
-    with pytest.raises(NotDispatched, match="access_tokens: URLError$"):
+    with pytest.raises(NotDispatched, match=r"access_tokens: URLError$"):
         dispatch(app, "dyno-retuned", {}, NOW_S)

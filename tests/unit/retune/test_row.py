@@ -64,7 +64,7 @@ OUTPUT: dict[str, Any] = {
 EVENT: dict[str, Any] = {
     "retuning": {
         "id": "5f0b1f5e-c0de",
-        "execution_arn": "arn:aws:states:eu-west-1:111122223333:execution:shop-retune:5f0b1f5e-c0de",
+        "execution_arn": "arn:aws:states:eu-west-1:111122223333:execution:r:5f0b1f5e-c0de",
         "started_at": "2026-12-01T13:59:00.000Z",
     },
     "function": {
@@ -133,9 +133,7 @@ def test_a_failed_tuning_has_a_row_with_its_error_alone() -> None:
     assert (row.content["outcome"], row.content["error"]) == ("failed", "PayloadNotRead")
     assert "recommended_mb" not in row.content
     said = notice(row, "k")["sentence"]
-    assert said == (
-        "shop-orders:live: the tuning failed with PayloadNotRead. Nothing was changed."
-    )
+    assert said == ("shop-orders:live: the tuning failed with PayloadNotRead. Nothing was changed.")
 
 
 @pytest.mark.parametrize(
@@ -179,9 +177,7 @@ def test_what_it_failed_with(failure: dict[str, str], name: str) -> None:
         pytest.param(
             changed("outcome", "tuning", "stateMachine", "lambdaCost", to=1e308), id="1e308"
         ),
-        pytest.param(
-            changed("outcome", "tuning", "tuner", "cost", to=math.nan), id="not a number"
-        ),
+        pytest.param(changed("outcome", "tuning", "tuner", "cost", to=math.nan), id="not a number"),
         pytest.param(changed("outcome", "tuning", "details", to=[{}]), id="a detail of nothing"),
         pytest.param(changed("outcome", "tuning", to={}), id="no output"),
     ],

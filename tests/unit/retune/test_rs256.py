@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import random
@@ -42,6 +43,13 @@ def prime(bits: int, chance: random.Random) -> int:
             return number
 
 
+@functools.cache
+def primes(bits: int) -> tuple[int, int]:
+    """Return two primes, the same ones each time."""
+    chance = random.Random(19)
+    return prime(bits, chance), prime(bits, chance)
+
+
 def der(tag: int, content: bytes) -> bytes:
     """Return an element of DER."""
     size = len(content)
@@ -64,8 +72,7 @@ class Made:
     """An RSA key of so many bits, as PKCS #1."""
 
     def __init__(self, bits: int, exponent_off: int = 0) -> None:
-        chance = random.Random(19)
-        p, q = prime(bits // 2, chance), prime(bits // 2, chance)
+        p, q = primes(bits // 2)
         self.modulus = p * q
         private = pow(EXPONENT, -1, (p - 1) * (q - 1)) + exponent_off
         numbers = [0, self.modulus, EXPONENT, private, p, q]

@@ -43,4 +43,6 @@ def _key(secret_arn: str) -> PrivateKey:
     try:
         return PrivateKey.from_pem(found.get("SecretString") or "")
     except ValueError as error:  # without its text: the secret might be in it
-        raise NotDispatched(f"{secret_arn}: no RSA private key in PEM, as GitHub gives it") from error
+        raise NotDispatched(
+            f"{secret_arn}: no RSA private key in PEM, as GitHub gives it"
+        ) from error
