@@ -1,6 +1,6 @@
 locals {
-  _definition = jsondecode(templatefile("${path.module}/state_machine.asl.json", {
-    partition    = local.partition
+  # The file is valid as it is, with the partition that most regions are in.
+  _text = templatefile("${path.module}/state_machine.asl.json", {
     payload_arn  = aws_lambda_function.this["payload"].arn
     record_arn   = aws_lambda_function.this["record"].arn
     traffic_arn  = aws_lambda_function.this["traffic"].arn
@@ -8,7 +8,8 @@ locals {
     table_name   = aws_dynamodb_table.leases.name
     topic_arn    = var.notice_topic_arn == null ? "" : var.notice_topic_arn
     tuner_arn    = module.tuner.state_machine_arn
-  }))
+  })
+  _definition = jsondecode(replace(local._text, "arn:aws:states:::", "arn:${local.partition}:states:::"))
 
   # Who is told, one after the other. A state that nobody comes to is none.
   _told = concat(

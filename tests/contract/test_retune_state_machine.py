@@ -36,8 +36,7 @@ CALLS = {
 def definition() -> dict[str, Any]:
     text = (MODULE / "state_machine.asl.json").read_text()
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:retune"
-    text = re.sub(r"\$\{(\w+)_arn\}", rf"{arn}-\1", text)
-    parsed: dict[str, Any] = json.loads(re.sub(r"\$\{partition\}", "aws", text))
+    parsed: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)_arn\}", rf"{arn}-\1", text))
     return parsed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ terraform {{
 provider "aws" {{}}
 
 module "retune" {{
-  source = "{modules}/retune"
+  source = "./modules/retune"
 
   name_prefix      = "shop"
   max_cost_usd     = {max_cost_usd}
@@ -101,9 +102,9 @@ class RetuneStack:
             name: build(ROOT / "lambda" / folder_name, folder / f"{folder_name}.zip")
             for name, folder_name in {"retune": "retune", "tuner": "power_tuner"}.items()
         }
+        shutil.copytree(ROOT / "modules", folder / "modules")
         (folder / "main.tf").write_text(
             _MAIN_TF.format(
-                modules=ROOT / "modules",
                 account=ACCOUNT,
                 region=REGION,
                 bucket=BUCKET,
@@ -113,9 +114,9 @@ class RetuneStack:
                 **packages,
             )
         )
-        terraform = Terraform(
-            folder, toolchain.prepare(ROOT / ".cache"), local.environment(ACCOUNT), folder
-        )
+        # ten at once keep this server busy for so long that the provider asks again
+        environment = local.environment(ACCOUNT) | {"TF_CLI_ARGS_apply": "-parallelism=3"}
+        terraform = Terraform(folder, toolchain.prepare(ROOT / ".cache"), environment, folder)
         terraform.init()
         return cls(local, LocalSession(local, ACCOUNT), terraform, terraform.apply(), log)
 
