@@ -47,6 +47,7 @@ def handler(event, context):
 """
 STORM = 100
 AT_ONCE = 10
+FIRST_ROUND = 9  # two invocations and a cold one at each of three sizes
 # Lambda's service writes logs with the function's role: nobody's call is asked for these.
 NO_CALLS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 NAMES = ("orders", "carts", "odd", "gone", "aliased", "timed", "busy")
@@ -106,11 +107,16 @@ def stack(
         s3.create_bucket(Bucket=BUCKET)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         topic = sns.create_topic(Name=NOTICES)["TopicArn"]
-        queue = sqs.create_queue(QueueName=NOTICES)["QueueUrl"]
-        sns.subscribe(
-            TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NOTICES}"
-        )
-        assert queue
+        queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NOTICES}"
+        allowed = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        sqs.create_queue(QueueName=NOTICES, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
         folder = home / "terraform"
         folder.mkdir()
         yield (made := _deploy(local, log, folder, deploy_function))
@@ -131,7 +137,7 @@ def _deploy(
         lambdas.get_waiter("function_active_v2").wait(FunctionName=f"target-{name}")
         version = lambdas.publish_version(FunctionName=f"target-{name}")["Version"]
         lambdas.create_alias(FunctionName=f"target-{name}", Name="live", FunctionVersion=version)
-        payload = put(name, {"n": 1, "s": 0.2 if name == "carts" else 0.0})
+        payload = put(name, {"n": 1, "s": 0.7 if name == "carts" else 0.0})
         functions[name] = {"arn": arn_of(name), "payload": payload, "max_memory_mb": 512}
     calls = ("calls", "Invocations", ("FunctionName", "target-orders"))
     own = ratio(query("errors", "Errors", *calls[2:]), query(*calls))
@@ -230,7 +236,8 @@ def test_an_alarm_starts_one_tuning_and_a_second_one_within_the_day_none(
     stack.set_alarm("orders-errors")
     stack.set_alarm("orders-slow", "OK")
     stack.set_alarm("orders-slow")
-    assert outcomes(look.ended(3)) == ["ignored", "ignored", "tuned"]
+    ended = look.ended(3)
+    assert outcomes(ended) == ["ignored", "ignored", "tuned"], ended
     assert look.tunings == 1
 
     # the row has what, why and how sure; the payload was the version that was named
@@ -243,8 +250,7 @@ def test_an_alarm_starts_one_tuning_and_a_second_one_within_the_day_none(
     assert row["invocations"] > 0
 
     # who listens is told, and nothing was changed
-    told = received(stack)
-    assert told == [first.output["sentence"]]
+    assert first.output["sentence"] in received(stack)
     assert configuration(stack) == before
     assert_nothing_left(stack)
     lease = stack.items()["lease#orders"]
@@ -295,11 +301,15 @@ def test_of_a_storm_of_100_events_one_starts_a_tuning(stack: RetuneStack) -> Non
     assert outcomes(ended) == ["ignored"] * (STORM - 1) + ["tuned"]
     assert look.tunings == 1
     assert_nothing_left(stack)
+    print(json.dumps(stack.rows(), indent=1))
     (tuned,) = (one for one in ended if one.output["outcome"] == "tuned")
     row = stack.rows()[tuned.arn.rpartition(":")[2]]
-    unlimited = 20 * 0.2 * 0.125 * 1.3e-5  # twenty invocations at the smallest size
-    assert row["max_cost_usd"] < row["function_cost_usd"] or row["invocations"] < 20, row
-    assert row["function_cost_usd"] < 10 * unlimited
+    # the first round of three sizes costs more than all may; the other function ended otherwise
+    spent = "as much was spent as may be"
+    assert (row["reason"], row["invocations"] <= FIRST_ROUND) == (spent, True), row
+    others = [row for row in stack.rows().values() if row["function_key"] == "orders"]
+    assert others
+    assert all(row["reason"] != spent for row in others), others
 
 
 @pytest.mark.parametrize("name", sorted(NOT_OF_FUNCTION))
@@ -393,9 +403,8 @@ def test_a_tuning_that_fails_leaves_nothing_and_its_lease_stays_for_the_day(
     assert (first.status, first.error) == ("FAILED", "NotTunable")
     row = stack.rows()[first.arn.rpartition(":")[2]]
     assert (row["outcome"], row["error"]) == ("failed", "NotTunable")
-    assert received(stack) == [
-        "target-gone:live: the tuning failed with NotTunable. Nothing was changed."
-    ]
+    said = "target-gone:live: the tuning failed with NotTunable. Nothing was changed."
+    assert said in received(stack)
     assert stack.start(function="gone", cause="schedule").output["outcome"] == "ignored"
     assert_nothing_left(stack)
 

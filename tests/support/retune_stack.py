@@ -109,7 +109,7 @@ class RetuneStack:
                 region=REGION,
                 bucket=BUCKET,
                 notices=NOTICES,
-                max_cost_usd=0.00005,
+                max_cost_usd=0.000025,
                 functions=json.dumps(json.dumps(functions)),
                 **packages,
             )

@@ -1,14 +1,16 @@
 """Runs the strict embedded AWS, which also tells EventBridge what AWS tells it.
 
-`python telling_aws.py LOG` is `strict_aws.py` with two more things that AWS does and MiniStack does
-not, each as AWS documents it:
+`python telling_aws.py LOG` is `strict_aws.py` with more that AWS does and MiniStack does not, each
+as AWS documents it:
 
+- PutMetricAlarm keeps the metrics and expressions of an alarm that has several;
 - an alarm that changes its state is told as "CloudWatch Alarm State Change" (CloudWatch's user
   guide, "Alarm events and EventBridge");
 - UpdateAlias is told as "AWS API Call via CloudTrail" (EventBridge's user guide, "AWS service
   events delivered via AWS CloudTrail"), as where a trail is on.
 
-Both come from AWS's own sources, which PutEvents refuses to everybody, as MiniStack's does.
+The latter two come from AWS's own sources, which MiniStack's PutEvents refuses to everybody, as
+AWS's does.
 """
 
 from __future__ import annotations
@@ -24,12 +26,44 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch, eventbridge, lambda_svc
 
 _dispatch_alarm_actions = cloudwatch._dispatch_alarm_actions
+_put_metric_alarm = cloudwatch._put_metric_alarm
 _update_alias = lambda_svc._update_alias
 
 
 def _tell(source: str, kind: str, detail: dict[str, Any], resources: list[str]) -> None:
     entry = {"Source": source, "DetailType": kind, "Detail": json.dumps(detail)}
     eventbridge._put_events({"Entries": [entry | {"Resources": resources}]}, allow_aws_source=True)
+
+
+def _queries(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the metrics of a request of the query protocol: Metrics.member.1.Id and so on."""
+    tree: dict[str, Any] = {}
+    for name, value in params.items():
+        if name.startswith("Metrics."):
+            *parents, last = name.split(".")
+            place = tree
+            for part in parents:
+                place = place.setdefault(part, {})
+            place[last] = value[0] if isinstance(value, list) else value
+    return list(_listed(tree).get("Metrics") or [])
+
+
+def _listed(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    if "member" in tree:
+        return [_listed(one) for _, one in sorted(tree["member"].items(), key=lambda x: int(x[0]))]
+    return {name: _listed(value) for name, value in tree.items()}
+
+
+def _put_with_metrics(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+    answer = _put_metric_alarm(params, data, is_cbor, is_json)
+    given = data if is_cbor or is_json else params
+    name = given.get("AlarmName")
+    alarm = cloudwatch._alarms.get(name[0] if isinstance(name, list) else name)
+    if alarm is not None:
+        alarm["Metrics"] = given.get("Metrics") or _queries(given)
+    return answer
 
 
 def _metric(namespace: Any, name: Any, dimensions: Any) -> dict[str, Any]:
@@ -96,5 +130,6 @@ if __name__ == "__main__":
     strict_aws._LOG = sys.argv.pop(1)
     strict_aws._patch()
     cloudwatch._dispatch_alarm_actions = _tell_of_alarm
+    cloudwatch._put_metric_alarm = _put_with_metrics
     lambda_svc._update_alias = _tell_of_alias
     runpy.run_path(str(strict_aws.FRONT), run_name="__main__")
