@@ -301,7 +301,6 @@ def test_of_a_storm_of_100_events_one_starts_a_tuning(stack: RetuneStack) -> Non
     assert outcomes(ended) == ["ignored"] * (STORM - 1) + ["tuned"]
     assert look.tunings == 1
     assert_nothing_left(stack)
-    print(json.dumps(stack.rows(), indent=1))
     (tuned,) = (one for one in ended if one.output["outcome"] == "tuned")
     row = stack.rows()[tuned.arn.rpartition(":")[2]]
     # the first round of three sizes costs more than all may; the other function ended otherwise
@@ -411,6 +410,25 @@ def test_a_tuning_that_fails_leaves_nothing_and_its_lease_stays_for_the_day(
     stack.end_lease("gone")
     again = stack.start(function="gone", cause="schedule")
     assert again.error == "NotTunable"
+
+
+def test_a_tuning_that_is_stopped_leaves_nothing(stack: RetuneStack) -> None:
+    """GIVEN a tuning under way WHEN its execution is stopped THEN its copies go all the same."""
+    stack.end_lease("carts")
+    states = stack.session.client("stepfunctions")
+    before = stack.known()
+    stack.set_alarm("carts-0")
+    assert wait_until(lambda: any("-copy-" in name for name in stack.left()))
+    (arn,) = stack.known() - before
+    states.stop_execution(executionArn=arn)
+    assert_nothing_left(stack)
+    assert stack.end_of(arn).status == "ABORTED"
+    # the day is over all the same
+    stack.set_alarm("carts-1")
+    assert wait_until(lambda: len(stack.known() - before) == 2)
+    (other,) = stack.known() - before - {arn}
+    assert wait_until(lambda: stack.end_of(other).status != "RUNNING")
+    assert stack.end_of(other).output["outcome"] == "ignored"
 
 
 def test_a_schedule_starts_it_and_a_payload_that_is_not_there_ends_it(stack: RetuneStack) -> None:
