@@ -23,7 +23,7 @@ locals {
         function = name
         cause    = "alias"
         schedule = null
-        paths    = {}
+        paths    = { parameters = "$.detail.requestParameters" }
         pattern = jsonencode(merge(local._own_events, {
           source      = ["aws.lambda"]
           detail-type = ["AWS API Call via CloudTrail"]

@@ -128,7 +128,7 @@ def machine(
             "input": {"lambdaARN": EVENT["function"]["arn"], "maxCostUsd": 0.05},
             "traffic": {"factor": 2, "leastInvocations": 1},
         }
-        for name in ("orders", "stormy", "alarmed", "quiet")
+        for name in ("orders", "stormy", "alarmed", "shared", "quiet")
     }
     functions["broken"] = {**functions["orders"], "payload": {"key": KEY, "versionId": "none"}}
     arn = states.create_state_machine(
@@ -184,6 +184,22 @@ def test_a_payload_that_is_not_there_ends_it_with_a_row(machine: Machine) -> Non
 def test_an_unknown_function_is_refused(machine: Machine, name: str) -> None:
     """An input chooses by a name alone."""
     assert machine.end(machine.start(function=name))[0] == "UnknownFunction"
+
+
+def test_a_canary_is_waited_for(machine: Machine) -> None:
+    """While an alias shares its calls, nothing is started, and no lease taken."""
+
+    def end(parameters: dict[str, Any]) -> str:
+        return machine.end(machine.start(function="shared", cause="alias", parameters=parameters))[
+            0
+        ]
+
+    canary = {"routingConfig": {"additionalVersionWeights": {"2": 0.1}}}
+    assert end(canary) == "ignored"
+    assert end({"functionVersion": "2", "routingConfig": {"additionalVersionWeights": {}}}) == (
+        "tuned"
+    )
+    assert end({"functionVersion": "3"}) == "ignored"
 
 
 def test_traffic_that_has_not_changed_takes_no_lease(machine: Machine) -> None:

@@ -108,6 +108,11 @@ def _tell_of_alarm(alarm: dict[str, Any], old: str, new: str, reason: str) -> No
     _tell("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [arn])
 
 
+def _lower(config: Any) -> dict[str, Any]:
+    weights = (config or {}).get("AdditionalVersionWeights")
+    return {} if weights is None else {"additionalVersionWeights": weights}
+
+
 def _tell_of_alias(function: str, alias: str, data: dict[str, Any]) -> Any:
     answer = _update_alias(function, alias, data)
     detail = {
@@ -117,6 +122,7 @@ def _tell_of_alias(function: str, alias: str, data: dict[str, Any]) -> Any:
         "requestParameters": {
             "functionName": function,
             "name": alias,
+            **({"routingConfig": r} if (r := _lower(data.get("RoutingConfig"))) else {}),
             **({"functionVersion": v} if (v := data.get("FunctionVersion")) else {}),
         },
     }
