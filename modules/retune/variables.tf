@@ -198,7 +198,7 @@ variable "name_prefix" {
 }
 
 variable "notice_topic_arn" {
-  description = "ARN of an SNS topic that gets a sentence for each tuning; null: none. An event of the source lambda-dyno.retune is put on the account's default bus in any case."
+  description = "ARN of an SNS topic, not encrypted by a key of your own, that gets a sentence for each tuning; null: none. An event of the source lambda-dyno.retune is put on the account's default bus in any case."
   type        = string
   default     = null
 

@@ -12,7 +12,6 @@ the Service Authorization Reference or the service's own guide:
 - whoever gives a function layers needs `lambda:GetLayerVersion` on each;
 - whoever takes a function's code from S3 needs `s3:GetObject` on it;
 - whoever reads an object that is not there needs `s3:ListBucket` to be told so;
-- who reads a version of an object is asked with `s3:VersionId`;
 - what is below a REST API has the API's tags (the API Gateway guide, "Tag inheritance");
 - a request counts as sent over TLS, unless it says otherwise with the header `x-plain-http`: a
   server on this machine has no certificate.
@@ -63,7 +62,7 @@ class _Request:
     headers: dict[str, str]
     body: bytes
     action: str | None
-    version_id: str = ""  # of an object in S3
+    params: Any = None
     more_asked: bool = False
 
     @property
@@ -105,8 +104,7 @@ def _action(
     action = _extract_action(service, method, path, headers, body, params)
     if "x-plain-http" in headers:
         _pin_origin("127.0.0.1", False)
-    version_id = iam_actions._query_param(params or {}, "versionId") or ""
-    _request.set(_Request(service, method, path, headers, body, action, version_id))
+    _request.set(_Request(service, method, path, headers, body, action, params))
     return action
 
 
@@ -227,8 +225,6 @@ def _strict_enforce(
     context = dict(service_context or {})
     if service == "apigateway":
         context = {**_inherited_tags(resource_arn), **context}
-    if action == "s3:GetObjectVersion" and request is not None:
-        context["s3:versionid"] = request.version_id
     answer = _ask(access_key, action, service, region, resource_arn, context)
     first = request is not None and request.action == action and not request.more_asked
     if answer is None and request is not None and first:

@@ -3,6 +3,7 @@
 `python telling_aws.py LOG` is `strict_aws.py` with more that AWS does and MiniStack does not, each
 as AWS documents it:
 
+- who reads a version of an object is asked with `s3:VersionId` (Service Authorization Reference);
 - PutMetricAlarm keeps the metrics and expressions of an alarm that has several;
 - an alarm that changes its state is told as "CloudWatch Alarm State Change" (CloudWatch's user
   guide, "Alarm events and EventBridge");
@@ -25,9 +26,25 @@ import strict_aws
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch, eventbridge, lambda_svc
 
+_ask = strict_aws._ask
 _dispatch_alarm_actions = cloudwatch._dispatch_alarm_actions
 _put_metric_alarm = cloudwatch._put_metric_alarm
 _update_alias = lambda_svc._update_alias
+
+
+def _ask_with_version(
+    access_key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource: str,
+    context: dict[str, Any],
+) -> Any:
+    request = strict_aws._request.get()
+    if action == "s3:GetObjectVersion" and request is not None:
+        version = strict_aws.iam_actions._query_param(request.params or {}, "versionId")
+        context = {**context, "s3:versionid": version}
+    return _ask(access_key, action, service, region, resource, context)
 
 
 def _tell(source: str, kind: str, detail: dict[str, Any], resources: list[str]) -> None:
@@ -134,6 +151,7 @@ def _tell_of_alias(function: str, alias: str, data: dict[str, Any]) -> Any:
 
 if __name__ == "__main__":
     strict_aws._LOG = sys.argv.pop(1)
+    strict_aws._ask = _ask_with_version
     strict_aws._patch()
     cloudwatch._dispatch_alarm_actions = _tell_of_alarm
     cloudwatch._put_metric_alarm = _put_with_metrics
