@@ -493,7 +493,13 @@ def test_an_unknown_function_is_refused(stack: RetuneStack) -> None:
 
 
 def test_each_role_has_what_it_asks_for_and_nothing_else(stack: RetuneStack) -> None:
-    """After all that is above: of this module's own functions, and of its tuner."""
+    """GIVEN a tuning by traffic, which each has work with THEN that is what IAM was asked for."""
+    table = stack.session.resource("dynamodb").Table(stack.outputs["table_name"])
+    table.delete_item(Key={"id": "traffic#busy"})
+    assert stack.start(function="busy", cause="traffic").output["outcome"] == "ignored"
+    table.put_item(Item={"id": "traffic#busy", "invocations": 1000})
+    stack.end_lease("busy")
+    assert stack.start(function="busy", cause="traffic").output["outcome"] == "tuned"
     granted, asked = stack.granted(), stack.asked()
     refused = {
         (role, action, resource)
