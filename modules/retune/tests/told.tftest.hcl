@@ -103,12 +103,7 @@ run "the_bus_alone_is_told" {
 run "all_are_told" {
   variables {
     notice_topic_arn = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:tunings"
-    github = {
-      app_id                 = "12345"
-      installation_id        = "678"
-      private_key_secret_arn = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:app-AbCdEf"
-      repository             = "acme/shop"
-    }
+    github           = { app_id = "12345", installation_id = "678", private_key_secret_arn = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:app-AbCdEf", repository = "acme/shop" }
   }
 
   assert {
