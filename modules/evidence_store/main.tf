@@ -11,7 +11,7 @@ locals {
   # What there is below an environment, by who may add there. "retunings" is below main, too: its
   # adder is a state machine that may add no run.
   _below = {
-    main      = ["main/rows/", "main/runs/"]
+    main      = ["main/payloads/", "main/rows/", "main/runs/"]
     retunings = ["main/retunings/"]
     pr        = ["pr/"]
     other     = ["other/"]

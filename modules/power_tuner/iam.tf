@@ -55,6 +55,10 @@ locals {
   _copy_logs  = "arn:${data.aws_partition.this.partition}:logs:${local._arn_end}:log-group:/aws/lambda/${var.name_prefix}-copy-*"
   _copy_roles = try(var.copies.role_arns, [])
 
+  # What is done with the functions themselves, which a tuner of copies only reads.
+  _of_functions = ["DeleteVersions", "Invoke", "Optimize", "Publish", "Restore", "WaitForVersions"]
+  _copies_only  = try(var.copies.only, false)
+
   _with_copies = {
     prepare = {
       ReadCode = {
@@ -227,10 +231,16 @@ data "aws_iam_policy_document" "function" {
   }
 
   dynamic "statement" {
-    for_each = merge(local.permissions[each.key], {
-      for sid, statement in try(local._with_copies[each.key], {}) : sid => statement
-      if var.copies != null && length(statement.resources) > 0
-    })
+    for_each = merge(
+      {
+        for sid, statement in local.permissions[each.key] : sid => statement
+        if !(local._copies_only && contains(local._of_functions, sid))
+      },
+      {
+        for sid, statement in try(local._with_copies[each.key], {}) : sid => statement
+        if var.copies != null && length(statement.resources) > 0
+      },
+    )
 
     content {
       sid       = statement.key

@@ -23,11 +23,12 @@ variable "assumable_role_arns" {
 }
 
 variable "copies" {
-  description = "Lets the tuner measure temporary copies (isolation clone): the roles of the tunable functions, which alone it may give them, their layers' ARNs (* is allowed), whether they are in a VPC, and their packages on other architectures (arm64, x86_64); null: no copies."
+  description = "Lets the tuner measure temporary copies (isolation clone): the roles of the tunable functions, which alone it may give them, their layers' ARNs (* is allowed), whether they are in a VPC, their packages on other architectures (arm64, x86_64), and whether it measures copies only, and may not change or invoke the functions themselves; null: no copies."
   type = object({
     role_arns  = list(string)
     layer_arns = optional(list(string), [])
     in_vpc     = optional(bool, false)
+    only       = optional(bool, false)
     packages = optional(map(object({
       s3            = object({ bucket = string, key = string })
       sha256_base64 = string

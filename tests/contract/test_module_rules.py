@@ -34,7 +34,7 @@ def test_a_name_has_one_rule(name: str) -> None:
 def test_the_names_that_several_modules_check_are_known() -> None:
     """Else the test above would prove nothing of them."""
     shared = {name: set(by) for name, by in rules().items() if len(by) > 1}
-    assert shared["log_retention_days"] == {"api", "function", "power_tuner"}
+    assert shared["log_retention_days"] == {"api", "function", "power_tuner", "retune"}
     assert shared["name_prefix"] >= {"api", "function", "packages", "power_tuner", "table"}
 
 

@@ -1,0 +1,1 @@
+"""The Lambda handlers, a module for each: parse, call the core, serialise."""
