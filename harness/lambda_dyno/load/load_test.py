@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lambda_dyno.core.config import LoadSettings
@@ -47,7 +49,8 @@ def run(
         ready_s: How long the API gets to become ready; None is its own, 0 loads at once.
         only_here: As in `LoadTest`.
         meanwhile: As in `LoadTest`.
-        on_warm: Called once, from any thread, when the warm-up is over and requests count.
+        on_warm: Called once, from any thread, when the warm-up is over and requests count. Not
+            before the driver has told for the first time how far it is.
 
     Returns:
         The result; its `samples_path` is relative to the parent of `folder`. After an error, too,
@@ -69,9 +72,8 @@ def run(
     remove_parts(folder, label)
     samples_file = folder / f"{label}.jsonl"
     try:
-        report = drivers.DRIVER.load(
-            test, _telling_when_warm(on_progress, on_warm, profile.warm_up_s), on_wait
-        )
+        with _telling_when_warm(on_progress, on_warm, profile.warm_up_s) as progressed:
+            report = drivers.DRIVER.load(test, progressed, on_wait)
     finally:
         # Also after a failure or Ctrl-C: what was measured is kept.
         samples, left_out = without_warm_up(take_parts(folder, label), profile.warm_up_s)
@@ -89,17 +91,27 @@ def run(
     )
 
 
+@contextmanager
 def _telling_when_warm(
     on_progress: OnProgress, on_warm: Callable[[], None], warm_up_s: float
-) -> OnProgress:
-    """Return an `on_progress` that also tells, within a second, that the warm-up is over."""
-    warm = False
+) -> Iterator[OnProgress]:
+    """Yield an `on_progress` by which it is known when the warm-up is over, and tell it then."""
+    if not warm_up_s:
+        on_warm()
+        yield on_progress
+        return
+    timer: threading.Timer | None = None
 
     def progressed(progress: LoadProgress) -> None:
-        nonlocal warm
-        if not warm and progress.elapsed_s >= warm_up_s:
-            warm = True
-            on_warm()
+        nonlocal timer
+        if timer is None:
+            timer = threading.Timer(max(0.0, warm_up_s - progress.elapsed_s), on_warm)
+            timer.daemon = True
+            timer.start()
         on_progress(progress)
 
-    return progressed
+    try:
+        yield progressed
+    finally:
+        if timer is not None:
+            timer.cancel()
