@@ -44,11 +44,10 @@ def copy(result: RunResult, run_folder: Path, project: Path, place: str) -> tupl
     """
     target = folder_of(result.run_id, project, place)
     left = []
-    page_holds_secret = holds_secret((run_folder / "report.md").read_bytes())
+    page = (run_folder / "report.md").read_bytes()
     for source in _sources(result, run_folder):
         content = source.read_bytes()
-        # a PDF is packed: what is in it is in report.md, too
-        if holds_secret(content) or (source.suffix == ".pdf" and page_holds_secret):
+        if holds_secret(content, source.name, page):
             left.append(source.name)
             (target / source.name).unlink(missing_ok=True)
             continue
@@ -78,8 +77,18 @@ def _sources(result: RunResult, run_folder: Path) -> Iterator[Path]:
     yield from (path for name in names if (path := run_folder / name).is_file())
 
 
-def holds_secret(content: bytes) -> bool:
-    """Whether a text holds a key or a token: by its form, or one of this process's own."""
+def holds_secret(content: bytes, name: str, page: bytes) -> bool:
+    """Whether a run's file holds a key or a token: by its form, or one of this process's own.
+
+    Args:
+        content: What is in it.
+        name: Of the file.
+        page: What is in report.md: a PDF is packed, and what it says is there, too.
+    """
+    return _is_secret(content) or (name.endswith(".pdf") and _is_secret(page))
+
+
+def _is_secret(content: bytes) -> bool:
     own = (
         value.encode(errors="replace")
         for name, value in os.environ.items()

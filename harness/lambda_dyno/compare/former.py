@@ -13,13 +13,13 @@ from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.reading import read_json
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.runs import result_store, run_folder
+from lambda_dyno.runs.result_store import RESULTS
 from lambda_dyno.runs.run_folder import RunFolder
 from lambda_dyno.tuner_contract.former import Former
 from lambda_dyno.tuner_contract.keys import is_adaptive
 from lambda_dyno.tuner_contract.values import WrongValueError
 
 NEWEST = "newest"
-_RESULTS = "results"  # as evidence/pulling.py calls it
 
 
 def with_prior(
@@ -52,7 +52,7 @@ def with_prior(
     if not is_adaptive(tuning_input):
         ui.note("prior: not used: fixed measuring has no use for a former run")
         return dict(tuning_input)
-    if (Path(wanted) / _RESULTS).is_dir():
+    if (Path(wanted) / RESULTS).is_dir():
         found = next(_of_folder(Path(wanted), function, account), None)
         if found is None:
             ui.note(f"no run of {function.name} with this code in {wanted}: measuring without one")
@@ -86,7 +86,7 @@ def _of_this_code(runs: Path, function: Function, account: Account) -> Iterator[
 
 def _of_folder(folder: Path, function: Function, account: Account) -> Iterator[Former]:
     """Yield what results say that `dyno evidence pull` brought, the newest first."""
-    for path in sorted((folder / _RESULTS).glob("*.json"), reverse=True):
+    for path in sorted((folder / RESULTS).glob("*.json"), reverse=True):
         try:
             result = result_store.parse(read_json(path), str(path))
         except UserError:

@@ -44,7 +44,9 @@ def of_run(result: RunResult, folder: Path) -> Contents:
         result: The run.
         folder: Its folder, with the report written.
     """
-    found = Contents({RESULT: _result(result)}, {})
+    found = Contents({}, {})
+    page = _page(folder)
+    _take(found, RESULT, _result(result), page)
     for path in _paths(result, folder):
         name = path.relative_to(folder).as_posix()
         try:
@@ -52,20 +54,30 @@ def of_run(result: RunResult, folder: Path) -> Contents:
         except UnreadableError as error:
             found.left[name] = error.problem
             continue
-        if path.suffix == ".jsonl":
-            name, content = f"{name}.gz", gzip.compress(content, 6, mtime=0)
-        found.files[name] = content
-    # a PDF is packed: what is in it is in report.md, too
-    whole = committed.holds_secret(found.files.get("report.md", b""))
-    for name, content in list(found.files.items()):
-        plain = gzip.decompress(content) if name.endswith(".gz") else content
-        if committed.holds_secret(plain) or (whole and name.endswith(".pdf")):
-            found.left[name] = "a key or token seems to be in it"
-        elif len(content) > _MOST_BYTES:
-            found.left[name] = f"longer than {_MOST_BYTES:,} bytes"
-        if name in found.left:
-            del found.files[name]
+        _take(found, name, content, page)
     return found
+
+
+def _take(found: Contents, name: str, plain: bytes, page: bytes) -> None:
+    """Take a file among those that are added, or say why it stays."""
+    is_packed = name.endswith(".jsonl")
+    sent_as = f"{name}.gz" if is_packed else name
+    if committed.holds_secret(plain, name, page):
+        found.left[sent_as] = "a key or token seems to be in it"
+        return
+    content = gzip.compress(plain, 6, mtime=0) if is_packed else plain
+    if len(content) > _MOST_BYTES:
+        found.left[sent_as] = f"longer than {_MOST_BYTES:,} bytes"
+    else:
+        found.files[sent_as] = content
+
+
+def _page(folder: Path) -> bytes:
+    """Return report.md; empty where it cannot be read, which is said when its turn comes."""
+    try:
+        return read_bytes(folder / "report.md", most_bytes=_MOST_RAW)
+    except UnreadableError:
+        return b""
 
 
 def _result(result: RunResult) -> bytes:

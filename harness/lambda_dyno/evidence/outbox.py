@@ -16,7 +16,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,8 +134,8 @@ def add(
     """
     run_id = run_of(record_id)
     contents = {f"runs/{run_id}/{record_id}/{name}": data for name, data in evidence.items()}
-    manifest = {key: hashlib.sha256(data).hexdigest() for key, data in contents.items()}
-    listing = {"record_id": record_id, "files": manifest}
+    digests = {key: _sha256(data) for key, data in contents.items()}
+    listing = {"record_id": record_id, "files": digests}
     contents[f"runs/{run_id}/{record_id}/{MANIFEST}"] = (json.dumps(listing) + "\n").encode()
     order = [table.name for table in TABLES if table is not RUNS] + [RUNS.name]
     contents |= {
@@ -143,8 +143,13 @@ def add(
     }
     outbox = make_folder(folder_of(runs))
     draft = outbox / f".{record_id}.{os.getpid()}"
+    files = tuple(
+        Waiting(key, len(data), digests.get(key) or _sha256(data)) for key, data in contents.items()
+    )
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = Entry(outbox / record_id, store, place, now, files)
     try:
-        entry = _written(draft, contents, store, place, outbox / record_id)
+        _write_entry(draft, entry, contents.values())
         draft.rename(entry.folder)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)  # such as on a full disk
@@ -152,27 +157,25 @@ def add(
     return entry
 
 
-def _written(
-    draft: Path, contents: Mapping[str, bytes], store: Store, place: Place, folder: Path
-) -> Entry:
+def _write_entry(draft: Path, entry: Entry, contents: Iterable[bytes]) -> None:
     """Write an entry's files into a draft of its folder, the list of them last."""
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    files = []
-    for number, (key, data) in enumerate(contents.items()):
+    for number, data in enumerate(contents):
         _write(draft / str(number), data)
-        files.append(Waiting(key, len(data), hashlib.sha256(data).hexdigest()))
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(
         draft / _ENTRY,
         {
-            "store": store.uri,
-            "place": str(place),
-            "queued_at": now,
-            "files": [asdict(file) for file in files],
+            "store": entry.store.uri,
+            "place": str(entry.place),
+            "queued_at": entry.queued_at,
+            "files": [asdict(file) for file in entry.files],
         },
     )
-    return Entry(folder, store, place, now, tuple(files))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def entries(runs: Path, say: Callable[[str], None]) -> Iterator[Entry]:

@@ -25,14 +25,13 @@ from lambda_dyno.evidence.bucket import Bucket, Listed, TooLongError
 from lambda_dyno.evidence.location import MAIN, Place
 from lambda_dyno.evidence.outbox import RESULT
 from lambda_dyno.history.schema import RECORD_ID, RUNS, TABLES, VERSION, run_of
-from lambda_dyno.history.store import Store
+from lambda_dyno.history.store import MOST_BYTES, Store, file_of
 from lambda_dyno.runs import result_store
+from lambda_dyno.runs.result_store import RESULTS
 
-RESULTS = "results"
 _KEY = re.compile(rf"(?P<table>{'|'.join(t.name for t in TABLES)})/(?P<id>[^/]+)\.parquet")
-_MOST_ROWS_BYTES = 64_000_000  # of a file, as in the history
 _MOST_RESULT_BYTES = 16_000_000
-_MOST_BYTES = 4_000_000_000  # of one pull
+_MOST_NEW_BYTES = 4_000_000_000  # of one pull
 _MOST_KEYS = 1_000_000
 _BATCH = 200  # records
 _MOST_LINES = 20
@@ -115,11 +114,9 @@ def _wanted(bucket: Bucket, place: str, folder: Path, pulled: Pulled) -> Iterato
         found = _KEY.fullmatch(name)
         if found is None or not RECORD_ID.fullmatch(found["id"]):
             pulled.refused.append(_line(name, "its key is none of a record's file"))
-        elif not 0 < listed.size_bytes <= _MOST_ROWS_BYTES:
+        elif not 0 < listed.size_bytes <= MOST_BYTES:
             pulled.refused.append(
-                _line(
-                    name, f"{listed.size_bytes:,} bytes; a record's file has {_MOST_ROWS_BYTES:,}"
-                )
+                _line(name, f"{listed.size_bytes:,} bytes; a record's file has {MOST_BYTES:,}")
             )
         else:
             record = records.setdefault(found["id"], _Record(found["id"]))
@@ -128,13 +125,13 @@ def _wanted(bucket: Bucket, place: str, folder: Path, pulled: Pulled) -> Iterato
     for record in records.values():
         if RUNS.name not in record.files:
             continue  # not there whole yet
-        if _file(folder, RUNS.name, record.record_id).exists():
+        if file_of(folder, RUNS.name, record.record_id).exists():
             pulled.there += 1
             continue
         total += sum(listed.size_bytes for listed in record.files.values())
-        if total > _MOST_BYTES:
+        if total > _MOST_NEW_BYTES:
             pulled.refused.append(
-                f"evidence: more than {_MOST_BYTES:,} bytes are new: pull again for the rest"
+                f"evidence: more than {_MOST_NEW_BYTES:,} bytes are new: pull again for the rest"
             )
             return
         yield record
@@ -177,7 +174,7 @@ class _Batch:
                 content = None
             if content is None or len(content) != listed.size_bytes:
                 return "it is not as long as the bucket says"
-            path = _file(self.incoming, table, record.record_id)
+            path = file_of(self.incoming, table, record.record_id)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         return ""
@@ -227,16 +224,12 @@ class _Batch:
             write_atomically(self.folder / RESULTS / f"{record_id}.json", result)
             self.pulled.results += 1
         for table in sorted(TABLES, key=lambda table: table is RUNS):
-            source = _file(self.incoming, table.name, record_id)
+            source = file_of(self.incoming, table.name, record_id)
             if source.exists():
-                target = _file(self.folder, table.name, record_id)
+                target = file_of(self.folder, table.name, record_id)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
         self.pulled.new += 1
-
-
-def _file(folder: Path, table: str, record_id: str) -> Path:
-    return folder / f"v{VERSION}" / table / f"{record_id}.parquet"
 
 
 def _line(name: str, problem: str) -> str:

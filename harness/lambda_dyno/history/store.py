@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".parquet"
 _NO_VALUE = "a value is none that a run can have"
-_MOST_BYTES = 64_000_000  # of a record's file; the largest of ours has 1
+MOST_BYTES = 64_000_000  # of a record's file; the largest of ours has 1
 # So many records are read one by one in a third of a second; more are packed.
 _PACKED_FROM = 500
 
@@ -111,26 +111,18 @@ class Store:
     def _unsound(
         self, connection: DuckDBPyConnection, table: Table, paths: Sequence[Path]
     ) -> set[str]:
-        try:
-            found = engine.read(connection, table, paths)
-        except (ValueError, engine.load().Error) as error:
-            if len(paths) == 1:
-                self._refuse(paths[0], str(error))
-                return {paths[0].stem}
-            half = len(paths) // 2
-            return self._unsound(connection, table, paths[:half]) | self._unsound(
-                connection, table, paths[half:]
-            )
+        found, unread = self._readable(connection, table, paths)
         read = Counter(name for name, row in found if row["record_id"] == name == _id_of(row))
-        wrong = [path for path in paths if engine.count(connection, path) != read[path.stem]]
+        readable = [path for path in paths if path.stem not in unread]
+        wrong = [path for path in readable if engine.count(connection, path) != read[path.stem]]
         for path in wrong:
             self._refuse(path, _NO_VALUE)
-        return {path.stem for path in wrong}
+        return unread | {path.stem for path in wrong}
 
     # Records
 
     def _file(self, table: Table, record_id: str) -> Path:
-        return self._folder / table.name / f"{record_id}{_SUFFIX}"
+        return file_of(self._folder.parent, table.name, record_id)
 
     def _write(
         self, connection: DuckDBPyConnection, table: Table, rows: Sequence[Row], path: Path
@@ -167,27 +159,35 @@ class Store:
         self, connection: DuckDBPyConnection, table: Table, paths: Sequence[Path]
     ) -> list[dict[str, Any]]:
         """Return the rows of files; of one that cannot be read, a line says why."""
-        if not paths:
-            return []
-        refused = engine.load().Error
-        try:
-            found = engine.read(connection, table, paths)
-        except (ValueError, refused) as error:
-            if len(paths) == 1:
-                self._refuse(paths[0], str(error))
-                return []
-            half = len(paths) // 2
-            return [
-                *self._read(connection, table, paths[:half]),
-                *self._read(connection, table, paths[half:]),
-            ]
+        found, unread = self._readable(connection, table, paths)
         rows = [row for name, row in found if row["record_id"] == name == _id_of(row)]
-        if table is RUNS and len(rows) < len(paths):
-            read = {row["record_id"] for row in rows}
+        if table is RUNS:
+            read = unread | {row["record_id"] for row in rows}
             for path in paths:
                 if path.stem not in read:
                     self._refuse(path, _NO_VALUE)
         return rows
+
+    def _readable(
+        self, connection: DuckDBPyConnection, table: Table, paths: Sequence[Path]
+    ) -> tuple[list[tuple[str, dict[str, Any]]], set[str]]:
+        """Return rows with their files' names, and the names of files that cannot be read.
+
+        Files are read together; where that fails, each half by itself, down to the one at fault.
+        """
+        if not paths:
+            return [], set()
+        try:
+            return list(engine.read(connection, table, paths)), set()
+        except (ValueError, engine.load().Error) as error:
+            if len(paths) == 1:
+                self._refuse(paths[0], str(error))
+                return [], {paths[0].stem}
+        half = len(paths) // 2
+        first, second = (
+            self._readable(connection, table, part) for part in (paths[:half], paths[half:])
+        )
+        return first[0] + second[0], first[1] | second[1]
 
     def _refuse(self, path: Path, problem: str) -> None:
         where = path.relative_to(self._folder.parent)
@@ -237,6 +237,11 @@ class Store:
         return [row for _, row in found if row["record_id"] == _id_of(row)]
 
 
+def file_of(place: Path, table: str, record_id: str) -> Path:
+    """Return where a history has the rows of a record in a table."""
+    return place / f"v{VERSION}" / table / f"{record_id}{_SUFFIX}"
+
+
 def files_of(place: Path, record_id: str) -> dict[str, bytes]:
     """Return the files of a record by table; those that are there and can be read.
 
@@ -246,7 +251,7 @@ def files_of(place: Path, record_id: str) -> dict[str, bytes]:
     """
     found = {}
     for table in TABLES if run_of(record_id) else ():
-        path = place.absolute() / f"v{VERSION}" / table.name / f"{record_id}{_SUFFIX}"
+        path = file_of(place.absolute(), table.name, record_id)
         with suppress(OSError):
             if _is_file(path):
                 found[table.name] = path.read_bytes()
@@ -266,4 +271,4 @@ def _is_ours(path: Path) -> bool:
 
 def _is_file(path: Path) -> bool:
     """Whether something is a file, no link, and not larger than a record's ever is."""
-    return _is_ours(path) and path.stat().st_size <= _MOST_BYTES
+    return _is_ours(path) and path.stat().st_size <= MOST_BYTES

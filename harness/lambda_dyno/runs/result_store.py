@@ -11,6 +11,8 @@ from lambda_dyno.core.reading import MissingError, UnreadableError, read_json
 from lambda_dyno.core.results import SCHEMA_VERSION, RunResult, adapter
 from lambda_dyno.runs.run_folder import Lease, RunFolder
 
+# The folder of results by record, where `dyno evidence pull` brings them.
+RESULTS = "results"
 _LARGEST_FIGURE = 1e15  # milliseconds: 30,000 years
 # What somebody else's program said, a payload among it, as it came.
 _NO_FIGURES = ("settings", "outputs", "tuning.raw")

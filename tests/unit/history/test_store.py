@@ -112,7 +112,7 @@ def _folder(path: Path) -> None:
 
 def _huge(path: Path) -> None:
     with path.open("r+b") as file:
-        file.truncate(store._MOST_BYTES + 1)
+        file.truncate(store.MOST_BYTES + 1)
 
 
 @pytest.mark.parametrize("spoil", [_torn, _empty, _garbage, _link, _pipe, _folder, _huge])
