@@ -17,7 +17,7 @@ _MOST_EVENTS = 64
 _MOST_BYTES = 8192
 # Beyond both, it is something else: a level, and its standard errors. In 300 tunings drawn anew in
 # blocks from a real one, a level varied 2.9 times as much as independent invocations would have it.
-_CHANGED = 0.10
+_CHANGED = 0.15
 _CLEARLY = 6.0
 _OWN_ERROR = 0.035  # of one run's level where the core has its usual speed
 
