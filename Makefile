@@ -18,6 +18,7 @@ ARGS ?=
 PYTHON ?= python3
 WORKERS ?= 2
 N ?= 60
+TAG ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -166,6 +167,49 @@ docs: $(READY) ## Write the generated tables of the modules' READMEs
 	@$(PYTHON_OF_VENV) -m tools.module_docs
 	@$(PYTHON_OF_VENV) -m tools.stairs_table
 
+.PHONY: provider-untried
+provider-untried: $(READY) ## Let the roots ask for AWS provider 6 (CI, in a checkout that is thrown away)
+	@$(PYTHON_OF_VENV) -m tools.with_provider '~> 6.0'
+
+# Tools of a release alone, in an environment of their own.
+RELEASE := .cache/release
+RELEASE_READY := $(RELEASE)/.ready
+
+.PHONY: release-check
+release-check: $(READY) ## Make sure that TAG is this version's, and that the changelog says what is new
+	@$(PYTHON_OF_VENV) -m tools.release check '$(TAG)'
+
+.PHONY: dist
+dist: $(READY) $(RELEASE_READY) ## Build wheel and sdist into dist/, and look whether an index would take them
+	@rm -rf dist
+	@$(PYTHON_OF_VENV) -m hatchling build -t sdist -t wheel -d dist
+	@$(RELEASE)/bin/python -m twine check --strict dist/*
+
+.PHONY: test-wheel
+test-wheel: $(READY) ## A clean user's first hour: install the wheel, dyno doctor, tune, load
+	@$(PYTEST) tests/e2e/test_installed.py $(ARGS)
+
+.PHONY: sbom
+sbom: $(READY) $(RELEASE_READY) ## Write what a release is made of into sbom/, as CycloneDX
+	@rm -rf sbom
+	@scripts/sbom '$(RELEASE)' sbom
+
+.PHONY: release-notes
+release-notes: $(READY) ## Print what is new in TAG
+	@$(PYTHON_OF_VENV) -m tools.release notes '$(TAG)'
+
+# Of what other jobs have built and attested; gh finds the repository and its token by itself.
+.PHONY: github-release
+github-release: $(READY) ## Make GitHub's release of TAG with what is in dist/ and sbom/
+	@mkdir -p .cache
+	@$(PYTHON_OF_VENV) -m tools.release notes '$(TAG)' >.cache/release-notes.md
+	@gh release create '$(TAG)' --verify-tag --title '$(TAG)' --notes-file .cache/release-notes.md dist/* sbom/*
+
+.PHONY: image
+image: ## Build the container image, and let it say what is in it (docker)
+	@docker build --tag lambda-dyno .
+	@docker run --rm lambda-dyno doctor
+
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
   --no-annotate --no-emit-index-url --quiet
 EMULATOR := harness/lambda_emulator
@@ -173,6 +217,8 @@ EMULATOR := harness/lambda_emulator
 .PHONY: lock
 lock: $(READY) ## Renew the lock files: the harness's, and the embedded AWS's own
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --extra history --extra pdf --constraint requirements.lock --output-file requirements-runtime.lock
+	@$(COMPILE) scripts/release.in --output-file scripts/release.lock
 	@$(COMPILE) $(EMULATOR)/requirements.in --output-file $(EMULATOR)/requirements.lock
 	@npm install --package-lock-only --omit-lockfile-registry-resolved --prefix $(EMULATOR)/node_runtime
 
@@ -186,3 +232,8 @@ $(PYTHON_READY): requirements.lock scripts/bootstrap.lock pyproject.toml $(EMULA
 
 $(NODE_READY): package.json package-lock.json .npmrc
 	@scripts/setup-node
+
+$(RELEASE_READY): scripts/release.lock
+	@'$(PYTHON)' -m venv --clear '$(RELEASE)'
+	@$(RELEASE)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
-from lambda_dyno.terraform import provider
-from lambda_dyno.terraform.toolchain import TERRAFORM_PINNED
+from lambda_dyno.terraform import program, provider
 from tools import evidence_docs, key_docs, schema_docs, settings_docs
 
 BEGIN = "<!-- tables: begin (make docs) -->"
@@ -76,7 +75,7 @@ def requirements(folder: Path) -> str:
     (terraform,) = re.findall(r'required_version = "([^"]+)"', text)
     (aws,) = re.findall(r'version = "([^"]+)"', text.partition("required_providers")[2])
     lines = ["## Requirements", "", "| name | versions | tried |", "|---|---|---|"]
-    lines.append(f"| terraform | `{terraform}` | {TERRAFORM_PINNED} |")
+    lines.append(f"| terraform | `{terraform}` | {program.PINNED} |")
     lines.append(
         f"| hashicorp/aws | `{aws}` | {provider.TRIED}; pin `{provider.RANGE}` in your root |"
     )

@@ -6,7 +6,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 5.100" # what was tried; 6.x was not, and from 6.23 on it has no buckets locally
+      version = "~> 5.100" # what was tried; 6.x was not
     }
   }
 }

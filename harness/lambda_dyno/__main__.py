@@ -4,11 +4,15 @@ import os
 import sys
 from typing import Any
 
-from lambda_dyno.core.errors import EXIT_INTERRUPTED
+from lambda_dyno.core import systems
+from lambda_dyno.core.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR
 
 
 def main() -> None:
     """Run the command line."""
+    if why := systems.refusal():  # before anything is imported that there is no other system for
+        sys.stderr.write(f"error: {why}\n")
+        sys.exit(EXIT_USER_ERROR)
     sys.argv[0] = "dyno"  # whatever started it: the name is in messages, and in locks
     try:
         sys.unraisablehook = _end_if_interrupted

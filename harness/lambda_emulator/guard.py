@@ -4,7 +4,8 @@ Part of the server's program (`front.py`). MiniStack takes a 12-digit access key
 account and looks at no signature of it, serves what manages the server itself to everybody, and
 lets any web page ask. Here a request must
 
-- name this server as its host, and come from no web page (`of_a_page`);
+- name this server as its host, or S3 Control by the name that `dyno` gives it, and come from no
+  web page (`of_a_page`);
 - carry a signature with the server's secret, if its key is a root key (`Guard`);
 - be one of the few that AWS, too, serves unsigned, if it has no key (`is_public`).
 
@@ -23,7 +24,7 @@ from ministack.core import iam_actions, iam_evaluator
 
 from lambda_emulator.asgi import Application, Body, Message, Receive, Send
 from lambda_emulator.gaps import UNSIGNED, other_authorization
-from lambda_emulator.request import Refusal, Request
+from lambda_emulator.request import Refusal, Request, without_host
 from lambda_emulator.signatures import (
     key_of,
     names_object,
@@ -34,6 +35,10 @@ from lambda_emulator.signatures import (
 )
 from lambda_emulator.tokens import is_web_identity, same, token
 
+# How `dyno` has Terraform ask S3 Control (lambda_dyno/terraform/stand_in.py): whose clients put the
+# account before the host, so that it can be no address of this machine.
+_S3_CONTROL_HOST = re.compile(r"(\d{12}\.)?s3-control\.dyno\.invalid")
+_S3_CONTROL_PATH = "/v20180820/"
 _OPEN = frozenset({"/_ministack/health", "/_ministack/ready"})
 # What people deploy, by path: who may call it is for them to say, as on AWS.
 _DATA_PLANE = re.compile(
@@ -62,18 +67,29 @@ def of_a_page(request: Request, port: int) -> Refusal | None:
     """Refuse what names another host than this server, and whatever a browser sends for a page.
 
     Browsers add Origin to every request of a page that could change something, and Sec-Fetch-Site
-    to all. A name that was rebound to 127.0.0.1 has neither, and is another host.
+    to all. A name that was rebound to 127.0.0.1 has neither, and is another host. No name below
+    .invalid can be bound to anything: S3 Control's comes by a proxy setting alone.
     """
-    host = request.headers.get("host", "")
-    if host.lower() not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+    host = request.headers.get("host", "").lower()
+    if host not in (f"127.0.0.1:{port}", f"localhost:{port}") and not _is_s3_control(
+        request, host, port
+    ):
         return Refusal(
-            "AccessDenied", f"Host {host!r}: this server is 127.0.0.1:{port} or localhost:{port}."
+            "AccessDenied",
+            f"Host {host!r}: this server is 127.0.0.1:{port} or localhost:{port}, and no proxy for "
+            "other hosts.",
         )
     if "origin" in request.headers:
         return Refusal("AccessDenied", "Origin: web pages may not use this server.")
     if request.headers.get("sec-fetch-site", "none") != "none":
         return Refusal("AccessDenied", "Sec-Fetch-Site: web pages may not use this server.")
     return None
+
+
+def _is_s3_control(request: Request, host: str, port: int) -> bool:
+    name, _, named_port = host.partition(":")
+    is_named = _S3_CONTROL_HOST.fullmatch(name) is not None and named_port == str(port)
+    return is_named and request.path.startswith(_S3_CONTROL_PATH)
 
 
 def of_the_server(request: Request, secret: str) -> Refusal | None:
@@ -170,6 +186,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._application(scope, receive, send)
             return
+        scope = without_host(scope)
         request = Request.of(scope)
         body = Body(receive, there=scope["type"] == "http")
         refusal = await self._refusal(request, body)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 from ministack.core import sigv4
 
@@ -16,12 +17,29 @@ _QUERY_SIGNATURE = frozenset(
 )
 
 
+# A request to a proxy names the whole address: GET http://HOST/PATH, and HOST in its header, too.
+_TO_PROXY = re.compile(rb"http://([^/?#]*)(/.*)?", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a request is not served; `code` is AWS's word for it."""
 
     code: str
     message: str
+
+
+def without_host(scope: Message) -> Message:
+    """Return an ASGI scope whose path is a path, if it was the address that a proxy is asked for.
+
+    One whose address names another host than its header stays as it is: no path begins so.
+    """
+    found = _TO_PROXY.fullmatch(scope.get("raw_path") or b"")
+    hosts = [value for name, value in scope.get("headers", []) if name.lower() == b"host"]
+    if found is None or hosts != [found[1]]:
+        return scope
+    raw_path = found[2] or b"/"
+    return {**scope, "path": unquote(raw_path.decode("ascii")), "raw_path": raw_path}
 
 
 @dataclass(frozen=True, slots=True)

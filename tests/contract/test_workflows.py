@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from lambda_dyno.deploy.repository import (
     TUNE_ENVIRONMENT,
 )
 from lambda_dyno.forge.webhooks import CHANNELS
+from lambda_dyno.load.drivers import newman
 
 pytestmark = pytest.mark.contract
 
@@ -267,3 +269,83 @@ def test_a_fork_gets_no_credentials() -> None:
     assert own in gate["jobs"]["account"]["if"]
     assert "id-token" not in gate["jobs"]["embedded"]["permissions"]
     assert all("pull_request_target" not in path.read_text() for path in WORKFLOWS)
+
+
+RELEASE = PROJECT / ".github" / "workflows" / "release.yml"
+
+
+def test_what_publishes_runs_nothing_of_the_repository() -> None:
+    """A token for the index, or for attestations, is beside the built files alone."""
+    content = yaml.safe_load(RELEASE.read_text())
+    tokens = {"build": set(), "attest": {"attestations", "id-token"}, "publish": {"id-token"}}
+    for name, writes in (tokens | {"github": {"contents"}}).items():
+        job = content["jobs"][name]
+        assert {key for key, value in job["permissions"].items() if value == "write"} == writes
+        if "id-token" in writes:
+            assert not any("run" in step for step in job["steps"]), name
+            assert not any("checkout" in step["uses"] for step in job["steps"]), name
+    assert content["jobs"]["publish"]["environment"] == "pypi"
+    needs = [content["jobs"][name]["needs"] for name in ("attest", "publish", "github")]
+    assert needs == ["build", "attest", "publish"]
+
+
+def test_a_release_is_of_a_tag_that_is_checked_before_anything_is_built() -> None:
+    """Its version, its notes, the linters and a clean user's first hour; then the packages."""
+    content = yaml.safe_load(RELEASE.read_text())
+    (pattern,) = content[True]["push"]["tags"]
+    assert re.fullmatch(pattern.replace(".", r"\."), "v1.22.3")
+    build = content["jobs"]["build"]
+    lines = [step["run"] for step in build["steps"] if "run" in step]
+    assert lines == [
+        *("make release-check", "make lint", "make test-wheel", "make dist", "make sbom")
+    ]
+    assert build["env"] == {"TAG": "${{ github.ref_name }}"}
+    assert re.search(r"^TAG \?=$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_legs_that_never_ran_say_so_and_block_nothing() -> None:
+    """One that is trusted loses its continue-on-error, and this test its name."""
+    content = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yml").read_text())
+    untried = {name for name, job in content["jobs"].items() if job.get("continue-on-error")}
+    assert untried == {"macos", "opentofu", "provider-six"}
+    assert content["jobs"]["macos"]["runs-on"].startswith("macos-")
+    assert content["jobs"]["opentofu"]["env"] == {"TERRAFORM": "tofu"}
+    for name in untried:
+        lines = [step["run"] for step in content["jobs"][name]["steps"] if "run" in step]
+        assert "make tune" in lines, name  # a whole run
+        for line in lines:
+            for path in re.findall(r"\btests/[\w/.]+", line):
+                assert (PROJECT / path).exists(), line
+
+
+def test_the_image_is_pinned_and_runs_as_nobody_special() -> None:
+    """Bases by digest, packages by hash, no shell at the start, no root at the end."""
+    text = (PROJECT / "Dockerfile").read_text()
+    stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert all(re.search(r"@sha256:[0-9a-f]{64}$", stage) for stage in stages)
+    node = re.search(r"^FROM node:(\d+)\.", text, re.MULTILINE)
+    assert node is not None
+    assert int(node[1]) >= newman.NODE_MIN
+    assert all("--require-hashes" in line or "--no-index" in line for line in installs(text))
+    last = text.rpartition("FROM ")[2]
+    assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["dyno"]
+    assert re.search(r'^ENTRYPOINT \["dyno"\]$', last, re.MULTILINE)
+    for name in re.findall(r"^COPY ((?!--from)(?!\. \.).+) \./$", text, re.MULTILINE):
+        assert all((PROJECT / file).is_file() for file in name.split()), name
+
+
+def installs(dockerfile: str) -> list[str]:
+    """Return the commands of a Dockerfile that install Python packages."""
+    whole = dockerfile.replace("\\\n", " ")
+    return [part for part in re.split(r"&&|\n", whole) if "pip install" in part]
+
+
+def test_the_images_context_has_what_the_wheel_is_made_of() -> None:
+    """All else stays outside: runs/, states, keys, the environment of whoever builds it."""
+    lines = (PROJECT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    kept = {rule[1:] for rule in rules if rule.startswith("!")}
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    sources = set(settings["targets"]["sdist"]["only-include"]) - {"CHANGELOG.md"}
+    assert kept == sources | {"requirements-runtime.lock", "scripts/bootstrap.lock"}

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 
 from lambda_emulator import guard, signatures, tokens
 from lambda_emulator.asgi import Message, Receive, Send
-from lambda_emulator.request import FORM, Refusal, Request
+from lambda_emulator.request import FORM, Refusal, Request, without_host
 
 PORT = 4566
 HOST = f"127.0.0.1:{PORT}"
@@ -238,6 +238,59 @@ def test_pages_and_other_names_are_refused(request_: Request) -> None:
 def test_programs_and_the_address_bar_are_served(request_: Request) -> None:
     """A person may look at health, or at an API, by its address."""
     assert guard.of_a_page(request_, PORT) is None
+
+
+CONTROL = f"000000000000.s3-control.dyno.invalid:{PORT}"
+TAGS = "/v20180820/tags/arn%3Aaws%3As3%3A%3A%3Ab"
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "served"),
+    [
+        (TAGS, CONTROL, True),
+        (TAGS, CONTROL.upper(), True),
+        (TAGS, CONTROL.partition(".")[2], True),  # who asks it without an account
+        (TAGS, CONTROL.replace("000000000000", "0"), False),
+        (TAGS, CONTROL.replace(f":{PORT}", ""), False),
+        (TAGS, CONTROL.replace(f"{PORT}", "80"), False),
+        (TAGS, f"{CONTROL}.attacker.example", False),
+        (TAGS, f"a.{CONTROL}", False),
+        ("/bucket/key", CONTROL, False),
+        ("/2015-03-31/functions/", CONTROL, False),
+        ("/_aws/execute-api/a1b2/stage/items", CONTROL, False),
+    ],
+)
+def test_s3_control_has_a_name_that_no_page_can_have(path: str, host: str, served: bool) -> None:
+    """Below .invalid nothing has an address: it comes by a proxy setting, for its paths alone."""
+    assert (guard.of_a_page(plain(path=path, host=host), PORT) is None) == served
+    assert guard.of_a_page(plain(path=path, host=host, origin="null"), PORT) is not None
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "path"),
+    [
+        (f"http://{CONTROL}{TAGS}", CONTROL, TAGS),
+        (f"http://{HOST}/", HOST, "/"),
+        (f"http://{HOST}", HOST, "/"),
+        # of another host than it says, of none, or a path that only looks so: they stay
+        (f"http://{HOST}/x", CONTROL, f"http://{HOST}/x"),
+        (f"https://{HOST}/x", HOST, f"https://{HOST}/x"),
+        (f"http://user@{HOST}/x", HOST, f"http://user@{HOST}/x"),
+        ("http:///x", "", "/x"),
+        (f"/http://{HOST}/x", HOST, f"/http://{HOST}/x"),
+        (TAGS, HOST, TAGS),
+    ],
+)
+def test_what_a_proxy_is_asked_for_is_read_as_a_path(target: str, host: str, path: str) -> None:
+    """As RFC 9112 wants it of every server; the signature is of that path."""
+    scope = {
+        **{"type": "http", "method": "GET", "query_string": b""},
+        "path": unquote(target),
+        "raw_path": target.encode(),
+        "headers": [(b"host", host.encode())],
+    }
+    request = Request.of(without_host(scope))
+    assert (request.raw_path, request.path) == (path, unquote(path))
 
 
 CODE = "/_ministack/lambda-code/000000000000/us-east-1/demo"

@@ -50,6 +50,10 @@ _BAD_CREDENTIALS = {
 }
 
 
+class NoCredentialsError(UserError):
+    """There are no credentials, where they are needed."""
+
+
 class Session(boto3.Session):  # type: ignore[misc]
     """A boto3 session whose clients all go to one endpoint, if there is one."""
 
@@ -133,8 +137,8 @@ def connect(region: str, environ: Mapping[str, str] = os.environ) -> Account:
         environ: The process's environment.
 
     Raises:
-        UserError: No credentials, no region, an endpoint that is none, or STS refuses the
-            credentials.
+        NoCredentialsError: No credentials.
+        UserError: No region, an endpoint that is none, or STS refuses the credentials.
     """
     endpoint = _endpoint(environ)
     # boto3 reads AWS_DEFAULT_REGION alone; the other SDKs and the AWS CLI prefer AWS_REGION
@@ -251,8 +255,8 @@ def _on_a_line(error: Exception) -> str:
     return brief(" ".join(str(error).split()), most=300)
 
 
-def _no_credentials(error: Exception) -> UserError:
-    return UserError(
+def _no_credentials(error: Exception) -> NoCredentialsError:
+    return NoCredentialsError(
         f"no AWS credentials ({_on_a_line(error)}). Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY; or run without an account: make tune ENV=local."
     )

@@ -16,6 +16,7 @@ from lambda_dyno.cli import apply as cli_apply
 from lambda_dyno.cli import bootstrap as cli_bootstrap
 from lambda_dyno.cli import comment as cli_comment
 from lambda_dyno.cli import deploy as cli_deploy
+from lambda_dyno.cli import doctor as cli_doctor
 from lambda_dyno.cli import history as cli_history
 from lambda_dyno.cli import notify as cli_notify
 from lambda_dyno.cli import query as cli_query
@@ -79,6 +80,7 @@ app.command()(cli_apply.apply)
 app.command()(cli_apply.rollback)
 app.command(help=cli_deploy.HELP)(cli_deploy.deploy)
 app.command()(cli_bootstrap.bootstrap)
+app.command(help=cli_doctor.HELP)(cli_doctor.doctor)
 app.command(help=cli_history.HELP)(cli_history.history)
 app.command(help=cli_history.COMPARE_HELP)(cli_history.compare)
 app.command(help=cli_query.HELP)(cli_query.query)

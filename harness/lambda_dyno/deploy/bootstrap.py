@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -141,6 +142,19 @@ class Bootstrapped:
             "limits": list(self.repository.limit_commands()) if self.repository else [],
             "variables": [asdict(variable) for variable in self.variables],
         }
+
+
+def variable_names() -> tuple[str, ...]:
+    """Return the variables that a repository whose workflows work in an account has."""
+    nobody = defaultdict[str, str](str)
+    told = Bootstrapped("", "", "", Bucket("", False, False), (), Repository(""), nobody, nobody)
+    return tuple(variable.name for variable in told.variables if not variable.environment)
+
+
+def role_names(env: Env) -> tuple[str, ...]:
+    """Return the names of the roles that workflows assume, if a repository was named."""
+    roles = Repository("").subjects(env.name)
+    return tuple(f"{_role_prefix(env)}-{role}" for role in roles)
 
 
 def bootstrap_state_key(env_name: str) -> str:
@@ -298,6 +312,10 @@ def _describe(bucket: Bucket) -> str:
     return "there" if bucket.managed else "there, and not this environment's: used as it is"
 
 
+def _role_prefix(env: Env) -> str:
+    return f"github-{env.deployed_name_prefix}"
+
+
 def _state_key_prefix(env: Env) -> str:
     return f"lambda-dyno/{env.name}/"
 
@@ -331,7 +349,7 @@ def _variables(
             "kms_key_arns": sorted(set(kms_key_arns)),
             # another first word than any environment's: the roles must not be able to change
             # themselves
-            "name_prefix": f"github-{prefix}",
+            "name_prefix": _role_prefix(env),
             "provider_arn": _foreign_provider(account, env),
             "state_key_prefix": _state_key_prefix(env),
             "subjects": repository.subjects(env.name),

@@ -151,7 +151,11 @@ class Deployment:
             terraform = Terraform(root, tools, account.program_environment(bounded), logs)
             terraform.init(backend)
             if account.endpoint:
-                provider.check_embedded(terraform.providers(), env_name)
+                untried = provider.check_embedded(
+                    terraform.providers(), env_name, s3_control=terraform.reaches_s3_control
+                )
+                if untried:
+                    ui.warn(untried)
             yield cls(env, account, folder, terraform, ui, Proof(env, account, folder, ui))
 
     def plan(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import lambda_emulator
-from lambda_dyno.core import assets
+from lambda_dyno.core import cache
 from lambda_dyno.core.errors import UserError, brief, told
 from lambda_dyno.core.files import locked
 from lambda_dyno.emulator import node_packages
@@ -44,6 +44,7 @@ def python(folder: Path | None = None) -> Path:
     program = place / "bin" / "python"
     if program.exists():
         return program
+    cache.make(place.parent)
     try:
         with locked(place.with_suffix(".lock")):
             if not program.exists():
@@ -56,20 +57,22 @@ def python(folder: Path | None = None) -> Path:
     return program
 
 
+def is_there() -> bool:
+    """Whether the embedded AWS has its environment already.
+
+    Raises:
+        UserError: There is no place for it.
+    """
+    return (environments_folder() / _name() / "bin" / "python").exists()
+
+
 def environments_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder that keeps the environments: a checkout's, or else the user's.
 
     Raises:
         UserError: There is neither.
     """
-    checkout = assets.checkout()
-    if checkout is not None:
-        return checkout / ".cache" / "emulator"
-    try:
-        cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError as error:  # no HOME, and a user id that nobody knows
-        raise UserError("there is no home folder: set HOME or XDG_CACHE_HOME") from error
-    return cache / "lambda-dyno" / "emulator"
+    return cache.folder_of("emulator", environ)
 
 
 def lent() -> dict[str, str]:
@@ -143,11 +146,20 @@ def _run(argv: list[str]) -> str:
     return (said or [f"it ended with {done.returncode}"])[-1] if done.returncode else ""
 
 
+def make() -> None:
+    """Make the environment, and fetch what AWS's Node.js runtime brings, unless they are there.
+
+    Raises:
+        UserError: The environment cannot be made.
+    """
+    python()
+    node_packages.folder(environments_folder(), again=True)
+
+
 def main() -> None:
     """Make the environment, for `make setup`."""
     try:
-        python()
-        node_packages.folder(environments_folder(), again=True)
+        make()
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -7,30 +7,15 @@ it does without npm.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 from pathlib import Path
 
 import lambda_emulator
-from lambda_dyno.core.files import locked
-from lambda_dyno.runs import process
+from lambda_dyno.runs import npm_packages
+from lambda_dyno.runs.npm_packages import NotFetchedError, NpmPackages
 
 _SOURCE = Path(lambda_emulator.__file__).resolve().parent / "node_runtime"
-_FILES = ("package.json", "package-lock.json")
-_DEADLINE_S = 600.0
-# As pip's: no scripts of others run, and a registry that is not reached is told soon.
-_INSTALL = (
-    "ci",
-    "--ignore-scripts",
-    "--omit=dev",
-    "--omit=optional",
-    "--no-audit",
-    "--no-fund",
-    "--no-progress",
-    "--loglevel=error",
-    "--fetch-retries=1",
-)
 _OF_COMPILERS = "dist-types"  # two thirds of it
 
 
@@ -41,46 +26,21 @@ def folder(environments: Path, *, again: bool = False) -> str:
         environments: Keeps them, and the embedded AWS's environments.
         again: Whether to try what has failed before: once is enough while servers start.
     """
-    place = environments / f"node-{_name()}"
-    packages, tried = place / "node_modules", place.with_suffix(".failed")
-    if not packages.is_dir() and (again or not tried.exists()):
+    packages = NpmPackages(_SOURCE, "the AWS SDK for Node.js functions")
+    place = packages.place(environments, "node")
+    tried = place.with_suffix(".failed")
+    if not npm_packages.is_there(place) and (again or not tried.exists()):
         try:
-            with locked(place.with_suffix(".lock")):
-                if not packages.is_dir():
-                    _make(place)
-                    tried.unlink(missing_ok=True)
-        except (OSError, process.DeadlineError, _Failure) as error:
+            packages.fetch(place, _without_types)
+            tried.unlink(missing_ok=True)
+        except (NotFetchedError, OSError) as error:
             _tell(tried, str(error))
-    return str(packages) if packages.is_dir() else ""
+    return str(place / "node_modules") if npm_packages.is_there(place) else ""
 
 
-class _Failure(Exception):  # noqa: N818 - internal
-    """npm did not get the packages."""
-
-
-def _name() -> str:
-    return hashlib.sha256(b"".join((_SOURCE / n).read_bytes() for n in _FILES)).hexdigest()[:16]
-
-
-def _make(place: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise _Failure("no npm on PATH")
-    print("setup: the AWS SDK for Node.js functions (once)", file=sys.stderr, flush=True)
-    draft = place.with_suffix(".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        for name in _FILES:
-            shutil.copyfile(_SOURCE / name, draft / name)
-        done = process.run([npm, *_INSTALL], cwd=draft, timeout_s=_DEADLINE_S)
-        if done.returncode:
-            raise _Failure((done.stderr.strip().splitlines() or ["npm failed"])[0])
-        for types in sorted((draft / "node_modules").rglob(_OF_COMPILERS)):
-            shutil.rmtree(types, ignore_errors=True)
-        draft.rename(place)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+def _without_types(modules: Path) -> None:
+    for types in sorted(modules.rglob(_OF_COMPILERS)):
+        shutil.rmtree(types, ignore_errors=True)
 
 
 def _tell(tried: Path, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import botocore.exceptions
+from botocore.config import Config
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core import aws_errors as errors
@@ -29,11 +30,20 @@ def name_of(account: Account, named: str) -> str:
     return named or f"dyno-state-{account.account_id}-{account.region}"
 
 
-def look(account: Account, bucket: str, *, must_be_own: bool) -> int:
-    """Return the HTTP status of a bucket: 200 if it is there, 403 if it is not ours but must be."""
+def look(
+    account: Account, bucket: str, *, must_be_own: bool, config: Config | None = None
+) -> int:
+    """Return the HTTP status of a bucket: 200 if it is there, 403 if it is not ours but must be.
+
+    Args:
+        account: Whose it must be.
+        bucket: Its name.
+        must_be_own: Whether another account's is as good as none.
+        config: Of the client, such as how long it waits; None: the usual.
+    """
     owner = {"ExpectedBucketOwner": account.account_id} if must_be_own else {}
     try:
-        account.session.client("s3").head_bucket(Bucket=bucket, **owner)
+        account.session.client("s3", config=config).head_bucket(Bucket=bucket, **owner)
     except botocore.exceptions.ClientError as error:
         return errors.http_status(error)
     return 200

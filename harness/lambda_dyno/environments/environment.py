@@ -200,7 +200,7 @@ class Environment:
         lease = self.folder.read_lease()
         where = f"envs/{lease.env}"
         with _mistakes_of_the_root(where):
-            terraform = self._initialised()
+            terraform = self._initialised(say)
             if not lease.tuner_only:  # that root is this project's own
                 self._check_plan(terraform, where, say)
         self._state.require_own("up")
@@ -298,16 +298,22 @@ class Environment:
 
     @property
     def _of_proofs(self) -> tuple[Path, Path, str]:
-        return self.toolchain.lock.parent, self.folder.terraform, self.account.region
+        place = self.account.region
+        if self.toolchain.program.is_opentofu:  # its providers have other addresses
+            place = f"{place} by OpenTofu"
+        return self.toolchain.lock.parent, self.folder.terraform, place
 
-    def plan(self) -> list[str]:
+    def plan(self, *, say: Say = _silent) -> list[str]:
         """Return what an apply would change now; nothing right after one.
+
+        Args:
+            say: Told what nobody has tried.
 
         Raises:
             UserError: The root cannot be planned.
         """
         with _mistakes_of_the_root(f"envs/{self.folder.read_lease().env}"):
-            return self._initialised().plan()
+            return self._initialised(say).plan()
 
     def destroy(
         self,
@@ -544,8 +550,11 @@ class Environment:
             watch=self._why_gone,
         )
 
-    def _initialised(self) -> Terraform:
+    def _initialised(self, say: Say = _silent) -> Terraform:
         """Return Terraform in the run's root, with a provider that can work here.
+
+        Args:
+            say: Told if nobody has tried that provider here.
 
         Raises:
             UserError: It cannot.
@@ -555,7 +564,11 @@ class Environment:
         self._init(terraform, self.root, lease.backend)
         root_override.require_own_backend(self.root, lease.backend)
         if self.account.endpoint:
-            provider.check_embedded(terraform.providers(), lease.env)
+            untried = provider.check_embedded(
+                terraform.providers(), lease.env, s3_control=terraform.reaches_s3_control
+            )
+            if untried:
+                say(untried)
         return terraform
 
     def _init(self, terraform: Terraform, root: Path, backend: Mapping[str, str]) -> None:

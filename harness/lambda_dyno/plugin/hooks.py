@@ -121,7 +121,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     if config.getoption("dyno_env") is None:
         return
+    from lambda_dyno.core import systems
     from lambda_dyno.core.errors import DynoError
+
+    if why := systems.refusal():
+        raise pytest.UsageError(why)
     from lambda_dyno.plugin.session import GateSession
 
     try:

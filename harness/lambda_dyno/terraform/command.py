@@ -19,7 +19,7 @@ import python_terraform
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.files import locked
 from lambda_dyno.runs import process
-from lambda_dyno.terraform import attached
+from lambda_dyno.terraform import attached, stand_in
 from lambda_dyno.terraform.outputs import flat
 from lambda_dyno.terraform.toolchain import Toolchain
 
@@ -140,10 +140,17 @@ class Terraform:
             **{k: v for k, v in environment.items() if k not in toolchain.unset},
             **toolchain.environment,
         }
+        # not for `init`: what that fetches may be at any host
+        self._with_provider = self._environment | stand_in.variables(self._environment)
         self._logs = logs
         self._spelling = python_terraform.Terraform(
             working_dir=str(root), terraform_bin_path=str(toolchain.terraform)
         )
+
+    @property
+    def reaches_s3_control(self) -> bool:
+        """Whether an AWS that stands in, on this machine, is asked for S3 Control by name."""
+        return stand_in.S3_CONTROL in self._with_provider
 
     def init(self, backend: Mapping[str, str] | None = None) -> None:
         """Initialise the root with the given backend settings.
@@ -255,7 +262,7 @@ class Terraform:
         return flat({name: output["value"] for name, output in found.items()})
 
     def _provider(self) -> AbstractContextManager[dict[str, str]]:
-        return attached.provider(self._root, self._environment)
+        return attached.provider(self._root, self._with_provider)
 
     def _run(
         self,
@@ -277,13 +284,14 @@ class Terraform:
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, *arguments, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"
+        environment = self._environment if command == "init" else self._with_provider
         attach = self._one_provider and command in _WITH_PROVIDER
         try:
             with self._provider() if attach else nullcontext({}) as more:
                 completed = process.run(
                     argv,
                     cwd=self._root,
-                    env={**self._environment, **more},
+                    env={**environment, **more},
                     timeout_s=timeout_s,
                     log=log,
                     on_line=follow.line if follow else None,

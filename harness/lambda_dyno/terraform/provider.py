@@ -14,9 +14,10 @@ TRIED = "5.100.0"
 RANGE = "~> 5.100"
 
 # Since 6.23.0 (November 2025) buckets read their tags by S3 Control. Its endpoint has the account
-# before the host, and 000000000000.127.0.0.1 has no address:
+# before the host, so it needs a way there (`terraform.stand_in`):
 # https://github.com/hashicorp/terraform-provider-aws/issues/45292
-_NO_BUCKETS_FROM = (6, 23, 0)
+_BY_S3_CONTROL_FROM = (6, 23, 0)
+_UNTRIED_FROM = (6, 0, 0)
 _LOCKED = re.compile(r'provider "[^"\n]+/hashicorp/aws" \{\s*version\s*=\s*"(\d+\.\d+\.\d+)"')
 
 
@@ -33,25 +34,38 @@ def of_root(root: Path) -> str:
     return f"= {found[1]}" if found else RANGE
 
 
-def check_embedded(selected: Mapping[str, str], env: str) -> None:
-    """Make sure that a root's provider can make buckets on the embedded AWS.
+def check_embedded(selected: Mapping[str, str], env: str, *, s3_control: bool) -> str:
+    """Make sure that a root's provider can make buckets on an AWS that stands in.
 
     Args:
         selected: Versions that Terraform chose, by address of the provider, such as
             {"registry.terraform.io/hashicorp/aws": "5.100.0"}.
         env: Folder of envs/ that holds the root.
+        s3_control: Whether it is asked for S3 Control in a way that has an address.
+
+    Returns:
+        A sentence on a version that nobody has tried; empty for others.
 
     Raises:
         UserError: It cannot.
     """
     for address, version in selected.items():
-        if address.endswith("/hashicorp/aws") and _numbers(version) >= _NO_BUCKETS_FROM:
+        if not address.endswith("/hashicorp/aws"):
+            continue
+        if not s3_control and _numbers(version) >= _BY_S3_CONTROL_FROM:
             raise UserError(
-                f"envs/{env}: Terraform chose version {version} of the AWS provider, and since "
-                "6.23.0 it can make no buckets on the embedded AWS. Say under required_providers "
-                f'in envs/{env}/*.tf: aws = {{ source = "hashicorp/aws", version = "{RANGE}" }}, '
+                f"envs/{env}: Terraform chose version {version} of the AWS provider, which reads "
+                "the tags of buckets by S3 Control, and AWS_ENDPOINT_URL is no address of this "
+                "machine that can be asked for it. Say under required_providers in "
+                f'envs/{env}/*.tf: aws = {{ source = "hashicorp/aws", version = "{RANGE}" }}, '
                 "and remove a .terraform.lock.hcl that holds another."
             )
+        if _numbers(version) >= _UNTRIED_FROM:
+            return (
+                f"envs/{env}: version {version} of the AWS provider was not tried on the embedded "
+                f"AWS, {TRIED} was"
+            )
+    return ""
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -25,26 +25,37 @@ provider "registry.terraform.io/hashicorp/null" {
 """
 
 
-@pytest.mark.parametrize("version", ["5.100.0", "5.99.9", "6.0.0", "6.22.1", "6.22.0-beta1"])
-def test_what_can_make_buckets_passes(version: str) -> None:
+@pytest.mark.parametrize("version", ["5.100.0", "5.99.9"])
+@pytest.mark.parametrize("s3_control", [True, False])
+def test_what_was_tried_passes_without_a_word(version: str, s3_control: bool) -> None:
     """Whatever else is chosen beside it."""
-    provider.check_embedded(
-        {
-            "registry.terraform.io/hashicorp/aws": version,
-            "registry.terraform.io/hashicorp/random": "9.9.9",
-            "registry.terraform.io/acme/aws-like": "7.0.0",
-        },
-        "local",
+    chosen = {
+        "registry.terraform.io/hashicorp/aws": version,
+        "registry.terraform.io/hashicorp/random": "9.9.9",
+        "registry.terraform.io/acme/aws-like": "7.0.0",
+    }
+    assert provider.check_embedded(chosen, "local", s3_control=s3_control) == ""
+    assert provider.check_embedded({}, "local", s3_control=s3_control) == ""
+
+
+@pytest.mark.parametrize("version", ["6.0.0", "6.22.1", "6.22.0-beta1", "6.23.0", "7.0.0"])
+def test_what_was_not_tried_is_said(version: str) -> None:
+    """Where its S3 Control has an address, it may work; nobody has seen it."""
+    chosen = {"registry.opentofu.org/hashicorp/aws": version}
+    said = provider.check_embedded(chosen, "mine", s3_control=True)
+    assert said == (
+        f"envs/mine: version {version} of the AWS provider was not tried on the embedded AWS, "
+        "5.100.0 was"
     )
-    provider.check_embedded({}, "local")
 
 
 @pytest.mark.parametrize("version", ["6.23.0", "6.23.1-rc1", "6.100.0", "7.0.0", "10.0.0"])
 @pytest.mark.parametrize("registry", ["registry.terraform.io", "registry.opentofu.org"])
-def test_what_cannot_is_refused_with_what_to_write(version: str, registry: str) -> None:
+def test_what_cannot_work_is_refused_with_what_to_write(version: str, registry: str) -> None:
     """One line: what, where, and the line that mends it."""
     with pytest.raises(UserError) as refused:
-        provider.check_embedded({f"{registry}/hashicorp/aws": version}, "mine")
+        chosen = {f"{registry}/hashicorp/aws": version}
+        provider.check_embedded(chosen, "mine", s3_control=False)
     text = str(refused.value)
     assert text.startswith(f"envs/mine: Terraform chose version {version} of the AWS provider")
     assert 'version = "~> 5.100"' in text

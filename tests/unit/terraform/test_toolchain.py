@@ -1,105 +1,33 @@
-"""Terraform and its provider are found where they are, or fetched and checked."""
+"""How Terraform is run here: its provider, its configuration, what is left out."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.terraform import toolchain
-from tests.support.serving import TestServer
+from lambda_dyno.terraform.program import Program
 
 
-def program(folder: Path, version: str) -> Path:
-    """Write a program that says it is a Terraform of that version."""
+def program(folder: Path, version: str, name: str = "Terraform") -> Path:
+    """Write a program that says it is a Terraform, or an OpenTofu, of that version."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "terraform"
-    path.write_text(f'#!/bin/sh\necho \'{{"terraform_version": "{version}"}}\'\n')
+    path = folder / {"Terraform": "terraform", "OpenTofu": "tofu"}[name]
+    path.write_text(f"#!/bin/sh\necho '{name} v{version}'\necho 'on linux_amd64'\n")
     path.chmod(0o755)
     return path
 
 
-def mirror(folder: Path, platform: str | None = None) -> Path:
+def mirror(
+    folder: Path, platform: str | None = None, registry: str = "registry.terraform.io"
+) -> Path:
     """Make a filesystem mirror that holds the AWS provider."""
     name = platform or toolchain.platform_name()
-    (folder / "registry.terraform.io/hashicorp/aws/5.100.0" / name).mkdir(parents=True)
+    (folder / registry / "hashicorp/aws/5.100.0" / name).mkdir(parents=True)
     return folder
-
-
-@contextmanager
-def release_server(content: bytes) -> Iterator[str]:
-    """Serve one file, whatever is asked for."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with TestServer(Handler).running() as server:
-        yield server.url
-
-
-def release(text: str = "#!/bin/sh\n") -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("terraform", text)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("version", ["1.11.0", "1.11.4", "1.14.2", "1.12.0-beta1"])
-def test_the_terraform_on_path_is_used_if_it_fits(tmp_path: Path, version: str) -> None:
-    """Nothing is downloaded then."""
-    path = program(tmp_path / "bin", version)
-    assert toolchain.find_terraform(tmp_path, {"PATH": str(path.parent)}) == path
-
-
-@pytest.mark.parametrize("version", ["1.10.5", "0.15.0", "2.0.0", "nonsense"])
-def test_without_a_fitting_terraform_and_without_network_it_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
-) -> None:
-    """The message names the one that was found and where to get another."""
-    path = program(tmp_path / "bin", version)
-    monkeypatch.setattr(toolchain, "_RELEASES", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"no Terraform that fits on PATH.*Install Terraform 1\.11"):
-        toolchain.find_terraform(tmp_path, {"PATH": str(path.parent)})
-
-
-def test_a_fetched_release_is_checked_kept_and_used_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second time needs no network."""
-    content = release("#!/bin/sh\necho me\n")
-    digest = hashlib.sha256(content).hexdigest()
-    monkeypatch.setitem(toolchain.TERRAFORM_SHA256, toolchain.platform_name(), digest)
-    with release_server(content) as url:
-        monkeypatch.setattr(toolchain, "_RELEASES", url)
-        found = toolchain.find_terraform(tmp_path, {"PATH": ""})
-    assert found.read_text() == "#!/bin/sh\necho me\n"
-    assert os.access(found, os.X_OK)
-    assert toolchain.find_terraform(tmp_path, {"PATH": ""}) == found
-
-
-def test_a_release_with_another_sha256_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was changed on its way is never run."""
-    with release_server(release()) as url:
-        monkeypatch.setattr(toolchain, "_RELEASES", url)
-        with pytest.raises(UserError, match="has the SHA-256"):
-            toolchain.find_terraform(tmp_path, {"PATH": ""})
-    assert not list(tmp_path.rglob("terraform"))
 
 
 def test_a_named_mirror_wins_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
@@ -162,3 +90,44 @@ def test_the_users_own_configuration_is_left_alone(
     tools = toolchain.prepare(tmp_path / "cache", environ)
     assert "TF_CLI_CONFIG_FILE" not in tools.environment
     assert Path(tools.environment["TF_PLUGIN_CACHE_DIR"]).is_dir()
+
+
+def test_opentofu_has_its_own_registry_mirror_and_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hashicorp/aws` is another address to it; ~/.tofurc and ~/.terraformrc are its user's."""
+    path = program(tmp_path / "bin", "1.11.2", "OpenTofu")
+    monkeypatch.setattr(toolchain, "_MIRROR_PLACES", (str(mirror(tmp_path / "of-terraform")),))
+    environ = {"PATH": str(path.parent), "HOME": str(tmp_path)}
+    tools = toolchain.prepare(tmp_path / "cache", environ)
+    assert tools.terraform == path
+    assert tools.program == Program(path, (1, 11, 2), is_opentofu=True)
+    assert "TF_CLI_CONFIG_FILE" not in tools.environment  # that mirror is of no use to it
+
+    own = mirror(tmp_path / "of-tofu", registry="registry.opentofu.org")
+    monkeypatch.setattr(toolchain, "_MIRROR_PLACES", (str(own),))
+    tools = toolchain.prepare(tmp_path / "cache", environ)
+    written = Path(tools.environment["TF_CLI_CONFIG_FILE"]).read_text()
+    assert 'exclude = ["registry.opentofu.org/hashicorp/aws"]' in written
+    only = toolchain.with_aws_only(tools, tmp_path).environment["TF_CLI_CONFIG_FILE"]
+    assert "registry.terraform.io" not in Path(only).read_text()
+
+    (tmp_path / ".tofurc").write_text("")
+    tools = toolchain.prepare(tmp_path / "cache", environ)
+    assert "TF_CLI_CONFIG_FILE" not in tools.environment
+
+
+def test_downloads_are_the_clones_or_else_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project of somebody who has only the package gets no 700 MB of its own."""
+    environ = {
+        "PATH": str(program(tmp_path / "bin", "1.11.4").parent),
+        "XDG_CACHE_HOME": str(tmp_path / "xdg"),
+    }
+    assert toolchain.prepare(tmp_path / "cache", environ).lock.parent == tmp_path / "cache"
+    monkeypatch.setattr(assets, "checkout", lambda: None)
+    tools = toolchain.prepare(tmp_path / "other", environ)
+    assert tools.lock.parent == tmp_path / "xdg" / "lambda-dyno"
+    assert tools.lock.parent.stat().st_mode & 0o777 == 0o700
+    assert not (tmp_path / "other").exists()

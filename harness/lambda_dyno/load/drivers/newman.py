@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lambda_dyno.core import assets
+from lambda_dyno.core import assets, cache
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.recording import Recording, Sent
@@ -40,7 +40,8 @@ from lambda_dyno.load.driver import (
 from lambda_dyno.load.kept import Kept
 from lambda_dyno.load.machine import MachineMeter, usable_cores
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
-from lambda_dyno.runs import process
+from lambda_dyno.runs import npm_packages, process
+from lambda_dyno.runs.npm_packages import NotFetchedError, NpmPackages
 
 NODE_MIN = 20
 NODE_ANSWER_S = 20.0  # it takes 0.05 s
@@ -65,13 +66,35 @@ Event = dict[str, Any]
 def check() -> str:
     """Return the version of Node.js here, and make sure that Newman is there, too.
 
+    The first time, Newman is fetched into a cache folder, from the lock file of this package.
+
     Raises:
-        UserError: Node.js is missing or too old, or Newman is not installed.
+        UserError: Node.js is missing or too old, or Newman cannot be had.
+    """
+    version = node_version()
+    if node_modules() is None:
+        packages, place = _fetched()
+        try:
+            cache.make(place.parent)
+            packages.fetch(place)
+        except NotFetchedError as error:
+            raise UserError(
+                f"Newman cannot be fetched: {error}. It needs npm, which comes with Node.js, and a "
+                "package registry that npm reaches, once; or `npm install newman` in your project."
+            ) from error
+    return version
+
+
+def node_version() -> str:
+    """Return the version of Node.js here, without the v.
+
+    Raises:
+        UserError: It is missing or too old.
     """
     wanted = f"Node.js {NODE_MIN} or newer is needed for Newman"
     node = shutil.which("node")
     if node is None:
-        raise UserError(f"{wanted}, and there is no `node` on PATH.")
+        raise UserError(f"{wanted}, and there is no `node` on PATH: https://nodejs.org/")
     try:
         answer = subprocess.run(
             [node, "--version"], capture_output=True, text=True, timeout=NODE_ANSWER_S, check=True
@@ -87,20 +110,30 @@ def check() -> str:
     found = re.fullmatch(r"v(\d+)\.\d+\.\d+.*", answer)
     if found is None or int(found[1]) < NODE_MIN:
         raise UserError(f"{wanted}; {node} is {answer or 'of no version'}.")
-    if _node_modules() is None:
-        raise UserError(
-            "Newman is not installed: run `make setup`, or `npm install newman` in your project."
-        )
     return answer.removeprefix("v")
 
 
-def _node_modules() -> Path | None:
-    """Return the folder that has Newman: this project's, or that of whoever uses it."""
+def node_modules() -> Path | None:
+    """Return the folder that has Newman; None: it has not been fetched yet.
+
+    This project's own, that of whoever uses it, or the one that was fetched.
+    """
     here = Path.cwd()
     for folder in (_ROOT, here, *here.parents):
-        if (folder / "node_modules" / "newman" / "package.json").is_file():
+        if _has_newman(folder):
             return folder / "node_modules"
-    return None
+    _, place = _fetched()
+    return place / "node_modules" if _has_newman(place) else None
+
+
+def _has_newman(folder: Path) -> bool:
+    return (folder / "node_modules" / "newman" / "package.json").is_file()
+
+
+def _fetched() -> tuple[NpmPackages, Path]:
+    """Return the packages of this package's own lock, and where they are or will be."""
+    packages = NpmPackages(_ROOT, "Newman")
+    return packages, packages.place(cache.folder_of("newman"), "newman")
 
 
 @contextmanager
@@ -520,7 +553,7 @@ def _environment(api: Api) -> dict[str, str]:
     if (keys := api.credentials) is not None:
         values = (keys.access_key, keys.secret_key, keys.session_token)
         result |= dict(zip(_CREDENTIAL_VARIABLES, values, strict=True))
-    modules = _node_modules()
+    modules = node_modules()
     if modules is not None:
         result["NODE_PATH"] = os.pathsep.join(filter(None, (str(modules), result.get("NODE_PATH"))))
     if api.is_here:

@@ -119,7 +119,7 @@ def plan(run: Run) -> list[str]:
     """Return what the environment would consist of."""
     with run.step("plan", "asking Terraform") as shown:
         _stage(run, build.build(run))
-        changes = run.environment.plan()
+        changes = run.environment.plan(say=run.ui.note)
         shown.update(f"{len(changes)} resources")
     return changes
 

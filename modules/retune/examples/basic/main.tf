@@ -106,7 +106,7 @@ module "retune" {
 
   functions = {
     orders = {
-      arn            = "arn:aws:lambda:${data.aws_region.this.name}:${local.account_id}:function:shop-orders:live"
+      arn            = "arn:aws:lambda:${data.aws_region.this.id}:${local.account_id}:function:shop-orders:live"
       on_new_version = true
       schedule       = "rate(30 days)"
       traffic        = { factor = 2 }
