@@ -202,3 +202,61 @@ def test_a_show_that_is_killed_tells_nothing_of_what_it_had_printed(tmp_path: Pa
     with pytest.raises(TerraformError, match="ended by signal 9") as error:
         broken._run("show", 20.0, json=True)
     assert "hunter" not in f"{error.value}{(tmp_path / 'terraform-show.log').read_text()}"
+
+
+# Notes its arguments, and answers as the real one does in JSON.
+STAND_IN = """#!/bin/sh
+case "$1" in
+  version) [ -z "$2" ] && echo 'NAME v1.11.4' && exit
+    echo '{"provider_selections": {"HOST/hashicorp/aws": "5.100.0"}}' ;;
+  apply) echo '{"type": "outputs", "outputs": {"value": {"value": "x"}}}' ;;
+  output) echo '{"value": {"value": "x"}}' ;;
+  show) echo '{}' ;;
+  validate) echo '{"valid": true}' ;;
+esac
+echo "$@" >> "ARGUMENTS"
+"""
+
+
+@pytest.mark.parametrize("name", ["Terraform", "OpenTofu"])
+def test_opentofu_is_called_as_terraform_is(tmp_path: Path, name: str) -> None:
+    """All commands, with the same arguments; it is known by what it says, whatever it is called."""
+    programs, root = tmp_path / "bin", tmp_path / "root"
+    programs.mkdir()
+    root.mkdir()
+    program = programs / ("my-tofu" if name == "OpenTofu" else "terraform")
+    host = "registry.opentofu.org" if name == "OpenTofu" else "registry.terraform.io"
+    text = STAND_IN.replace("NAME", name).replace("HOST", host)
+    program.write_text(text.replace("ARGUMENTS", str(tmp_path / "arguments")))
+    program.chmod(0o755)
+    environ = {"PATH": f"{programs}:/usr/bin:/bin", "TERRAFORM": program.name}
+    tools = toolchain.prepare(tmp_path / "cache", environ)
+    assert tools.program.is_opentofu == (name == "OpenTofu")
+    called = Terraform(root, tools, environ, tmp_path)
+    called.init({"bucket": "states"})
+    assert called.providers() == {f"{host}/hashicorp/aws": "5.100.0"}
+    assert called.is_valid()
+    assert called.apply() == {"value": "x"}
+    assert called.plan() == []
+    assert called.plan_json() == {}
+    assert called.outputs() == {"value": "x"}
+    called.push_state(tmp_path / "errored")
+    called.destroy()
+    plan = root / "dyno.tfplan"
+    flags = "-no-color -input=false"
+    lines = (tmp_path / "arguments").read_text().splitlines()
+    assert [sorted(line.split()) for line in lines] == [
+        sorted(line.split())
+        for line in (
+            f"init -backend-config=bucket=states -json {flags}",
+            "version -json",
+            "validate -json -no-color",
+            f"apply -json -auto-approve {flags}",
+            f"plan -json -detailed-exitcode {flags}",
+            f"plan -out={plan} -json {flags}",
+            f"show -json {plan}",
+            "output -json",
+            f"state push {tmp_path / 'errored'}",
+            f"destroy -json -auto-approve {flags}",
+        )
+    ]
