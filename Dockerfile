@@ -31,7 +31,7 @@ RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
 COPY --from=build /opt/dyno /opt/dyno
 ENV PATH="/opt/dyno/bin:$PATH" \
   XDG_CACHE_HOME=/home/dyno/.cache
-USER dyno
+USER 1000
 # Terraform, Newman and the embedded AWS, checked against the package's own hashes.
 RUN dyno doctor --fetch
 WORKDIR /project

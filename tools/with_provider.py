@@ -1,4 +1,4 @@
-"""Let the roots of a checkout ask for another AWS provider: `python -m tools.with_provider "~> 6.0"`.
+"""Let the roots of a checkout ask for another AWS provider: `-m tools.with_provider VERSION`.
 
 For CI's leg that runs one that the roots do not ask for, in a checkout that is thrown away.
 """

@@ -328,7 +328,7 @@ def test_the_image_is_pinned_and_runs_as_nobody_special() -> None:
     assert int(node[1]) >= newman.NODE_MIN
     assert all("--require-hashes" in line or "--no-index" in line for line in installs(text))
     last = text.rpartition("FROM ")[2]
-    assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["dyno"]
+    assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["1000"]
     assert re.search(r'^ENTRYPOINT \["dyno"\]$', last, re.MULTILINE)
     for name in re.findall(r"^COPY ((?!--from)(?!\. \.).+) \./$", text, re.MULTILINE):
         assert all((PROJECT / file).is_file() for file in name.split()), name

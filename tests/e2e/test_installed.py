@@ -128,7 +128,9 @@ def test_it_says_what_is_there_before_anything_is_fetched(user: CleanUser) -> No
     version = user.must("dyno", "--version")
     assert version == user.must("lambda-dyno", "--version")
     assert version.startswith("lambda-dyno ")
-    found = {one["name"]: one for one in json.loads(user.must("dyno", "doctor", "--json"))["findings"]}
+    found = {
+        one["name"]: one for one in json.loads(user.must("dyno", "doctor", "--json"))["findings"]
+    }
     assert found["Lambda Dyno"]["text"].endswith(", installed")
     assert found["Newman"]["text"].startswith("fetched by npm before the first")
     assert found["AWS account"]["state"] == "unknown"
@@ -205,5 +207,7 @@ def test_uvx_starts_it_by_the_packages_name(user: CleanUser, tmp_path: Path) -> 
     """`uvx lambda-dyno`, here from the wheel in the place of an index."""
     package = wheel.build(tmp_path / "wheel")
     uvx = str(Path(sys.executable).with_name("uvx"))
-    said = user.must(uvx, "--native-tls", "--quiet", "--from", str(package), "lambda-dyno", "--version")
+    said = user.must(
+        uvx, "--native-tls", "--quiet", "--from", str(package), "lambda-dyno", "--version"
+    )
     assert said.startswith("lambda-dyno ")

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.e2e
 
 PROJECT = Path(__file__).parents[2]
 # What the roots of this checkout ask for: CI's leg for 6.x has changed them.
-RANGE = re.findall(r'"hashicorp/aws"\n\s+version = "(.+?)"', (PROJECT / "envs/local/main.tf").read_text())
+RANGE = re.findall(
+    r'"hashicorp/aws"\n\s+version = "(.+?)"', (PROJECT / "envs/local/main.tf").read_text()
+)
 ROOT = """
 terraform {
   required_providers {

@@ -284,7 +284,9 @@ def test_s3_control_has_a_name_that_no_page_can_have(path: str, host: str, serve
 def test_what_a_proxy_is_asked_for_is_read_as_a_path(target: str, host: str, path: str) -> None:
     """As RFC 9112 wants it of every server; the signature is of that path."""
     scope = {
-        **{"type": "http", "method": "GET", "query_string": b""},
+        "type": "http",
+        "method": "GET",
+        "query_string": b"",
         "path": unquote(target),
         "raw_path": target.encode(),
         "headers": [(b"host", host.encode())],

@@ -147,7 +147,8 @@ class Bootstrapped:
 def variable_names() -> tuple[str, ...]:
     """Return the variables that a repository whose workflows work in an account has."""
     nobody = defaultdict[str, str](str)
-    told = Bootstrapped("", "", "", Bucket("", False, False), (), Repository(""), nobody, nobody)
+    bucket = Bucket("", made=False, managed=False)
+    told = Bootstrapped("prod", "", "", bucket, (), Repository(""), nobody, nobody)
     return tuple(variable.name for variable in told.variables if not variable.environment)
 
 

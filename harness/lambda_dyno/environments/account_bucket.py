@@ -30,9 +30,7 @@ def name_of(account: Account, named: str) -> str:
     return named or f"dyno-state-{account.account_id}-{account.region}"
 
 
-def look(
-    account: Account, bucket: str, *, must_be_own: bool, config: Config | None = None
-) -> int:
+def look(account: Account, bucket: str, *, must_be_own: bool, config: Config | None = None) -> int:
     """Return the HTTP status of a bucket: 200 if it is there, 403 if it is not ours but must be.
 
     Args:

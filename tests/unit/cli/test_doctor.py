@@ -15,7 +15,11 @@ from lambda_dyno.deploy.findings import Finding, all_there
 from tests.support import bad_inputs as bad
 
 NO_ANSWER = "http://127.0.0.1:9"  # nobody listens there
-KEYS = {"AWS_ACCESS_KEY_ID": "123456789012", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "123456789012",
+    "AWS_SECRET_ACCESS_KEY": "x",
+    "AWS_REGION": "eu-west-1",
+}
 ROOT = 'variable "name_prefix" {}\noutput "function_arn" { value = "" }\n'
 GH = """#!/bin/sh
 [ "$1 $2" = "variable list" ] || exit 9
@@ -104,7 +108,9 @@ def test_an_account_that_is_named_and_cannot_be_reached_is_missing(
     tmp_path: Path, sort: str
 ) -> None:
     """One line and status 2, in seconds."""
-    environ = {**KEYS, "AWS_ENDPOINT_URL": NO_ANSWER} if "endpoint" in sort else {"AWS_PROFILE": "x"}
+    environ = (
+        {**KEYS, "AWS_ENDPOINT_URL": NO_ANSWER} if "endpoint" in sort else {"AWS_PROFILE": "x"}
+    )
     status, found = findings(tmp_path, **environ)
     assert status == 2
     assert found["AWS account"]["state"] == "missing"
@@ -120,9 +126,7 @@ def test_an_embedded_environment_needs_no_account(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--env", "nope"), ("--env", "../x")])
-def test_an_environment_that_is_none_is_refused(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
+def test_an_environment_that_is_none_is_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """As by every other command, with status 2 and in a line."""
     bad.write_project(tmp_path, ROOT, "down")
     ended = bad.dyno(tmp_path, "doctor", *arguments)
@@ -136,7 +140,7 @@ def test_an_environment_that_is_none_is_refused(
         (None, "unknown", "no `gh` on PATH"),
         ("echo 'gh: not logged in' >&2; exit 4", "unknown", "gh does not tell: gh: not logged in"),
         ("echo 'no json'", "unknown", "gh does not tell"),
-        ("echo '[{\"name\": \"AWS_REGION\"}]'", "optional", "DYNO_GATE_ROLE_ARN"),
+        ('echo \'[{"name": "AWS_REGION"}]\'', "optional", "DYNO_GATE_ROLE_ARN"),
         (
             "echo '["
             + ", ".join(f'{{"name": "{name}"}}' for name in bootstrap.variable_names())

@@ -104,7 +104,7 @@ def test_without_npm_or_a_registry_it_is_said_and_nothing_stays(
         packages.fetch(place)
     monkeypatch.undo()
     use(tmp_path, FAILS, monkeypatch)
-    with pytest.raises(NotFetchedError, match="^npm error code ENOTFOUND$"):
+    with pytest.raises(NotFetchedError, match=r"^npm error code ENOTFOUND$"):
         packages.fetch(place)
     assert kept(tmp_path / "made") == []
 

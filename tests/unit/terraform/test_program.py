@@ -93,7 +93,10 @@ def test_terraform_goes_before_opentofu_unless_it_does_not_fit(tmp_path: Path) -
     ("named", "why"),
     [
         ("tofu", r"TERRAFORM=tofu: there is no such program. Give a name on PATH or a whole path"),
-        ("old", r"TERRAFORM=old: .*/old is Terraform 1\.5\.7; needed is Terraform or OpenTofu 1\.11"),
+        (
+            "old",
+            r"TERRAFORM=old: .*/old is Terraform 1\.5\.7; needed is Terraform or OpenTofu 1\.11",
+        ),
         ("next", r"is OpenTofu 2\.0\.0; needed is"),
         ("cat", r"does not say that it is Terraform or OpenTofu; needed is"),
     ],
@@ -181,5 +184,5 @@ def test_a_machine_without_a_pinned_release_is_told_so(
     """Nothing is asked for then."""
     monkeypatch.setattr(program, "SHA256", {})
     assert not program.can_be_fetched()
-    with pytest.raises(UserError, match="no pinned release for .*opentofu.org"):
+    with pytest.raises(UserError, match=r"no pinned release for .*opentofu\.org"):
         program.find(tmp_path, {"PATH": ""})

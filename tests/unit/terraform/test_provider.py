@@ -53,8 +53,8 @@ def test_what_was_not_tried_is_said(version: str) -> None:
 @pytest.mark.parametrize("registry", ["registry.terraform.io", "registry.opentofu.org"])
 def test_what_cannot_work_is_refused_with_what_to_write(version: str, registry: str) -> None:
     """One line: what, where, and the line that mends it."""
+    chosen = {f"{registry}/hashicorp/aws": version}
     with pytest.raises(UserError) as refused:
-        chosen = {f"{registry}/hashicorp/aws": version}
         provider.check_embedded(chosen, "mine", s3_control=False)
     text = str(refused.value)
     assert text.startswith(f"envs/mine: Terraform chose version {version} of the AWS provider")

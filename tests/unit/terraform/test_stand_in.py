@@ -1,4 +1,4 @@
-"""The way to S3 Control of an AWS on this machine, whose clients put the account before its host."""
+"""The way to S3 Control on this machine, whose clients put the account before the host."""
 
 from __future__ import annotations
 
@@ -40,5 +40,6 @@ def test_elsewhere_nothing_is_set(environment: dict[str, str]) -> None:
 def test_a_star_that_keeps_all_from_their_proxies_gives_way(name: str) -> None:
     """It kept HTTPS from its proxy, too: so that is taken away with it."""
     found = stand_in.variables({"AWS_ENDPOINT_URL": HERE, name: "10.0.0.1, *"})
-    assert [found[key] for key in ("NO_PROXY", "no_proxy", "HTTPS_PROXY", "https_proxy")] == [""] * 4
+    taken_away = ("NO_PROXY", "no_proxy", "HTTPS_PROXY", "https_proxy")
+    assert {found[key] for key in taken_away} == {""}
     assert "NO_PROXY" not in stand_in.variables({"AWS_ENDPOINT_URL": HERE, name: "*.corp,10.0.0.1"})

@@ -40,7 +40,7 @@ from lambda_dyno.load.driver import (
 from lambda_dyno.load.kept import Kept
 from lambda_dyno.load.machine import MachineMeter, usable_cores
 from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
-from lambda_dyno.runs import npm_packages, process
+from lambda_dyno.runs import process
 from lambda_dyno.runs.npm_packages import NotFetchedError, NpmPackages
 
 NODE_MIN = 20
