@@ -34,7 +34,7 @@ BUILDSPEC = PROJECT / "buildspec.yml"
 GATE = PROJECT / ".github" / "workflows" / "gate.yml"
 
 WEBHOOKS = {channel.variable for channel in CHANNELS}
-MAKE = re.compile(r'make(?: -C "\$GITHUB_ACTION_PATH")? ([a-z-]+)((?: [A-Z]+=\S+)*)')
+MAKE = re.compile(r'make(?: -C "\$GITHUB_ACTION_PATH")? ([a-z-]+)((?: [A-Z]+=(?:"[^"]+"|\S+))*)')
 DYNO = re.compile(r'(?:\.venv/bin/dyno|"\$GITHUB_ACTION_PATH/\.venv/bin/dyno") ([a-z]+)( .*)?')
 
 

@@ -35,6 +35,16 @@ resource "aws_lambda_function_url" "this" {
 
 output "api_url" { value = aws_lambda_function_url.this.function_url }
 """
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+        }
+    ],
+}
 LOAD = """environment.emulated = true
 
 [tuning]
@@ -145,6 +155,9 @@ def test_any_function_is_tuned_with_one_line(user: CleanUser, aws: dict[str, str
         region_name=aws["AWS_REGION"],
     )
     lambdas = session.client("lambda", endpoint_url=aws["AWS_ENDPOINT_URL"])
+    session.client("iam", endpoint_url=aws["AWS_ENDPOINT_URL"]).create_role(
+        RoleName="theirs", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
     lambdas.create_function(
         FunctionName="theirs",
         Runtime="python3.13",

@@ -74,7 +74,29 @@ def project() -> Path:
     for folder in (here, *here.parents):
         if any(folder.glob("envs/*/dyno.toml")):
             return folder
+    for folder in (here, *here.parents):
+        if any(folder.glob("runs/*/lease.json")):  # of roots that have their settings beside them
+            return folder
     raise UserError(f"no envs/*/dyno.toml in {here} or above it; change into the project first")
+
+
+def workplace() -> Path:
+    """Return where runs are kept of what has no envs/: the project, else the repository's top.
+
+    Without either it is the working folder. A SAM, CDK or Serverless service needs no file of ours.
+
+    Raises:
+        UserError: The working folder cannot be found.
+    """
+    try:
+        return project()
+    except UserError:
+        try:
+            here = Path.cwd()
+        except OSError as error:
+            raise UserError(f"the working folder cannot be found: {error.strerror}") from error
+        tops = (folder for folder in (here, *here.parents) if (folder / ".git").exists())
+        return next(tops, here)
 
 
 def reopened(

@@ -152,7 +152,9 @@ class Deployment:
             terraform.init(backend)
             if account.endpoint:
                 untried = provider.check_embedded(
-                    terraform.providers(), env_name, s3_control=terraform.reaches_s3_control
+                    terraform.providers(),
+                    f"envs/{env_name}",
+                    s3_control=terraform.reaches_s3_control,
                 )
                 if untried:
                     ui.warn(untried)

@@ -565,7 +565,7 @@ class Environment:
         root_override.require_own_backend(self.root, lease.backend)
         if self.account.endpoint:
             untried = provider.check_embedded(
-                terraform.providers(), lease.env, s3_control=terraform.reaches_s3_control
+                terraform.providers(), f"envs/{lease.env}", s3_control=terraform.reaches_s3_control
             )
             if untried:
                 say(untried)

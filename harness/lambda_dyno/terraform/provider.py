@@ -34,13 +34,13 @@ def of_root(root: Path) -> str:
     return f"= {found[1]}" if found else RANGE
 
 
-def check_embedded(selected: Mapping[str, str], env: str, *, s3_control: bool) -> str:
+def check_embedded(selected: Mapping[str, str], where: str, *, s3_control: bool) -> str:
     """Make sure that a root's provider can make buckets on an AWS that stands in.
 
     Args:
         selected: Versions that Terraform chose, by address of the provider, such as
             {"registry.terraform.io/hashicorp/aws": "5.100.0"}.
-        env: Folder of envs/ that holds the root.
+        where: The root, for the message.
         s3_control: Whether it is asked for S3 Control in a way that has an address.
 
     Returns:
@@ -54,15 +54,15 @@ def check_embedded(selected: Mapping[str, str], env: str, *, s3_control: bool) -
             continue
         if not s3_control and _numbers(version) >= _BY_S3_CONTROL_FROM:
             raise UserError(
-                f"envs/{env}: Terraform chose version {version} of the AWS provider, which reads "
+                f"{where}: Terraform chose version {version} of the AWS provider, which reads "
                 "the tags of buckets by S3 Control, and AWS_ENDPOINT_URL is no address of this "
                 "machine that can be asked for it. Say under required_providers in "
-                f'envs/{env}/*.tf: aws = {{ source = "hashicorp/aws", version = "{RANGE}" }}, '
+                f'{where}/*.tf: aws = {{ source = "hashicorp/aws", version = "{RANGE}" }}, '
                 "and remove a .terraform.lock.hcl that holds another."
             )
         if _numbers(version) >= _UNTRIED_FROM:
             return (
-                f"envs/{env}: version {version} of the AWS provider was not tried on the embedded "
+                f"{where}: version {version} of the AWS provider was not tried on the embedded "
                 f"AWS, {TRIED} was"
             )
     return ""

@@ -34,15 +34,15 @@ def test_what_was_tried_passes_without_a_word(version: str, s3_control: bool) ->
         "registry.terraform.io/hashicorp/random": "9.9.9",
         "registry.terraform.io/acme/aws-like": "7.0.0",
     }
-    assert provider.check_embedded(chosen, "local", s3_control=s3_control) == ""
-    assert provider.check_embedded({}, "local", s3_control=s3_control) == ""
+    assert provider.check_embedded(chosen, "envs/local", s3_control=s3_control) == ""
+    assert provider.check_embedded({}, "envs/local", s3_control=s3_control) == ""
 
 
 @pytest.mark.parametrize("version", ["6.0.0", "6.22.1", "6.22.0-beta1", "6.23.0", "7.0.0"])
 def test_what_was_not_tried_is_said(version: str) -> None:
     """Where its S3 Control has an address, it may work; nobody has seen it."""
     chosen = {"registry.opentofu.org/hashicorp/aws": version}
-    said = provider.check_embedded(chosen, "mine", s3_control=True)
+    said = provider.check_embedded(chosen, "envs/mine", s3_control=True)
     assert said == (
         f"envs/mine: version {version} of the AWS provider was not tried on the embedded AWS, "
         "5.100.0 was"
@@ -55,7 +55,7 @@ def test_what_cannot_work_is_refused_with_what_to_write(version: str, registry: 
     """One line: what, where, and the line that mends it."""
     chosen = {f"{registry}/hashicorp/aws": version}
     with pytest.raises(UserError) as refused:
-        provider.check_embedded(chosen, "mine", s3_control=False)
+        provider.check_embedded(chosen, "envs/mine", s3_control=False)
     text = str(refused.value)
     assert text.startswith(f"envs/mine: Terraform chose version {version} of the AWS provider")
     assert 'version = "~> 5.100"' in text
