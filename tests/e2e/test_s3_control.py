@@ -36,7 +36,7 @@ RANGE = re.findall(
 ROOT = """
 terraform {
   required_providers {
-    aws = { source = "hashicorp/aws", version = "VERSION" }
+    aws = { source = "hashicorp/aws", version = "~> 5.100" }
   }
 }
 
@@ -125,7 +125,7 @@ def test_terraform_reaches_it_whatever_proxy_is_set(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "*")
     account = new_aws_account()
-    (tmp_path / "main.tf").write_text(ROOT.replace("VERSION", RANGE[0]))
+    (tmp_path / "main.tf").write_text(ROOT.replace("~> 5.100", RANGE[0]))
     environment = {"PATH": "/usr/bin:/bin", "NO_PROXY": "*", **embedded_aws.environment(account)}
     terraform = Terraform(tmp_path, toolchain.prepare(PROJECT / ".cache"), environment, tmp_path)
     assert terraform.reaches_s3_control

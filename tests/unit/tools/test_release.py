@@ -74,6 +74,6 @@ def test_all_roots_ask_for_another_provider_then(tmp_path: Path) -> None:
     assert {path.parts[-2] for path in changed} > {"local", "dev", "test", "prod", "_tuner"}
     for path in tmp_path.rglob("main.tf"):
         text = path.read_text()
-        assert re.findall(r'source  = "hashicorp/aws"\n\s+version = "(.+?)"', text) == ["~> 6.0"]
+        assert re.findall(r'"hashicorp/aws"\n\s+version = "(.+?)"', text) == ["~> 6.0"]
         original = (PROJECT / path.relative_to(tmp_path)).read_text()
         assert text.replace("~> 6.0", "~> 5.100") == original
