@@ -35,6 +35,10 @@ resource "aws_lambda_function_url" "this" {
 
 output "api_url" { value = aws_lambda_function_url.this.function_url }
 """
+SUMS = """\
+def handler(event, context):
+    return {"sum": sum(range(event.get("n", 1000)))}
+"""
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -183,15 +187,11 @@ def test_a_project_is_loaded_by_a_newman_that_comes_by_itself(user: CleanUser) -
     """The README's ten lines with a function URL: smoke, tune, load, gate, down."""
     project = user_project.write(user.home / "project")
     (project / "envs" / "local" / "dyno.toml").write_text(LOAD)
+    (project / "lambda" / "hello" / "app.py").write_text(SUMS)
     with (project / "envs" / "local" / "main.tf").open("a") as root:
         root.write(URL)
     (project / "postman").mkdir()
-    asked = postman_files.request(
-        *("sum", "{{baseUrl}}"),
-        postman_files.is_status(200),
-        method="POST",
-        body={"mode": "raw", "raw": '{"n": 1000}'},
-    )
+    asked = postman_files.request("sum", "{{baseUrl}}", postman_files.is_status(200))
     collection = postman_files.collection(asked)
     postman_files.write(project / "postman" / "load.postman_collection.json", collection)
     result = json.loads(user.must("dyno", "run", "--env", "local", "--json", cwd=project))
