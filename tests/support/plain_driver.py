@@ -33,6 +33,7 @@ from lambda_dyno.load.driver import (
     DriverUsage,
     LoadProgress,
     LoadTest,
+    Need,
     NotReady,
     OnProgress,
     OnWait,
@@ -47,6 +48,11 @@ _TIMEOUT_S = 15.0
 def check() -> str:
     """Return the version; it needs nothing that is not there."""
     return f"plain {requests.__version__}"
+
+
+def needs() -> Iterator[Need]:
+    """Yield nothing: a library that is there."""
+    yield from ()
 
 
 @contextmanager

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HELP = """
 Say what is there, what is missing, and how to get it.
 
-Looks at programs (Node.js, Newman, Terraform or OpenTofu, git), at what is fetched once, and, if \
-there are credentials, at the account: region, quotas, state bucket. With --env also at what that \
+Looks at programs (Node.js, Terraform or OpenTofu, git), at what is fetched once, and, if there \
+are credentials, at the account: region, quotas, state bucket. With --env also at what that \
 environment needs: its account or none, its bucket, the roles and variables of GitHub's workflows. \
 Nothing is changed, made or downloaded, and no credentials are no error. With --fetch, what is \
 fetched once is fetched now: for images and caches of CI.
@@ -45,7 +45,7 @@ def doctor(
     region: RegionOption = None,
     fetch: Annotated[
         bool,
-        typer.Option("--fetch", help="First fetch Terraform, Newman and the embedded AWS."),
+        typer.Option("--fetch", help="First fetch Terraform, the load driver, the embedded AWS."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

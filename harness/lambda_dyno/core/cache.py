@@ -19,7 +19,7 @@ _ADVICE = "Set XDG_CACHE_HOME to a folder that is yours and can be written"
 
 
 def folder_of(what: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder for downloads of a kind, such as "newman"; nothing is made.
+    """Return the folder for downloads of a kind, such as "emulator"; nothing is made.
 
     `.cache/WHAT` of a clone, else `$XDG_CACHE_HOME/lambda-dyno/WHAT` or `~/.cache/...`: as the XDG
     base directory specification says, a relative XDG_CACHE_HOME does not count.

@@ -16,15 +16,13 @@ from pathlib import Path
 from lambda_dyno import __version__
 from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError
-from lambda_dyno.core.reading import UnreadableError, read_object
 from lambda_dyno.deploy.findings import Finding
 from lambda_dyno.emulator import installation
-from lambda_dyno.load.drivers import newman
+from lambda_dyno.load import drivers
 from lambda_dyno.terraform import program as programs
 from lambda_dyno.terraform import provider, toolchain
 from lambda_dyno.terraform.program import Program
 
-_NODE = "https://nodejs.org/ (a package of it: apt-get install nodejs npm, brew install node)"
 _TERRAFORM = (
     "https://developer.hashicorp.com/terraform/install, or OpenTofu: "
     "https://opentofu.org/docs/intro/install/"
@@ -40,14 +38,14 @@ def findings(project: Path, environ: Mapping[str, str] = os.environ) -> Iterator
     """
     yield _package()
     yield Finding("Python", "ok", f"{platform.python_version()}, {sys.executable}")
-    yield from _node()
+    yield from _load_driver()
     yield from _terraform(project, environ)
     yield _embedded()
     yield _git()
 
 
 def fetch(project: Path) -> None:
-    """Fetch what is fetched once, unless it is there: Terraform, Newman, the embedded AWS.
+    """Fetch what is fetched once, unless it is there: Terraform, load driver, embedded AWS.
 
     Args:
         project: Folder whose `.cache` keeps downloads in a clone.
@@ -56,7 +54,7 @@ def fetch(project: Path) -> None:
         UserError: Something cannot be had.
     """
     toolchain.prepare(project / ".cache")
-    newman.check()
+    drivers.DRIVER.check()
     installation.make()
 
 
@@ -67,33 +65,14 @@ def _package() -> Finding:
     )
 
 
-def _node() -> Iterator[Finding]:
-    try:
-        version = newman.node_version()
-    except UserError as error:
-        only = "Smoke tests and load tests need it; dyno tune --function does without."
-        yield Finding("Node.js", "missing", f"{str(error).rstrip('.')}. {only}", _NODE)
-        return
-    yield Finding("Node.js", "ok", version)
-    try:
-        modules = newman.node_modules()
-    except UserError as error:
-        yield Finding("Newman", "missing", str(error))
-        return
-    if modules is not None:
-        yield Finding("Newman", "ok", f"{_version_of(modules / 'newman')}, {modules}")
-    elif shutil.which("npm") is None:
-        yield Finding("Newman", "missing", "there is no `npm` on PATH to fetch it by", _NODE)
-    else:
-        text = "fetched by npm before the first smoke or load test, from a lock with hashes"
-        yield Finding("Newman", "ok", text)
-
-
-def _version_of(package: Path) -> str:
-    try:
-        return str(read_object(package / "package.json").get("version", "?"))
-    except UnreadableError:
-        return "?"
+def _load_driver() -> Iterator[Finding]:
+    """Yield what smoke tests and load tests need."""
+    only = "smoke tests and load tests need it, and dyno tune --function does not"
+    for need in drivers.DRIVER.needs():
+        if need.is_there:
+            yield Finding(need.name, "ok", need.text)
+        else:
+            yield Finding(need.name, "missing", f"{need.text.rstrip('.')}; {only}", need.fix)
 
 
 def _terraform(project: Path, environ: Mapping[str, str]) -> Iterator[Finding]:

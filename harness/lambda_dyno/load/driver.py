@@ -8,7 +8,7 @@ whoever called it, the same for every driver.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,23 @@ class ApiCredentials:
         """Take those that a boto3 session has just now."""
         keys = session.get_credentials().get_frozen_credentials()
         return cls(keys.access_key, keys.secret_key, keys.token or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a driver needs on this machine.
+
+    Attributes:
+        name: What it is.
+        is_there: Whether it is there, or comes by itself before it is needed.
+        text: What is there, or what is not, in a sentence.
+        fix: How to get it; empty if it is there.
+    """
+
+    name: str
+    is_there: bool
+    text: str
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +212,13 @@ class LoadDriver(Protocol):
     """
 
     def check(self) -> str:
-        """Return its version, once it is sure that it can run on this machine."""
+        """Return its version, once it is sure that it can run on this machine.
+
+        What it can fetch by itself, it fetches here.
+        """
+
+    def needs(self) -> Iterator[Need]:
+        """Yield what it needs on this machine, for `dyno doctor`; nothing is fetched."""
 
     def prepared(self, api: Api) -> AbstractContextManager[Callable[[], None]]:
         """Keep what a run's jobs need for as long as the block lasts: smoke, record and load.

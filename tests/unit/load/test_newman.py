@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from lambda_dyno.core import assets
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.load import collection_files, load_test
@@ -63,12 +65,51 @@ class TestCheckNode:
             newman.check()
 
     def test_refuses_a_missing_newman(self, fake_node, monkeypatch, tmp_path):
-        """Without node_modules the message says which command makes it."""
+        """It is fetched, and where that cannot be the message says what to install."""
         fake_node("v20.0.0")
-        monkeypatch.setattr(newman, "_ROOT", tmp_path)
-        monkeypatch.chdir(tmp_path)
-        with pytest.raises(UserError, match="make setup"):
+        self.is_nowhere(monkeypatch, tmp_path)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        told = (
+            r"Newman cannot be fetched: there is no `npm` on PATH\. .*`npm install newman`"
+        )
+        with pytest.raises(UserError, match=told):
             newman.check()
+        assert [(need.name, need.is_there) for need in newman.needs()] == [
+            ("Node.js", True),
+            ("Newman", False),
+        ]
+
+    def test_fetches_a_missing_newman(self, fake_node, monkeypatch, tmp_path, capsys):
+        """Once; then it is the one that the driver's processes find."""
+        fake_node("v20.0.0")
+        self.is_nowhere(monkeypatch, tmp_path)
+        npm = tmp_path / "bin" / "npm"
+        npm.write_text(
+            "#!/bin/sh\nmkdir -p node_modules/newman\n"
+            """echo '{"version": "6.2.2"}' > node_modules/newman/package.json\n"""
+        )
+        npm.chmod(0o755)
+        (_, need) = newman.needs()
+        assert need.text.startswith("fetched by npm before the first")
+        assert newman.check() == "20.0.0"
+        assert capsys.readouterr().err.startswith("setup: Newman into ")
+        newman.check()
+        assert capsys.readouterr().err == ""
+        (_, need) = newman.needs()
+        (modules,) = (tmp_path / "xdg" / "lambda-dyno" / "newman").glob("newman-*/node_modules")
+        assert need.text == f"6.2.2, {modules}"
+        api = Api("https://x.example/v1", "eu-west-1")
+        assert newman._environment(api)["NODE_PATH"].split(os.pathsep)[0] == str(modules)
+
+    @staticmethod
+    def is_nowhere(monkeypatch, folder):
+        """Let there be no Newman yet, for somebody who has only the package."""
+        for name in ("package.json", "package-lock.json"):
+            (folder / name).write_text("{}")
+        monkeypatch.setattr(newman, "_ROOT", folder)
+        monkeypatch.setattr(assets, "checkout", lambda: None)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "xdg"))
+        monkeypatch.chdir(folder)
 
     def test_comes_before_anything_else(self, fake_node, tmp_path):
         """A smoke test with an old Node.js starts nothing."""

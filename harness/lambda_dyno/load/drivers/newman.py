@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from lambda_dyno.core import assets, cache
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.reading import UnreadableError, read_object
 from lambda_dyno.core.recording import Recording, Sent
 from lambda_dyno.core.results import Probe, SmokeAssertion, SmokeFailure, SmokeRequest, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
@@ -33,6 +34,7 @@ from lambda_dyno.load.driver import (
     DriverUsage,
     LoadProgress,
     LoadTest,
+    Need,
     NotReady,
     OnProgress,
     OnWait,
@@ -45,6 +47,7 @@ from lambda_dyno.runs.npm_packages import NotFetchedError, NpmPackages
 
 NODE_MIN = 20
 NODE_ANSWER_S = 20.0  # it takes 0.05 s
+_NODE = "https://nodejs.org/ (npm comes with it; also by apt, brew, nvm, ...)"
 
 _ROOT = assets.root()
 COMMAND = ("node", "--no-deprecation", str(_ROOT / "postman" / "run.mjs"))
@@ -71,8 +74,8 @@ def check() -> str:
     Raises:
         UserError: Node.js is missing or too old, or Newman cannot be had.
     """
-    version = node_version()
-    if node_modules() is None:
+    version = _node_version()
+    if _node_modules() is None:
         packages, place = _fetched()
         try:
             cache.make(place.parent)
@@ -85,7 +88,31 @@ def check() -> str:
     return version
 
 
-def node_version() -> str:
+def needs() -> Iterator[Need]:
+    """Do as `LoadDriver.needs` says."""
+    try:
+        yield Need("Node.js", True, _node_version())
+    except UserError as error:
+        yield Need("Node.js", False, str(error), _NODE)
+        return
+    modules = _node_modules()
+    if modules is not None:
+        yield Need("Newman", True, f"{_version_of(modules / 'newman')}, {modules}")
+    elif shutil.which("npm") is None:
+        yield Need("Newman", False, "there is no `npm` on PATH to fetch it by", _NODE)
+    else:
+        text = "fetched by npm before the first smoke or load test, from a lock with hashes"
+        yield Need("Newman", True, text)
+
+
+def _version_of(package: Path) -> str:
+    try:
+        return str(read_object(package / "package.json").get("version", "?"))
+    except UnreadableError:
+        return "?"
+
+
+def _node_version() -> str:
     """Return the version of Node.js here, without the v.
 
     Raises:
@@ -94,7 +121,7 @@ def node_version() -> str:
     wanted = f"Node.js {NODE_MIN} or newer is needed for Newman"
     node = shutil.which("node")
     if node is None:
-        raise UserError(f"{wanted}, and there is no `node` on PATH: https://nodejs.org/")
+        raise UserError(f"{wanted}, and there is no `node` on PATH: {_NODE}")
     try:
         answer = subprocess.run(
             [node, "--version"], capture_output=True, text=True, timeout=NODE_ANSWER_S, check=True
@@ -113,7 +140,7 @@ def node_version() -> str:
     return answer.removeprefix("v")
 
 
-def node_modules() -> Path | None:
+def _node_modules() -> Path | None:
     """Return the folder that has Newman; None: it has not been fetched yet.
 
     This project's own, that of whoever uses it, or the one that was fetched.
@@ -553,7 +580,7 @@ def _environment(api: Api) -> dict[str, str]:
     if (keys := api.credentials) is not None:
         values = (keys.access_key, keys.secret_key, keys.session_token)
         result |= dict(zip(_CREDENTIAL_VARIABLES, values, strict=True))
-    modules = node_modules()
+    modules = _node_modules()
     if modules is not None:
         result["NODE_PATH"] = os.pathsep.join(filter(None, (str(modules), result.get("NODE_PATH"))))
     if api.is_here:
