@@ -189,7 +189,7 @@ def test_any_function_is_tuned_with_one_line(user: CleanUser, aws: dict[str, str
 
 
 def test_a_project_is_loaded_by_a_newman_that_comes_by_itself(user: CleanUser) -> None:
-    """The README's ten lines with a function URL: smoke, tune, load, gate, down."""
+    """The README's ten lines with a function URL: tuned, loaded, judged, taken down."""
     project = user_project.write(user.home / "project")
     (project / "envs" / "local" / "dyno.toml").write_text(LOAD)
     (project / "lambda" / "hello" / "app.py").write_text(SUMS)
@@ -200,7 +200,6 @@ def test_a_project_is_loaded_by_a_newman_that_comes_by_itself(user: CleanUser) -
     collection = postman_files.collection(asked)
     postman_files.write(project / "postman" / "load.postman_collection.json", collection)
     result = json.loads(user.must("dyno", "run", "--env", "local", "--json", cwd=project))
-    assert result["smoke"]["failures"] == []
     (load,) = result["load"]
     assert load["requests"] > 0
     assert load["errors"] == 0
