@@ -19,6 +19,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 import botocore.session
+from botocore.parsers import ResponseParserError
 
 from lambda_dyno.core import aws_errors as errors
 from lambda_dyno.core.errors import StepError, UserError, brief
@@ -206,7 +207,7 @@ def _account_of(session: Any, endpoint: str) -> str:
         botocore.exceptions.SSOError,
     ) as error:
         raise _no_credentials(error) from error
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, ResponseParserError) as error:
         where = f" at AWS_ENDPOINT_URL={endpoint}" if endpoint else ""
         raise UserError(f"AWS does not answer{where}: {_on_a_line(error)}") from error
     except (OSError, ValueError) as error:  # such as a CA bundle that is none, a key with a newline

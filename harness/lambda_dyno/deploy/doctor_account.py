@@ -16,6 +16,7 @@ from typing import Any
 
 import botocore.exceptions
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from lambda_dyno.aws import accounts
 from lambda_dyno.aws.accounts import Account, NoCredentialsError
@@ -68,7 +69,7 @@ def _asked(name: str, look: Callable[[], Finding]) -> Finding:
         return look()
     except botocore.exceptions.ClientError as error:
         said = errors.describe(error)
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, ResponseParserError) as error:
         said = str(error)
     return Finding(name, "unknown", brief(" ".join(said.split()), most=300))
 

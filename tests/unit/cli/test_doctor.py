@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from lambda_dyno.deploy import bootstrap, doctor_account
 from lambda_dyno.deploy.findings import Finding, all_there
 from tests.support import bad_inputs as bad
+from tests.support.serving import TestServer
 
 NO_ANSWER = "http://127.0.0.1:9"  # nobody listens there
 KEYS = {
@@ -115,6 +117,25 @@ def test_an_account_that_is_named_and_cannot_be_reached_is_missing(
     assert status == 2
     assert found["AWS account"]["state"] == "missing"
     assert "\n" not in found["AWS account"]["text"]
+
+
+def test_an_endpoint_that_is_no_aws_is_told_in_a_line(tmp_path: Path) -> None:
+    """Such as a proxy's page: an answer of 200 that nobody can read."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with TestServer(Page).running() as server:
+        status, found = findings(tmp_path, **KEYS, AWS_ENDPOINT_URL=server.url)
+    assert status == 2
+    said = found["AWS account"]["text"]
+    assert said.startswith(f"AWS does not answer at AWS_ENDPOINT_URL={server.url}: Unable to parse")
 
 
 def test_an_embedded_environment_needs_no_account(tmp_path: Path) -> None:

@@ -151,3 +151,21 @@ def test_the_help_teaches_by_examples(project: Path) -> None:
     assert "[tuning] in envs/ENV/dyno.toml" in text
     assert "130 interrupted" in text
     assert "…" not in text  # no name is cut in 80 columns
+
+
+def test_a_function_is_tuned_from_any_folder(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`uvx lambda-dyno tune --function NAME` needs no project; what is wrong then is not that."""
+    assert project
+    empty = tmp_path_factory.mktemp("empty")
+    monkeypatch.chdir(empty)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(empty))
+    result = CliRunner().invoke(app, ["tune", "--function", ARN, "--region", "eu-west-1"])
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception).startswith("no AWS credentials")
+    assert [path.name for path in empty.iterdir() if not path.name.startswith(".")] in (
+        [],
+        ["runs"],
+    )

@@ -69,9 +69,7 @@ class TestCheckNode:
         fake_node("v20.0.0")
         self.is_nowhere(monkeypatch, tmp_path)
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-        told = (
-            r"Newman cannot be fetched: there is no `npm` on PATH\. .*`npm install newman`"
-        )
+        told = r"Newman cannot be fetched: there is no `npm` on PATH\. .*`npm install newman`"
         with pytest.raises(UserError, match=told):
             newman.check()
         assert [(need.name, need.is_there) for need in newman.needs()] == [
