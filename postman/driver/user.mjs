@@ -72,7 +72,8 @@ export class User {
 
   #options() {
     const { inputs, requestTimeoutMs, longestMs, onlyPort } = this.#settings;
-    this.#connection = ownConnection({ limitMs: requestTimeoutMs, only: onlyPort });
+    const itemName = () => this.#item?.name;
+    this.#connection = ownConnection({ limitMs: requestTimeoutMs, only: onlyPort, itemName });
     return runOptions({ ...inputs, iterationData: undefined }, {
       requestTimeoutMs,
       longestMs,
