@@ -215,7 +215,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     # a run's id, "newest", or a folder that `dyno evidence pull` wrote: what adaptive measuring
     # begins with, if the code is the same
     prior: Annotated[str, Field(max_length=64)] = ""  # type: ignore[assignment,unused-ignore]
-    # names of requests of the load test that may be repeated with the real data of a function
+    # names of requests of the tests that may be repeated with the real data of a function
     # that was not deployed by the run, beside those that only read (GET, HEAD)
     safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
