@@ -178,7 +178,8 @@ def test_an_address_that_is_refused(
     status, said = attach(address)
     assert status == 2, said
     assert "\n" not in said
-    assert said.startswith(f"--url {address[:40]}") or "..." in said
+    assert said.startswith("--url ")
+    assert "x:y" not in said
     assert listener.connections == 0
     assert answers.since().counted == 0
     assert not (project / "runs").exists()
@@ -200,7 +201,7 @@ def test_a_name_that_resolves_to_what_is_refused(
     )
     status, said = attach(f"https://{NAME}/", "--env", "dev")
     assert (status, listener.connections) == (2, 0)
-    assert said == f"envs/dev/dyno.toml: [attach] url https://{NAME}/: {NAME} is {address}, which is no public address"
+    assert said == f"--url https://{NAME}/: {NAME} is {address}, which is no public address"
 
 
 # What the driver itself lets through

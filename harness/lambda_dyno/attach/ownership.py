@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +37,8 @@ _OF_AWS = re.compile(
 # All that AWS keeps for itself; there is nothing of anybody's own below it but the above.
 _BELOW_AWS = re.compile(r"(?:.*\.)?(?:amazonaws\.com(?:\.cn)?|on\.aws|api\.aws)")
 _DEFAULT_STAGE = "$default"
+_PAGE = 500  # of GetResources
+_FUNCTION = re.compile(r":function:(?P<name>[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)?)")
 _OF_STAND_IN = re.compile(
     r"(?P<prefix>/_aws/(?P<plane>execute-api|lambda-url)/(?P<id>[A-Za-z0-9]+)|"
     r"/restapis/(?P<rest_id>[A-Za-z0-9]+)/[A-Za-z0-9$_-]+/_user_request_)(?:/.*)?"
@@ -54,6 +56,7 @@ class Found:
         own: What addresses of it begin with at a stand-in for AWS; empty for AWS.
         authorization: "NONE" or "AWS_IAM", as far as it is known; empty: it is not.
         words: What it is, in words.
+        calls: Functions that it calls, with their aliases or versions, as far as it is known.
     """
 
     url: str
@@ -62,6 +65,7 @@ class Found:
     own: str
     authorization: str
     words: str
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class _Known:
     stages: tuple[str, ...] = ()  # that may be the path's first part; "*": whatever is there
     authorization: str = ""
     has_default: bool = True  # whether a path without a stage is one of the API
+    calls: tuple[str, ...] = ()
 
 
 def find(
@@ -88,7 +93,10 @@ def find(
     Raises:
         UserError: It is nobody's here, or no address that may be asked.
     """
-    address = addresses.parse(settings.url)
+    try:
+        address = addresses.parse(settings.url)
+    except UserError as error:  # shows the address, but for a password
+        raise UserError(f"{where} {error}") from None
     reached = account.reachable(settings.url.rstrip("/"))
     try:
         if reached != settings.url.rstrip("/") or _is_endpoint(address, account):
@@ -139,7 +147,7 @@ def _on_aws(
         return Found(url, url, address.place, "", "", f"{address.host} of [attach] hosts")
     stage = _stage(found, address.path)
     root = f"{url.removesuffix(address.path)}{stage}"
-    return Found(url, root, address.place, "", found.authorization, found.words)
+    return Found(url, root, address.place, "", found.authorization, found.words, found.calls)
 
 
 def _stage(known: _Known, path: str) -> str:
@@ -200,11 +208,12 @@ def _at_stand_in(reached: str, address: Address, function: Function, account: Ac
     own = f"{account.endpoint.rstrip('/')}{found['prefix']}"
     rest = reached.removeprefix(own)
     if found["rest_id"]:  # its stage is in the prefix
-        return Found(reached, own, "", own, api.authorization, api.words)
+        return Found(reached, own, "", own, api.authorization, api.words, api.calls)
     stage = _stage(replace(api, stages=(*api.stages, _DEFAULT_STAGE)), rest)
     if not stage and plane == "execute-api":  # a stand-in wants to be told that one, too
         stage, rest = f"/{_DEFAULT_STAGE}", f"/{_DEFAULT_STAGE}{rest}"
-    return Found(f"{own}{rest}", f"{own}{stage}", "", own, api.authorization, api.words)
+    url, root = f"{own}{rest}", f"{own}{stage}"
+    return Found(url, root, "", own, api.authorization, api.words, api.calls)
 
 
 def _by_id(plane: str, found_id: str, function: Function, account: Account) -> _Known:
@@ -218,7 +227,9 @@ def _by_id(plane: str, found_id: str, function: Function, account: Account) -> _
         for url in urls:
             if _id_of_url(str(url["FunctionUrl"])) == found_id:
                 authorization = str(url.get("AuthType") or "NONE")
-                return _Known(f"function URL of {function.name}", authorization=authorization)
+                calls = _functions([str(url.get("FunctionArn") or "")])
+                words = f"function URL of {function.name}"
+                return _Known(words, authorization=authorization, calls=calls)
         others = ", ".join(str(url["FunctionUrl"]) for url in urls) or "it has none"
         raise UserError(f"it is no URL of function {function.name}: {others}")
     of_account = f"{found_id} of account {account.account_id}"
@@ -228,13 +239,33 @@ def _by_id(plane: str, found_id: str, function: Function, account: Account) -> _
             raise UserError("it is a WebSocket API, which no collection can ask")
         stages = _asked(account, "apigatewayv2", "get_stages", ApiId=found_id)
         names = tuple(str(one["StageName"]) for one in (stages or {}).get("Items", ()))
-        return _Known(f"HTTP API {of_account}", names, has_default=_DEFAULT_STAGE in names)
+        rows = _asked(account, "apigatewayv2", "get_integrations", ApiId=found_id)
+        calls = _functions(str(one.get("IntegrationUri")) for one in (rows or {}).get("Items", ()))
+        has_default = _DEFAULT_STAGE in names
+        return _Known(f"HTTP API {of_account}", names, has_default=has_default, calls=calls)
     if _asked(account, "apigateway", "get_rest_api", restApiId=found_id) is not None:
-        return _Known(f"REST API {of_account}", ("*",), has_default=False)
+        rows = _asked(
+            account, "apigateway", "get_resources", restApiId=found_id, limit=_PAGE, embed=["methods"]
+        )
+        uris = [
+            str((method.get("methodIntegration") or {}).get("uri"))
+            for resource in (rows or {}).get("items", ())
+            for method in (resource.get("resourceMethods") or {}).values()
+        ]
+        calls = _functions(uris)
+        return _Known(f"REST API {of_account}", ("*",), has_default=False, calls=calls)
     raise UserError(
         f"account {account.account_id} has no API {brief(found_id)} in {account.region}, as far as "
         "these credentials may look (apigateway:GET)"
     )
+
+
+def _functions(uris: Iterable[str]) -> tuple[str, ...]:
+    """Return the functions that integrations call; none if one is not known before it is called."""
+    found = [(uri, _FUNCTION.search(uri)) for uri in uris]
+    if any("${" in uri for uri, _ in found):
+        return ()
+    return tuple(sorted({match["name"] for _, match in found if match is not None}))
 
 
 def _function_urls(function: Function, account: Account) -> Iterator[dict[str, Any]]:

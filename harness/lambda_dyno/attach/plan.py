@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lambda_dyno.attach import asked, ownership, spending
 from lambda_dyno.attach.ownership import Found
@@ -12,13 +11,21 @@ from lambda_dyno.attach.spending import Spending
 from lambda_dyno.aws import apis
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.lambda_function import Function
-from lambda_dyno.core.config import SETTINGS_FILE, Env, Settings
+from lambda_dyno.core.config import (
+    SETTINGS_FILE,
+    AttachSettings,
+    Env,
+    Settings,
+    TuningSettings,
+)
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import Allowed
 from lambda_dyno.money import rates
 from lambda_dyno.tune import tuner_input
 
+_MOST_NAMED = 5
+_LEAST_USD = 0.01  # where somebody has said yes to more than the limit
 PACING_MS = 1000  # of a closed loop whose settings name none: others use that API
 
 
@@ -41,6 +48,25 @@ class AttachPlan:
     allowed: Allowed | None
     spending: Spending
     settings: Settings
+
+    @property
+    def warning(self) -> str:
+        """That the API calls something else than what is tuned; empty: it does not, or who knows."""
+        calls = self.api.calls if self.api is not None else ()
+        if not calls or self.function.label in calls:
+            return ""
+        named = ", ".join(calls[:_MOST_NAMED])
+        same = [one for one in calls if one.partition(":")[0] == self.function.name]
+        if same:
+            return (
+                f"the API calls {named}, whose code and memory size need not be those of "
+                f"{self.function.label}: --function {same[0]}"
+            )
+        return f"the API calls {named}, and not {self.function.label}, which is tuned"
+
+    def within(self, tuning: TuningSettings) -> TuningSettings:
+        """Return what a tuning may be: of a copy, and for no more than is left."""
+        return _within(_of_copy(tuning, self.settings.attach), self.settings.attach, self.spending)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -86,9 +112,7 @@ def effective(settings: Settings, function: Function) -> Settings:
     A copy of the function is measured unless that is not wanted, and a closed loop has a pace.
     """
     attach = settings.attach.model_copy(update={"function": function.whole_arn})
-    tuning, load = settings.tuning, settings.load
-    if not attach.in_place:
-        tuning = tuning.model_copy(update={"isolation": "clone"})
+    tuning, load = _of_copy(settings.tuning, attach), settings.load
     if load.loop == "closed" and not load.pacing_ms:
         load = load.model_copy(update={"pacing_ms": PACING_MS})
     return settings.model_copy(update={"attach": attach, "tuning": tuning, "load": load})
@@ -140,7 +164,9 @@ def make(
         load=sent.get("load", ()),
         tuning_input=tuner_input.from_settings(settings.tuning, function.whole_arn, {}),
     )
-    return AttachPlan(function, api, kind, allowed, spent, _within(settings, spent))
+    tuning = _within(settings.tuning, limits, spent)
+    kept = settings.model_copy(update={"tuning": tuning})
+    return AttachPlan(function, api, kind, allowed, spent, kept)
 
 
 def of_file(env: Env) -> str:
@@ -153,11 +179,13 @@ def _dearest(api: Found | None) -> str:
     return "REST" if api is not None and not api.own and "URL" not in api.words else ""
 
 
-def _within(settings: Settings, spent: Spending) -> Settings:
+def _of_copy(tuning: TuningSettings, limits: AttachSettings) -> TuningSettings:
+    return tuning if limits.in_place else tuning.model_copy(update={"isolation": "clone"})
+
+
+def _within(tuning: TuningSettings, limits: AttachSettings, spent: Spending) -> TuningSettings:
     """Return settings whose adaptive measuring stays within what may be spent."""
-    if spent.tuning_usd is not None:
-        return settings
-    left = max(0.01, spent.left_for_tuning_usd(settings.attach))
-    own = settings.tuning.max_cost_usd
-    tuning = settings.tuning.model_copy(update={"max_cost_usd": min(own or left, left)})
-    return settings.model_copy(update={"tuning": tuning})
+    if tuning.measuring != "adaptive":
+        return tuning
+    left = max(_LEAST_USD, spent.left_for_tuning_usd(limits))
+    return tuning.model_copy(update={"max_cost_usd": min(tuning.max_cost_usd or left, left)})

@@ -81,6 +81,7 @@ class GateSession:
             self._stack.enter_context(run.folder.locked())
             try:
                 if run.attached is not None:
+                    self.env = run.env  # with what an attached run has otherwise
                     attach.step(run, run.attached)
                 else:
                     up.step(run, build.step(run))

@@ -66,7 +66,11 @@ def prepare(
     env = _env(project, env_name, overrides or {})
     sweeper.sweep_dead_owners(project, ui, runs_folder)
     target = targets.of_account(_account(env, project))
-    env, found = checked(project, env, env_name, target.account, ui, confirm=confirm)
+    given = overrides is not None and overrides.get("attach.url") is not None
+    url_named = "--url" if given else plan.of_file(env)
+    env, found = checked(
+        project, env, env_name, target.account, ui, confirm=confirm, url_named=url_named
+    )
     preflight.tools_of(project, ui, node=found.api is not None)
     tuning_preflight.warn_of_account(target.account, found.function.region, ui)
     run = Run.create(
@@ -93,6 +97,7 @@ def checked(
     ui: Ui,
     *,
     confirm: Confirm | None,
+    url_named: str = "[attach] url",
 ) -> tuple[Env, AttachPlan]:
     """Return an environment as an attached run has it, and what that will do; it is told.
 
@@ -103,6 +108,7 @@ def checked(
         account: Where the function is.
         ui: Told what will be done.
         confirm: As in `prepare`.
+        url_named: What names the URL, for messages.
 
     Raises:
         UserError: It is not allowed, or not confirmed.
@@ -122,10 +128,11 @@ def checked(
         for step in collection_files.STEPS
         if not api.no_files(project, found := api.files_of(project, env, step, attached=True))
     }
-    named = f"{where}: [attach] url" if env_name else "--url"
-    found = plan.make(env, function, account, files, where=named)
+    found = plan.make(env, function, account, files, where=url_named)
     for line in found.lines:
         ui.note(line)
+    if found.warning:
+        ui.warn(found.warning)
     _confirm(found, confirm, proposed=proposed)
     return replace(env, settings=found.settings), found
 

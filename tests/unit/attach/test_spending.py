@@ -67,15 +67,18 @@ def test_an_open_loop_by_its_arrivals() -> None:
 
 
 def test_money_is_bounded_by_users_or_by_requests() -> None:
-    """A user has one request under way, where the function ends before it gives up."""
+    """A user has one request under way; what API Gateway gives up goes on beside the next ones."""
     many = spent({"pacing_ms": 10, "virtual_users": 10})
     requests = many.total_requests
-    users = 62 * 3 + 2 * 3 + 76 * 3 + 10 * (10 + 30)
+    users = 62 * 3 + 2 * 3 + 76 * 3 + 10 * (10 + 3)
     assert requests * 3 > users
     fees = requests * (0.2 + 1.0) / 1e6
     assert many.load_usd == pytest.approx(users * PER_S + fees, rel=0.01)
     long = spent({"pacing_ms": 10, "virtual_users": 10}, timeout_s=60)
-    assert long.load_usd == pytest.approx(requests * 60 * PER_S + fees, rel=0.01)
+    beside = 62 * 60 + 2 * 60 + 76 * 60 + 3 * 10 * (10 + 60)
+    assert long.load_usd == pytest.approx(beside * PER_S + fees, rel=0.01)
+    few = spent({"virtual_users": 1, "pacing_ms": 10_000}, timeout_s=60)
+    assert few.load_usd == pytest.approx(few.total_requests * 60 * PER_S, rel=0.01)
 
 
 def test_tuning_of_fixed_sizes_is_bounded_by_the_timeout() -> None:
