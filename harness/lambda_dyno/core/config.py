@@ -600,6 +600,9 @@ class AttachSettings(_Section):
     hosts: Annotated[list[str], Field(max_length=50)] = []
     # whether requests are signed; empty: as the function URL has it, else "NONE"
     authorization: Literal["", "NONE", "AWS_IAM"] = ""
+    # ARN of a power tuner's state machine that stands, for roles that may deploy none; empty: one is
+    # deployed, and taken down
+    tuner: str = ""
     # measure the function itself where its API is in use, and not a temporary copy of it
     in_place: bool = False
     # requests to the API that one run may make, and what it may cost by the price lists; above

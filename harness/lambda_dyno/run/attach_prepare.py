@@ -10,7 +10,7 @@ from typing import Any
 
 from lambda_dyno.attach import main_settings, plan
 from lambda_dyno.attach.plan import AttachPlan
-from lambda_dyno.aws import lambda_function
+from lambda_dyno.aws import existing_tuner, lambda_function
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.aws.target import Target
@@ -25,7 +25,7 @@ from lambda_dyno.core.config import (
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.load import collection_files
+from lambda_dyno.load import collection_files, drivers
 from lambda_dyno.run import api, preflight
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.mode import MachineGuard, RunMode
@@ -71,7 +71,7 @@ def prepare(
     env, found = checked(
         project, env, env_name, target.account, ui, confirm=confirm, url_named=url_named
     )
-    preflight.tools_of(project, ui, node=found.api is not None)
+    check_tools(project, found, ui)
     tuning_preflight.warn_of_account(target.account, found.function.region, ui)
     run = Run.create(
         RunMode.of_attached(project, guard=guard),
@@ -120,6 +120,8 @@ def checked(
     name = parse_name(settings.attach.function)
     function = lambda_function.look_up(name, account)
     lambda_function.require_tunable(function, account)
+    if settings.attach.tuner:
+        existing_tuner.require_tuner(settings.attach.tuner, account, f"{where}: [attach] tuner")
     env = replace(env, settings=plan.effective(settings, function))
     _check_files(project, env, where)
     _require_copy(env.settings, function)
@@ -135,6 +137,18 @@ def checked(
         ui.warn(found.warning)
     _confirm(found, confirm, proposed=proposed)
     return replace(env, settings=found.settings), found
+
+
+def check_tools(project: Path, found: AttachPlan, ui: Ui) -> None:
+    """Make sure that what the run starts is here: Node.js for an API, Terraform for a tuner.
+
+    Raises:
+        UserError: It is not.
+    """
+    if not found.settings.attach.tuner:
+        preflight.tools_of(project, ui, node=found.api is not None)
+    elif found.api is not None:
+        drivers.DRIVER.check()
 
 
 def _confirm(found: AttachPlan, confirm: Confirm | None, *, proposed: bool) -> None:

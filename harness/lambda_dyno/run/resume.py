@@ -157,7 +157,7 @@ def _attached(
     """
     name = None if env.name == ATTACHED_ENV else env.name
     env, found = attach_prepare.checked(project, env, name, target.account, ui, confirm=None)
-    preflight.tools_of(project, ui, node=found.api is not None)
+    attach_prepare.check_tools(project, found, ui)
     orphans.end(orphans.find(), ui.note)
     now = datetime.now(UTC).replace(microsecond=0)
     lifetime = timedelta(hours=env.settings.environment.lifetime_hours)

@@ -34,6 +34,8 @@ def step(run: Run, plan: AttachPlan) -> None:
             "name_prefix": run.result.name_prefix,
             "region": run.account.region,
         }
+        if tuner := run.env.settings.attach.tuner:
+            outputs["state_machine_arn"] = tuner
         if api is not None:
             wanted = run.env.settings.attach.authorization
             outputs["api_url"] = api.url
