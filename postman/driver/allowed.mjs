@@ -19,6 +19,7 @@ const READING = ['GET', 'HEAD'];
 // Some frameworks take the method from here: then it is no reading.
 const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'];
 const CODE = 'ERR_NOT_ALLOWED';
+const USED_UP = 'max_requests are used up';
 const HERE = '127.0.0.1';
 const OWN_REQUESTS = 80; // of a load test: until the API is ready, and alone
 
@@ -61,6 +62,9 @@ export function partOf(allowed, part) {
   if (!allowed) return undefined;
   return { ...allowed, requests: Math.max(0, Math.floor((allowed.requests - OWN_REQUESTS) * part)) };
 }
+
+/** Whether a request was not sent since no more may be: nothing that follows will be, either. */
+export const isTheEnd = (error) => error?.code === CODE && error.message.endsWith(USED_UP);
 
 /** Lets an agent's requests be told apart by the name of the item that sends them. */
 export function asks(agent, itemName) {
@@ -113,7 +117,7 @@ function whyNotSent(agent, request, options) {
   if (!isReading(request) && !rules.safe.has(item)) {
     return `${request.method} writes, and \`${item ?? ''}\` is not among the safe ones`;
   }
-  if (counts.sent >= rules.requests) return 'max_requests are used up';
+  if (counts.sent >= rules.requests) return USED_UP;
   counts.sent += 1;
   return '';
 }

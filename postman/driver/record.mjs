@@ -4,7 +4,7 @@
 // The answers and the requests hold whatever the collection has, secrets too: they go to stdout,
 // which harness/lambda_dyno/load/drivers/newman.py keeps out of its log, and nowhere else.
 
-import { told } from './allowed.mjs';
+import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
 import { isOfScript, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
@@ -61,6 +61,7 @@ async function record(config, inputs, safe) {
     });
     events.on('request', (problem, outcome) => {
       const { request, response } = outcome;
+      if (isTheEnd(problem)) run.abort();
       secrets.push(...secretsOfAuth(request), ...secretsOfAuth(outcome.item?.request));
       if (!request) return;
       requests.push({

@@ -1,7 +1,7 @@
 // One pass over a collection: which assertions hold, and which do not.
 // Requests, assertions and failures are counted as Newman's command line counts them.
 
-import { told } from './allowed.mjs';
+import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
 import { isOfScript, latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
@@ -72,6 +72,7 @@ async function ask(config, inputs) {
       ? tell(outcome, { method })
       : tell(outcome, { method, status: outcome.response.code, latency_ms: latencyMs(outcome) });
     if (!isOfScript(outcome)) current = sent;
+    if (isTheEnd(error)) run.abort();
     if (error) return fail(outcome, 'request', NAMES.request, error.message);
     const facts = { status: outcome.response.code, latency_ms: latencyMs(outcome) };
     return emit({ event: 'request', request, ...facts });

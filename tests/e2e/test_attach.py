@@ -19,7 +19,7 @@ from lambda_dyno.core.errors import UserError
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.report.terminal import TerminalUi
-from lambda_dyno.run import attach_prepare, ending
+from lambda_dyno.run import api, attach_prepare, ending
 from lambda_dyno.run.steps import attach, load, smoke
 from tests.conftest import DeployFunction
 from tests.support.attached import KINDS, api_of, as_it_is
@@ -113,6 +113,7 @@ def place(
     account = new_aws_account()
     session = LocalSession(embedded_aws, account)
     deploy_function(session, "orders", ITEMS, MemorySize=256, Timeout=10)
+    session.client("lambda").get_waiter("function_active_v2").wait(FunctionName="orders")
     (tmp_path / "envs" / "dev").mkdir(parents=True)
     made = Place(tmp_path, session, embedded_aws.environment(account))
     made.settings("")
@@ -134,7 +135,9 @@ def test_an_api_is_asked_and_loaded_as_it_is(
     overrides = {
         "attach.url": f"{url}items",
         "attach.function": "orders",
-        **{"load.virtual_users": 1, "load.ramp_up_s": 0.0, "load.duration_s": 1.0},
+        "load.virtual_users": 1,
+        "load.ramp_up_s": 0.0,
+        "load.duration_s": 1.0,
     }
     run = attach_prepare.prepare(place.project, None, TerminalUi(), overrides=overrides)
     said = capsys.readouterr().err
@@ -143,8 +146,17 @@ def test_an_api_is_asked_and_loaded_as_it_is(
     assert run.attached is not None
     attach.step(run, run.attached)
     assert smoke.step(run).passed
-    (loaded,) = load.step(run)
-    assert (loaded.requests, loaded.errors, loaded.memory_mb) == (1, 0, 256)
+    with run.step("load", "a second") as shown:
+        loaded = load.once(
+            run.env.settings.load,
+            api.of(run),
+            api.collection(run, "load"),
+            label="current",
+            memory_mb=256,
+            folder=run.folder.load,
+            shown=shown,
+        )
+    assert (loaded.requests, loaded.errors) == (1, 0)
     assert run.attached.allowed is not None
     assert run.attached.allowed.requests_left < 20_000 - loaded.requests
     assert run.result.function_arn.endswith(":function:orders")
@@ -253,7 +265,9 @@ def test_ctrl_c_takes_the_tuner_down(place: Place) -> None:
     process = place.start("run", "--env", "dev", "--yes")
     deadline = time.monotonic() + RUN_HANGS_S
     while time.monotonic() < deadline:
-        if any(one["TracingConfig"] and "-copy-" in one["FunctionName"] for one in _functions(place)):
+        if any(
+            one["TracingConfig"] and "-copy-" in one["FunctionName"] for one in _functions(place)
+        ):
             break
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
@@ -270,33 +284,52 @@ def _functions(place: Place) -> list[dict[str, Any]]:
     return found
 
 
-WRITES = collection(request("list", "{{baseUrl}}/items"), request("add", "{{baseUrl}}/items", method="POST"))
+WRITES = collection(
+    request("list", "{{baseUrl}}/items"), request("add", "{{baseUrl}}/items", method="POST")
+)
+
+
+ATTACHED = "[attach]\nurl = '{url}'\nfunction = 'orders'\n"
+BOTH = ("--url", "{url}", "--function", "orders")
+MUCH = (*BOTH, "--duration-s", "3600", "--virtual-users", "200")
+ELSEWHERE = "arn:aws:lambda:eu-west-1:{account}:function:orders"
+DEV = ("--env", "dev")
 
 
 @pytest.mark.parametrize(
     ("settings", "arguments", "why"),
     [
         ("", ("--url", "{url}"), "--function"),
-        ("[attach]\nurl = '{url}'", ("--env", "dev"), "--function NAME, or function in"),
+        ("[attach]\nurl = '{url}'", DEV, "--function NAME, or function in"),
         ("", ("--function", "nobody"), "there is no function nobody"),
-        ("", ("--url", "{url}", "--function", "orders", "--keep"), "--keep: nothing is deployed"),
-        ("", ("--url", "{url}", "--function", "orders", "--port", "4567"), "--port: no embedded"),
-        ("", ("--url", "{url}", "--function", "orders", "--at", "128"), "--at: an API calls"),
-        ("", ("--url", "{url}", "--function", "orders", "--baseline", "main"), "--baseline: a comp"),
-        ("", ("--function", "arn:aws:lambda:eu-west-1:{account}:function:orders", "--region",
-              "us-east-1"), "name one of them"),
-        ("[attach]\nfunction = 'orders'\nhosts = ['10.0.0.1']", ("--env", "dev"), "is an IP address"),
-        ("[attach]\nfunction = 'a b'", ("--env", "dev"), "neither the name"),
-        ("", ("--url", "{url}", "--function", "orders", "--duration-s", "3600", "--virtual-users",
-              "200"), "are more than [attach] max_requests = 20000"),
-        ("[attach]\nurl = '{url}'\nfunction = 'orders'\nmax_cost_usd = 0.01\n[slo]\n"
-         "latency_p95_ms = 9.0", ("--env", "dev"), "are more than [attach] max_cost_usd = 0.01"),
-        ("[attach]\nurl = '{url}'\nfunction = 'orders'\n[load]\ncollection = '../../writes.json'",
-         ("--env", "dev"), 'POST "add". Take a collection that only reads'),
+        ("", (*BOTH, "--keep"), "--keep: nothing is deployed"),
+        ("", (*BOTH, "--port", "4567"), "--port: no embedded"),
+        ("", (*BOTH, "--at", "128"), "--at: an API calls"),
+        ("", (*BOTH, "--baseline", "main"), "--baseline: a comp"),
+        ("", (*DEV, "--yes"), "--yes: it is for a run with --url"),
+        ("", ("--function", ELSEWHERE, "--region", "us-east-1"), "name one of them"),
+        ("[attach]\nfunction = 'orders'\nhosts = ['10.0.0.1']", DEV, "is an IP address"),
+        ("[attach]\nfunction = 'a b'", DEV, "neither the name"),
+        ("[attach]\nfunction = 'orders'\ntuner = 'x'", DEV, "[attach] tuner x: not the ARN"),
+        ("", MUCH, "are more than [attach] max_requests = 20000"),
+        (
+            f"{ATTACHED}max_cost_usd = 0.01\n[slo]\nlatency_p95_ms = 9.0",
+            DEV,
+            "are more than [attach] max_cost_usd = 0.01",
+        ),
+        (
+            f"{ATTACHED}[load]\ncollection = '../../writes.json'",
+            DEV,
+            'POST "add". Take a collection that only reads',
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_before_anything_is_made(
-    place: Place, settings: str, arguments: tuple[str, ...], why: str, monkeypatch: pytest.MonkeyPatch
+    place: Place,
+    settings: str,
+    arguments: tuple[str, ...],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Status 2 and a line that says what is allowed."""
     url = api_of(place.session, "orders", "HTTP API")
@@ -339,4 +372,8 @@ def _invoke(place: Place, *arguments: str) -> tuple[int, str]:
         patch.chdir(place.project)
         done = CliRunner().invoke(app, ["run", *arguments])
     problem = done.exception
-    return (problem.exit_code, str(problem)) if isinstance(problem, UserError) else (done.exit_code, done.output)
+    return (
+        (problem.exit_code, str(problem))
+        if isinstance(problem, UserError)
+        else (done.exit_code, done.output)
+    )

@@ -14,19 +14,24 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from lambda_dyno.attach import ownership
+from lambda_dyno.aws import accounts, lambda_function
+from lambda_dyno.aws.accounts import Account
 from lambda_dyno.cli.app import app
+from lambda_dyno.core.config import AttachSettings
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.emulator.boto_session import LocalSession
 from lambda_dyno.emulator.meter import AnswerCount
 from lambda_dyno.emulator.server import LocalServer
 from lambda_dyno.load.collection_files import CollectionFiles
-from lambda_dyno.load.driver import Allowed, Api
+from lambda_dyno.load.driver import Allowed, Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
 from tests.conftest import DeployFunction
 from tests.support import asked_server
 from tests.support.asked_server import AskedServer
 from tests.support.listening import Listener, listening
-from tests.support.postman_files import collection, request, script, write
+from tests.support.postman_files import auth, collection, request, script, write
 
 pytestmark = pytest.mark.e2e
 
@@ -42,6 +47,7 @@ def handler(event, context):
         return {"statusCode": 200, "body": "{}"}
     return {"statusCode": int(query.get("by") or 302), "headers": {"Location": query["to"]}}
 """
+KEYS = {name: f"{{{{{name}}}}}" for name in ("accessKey", "secretKey", "sessionToken")}
 NAME = "internal.example.com"  # which a resolver of the test knows
 PUBLIC = "52.94.236.248"
 
@@ -164,25 +170,55 @@ REFUSED: dict[str, Callable[[Listener, Place], str]] = {
     "an API of another region": here("https://abcdefghij.execute-api.eu-west-1.amazonaws.com/v1"),
     "the endpoint itself": lambda _, place: f"{place.server.endpoint}/2015-03-31/functions",
     "what manages the server": lambda _, place: f"{place.server.endpoint}/_ministack/health",
-    "the endpoint's other port": lambda listener, _: f"http://127.0.0.1:{listener.port}/_aws/lambda-url/x",
+    "the endpoint's other port": lambda listener, _: (
+        f"http://127.0.0.1:{listener.port}/_aws/lambda-url/x"
+    ),
 }
+
+
+@pytest.fixture(scope="module")
+def account(place: Place) -> Account:
+    return accounts.embedded(place.environment, place.session.account_id, "us-east-1")
 
 
 @pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED)
 def test_an_address_that_is_refused(
-    url: Callable[[Listener, Place], str], listener: Listener, place: Place, project: Path
+    url: Callable[[Listener, Place], str], listener: Listener, place: Place, account: Account
 ) -> None:
-    """Status 2 and a line that names it; nobody was connected to, and nothing was made."""
+    """A line that names it; nobody was connected to, and another account's function not called."""
     answers = AnswerCount(place.server.home, "theirs")
-    address = url(listener, place)
-    status, said = attach(address)
-    assert status == 2, said
+    function = lambda_function.look_up(parse_name("mine"), account)
+    settings = AttachSettings(url=url(listener, place), function="mine")
+    with pytest.raises(UserError) as caught:
+        ownership.find(settings, function, account)
+    said = str(caught.value)
     assert "\n" not in said
     assert said.startswith("--url ")
     assert "x:y" not in said
     assert listener.connections == 0
     assert answers.since().counted == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["EC2's metadata", "loopback", "another account's API", "the endpoint itself"]
+)
+def test_nothing_is_made_for_it(name: str, listener: Listener, place: Place, project: Path) -> None:
+    """The command ends with status 2 and the line."""
+    status, said = attach(REFUSED[name](listener, place))
+    assert status == 2, said
+    assert said.startswith("--url ")
+    assert listener.connections == 0
     assert not (project / "runs").exists()
+
+
+def test_its_own_addresses_are_found(place: Place, account: Account) -> None:
+    """In AWS's form, and in that of the stand-in."""
+    function = lambda_function.look_up(parse_name("mine"), account)
+    for url in (place.url, account.reachable(place.url)):
+        found = ownership.find(AttachSettings(url=url, function="mine"), function, account)
+        assert found.words == "function URL of mine"
+        assert found.authorization == "NONE"
+        assert found.calls == ("mine",)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1"])
@@ -231,7 +267,10 @@ def test_what_collections_and_scripts_may_not_send(
 ) -> None:
     """Neither elsewhere, nor what writes, nor by another name; the API gets the rest."""
     port = listener.port
-    send = "pm.sendRequest({{url: {}, method: '{}'}}, (error) => pm.test('sent', () => {{ if (error) throw error; }}));"
+    send = (
+        "pm.sendRequest({{url: {}, method: '{}'}}, (error) => "
+        "pm.test('sent', () => {{ if (error) throw error; }}));"
+    )
     override = [{"key": "X-HTTP-Method-Override", "value": "DELETE"}]
     host = [{"key": "Host", "value": "other.execute-api.us-east-1.amazonaws.com"}]
     failed = smoke(
@@ -241,35 +280,48 @@ def test_what_collections_and_scripts_may_not_send(
         request("find", "{{baseUrl}}/2", method="POST"),
         request("writes", "{{baseUrl}}/no", method="DELETE"),
         request("writes by a header", "{{baseUrl}}/no", header=override),
-        request("becomes a writer", "{{baseUrl}}/no", script("prerequest", "pm.request.method = 'PUT';")),
+        request(
+            "becomes a writer", "{{baseUrl}}/no", script("prerequest", "pm.request.method = 'PUT';")
+        ),
         request("another host", f"http://127.0.0.1:{port}/"),
         request("another name", f"http://localhost:{port}/"),
-        request("a variable", "http://{{where}}/", script("prerequest", f"pm.variables.set('where', '127.0.0.1:{port}');")),
+        request(
+            "a variable",
+            "http://{{where}}/",
+            script("prerequest", f"pm.variables.set('where', '127.0.0.1:{port}');"),
+        ),
         request("another path", f"{server.url}/other"),
         request("a longer one", f"{server.url}/apis/1"),
         request("back", f"{server.url}/api/..%2fother"),
         request("another Host", "{{baseUrl}}/no", header=host),
         request("plain", "http://api.example.com/"),
         request("not named", "https://other.example.com/"),
-        request("script", "{{baseUrl}}/3", script("test", send.format(f"'http://127.0.0.1:{port}/'", "GET"))),
-        request("script writes", "{{baseUrl}}/4", script("test", send.format("pm.variables.get('baseUrl') + '/no'", "POST"))),
+        request(
+            "script",
+            "{{baseUrl}}/3",
+            script("test", send.format(f"'http://127.0.0.1:{port}/'", "GET")),
+        ),
+        request(
+            "script writes",
+            "{{baseUrl}}/4",
+            script("test", send.format("pm.variables.get('baseUrl') + '/no'", "POST")),
+        ),
         variable=[{"key": "baseUrl", "value": ""}],
     )
     assert listener.connections == 0
     assert [path for _, path, _ in server.seen] == [f"/api/{number}" for number in (1, 2, 3, 4)]
-    assert all("not sent: " in message for message in failed.values()), failed
-    assert "reads" not in failed
-    assert "find" not in failed
+    # of what scripts send, the script has the error, and so its assertion fails
+    by_scripts = {failed.pop("script"), failed.pop("script writes")}
+    assert by_scripts == {"sent"}
+    assert all(message.startswith("not sent: ") for message in failed.values()), failed
+    assert {"reads", "find"} & failed.keys() == set()
     assert len(failed) == 14
 
 
 def test_redirects_lead_nowhere_else(
-    place: Place, project: Path, listener: Listener, tmp_path: Path
+    place: Place, account: Account, listener: Listener, tmp_path: Path
 ) -> None:
     """By any status, to any of the forms; within the API they are followed."""
-    from lambda_dyno.aws import accounts
-
-    account = accounts.connect("us-east-1")
     url = account.reachable(place.url).rstrip("/")
     targets = {
         "loopback": f"http://127.0.0.1:{listener.port}/",
@@ -285,41 +337,24 @@ def test_redirects_lead_nowhere_else(
     }
     answers = AnswerCount(place.server.home, "theirs")
     own = Allowed((), url, (), 100)
-    keys = newman_keys(account)
+    keys = ApiCredentials.of(account.session)
     failed = smoke(
         Api(url, "us-east-1", keys, allowed=own),
         tmp_path,
         *(
             request(f"{name} {by}", f"{{{{baseUrl}}}}/?to={target}&by={by}")
-            for (name, target), by in zip(targets.items(), (301, 302, 303, 307, 308) * 2, strict=True)
+            for (name, target), by in zip(
+                targets.items(), (301, 302, 303, 307, 308) * 2, strict=True
+            )
         ),
         request("within", f"{{{{baseUrl}}}}/?to={url}/there"),
-        auth=signature(),
+        auth=auth("awsv4", service="{{service}}", region="{{region}}", **KEYS),
         variable=[{"key": "baseUrl", "value": ""}],
     )
     assert listener.connections == 0
     assert answers.since().counted == 0
     assert len(failed) == len(targets), failed
     assert all("not sent: " in message for message in failed.values()), failed
-
-
-def newman_keys(account: Any) -> Any:
-    from lambda_dyno.load.driver import ApiCredentials
-
-    return ApiCredentials.of(account.session)
-
-
-def signature() -> dict[str, Any]:
-    from tests.support.postman_files import auth
-
-    return auth(
-        "awsv4",
-        accessKey="{{accessKey}}",
-        secretKey="{{secretKey}}",
-        sessionToken="{{sessionToken}}",
-        region="{{region}}",
-        service="lambda",
-    )
 
 
 RESOLVER = """
@@ -338,11 +373,11 @@ syncBuiltinESMExports();
 """
 
 
-@pytest.mark.parametrize("answers", [["127.0.0.1"], ["192.0.2.1", "::1", "10.0.0.1", "127.0.0.1"]])
 def test_a_name_that_is_bound_anew(
-    answers: list[str], listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a name resolves to is looked at when it is connected to, each time."""
+    answers = ["192.0.2.1", "::1", "10.0.0.1", "127.0.0.1"]
     place = f"{NAME}:{listener.port}"
     resolver = tmp_path / "resolver.mjs"
     resolver.write_text(RESOLVER.format(answers=json.dumps(answers)))
@@ -363,7 +398,9 @@ def test_no_more_requests_than_were_said(server: AskedServer, tmp_path: Path) ->
     api = api_of(server, requests=5)
     assert api.allowed is not None
     again = script("test", "pm.execution.setNextRequest(pm.info.requestName);")
-    failed = smoke(api, tmp_path, request("again", "{{baseUrl}}/1", again), request("last", "{{baseUrl}}/2"))
+    failed = smoke(
+        api, tmp_path, request("again", "{{baseUrl}}/1", again), request("last", "{{baseUrl}}/2")
+    )
     assert len(server.seen) == 5
     assert "max_requests are used up" in failed["again"]
     assert api.allowed.requests_left == 0
@@ -377,14 +414,3 @@ def test_what_is_recorded_is_refused_as_well(server: AskedServer, tmp_path: Path
     with pytest.raises(StepError, match=r"were not sent\. The first: .* is not of the API"):
         newman.record(api_of(server), files, log=tmp_path / "log", timeout_s=60, safe=())
     assert server.seen == []
-
-
-def test_without_rules_nothing_changes(server: AskedServer, tmp_path: Path) -> None:
-    """A run's own API may be asked whatever its collection has."""
-    failed = smoke(
-        Api(f"{server.url}/api", "us-east-1"),
-        tmp_path,
-        request("one", f"{server.url}/other", method="DELETE"),
-    )
-    assert failed == {}
-    assert len(server.seen) == 1

@@ -41,9 +41,7 @@ def _http_api(session: LocalSession, arn: str) -> str:
     integration = gateway.create_integration(
         ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=arn, PayloadFormatVersion="2.0"
     )["IntegrationId"]
-    gateway.create_route(
-        ApiId=api_id, RouteKey="GET /items", Target=f"integrations/{integration}"
-    )
+    gateway.create_route(ApiId=api_id, RouteKey="GET /items", Target=f"integrations/{integration}")
     gateway.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
     return f"https://{api_id}.execute-api.{session.region_name}.amazonaws.com/"
 
@@ -55,7 +53,8 @@ def _rest_api(session: LocalSession, arn: str) -> str:
     items = gateway.create_resource(restApiId=api_id, parentId=root, pathPart="items")["id"]
     where = {"restApiId": api_id, "resourceId": items, "httpMethod": "GET"}
     gateway.put_method(**where, authorizationType="NONE")
-    uri = f"arn:aws:apigateway:{session.region_name}:lambda:path/2015-03-31/functions/{arn}/invocations"
+    service = f"arn:aws:apigateway:{session.region_name}:lambda:path"
+    uri = f"{service}/2015-03-31/functions/{arn}/invocations"
     gateway.put_integration(**where, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     gateway.create_deployment(restApiId=api_id, stageName="v1")
     return f"https://{api_id}.execute-api.{session.region_name}.amazonaws.com/v1/"
@@ -71,9 +70,7 @@ def as_it_is(session: LocalSession, function: str) -> dict[str, Any]:
         "versions": [one["Version"] for one in versions],
         "aliases": client.list_aliases(FunctionName=function)["Aliases"],
         "policy": client.get_policy(FunctionName=function)["Policy"],
-        "functions": sorted(
-            one["FunctionName"] for one in client.list_functions()["Functions"]
-        ),
+        "functions": sorted(one["FunctionName"] for one in client.list_functions()["Functions"]),
         "roles": sorted(one["RoleName"] for one in session.client("iam").list_roles()["Roles"]),
         "machines": session.client("stepfunctions").list_state_machines()["stateMachines"],
         "buckets": [one["Name"] for one in session.client("s3").list_buckets()["Buckets"]],

@@ -1,1 +1,1 @@
-"""A function and an API that somebody else deployed: whose they are, what may be sent, its price."""
+"""A function and an API that somebody else deployed: whose it is, what may be sent."""

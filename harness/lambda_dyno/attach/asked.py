@@ -117,7 +117,7 @@ def require_places(asked: Sequence[Asked], places: Collection[str], own: str, wh
 def _why_not_there(url: str, places: Collection[str], own: str) -> str:
     found = _SCHEME.match(url)
     scheme, rest = (found["scheme"].lower(), found["rest"]) if found else ("", url)
-    netloc = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    netloc = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "{{" in netloc or not netloc:
         return ""
     if own and (url == own or url.startswith((f"{own}/", f"{own}?"))):

@@ -185,7 +185,9 @@ def _in_account(address: Address, function: Function, account: Account) -> _Know
     for service, parameter in (("apigatewayv2", "DomainName"), ("apigateway", "domainName")):
         if _asked(account, service, "get_domain_name", **{parameter: address.host}) is not None:
             rows = _asked(account, "apigatewayv2", "get_api_mappings", DomainName=address.host)
-            keys = tuple(str(one.get("ApiMappingKey") or "") for one in (rows or {}).get("Items", ()))
+            keys = tuple(
+                str(one.get("ApiMappingKey") or "") for one in (rows or {}).get("Items", ())
+            )
             return _Known(f"domain {address.host} of account {account.account_id}", keys)
     return None
 
@@ -245,7 +247,12 @@ def _by_id(plane: str, found_id: str, function: Function, account: Account) -> _
         return _Known(f"HTTP API {of_account}", names, has_default=has_default, calls=calls)
     if _asked(account, "apigateway", "get_rest_api", restApiId=found_id) is not None:
         rows = _asked(
-            account, "apigateway", "get_resources", restApiId=found_id, limit=_PAGE, embed=["methods"]
+            account,
+            "apigateway",
+            "get_resources",
+            restApiId=found_id,
+            limit=_PAGE,
+            embed=["methods"],
         )
         uris = [
             str((method.get("methodIntegration") or {}).get("uri"))

@@ -51,7 +51,7 @@ class AttachPlan:
 
     @property
     def warning(self) -> str:
-        """That the API calls something else than what is tuned; empty: it does not, or who knows."""
+        """That the API calls something else than what is tuned; empty: nobody knows of it."""
         calls = self.api.calls if self.api is not None else ()
         if not calls or self.function.label in calls:
             return ""
@@ -96,8 +96,8 @@ def require_possible(settings: Settings, where: str) -> None:
     if settings.regression.baseline:
         raise UserError(
             "--baseline: a comparison deploys both versions side by side, and an attached function "
-            "is somebody else's to deploy. The comment compares with the default branch's last run: "
-            "dyno comment --baseline FOLDER"
+            "is somebody else's to deploy. The comment compares with the default branch's last "
+            "run: dyno comment --baseline FOLDER"
         )
     if settings.load.at:
         raise UserError(

@@ -74,9 +74,10 @@ class Spending:
             parts = ", ".join(f"{name} {count:,}" for name, count in self.requests.items())
             users = f"{self.users} user{'s' if self.users != 1 else ''}"
             rounds = f", {self.rounds} rounds at most" if self.rounds > 1 else ""
+            rate = f"{self.requests_per_s:.3g} requests/s"
             said.append(
-                f"at most {self.total_requests:,} requests (limit {limits.max_requests:,}): {parts}; "
-                f"{users}, {self.requests_per_s:.3g} requests/s{rounds}"
+                f"at most {self.total_requests:,} requests (limit {limits.max_requests:,}): "
+                f"{parts}; {users}, {rate}{rounds}"
             )
         count = "as many" if self.invocations is None else f"at most {self.invocations:,}"
         needs = " as the answer needs" if self.invocations is None else ""

@@ -81,10 +81,10 @@ def run(
     Settings come from envs/ENV/dyno.toml; a flag overrides its key. Evidence is written to
     runs/RUN_ID/.
 
-    With --url and --function, or \\[attach] in dyno.toml: the same for a function, and the API in
-    front of it, that somebody else deployed (SAM, CDK, Serverless, the console). Nothing is
-    deployed but the power tuner, which measures a copy; what will be sent, and what it costs at
-    most, is said before.
+    With --url and --function, or the section attach in dyno.toml: the same for a function, and
+    the API in front of it, that somebody else deployed (SAM, CDK, Serverless, the console).
+    Nothing is deployed but the power tuner, which measures a copy; what will be sent, and what it
+    costs at most, is said before.
     """
     from lambda_dyno.run import lifecycle, order, prepare
 

@@ -600,8 +600,8 @@ class AttachSettings(_Section):
     hosts: Annotated[list[str], Field(max_length=50)] = []
     # whether requests are signed; empty: as the function URL has it, else "NONE"
     authorization: Literal["", "NONE", "AWS_IAM"] = ""
-    # ARN of a power tuner's state machine that stands, for roles that may deploy none; empty: one is
-    # deployed, and taken down
+    # ARN of a power tuner's state machine that stands, for roles that may deploy none; empty: one
+    # is deployed, and taken down
     tuner: str = ""
     # measure the function itself where its API is in use, and not a temporary copy of it
     in_place: bool = False

@@ -13,7 +13,6 @@ from lambda_dyno.attach.plan import AttachPlan
 from lambda_dyno.aws import existing_tuner, lambda_function
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.accounts import Account
-from lambda_dyno.aws.target import Target
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core.config import (
     SETTINGS_FILE,
@@ -125,11 +124,10 @@ def checked(
     env = replace(env, settings=plan.effective(settings, function))
     _check_files(project, env, where)
     _require_copy(env.settings, function)
-    files = {
-        step: found
-        for step in collection_files.STEPS
-        if not api.no_files(project, found := api.files_of(project, env, step, attached=True))
+    every = {
+        step: api.files_of(project, env, step, attached=True) for step in collection_files.STEPS
     }
+    files = {step: one for step, one in every.items() if not api.no_files(project, one)}
     found = plan.make(env, function, account, files, where=url_named)
     for line in found.lines:
         ui.note(line)
@@ -163,8 +161,8 @@ def _confirm(found: AttachPlan, confirm: Confirm | None, *, proposed: bool) -> N
     text = "; ".join(above)
     if proposed:
         raise UserError(
-            f"{text}: in a pull request the default branch's limits hold, without --yes. Take fewer "
-            "users, a shorter test or more pacing_ms"
+            f"{text}: in a pull request the default branch's limits hold, without --yes. Take "
+            "fewer users, a shorter test or more pacing_ms"
         )
     if confirm is None or not confirm(text):
         raise UserError(
@@ -232,6 +230,6 @@ def _require_copy(settings: Settings, function: lambda_function.Function) -> Non
         )
     except UserError as error:
         raise UserError(
-            f"{error}. [attach] in_place = true measures the function itself: its $LATEST has other "
-            "memory sizes meanwhile, for whoever calls it without a version or an alias"
+            f"{error}. [attach] in_place = true measures the function itself: its $LATEST has "
+            "other memory sizes meanwhile, for whoever calls it without a version or an alias"
         ) from error

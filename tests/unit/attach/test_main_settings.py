@@ -96,8 +96,12 @@ def test_a_pull_request_widens_nothing(project: Path, job: dict[str, str]) -> No
     ("environ", "wide"),
     [
         pytest.param({}, True, id="a laptop"),
-        pytest.param({"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"}, True, id="main"),
-        pytest.param({"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/x"}, False, id="branch"),
+        pytest.param(
+            {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"}, True, id="main"
+        ),
+        pytest.param(
+            {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/x"}, False, id="branch"
+        ),
         pytest.param({"GITHUB_EVENT_NAME": "pull_request_target"}, False, id="target"),
         pytest.param({"GITHUB_EVENT_NAME": "workflow_run"}, False, id="after another"),
     ],

@@ -468,7 +468,9 @@ def _settle(step: str, allowed: Allowed, done: Event) -> None:
     told = done.get("allowed") or {"sent": allowed.requests_left, "refused": 0, "first": ""}
     allowed.requests_left = max(0, allowed.requests_left - int(told["sent"]))
     if told["refused"] and step != "smoke" and "not_ready" not in done:
-        raise StepError(step, f"{told['refused']} requests were not sent. The first: {told['first']}")
+        raise StepError(
+            step, f"{told['refused']} requests were not sent. The first: {told['first']}"
+        )
 
 
 class _Kept:
