@@ -605,9 +605,9 @@ class AttachSettings(_Section):
     tuner: str = ""
     # measure the function itself where its API is in use, and not a temporary copy of it
     in_place: bool = False
-    # requests to the API that one run may make, and what it may cost by the price lists; above
-    # either it asks, or wants --yes
+    # requests to the API that one run may make; above, it asks, or wants --yes
     max_requests: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
+    # what one run may cost by the price lists; likewise
     max_cost_usd: Annotated[float, Field(ge=0.01, le=10_000)] = 1.0
 
     @field_validator("function")
