@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import api, attach_prepare, ending
 from lambda_dyno.run.steps import attach, load, smoke
 from tests.conftest import DeployFunction
+from tests.support import oidc_aws
 from tests.support.attached import KINDS, api_of, as_it_is
 from tests.support.postman_files import auth, collection, is_status, request, write
 from tests.support.waiting import HANGS_S, RUN_HANGS_S
@@ -237,7 +239,7 @@ def test_a_whole_run(kind: str, place: Place) -> None:
         (found["run_id"], "dev", "orders")
     ]
     assert place.dyno("report", "--run", found["run_id"])[0] == 0
-    status, out, _ = place.dyno("comment", found["run_id"], "--stdout")
+    status, out, _ = place.dyno("comment", found["run_id"], "--dry-run")
     assert "Set the memory size" in out or "Keep 256 MB" in out, out
 
 
@@ -257,6 +259,80 @@ def test_a_function_without_an_api(place: Place) -> None:
     assert checks["latency_p95_ms"] == "inconclusive"  # nothing was asked
     assert status == 0, err
     assert as_it_is(place.session, "orders") == before
+
+
+POLICIES = ("attach-policy", "attach-tuner-policy")
+ACCOUNT = "123456789012"
+MAY_ALL = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+)
+# Asked in other cases than this one: an alias, a stop, a custom domain, versions of a package.
+ELSEWHERE_NEEDED = {
+    "lambda:GetAccountSettings",  # not of a stand-in
+    "s3:DeleteObjectVersion",
+    "s3:ListBucketVersions",
+    "states:StopExecution",
+}
+# Looked at where somebody may: which runs are in the account's state bucket.
+NOT_NEEDED = {"s3:ListBucket", "s3:GetObject"}
+
+
+@pytest.mark.slow
+def test_the_policies_of_the_docs_are_exact(
+    tmp_path: Path, deploy_function: DeployFunction
+) -> None:
+    """With both a run gets all that it asks for, and there is nothing more in them."""
+    aws = oidc_aws.start(tmp_path, ACCOUNT)
+    try:
+        place = made(tmp_path / "project", aws.local, ACCOUNT, deploy_function)
+        url = api_of(place.session, "orders", "HTTP API")
+        boundary = place.session.client("iam").create_policy(
+            PolicyName="boundary", PolicyDocument=MAY_ALL
+        )["Policy"]["Arn"]
+        api_id = url.removeprefix("https://").partition(".")[0]
+        granted = role_of(place, {"API": api_id, "BOUNDARY": boundary})
+        keys = place.session.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/person", RoleSessionName="person"
+        )["Credentials"]
+        names = {"ACCESS_KEY_ID": "AccessKeyId", "SECRET_ACCESS_KEY": "SecretAccessKey"}
+        names["SESSION_TOKEN"] = "SessionToken"
+        session = {f"AWS_{name}": keys[key] for name, key in names.items()}
+        person = replace(place, environment={**place.environment, **session})
+        person.settings(SETTINGS.format(url=f"{url}items"))
+        done = person.dyno("run", "--env", "dev", TF_VAR_permissions_boundary_arn=boundary)
+        assert done[0] == 0, done[2]
+        asked = [one for one in aws.answers() if one.role == "person"]
+    finally:
+        oidc_aws.stop(aws)
+    denied = {(one.action, one.resource) for one in asked if not one.allowed}
+    assert {action for action, _ in denied} <= NOT_NEEDED, denied
+    used = {one.action for one in asked}
+    assert {action for action in granted if action not in used} <= ELSEWHERE_NEEDED
+
+
+def role_of(place: Place, given: dict[str, str]) -> set[str]:
+    """Make a role with the policies of the docs, filled in, and return their actions."""
+    iam = place.session.client("iam")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    document = {"Version": "2012-10-17", "Statement": [trust]}
+    iam.create_role(RoleName="person", AssumeRolePolicyDocument=json.dumps(document))
+    filled = {"ACCOUNT": ACCOUNT, "REGION": "us-east-1", "FUNCTION": "orders", **given}
+    actions: set[str] = set()
+    for name in POLICIES:
+        text = (PROJECT / "docs" / "examples" / f"{name}.json").read_text()
+        for word, value in filled.items():
+            text = re.sub(rf"\b{word}\b", value, text)
+        iam.put_role_policy(RoleName="person", PolicyName=name, PolicyDocument=text)
+        for statement in json.loads(text)["Statement"]:
+            actions |= set(statement["Action"])
+    return actions
 
 
 @pytest.mark.slow

@@ -105,7 +105,9 @@ def prepare(env: AttachedEnv, overrides: Mapping[str, Any], *, yes: bool) -> Run
 
 
 def _ask(what: str) -> bool:
-    return typer.confirm(f"{what}. Go on?", default=False, err=True)
+    # not typer's own question: of Ctrl-C and of the input's end it makes the same error
+    print(f"{what}. Go on? [y/N]: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
