@@ -66,6 +66,9 @@ export function partOf(allowed, part) {
 /** Whether a request was not sent since no more may be: nothing that follows will be, either. */
 export const isTheEnd = (error) => error?.code === CODE && error.message.endsWith(USED_UP);
 
+/** The name of what asks a token server: such a request is a POST, and writes nothing. */
+export const TOKEN_REQUEST = Symbol('token request');
+
 /** Lets an agent's requests be told apart by the name of the item that sends them. */
 export function asks(agent, itemName) {
   askers.set(agent, itemName);
@@ -114,7 +117,7 @@ function whyNotSent(agent, request, options) {
   const why = whyNotConnected(host, port) || whyNotThere(request, options, host, port);
   if (why) return why;
   const item = askers.get(agent)?.();
-  if (!isReading(request) && !rules.safe.has(item)) {
+  if (item !== TOKEN_REQUEST && !isReading(request) && !rules.safe.has(item)) {
     return `${request.method} writes, and \`${item ?? ''}\` is not among the safe ones`;
   }
   if (counts.sent >= rules.requests) return USED_UP;
