@@ -406,6 +406,7 @@ def test_no_more_requests_than_were_said(server: AskedServer, tmp_path: Path) ->
     assert api.allowed.requests_left == 0
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_refused_as_well(server: AskedServer, tmp_path: Path) -> None:
     """Then nothing is tuned with it."""
     files = CollectionFiles(
