@@ -405,8 +405,6 @@ DEV = ("--env", "dev")
         ("", (*BOTH, "--baseline", "main"), "--baseline: a comp"),
         ("", (*DEV, "--yes"), "--yes: it is for a run with --url"),
         ("", ("--function", ELSEWHERE, "--region", "us-east-1"), "name one of them"),
-        ("[attach]\nfunction = 'orders'\nhosts = ['10.0.0.1']", DEV, "is an IP address"),
-        ("[attach]\nfunction = 'a b'", DEV, "neither the name"),
         ("[attach]\nfunction = 'orders'\ntuner = 'x'", DEV, "[attach] tuner x: not the ARN"),
         ("", MUCH, "are more than [attach] max_requests = 20000"),
         (
