@@ -85,8 +85,8 @@ class Spending:
         limit = formatting.usd(limits.max_cost_usd)
         said.append(
             f"{count} invocations while tuning{needs}; all of it at most {self._total(limits)} "
-            f"{self.currency} by the price list (limit {limit}){part}; not in it: what the function "
-            "itself uses"
+            f"{self.currency} by the price list (limit {limit}){part}; not in it: what the "
+            "function itself uses"
         )
         return tuple(said)
 
