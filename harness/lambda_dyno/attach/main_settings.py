@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lambda_dyno.core.config import SETTINGS_FILE, Settings, parse_settings
+from lambda_dyno.core.config import SETTINGS_FILE, Env, Settings, parse_settings
 from lambda_dyno.core.errors import DynoError, UserError
 from lambda_dyno.core.reading import parse_toml, read_text
 from lambda_dyno.evidence import location
+from lambda_dyno.load import collection_files
 from lambda_dyno.runs.git import WorkingTree
 
 _BRANCH = re.compile(r"[A-Za-z0-9_][\w./-]{0,200}", re.ASCII)
@@ -72,6 +73,8 @@ def limited(
         }
     )
     safe = [name for name in settings.tuning.safe if name in main.settings.tuning.safe]
+    if safe and not _are_same_tests(settings, project, main):
+        safe = []  # another request may have the name by now
     changed = [f"[attach] {name}" for name in _differing(own.model_dump(), attach.model_dump())]
     if safe != settings.tuning.safe:
         changed.append("[tuning] safe")
@@ -112,20 +115,37 @@ def _require_reviewed_events(settings: Settings, main: _Main) -> None:
         if value not in (None, "") and value != getattr(reviewed, key):
             raise UserError(f"[tuning] {key}: {_NOT_REVIEWED}")
     if tuning.payload_file and (
-        tuning.payload_file != reviewed.payload_file or not _is_same_file(tuning.payload_file, main)
+        tuning.payload_file != reviewed.payload_file
+        or main.folder is None
+        or not _is_same_file(main.folder / tuning.payload_file, main)
     ):
         raise UserError(f"[tuning] payload_file: {_NOT_REVIEWED}")
 
 
-def _is_same_file(name: str, main: _Main) -> bool:
-    """Whether a file beside dyno.toml is as on the default branch."""
+def _are_same_tests(settings: Settings, project: Path, main: _Main) -> bool:
+    """Whether the collections, and all that their requests are made of, are as on that branch."""
+    if main.folder is None:
+        return False
+    env = Env(main.folder.name, main.folder, settings)
+    names = type(settings.smoke).model_fields
+    for step in collection_files.STEPS:
+        own, reviewed = getattr(settings, step), getattr(main.settings, step)
+        if any(getattr(own, name) != getattr(reviewed, name) for name in names):
+            return False
+        paths = collection_files.of_settings(project, env, step).paths().values()
+        if not all(_is_same_file(path, main) for path in paths if path.exists()):
+            return False
+    return True
+
+
+def _is_same_file(path: Path, main: _Main) -> bool:
+    """Whether a file of the tree at hand is as on the default branch."""
     if main.folder is None:
         return False
     try:
-        project = main.folder.parents[1].resolve()
-        path = (main.folder / name).resolve()
-        there = main.file(PurePosixPath(path.relative_to(project).as_posix()))
-        return there is not None and read_text(path) == there
+        project, inside = main.folder.parents[1].resolve(), path.resolve()
+        there = main.file(PurePosixPath(inside.relative_to(project).as_posix()))
+        return there is not None and read_text(inside) == there
     except (DynoError, ValueError):  # it cannot be read, or is not in the project
         return False
 

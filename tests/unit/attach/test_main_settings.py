@@ -213,3 +213,37 @@ def test_events_are_the_default_branchs(
     with pytest.raises(UserError, match=rf"^\[tuning\] {refused}: a pull request cannot change"):
         main_settings.limited(settings, "dev", project, job, lambda _: None)
     main_settings.limited(settings, "dev", project, {}, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        pytest.param(None, True, id="none"),
+        pytest.param("collection", False, id="another request of the name"),
+        pytest.param("data", False, id="other rows"),
+        pytest.param("settings", False, id="another collection"),
+    ],
+)
+def test_a_safe_name_is_of_the_request_that_was_reviewed(
+    project: Path, job: dict[str, str], change: str | None, kept: bool
+) -> None:
+    """Or a pull request would call its own so."""
+    folder = project / "envs" / "dev"
+    names = {"collection": "c.json", "data": "rows.json", "other": "other.json"}
+    for name in names.values():
+        (folder / name).write_text("[]")
+    load = '[load]\ncollection = "c.json"\ndata = "rows.json"\n'
+    text = f'[tuning]\nsafe = ["find"]\n{load}'
+    (folder / "dyno.toml").write_text(text)
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "tests")
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    if change in names:
+        (folder / names[change]).write_text('[{"name": "find"}]')
+    if change == "settings":
+        text = text.replace("c.json", "other.json")
+    settings = parse_settings(tomllib.loads(text), "dyno.toml")
+    said: list[str] = []
+    found = main_settings.limited(settings, "dev", project, job, said.append)
+    assert (found.tuning.safe == ["find"]) is kept
+    assert bool(said) is not kept
