@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from lambda_dyno.cli.support import project
+from lambda_dyno.cli.support import project, workplace
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.report.terminal import TerminalUi
@@ -96,7 +96,7 @@ def prepare(env: AttachedEnv, overrides: Mapping[str, Any], *, yes: bool) -> Run
 
     asked = _ask if sys.stdin is not None and sys.stdin.isatty() else None
     return attach_prepare.prepare(
-        project(),
+        workplace() if env.name is None else project(),
         env.name,
         TerminalUi(),
         overrides=overrides,

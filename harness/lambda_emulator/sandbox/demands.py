@@ -42,8 +42,8 @@ class Demands:
         Args:
             levels_ms: What this run says, by kind of event.
             own: The event.
-            weight: How much of a full sample this run's is, from 0 to 1; less than that makes nothing
-                forgotten.
+            weight: How much of a full sample this run's is, from 0 to 1; with less than a full one
+                nothing is forgotten.
             error: Relative standard error of the levels, if invocations were independent.
             doubt: What may be wrong with all of them, relatively, as the core was slower than
                 usual and they are set right for it: such a run says less.
