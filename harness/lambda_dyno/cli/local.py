@@ -14,7 +14,7 @@ from lambda_dyno.cli.support import (
     PortOption,
     RegionOption,
     memory_sizes,
-    project,
+    project_with_environments,
     show,
 )
 from lambda_dyno.core import assets
@@ -262,15 +262,17 @@ def _running() -> LocalServer:
 
 
 def _local_home() -> Path:
-    """Return the home of the project's server; outside of any project, of the user's own."""
+    """Return the home of the project's server; outside of any project, of the user's own.
+
+    A folder in which runs were made is no project for that: the server would be another one after
+    the first.
+    """
     from lambda_dyno.emulator import server
 
+    found = project_with_environments()
+    if found is not None:
+        return server.project_home(found)
     try:
-        return server.project_home(project())
-    except UserError:
-        try:
-            return server.project_home(Path.home())
-        except RuntimeError as error:  # no HOME, and a user id that nobody knows
-            raise UserError(
-                "there is no home folder: set HOME, or change into a project"
-            ) from error
+        return server.project_home(Path.home())
+    except RuntimeError as error:  # no HOME, and a user id that nobody knows
+        raise UserError("there is no home folder: set HOME, or change into a project") from error

@@ -67,17 +67,25 @@ def project() -> Path:
     Raises:
         UserError: There is none.
     """
-    try:
-        here = Path.cwd()
-    except OSError as error:
-        raise UserError(f"the working folder cannot be found: {error.strerror}") from error
-    for folder in (here, *here.parents):
-        if any(folder.glob("envs/*/dyno.toml")):
-            return folder
+    here = _working_folder()
+    found = project_with_environments()
+    if found is not None:
+        return found
     for folder in (here, *here.parents):
         if any(folder.glob("runs/*/lease.json")):  # of roots that have their settings beside them
             return folder
     raise UserError(f"no envs/*/dyno.toml in {here} or above it; change into the project first")
+
+
+def project_with_environments() -> Path | None:
+    """Return the working folder, or the first above it, with envs/; None: there is none.
+
+    Raises:
+        UserError: The working folder cannot be found.
+    """
+    here = _working_folder()
+    folders = (folder for folder in (here, *here.parents) if any(folder.glob("envs/*/dyno.toml")))
+    return next(folders, None)
 
 
 def workplace() -> Path:
@@ -91,12 +99,16 @@ def workplace() -> Path:
     try:
         return project()
     except UserError:
-        try:
-            here = Path.cwd()
-        except OSError as error:
-            raise UserError(f"the working folder cannot be found: {error.strerror}") from error
+        here = _working_folder()
         tops = (folder for folder in (here, *here.parents) if (folder / ".git").exists())
         return next(tops, here)
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UserError(f"the working folder cannot be found: {error.strerror}") from error
 
 
 def reopened(
