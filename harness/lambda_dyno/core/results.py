@@ -118,6 +118,7 @@ __all__ = [
     "Statement",
     "Strategy",
     "Traffic",
+    "TunedFunction",
     "TuningResult",
     "Verdict",
     "adapter",
@@ -171,6 +172,14 @@ class TuningResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TunedFunction:
+    """One of several functions of an environment, beside the one that is loaded."""
+
+    name: str  # in the root's output function_arn
+    tuning: TuningResult
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """A resource that is still there after teardown, and how to remove it."""
 
@@ -208,6 +217,7 @@ class RunResult:
     money: Money | None = None  # None: nothing was tuned, or an older result
     summary: tuple[str, ...] = ()  # the run in four lines; empty: an older result
     links: dict[str, str] = field(default_factory=dict)  # web pages by what they are of
+    functions: tuple[TunedFunction, ...] = ()  # beside the one that is loaded, of several
 
     @property
     def on_embedded_aws(self) -> bool:
@@ -246,6 +256,7 @@ class RunResult:
             "settings": self.settings,
             "smoke": _plain(self.smoke),
             "tuning": _plain(self.tuning),
+            "functions": [_plain(function) for function in self.functions],
             "load": [_plain(result) for result in self.load],
             "verdict": _plain(self.verdict),
             "regression": _plain(self.regression),

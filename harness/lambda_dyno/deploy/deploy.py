@@ -151,7 +151,7 @@ class Deployment:
             terraform = Terraform(root, tools, account.program_environment(bounded), logs)
             terraform.init(backend)
             if account.endpoint:
-                provider.check_embedded(terraform.providers(), env_name)
+                provider.check_embedded(terraform.providers(), f"envs/{env_name}")
             yield cls(env, account, folder, terraform, ui, Proof(env, account, folder, ui))
 
     def plan(self) -> dict[str, Any]:

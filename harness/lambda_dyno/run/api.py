@@ -23,7 +23,7 @@ def why_not(run: Run, step: str) -> str:
         step: "smoke" or "load".
     """
     if not run.result.outputs.get("api_url"):
-        return f"envs/{run.env.name} has no output api_url"
+        return f"{run.env.root} has no output {run.names.output('api_url')}"
     path = collection(run, step).collection
     if not path.is_file():
         where = path.relative_to(run.project) if path.is_relative_to(run.project) else path

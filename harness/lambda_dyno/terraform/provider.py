@@ -33,13 +33,13 @@ def of_root(root: Path) -> str:
     return f"= {found[1]}" if found else RANGE
 
 
-def check_embedded(selected: Mapping[str, str], env: str) -> None:
+def check_embedded(selected: Mapping[str, str], where: str) -> None:
     """Make sure that a root's provider can make buckets on the embedded AWS.
 
     Args:
         selected: Versions that Terraform chose, by address of the provider, such as
             {"registry.terraform.io/hashicorp/aws": "5.100.0"}.
-        env: Folder of envs/ that holds the root.
+        where: The root, for the message.
 
     Raises:
         UserError: It cannot.
@@ -47,9 +47,9 @@ def check_embedded(selected: Mapping[str, str], env: str) -> None:
     for address, version in selected.items():
         if address.endswith("/hashicorp/aws") and _numbers(version) >= _NO_BUCKETS_FROM:
             raise UserError(
-                f"envs/{env}: Terraform chose version {version} of the AWS provider, and since "
+                f"{where}: Terraform chose version {version} of the AWS provider, and since "
                 "6.23.0 it can make no buckets on the embedded AWS. Say under required_providers "
-                f'in envs/{env}/*.tf: aws = {{ source = "hashicorp/aws", version = "{RANGE}" }}, '
+                f'in {where}/*.tf: aws = {{ source = "hashicorp/aws", version = "{RANGE}" }}, '
                 "and remove a .terraform.lock.hcl that holds another."
             )
 

@@ -44,7 +44,7 @@ def test_what_can_make_buckets_passes(version: str) -> None:
 def test_what_cannot_is_refused_with_what_to_write(version: str, registry: str) -> None:
     """One line: what, where, and the line that mends it."""
     with pytest.raises(UserError) as refused:
-        provider.check_embedded({f"{registry}/hashicorp/aws": version}, "mine")
+        provider.check_embedded({f"{registry}/hashicorp/aws": version}, "envs/mine")
     text = str(refused.value)
     assert text.startswith(f"envs/mine: Terraform chose version {version} of the AWS provider")
     assert 'version = "~> 5.100"' in text
