@@ -17,7 +17,14 @@ from lambda_dyno.cli.forge import (
     WaitOption,
     github_job,
 )
-from lambda_dyno.cli.support import JsonOption, project, show, workplace
+from lambda_dyno.cli.support import (
+    JsonOption,
+    RootOption,
+    project,
+    project_of_root,
+    show,
+    workplace,
+)
 from lambda_dyno.core.errors import UserError, brief
 
 if TYPE_CHECKING:
@@ -192,6 +199,7 @@ def rollback(
     env: Annotated[
         str | None, typer.Option("--env", help="Environment; the one that was tuned if left out.")
     ] = None,
+    root: RootOption = None,
     write: WriteOption = None,
     resource: ResourceOption = "",
     dry_run: DryRunOption = False,
@@ -208,30 +216,38 @@ def rollback(
     With --write FILE into that file: the former size is in the commit that changed it. Nothing that
     is deployed changes until your tool applies the file. The modes are those of `dyno apply`.
     """
-    from lambda_dyno.core.config import load_env
-    from lambda_dyno.forge import tuned_env
-    from lambda_dyno.forge.change_request import ChangeRequest
-    from lambda_dyno.forge.proposal import propose_rollback, tuned_path
-
-    if write is None:
-        if resource:
-            raise UserError("--resource: it names a function in the file of --write")
-        name = tuned_env.to_roll_back(project(), env)
-        known = load_env(project(), name)
-        path = tuned_path(name, known.settings.environment.root)
-        key = tuned_env.key_of(project(), known)
-        propose = partial(propose_rollback, name, now=datetime.now(UTC), path=path, key=key)
-        change = ChangeRequest.of(project(), path, propose, base)
-    else:
-        if env is not None:
-            raise UserError("--env and --write: give one of them")
+    if write is not None:
+        if env is not None or root is not None:
+            raise UserError("--write and --env or --root: give one of them")
         change = _rollback_of_file(workplace(), write, resource, base)
+    elif resource:
+        raise UserError("--resource: it names a function in the file of --write")
+    else:
+        change = _rollback_of_environment(env, root, base)
     if dry_run:
         _print_preview(change, as_json=as_json)
         return
     mode = _mode(commit=commit, open_pr=open_pr, auto=auto)
     done = _deliver(change, mode, lambda made: f"{made.body}\n", repository, max_wait_s)
     _print_delivered(done, as_json=as_json)
+
+
+def _rollback_of_environment(env: str | None, root: str | None, base: str) -> ChangeRequest:
+    """Return the change that undoes the last one of an environment's own file."""
+    from lambda_dyno.core.config import load_env, load_root
+    from lambda_dyno.forge import tuned_env
+    from lambda_dyno.forge.change_request import ChangeRequest
+    from lambda_dyno.forge.proposal import propose_rollback, tuned_path
+
+    folder, below = project_of_root(root)
+    if below and env is None:
+        known = load_root(folder, below)
+    else:
+        known = load_env(folder, tuned_env.to_roll_back(folder, env))
+    path = tuned_path(known.name, below or known.settings.environment.root)
+    key = tuned_env.key_of(folder, known)
+    propose = partial(propose_rollback, known.name, now=datetime.now(UTC), path=path, key=key)
+    return ChangeRequest.of(folder, path, propose, base)
 
 
 def _rollback_of_file(folder: Path, write: str, resource: str, base: str) -> ChangeRequest:

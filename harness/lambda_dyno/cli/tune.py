@@ -21,6 +21,7 @@ from lambda_dyno.cli.support import (
     reopened,
     show,
     summary,
+    workplace,
 )
 from lambda_dyno.core import reading
 from lambda_dyno.core.errors import UserError
@@ -220,8 +221,9 @@ def _tune_function(line: CommandLine, *, as_json: bool) -> int:
     from lambda_dyno.run import function_prepare
     from lambda_dyno.tune import request, workload_file
 
-    line = workload_file.with_file_of_env(project(), line)
-    tuned = function_prepare.prepare(project(), request.make(project(), line), TerminalUi())
+    folder = workplace()
+    line = workload_file.with_file_of_env(folder, line)
+    tuned = function_prepare.prepare(folder, request.make(folder, line), TerminalUi())
     return _execute(tuned, line, as_json=as_json)
 
 

@@ -50,6 +50,8 @@ TEXT_CHARS_MAX = 2048
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # A folder below the project, such as infra/app; of a Terraform root its name is a part of ours.
 ROOT = re.compile(r"(?!envs/|runs/|\.)[\w.-]{1,64}(?:/(?!\.{1,2}(?:/|$))[\w.-]{1,64}){0,15}", re.ASCII)
+# Of several functions: it is a row's name, and a key of the file that has their sizes.
+FUNCTION_KEY = re.compile(r"[A-Za-z0-9_][\w.-]{0,139}", re.ASCII)
 _NAME_OF_HCL = re.compile(r"[A-Za-z_][\w-]{0,127}", re.ASCII)
 _OURS = re.compile(
     r"memory_mb|name_prefix|packages|tags|packages\.[\w.-]{1,140}\.(?:path|sha256_base64)", re.ASCII
@@ -292,6 +294,14 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     # name; files, as payload_file
     payload_files: Annotated[dict[str, str], Field(max_length=100)] = {}  # noqa: RUF012 - copied
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
+
+    @field_validator("payload_files")
+    @classmethod
+    def _of_functions(cls, values: dict[str, str]) -> dict[str, str]:
+        for name, file in values.items():
+            if not FUNCTION_KEY.fullmatch(name) or not file:
+                raise ValueError(f"{brief(repr(name))} is not the name of a function, with a file")
+        return values
 
     _is_json = field_validator("payload")(_require_json)
 

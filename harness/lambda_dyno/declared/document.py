@@ -23,6 +23,13 @@ _MOST_NODES = 200_000
 Path = tuple[str, ...]
 
 
+class TooManyError(UserError):
+    """Anchors in anchors: a few lines that say billions of values."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {_MOST_NODES:,} values: anchors in anchors")
+
+
 @dataclass(frozen=True)
 class Document:
     """A file's text and what it says.
@@ -146,8 +153,10 @@ class Document:
     def _proven(self, changed: str, path: Path, value: int) -> str:
         """Return a changed text that says the same as before but for one number."""
         after = Document.parse(changed, self.where)
-        before = dict(_said(self.root))
-        now = dict(_said(after.root))
+        try:
+            before, now = dict(_said(self.root)), dict(_said(after.root))
+        except TooManyError as error:
+            raise UserError(f"{self.where}: {error}") from error
         before.pop(path, None)
         said = now.pop(path, None)
         if said is None or str(said[1]) != str(value) or before != now:
@@ -184,14 +193,14 @@ def nodes(node: yaml.Node) -> Iterator[yaml.Node]:
     """Yield a node and all below it, one that an anchor shares as often as it is used.
 
     Raises:
-        UserError: There is no end to it.
+        TooManyError: There is no end to it.
     """
     waiting, count = [node], 0
     while waiting:
         one = waiting.pop()
         count += 1
         if count > _MOST_NODES:
-            raise UserError(f"more than {_MOST_NODES:,} values: anchors in anchors")
+            raise TooManyError
         yield one
         if isinstance(one, yaml.MappingNode):
             waiting += [part for pair in one.value for part in pair]
@@ -207,7 +216,7 @@ def _said(root: yaml.Node) -> Iterator[tuple[Path, tuple[str, Any]]]:
         path, node = waiting.pop()
         count += 1
         if count > _MOST_NODES:
-            raise UserError(f"more than {_MOST_NODES:,} values: anchors in anchors")
+            raise TooManyError
         if isinstance(node, yaml.ScalarNode):
             yield path, (node.tag, node.value)
         elif isinstance(node, yaml.MappingNode):

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lambda_dyno.core.config import FUNCTION_KEY
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.reading import read_text
@@ -62,8 +63,6 @@ _DECISIVE = {
     "api_url": "one URL that begins with http:// or https://, or null",
 }
 _FUNCTION = "aws_lambda_function"
-# Of several functions: it is a row's name, and a key of the file that has their sizes.
-FUNCTION_KEY = re.compile(r"[A-Za-z0-9_][\w.-]{0,139}", re.ASCII)
 
 # Attributes with the names of what AWS "creates" by giving one that is there already; of an S3
 # bucket in us-east-1 alone.
