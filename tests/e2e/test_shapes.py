@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lambda_dyno.core.results import EACH, LOADED
 from lambda_dyno.emulator.boto_session import LocalSession
 from tests.support import stacks
 from tests.support.git_commands import git
@@ -188,8 +189,8 @@ def test_a_root_with_names_of_its_own_is_deployed_tuned_loaded_judged_and_gone(
     result: dict[str, Any] = json.loads(done.stdout)
     assert result["leftovers"] == []
     assert result["env"] == "shop"
-    assert set(result["environment"]["outputs"]["functions"]) == {"orders", "stock"}
-    assert result["environment"]["outputs"]["function"] == "orders"
+    assert set(result["environment"]["outputs"][EACH]) == {"orders", "stock"}
+    assert result["environment"]["outputs"][LOADED] == "orders"
     assert result["tuning"]["function_arn"].endswith("-orders")
     (stock,) = result["functions"]
     assert stock["name"] == "stock"

@@ -71,9 +71,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEPLOYED",
+    "EACH",
     "EPHEMERAL_STORAGE_MB_FREE",
     "INTERRUPTED",
     "LATE_RATIO_MAX",
+    "LOADED",
     "SAFE_RUN_ID",
     "SCHEMA_VERSION",
     "SET",
@@ -131,6 +133,9 @@ WEB_PAGE = re.compile(r"https?://[A-Za-z0-9.:-]+(?:/[\w.~%-]+)+", re.ASCII)
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 # An id that may be part of a path, a pull request's text and a commit's trailer, whoever chose it.
 SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Where a root tells several functions, outputs of ours: their ARNs by name, and the name of the one
+# that is loaded. No output of Terraform has a dot in its name.
+EACH, LOADED = "function_arn.each", "function_arn.loaded"
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
 

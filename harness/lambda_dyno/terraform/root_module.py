@@ -29,6 +29,7 @@ from lambda_dyno.core.config import FUNCTION_KEY
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.reading import read_text
+from lambda_dyno.core.results import EACH, LOADED
 from lambda_dyno.terraform import hcl
 from lambda_dyno.terraform.naming import OURS, Names, read, read_changes, with_inner
 from lambda_dyno.terraform.outputs import flat_changes, may_tell
@@ -176,19 +177,20 @@ def memory_value(root: Path, memory_mb: int, names: Names = OURS) -> dict[str, A
     Of a map of sizes the others stay as the root's default has them: a variable is set as a whole.
 
     Raises:
-        StepError: The map has no default that can be read.
+        UserError: The map has no default that can be read, or not the function.
     """
     variable, _, inside = names.variable("memory_mb").partition(".")
     if not inside:
         return {variable: memory_mb}
     whole = names.values.get(variable, hcl.read(root).variables.get(variable, {}).get("default"))
+    where = f"[environment.variables] memory_mb: {variable}.{inside}"
     if not isinstance(whole, Mapping):
-        raise StepError(
-            "load",
-            f"the variable {variable} has no default that can be read, and to set {inside} alone "
-            "the others must be known",
-            f"Give {variable} a default of numbers, or a value under [environment.values].",
+        raise UserError(
+            f"{where}: the variable {variable} has no default that can be read, and Terraform takes "
+            "it as a whole: give it one of numbers, or a value under [environment.values]"
         )
+    if inside not in whole:
+        raise UserError(f"{where}: {variable} has {', '.join(sorted(whole)) or 'nothing in it'}")
     return {variable: {**whole, inside: memory_mb}}
 
 
@@ -227,6 +229,11 @@ def check(root: Path, names: Names = OURS) -> None:
             f"{root}: the variable {prefix} is a {declared[prefix]}; it must be a string "
             "that the names of all resources begin with."
         )
+    if "memory_mb" in names.variables:
+        try:
+            memory_value(root, 0, names)
+        except UserError as error:
+            raise UserError(f"{root}: {error}") from error
     function = names.output("function_arn")
     if not may_tell(module.outputs, function):
         raise UserError(
@@ -340,7 +347,7 @@ def _check_functions(
     for function, arn in known.items():
         if arn is not None:
             _check_arn(function, arn, region, where, what)
-    if isinstance(after, list) or isinstance(unknown, list):
+    if unknown and isinstance(unknown, list):
         return  # its names are those of the functions, which are not known yet
     later = unknown if isinstance(unknown, Mapping) else {}
     _primary({**known, **dict.fromkeys(later)}, names, where)
@@ -388,8 +395,8 @@ def checked(
 ) -> dict[str, Any]:
     """Return a root's outputs without those that are something else by a common name.
 
-    Where it tells several functions, `functions` has their ARNs by name, and `function_arn` is the
-    one that is loaded.
+    Where it tells several functions, `results.EACH` has their ARNs by name, and `function_arn` is
+    that of the one that is loaded.
 
     Args:
         outputs: As Terraform told them after it had made everything, without sensitive ones.
@@ -413,8 +420,8 @@ def checked(
         outputs = {
             **outputs,
             "function_arn": functions[primary],
-            "function": primary,
-            "functions": functions,
+            EACH: functions,
+            LOADED: primary,
         }
     for name, what in _DECISIVE.items():
         value = outputs.get(name)

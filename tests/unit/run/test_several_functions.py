@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.config import Settings
-from lambda_dyno.core.results import TunedFunction
+from lambda_dyno.core.results import EACH, LOADED, TunedFunction
 from lambda_dyno.report.sections import functions
 from lambda_dyno.run.steps import gate, tune
 from tests.support import report_samples as samples
@@ -26,15 +26,15 @@ def run_with(outputs: dict[str, Any], **slo: float) -> Any:
 
 def test_the_others_are_all_but_the_one_that_is_loaded() -> None:
     """And where there is one function, there are none."""
-    several = {"functions": {"b": "x", "a": "y", "c": "z"}, "function": "b"}
+    several = {EACH: {"b": "x", "a": "y", "c": "z"}, LOADED: "b"}
     assert tune._others(run_with(several)) == ["a", "c"]
-    assert tune._others(run_with({"function_arn": "x"})) == []
+    assert tune._others(run_with({"function_arn": "x", "functions": {"a": "the root's own"}})) == []
 
 
 def test_each_has_a_row_and_the_loaded_one_is_marked() -> None:
     """A report of one function has no such section."""
     run = replace(samples.run(), functions=(STOCK,))
-    run = replace(run, outputs={**run.outputs, "function": "orders"})
+    run = replace(run, outputs={**run.outputs, LOADED: "orders"})
     content = functions._content(run)
     assert content is not None
     assert content.table is not None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lambda_dyno.core.errors import StepError, UserError
+from lambda_dyno.core.results import EACH, LOADED
 from lambda_dyno.terraform import root_module
 from lambda_dyno.terraform.naming import Names
 
@@ -121,8 +122,13 @@ def test_a_size_within_a_map_leaves_the_others_as_they_are(root: Path) -> None:
     assert root_module.memory_value(root, 1024, names) == {"memory": {"orders": 1024, "stock": 512}}
     valued = Names(variables={"memory_mb": "unknown.a"}, values={"unknown": {"a": 1, "b": 2}})
     assert root_module.memory_value(root, 128, valued) == {"unknown": {"a": 128, "b": 2}}
-    with pytest.raises(StepError, match="has no default that can be read"):
-        root_module.memory_value(root, 128, Names(variables={"memory_mb": "unknown.a"}))
+    for size, why in (
+        ("unknown.a", "memory_mb: unknown.a: the variable unknown has no default that can be"),
+        ("memory.carts", "memory_mb: memory.carts: memory has orders, stock"),
+    ):
+        wrong = Names(variables={"name_prefix": "project", "memory_mb": size})
+        with pytest.raises(UserError, match=why):
+            root_module.check(root, wrong)
 
 
 def test_outputs_are_read_where_they_are() -> None:
@@ -154,7 +160,7 @@ def test_several_functions(
     """One is loaded: the one that is named, else the first by name."""
     names = Names(function=function)
     found = root_module.checked({"function_arn": value}, "eu-west-1", "x", names)
-    assert (found["function"], found["functions"]) == (loaded, functions)
+    assert (found[LOADED], found[EACH]) == (loaded, functions)
     assert found["function_arn"] == functions[loaded]
 
 

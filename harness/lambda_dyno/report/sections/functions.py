@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_dyno.core import formatting
-from lambda_dyno.core.results import Point, RunResult, TuningResult
+from lambda_dyno.core.results import LOADED, Point, RunResult, TuningResult
 from lambda_dyno.report.section import Content, Section
 from lambda_dyno.report.tables import Cell, Column, Row, Table
 
@@ -16,7 +16,7 @@ _NOTE = (
 def _content(result: RunResult) -> Content | None:
     if result.tuning is None or not result.functions:
         return None
-    loaded = str(result.outputs.get("function") or result.tuning.function_arn.rpartition(":")[2])
+    loaded = str(result.outputs.get(LOADED) or result.tuning.function_arn.rpartition(":")[2])
     tunings = {loaded: result.tuning, **{one.name: one.tuning for one in result.functions}}
     rows = tuple(_row(name, tuning, name == loaded) for name, tuning in tunings.items())
     columns = (

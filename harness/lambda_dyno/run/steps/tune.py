@@ -11,7 +11,7 @@ from lambda_dyno.compare import former
 from lambda_dyno.core.config import TuningSettings
 from lambda_dyno.core.errors import EXIT_INTERRUPTED, StepError
 from lambda_dyno.core.function_name import parse_name
-from lambda_dyno.core.results import TunedFunction, TuningResult
+from lambda_dyno.core.results import EACH, LOADED, TunedFunction, TuningResult
 from lambda_dyno.run import function_prepare, lifecycle, tuner_execution, workload
 from lambda_dyno.run.run import Run
 from lambda_dyno.tune import client, output, tuner_input, validation
@@ -53,8 +53,8 @@ def _with_own_tuner(run: Run, machine: str) -> TuningResult:
 
 def _others(run: Run) -> list[str]:
     """Return the names of the functions that are not loaded; none, where there is one function."""
-    functions = run.result.outputs.get("functions") or {}
-    return sorted(functions.keys() - {run.result.outputs.get("function")})
+    functions = run.result.outputs.get(EACH) or {}
+    return sorted(functions.keys() - {run.result.outputs.get(LOADED)})
 
 
 def _tune_other(run: Run, name: str, machine: str) -> None:
@@ -63,9 +63,15 @@ def _tune_other(run: Run, name: str, machine: str) -> None:
     Raises:
         StepError: As `step`.
     """
-    arn = str(run.result.outputs["functions"][name])
+    arn = str(run.result.outputs[EACH][name])
     settings = run.env.settings.tuning
-    tuning = settings.model_copy(update={"workload": "", "prior": "", "payload_file": ""})
+    now_mb = lambda_function.look_up(parse_name(arn), run.account).memory_mb
+    tuning = settings.model_copy(
+        update={
+            **{"workload": "", "prior": "", "payload_file": ""},
+            "power_values": sorted({*settings.power_values, now_mb}),
+        }
+    )
     request = tuner_input.from_settings(tuning, arn, run.env.payload_of(name))
     where = f"{run.env.where}: [tuning]"
     validation.require_allowed(request, where)
