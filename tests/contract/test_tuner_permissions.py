@@ -20,7 +20,9 @@ from tests.unit.power_tuner.test_traces import EXECUTION, OTHER, World
 pytestmark = pytest.mark.contract
 
 MODULE = Path(__file__).parents[2] / "modules" / "power_tuner"
-STATEMENTS = yaml.safe_load(re.sub(r"\$\{(\w+)\}", r"\1", (MODULE / "permissions.yaml").read_text()))
+STATEMENTS = yaml.safe_load(
+    re.sub(r"\$\{(\w+)\}", r"\1", (MODULE / "permissions.yaml").read_text())
+)
 # What a tuner has only where it may make copies of functions.
 OF_COPIES = {
     "copied_versions",
@@ -146,12 +148,12 @@ def test_keys_are_used_through_their_services_only() -> None:
 
 def test_functions_cannot_be_deleted() -> None:
     """Deleting is allowed on versions only, and on copies: no role can delete a function."""
-    deleting = {
-        one["resources"] for one in STATEMENTS if "lambda:DeleteFunction" in one["actions"]
-    }
+    deleting = {one["resources"] for one in STATEMENTS if "lambda:DeleteFunction" in one["actions"]}
     assert deleting == {"copies", "versions"}
     text = (MODULE / "iam.tf").read_text()
-    assert re.search(r'_versions += \[for arn in var.tunable_function_arns : "\$\{arn\}:\*"\]', text)
+    assert re.search(
+        r'_versions += \[for arn in var.tunable_function_arns : "\$\{arn\}:\*"\]', text
+    )
     assert re.search(r'_copies += "\$\{local._functions\}:\$\{var.name_prefix\}-copy-\*"', text)
     assert re.search(r"\n +versions += local._copies_only \? \[\] : local._versions\n", text)
 

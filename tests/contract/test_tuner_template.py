@@ -69,7 +69,9 @@ def test_what_main_tf_spells_itself_is_the_same_here() -> None:
     assert {f'"{one["Runtime"]}"' for one in functions} == set(
         re.findall(r"^  runtime +=  *(.*)$", MAIN, re.M)
     )
-    (handler,) = re.findall(r'^  handler += "([\w.]+)\$\{replace\(each.key, "-", "_"\)\}(.*)"', MAIN, re.M)
+    (handler,) = re.findall(
+        r'^  handler += "([\w.]+)\$\{replace\(each.key, "-", "_"\)\}(.*)"', MAIN, re.M
+    )
     named = {one["FunctionName"].removeprefix("dyno-tuner-"): one["Handler"] for one in functions}
     assert named == {
         name: f"{handler[0]}{name.replace('-', '_')}{handler[1]}" for name in FILES.functions
@@ -167,7 +169,9 @@ def test_memory_and_time_are_the_module_s() -> None:
     sizes = {one["FunctionName"]: one["MemorySize"] for one in of_type("AWS::Lambda::Function")}
     assert sizes["dyno-tuner-measure"] == FILES.defaults["measure_memory_mb"] == 256
     assert sizes["dyno-tuner-prepare"] == 128
-    copying = {one["FunctionName"]: one["MemorySize"] for one in of_type("AWS::Lambda::Function", FULL)}
+    copying = {
+        one["FunctionName"]: one["MemorySize"] for one in of_type("AWS::Lambda::Function", FULL)
+    }
     assert copying["dyno-tuner-prepare"] == 512
 
 
@@ -178,7 +182,10 @@ def test_memory_and_time_are_the_module_s() -> None:
         ({"functions": ("a b",)}, "--function a b: neither a function's name"),
         ({"functions": ("*",)}, "every function of the account"),
         ({"functions": ("arn:aws:lambda:eu-west-1:1:function:x",)}, "--function arn:aws:lambda:eu"),
-        ({"functions": ("arn:aws:lambda:eu-west-1:111122223333:function:x:live",)}, "without versi"),
+        (
+            {"functions": ("arn:aws:lambda:eu-west-1:111122223333:function:x:live",)},
+            "without versi",
+        ),
         ({"name_prefix": "Shop"}, "--name-prefix Shop: Use 2 to 40 lower-case letters"),
         ({"architecture": "riscv"}, "--architecture riscv: arm64 or x86_64"),
         ({"copy_roles": ("arn:aws:iam::111122223333:role/*",)}, "--copy-role arn:aws:iam"),

@@ -178,7 +178,11 @@ def _sorted(answer: dict[str, Any]) -> Any:
     statements = []
     for statement in answer["PolicyDocument"]["Statement"]:
         parts = {
-            key: sorted(value) if isinstance(value, list) else [value] if key in ("Action", "Resource") else value
+            key: sorted(value)
+            if isinstance(value, list)
+            else [value]
+            if key in ("Action", "Resource")
+            else value
             for key, value in statement.items()
         }
         if "Condition" in parts:

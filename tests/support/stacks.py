@@ -1,4 +1,4 @@
-"""CloudFormation stacks on the embedded AWS, as `aws cloudformation package` and `deploy` make them.
+"""CloudFormation stacks on the embedded AWS, as `aws cloudformation deploy` makes them.
 
 What SAM, CDK and the Serverless Framework deploy is a template with code in S3, so this is how all
 of them are deployed here.

@@ -167,9 +167,7 @@ def _of_file(
             f"not applied: run {result.run_id} was made for {result.env}, not for {brief(env)}"
         )
     file = _file_of(folder, write)
-    propose = partial(
-        declared_proposal.propose, result, file=file, resource=resource, force=force
-    )
+    propose = partial(declared_proposal.propose, result, file=file, resource=resource, force=force)
     return ChangeRequest.of(folder, file, propose, base)
 
 

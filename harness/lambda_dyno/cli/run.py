@@ -150,9 +150,7 @@ def up(
     show(as_json, {name: getattr(result, name) for name in shown}, "\n".join(lines))
 
 
-def plan(
-    env: EnvOption = "local", root: RootOption = None, as_json: JsonOption = False
-) -> None:
+def plan(env: EnvOption = "local", root: RootOption = None, as_json: JsonOption = False) -> None:
     """Show what an environment would consist of; nothing is deployed."""
     from lambda_dyno.run import ending, prepare
     from lambda_dyno.run.steps import up as deploy

@@ -14,9 +14,7 @@ from lambda_dyno.core import assets
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.files import write_atomically
 
-tuner_app = typer.Typer(
-    help="The power tuner where there is no Terraform.", no_args_is_help=True
-)
+tuner_app = typer.Typer(help="The power tuner where there is no Terraform.", no_args_is_help=True)
 
 HELP = """
 Write a CloudFormation template of the power tuner: the state machine, functions and roles of \
@@ -76,9 +74,7 @@ def template(
     copies_in_vpc: Annotated[
         bool, typer.Option("--copies-in-vpc", help="Copies are placed into a VPC.")
     ] = False,
-    payload_bucket: Annotated[
-        str, typer.Option(help="Bucket that --payload-s3 may name.")
-    ] = "",
+    payload_bucket: Annotated[str, typer.Option(help="Bucket that --payload-s3 may name.")] = "",
     payload_keys: Annotated[str, typer.Option(help="Which of its keys, as a pattern.")] = "*",
     processor: Annotated[
         list[str] | None,
@@ -153,7 +149,7 @@ def _text(template: dict[str, Any], output: Path | None) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:  # CloudFormation knows none
+        def ignore_aliases(self, _data: Any) -> bool:  # CloudFormation knows none
             return True
 
     return str(yaml.dump(template, Dumper=Dumper, sort_keys=False, width=100))
@@ -172,8 +168,10 @@ def _next_steps(output: Path, code: Any, name_prefix: str) -> list[str]:
         file = packaged
     lines += [
         "deploy it:",
-        f"  aws cloudformation deploy --template-file {file} --stack-name {name_prefix}-tuner "
-        "--capabilities CAPABILITY_NAMED_IAM",
+        (
+            f"  aws cloudformation deploy --template-file {file} --stack-name {name_prefix}-tuner "
+            "--capabilities CAPABILITY_NAMED_IAM"
+        ),
         "tune, with the stack's output StateMachineArn:",
         "  dyno tune --function NAME --tuner ARN",
     ]

@@ -49,7 +49,9 @@ TEXT_CHARS_MAX = 2048
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # A folder below the project, such as infra/app; of a Terraform root its name is a part of ours.
-ROOT = re.compile(r"(?!envs/|runs/|\.)[\w.-]{1,64}(?:/(?!\.{1,2}(?:/|$))[\w.-]{1,64}){0,15}", re.ASCII)
+ROOT = re.compile(
+    r"(?!envs/|runs/|\.)[\w.-]{1,64}(?:/(?!\.{1,2}(?:/|$))[\w.-]{1,64}){0,15}", re.ASCII
+)
 # Of several functions: it is a row's name, and a key of the file that has their sizes.
 FUNCTION_KEY = re.compile(r"[A-Za-z0-9_][\w.-]{0,139}", re.ASCII)
 _NAME_OF_HCL = re.compile(r"[A-Za-z_][\w-]{0,127}", re.ASCII)
@@ -110,12 +112,12 @@ class EnvironmentSettings(_Section):
     root: str = ""
     # what the root calls our variables: name_prefix, memory_mb, tags, packages, or
     # "packages.NAME.path"; with a dot what is inside of a map, such as memory_mb = "memory.orders"
-    variables: Annotated[dict[str, str], Field(max_length=100)] = {}  # noqa: RUF012 - copied
+    variables: Annotated[dict[str, str], Field(max_length=100)] = {}
     # where the root tells ours: function_arn, api_url, ...; with dots what is inside of an output,
     # such as function_arn = "functions.orders"
-    outputs: Annotated[dict[str, str], Field(max_length=20)] = {}  # noqa: RUF012 - copied
+    outputs: Annotated[dict[str, str], Field(max_length=20)] = {}
     # of further variables of the root: what they are set to; no secrets, they are in the evidence
-    values: Annotated[dict[str, Any], Field(max_length=200)] = {}  # noqa: RUF012 - copied
+    values: Annotated[dict[str, Any], Field(max_length=200)] = {}
     # of several that the output function_arn tells: which one the API's load goes to; empty: the
     # first by name
     function: Annotated[str, Field(max_length=140)] = ""

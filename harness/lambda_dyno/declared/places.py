@@ -123,7 +123,11 @@ def _of_template(document: Document, function_name: str, resource: str) -> Place
     name = resource or _only(
         document,
         function_name,
-        [key for key, properties in found.items() if _is_named(document, key, properties, function_name)],
+        [
+            key
+            for key, properties in found.items()
+            if _is_named(document, key, properties, function_name)
+        ],
         sorted(found),
     )
     if name not in found:
@@ -146,9 +150,7 @@ def _of_template(document: Document, function_name: str, resource: str) -> Place
     if not others:
         return _number(document, "CloudFormation", name, shared)
     note = f"{name} gets a MemorySize of its own: Globals is {', '.join(sorted(others))}'s too"
-    return Place(
-        document, "CloudFormation", name, own, number(node), is_there=False, note=note
-    )
+    return Place(document, "CloudFormation", name, own, number(node), is_there=False, note=note)
 
 
 def _is_named(document: Document, key: str, properties: yaml.Node, name: str) -> bool:
@@ -203,9 +205,7 @@ def _of_serverless(document: Document, function_name: str, resource: str) -> Pla
     shared: Path = ("provider", "memorySize")
     node = document.at(*shared)
     if node is None:
-        return Place(
-            document, "Serverless Framework", name, own, _OF_SERVERLESS_MB, is_there=False
-        )
+        return Place(document, "Serverless Framework", name, own, _OF_SERVERLESS_MB, is_there=False)
     others = [
         key
         for key, body in found.items()
@@ -271,7 +271,9 @@ def _number(document: Document, tool: Tool, name: str, path: Path) -> Place:
     if target is None:
         raise UserError(f"{shown}, no number: change by hand what it stands for")
     if users > 1:
-        raise UserError(f"{shown}, which {users - 1} more refer to: give {name} a number of its own")
+        raise UserError(
+            f"{shown}, which {users - 1} more refer to: give {name} a number of its own"
+        )
     value = document.at(*target)
     if (found := number(value)) is None:
         why = "has no number" if value is not None else "is not there"
@@ -361,4 +363,3 @@ def _listed(names: list[str]) -> str:
     shown = ", ".join(brief(name) for name in names[:_MOST_SHOWN])
     more = len(names) - _MOST_SHOWN
     return f"{shown or 'none'}{f' and {more} more' if more > 0 else ''}"
-

@@ -137,6 +137,11 @@ def _others(result: RunResult, former: Tuned, key: Key) -> dict[str, int]:
 
 
 def refuse(found: Sequence[Objection], force: bool) -> None:
+    """Refuse what something speaks against.
+
+    Raises:
+        UserError: Something does, a line for each reason; of what is not absolute, unless forced.
+    """
     against = [objection for objection in found if objection.absolute or not force]
     if not against:
         return

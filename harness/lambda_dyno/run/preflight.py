@@ -68,7 +68,8 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
         build.require_packable(sources / "lambda" / name)
     for name in sorted(root_module.packages(root, names) - set(packages)):
         raise UserError(
-            f"{env.root}: var.{names.variable('packages')}[{json.dumps(name)}] is the folder lambda/{name}, and "
+            f"{env.root}: var.{names.variable('packages')}[{json.dumps(name)}] is the folder "
+            f"lambda/{name}, and "
             f"{'that is a file' if (sources / 'lambda' / name).exists() else 'there is none'}"
         )
 

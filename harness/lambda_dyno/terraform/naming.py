@@ -42,9 +42,7 @@ class Names:
     @classmethod
     def of(cls, settings: EnvironmentSettings) -> Names:
         """Return the names that an environment's settings say."""
-        return cls(
-            settings.variables, settings.outputs, settings.values, settings.function
-        )
+        return cls(settings.variables, settings.outputs, settings.values, settings.function)
 
     def variable(self, name: str) -> str:
         """Return what the root calls a variable of ours."""

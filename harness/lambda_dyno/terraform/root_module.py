@@ -186,8 +186,8 @@ def memory_value(root: Path, memory_mb: int, names: Names = OURS) -> dict[str, A
     where = f"[environment.variables] memory_mb: {variable}.{inside}"
     if not isinstance(whole, Mapping):
         raise UserError(
-            f"{where}: the variable {variable} has no default that can be read, and Terraform takes "
-            "it as a whole: give it one of numbers, or a value under [environment.values]"
+            f"{where}: the variable {variable} has no default that can be read, and Terraform "
+            "takes it as a whole: give it one of numbers, or a value under [environment.values]"
         )
     if inside not in whole:
         raise UserError(f"{where}: {variable} has {', '.join(sorted(whole)) or 'nothing in it'}")

@@ -102,7 +102,9 @@ class ModuleFiles:
             permissions=read_text(module / "permissions.yaml"),
             definition=read_text(module / "state_machine.asl.json"),
             variables=read_text(module / "variables.tf"),
-            defaults={name: body.get("default") for name, body in hcl.read(module).variables.items()},
+            defaults={
+                name: body.get("default") for name, body in hcl.read(module).variables.items()
+            },
         )
 
     def require(self, variable: str, value: str, flag: str) -> None:
@@ -219,7 +221,7 @@ class _Parts:
         return f"{self.wanted.name_prefix}-tuner"
 
     @property
-    def _clean_up_arn(self) -> dict[str, str]:
+    def _clean_up_arn(self) -> Any:
         return _function_arn(f"{self._name}-clean-up")
 
     def log_group(self, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`dyno apply --write` and `dyno rollback --write`: the files of SAM, Serverless, CDK, Terraform."""
+"""`dyno apply --write`, `dyno rollback --write`: files of SAM, Serverless, CDK, Terraform."""
 
 from __future__ import annotations
 
@@ -141,17 +141,18 @@ def test_a_pull_request_changes_the_file_on_the_remote_alone(project: Project) -
         (("--write", "link.yaml"), "--write link.yaml: a link"),
         (("--write", "../outside.yaml"), "--write ../outside.yaml: not in the project"),
         (("--write", ".git/config"), "a file of git's own"),
-        (("--write", "x\0y"), "not a file that is there"),
+        (("--write", "x\0y"), "no file can have such a name"),
         (("--resource", "Orders"), "it names a function in the file of --write"),
         (("--write", "template.yaml", "--resource", "a b"), "a logical id, a function's key"),
-        (("--write", "template.yaml", "--resource", "Nobody"), "no function of that name; there is"),
+        (
+            ("--write", "template.yaml", "--resource", "Nobody"),
+            "no function of that name; there is",
+        ),
         (("--write", "template.yaml", "--env", "dev"), "not for dev"),
         (("--write", "template.yaml", "--commit", "--auto"), "give one of them"),
     ],
 )
-def test_what_is_wrong_is_one_line(
-    project: Project, arguments: tuple[str, ...], why: str
-) -> None:
+def test_what_is_wrong_is_one_line(project: Project, arguments: tuple[str, ...], why: str) -> None:
     """Exit status 2, and nothing is written."""
     (project.folder / "link.yaml").symlink_to("template.yaml")
     (project.folder.parent / "outside.yaml").write_text(TEMPLATE)

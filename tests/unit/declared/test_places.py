@@ -100,8 +100,12 @@ def changed(
         ("prices", "", 128, ['      MemorySize: "512"']),
         ("anything", "Orders", 128, ["      MemorySize: 512  # the first day's"]),
         ("shop-stock", "", 256, ["      MemorySize: 512"]),
-        ("listed", "", 256, ["    Properties: {MemorySize: 512, FunctionName: listed, "
-                             "Handler: app.handler}"]),
+        (
+            "listed",
+            "",
+            256,
+            ["    Properties: {MemorySize: 512, FunctionName: listed, Handler: app.handler}"],
+        ),
         ("sized", "", 512, ["    Default: 1024"]),
     ],
 )
@@ -173,8 +177,9 @@ def test_json(text: str, file: str, resource: str, line: str) -> None:
     """Tabs, marks of the encoding and line ends of Windows stay."""
     _, lines = changed(text, file, "", resource)
     assert lines == [line]
-    assert ("\r\n" in text) == ("\r\n" in places.find(
-        text, PurePosixPath(file), "", resource).with_size(512))
+    assert ("\r\n" in text) == (
+        "\r\n" in places.find(text, PurePosixPath(file), "", resource).with_size(512)
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +193,13 @@ def test_json(text: str, file: str, resource: str, line: str) -> None:
         ("a: 1\n", "t.yaml", "a", "", "neither a CloudFormation or SAM template"),
         ("- a\n", "t.yaml", "a", "", "must be a mapping"),
         ("{,}", "a.tfvars.json", "a", "", "not JSON"),
-        (SAM.replace("Size: 128", "Size: !If [A, 1, 2]"), "t.yaml", "", "Orders", "is !If ..., no n"),
+        (
+            SAM.replace("Size: 128", "Size: !If [A, 1, 2]"),
+            "t.yaml",
+            "",
+            "Orders",
+            "is !If ..., no n",
+        ),
         (
             SAM.replace("Size: 128", "Size: !Ref Size"),
             "t.yaml",
@@ -256,7 +267,10 @@ def test_what_could_be_two_functions_is_refused() -> None:
 
 def test_a_file_without_end_is_refused() -> None:
     """Anchors in anchors: a few lines that say billions of values."""
-    lines = ["Resources: {A: {Type: AWS::Lambda::Function, Properties: {MemorySize: 128}}}", "a: &a [x]"]
+    lines = [
+        "Resources: {A: {Type: AWS::Lambda::Function, Properties: {MemorySize: 128}}}",
+        "a: &a [x]",
+    ]
     for index, name in enumerate("bcdefgh"):
         lines.append(f"{name}: &{name} [{', '.join([f'*{chr(ord(name) - 1)}'] * 10)}]")
         assert index < 8

@@ -30,7 +30,8 @@ def _content(result: RunResult) -> Content | None:
     )
     changed = [name for name, tuning in tunings.items() if tuning.power != tuning.current_power]
     sentence = (
-        f"Of {len(tunings)} functions {len(changed)} should have another size: {', '.join(changed)}."
+        f"Of {len(tunings)} functions {len(changed)} should have another size: "
+        f"{', '.join(changed)}."
         if changed
         else f"All {len(tunings)} functions have the size that is recommended."
     )

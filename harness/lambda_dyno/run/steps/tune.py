@@ -68,7 +68,9 @@ def _tune_other(run: Run, name: str, machine: str) -> None:
     now_mb = lambda_function.look_up(parse_name(arn), run.account).memory_mb
     tuning = settings.model_copy(
         update={
-            **{"workload": "", "prior": "", "payload_file": ""},
+            "workload": "",
+            "prior": "",
+            "payload_file": "",
             "power_values": sorted({*settings.power_values, now_mb}),
         }
     )
@@ -132,9 +134,7 @@ def _with_temporary_tuner(run: Run) -> TuningResult:
         StepError: It failed, or something of the tuner is left.
     """
     with run.timed("tune"):
-        return _measured_beside(
-            run, _order(run), lambda found: tuner_execution.add(run, found, {})
-        )
+        return _measured_beside(run, _order(run), lambda found: tuner_execution.add(run, found, {}))
 
 
 def _measured_beside(
