@@ -45,12 +45,21 @@ class Shape:
     code: str  # folder of the function's code
     line: str  # of the file, that has the size
     arguments: tuple[str, ...] = ()  # of dyno apply
+    function: str = ""  # empty: the stack's output FunctionName
+    url: str = "ApiUrl"  # the stack's output
 
 
 SHAPES = (
     Shape("sam", "template.yaml", "src", "      MemorySize: 128 # as it was on the first day"),
     Shape("cdk", "cdk.json", "src", '      "memoryMb": 128', ("--resource", "orders.memoryMb")),
-    Shape("serverless", "serverless.yml", ".", "    memorySize: 128 # it only adds up"),
+    Shape(
+        "serverless",
+        "serverless.yml",
+        ".",
+        "    memorySize: 128 # it only adds up",
+        function="orders-dev-price",
+        url="HttpApiUrl",
+    ),
     Shape("function-url", "template.yaml", "src", "    Default: 128"),
 )
 
@@ -74,6 +83,10 @@ class Place:
             f"code-{shape.name}-{self.session.account_id}",
             stacks.zipped(EXAMPLES / shape.name / shape.code),
         )
+        if shape.name == "cdk":  # which `cdk bootstrap` leaves in an account
+            self.session.client("ssm").put_parameter(
+                Name="/cdk-bootstrap/hnb659fds/version", Value="21", Type="String", Overwrite=True
+            )
         compiled = COMPILED / f"{shape.name}.json"
         if compiled.is_file():
             template = stacks.with_code(json.loads(compiled.read_text()), code)
@@ -154,8 +167,14 @@ def test_a_function_of_another_tool_is_tuned_and_its_size_goes_into_the_tool_s_f
     try:
         done = place.dyno(
             folder,
-            *("tune", "--function", outputs["FunctionName"], "--tuner", place.tuner_arn),
-            *("--power", "128,512", "--num", "5", "--strategy", "speed", "--json"),
+            *(
+                "tune",
+                "--function",
+                shape.function or outputs["FunctionName"],
+                "--tuner",
+                place.tuner_arn,
+            ),
+            *("--power", "128,512", "--num", "10", "--strategy", "speed", "--json"),
         )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["power"] == 512

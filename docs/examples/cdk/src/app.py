@@ -9,7 +9,7 @@ def handler(event, context):
     parameters = event.get("pathParameters") or {}
     order = str(parameters.get("id") or event.get("id") or "1")
     digest = order.encode()
-    for _ in range(4000):
+    for _ in range(20_000):
         digest = hashlib.sha256(digest).digest()
     body = {"id": order, "price_usd": digest[0] % 90 + 10}
     return {
