@@ -4,8 +4,9 @@
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
+import { partOf, told } from './allowed.mjs';
 import { emit } from './events.mjs';
-import { shareOf } from './loops.mjs';
+import { amountOf, shareOf } from './loops.mjs';
 import { stopOnSignals, USERS, Worker } from './workers.mjs';
 
 const PROGRESS_MS = 1000;
@@ -40,7 +41,7 @@ export async function main(config, lines) {
   }
   if (notReady) {
     await Promise.allSettled(workers.map((worker) => worker.ended));
-    emit({ event: 'done', not_ready: notReady });
+    emit({ event: 'done', not_ready: notReady, ...told() });
     return 0;
   }
   emit({
@@ -50,6 +51,7 @@ export async function main(config, lines) {
     probe,
     elapsed_s: Math.max(...workers.map((worker) => worker.last.elapsed_s ?? 0)),
     processes: workers.map((worker) => worker.last),
+    ...told(workers.map((worker) => worker.last.allowed)),
   });
   return EXIT_STATUS[stop.signal] ?? 0;
 }
@@ -62,10 +64,11 @@ async function readinessFor(config) {
   return new Readiness(config, await loadInputs(config));
 }
 
-function start({ plan, ...config }, number) {
-  const { processes } = config;
-  const samplesPath = join(config.folder, `${config.name}-${number}.part.jsonl`);
+function start({ plan, allowed, ...others }, number) {
+  const { processes } = others;
+  const samplesPath = join(others.folder, `${others.name}-${number}.part.jsonl`);
   const share = shareOf(plan, number, processes);
+  const config = { ...others, allowed: partOf(allowed, amountOf(share) / amountOf(plan)) };
   return new Worker(USERS, number, { config, plan: share, processes, samplesPath });
 }
 

@@ -21,6 +21,7 @@ const CREDENTIALS = {
 const ADDRESS_NAMES = ['baseurl', 'apiurl']; // the second if nothing is called like the first
 const ADDRESS_NAME = /\b(?:base|api)[ _.-]?url\b/gi;
 const VARIABLE = /{{([^{}]+)}}/g;
+const OF_FUNCTION_URL = /^https?:\/\/[^/]+\.lambda-url\.|\/_aws\/lambda-url\//;
 
 /**
  * What runs share: `collection`, `environment`, `globals` and `iterationData` as Newman takes
@@ -145,7 +146,9 @@ function signingValues(config) {
     name,
     config.signed ? (process.env[variable] ?? '') : '',
   ]);
-  return { region: config.variables.region, ...Object.fromEntries(keys) };
+  const { baseUrl, region } = config.variables;
+  const service = OF_FUNCTION_URL.test(baseUrl) ? 'lambda' : 'execute-api';
+  return { region, service, ...Object.fromEntries(keys) };
 }
 
 /** Where nothing is signed, takes away signatures with no key: Postman would sign all the same. */

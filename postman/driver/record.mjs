@@ -4,6 +4,7 @@
 // The answers and the requests hold whatever the collection has, secrets too: they go to stdout,
 // which harness/lambda_dyno/load/drivers/newman.py keeps out of its log, and nowhere else.
 
+import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
 import { isOfScript, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
@@ -20,7 +21,7 @@ export async function main(config) {
     // a first answer comes late, and who only reads need not ask five times
     const not_ready = await new Readiness(config, inputs).wait();
     if (not_ready) {
-      emit({ event: 'done', not_ready });
+      emit({ event: 'done', not_ready, ...told() });
       return 0;
     }
   }
@@ -29,13 +30,15 @@ export async function main(config) {
     iterations.push(await record(config, inputs, safe));
   }
   const secrets = [...new Set(iterations.flatMap((one) => one.secrets))];
-  emit({ event: 'done', iterations: iterations.map((one) => one.requests), secrets });
+  const sent = iterations.map((one) => one.requests);
+  emit({ event: 'done', iterations: sent, secrets, ...told() });
   return 0;
 }
 
 /** Runs the collection once. A run of its own each time: both begin with the same values. */
 async function record(config, inputs, safe) {
-  const connection = ownConnection({ limitMs: config.request_timeout_ms });
+  const itemName = () => item?.name;
+  const connection = ownConnection({ limitMs: config.request_timeout_ms, itemName });
   const secrets = secretVariables(inputs);
   const requests = [];
   let item;
@@ -58,6 +61,7 @@ async function record(config, inputs, safe) {
     });
     events.on('request', (problem, outcome) => {
       const { request, response } = outcome;
+      if (isTheEnd(problem)) run.abort();
       secrets.push(...secretsOfAuth(request), ...secretsOfAuth(outcome.item?.request));
       if (!request) return;
       requests.push({

@@ -1,6 +1,7 @@
 // One pass over a collection: which assertions hold, and which do not.
 // Requests, assertions and failures are counted as Newman's command line counts them.
 
+import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
 import { isOfScript, latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
@@ -20,16 +21,18 @@ export async function main(config) {
   const not_ready = await readiness.wait();
   if (not_ready && !readiness.isForTheCollectionToSay) {
     const { requests } = readiness;
-    emit({ event: 'done', requests, assertions: 0, skipped: 0, failures: [], not_ready });
+    const none = { assertions: 0, skipped: 0, failures: [] };
+    emit({ event: 'done', requests, ...none, not_ready, ...told() });
     return 0;
   }
-  emit({ event: 'done', ...(await ask(config, inputs)) });
+  emit({ event: 'done', ...(await ask(config, inputs)), ...told() });
   return 0;
 }
 
 /** Asks everything once, for as long as there is time. */
 async function ask(config, inputs) {
-  const connection = ownConnection({ limitMs: config.request_timeout_ms });
+  const itemName = () => last.item?.name;
+  const connection = ownConnection({ limitMs: config.request_timeout_ms, itemName });
   const failures = [];
   const fail = (outcome, kind, assertion, message) =>
     failures.push({
@@ -69,6 +72,7 @@ async function ask(config, inputs) {
       ? tell(outcome, { method })
       : tell(outcome, { method, status: outcome.response.code, latency_ms: latencyMs(outcome) });
     if (!isOfScript(outcome)) current = sent;
+    if (isTheEnd(error)) run.abort();
     if (error) return fail(outcome, 'request', NAMES.request, error.message);
     const facts = { status: outcome.response.code, latency_ms: latencyMs(outcome) };
     return emit({ event: 'request', request, ...facts });

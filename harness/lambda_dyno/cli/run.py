@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambda_dyno.cli import attach
 from lambda_dyno.cli.load_options import (
     AtOption,
     DurationOption,
@@ -73,12 +74,20 @@ def run(
         ),
     ] = None,
     wait: WaitOption = False,
+    url: attach.UrlOption = None,
+    function: attach.FunctionOption = None,
+    yes: attach.YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy, tune, load, judge, report and take down: the whole line.
 
     Settings come from envs/ENV/dyno.toml; a flag overrides its key. Evidence is written to
     runs/RUN_ID/.
+
+    With --url and --function, or the section attach in dyno.toml: the same for a function, and
+    the API in front of it, that somebody else deployed (SAM, CDK, Serverless, the console).
+    Nothing is deployed but the power tuner, which measures a copy; what will be sent, and what it
+    costs at most, is said before.
     """
     from lambda_dyno.run import lifecycle, order, prepare
 
@@ -89,11 +98,22 @@ def run(
         **load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms, at, preset),
         "regression.baseline": baseline,
         "environment.region": region,
+        "attach.url": url,
+        "attach.function": function,
     }
-    folder, below = project_of_root(root)
-    prepared = prepare.prepare(
-        folder, env, TerminalUi(), overrides=overrides, port=port, root=below
-    )
+    attached = None if root is not None else attach.env_of(context, env, url, function)
+    if attached is not None:
+        attach.refuse(context)
+        prepared = attach.prepare(attached, overrides, yes=yes)
+    elif yes:
+        raise UserError("--yes: it is for a run with --url and --function, or [attach]")
+    else:
+        if root is not None and (url or function):
+            raise UserError("--root: it is deployed; --url and --function are there already")
+        folder, below = project_of_root(root)
+        prepared = prepare.prepare(
+            folder, env, TerminalUi(), overrides=overrides, port=port, root=below
+        )
     status = lifecycle.execute(prepared, lambda: order.whole_line(prepared), keep=keep)
     show(as_json, prepared.result.to_json(), lambda: summary(prepared))
     raise typer.Exit(status)

@@ -10,6 +10,7 @@ from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import Target
 from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core.config import SETTINGS_FILE, Env, load_env, load_root
+from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.run import preflight
@@ -51,6 +52,11 @@ def prepare(
         UserError: Something is missing or wrong; nothing was made.
     """
     env = _env(project, env_name, overrides, root)
+    if env.settings.attach.is_set:
+        raise UserError(
+            f"envs/{env_name} is attached to what is there ([attach] in its {SETTINGS_FILE}), and "
+            f"has nothing to deploy: dyno run --env {env_name}"
+        )
     if port is not None:
         targets.check_port(port)
     mode = RunMode(project, guard=guard or NobodyElse())
