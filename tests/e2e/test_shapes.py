@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ class Place:
         compiled = COMPILED / f"{shape.name}.json"
         if compiled.is_file():
             template = stacks.with_code(json.loads(compiled.read_text()), code)
-            return stacks.deploy(self.session, "orders", json.dumps(template))
+            return stacks.deploy(self.session, "orders", json.dumps(stacks.with_routes(template)))
         body = (EXAMPLES / shape.name / shape.file).read_text()
         parameters = {"CodeBucket": code["S3Bucket"], "CodeKey": code["S3Key"]}
         return stacks.deploy(self.session, "orders", body, parameters)
@@ -118,13 +118,12 @@ def dyno(
 
 
 @pytest.fixture(scope="module")
-def place(
-    embedded_aws: LocalServer,
-    new_aws_account: Callable[[], str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Place]:
-    """An account with a tuner for all functions whose names begin with orders."""
-    account = new_aws_account()
+def place(embedded_aws: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An account with a tuner for all functions whose names begin with orders.
+
+    It is the server's first one: in others its APIs answer signed requests alone.
+    """
+    account = embedded_aws.account_id
     session, environment = LocalSession(embedded_aws, account), embedded_aws.environment(account)
     folder = tmp_path_factory.mktemp("tuner")
     session.client("s3").create_bucket(Bucket=f"packages-{account}")
@@ -143,7 +142,7 @@ def place(
 def repository(folder: Path, name: str) -> Path:
     """Copy an example into a repository of its own, with no file of ours."""
     shutil.copytree(EXAMPLES / name, folder)
-    (folder / ".gitignore").write_text("runs/\n")
+    (folder / ".gitignore").write_text("runs/\n.cache/\n")
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "Begin")
@@ -192,6 +191,67 @@ def test_a_function_of_another_tool_is_tuned_and_its_size_goes_into_the_tool_s_f
     assert back.returncode == 0, back.stderr
     assert (folder / shape.file).read_text() == before
     assert git(folder, "status", "--porcelain") == ""
+
+
+ATTACHED = """
+[attach]
+url = "{url}"
+function = "{function}"
+tuner = "{tuner}"
+in_place = true
+
+[tuning]
+power_values = [128, 512]
+num = 5
+payload = {{ id = "7" }}
+
+[smoke]
+collection = "../../orders.postman_collection.json"
+
+[load]
+collection = "../../orders.postman_collection.json"
+virtual_users = 2
+ramp_up_s = 1.0
+duration_s = 4.0
+
+[slo]
+error_ratio = 0.1
+distance_from_best = 100.0
+inconclusive = "pass"
+"""
+
+
+@pytest.mark.slow  # attached runs: test_attach.py
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_a_service_of_another_tool_is_tuned_loaded_and_judged_with_one_file_added(
+    place: Place, tmp_path: Path, shape: Shape
+) -> None:
+    """Its own collection goes to its own API; nothing is deployed, and the function stays."""
+    folder = repository(tmp_path / "repository", shape.name)
+    outputs = place.deploy(shape)
+    function = shape.function or outputs["FunctionName"]
+    (folder / "envs" / "dev").mkdir(parents=True)
+    (folder / "envs" / "dev" / "dyno.toml").write_text(
+        ATTACHED.format(url=outputs[shape.url], function=function, tuner=place.tuner_arn)
+    )
+    lambdas = place.session.client("lambda")
+    before = lambdas.get_function_configuration(FunctionName=function)
+    try:
+        done = place.dyno(folder, "run", "--env", "dev", "--json")
+        after = lambdas.get_function_configuration(FunctionName=function)
+    finally:
+        stacks.delete(place.session, "orders")
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert result["smoke"]["requests"] == 1
+    assert result["load"][0]["requests"] > 0
+    assert {detail["power"] for detail in result["tuning"]["details"]} == {128, 512}
+    assert result["verdict"]["outcome"] in ("pass", "inconclusive")
+    assert (after["MemorySize"], after["CodeSha256"]) == (
+        before["MemorySize"],
+        before["CodeSha256"],
+    )
+    assert git(folder, "status", "--porcelain") == "?? envs/"
 
 
 @pytest.mark.slow  # names, several functions and roots elsewhere: unit/terraform, unit/run

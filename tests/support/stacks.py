@@ -46,6 +46,45 @@ def with_code(template: dict[str, Any], code: Mapping[str, str]) -> dict[str, An
     return changed
 
 
+def with_routes(template: dict[str, Any]) -> dict[str, Any]:
+    """Return a template whose HTTP APIs have routes in the place of an OpenAPI `Body`.
+
+    That is how SAM declares them, and the embedded AWS's CloudFormation reads no `Body`.
+    """
+    changed: dict[str, Any] = json.loads(json.dumps(template))
+    for name, resource in template["Resources"].items():
+        body = resource["Properties"].get("Body", {})
+        if resource["Type"] != "AWS::ApiGatewayV2::Api" or not body:
+            continue
+        properties = {"Name": body["info"]["title"], "ProtocolType": "HTTP"}
+        changed["Resources"][name]["Properties"] = properties
+        operations = [
+            (path, method, operation)
+            for path, methods in body["paths"].items()
+            for method, operation in methods.items()
+        ]
+        for number, (path, method, operation) in enumerate(operations):
+            found = operation["x-amazon-apigateway-integration"]
+            changed["Resources"][f"{name}Integration{number}"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": {"Ref": name},
+                    "IntegrationType": found["type"].upper(),
+                    "IntegrationUri": found["uri"],
+                    "PayloadFormatVersion": found["payloadFormatVersion"],
+                },
+            }
+            changed["Resources"][f"{name}Route{number}"] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": {"Ref": name},
+                    "RouteKey": f"{method.upper()} {path}",
+                    "Target": {"Fn::Sub": f"integrations/${{{name}Integration{number}}}"},
+                },
+            }
+    return changed
+
+
 def deploy(
     session: Any, name: str, body: str, parameters: Mapping[str, str] | None = None
 ) -> dict[str, str]:

@@ -104,7 +104,7 @@ class Lease:
     memory_mb: int = 0  # deployed now
     settings: dict[str, Any] = field(default_factory=dict)
     function_arn: str = ""  # that a power tuner alone tunes
-    beside: str = ""  # run that this is the baseline of, and that has the evidence
+    beside: str = ""  # run that this is the baseline or tuner of, and that has the evidence
     adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
     settings_env: str = ""  # whose settings a power tuner alone follows; empty: nobody's
     state_sha256: str = ""  # of the state in the bucket as this run wrote it last; empty: none yet

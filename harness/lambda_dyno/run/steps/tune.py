@@ -155,6 +155,7 @@ def _measured_beside(
         run.ui,
         target=targets.beside(run.target),
         runs_folder=run.folder.path.parent,
+        beside=run.folder.run_id,
     )
     status = lifecycle.execute(beside.run, beside.work, keep=False, recorded=False)
     if status == EXIT_INTERRUPTED:
