@@ -417,8 +417,8 @@ def _apply_to_function(tuning: TuningResult, again: str) -> tuple[Step, ...]:
     return (
         Step(
             f"Set the memory size to {tuning.power} MB where the function is declared "
-            "(`dyno apply --write` template.yaml, serverless.yml, cdk.json or *.tfvars.json does): "
-            "a size that is set past that is undone by its next deployment. To try it at once:",
+            "(dyno apply --write FILE does: template.yaml, serverless.yml, cdk.json): a size that "
+            "is set past that is undone by its next deployment. To try it at once:",
             f"aws lambda update-function-configuration --region {tuning.region} "
             f"--function-name {name} --memory-size {tuning.power}",
         ),
