@@ -261,6 +261,27 @@ def test_a_function_without_an_api(place: Place) -> None:
     assert as_it_is(place.session, "orders") == before
 
 
+@pytest.mark.slow
+def test_a_tuner_that_stands_is_used(place: Place) -> None:
+    """Then nothing is deployed, and the tuner stays."""
+    url = api_of(place.session, "orders", "function URL")
+    options = ("--isolation", "clone", "--keep", "--power", "128", "--num", "5")
+    status, _, err = place.dyno("tune", "--function", "orders", *options)
+    assert status == 0, err
+    machines = place.session.client("stepfunctions").list_state_machines()["stateMachines"]
+    (machine,) = [one["stateMachineArn"] for one in machines]
+    before = as_it_is(place.session, "orders")
+    settings = SETTINGS.format(url=url).replace("[attach]\n", f"[attach]\ntuner = '{machine}'\n")
+    place.settings(settings)
+    status, out, err = place.dyno("run", "--env", "dev", "--json")
+    assert status == 0, err
+    assert "deploying" not in err
+    assert json.loads(out)["tuning"]["current_power"] == 256
+    assert as_it_is(place.session, "orders") == before
+    (kept,) = [one["run_id"] for one in place.results() if one["env"] == "function orders"]
+    assert place.dyno("down", "--run", kept)[0] == 0
+
+
 POLICIES = ("attach-policy", "attach-tuner-policy")
 ACCOUNT = "123456789012"
 MAY_ALL = json.dumps(
@@ -405,8 +426,6 @@ DEV = ("--env", "dev")
         ("", (*BOTH, "--baseline", "main"), "--baseline: a comp"),
         ("", (*DEV, "--yes"), "--yes: it is for a run with --url"),
         ("", ("--function", ELSEWHERE, "--region", "us-east-1"), "name one of them"),
-        ("[attach]\nfunction = 'orders'\nhosts = ['10.0.0.1']", DEV, "is an IP address"),
-        ("[attach]\nfunction = 'a b'", DEV, "neither the name"),
         ("[attach]\nfunction = 'orders'\ntuner = 'x'", DEV, "[attach] tuner x: not the ARN"),
         ("", MUCH, "are more than [attach] max_requests = 20000"),
         (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,27 @@ def test_a_name_that_resolves_to_what_is_refused(
     assert said == f"--url https://{NAME}/: {NAME} is {address}, which is no public address"
 
 
+def test_a_host_that_is_named_may_be_anybodys(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partner's API, if the settings name it and it is public; it is not signed for."""
+    function = lambda_function.look_up(parse_name("mine"), account)
+    there = replace(account, endpoint="")  # as on AWS; nobody is asked but the clients here
+    there.__dict__["session"] = account.session
+    host = "abcdefghij.execute-api.us-east-1.amazonaws.com"
+    rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, 443))]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda name, *a, **k: rows if name == host else real(name, *a, **k)
+    )
+    settings = AttachSettings(url=f"https://{host}/v1", function="mine")
+    with pytest.raises(UserError, match="has no API abcdefghij"):
+        ownership.find(settings, function, there)
+    named = AttachSettings(url=f"https://{host}/v1", function="mine", hosts=[host])
+    found = ownership.find(named, function, there)
+    assert (found.place, found.authorization) == (f"{host}:443", "")
+
+
 # What the driver itself lets through
 
 
@@ -406,6 +428,7 @@ def test_no_more_requests_than_were_said(server: AskedServer, tmp_path: Path) ->
     assert api.allowed.requests_left == 0
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_refused_as_well(server: AskedServer, tmp_path: Path) -> None:
     """Then nothing is tuned with it."""
     files = CollectionFiles(

@@ -44,12 +44,22 @@ class Asked:
 
 
 def requests_of(files: CollectionFiles) -> tuple[Asked, ...]:
-    """Return the requests of one iteration, in order.
+    """Return the requests of one iteration, in order; of several collections those of all.
 
     Args:
         files: Checked before.
     """
-    content = json.loads(_text(files.collection))
+    found = dict.fromkeys(_named("collection", files))
+    return tuple(one for path in found for one in _requests_of(path))
+
+
+def _named(name: str, files: CollectionFiles) -> list[Path]:
+    """Return the files of a kind: of a test, and of parts of it."""
+    return [path for key, path in files.paths().items() if key.rpartition(".")[2] == name]
+
+
+def _requests_of(path: Path) -> tuple[Asked, ...]:
+    content = json.loads(_text(path))
     if isinstance(content.get("collection"), dict):
         content = content["collection"]  # as Postman's API gives it
     if "requests" in content and "item" not in content:
@@ -59,9 +69,11 @@ def requests_of(files: CollectionFiles) -> tuple[Asked, ...]:
 
 def rows_of(files: CollectionFiles) -> int:
     """Return how many iterations a smoke test has: one for each row of the data file."""
-    if files.data is None:
-        return 1
-    text = _text(files.data)
+    return max(map(_rows_of, _named("data", files)), default=1)
+
+
+def _rows_of(path: Path) -> int:
+    text = _text(path)
     try:
         return len(json.loads(text))
     except ValueError:

@@ -132,10 +132,16 @@ def _on_aws(
         raise UserError(f"{address.host} {why}")
     if address.scheme != "https":
         raise UserError("must be asked by https")
-    if address.port != addresses.HTTPS_PORT and address.place not in settings.hosts:
+    is_named = address.place in settings.hosts
+    if address.port != addresses.HTTPS_PORT and not is_named:
         raise UserError(f'port {address.port} must be named: [attach] hosts = ["{address.place}"]')
-    found = _in_account(address, function, account)
-    if found is None and address.place not in settings.hosts:
+    try:
+        found = _in_account(address, function, account)
+    except UserError:  # such as an API of a partner's account
+        if not is_named:
+            raise
+        found = None
+    if found is None and not is_named:
         raise UserError(
             f"account {account.account_id} has no such domain in {account.region}, as far as these "
             "credentials may look (apigateway:GET). What is not its own must be named in the "

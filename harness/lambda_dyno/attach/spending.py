@@ -81,10 +81,12 @@ class Spending:
             )
         count = "as many" if self.invocations is None else f"at most {self.invocations:,}"
         needs = " as the answer needs" if self.invocations is None else ""
+        part = f", {formatting.usd(self.load_usd)} of it for the requests" if self.requests else ""
+        limit = formatting.usd(limits.max_cost_usd)
         said.append(
-            f"{count} invocations while tuning{needs}; all of it at most "
-            f"{self._total(limits)} {self.currency} by the price list (limit "
-            f"{formatting.usd(limits.max_cost_usd)}), without what the function itself uses"
+            f"{count} invocations while tuning{needs}; all of it at most {self._total(limits)} "
+            f"{self.currency} by the price list (limit {limit}){part}; not in it: what the "
+            "function itself uses"
         )
         return tuple(said)
 

@@ -17,8 +17,9 @@ _MOST_EVENTS = 64
 _MOST_BYTES = 8192
 # Beyond both, it is something else: a level, and its standard errors. In 300 tunings drawn anew in
 # blocks from a real one, a level varied 2.9 times as much as independent invocations would have it.
-_CHANGED = 0.10
+_CHANGED = 0.15
 _CLEARLY = 6.0
+_OWN_ERROR = 0.035  # of one run's level where the core has its usual speed
 
 
 class Demands:
@@ -29,15 +30,23 @@ class Demands:
         self._path = path
 
     def settled(
-        self, levels_ms: Mapping[bytes, float], own: bytes, weight: float, error: float
+        self,
+        levels_ms: Mapping[bytes, float],
+        own: bytes,
+        weight: float,
+        error: float,
+        doubt: float = 0.0,
     ) -> float:
         """Return the level of an event, and remember what this run says of it.
 
         Args:
             levels_ms: What this run says, by kind of event.
             own: The event.
-            weight: How much of a full sample this run's is, from 0 to 1.
+            weight: How much of a full sample this run's is, from 0 to 1; less than that makes nothing
+                forgotten.
             error: Relative standard error of the levels, if invocations were independent.
+            doubt: What may be wrong with all of them, relatively, as the core was slower than
+                usual and they are set right for it: such a run says less.
         """
         now_ms = levels_ms[own]
         if not self._path:
@@ -49,8 +58,11 @@ class Demands:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             known = _parse(os.pread(file, _MOST_BYTES, 0))
-            if _is_other(levels_ms, known, error):
+            if _differs(levels_ms, known) > max(_CHANGED, _CLEARLY * error) + doubt:
+                if weight < 1.0:
+                    return now_ms  # it may be this moment of the machine's alone
                 known = {}
+            weight *= _OWN_ERROR**2 / (_OWN_ERROR**2 + doubt**2)
             before_ms, before = known.pop(own, (now_ms, 0.0))
             level_ms = before_ms + (now_ms - before_ms) * weight / (before + weight)
             known[own] = level_ms, min(_MOST_WEIGHT, before + weight)  # the last one: it is used
@@ -64,16 +76,12 @@ class Demands:
         return level_ms
 
 
-def _is_other(
-    levels_ms: Mapping[bytes, float], known: Mapping[bytes, tuple[float, float]], error: float
-) -> bool:
-    """Whether a run needs something else than is known, all its events together."""
+def _differs(levels_ms: Mapping[bytes, float], known: Mapping[bytes, tuple[float, float]]) -> float:
+    """Return by how much a run's levels are others than are known, all its events together."""
     both = [
         math.log(level / known[event][0]) for event, level in levels_ms.items() if event in known
     ]
-    if not both:
-        return False
-    return abs(sum(both) / len(both)) > max(_CHANGED, _CLEARLY * error)
+    return abs(sum(both) / len(both)) if both else 0.0
 
 
 def _parse(content: bytes) -> dict[bytes, tuple[float, float]]:

@@ -42,6 +42,7 @@ _LEARNED = 60
 _CLEARLY_LESS = 0.8
 _RUN = re.compile(r"\d{6}-\d{4}-[0-9a-z]{4}")
 _RECENT = 160
+_DOUBT = 0.5  # of what CPU time is divided by: slopes of work that follows are 0.6 to 1.2
 _LEAST_NOISE = 0.15  # of residuals: few may agree by chance
 _FULL = 80  # of a pool: with fewer its level is remembered by so much less
 _PLAIN = 1.5  # times the middle: beyond is another course, as with a full garbage collection
@@ -99,11 +100,11 @@ class Estimate:
     """CPU time on a core at its usual speed, and the memory sizes that it is pooled from.
 
     The level is its size's; `deviations`, ascending, are those of all in the pool from theirs.
-    `levels_ms` has the pool's by kind of event, and `error` what they are sure to, relatively, were
-    invocations independent.
+    `levels_ms` has the pool's by kind of event, `error` what they are sure to, relatively, were
+    invocations independent, and `doubt` what may be wrong with all of them.
     """
 
-    __slots__ = ("cpu_ms", "deviations", "error", "level_ms", "levels_ms", "pooled_mb")
+    __slots__ = ("cpu_ms", "deviations", "doubt", "error", "level_ms", "levels_ms", "pooled_mb")
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class Estimate:
         deviations: Sequence[float] = (),
         levels_ms: Mapping[bytes, float] | None = None,
         error: float = 0.0,
+        doubt: float = 0.0,
     ) -> None:
         self.cpu_ms = cpu_ms
         self.level_ms = level_ms
@@ -120,6 +122,7 @@ class Estimate:
         self.deviations = deviations
         self.levels_ms = levels_ms or {}
         self.error = error
+        self.doubt = doubt
 
 
 def estimate(
@@ -170,6 +173,7 @@ def estimate(
         ),
         {event: middle * level for event, middle in middles.items()},
         max(_LEAST_NOISE, _noise(pool)) / math.sqrt(len(pool)),
+        _DOUBT * abs(math.log(_quantile(slow, 0.5))),
     )
 
 
@@ -379,7 +383,9 @@ class Steadier:
         deviation, level_ms = found.cpu_ms / found.level_ms, found.level_ms
         if found.pooled_mb:
             weight = min(1.0, len(found.deviations) / _FULL)
-            level_ms = self._demands.settled(found.levels_ms, own.event, weight, found.error)
+            level_ms = self._demands.settled(
+                found.levels_ms, own.event, weight, found.error, found.doubt
+            )
             if deviation <= _PLAIN:
                 deviation = self._turns.taken(deviation, found.deviations)
         return deviation * level_ms / own.cpu_ms

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from lambda_dyno.attach import main_settings
 from lambda_dyno.core.config import Settings, parse_settings
+from lambda_dyno.core.errors import UserError
 
 MAIN = """
 [attach]
@@ -75,8 +77,6 @@ def job(tmp_path: Path) -> dict[str, str]:
 def limited(
     project: Path, environ: dict[str, str], env: str | None = "dev"
 ) -> tuple[Settings, list[str]]:
-    import tomllib
-
     said: list[str] = []
     settings = parse_settings(tomllib.loads(WIDER), "dyno.toml")
     return main_settings.limited(settings, env, project, environ, said.append), said
@@ -176,3 +176,74 @@ def test_a_branch_of_no_name(project: Path, job: dict[str, str], name: str) -> N
     Path(job["GITHUB_EVENT_PATH"]).write_text(json.dumps({"repository": {"default_branch": name}}))
     found, _ = limited(project, job)
     assert found.attach.max_requests == 20_000
+
+
+@pytest.mark.parametrize(
+    ("event", "refused"),
+    [
+        ('payload = {drop = "all"}', "payload"),
+        ('payload_s3 = "s3://bucket/key"', "payload_s3"),
+        ('payload_file = "changed.json"', "payload_file"),
+        ('payload_file = "new.json"', "payload_file"),
+        ('payload_file = "../../../outside.json"', "payload_file"),
+        ('payload_file = "same.json"', ""),
+        ("payload = {id = 1}", ""),
+        ("", ""),
+    ],
+)
+def test_events_are_the_default_branchs(
+    project: Path, job: dict[str, str], event: str, refused: str
+) -> None:
+    """What a collection sends is looked at; what an event means nobody can tell."""
+    folder = project / "envs" / "dev"
+    for name in ("changed.json", "same.json"):
+        (folder / name).write_text('{"id": 1}')
+    known = event if refused in ("", "payload_file") else "payload = {id = 1}"
+    (folder / "dyno.toml").write_text(f"[tuning]\n{known}\n")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "events")
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    for name in ("changed.json", "new.json"):
+        (folder / name).write_text('{"drop": "all"}')
+    (project.parent / "outside.json").write_text("{}")
+    settings = parse_settings(tomllib.loads(f"[tuning]\n{event}\n"), "dyno.toml")
+    if not refused:
+        main_settings.limited(settings, "dev", project, job, lambda _: None)
+        return
+    with pytest.raises(UserError, match=rf"^\[tuning\] {refused}: a pull request cannot change"):
+        main_settings.limited(settings, "dev", project, job, lambda _: None)
+    main_settings.limited(settings, "dev", project, {}, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        pytest.param(None, True, id="none"),
+        pytest.param("collection", False, id="another request of the name"),
+        pytest.param("data", False, id="other rows"),
+        pytest.param("settings", False, id="another collection"),
+    ],
+)
+def test_a_safe_name_is_of_the_request_that_was_reviewed(
+    project: Path, job: dict[str, str], change: str | None, kept: bool
+) -> None:
+    """Or a pull request would call its own so."""
+    folder = project / "envs" / "dev"
+    names = {"collection": "c.json", "data": "rows.json", "other": "other.json"}
+    for name in names.values():
+        (folder / name).write_text("[]")
+    load = '[load]\ncollection = "c.json"\ndata = "rows.json"\n'
+    text = f'[tuning]\nsafe = ["find"]\n{load}'
+    (folder / "dyno.toml").write_text(text)
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "tests")
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    if change in names:
+        (folder / names[change]).write_text('[{"name": "find"}]')
+    if change == "settings":
+        text = text.replace("c.json", "other.json")
+    settings = parse_settings(tomllib.loads(text), "dyno.toml")
+    said: list[str] = []
+    found = main_settings.limited(settings, "dev", project, job, said.append)
+    assert (found.tuning.safe == ["find"]) is kept
+    assert bool(said) is not kept

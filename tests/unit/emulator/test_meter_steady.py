@@ -298,6 +298,8 @@ def test_remembered_levels_are_not_believed_blindly(tmp_path: Path, content: byt
     assert one.settled({b"\1": 9.0}, b"\1", 1.0, 0.01) == 9.0  # something else
     assert one.settled({b"\1": 9.9}, b"\1", 0.5, 0.2) == pytest.approx(9.3)  # few: less weight
     assert path.read_bytes() == b"01 9.300000 1.500\n"
+    doubted = one.settled({b"\1": 11.0}, b"\1", 1.0, 0.01, 0.1)  # on a core that was slower
+    assert doubted == pytest.approx(9.3 + 1.7 * 0.11 / 1.61, abs=0.01)
 
 
 def test_no_more_is_remembered_than_is_used(tmp_path: Path) -> None:
