@@ -44,6 +44,7 @@ def dyno(folder: Path, environment: dict[str, str], *arguments: str) -> tuple[in
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow  # a stack of it tunes a SAM application in test_shapes.py
 def test_a_stack_of_it_tunes_a_function(
     embedded_aws: LocalServer,
     new_aws_account: Callable[[], str],
