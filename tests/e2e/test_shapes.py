@@ -277,8 +277,7 @@ def test_a_root_with_names_of_its_own_is_deployed_tuned_loaded_judged_and_gone(
     assert result["load"][0]["requests"] > 0
     assert "distance_from_best of stock" in {one["name"] for one in result["verdict"]["checks"]}
     assert result["verdict"]["outcome"] in ("pass", "inconclusive")
-    (run,) = (folder / "runs").glob("*-*-*")
-    report = (run / "report.md").read_text()
+    report = (folder / "runs" / result["run_id"] / "report.md").read_text()
     assert "| stock |" in report
     sizes = {"orders": result["tuning"]["power"], "stock": stock["tuning"]["power"]}
     if sizes["orders"] == 128:
