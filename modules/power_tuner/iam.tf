@@ -1,212 +1,50 @@
 locals {
-  # A version's or alias's ARN is the function's with a colon and more: what may be done to
-  # versions only (invoke, delete) cannot be done to a function.
+  # A version's or alias's ARN is the function's with a colon and more.
   _versions = [for arn in var.tunable_function_arns : "${arn}:*"]
 
-  # What the key of a function's environment variables and package is needed for is done by Lambda
-  # in the name of who changes or publishes the function, and by S3 in the name of who reads.
+  # Of a service that uses a key in the name of somebody, in any region.
   _dns_suffixes = distinct(["amazonaws.com", data.aws_partition.this.dns_suffix])
 
-  _with_function_keys = length(var.kms_key_arns) == 0 ? {} : {
-    FunctionKeys = {
-      actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"]
-      resources = var.kms_key_arns
-      via       = [for suffix in local._dns_suffixes : "lambda.*.${suffix}"]
-    }
+  # Copies of functions (isolation clone) have names that nothing else has.
+  _copies      = "${local._functions}:${var.name_prefix}-copy-*"
+  _copy_logs   = "arn:${data.aws_partition.this.partition}:logs:${local._arn_end}:log-group:/aws/lambda/${var.name_prefix}-copy-*"
+  _copy_roles  = try(var.copies.role_arns, [])
+  _with_copies = var.copies != null
+  _copies_only = try(var.copies.only, false)
+  _buckets     = "arn:${data.aws_partition.this.partition}:s3:::"
+
+  # What the statements of permissions.yaml are about; an empty list leaves a statement out.
+  _resources = {
+    assumable_roles    = var.assumable_role_arns
+    clean_up_function  = [local.clean_up_function_arn]
+    copied_versions    = local._with_copies ? local._versions : []
+    copies             = local._with_copies ? [local._copies] : []
+    copies_in_vpc      = try(var.copies.in_vpc, false) ? ["*"] : []
+    copy_layers        = try(var.copies.layer_arns, [])
+    copy_packages      = [for package in try(var.copies.packages, {}) : "${local._buckets}${package.s3.bucket}/${package.s3.key}"]
+    copy_roles         = local._copy_roles
+    executions         = [local.execution_arns]
+    function_keys      = var.kms_key_arns
+    functions          = local._copies_only ? [] : var.tunable_function_arns
+    logs_of_copies     = local._with_copies ? [local._copy_logs] : []
+    payload_buckets    = [for bucket in var.payload_bucket[*] : "${local._buckets}${bucket.name}"]
+    payload_keys       = var.payload_bucket == null ? [] : var.kms_key_arns
+    payload_objects    = [for bucket in var.payload_bucket[*] : "${local._buckets}${bucket.name}/${bucket.key_pattern}"]
+    processors         = flatten([for arn in var.processor_function_arns : [arn, "${arn}:*"]])
+    versions           = local._copies_only ? [] : local._versions
+    versions_of_copies = local._with_copies ? ["${local._copies}:*"] : []
   }
 
-  _with_payload_keys = length(var.kms_key_arns) == 0 || var.payload_bucket == null ? {} : {
-    PayloadKeys = {
-      actions   = ["kms:Decrypt"]
-      resources = var.kms_key_arns
-      via       = [for suffix in local._dns_suffixes : "s3.*.${suffix}"]
-    }
-  }
-
-  _with_roles = length(var.assumable_role_arns) == 0 ? {} : {
-    FunctionsOfOthers = {
-      actions   = ["sts:AssumeRole"]
-      resources = var.assumable_role_arns
-    }
-  }
-
-  _with_payload_bucket = var.payload_bucket == null ? {} : {
-    Payload = {
-      actions   = ["s3:GetObject"]
-      resources = ["arn:${data.aws_partition.this.partition}:s3:::${var.payload_bucket.name}/${var.payload_bucket.key_pattern}"]
-    }
-    # without it, S3 answers 403 for an object that does not exist
-    PayloadExists = {
-      actions   = ["s3:ListBucket"]
-      resources = ["arn:${data.aws_partition.this.partition}:s3:::${var.payload_bucket.name}"]
-    }
-  }
-
-  _with_processors = length(var.processor_function_arns) == 0 ? {} : {
-    Processors = {
-      actions   = ["lambda:InvokeFunction"]
-      resources = flatten([for arn in var.processor_function_arns : [arn, "${arn}:*"]])
-    }
-  }
-
-  # Copies of functions (isolation clone), by names that nothing else has: they alone may be made
-  # and deleted, and get no role but those that are named.
-  _copies     = "${local._functions}:${var.name_prefix}-copy-*"
-  _copy_logs  = "arn:${data.aws_partition.this.partition}:logs:${local._arn_end}:log-group:/aws/lambda/${var.name_prefix}-copy-*"
-  _copy_roles = try(var.copies.role_arns, [])
-
-  # What is done with the functions themselves, which a tuner of copies only reads.
-  _of_functions = ["DeleteVersions", "Invoke", "Optimize", "Publish", "Restore", "WaitForVersions"]
-  _copies_only  = try(var.copies.only, false)
-
-  _with_copies = {
-    prepare = {
-      ReadCode = {
-        actions   = ["lambda:GetFunction"] # of the version that is copied
-        resources = local._versions
-      }
-      Copy = {
-        actions = [
-          "lambda:CreateAlias",
-          "lambda:CreateFunction",
-          "lambda:GetFunctionConfiguration",
-          "lambda:ListAliases",
-          "lambda:ListVersionsByFunction",
-          "lambda:PublishVersion",
-          "lambda:TagResource",
-          "lambda:UpdateAlias",
-          "lambda:UpdateFunctionConfiguration",
-        ]
-        resources = [local._copies]
-      }
-      WaitForVersionsOfCopy = {
-        actions   = ["lambda:GetFunctionConfiguration"]
-        resources = ["${local._copies}:*"]
-      }
-      GiveCopyItsRole = {
-        actions   = ["iam:PassRole"]
-        resources = local._copy_roles
-        to        = "lambda.amazonaws.com"
-      }
-      GiveCopyItsLayers = {
-        actions   = ["lambda:GetLayerVersion"]
-        resources = try(var.copies.layer_arns, [])
-      }
-      ReadPackagesOfCopy = {
-        actions   = ["s3:GetObject"]
-        resources = [for package in try(var.copies.packages, {}) : "arn:${data.aws_partition.this.partition}:s3:::${package.s3.bucket}/${package.s3.key}"]
-      }
-      PlaceCopy = {
-        actions = [
-          "ec2:DescribeSecurityGroups",
-          "ec2:DescribeSubnets",
-          "ec2:DescribeVpcs",
-          "ec2:GetSecurityGroupsForVpc",
-          "elasticfilesystem:DescribeMountTargets",
-        ]
-        # Lambda asks for these as they are, in the name of who places a function into a VPC
-        resources = try(var.copies.in_vpc, false) ? ["*"] : []
-      }
-    }
-    measure = {
-      InvokeCopy = {
-        actions   = ["lambda:InvokeFunction"]
-        resources = ["${local._copies}:*"]
-      }
-    }
-    clean-up = {
-      DeleteCopy = {
-        actions   = ["lambda:DeleteFunction"]
-        resources = [local._copies]
-      }
-      DeleteLogsOfCopy = {
-        actions   = ["logs:DeleteLogGroup"]
-        resources = [local._copy_logs]
-      }
-    }
-  }
+  # JSON is YAML: the lists come into the file as they are.
+  _statements = yamldecode(templatefile("${path.module}/permissions.yaml", {
+    for name, arns in local._resources : name => jsonencode(arns)
+  }))
 
   permissions = {
-    prepare = merge(local._with_roles, local._with_payload_bucket, local._with_payload_keys, local._with_function_keys, {
-      Publish = {
-        actions = [
-          "lambda:CreateAlias",
-          "lambda:GetFunction", # configuration and reserved concurrency
-          "lambda:GetFunctionConfiguration",
-          "lambda:ListAliases",
-          "lambda:ListVersionsByFunction",
-          "lambda:PublishVersion",
-          "lambda:UpdateAlias",
-          "lambda:UpdateFunctionConfiguration",
-        ]
-        resources = var.tunable_function_arns
-      }
-      WaitForVersions = {
-        actions   = ["lambda:GetFunctionConfiguration"]
-        resources = local._versions
-      }
-      SeeOtherExecutions = {
-        actions   = ["states:DescribeExecution"]
-        resources = [local.execution_arns]
-      }
-      CleanUp = {
-        actions   = ["lambda:InvokeFunction"]
-        resources = [local.clean_up_function_arn]
-      }
-    })
-
-    measure = merge(local._with_roles, local._with_payload_bucket, local._with_payload_keys, local._with_processors, {
-      Invoke = {
-        actions   = ["lambda:InvokeFunction"]
-        resources = local._versions
-      }
-    })
-
-    analyze = {}
-
-    optimize = merge(local._with_roles, local._with_function_keys, {
-      CleanUp = {
-        actions   = ["lambda:InvokeFunction"]
-        resources = [local.clean_up_function_arn]
-      }
-      Optimize = {
-        actions = [
-          "lambda:CreateAlias",
-          "lambda:GetFunctionConfiguration",
-          "lambda:ListAliases",
-          "lambda:PublishVersion",
-          "lambda:UpdateAlias",
-          "lambda:UpdateFunctionConfiguration",
-        ]
-        resources = var.tunable_function_arns
-      }
-      WaitForVersions = {
-        actions   = ["lambda:GetFunctionConfiguration"]
-        resources = local._versions
-      }
-    })
-
-    clean-up = merge(local._with_roles, local._with_function_keys, {
-      Restore = {
-        actions = [
-          "lambda:DeleteAlias",
-          "lambda:GetFunctionConfiguration",
-          "lambda:ListAliases",
-          "lambda:ListVersionsByFunction",
-          "lambda:UpdateAlias",
-          "lambda:UpdateFunctionConfiguration",
-        ]
-        resources = var.tunable_function_arns
-      }
-      DeleteVersions = {
-        actions   = ["lambda:DeleteFunction"]
-        resources = local._versions
-      }
-      SeeExecutions = {
-        actions   = ["states:DescribeExecution"]
-        resources = [local.execution_arns]
-      }
-    })
+    for name in keys(local.functions) : name => {
+      for statement in local._statements : statement.sid => statement
+      if contains(statement.roles, name) && length(statement.resources) > 0
+    }
   }
 }
 
@@ -231,16 +69,7 @@ data "aws_iam_policy_document" "function" {
   }
 
   dynamic "statement" {
-    for_each = merge(
-      {
-        for sid, statement in local.permissions[each.key] : sid => statement
-        if !(local._copies_only && contains(local._of_functions, sid))
-      },
-      {
-        for sid, statement in try(local._with_copies[each.key], {}) : sid => statement
-        if var.copies != null && length(statement.resources) > 0
-      },
-    )
+    for_each = local.permissions[each.key]
 
     content {
       sid       = statement.key
@@ -253,7 +82,7 @@ data "aws_iam_policy_document" "function" {
         content {
           test     = "StringLike"
           variable = "kms:ViaService"
-          values   = condition.value
+          values   = [for suffix in local._dns_suffixes : "${condition.value}.*.${suffix}"]
         }
       }
 

@@ -19,16 +19,14 @@ locals {
   execution_arns        = "arn:${data.aws_partition.this.partition}:states:${local._arn_end}:execution:${local.name}:*"
   clean_up_function_arn = "${local._functions}:${local.name}-clean-up"
 
-  # One function per state. They wait for Lambda most of the time, so little memory is cheapest:
-  # measured with 6 power values, 128 MB takes half of what 256 MB costs, and no longer. Adaptive
-  # measuring decides between two invocations, which takes twice as long there: README.md.
+  # One function per state; measure's memory is a setting.
   functions = {
-    # Making a copy of a function, Prepare holds its package, of 50 MB at most, some five times.
-    prepare  = { memory_mb = var.copies == null ? 128 : 512, timeout_seconds = 895 }
-    measure  = { memory_mb = var.measure_memory_mb, timeout_seconds = 900 } # all that Lambda gives
-    analyze  = { memory_mb = 128, timeout_seconds = 115 }
-    optimize = { memory_mb = 128, timeout_seconds = 295 }
-    clean-up = { memory_mb = 128, timeout_seconds = 595 }
+    for name, function in yamldecode(file("${path.module}/functions.yaml")) : name => {
+      memory_mb = name == "measure" ? var.measure_memory_mb : (
+        local._with_copies ? try(function.memory_with_copies_mb, function.memory_mb) : function.memory_mb
+      )
+      timeout_seconds = function.timeout_seconds
+    }
   }
 
   definition = jsondecode(templatefile("${path.module}/state_machine.asl.json", {

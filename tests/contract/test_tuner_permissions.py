@@ -19,24 +19,41 @@ from tests.unit.power_tuner.test_traces import EXECUTION, OTHER, World
 
 pytestmark = pytest.mark.contract
 
-IAM_TF = Path(__file__).parents[2] / "modules" / "power_tuner" / "iam.tf"
+MODULE = Path(__file__).parents[2] / "modules" / "power_tuner"
+STATEMENTS = yaml.safe_load(
+    re.sub(r"\$\{(\w+)\}", r"\1", (MODULE / "permissions.yaml").read_text())
+)
+# What a tuner has only where it may make copies of functions.
+OF_COPIES = {
+    "copied_versions",
+    "copies",
+    "copies_in_vpc",
+    "copy_layers",
+    "copy_packages",
+    "copy_roles",
+    "logs_of_copies",
+    "versions_of_copies",
+}
 
 
 def granted(role: str) -> set[str]:
     """Return the Lambda actions that a role may do, invoking left out."""
-    return actions_in(IAM_TF.read_text().partition("\n  permissions = {")[2], role)
+    return actions(role, on_copies=False)
 
 
 def granted_on_copies(role: str) -> set[str]:
     """Return the Lambda actions that a role may do on copies of functions, and to make them."""
-    text = IAM_TF.read_text().partition("\n  _with_copies = {")[2]
-    return actions_in(text.partition("\n  permissions = {")[0], role)
+    return actions(role, on_copies=True)
 
 
-def actions_in(text: str, role: str) -> set[str]:
-    block = re.search(rf"\n    {role} = (?:merge\(.*?)?\{{\n(.*?)\n    \}}", text, re.S)
-    assert block is not None, f"no permissions for {role} in {IAM_TF.name}"
-    return set(re.findall(r'"lambda:(\w+)"', block[1])) - {"InvokeFunction"}
+def actions(role: str, *, on_copies: bool) -> set[str]:
+    return {
+        action.removeprefix("lambda:")
+        for one in STATEMENTS
+        if role in one["roles"] and (one["resources"] in OF_COPIES) == on_copies
+        for action in one["actions"]
+        if action.startswith("lambda:")
+    } - {"InvokeFunction"}
 
 
 def after(world: World, already: int) -> set[str]:
@@ -80,45 +97,65 @@ def test_clean_up() -> None:
     assert after(world, already) < granted("clean-up")
 
 
+def test_every_statement_is_of_a_function_and_has_a_name_of_its_own() -> None:
+    """What iam.tf fills in is what the file names."""
+    functions = yaml.safe_load((MODULE / "functions.yaml").read_text())
+    assert {role for one in STATEMENTS for role in one["roles"]} <= set(functions)
+    assert len({one["sid"] for one in STATEMENTS}) == len(STATEMENTS)
+    block = (MODULE / "iam.tf").read_text().partition("_resources = {")[2].partition("\n  }")[0]
+    filled_in = set(re.findall(r"^    (\w+) +=", block, re.M))
+    assert filled_in == {one["resources"] for one in STATEMENTS}
+
+
 def test_analyze_may_do_nothing() -> None:
     """Analyze's role has no permission beyond its log."""
-    assert re.search(r"\n    analyze = \{\}\n", IAM_TF.read_text())
+    assert not [one for one in STATEMENTS if "analyze" in one["roles"]]
 
 
 def test_measure_may_only_invoke() -> None:
     """Measure's role may invoke versions, and nothing else of Lambda."""
-    text = IAM_TF.read_text().partition("\n  permissions = {")[2]
-    block = text[text.index("    measure = ") : text.index("    analyze = ")]
-    assert set(re.findall(r'"(lambda:\w+)"', block)) == {"lambda:InvokeFunction"}
-    assert "resources = local._versions" in block
+    of_lambda = {
+        (action, one["resources"])
+        for one in STATEMENTS
+        if "measure" in one["roles"]
+        for action in one["actions"]
+        if action.startswith("lambda:")
+    }
+    assert of_lambda == {
+        ("lambda:InvokeFunction", "processors"),
+        ("lambda:InvokeFunction", "versions"),
+        ("lambda:InvokeFunction", "versions_of_copies"),
+    }
     assert granted_on_copies("measure") == set()
 
 
 def test_keys_are_used_through_their_services_only() -> None:
     """What changes or publishes a function needs its key by Lambda; what reads, by S3."""
-    text = IAM_TF.read_text()
-    merged = dict(re.findall(r"\n    ([a-z-]+) += merge\(([^{]*)\{", text))
-    with_keys = {role for role, parts in merged.items() if "_with_function_keys" in parts}
-    assert with_keys == {"prepare", "optimize", "clean-up"}
-    readers = {role for role, parts in merged.items() if "_with_payload_keys" in parts}
-    assert readers == {r for r, parts in merged.items() if "_with_payload_bucket" in parts}
-    assert readers == {"prepare", "measure"}
-    statements = re.findall(r'actions   = (\[[^\]]*kms:[^\]]*\])\n.*\n +via +=.*"(\w+)\.\*', text)
-    assert statements == [
-        ('["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"]', "lambda"),
-        ('["kms:Decrypt"]', "s3"),
-    ]
-    assert text.count('"kms:') == 5  # with kms:ViaService
+    with_keys = {
+        (one["via"], role, tuple(one["actions"]))
+        for one in STATEMENTS
+        if any(action.startswith("kms:") for action in one["actions"])
+        for role in one["roles"]  # with kms:ViaService
+    }
+    of_functions = ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt")
+    assert with_keys == {
+        *(("lambda", role, of_functions) for role in ("prepare", "optimize", "clean-up")),
+        *(("s3", role, ("kms:Decrypt",)) for role in ("prepare", "measure")),
+    }
+    readers = {tuple(one["roles"]) for one in STATEMENTS if one["resources"] == "payload_objects"}
+    assert readers == {("prepare", "measure")}
 
 
 def test_functions_cannot_be_deleted() -> None:
     """Deleting is allowed on versions only, and on copies: no role can delete a function."""
-    text = IAM_TF.read_text()
-    copies, versions = (part.split("}")[0] for part in text.split('"lambda:DeleteFunction"')[1:])
-    assert "resources = [local._copies]" in copies
-    assert "resources = local._versions" in versions
-    assert '_versions = [for arn in var.tunable_function_arns : "${arn}:*"]' in text
-    assert '_copies     = "${local._functions}:${var.name_prefix}-copy-*"' in text
+    deleting = {one["resources"] for one in STATEMENTS if "lambda:DeleteFunction" in one["actions"]}
+    assert deleting == {"copies", "versions"}
+    text = (MODULE / "iam.tf").read_text()
+    assert re.search(
+        r'_versions += \[for arn in var.tunable_function_arns : "\$\{arn\}:\*"\]', text
+    )
+    assert re.search(r'_copies += "\$\{local._functions\}:\$\{var.name_prefix\}-copy-\*"', text)
+    assert re.search(r"\n +versions += local._copies_only \? \[\] : local._versions\n", text)
 
 
 def test_copies() -> None:
@@ -134,17 +171,16 @@ def test_copies() -> None:
 
 def test_a_role_is_passed_to_copies_only_and_by_its_name() -> None:
     """No wildcard, no other service, and in an environment of a pull request none at all."""
-    text = IAM_TF.read_text()
-    statement = text[text.index('"iam:PassRole"') :].split("}")[0]
-    assert "resources = local._copy_roles" in statement
-    assert 'to        = "lambda.amazonaws.com"' in statement
-    assert text.count('"iam:PassRole"') == 1
-    assert "_copy_roles = try(var.copies.role_arns, [])" in text
-    variables = IAM_TF.with_name("variables.tf").read_text()
+    (statement,) = [one for one in STATEMENTS if "iam:PassRole" in one["actions"]]
+    assert statement["resources"] == "copy_roles"
+    assert statement["to"] == "lambda.amazonaws.com"
+    text = (MODULE / "iam.tf").read_text()
+    assert re.search(r"_copy_roles += try\(var.copies.role_arns, \[\]\)", text)
+    variables = (MODULE / "variables.tf").read_text()
     pattern = re.search(r'copies.role_arns, \[\]\) : can\(regex\("(.*?)", arn', variables)
     assert pattern is not None
     assert "*" not in pattern[1].replace("[a-z-]*", "")
-    roles = IAM_TF.parents[1] / "github_oidc" / "permissions.yaml"
+    roles = MODULE.parent / "github_oidc" / "permissions.yaml"
     statements = yaml.safe_load(roles.read_text())
     passing = [
         one["roles"] for one in statements if one["resources"] == ["${roles}/${name}-crud-api"]

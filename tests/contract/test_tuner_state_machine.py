@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import StepError
@@ -96,9 +97,7 @@ def test_detours_are_known() -> None:
 
 def test_every_handler_exists() -> None:
     """Every function of the module has its handler in the package."""
-    named = set(
-        re.findall(r"^    ([\w-]+) += \{ memory_mb", (MODULE / "main.tf").read_text(), re.M)
-    )
+    named = set(yaml.safe_load((MODULE / "functions.yaml").read_text()))
     handlers = ROOT / "lambda" / "power_tuner" / "power_tuner" / "handlers"
     assert named == {"prepare", "measure", "analyze", "optimize", "clean-up"}
     for name in named:

@@ -27,7 +27,6 @@ REFUSED = {
     "another_region": 'Set region = "eu-central-1" under [environment] in envs/local/dyno.toml.',
     "fixed_names": "no variable name_prefix. Declare it (a string)",
     "import_of_a_queue": "envs/local: Cannot import non-existent remote object",
-    "map_of_arns": "envs/local: the output function_arn is a map; it must be the ARN of one",
     "variable_without_a_value": (
         "envs/local: main.tf:9: No value for required variable: The root module input variable "
         '"vpc_id" is not set, and has no default value. Give it a default, or a value in '
@@ -35,7 +34,7 @@ REFUSED = {
     ),
 }
 # By the plan, as roots without a provider are in unit/environments/test_apply.py, and far slower.
-LATE = ("another_region", "import_of_a_queue", "map_of_arns", "variable_without_a_value")
+LATE = ("another_region", "import_of_a_queue", "variable_without_a_value")
 
 FUNCTION = """\
 def handler(event, context):

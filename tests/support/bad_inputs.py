@@ -147,6 +147,10 @@ WRONG: Mapping[str, tuple[str, ...]] = {
         "[{}]",
         "[1979-05-27]",
     ),
+    "table": (
+        *("1", '"x"', "true", "[]", "[{}]", "nan", "1979-05-27"),
+        *('{ "a b" = "x" }', "{ t = nan }", '{ "" = "x" }'),
+    ),
     "json": (
         "nan",
         "inf",
@@ -186,8 +190,8 @@ def kind_of(path: tuple[str, ...]) -> str:
     annotation = model.model_fields[path[-1]].annotation
     if annotation is Any:
         return "json"
-    if get_origin(annotation) is list:
-        return "list"
+    if get_origin(annotation) in (list, dict):
+        return "list" if get_origin(annotation) is list else "table"
     if get_origin(annotation) is Literal:
         return "word"
     kinds = set(get_args(annotation) or (annotation,)) - {type(None)}

@@ -27,6 +27,7 @@ from lambda_dyno.cli.evidence import evidence_app
 from lambda_dyno.cli.local import local_app
 from lambda_dyno.cli.numbers import strict_numbers
 from lambda_dyno.cli.support import EXIT_STATUS_HELP, unwrap_help
+from lambda_dyno.cli.tuner import tuner_app
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.report.streams import outlive_readers
 from lambda_dyno.report.terminal import TerminalUi
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(local_app, name="local")
 app.add_typer(evidence_app, name="evidence")
+app.add_typer(tuner_app, name="tuner")
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,7 +89,7 @@ app.command(help=cli_query.HELP)(cli_query.query)
 app.command(help=cli_signal.HELP)(cli_signal.signal)
 app.command()(sweep.ls)
 app.command()(sweep.sweep)
-for commands in (app, local_app, evidence_app):
+for commands in (app, local_app, evidence_app, tuner_app):
     unwrap_help(commands)
     strict_numbers(commands)
 

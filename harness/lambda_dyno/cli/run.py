@@ -22,10 +22,12 @@ from lambda_dyno.cli.support import (
     NumOption,
     PortOption,
     RegionOption,
+    RootOption,
     StrategyOption,
     WaitOption,
     power_values,
     project,
+    project_of_root,
     show,
     summary,
 )
@@ -60,6 +62,7 @@ def run(
         ),
     ] = None,
     region: RegionOption = None,
+    root: RootOption = None,
     port: PortOption = None,
     resume_id: Annotated[
         str | None,
@@ -98,14 +101,19 @@ def run(
         "attach.url": url,
         "attach.function": function,
     }
-    attached = attach.env_of(context, env, url, function)
+    attached = None if root is not None else attach.env_of(context, env, url, function)
     if attached is not None:
         attach.refuse(context)
         prepared = attach.prepare(attached, overrides, yes=yes)
     elif yes:
         raise UserError("--yes: it is for a run with --url and --function, or [attach]")
     else:
-        prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
+        if root is not None and (url or function):
+            raise UserError("--root: it is deployed; --url and --function are there already")
+        folder, below = project_of_root(root)
+        prepared = prepare.prepare(
+            folder, env, TerminalUi(), overrides=overrides, port=port, root=below
+        )
     status = lifecycle.execute(prepared, lambda: order.whole_line(prepared), keep=keep)
     show(as_json, prepared.result.to_json(), lambda: summary(prepared))
     raise typer.Exit(status)
@@ -135,6 +143,7 @@ def _resume(context: typer.Context, run_id: str, *, keep: bool, wait: bool, as_j
 def up(
     env: EnvOption = "local",
     region: RegionOption = None,
+    root: RootOption = None,
     port: PortOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -143,7 +152,10 @@ def up(
     from lambda_dyno.run.steps import up as deploy
 
     overrides = {"environment.region": region}
-    prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
+    folder, below = project_of_root(root)
+    prepared = prepare.prepare(
+        folder, env, TerminalUi(), overrides=overrides, port=port, root=below
+    )
     with lifecycle.teardown_on_failure(prepared):
         deploy.step(prepared, build.step(prepared))
         ending.keep(prepared)
@@ -158,12 +170,13 @@ def up(
     show(as_json, {name: getattr(result, name) for name in shown}, "\n".join(lines))
 
 
-def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
+def plan(env: EnvOption = "local", root: RootOption = None, as_json: JsonOption = False) -> None:
     """Show what an environment would consist of; nothing is deployed."""
     from lambda_dyno.run import ending, prepare
     from lambda_dyno.run.steps import up as deploy
 
-    prepared = prepare.prepare(project(), env, TerminalUi())
+    folder, below = project_of_root(root)
+    prepared = prepare.prepare(folder, env, TerminalUi(), root=below)
     try:
         changes = deploy.plan(prepared)
     finally:

@@ -36,6 +36,15 @@ StrategyOption = Annotated[str | None, typer.Option(help=_KEY_HELP["strategy"])]
 PortOption = Annotated[
     int | None, typer.Option(help="Port of the embedded AWS; a free one if left out.")
 ]
+RootOption = Annotated[
+    str | None,
+    typer.Option(
+        "--root",
+        metavar="FOLDER",
+        help="Terraform root, anywhere in the repository. Its settings are the dyno.toml in it, "
+        "or, if it has none, those of --env.",
+    ),
+]
 RegionOption = Annotated[str | None, typer.Option(help="AWS region, over dyno.toml's.")]
 
 
@@ -109,6 +118,35 @@ def _working_folder() -> Path:
         return Path.cwd()
     except OSError as error:
         raise UserError(f"the working folder cannot be found: {error.strerror}") from error
+
+
+def project_of_root(root: str | None) -> tuple[Path, str]:
+    """Return the project's folder, and the folder of --root from there; empty: none is given.
+
+    Raises:
+        UserError: There is no project, or the root is not below it.
+    """
+    if root is None:
+        return project(), ""
+    folder, path = workplace(), Path(root)
+    where = f"--root {brief(root, most=300)}"
+    try:
+        is_folder, real = path.is_dir(), path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{where}: no folder can have such a name") from error
+    if not is_folder:
+        raise UserError(f"{where}: there is no such folder")
+    if not real.is_relative_to(folder.resolve()):
+        raise UserError(f"{where}: not in the project {folder}")
+    below = real.relative_to(folder.resolve()).as_posix()
+    if below == ".":
+        raise UserError(
+            f"{where}: it is the repository itself, and a run works on a copy of the root: move "
+            "the Terraform into a folder of its own, such as infra"
+        )
+    if below.startswith("envs/"):
+        raise UserError(f"{where}: say --env {brief(below.partition('/')[2])}")
+    return folder, below
 
 
 def reopened(

@@ -110,7 +110,7 @@ def _of_run(path: Path, env: Env, what: str) -> Baseline:
         raise UserError(
             f"baseline {what}: this run is of environment {lease.env}, not of {env.name}"
         )
-    if not (folder.terraform / "envs" / lease.env).is_dir() or not _zips(folder):
+    if not (folder.terraform / lease.root_path).is_dir() or not _zips(folder):
         raise UserError(
             f"baseline {what}: {path} has no copy of its sources (terraform/, build/): "
             "give a branch, a tag or a commit"
@@ -158,7 +158,7 @@ def _paths(tree: WorkingTree, sha: str, env: Env) -> list[str]:
     Raises:
         UserError: The environment, or what it refers to, is not in it.
     """
-    needed = [f"envs/{env.name}", *env.settings.environment.folders]
+    needed = [env.root, *env.settings.environment.folders]
     present = [path for path in ("lambda", *needed) if tree.has_folder(sha, path)]
     missing = [path for path in needed if path not in (*present, "modules")]
     if missing:

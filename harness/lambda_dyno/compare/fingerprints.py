@@ -28,7 +28,7 @@ def of(env: Env, sources: Path, project: Path, packages: Mapping[str, Package]) 
         project: Folder that holds `postman/`.
         packages: What is deployed.
     """
-    folders = [f"envs/{env.name}", *env.settings.environment.folders]
+    folders = [env.root, *env.settings.environment.folders]
     return {
         **{f"lambda/{name}": package.sha256_base64 for name, package in packages.items()},
         **{folder: _hash_of_files(sources / folder) for folder in folders},

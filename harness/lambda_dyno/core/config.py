@@ -50,6 +50,20 @@ S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
 TEXT_CHARS_MAX = 2048
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# A folder below the project, such as infra/app; of a Terraform root its name is a part of ours.
+ROOT = re.compile(
+    r"(?!envs/|runs/|\.)[\w.-]{1,64}(?:/(?!\.{1,2}(?:/|$))[\w.-]{1,64}){0,15}", re.ASCII
+)
+# Of several functions: it is a row's name, and a key of the file that has their sizes.
+FUNCTION_KEY = re.compile(r"[A-Za-z0-9_][\w.-]{0,139}", re.ASCII)
+_NAME_OF_HCL = re.compile(r"[A-Za-z_][\w-]{0,127}", re.ASCII)
+_OURS = re.compile(
+    r"memory_mb|name_prefix|packages|tags|packages\.[\w.-]{1,140}\.(?:path|sha256_base64)", re.ASCII
+)
+_OUTPUTS = (
+    *("api_authorization", "api_url", "function_alias", "function_arn", "state_machine_arn"),
+    "table_name",
+)
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 STORE_URI = re.compile(
     rf"s3://(?P<bucket>{_BUCKET.pattern})(?:/(?P<prefix>{_PART}(?:/{_PART}){{0,7}})/?)?"
@@ -66,7 +80,7 @@ class _Section(BaseModel):
     def _can_be_shown(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what no name, path or title has: it would end up in a file name, or a terminal."""
         texts = value if isinstance(value, list) else [value]
-        for text in texts if info.field_name != "payload" else ():
+        for text in texts if info.field_name not in ("payload", "values") else ():
             if isinstance(text, str) and (len(text) > TEXT_CHARS_MAX or not text.isprintable()):
                 raise ValueError(
                     f'"{brief(text)}": must be up to {TEXT_CHARS_MAX} printable characters'
@@ -96,7 +110,20 @@ class EnvironmentSettings(_Section):
     region: str = ""  # empty: what the AWS SDK finds (AWS_REGION, the profile)
     lifetime_hours: Annotated[float, Field(ge=0.01, le=72)] = 4.0  # until `dyno sweep` may take it
     state_bucket: str = ""  # empty: dyno-state-ACCOUNT-REGION
-    # folders beside envs/ that the root refers to, as ../../NAME: a run works on a copy
+    # folder of the Terraform root, below the project, such as infra/app; empty: beside dyno.toml
+    root: str = ""
+    # what the root calls our variables: name_prefix, memory_mb, tags, packages, or
+    # "packages.NAME.path"; with a dot what is inside of a map, such as memory_mb = "memory.orders"
+    variables: Annotated[dict[str, str], Field(max_length=100)] = {}
+    # where the root tells ours: function_arn, api_url, ...; with dots what is inside of an output,
+    # such as function_arn = "functions.orders"
+    outputs: Annotated[dict[str, str], Field(max_length=20)] = {}
+    # of further variables of the root: what they are set to; no secrets, they are in the evidence
+    values: Annotated[dict[str, Any], Field(max_length=200)] = {}
+    # of several that the output function_arn tells: which one the API's load goes to; empty: the
+    # first by name
+    function: Annotated[str, Field(max_length=140)] = ""
+    # folders that the root refers to by relative paths, such as ../../NAME: a run works on a copy
     folders: Annotated[list[str], Field(max_length=100)] = ["modules"]
     seed_items: Annotated[int, Field(ge=0, le=100_000)] = 0  # put into the table before measuring
 
@@ -123,6 +150,54 @@ class EnvironmentSettings(_Section):
                 "digits, dots and dashes"
             )
         return value
+
+    @field_validator("root")
+    @classmethod
+    def _root(cls, value: str) -> str:
+        if value and not ROOT.fullmatch(value):
+            raise ValueError(
+                f"{brief(repr(value))} is not a folder below the project, such as infra/app"
+            )
+        return value
+
+    @field_validator("variables")
+    @classmethod
+    def _variables(cls, values: dict[str, str]) -> dict[str, str]:
+        for ours, theirs in values.items():
+            if not _OURS.fullmatch(ours):
+                raise ValueError(
+                    f"{brief(repr(ours))} is none of ours: memory_mb, name_prefix, packages, tags, "
+                    '"packages.NAME.path", "packages.NAME.sha256_base64"'
+                )
+            name, _, inside = theirs.partition(".")
+            if not _NAME_OF_HCL.fullmatch(name) or (inside and ours != "memory_mb"):
+                raise ValueError(f"{ours}: {brief(repr(theirs))} is not the name of a variable")
+        if len(set(values.values())) < len(values):
+            raise ValueError("two of ours by one name of the root")
+        return values
+
+    @field_validator("outputs")
+    @classmethod
+    def _outputs(cls, values: dict[str, str]) -> dict[str, str]:
+        for ours, theirs in values.items():
+            if ours not in _OUTPUTS:
+                raise ValueError(f"{brief(repr(ours))} is none of ours: {', '.join(_OUTPUTS)}")
+            if not _NAME_OF_HCL.fullmatch(theirs.partition(".")[0]):
+                raise ValueError(
+                    f"{ours}: {brief(repr(theirs))} is not the name of an output, such as "
+                    "functions or functions.orders"
+                )
+        return values
+
+    @field_validator("values")
+    @classmethod
+    def _values(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name, value in values.items():
+            if not _NAME_OF_HCL.fullmatch(name):
+                raise ValueError(f"{brief(repr(name))} is not the name of a variable")
+            if problem := problem_of_json(value):
+                raise ValueError(f"{name}: {problem}; a variable's value is JSON here")
+        return values
 
     @field_validator("folders")
     @classmethod
@@ -219,7 +294,18 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     # that was not deployed by the run, beside those that only read (GET, HEAD)
     safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
+    # where the output function_arn tells several: the event of each one that is not loaded, by its
+    # name; files, as payload_file
+    payload_files: Annotated[dict[str, str], Field(max_length=100)] = {}  # noqa: RUF012 - copied
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
+
+    @field_validator("payload_files")
+    @classmethod
+    def _of_functions(cls, values: dict[str, str]) -> dict[str, str]:
+        for name, file in values.items():
+            if not FUNCTION_KEY.fullmatch(name) or not file:
+                raise ValueError(f"{brief(repr(name))} is not the name of a function, with a file")
+        return values
 
     _is_json = field_validator("payload")(_require_json)
 
@@ -704,6 +790,17 @@ class Env:
     settings: Settings
 
     @property
+    def root(self) -> str:
+        """Where its Terraform root is, from the project's folder: "envs/dev"."""
+        return self.settings.environment.root or f"envs/{self.name}"
+
+    @property
+    def where(self) -> str:
+        """Its file, from the project's folder, for messages."""
+        beside = self.folder.name != self.name or self.folder.parent.name != "envs"
+        return f"{self.root if beside else f'envs/{self.name}'}/{SETTINGS_FILE}"
+
+    @property
     def deployed_name_prefix(self) -> str:
         """The start of the names of its standing environment, such as "dyno-prod"."""
         return f"{self.settings.environment.name}-{self.name.lower().replace('_', '-')}"
@@ -728,9 +825,25 @@ class Env:
         tuning = self.settings.tuning
         if not tuning.payload_file:
             return {} if tuning.payload is None else tuning.payload
-        path = self.folder / tuning.payload_file
-        where = f"{self.folder / SETTINGS_FILE}: [tuning] payload_file"
-        return read_json(path, where=f"{where}: {brief(tuning.payload_file)}")
+        return self._event(tuning.payload_file, "payload_file")
+
+    def payload_of(self, function: str) -> Any:
+        """Return the event that another function of the environment is tuned with.
+
+        Args:
+            function: Its name in the output function_arn.
+
+        Raises:
+            UserError: Its file cannot be read, or is not JSON.
+        """
+        named = self.settings.tuning.payload_files.get(function)
+        if named is None:
+            return self.tuning_payload()
+        return self._event(named, f"payload_files.{function}")
+
+    def _event(self, named: str, key: str) -> Any:
+        where = f"{self.folder / SETTINGS_FILE}: [tuning] {key}"
+        return read_json(self.folder / named, where=f"{where}: {brief(named)}")
 
 
 def known_envs(project: Path) -> list[str]:
@@ -738,6 +851,44 @@ def known_envs(project: Path) -> list[str]:
     # with what is a link to nothing: whoever asks for that environment is told so
     folders = (project / "envs").glob("*")
     return sorted(path.name for path in folders if os.path.lexists(path / SETTINGS_FILE))
+
+
+def folder_of(project: Path, name: str, root: str) -> Path:
+    """Return the folder of an environment's settings: in envs/, or the root that has them beside.
+
+    Args:
+        project: Folder that holds `envs/`.
+        name: The environment's name.
+        root: `[environment] root`; empty: none is named.
+    """
+    folder = project / "envs" / name
+    beside = root and not os.path.lexists(folder / SETTINGS_FILE)
+    return project / root if beside else folder
+
+
+def load_root(project: Path, root: str, overrides: Mapping[str, Any] | None = None) -> Env:
+    """Load the settings that lie beside a Terraform root, which is the environment's name, too.
+
+    Args:
+        project: Folder that the root is below.
+        root: The root, from there.
+        overrides: As in `load_env`.
+
+    Raises:
+        UserError: There is no such folder or file, or a value is not allowed.
+    """
+    if not ROOT.fullmatch(root):
+        raise UserError(f"--root {brief(root, most=300)}: not a folder below the project")
+    name = re.sub(r"[^a-z0-9-]", "-", root.rpartition("/")[2].lower()).strip("-")[:32] or "root"
+    where = f"{root}/{SETTINGS_FILE}"
+    content = read_toml(project / where, most_bytes=_SETTINGS_BYTES_MAX, where=where)
+    section = content.get("environment", {})
+    named = section.get("root", root) if isinstance(section, dict) else root
+    if named != root:
+        raise UserError(f"{where}: [environment] root: {brief(named)}: it is {root} itself")
+    settings = parse_settings(content, where)
+    given = {**(overrides or {}), "environment.root": root}
+    return Env(name, project / root, with_overrides(settings, given))
 
 
 def load_env(project: Path, name: str, overrides: Mapping[str, Any] | None = None) -> Env:

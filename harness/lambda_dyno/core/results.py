@@ -71,9 +71,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEPLOYED",
+    "EACH",
     "EPHEMERAL_STORAGE_MB_FREE",
     "INTERRUPTED",
     "LATE_RATIO_MAX",
+    "LOADED",
     "SAFE_RUN_ID",
     "SCHEMA_VERSION",
     "SET",
@@ -118,6 +120,7 @@ __all__ = [
     "Statement",
     "Strategy",
     "Traffic",
+    "TunedFunction",
     "TuningResult",
     "Verdict",
     "adapter",
@@ -130,6 +133,9 @@ WEB_PAGE = re.compile(r"https?://[A-Za-z0-9.:-]+(?:/[\w.~%-]+)+", re.ASCII)
 _THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 # An id that may be part of a path, a pull request's text and a commit's trailer, whoever chose it.
 SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Where a root tells several functions, outputs of ours: their ARNs by name, and the name of the one
+# that is loaded. No output of Terraform has a dot in its name.
+EACH, LOADED = "function_arn.each", "function_arn.loaded"
 INTERRUPTED = "interrupted"  # the error of a run that somebody stopped
 
 
@@ -171,6 +177,14 @@ class TuningResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TunedFunction:
+    """One of several functions of an environment, beside the one that is loaded."""
+
+    name: str  # in the root's output function_arn
+    tuning: TuningResult
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """A resource that is still there after teardown, and how to remove it."""
 
@@ -208,6 +222,7 @@ class RunResult:
     money: Money | None = None  # None: nothing was tuned, or an older result
     summary: tuple[str, ...] = ()  # the run in four lines; empty: an older result
     links: dict[str, str] = field(default_factory=dict)  # web pages by what they are of
+    functions: tuple[TunedFunction, ...] = ()  # beside the one that is loaded, of several
 
     @property
     def on_embedded_aws(self) -> bool:
@@ -257,6 +272,7 @@ class RunResult:
             "settings": self.settings,
             "smoke": _plain(self.smoke),
             "tuning": _plain(self.tuning),
+            "functions": [_plain(function) for function in self.functions],
             "load": [_plain(result) for result in self.load],
             "verdict": _plain(self.verdict),
             "regression": _plain(self.regression),

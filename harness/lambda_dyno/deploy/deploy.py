@@ -98,6 +98,22 @@ class Deployed:
         }
 
 
+def _require_own_root(env: Env) -> None:
+    """Make sure that a root is of this project: what stands is brought up to date by its alias.
+
+    Raises:
+        UserError: It lies elsewhere, or has names of its own.
+    """
+    settings = env.settings.environment
+    for key in ("root", "variables", "outputs"):
+        if getattr(settings, key):
+            raise UserError(
+                f"{env.where}: [environment] {key}: `dyno deploy` is for roots in envs/ with this "
+                "project's names. Deploy yours as you do, and measure it: dyno run, or dyno run "
+                "--url URL --function NAME"
+            )
+
+
 @dataclass
 class Deployment:
     """One deployment of one standing environment; `Deployment.prepare` makes it.
@@ -136,6 +152,7 @@ class Deployment:
             UserError: Something is missing or wrong; nothing was made.
         """
         env = load_env(project, env_name, overrides)
+        _require_own_root(env)
         preflight.check_sources(project, env, sources.PACKAGES)
         tools = preflight.tools_of(project, ui)
         account = targets.of_project(env, project)

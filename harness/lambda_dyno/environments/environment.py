@@ -27,8 +27,16 @@ from lambda_dyno.environments.own_state import OwnState
 from lambda_dyno.environments.state_bucket import StateBucket
 from lambda_dyno.runs import run_folder
 from lambda_dyno.runs.run_folder import Lease, RunFolder
-from lambda_dyno.terraform import proofs, provider, root_module, root_override, toolchain
+from lambda_dyno.terraform import (
+    lock_file,
+    proofs,
+    provider,
+    root_module,
+    root_override,
+    toolchain,
+)
 from lambda_dyno.terraform.command import Change, Terraform, TerraformError
+from lambda_dyno.terraform.naming import OURS, Names
 from lambda_dyno.terraform.packages import Package
 from lambda_dyno.terraform.toolchain import Toolchain
 
@@ -95,11 +103,13 @@ class Environment:
         folder: The run's folder.
         target: Where it is.
         toolchain: Terraform to work with.
+        names: What the root calls what it is given, and what it tells.
     """
 
     folder: RunFolder
     target: Target
     toolchain: Toolchain
+    names: Names = OURS
 
     @classmethod
     def of_project(cls, project: Path, folder: RunFolder, target: Target) -> Environment:
@@ -118,7 +128,7 @@ class Environment:
     @property
     def root(self) -> Path:
         """The run's copy of the root module."""
-        return self.folder.terraform / "envs" / self.folder.read_lease().env
+        return self.folder.terraform / self.folder.read_lease().root_path
 
     @property
     def _state(self) -> OwnState:
@@ -148,12 +158,12 @@ class Environment:
         """
         lease = self.folder.read_lease()
         ignore = shutil.ignore_patterns(*_LEFT_BEHIND)
-        for source in (*map(Path, folders), Path("envs", lease.env)):
+        for source in (*map(Path, folders), Path(lease.root_path)):
             if source == Path("modules") and not (project / source).is_dir():
                 continue
             if not (project / source).is_dir():
                 raise UserError(
-                    f"envs/{lease.env}/dyno.toml: [environment] folders: {project / source} is "
+                    f"{lease.root_path}/dyno.toml: [environment] folders: {project / source} is "
                     "not a folder"
                 )
             target = self.folder.terraform / source
@@ -181,9 +191,10 @@ class Environment:
             **(variables or {}),
         }
         # a root of another project may do without some of them, or mean something else by them
-        taken, misfits = root_module.given(self.root, written)
+        where = lease.root_path
+        taken, misfits = root_module.given(self.root, written, self.names, where)
         self._write_variables(proofs.VARIABLES, taken)
-        return notes + [f"envs/{lease.env}: {misfit}" for misfit in misfits]
+        return notes + [f"{where}: {misfit}" for misfit in misfits]
 
     def apply(self, on_change: OnChange | None = None, *, say: Say = _silent) -> dict[str, Any]:
         """Create the environment and return its outputs.
@@ -198,7 +209,7 @@ class Environment:
             StepError: The root lacks an output, or somebody else has written its state.
         """
         lease = self.folder.read_lease()
-        where = f"envs/{lease.env}"
+        where = lease.root_path
         with _mistakes_of_the_root(where):
             terraform = self._initialised(say)
             if not lease.tuner_only:  # that root is this project's own
@@ -218,7 +229,7 @@ class Environment:
             if missing:
                 raise StepError("up", f"{where} has no output {', '.join(missing)}")
         else:
-            outputs = root_module.checked(outputs, self.account.region, where)
+            outputs = root_module.checked(outputs, self.account.region, where, self.names)
         self.folder.update_lease(state="up")
         self.publish()
         return {
@@ -243,7 +254,9 @@ class Environment:
         if alone and known.is_there:
             return
         plan = terraform.plan_json()
-        notes = root_module.check_plan(plan, region, where, name_prefix=name_prefix)
+        notes = root_module.check_plan(
+            plan, region, where, name_prefix=name_prefix, names=self.names
+        )
         for note in notes:
             say(f"{where}: {note}")
         if alone and not notes:
@@ -268,7 +281,8 @@ class Environment:
         """
         self._state.require_own("load")
         self.folder.update_lease(memory_mb=0)  # unknown, should this be killed half-way
-        self._write_variables(proofs.MEMORY_VARIABLES, {"memory_mb": memory_mb})
+        values = root_module.memory_value(self.root, memory_mb, self.names)
+        self._write_variables(proofs.MEMORY_VARIABLES, values)
         changed: list[Change] = []
 
         def noted(change: Change) -> None:
@@ -312,7 +326,7 @@ class Environment:
         Raises:
             UserError: The root cannot be planned.
         """
-        with _mistakes_of_the_root(f"envs/{self.folder.read_lease().env}"):
+        with _mistakes_of_the_root(self.folder.read_lease().root_path):
             return self._initialised(say).plan()
 
     def destroy(
@@ -565,7 +579,7 @@ class Environment:
         root_override.require_own_backend(self.root, lease.backend)
         if self.account.endpoint:
             untried = provider.check_embedded(
-                terraform.providers(), f"envs/{lease.env}", s3_control=terraform.reaches_s3_control
+                terraform.providers(), lease.root_path, s3_control=terraform.reaches_s3_control
             )
             if untried:
                 say(untried)
@@ -622,6 +636,9 @@ def _is_mistake(error: TerraformError) -> bool:
 
 
 def _mistake(where: str, error: TerraformError) -> UserError:
+    of_lock = lock_file.explain(where, error.line)
+    if of_lock:
+        return UserError(of_lock)
     advice = f"Give it a default, or a value in {where}/terraform.tfvars."
     return UserError(f"{where}: {error.line.replace(_BY_FLAG, advice)}")
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.files import write_atomically
-from lambda_dyno.core.reading import MissingError, read_text
+from lambda_dyno.core.reading import MissingError, read_bytes
 from lambda_dyno.forge.comments import ForgeError
 from lambda_dyno.forge.github import GitHubPulls
-from lambda_dyno.forge.proposal import Proposal, tuned_path
+from lambda_dyno.forge.proposal import Proposal
 from lambda_dyno.runs.git import GitError, WorkingTree
 
 Mode = Literal["write", "commit", "open-pr", "auto"]
@@ -51,23 +52,40 @@ class ChangeRequest:
 
     Attributes:
         tree: The project's working tree; only `write` does without one.
-        env: The environment.
+        path: The file, relative to the project.
         propose: Makes the proposal of the file's content, which is None if there is no file. Its
             UserErrors are those of all methods.
         base: The remote's branch that it is for; empty takes the remote's default.
     """
 
     tree: WorkingTree
-    env: str
+    path: PurePosixPath
     propose: Callable[[str | None], Proposal]
     base: str = ""
 
     @classmethod
     def of(
-        cls, project: Path, env: str, propose: Callable[[str | None], Proposal], base: str
+        cls,
+        project: Path,
+        path: PurePosixPath,
+        propose: Callable[[str | None], Proposal],
+        base: str,
     ) -> ChangeRequest:
-        """Return a change of the project in this folder."""
-        return cls(WorkingTree(project), env, propose, base)
+        """Return a change of a file of the project in this folder."""
+        return cls(WorkingTree(project), path, propose, base)
+
+    def preview(self) -> tuple[Proposal, str]:
+        """Return the proposal and what it changes, as a diff; nothing is written."""
+        former = self._read()
+        proposal = self.propose(former)
+        path = str(proposal.path)
+        lines = difflib.unified_diff(
+            (former or "").splitlines(keepends=True),
+            proposal.content.splitlines(keepends=True),
+            "/dev/null" if former is None else f"a/{path}",
+            f"b/{path}",
+        )
+        return proposal, "".join(lines)
 
     def write(self) -> Delivered:
         """Write the file into the working tree.
@@ -78,7 +96,9 @@ class ChangeRequest:
         proposal = self.propose(self._read())
         if self.tree.exists():
             self._refuse_changes(proposal)
-        write_atomically(self.tree.folder / proposal.path, proposal.content)
+        path = self.tree.folder / proposal.path
+        mode = path.stat().st_mode & 0o777 if path.exists() else None
+        write_atomically(path, proposal.content, mode=mode)
         return Delivered("write", proposal)
 
     def commit(self) -> Delivered:
@@ -171,7 +191,7 @@ class ChangeRequest:
         tip = self.tree.fetch(REMOTE, base)
         if tip is None:
             raise UserError(f"{REMOTE} has no branch {base}: give another one with --base")
-        proposal = self.propose(self.tree.show(tip, tuned_path(self.env)))
+        proposal = self.propose(self.tree.show(tip, self.path))
         self._refuse_changes(proposal)
         return base, tip, proposal
 
@@ -185,11 +205,13 @@ class ChangeRequest:
             )
 
     def _read(self) -> str | None:
-        path = tuned_path(self.env)
         try:
-            return read_text(self.tree.folder / path, where=str(path))
+            content = read_bytes(self.tree.folder / self.path, where=str(self.path))
+            return content.decode()  # with its byte order mark: it stays
         except MissingError:
             return None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path}: not UTF-8: byte {error.start + 1} is none") from error
 
 
 def _message(proposal: Proposal) -> str:

@@ -8,7 +8,7 @@ Terraform applies the file, after whatever review the team has.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -19,7 +19,7 @@ from lambda_dyno.core.config import Settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.results import Point, RunResult, TuningResult
 from lambda_dyno.forge import tuned_file
-from lambda_dyno.forge.tuned_file import Former, Tuned
+from lambda_dyno.forge.tuned_file import OURS, Former, Key, Tuned
 from lambda_dyno.gates import phrases, recommendation
 from lambda_dyno.gates.load_phrases import load_sentence
 from lambda_dyno.gates.objections import Objection, objections
@@ -41,6 +41,7 @@ class Proposal:
         title: The commit's first line and the pull request's title.
         body: The commit's text.
         branch: What a branch for it is called.
+        note: What else it means, for who reads it; empty: nothing.
     """
 
     env: str
@@ -52,6 +53,7 @@ class Proposal:
     title: str
     body: str
     branch: str
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `dyno apply --json` prints of it."""
@@ -65,9 +67,9 @@ class Proposal:
         }
 
 
-def tuned_path(env: str) -> PurePosixPath:
+def tuned_path(env: str, root: str = "") -> PurePosixPath:
     """Return the path of an environment's file, relative to the project."""
-    return PurePosixPath(recommendation.tuned_path(env))
+    return PurePosixPath(recommendation.tuned_path(env, root))
 
 
 class NothingToDoError(UserError):
@@ -81,6 +83,8 @@ def propose(
     now: datetime,
     settings: Settings | None = None,
     force: bool = False,
+    path: PurePosixPath | None = None,
+    key: Key = OURS,
 ) -> Proposal:
     """Return the change that a run recommends.
 
@@ -90,18 +94,21 @@ def propose(
         now: The time, for the evidence.
         settings: Of the environment; None takes those of the run.
         force: Whether to go against objections that are not absolute.
+        path: Of the file; None: that of a root in envs/.
+        key: Where the root takes the size from.
 
     Raises:
         NothingToDoError: The recommended size is the current one.
         UserError: Something speaks against it; a line for each reason.
     """
-    path = tuned_path(result.env)
-    former = tuned_file.parse(file, path.as_posix())
+    path = path or tuned_path(result.env)
+    former = tuned_file.parse(file, path.as_posix(), key)
+    others = _others(result, former, key)
     against = list(objections(result, settings=settings))
     tuning = result.tuning
     if tuning is not None and not any(objection.absolute for objection in against):
         current = former.memory_mb or tuning.current_power
-        if tuning.power == current:
+        if tuning.power == current and not others:
             raise NothingToDoError(
                 f"run {result.run_id} recommends {current} MB, and {result.env} has it already"
             )
@@ -112,12 +119,29 @@ def propose(
                     f"MB, and {path} says {current} MB by now: make tune ENV={result.env}"
                 )
             )
-    _refuse(against, force)
+    refuse(against, force)
     assert tuning is not None  # without one, there was an absolute objection
-    return _proposal(result, tuning, former, now, against)
+    return _proposal(result, tuning, former, now, against, path, key, others)
 
 
-def _refuse(found: Sequence[Objection], force: bool) -> None:
+def _others(result: RunResult, former: Tuned, key: Key) -> dict[str, int]:
+    """Return the sizes of the functions that are not loaded, where the root has a map of sizes."""
+    if not key.inside:
+        return {}
+    now = {**key.default, **former.sizes}
+    return {
+        function.name: function.tuning.power
+        for function in result.functions
+        if function.name in now and now[function.name] != function.tuning.power
+    }
+
+
+def refuse(found: Sequence[Objection], force: bool) -> None:
+    """Refuse what something speaks against.
+
+    Raises:
+        UserError: Something does, a line for each reason; of what is not absolute, unless forced.
+    """
     against = [objection for objection in found if objection.absolute or not force]
     if not against:
         return
@@ -133,27 +157,32 @@ def _proposal(
     former: Tuned,
     now: datetime,
     against: Sequence[Objection],
+    path: PurePosixPath,
+    key: Key,
+    others: Mapping[str, int],
 ) -> Proposal:
     current = former.memory_mb or tuning.current_power
     tuned = replace(
         former,
         memory_mb=tuning.power,
         run_id=result.run_id,
-        former=(*former.former, Former(current, former.run_id)),
+        former=(*former.former, Former(current, former.run_id, former.sizes)),
+        sizes={**former.sizes, **others},
     )
     evidence = _evidence(result, tuning, current, now)
     if against:
         evidence["forced_against"] = [objection.text for objection in against]
     return Proposal(
         env=result.env,
-        path=tuned_path(result.env),
-        content=tuned_file.render(tuned, result.env, evidence),
+        path=path,
+        content=tuned_file.render(tuned, result.env, evidence, key),
         memory_mb=tuning.power,
         former_mb=current,
         run_id=result.run_id,
         title=f"Set memory of {result.env} to {tuning.power} MB",
         body=_commit_body(result, tuning, against),
         branch=f"dyno/memory-{result.env}",
+        note="; ".join(f"{name}: {size} MB" for name, size in sorted(others.items())),
     )
 
 
@@ -198,6 +227,13 @@ def _measured(result: RunResult, tuning: TuningResult, memory_mb: int) -> dict[s
 
 
 def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Objection]) -> str:
+    return wrapped(evidence_text(result, tuning, against), result.run_id)
+
+
+def evidence_text(
+    result: RunResult, tuning: TuningResult, against: Sequence[Objection]
+) -> list[str]:
+    """Return the paragraphs that say why a size is proposed, and against what."""
     commit = f" of commit {formatting.commit(result.git_sha)}" if result.git_sha else ""
     measured = (
         f"Measured by run {result.run_id}{commit} in {tuning.region} on {tuning.architecture}, "
@@ -207,34 +243,48 @@ def _commit_body(result: RunResult, tuning: TuningResult, against: Sequence[Obje
         if result.function_arn
         else f"{phrases.headline(result).text}."
     )
-    paragraphs = [
+    return [
         recommendation.recommendation(tuning, result.money),
         measured,
         load_sentence(result.load),
         *(f"Forced, although {objection.text}." for objection in against),
     ]
-    return _wrapped(paragraphs, result.run_id)
 
 
-def propose_rollback(env: str, file: str | None, *, now: datetime) -> Proposal:
+def propose_rollback(
+    env: str,
+    file: str | None,
+    *,
+    now: datetime,
+    path: PurePosixPath | None = None,
+    key: Key = OURS,
+) -> Proposal:
     """Return the change that undoes the last apply.
 
     Args:
         env: The environment.
         file: The environment's file as it is; None if there is none.
         now: The time, for the evidence.
+        path: As in `propose`, as is `key`.
+        key: Where the root takes the size from.
 
     Raises:
         UserError: There is no former size.
     """
-    path = tuned_path(env)
-    tuned = tuned_file.parse(file, path.as_posix())
+    path = path or tuned_path(env)
+    tuned = tuned_file.parse(file, path.as_posix(), key)
     if tuned.memory_mb is None:
         raise UserError(f"{path}: no tuned memory size in it: there is nothing to roll back")
     if not tuned.former:
         raise UserError(f"{path}: names no former size: there is nothing to roll back to")
     back = tuned.former[-1]
-    before = replace(tuned, memory_mb=back.memory_mb, run_id=back.run_id, former=tuned.former[:-1])
+    before = replace(
+        tuned,
+        memory_mb=back.memory_mb,
+        run_id=back.run_id,
+        former=tuned.former[:-1],
+        sizes=back.sizes,
+    )
     evidence = {
         "written_at": now.isoformat(timespec="seconds"),
         "rolled_back": {"memory_mb": tuned.memory_mb, "run_id": tuned.run_id},
@@ -244,17 +294,25 @@ def propose_rollback(env: str, file: str | None, *, now: datetime) -> Proposal:
     return Proposal(
         env=env,
         path=path,
-        content=tuned_file.render(before, env, evidence),
+        content=tuned_file.render(before, env, evidence, key),
         memory_mb=back.memory_mb,
         former_mb=tuned.memory_mb,
         run_id=back.run_id,
         title=f"Set memory of {env} back to {back.memory_mb} MB",
-        body=_wrapped([text], back.run_id),
+        body=wrapped([text], back.run_id),
         branch=f"dyno/rollback-{env}",
     )
 
 
-def _wrapped(paragraphs: Sequence[str], run_id: str) -> str:
-    """Return a commit's text: short lines, and a trailer that names the evidence."""
+def wrapped(paragraphs: Sequence[str], run_id: str, **trailers: str | int) -> str:
+    """Return a commit's text: short lines, and trailers that name the evidence.
+
+    Args:
+        paragraphs: The text; what is empty is left out.
+        run_id: The run that is the evidence; empty: none.
+        trailers: Others by their names, `size` for Dyno-Size.
+    """
     parts = [textwrap.fill(text, _WIDTH, break_long_words=False) for text in paragraphs if text]
-    return "\n\n".join([*parts, f"Dyno-Run: {run_id or 'none'}"])
+    lines = [f"Dyno-Run: {run_id or 'none'}"]
+    lines += [f"Dyno-{name.capitalize()}: {value}" for name, value in trailers.items()]
+    return "\n\n".join([*parts, "\n".join(lines)])

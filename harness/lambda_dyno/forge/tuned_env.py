@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lambda_dyno.core.config import known_envs, load_env
+from lambda_dyno.core.config import SETTINGS_FILE, Env, known_envs, load_env, load_root
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.results import RunResult
 from lambda_dyno.forge import tuned_file
+from lambda_dyno.forge.tuned_file import Key
+from lambda_dyno.gates import recommendation
+from lambda_dyno.terraform import hcl
+from lambda_dyno.terraform.naming import Names
 
 
 def of_run(project: Path, result: RunResult, env: str | None) -> RunResult:
@@ -40,13 +44,42 @@ def of_run(project: Path, result: RunResult, env: str | None) -> RunResult:
         result = replace(result, env=own)
     if env is not None and env != result.env:
         raise UserError(f"not applied: {run} was made for {result.env}, not for {brief(env)}")
-    if result.env not in known:
-        raise UserError(
-            f"not applied: {run} was made for {result.env}, and there is no such environment. "
-            f"Known: {', '.join(known) or 'none'}."
-        )
-    _require_read(project, result.env)
+    _require_read(project, settings_of(project, result))
     return result
+
+
+def settings_of(project: Path, result: RunResult) -> Env:
+    """Return the environment that a run is for, as this checkout has it.
+
+    Of what the run says of itself only the name of its environment is believed, and where its root
+    is, if the settings that lie there are of that name.
+
+    Raises:
+        UserError: There is no such environment.
+    """
+    known = known_envs(project)
+    if result.env in known:
+        return load_env(project, result.env)
+    root = recommendation.root_of(result)
+    if root and (project / root / SETTINGS_FILE).is_file():
+        env = load_root(project, root)
+        if env.name == result.env:
+            return env
+    raise UserError(
+        f"not applied: run {result.run_id} was made for {result.env}, and there is no such "
+        f"environment. Known: {', '.join(known) or 'none'}."
+    )
+
+
+def key_of(project: Path, env: Env) -> Key:
+    """Return where an environment's root takes its function's memory size from."""
+    names = Names.of(env.settings.environment)
+    variable, _, inside = names.variable("memory_mb").partition(".")
+    if not inside:
+        return Key(variable)
+    declared = hcl.read(project / env.root).variables.get(variable, {})
+    default = names.values.get(variable, declared.get("default"))
+    return Key(variable, inside, default if isinstance(default, dict) else {})
 
 
 def standing_env(function_arn: str, prefixes: Mapping[str, str]) -> str:
@@ -74,7 +107,8 @@ def to_roll_back(project: Path, env: str | None) -> str:
                 f"ENV={brief(env)}: no such environment. Known: {', '.join(known) or 'none'}."
             )
         return env
-    tuned = [name for name in known if (project / "envs" / name / tuned_file.NAME).is_file()]
+    roots = {name: project / load_env(project, name).root for name in known}
+    tuned = [name for name, root in roots.items() if (root / tuned_file.NAME).is_file()]
     if len(tuned) == 1:
         return tuned[0]
     if not tuned:
@@ -82,16 +116,16 @@ def to_roll_back(project: Path, env: str | None) -> str:
     raise UserError(f"give --env: {', '.join(tuned)} have a {tuned_file.NAME}")
 
 
-def _require_read(project: Path, env: str) -> None:
+def _require_read(project: Path, env: Env) -> None:
     """Make sure that Terraform will take what is written."""
-    folder = project / "envs" / env
-    if not tuned_file.declares_memory(folder):
+    folder, key = project / env.root, key_of(project, env)
+    if not tuned_file.declares_memory(folder, key):
         raise UserError(
-            f"not applied: envs/{env} declares no variable memory_mb, which the file would set"
+            f"not applied: {env.root} declares no variable {key.variable}, which the file would set"
         )
-    later = tuned_file.overriding(folder)
+    later = tuned_file.overriding(folder, key)
     if later:
         raise UserError(
-            f"not applied: envs/{env}/{later[0]} sets memory_mb too, and Terraform takes the last "
-            "file by name: remove it from there"
+            f"not applied: {env.root}/{later[0]} sets {key.variable} too, and Terraform takes the "
+            "last file by name: remove it from there"
         )

@@ -53,10 +53,11 @@ def objections(result: RunResult, *, settings: Settings | None = None) -> tuple[
     settings = settings or _settings(result)
     reasons = _of_measurements(result, tuning, settings)
     if not settings.environment.emulated and result.on_embedded_aws:
+        again = "tune it again" if result.function_arn else f"make tune ENV={result.env}"
         reasons.append(
             Objection(
                 f"{run} measured the embedded AWS, which is no evidence for {result.env}: "
-                f"make tune ENV={result.env}, with the account's credentials"
+                f"{again}, with the account's credentials"
             )
         )
     return tuple(reasons)

@@ -148,8 +148,9 @@ def _brief(check: Check, said: Collection[str]) -> Check:
 
 def check_title(name: str) -> str:
     """Return what a check is called; an unknown one by its key."""
-    if name in SLO_KEYS:
-        return SLO_KEYS[name].title
+    key, _, function = name.partition(" of ")  # of several functions
+    if key in SLO_KEYS:
+        return f"{SLO_KEYS[key].title}{f' of {function}' if function else ''}"
     compared = re.fullmatch(r"(p\d+|cost)_ratio", name)
     if compared:
         return f"{compared[1].replace('cost', 'Cost')} against the baseline"
@@ -199,7 +200,7 @@ def check_value(check: Check, value: float | None) -> str:
     """Return a limit or a measured value with its unit."""
     if value is None:
         return "not measured"
-    declared = SLO_KEYS.get(check.name)
+    declared = SLO_KEYS.get(check.name.partition(" of ")[0])
     unit = declared.unit if declared else "ratio" if check.name.endswith("_ratio") else check.unit
     match unit:
         case "ms":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_dyno.core import formatting
+from lambda_dyno.core.config import ROOT
 from lambda_dyno.core.results import (
     ArchitectureOutcome,
     LimitOutcome,
@@ -353,9 +354,20 @@ def caveats(result: RunResult) -> tuple[str, ...]:
 # --- how to apply ---------------------------------------------------------------------------
 
 
-def tuned_path(env: str) -> str:
-    """Return the file that has an environment's tuned memory size, relative to the project."""
-    return f"envs/{env}/{TUNED_FILE}"
+def tuned_path(env: str, root: str = "") -> str:
+    """Return the file that has an environment's tuned memory size, relative to the project.
+
+    Args:
+        env: The environment.
+        root: `[environment] root`, whose Terraform reads the file; empty: envs/ENV.
+    """
+    return f"{root or f'envs/{env}'}/{TUNED_FILE}"
+
+
+def root_of(result: RunResult) -> str:
+    """Return the root that a run says it was made of, if it can be part of a path."""
+    named = str(result.setting("environment", "root", ""))
+    return named if ROOT.fullmatch(named) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +385,7 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
         return ()
     if result.function_arn:
         return _apply_to_function(tuning, _again(result, tuning))
-    file = tuned_path(result.env)
+    file = tuned_path(result.env, root_of(result))
     return (
         Step(
             f"Write memory_mb {tuning.power} and its evidence into {file}, which Terraform reads "
@@ -404,9 +416,9 @@ def _apply_to_function(tuning: TuningResult, again: str) -> tuple[Step, ...]:
     name = tuning.function_arn.rsplit(":", 1)[-1]
     return (
         Step(
-            f"Set the memory size to {tuning.power} MB where the function is declared (Terraform, "
-            "SAM, CDK): a size that is set past that is undone by its next deployment. To try it "
-            "at once:",
+            f"Set the memory size to {tuning.power} MB where the function is declared "
+            "(dyno apply --write FILE does: template.yaml, serverless.yml, cdk.json): a size that "
+            "is set past that is undone by its next deployment. To try it at once:",
             f"aws lambda update-function-configuration --region {tuning.region} "
             f"--function-name {name} --memory-size {tuning.power}",
         ),

@@ -75,15 +75,15 @@ def compose(
     return fit(head, list(parts(review, flavour)), review.artefact_url, room)
 
 
-def describe_proposal(file: str, env: str, review: Review) -> str:
+def describe_proposal(file: str, rollback: str, review: Review) -> str:
     """Return the text of the pull request that proposes a run's memory size.
 
     Args:
         file: The file that it changes.
-        env: The environment.
+        rollback: The command that undoes it.
         review: The run that is the evidence.
     """
-    back = markdown.code(f"dyno rollback --env {env}")
+    back = markdown.code(rollback)
     head = (
         f"This changes {markdown.code(file)} only. Its review is the approval; the deployment "
         f"after its merge puts the size into force, and {back} writes the former size back.\n\n"

@@ -233,7 +233,7 @@ def _apply(review: Review, section: Section, content: Content, _: Flavour) -> Pa
         text = "\n".join([*lines, *(f"- {_line(objection.text)}" for objection in objections)])
     else:
         command = markdown.code(f"dyno apply {result.run_id} --open-pr")
-        file = markdown.code(recommendation.tuned_path(result.env))
+        file = markdown.code(recommendation.tuned_path(result.env, recommendation.root_of(result)))
         back = markdown.code(f"dyno rollback --env {result.env}")
         text = (
             f"1. {command} opens a pull request that sets `memory_mb` to {tuning.power} in {file}. "

@@ -26,7 +26,9 @@ def why_not(run: Run, step: str) -> str:
     """
     if not run.result.outputs.get("api_url"):
         attached = "no --url names an API"
-        return attached if run.mode.attached else f"envs/{run.env.name} has no output api_url"
+        if run.mode.attached:
+            return attached
+        return f"{run.env.root} has no output {run.names.output('api_url')}"
     return no_files(run.project, collection(run, step))
 
 

@@ -29,6 +29,7 @@ def prepare(
     *,
     target: Target | None = None,
     runs_folder: Path | None = None,
+    beside: str = "",
 ) -> FunctionTune:
     """Check everything that the order needs, then make the run's folder.
 
@@ -38,6 +39,7 @@ def prepare(
         ui: Where progress goes.
         target: Where the function is; None finds what the credentials name.
         runs_folder: Folder of all runs; None is the project's `runs/`.
+        beside: The run of an environment that it is for; empty: it is for itself.
 
     Raises:
         UserError: Something is missing or wrong; nothing was made.
@@ -86,6 +88,7 @@ def prepare(
         settings=order.for_lease(),
         function_arn=function.arn,
         settings_env=order.env,
+        beside=beside,
     )
     run.add(env=f"function {function.label}", settings=order.for_evidence(account, tuning_input))
     variables = tuner_root.variables(

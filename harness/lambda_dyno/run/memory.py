@@ -58,8 +58,9 @@ def require(run: Run, memory_mb: int) -> None:
     name = parse_name(str(run.result.outputs["function_arn"]))
     found = lambda_function.look_up(name, run.account).memory_mb
     if found != memory_mb:
+        variable = run.names.variable("memory_mb")
         raise StepError(
             "load",
-            f"envs/{run.env.name}: the variable memory_mb does not set the function's memory "
+            f"{run.env.root}: the variable {variable} does not set the function's memory "
             f"size: with {memory_mb} it has {found} MB. Use it there, or name it otherwise.",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lambda_dyno.compare import baseline
 from lambda_dyno.compare.baseline import Baseline
-from lambda_dyno.core.config import SETTINGS_FILE, Env
+from lambda_dyno.core.config import Env
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import environment
@@ -17,6 +17,7 @@ from lambda_dyno.load import collection_files
 from lambda_dyno.runs.run_folder import check_place
 from lambda_dyno.terraform import packages as build
 from lambda_dyno.terraform import root_module, toolchain, trees
+from lambda_dyno.terraform.naming import Names
 from lambda_dyno.terraform.toolchain import Toolchain
 from lambda_dyno.tune import workload_file
 
@@ -44,15 +45,20 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
             "cannot be told of it: move it"
         ) from error
     collection_files.check(sources, env)
-    where = f"envs/{env.name}/{SETTINGS_FILE}"
+    where = env.where
     payload = env.tuning_payload()
+    for function in env.settings.tuning.payload_files:
+        env.payload_of(function)
     if env.workload_file is not None:
         named = f"{where}: [tuning] workload: {brief(env.settings.tuning.workload)}"
         workload_file.read(env.workload_file, named)
     request = tuning_input.from_settings(env.settings.tuning, "", payload)
     tuning_checks.require_allowed(request, f"{where}: [tuning]")
-    trees.require_copyable(env.folder, f"envs/{env.name}", environment.is_left_behind)
-    root_module.check(env.folder)
+    root, names = sources / env.root, Names.of(env.settings.environment)
+    trees.require_copyable(root, env.root, environment.is_left_behind)
+    root_module.check(root, names)
+    packed = {name: {"path": "", "sha256_base64": ""} for name in packages}
+    root_module.given(root, {"packages": packed}, names, env.root)
     for folder in env.settings.environment.folders:
         if folder != "modules" or os.path.lexists(sources / folder):
             trees.require_copyable(
@@ -60,9 +66,10 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
             )
     for name in packages:
         build.require_packable(sources / "lambda" / name)
-    for name in sorted(root_module.packages(env.folder) - set(packages)):
+    for name in sorted(root_module.packages(root, names) - set(packages)):
         raise UserError(
-            f"envs/{env.name}: var.packages[{json.dumps(name)}] is the folder lambda/{name}, and "
+            f"{env.root}: var.{names.variable('packages')}[{json.dumps(name)}] is the folder "
+            f"lambda/{name}, and "
             f"{'that is a file' if (sources / 'lambda' / name).exists() else 'there is none'}"
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import Target
 from lambda_dyno.cleanup import sweeper
-from lambda_dyno.core.config import SETTINGS_FILE, load_env
+from lambda_dyno.core.config import SETTINGS_FILE, Env, load_env, load_root
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
@@ -30,6 +30,7 @@ def prepare(
     runs_folder: Path | None = None,
     target: Target | None = None,
     guard: MachineGuard | None = None,
+    root: str = "",
 ) -> Run:
     """Check everything a run needs, then make its folder (and its embedded AWS).
 
@@ -45,11 +46,12 @@ def prepare(
         runs_folder: Folder of all runs; None is the project's `runs/`.
         target: Where it is to be; None: where the settings say.
         guard: Of this machine; None: nobody else measures on it.
+        root: Folder of the Terraform root below the project; empty: as the settings say.
 
     Raises:
         UserError: Something is missing or wrong; nothing was made.
     """
-    env = load_env(project, env_name, overrides)
+    env = _env(project, env_name, overrides, root)
     if env.settings.attach.is_set:
         raise UserError(
             f"envs/{env_name} is attached to what is there ([attach] in its {SETTINGS_FILE}), and "
@@ -83,3 +85,12 @@ def prepare(
     )
     run.baseline = compared_with
     return run
+
+
+def _env(project: Path, name: str, overrides: Mapping[str, Any] | None, root: str) -> Env:
+    """Return the environment whose settings are beside a root, or in envs/."""
+    if not root:
+        return load_env(project, name, overrides)
+    if (project / root / SETTINGS_FILE).is_file():
+        return load_root(project, root, overrides)
+    return load_env(project, name, {**(overrides or {}), "environment.root": root})

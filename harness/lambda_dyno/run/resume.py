@@ -16,7 +16,7 @@ from lambda_dyno.aws import accounts, tuner_executions
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import NewEmulator, Target
 from lambda_dyno.compare import baseline, fingerprints
-from lambda_dyno.core.config import Env, parse_settings
+from lambda_dyno.core.config import Env, folder_of, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import LoadResult, RunResult
@@ -91,6 +91,7 @@ class Resumed:
             smoke=None,
             regression=None,
             tuning=run.result.tuning if "tune" in kept else None,
+            functions=run.result.functions if "tune" in kept else (),
             load=_finished_loads(run.result.load, run.finished),
             leftovers=None,
         )
@@ -121,7 +122,7 @@ def prepare(
         target = targets.of_lease(lease, folder)
         _require_resumable(lease, target, result.verdict is not None and not result.error)
         settings = parse_settings(lease.settings, f"runs/{run_id}/lease.json")
-        env = Env(lease.env, project / "envs" / lease.env, settings)
+        env = Env(lease.env, folder_of(project, lease.env, lease.root), settings)
         if lease.attached:
             return _attached(project, env, folder, target, result, ui)
         mode = RunMode(project)

@@ -20,7 +20,7 @@ from lambda_dyno.aws import accounts
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import NewEmulator, Target
 from lambda_dyno.compare.baseline import Baseline
-from lambda_dyno.core.config import Env, parse_settings, with_overrides
+from lambda_dyno.core.config import Env, folder_of, parse_settings, with_overrides
 from lambda_dyno.core.errors import StepError
 from lambda_dyno.core.progress import Step, Ui
 from lambda_dyno.core.results import RunResult
@@ -32,7 +32,8 @@ from lambda_dyno.run import preflight
 from lambda_dyno.runs import result_store, run_folder
 from lambda_dyno.runs.git import WorkingTree
 from lambda_dyno.runs.mode import RunMode
-from lambda_dyno.runs.run_folder import Lease, RunFolder
+from lambda_dyno.runs.run_folder import TUNER_ENV, Lease, RunFolder
+from lambda_dyno.terraform.naming import OURS, Names
 from lambda_dyno.terraform.toolchain import Toolchain
 
 # Their figures are of nothing if the AWS that they were measured in ended meanwhile.
@@ -80,7 +81,7 @@ class Run:
         self.baseline: Baseline | None = None
         self.attached: AttachPlan | None = None
         if tools is not None:  # None: a run that deploys nothing
-            self.environment = Environment(folder, target, tools)
+            self.environment = Environment(folder, target, tools, self.names)
 
     @classmethod
     def create(
@@ -125,6 +126,7 @@ class Run:
             env.name,
             environment.name,
             timedelta(hours=lifetime_hours or environment.lifetime_hours),
+            root="" if env.name == TUNER_ENV else environment.root,
             settings=env.settings.model_dump() if settings is None else settings,
             **target.lease_fields(),
             **lease,
@@ -172,7 +174,7 @@ class Run:
         settings = with_overrides(
             parse_settings(lease.settings, f"runs/{folder.run_id}/lease.json"), overrides or {}
         )
-        env = Env(lease.env, project / "envs" / lease.env, settings)
+        env = Env(lease.env, folder_of(project, lease.env, lease.root), settings)
         result = result_store.read(folder)
         tools = preflight.tools_of(
             project, ui, node=not lease.tuner_only and (project / "postman").is_dir()
@@ -180,6 +182,11 @@ class Run:
         target = targets.of_lease(lease, folder) if standing else targets.out_of_reach(lease)
         _ = target.account  # whoever has other credentials hears of it before a step begins
         return cls(_mode_of(lease, project), project, env, folder, target, ui, result, tools)
+
+    @property
+    def names(self) -> Names:
+        """What the root calls things; a power tuner's root is this project's own."""
+        return OURS if self.env.name == TUNER_ENV else Names.of(self.env.settings.environment)
 
     @property
     def account(self) -> accounts.Account:

@@ -148,10 +148,37 @@ class WorkingTree:
         with temporary_folder() as folder:
             index = {"GIT_INDEX_FILE": str(folder / "index")}
             self._run("read-tree", parent, more=index)
-            entry = f"100644,{blob},{self._inside(path)}"
+            entry = f"{self._mode(parent, path)},{blob},{self._inside(path)}"
             self._run("update-index", "--add", "--cacheinfo", entry, more=index)
             tree = self._run("write-tree", more=index)
         return self._run("commit-tree", tree, "-p", parent, "-F", "-", stdin=message)
+
+    def _mode(self, revision: str, path: PurePosixPath) -> str:
+        """Return the mode of a file in a commit; of one that is not in it, an ordinary one."""
+        listed = self._run("ls-tree", "--full-tree", revision, "--", self._inside(path))
+        return listed.split()[0] if listed else "100644"
+
+    def trailers_of_file(
+        self, path: PurePosixPath, prefix: str, names: Sequence[str], *, most: int = 200
+    ) -> list[tuple[str, dict[str, str]]]:
+        """Return the commits that changed a file, newest first, each with trailers that it has.
+
+        Args:
+            path: The file.
+            prefix: Of the trailers' names, such as "Dyno-".
+            names: Of the trailers, without it.
+            most: How many commits are looked at.
+        """
+        parts = [f"%(trailers:key={prefix}{name},valueonly,separator=%x2C)" for name in names]
+        form = "%x1f".join(["%H", *parts])
+        listed = self._run("log", f"-{most}", f"--format={form}%x1e", "--", str(path))
+        found = []
+        for entry in listed.split("\x1e"):
+            commit, *values = entry.strip("\n").split("\x1f")
+            if len(values) == len(names):
+                given = zip(names, values, strict=True)
+                found.append((commit, {name: value for name, value in given if value}))
+        return found
 
     def trailer(self, revision: str, name: str) -> str:
         """Return the value of a trailer of a commit's message; empty if it has none."""

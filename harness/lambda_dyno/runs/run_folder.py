@@ -34,6 +34,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
+from lambda_dyno.core.config import ROOT
 from lambda_dyno.core.errors import StepError, UserError, brief
 from lambda_dyno.core.files import lock_file, try_lock, write_atomically
 from lambda_dyno.core.private import make_folder
@@ -103,10 +104,11 @@ class Lease:
     memory_mb: int = 0  # deployed now
     settings: dict[str, Any] = field(default_factory=dict)
     function_arn: str = ""  # that a power tuner alone tunes
-    beside: str = ""  # run that this is the baseline of, and that has the evidence
+    beside: str = ""  # run that this is the baseline or tuner of, and that has the evidence
     adopted_at: str = ""  # when its folder was made again from the state bucket; empty: never
     settings_env: str = ""  # whose settings a power tuner alone follows; empty: nobody's
     state_sha256: str = ""  # of the state in the bucket as this run wrote it last; empty: none yet
+    root: str = ""  # where the root is below the project; empty: envs/ENV
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Lease:
@@ -127,6 +129,8 @@ class Lease:
             if name in content and not _fits(str(entry.type), content[name]):
                 raise UserError(f"not the lease of a run: {name} is {brief(repr(content[name]))}")
         lease = cls(**{name: value for name, value in content.items() if name in known})
+        if lease.root and not ROOT.fullmatch(lease.root):  # it becomes part of a path
+            raise UserError(f"not the lease of a run: root is {brief(repr(lease.root))}")
         for name in ("started_at", "expires_at"):
             text = getattr(lease, name)
             if parse_time(text) is None:
@@ -169,6 +173,11 @@ class Lease:
     def is_in(self, home: Path) -> bool:
         """Whether the environment may be in the shared embedded AWS of a folder."""
         return self.holds_resources and self.server_home == str(home.resolve())
+
+    @property
+    def root_path(self) -> str:
+        """Where the copy of its root is, below the folder of copies."""
+        return self.root or f"envs/{self.env}"
 
     @property
     def tuner_only(self) -> bool:
@@ -357,18 +366,21 @@ class RunFolder:
         Only under the lock. The latencies of a load test that was not finished are no
         measurement: those of one that was are in a file of their own.
         """
+        copy = "terraform/envs/*"
+        with contextlib.suppress(UserError):
+            copy = f"terraform/{self.read_lease().root or 'envs/*'}"
         drafts = [
             *self.path.glob(".*.[0-9]*"),
             *self.path.glob("build/.*.[0-9]*"),
-            *self.path.glob("terraform/envs/*/.*.json.[0-9]*"),
+            *self.path.glob(f"{copy}/.*.json.[0-9]*"),
             # says who has the kernel's lock on a local state, which ended with its process
-            *self.path.glob("terraform/envs/*/.terraform.tfstate.lock.info"),
+            *self.path.glob(f"{copy}/.terraform.tfstate.lock.info"),
             *self.path.glob("load/*.part.jsonl"),
             *self.path.glob("local/*.new"),
         ]
         with contextlib.suppress(UserError):
             if self.read_lease().state == "down":  # states of what is proven to be gone
-                drafts += self.path.glob("terraform/envs/*/errored.tfstate")
+                drafts += self.path.glob(f"{copy}/errored.tfstate")
         for draft in drafts:
             with contextlib.suppress(OSError):
                 draft.unlink()

@@ -114,9 +114,13 @@ def require_own_backend(root: Path, backend: Mapping[str, str]) -> None:
         own = chosen["type"] == "local"
     if not own:
         raise UserError(
-            f"envs/{root.name}: Terraform chose the backend {chosen['type']} of the root, and a "
+            f"{_named(root)}: Terraform chose the backend {chosen['type']} of the root, and a "
             f"run has a state of its own: a file that sorts after {NAME} says so. Rename it."
         )
+
+
+def _named(root: Path) -> str:
+    return f"envs/{root.name}" if root.parent.name == "envs" else root.name
 
 
 def _modules(copies: Path) -> Iterator[Path]:

@@ -95,8 +95,8 @@ def test_the_runs_own_name_wins_over_the_roots_files(make: Make, tmp_path: Path)
         ),
         (TOO_SMALL, "envs/local: main.tf:4: Invalid value for variable: too small"),
         (
-            'variable "name_prefix" {}\noutput "function_arn" { value = { a = "x" } }',
-            "envs/local: the output function_arn is a map",
+            'variable "name_prefix" {}\noutput "function_arn" { value = { a = 5 } }',
+            "envs/local: the output function_arn: a is no text",
         ),
         (BASE.replace("eu-west-1", "us-east-1"), 'Set region = "us-east-1"'),
     ],

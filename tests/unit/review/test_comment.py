@@ -168,13 +168,14 @@ def test_a_failed_run_says_what_stopped_it() -> None:
 
 
 def test_a_tuned_function_of_others_is_theirs_to_change() -> None:
-    """There is no file of ours that could say its size."""
+    """In the file of whoever deploys it, and not in one of ours."""
     settings = {"tuning": {"function_arn": samples.TUNING.function_arn, "payload": "secret"}}
     run = samples.run(env="function dyno-crud", settings=settings)
     whole = compose(Review(run), GITHUB).text
     assert "secret" not in whole
     text = section_of(whole, "How to apply it")
-    assert "dyno apply" not in text
+    assert "dyno apply --write FILE does" in text
+    assert "--open-pr" not in text
     assert "--function-name dyno-crud --memory-size 512" in text
 
 

@@ -142,7 +142,7 @@ class Comparison:
         assert baseline is not None
         with run.step("build", f"the baseline {baseline.label}") as shown:
             packages = baseline.write_to(run.mode.sources, run.project, run.env)
-            root_module.check(run.mode.sources / "envs" / run.env.name)
+            root_module.check(run.mode.sources / run.env.root, run.names)
             if packages is None:
                 packages = build.build(run)
             shown.update(f"the baseline {baseline.label}, {len(packages)} packages")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lambda_dyno.core.config import SloSettings
-from lambda_dyno.core.results import DEPLOYED, LoadResult, Sample, TuningResult, Verdict
+from lambda_dyno.core.results import (
+    DEPLOYED,
+    Check,
+    LoadResult,
+    Sample,
+    TunedFunction,
+    TuningResult,
+    Verdict,
+)
 from lambda_dyno.core.samples import read_samples
 from lambda_dyno.gates import slo
 from lambda_dyno.run.run import Run
@@ -22,21 +30,32 @@ def step(run: Run) -> Verdict:
         if tuning is not None and tuning.power != tuning.current_power and verdict.checks:
             recommended = _verdict(run, *slo.at_size(load, tuning, tuning.power))
             verdict = slo.side_by_side(tuning, verdict, recommended, memory_mb)
-        if run.result.regression:
-            compared = run.result.regression.as_checks()
-            verdict = replace(Verdict.of((*verdict.checks, *compared)), sizes=verdict.sizes)
+        others = [check for function in run.result.functions for check in _of_other(run, function)]
+        compared = run.result.regression.as_checks() if run.result.regression else ()
+        if others or compared:
+            every = (*verdict.checks, *others, *compared)
+            verdict = replace(Verdict.of(every), sizes=verdict.sizes)
         run.add(verdict=verdict)
         held = sum(check.outcome == "pass" for check in verdict.checks)
-        others = "".join(
+        elsewhere = "".join(
             f"; {size.outcome} at {size.memory_mb:,} MB"
             for size in verdict.sizes
             if not size.judged
         )
         where = f" at {memory_mb:,} MB" if memory_mb else ""
         shown.update(
-            f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold{where}{others}"
+            f"{verdict.outcome}: {held} of {len(verdict.checks)} checks hold{where}{elsewhere}"
         )
     return verdict
+
+
+def _of_other(run: Run, function: TunedFunction) -> Iterator[Check]:
+    """Yield the checks of a function that is not loaded: its tuning answers some limits."""
+    limits = run.env.settings.slo.answered_by("tuning")
+    weight = run.env.settings.tuning.balanced_weight
+    for check in slo.evaluate(limits, tuning=function.tuning, balanced_weight=weight).checks:
+        name, reason = f"{check.name} of {function.name}", f"{function.name}: {check.reason}"
+        yield replace(check, name=name, reason=reason)
 
 
 def of_load(limits: SloSettings, load: LoadResult, folder: Path) -> Verdict:

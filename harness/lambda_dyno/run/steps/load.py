@@ -94,11 +94,11 @@ def _sizes(run: Run) -> dict[str, int]:
     if set(sizes.values()) == {current}:
         return sizes
     declared = root_module.variables(run.environment.root)
-    if not root_module.takes(declared, "memory_mb"):
+    if not root_module.takes(declared, "memory_mb", run.names):
         others = ", ".join(str(size) for size in sizes.values() if size != current)
         run.ui.note(
-            f"not loaded at {others} MB: envs/{run.env.name} has no variable memory_mb that is a "
-            "number"
+            f"not loaded at {others} MB: {run.env.root} has no variable "
+            f"{run.names.variable('memory_mb')} that is a number"
         )
         return {DEPLOYED: current}
     return sizes
