@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 
 import { emit } from './events.mjs';
 import { shareOf } from './loops.mjs';
+import { onRenewed } from './renewed.mjs';
 import { stopOnSignals, USERS, Worker } from './workers.mjs';
 
 const PROGRESS_MS = 1000;
@@ -19,10 +20,12 @@ export async function main(config, lines) {
   let readiness;
   let notReady;
   let probe;
+  const tellWorkers = onRenewed((values) => workers.forEach((worker) => worker.send({ type: 'renewed', values })));
   try {
     // whoever started this goes on preparing, and tells by a line, or by the input's end
     if (config.held) await Promise.race([lines.next(), stop.asked]);
     readiness = await readinessFor(config); // its time begins
+    await Promise.race([readiness.tokens?.begin(), stop.asked]);
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
     [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
     if (notReady) stop.now('SIGTERM');
@@ -36,6 +39,8 @@ export async function main(config, lines) {
     throw error;
   } finally {
     readiness?.stop();
+    readiness?.tokens?.stop();
+    tellWorkers();
     stop.cancel();
   }
   if (notReady) {
@@ -56,10 +61,14 @@ export async function main(config, lines) {
 
 /** What waits for the API. Newman takes half a second to load: not where nobody waits. */
 async function readinessFor(config) {
-  if (!config.ready_timeout_ms) return { wait: async () => undefined, stop() {}, roundTripMs: 0 };
-  const { loadInputs } = await import('./newman.mjs');
+  if (config.only_port) return { wait: async () => undefined, stop() {}, roundTripMs: 0 };
+  const { loadScenarios, wantedTokens } = await import('./scenarios.mjs');
   const { Readiness } = await import('./ready.mjs');
-  return new Readiness(config, await loadInputs(config));
+  const { Tokens } = await import('./tokens.mjs');
+  const scenarios = await loadScenarios(config);
+  const readiness = new Readiness(config, scenarios.map(({ inputs }) => inputs));
+  readiness.tokens = new Tokens(wantedTokens(config, scenarios));
+  return readiness;
 }
 
 function start({ plan, ...config }, number) {

@@ -6,6 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from lambda_dyno.cli.collection_options import (
+    DataOption,
+    FolderOption,
+    LoadCollectionOption,
+    PostmanEnvironmentOption,
+    PostmanGlobalsOption,
+    SmokeCollectionOption,
+    collection_overrides,
+)
 from lambda_dyno.cli.load_options import (
     AtOption,
     DurationOption,
@@ -49,6 +58,12 @@ def run(
     pacing_ms: PacingOption = None,
     at: AtOption = None,
     preset: PresetOption = None,
+    smoke_collection: SmokeCollectionOption = None,
+    load_collection: LoadCollectionOption = None,
+    folder: FolderOption = None,
+    postman_environment: PostmanEnvironmentOption = None,
+    postman_globals: PostmanGlobalsOption = None,
+    data: DataOption = None,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -84,6 +99,12 @@ def run(
     overrides = {
         **_tuning_overrides(power, num, strategy),
         **load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms, at, preset),
+        **collection_overrides(
+            "smoke", smoke_collection, None, postman_environment, postman_globals, data
+        ),
+        **collection_overrides(
+            "load", load_collection, folder, postman_environment, postman_globals, data
+        ),
         "regression.baseline": baseline,
         "environment.region": region,
     }
@@ -125,7 +146,9 @@ def up(
     from lambda_dyno.run.steps import up as deploy
 
     overrides = {"environment.region": region}
-    prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
+    prepared = prepare.prepare(
+        project(), env, TerminalUi(), overrides=overrides, port=port, asks=False
+    )
     with lifecycle.teardown_on_failure(prepared):
         deploy.step(prepared, build.step(prepared))
         ending.keep(prepared)
@@ -145,7 +168,7 @@ def plan(env: EnvOption = "local", as_json: JsonOption = False) -> None:
     from lambda_dyno.run import ending, prepare
     from lambda_dyno.run.steps import up as deploy
 
-    prepared = prepare.prepare(project(), env, TerminalUi())
+    prepared = prepare.prepare(project(), env, TerminalUi(), asks=False)
     try:
         changes = deploy.plan(prepared)
     finally:

@@ -13,26 +13,32 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
 )
 
 from lambda_dyno.core import regression_defaults as defaults
+from lambda_dyno.core.asked_settings import (
+    VARIABLES_MAX,
+    CollectionSettings,
+    OAuth2Settings,
+    Secret,
+    SmokeSettings,
+    VariableName,
+)
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import problem_of_json, read_json, read_toml
 from lambda_dyno.core.regions import is_region
+from lambda_dyno.core.section import Section as _Section
 from lambda_dyno.core.slo_keys import Evidence, SloKey
 from lambda_dyno.tuner_contract.arns import EXAMPLE, FUNCTION_ARN
 from lambda_dyno.tuner_contract.keys import KEYS, OF_FIXED, Key, TuningInput
@@ -45,8 +51,6 @@ _COMPLAINTS_MAX = 10
 MEMORY_SIZES_MB = range(MEMORY_MB_MIN, MEMORY_MB_MAX + 1)
 
 S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
-TEXT_CHARS_MAX = 2048
-
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 STORE_URI = re.compile(
@@ -54,22 +58,6 @@ STORE_URI = re.compile(
 )
 # What no bucket's name may begin with.
 _RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @field_validator("*")
-    @classmethod
-    def _can_be_shown(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what no name, path or title has: it would end up in a file name, or a terminal."""
-        texts = value if isinstance(value, list) else [value]
-        for text in texts if info.field_name != "payload" else ():
-            if isinstance(text, str) and (len(text) > TEXT_CHARS_MAX or not text.isprintable()):
-                raise ValueError(
-                    f'"{brief(text)}": must be up to {TEXT_CHARS_MAX} printable characters'
-                )
-        return value
 
 
 def _zero_or_more_than(least: float) -> AfterValidator:
@@ -306,20 +294,6 @@ LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
 # Of an embedded AWS, whose function, API and users share one machine: without a pace they would
 # measure its end, and not the API.
 LOCAL_PACING_MS = 2000
-
-
-class CollectionSettings(_Section):
-    """What a test asks; files are relative to the folder of dyno.toml."""
-
-    collection: str = ""  # empty: postman/smoke.postman_collection.json, or load....
-    environment: str = ""  # of Postman, as are globals
-    globals: str = ""
-    data: str = ""  # rows of iterations, JSON or CSV
-    api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl
-
-
-class SmokeSettings(CollectionSettings):
-    """The smoke test."""
 
 
 class LoadSettings(CollectionSettings):
@@ -630,6 +604,17 @@ class Settings(_Section):
     report: ReportSettings = ReportSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     traffic: TrafficSettings = TrafficSettings()
+    # variables of collections whose values are in the environment, such as token = "env:SHOP_TOKEN"
+    secrets: Annotated[dict[VariableName, Secret], Field(max_length=VARIABLES_MAX)] = {}  # noqa: RUF012 - pydantic copies it
+    # variables of collections that hold a token of a token server, which is renewed in time
+    oauth2: Annotated[dict[VariableName, OAuth2Settings], Field(max_length=VARIABLES_MAX)] = {}  # noqa: RUF012 - pydantic copies it
+
+    @model_validator(mode="after")
+    def _each_variable_once(self) -> Settings:
+        both = sorted(self.secrets.keys() & self.oauth2.keys())
+        if both:
+            raise ValueError(f"{', '.join(both)}: under [secrets] or [oauth2], not both")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -787,7 +772,7 @@ def _complaint(finding: Any) -> str:
     label = brief(f"[{section}] {key}".strip(), most=160) if section else "file"
     match finding["type"]:
         case "extra_forbidden":
-            return f"{label}: unknown key; allowed: {_allowed_keys(section if key else None)}"
+            return f"{label}: unknown key; allowed: {_allowed_keys(path[:-1])}"
         case "value_error":
             return f"{label}: {finding['ctx']['error']}"
         case _:
@@ -796,10 +781,13 @@ def _complaint(finding: Any) -> str:
             )
 
 
-def _allowed_keys(section: str | None) -> str:
-    fields = Settings.model_fields
-    if section is None:
-        return ", ".join(f"[{name}]" for name in fields)
-    model = fields[section].annotation
-    assert model is not None
-    return ", ".join(sorted(model.model_fields))
+def _allowed_keys(path: Sequence[str]) -> str:
+    """Return what the table at a path may have, such as ("load", "scenarios", "0")."""
+    kind: Any = Settings
+    for part in path:
+        # of a list or a table of tables the path has the place or the name
+        fields = getattr(kind, "model_fields", None)
+        kind = fields[part].annotation if fields else get_args(kind)[-1]
+    if not path:
+        return ", ".join(f"[{name}]" for name in kind.model_fields)
+    return ", ".join(sorted(kind.model_fields))

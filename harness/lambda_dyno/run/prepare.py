@@ -12,6 +12,7 @@ from lambda_dyno.cleanup import sweeper
 from lambda_dyno.core.config import load_env
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
+from lambda_dyno.load import collection_files
 from lambda_dyno.run import preflight
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.mode import MachineGuard, NobodyElse, RunMode
@@ -29,6 +30,7 @@ def prepare(
     runs_folder: Path | None = None,
     target: Target | None = None,
     guard: MachineGuard | None = None,
+    asks: bool = True,
 ) -> Run:
     """Check everything a run needs, then make its folder (and its embedded AWS).
 
@@ -44,6 +46,7 @@ def prepare(
         runs_folder: Folder of all runs; None is the project's `runs/`.
         target: Where it is to be; None: where the settings say.
         guard: Of this machine; None: nobody else measures on it.
+        asks: Whether its API will be asked, so that the secrets of the tests must be there.
 
     Raises:
         UserError: Something is missing or wrong; nothing was made.
@@ -53,6 +56,8 @@ def prepare(
         targets.check_port(port)
     mode = RunMode(project, guard=guard or NobodyElse())
     preflight.check_sources(project, env, mode.package_names())
+    if asks:
+        collection_files.check_secrets(project, env)
     all_runs = runs_folder or project / "runs"
     compared_with = preflight.compared_with(project, env, all_runs)
     tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())
