@@ -20,6 +20,8 @@ const LATEST_MS = 2 ** 31 - 1; // of a timer
 const RETRY_MS = 1000;
 const TOKEN = /^[\x21-\x7e]{1,16000}$/;
 
+const newestRefreshToken = new Map(); // by variable: for all jobs of this process
+
 export class Tokens {
   #wanted;
   #timers = new Map();
@@ -44,10 +46,11 @@ export class Tokens {
   }
 
   async #get(one) {
-    const answer = await ask(one);
+    const refresh_token = newestRefreshToken.get(one.name) ?? one.refresh_token;
+    const answer = await ask({ ...one, refresh_token });
     if (answer.refresh_token && one.grant === 'refresh_token') {
-      one.refresh_token = answer.refresh_token;
-      keepSecret({ refresh_token: one.refresh_token });
+      newestRefreshToken.set(one.name, answer.refresh_token);
+      keepSecret({ refresh_token: answer.refresh_token });
     }
     renew({ [one.name]: answer.access_token });
     this.#later(one, Math.min(LATEST_MS, Math.max(SOONEST_MS, answer.lifetime_s * 1000 * RENEW_AT)));

@@ -15,6 +15,7 @@ from lambda_dyno.cli.collection_options import (
     SmokeCollectionOption,
     collection_overrides,
 )
+from lambda_dyno.cli.completion import run_ids
 from lambda_dyno.cli.load_options import (
     AtOption,
     DurationOption,
@@ -80,6 +81,7 @@ def run(
         typer.Option(
             "--resume",
             metavar="RUN_ID",
+            autocompletion=run_ids,
             help="Go on with a run that stopped half-way, from the last finished step and with "
             "its own settings.",
         ),

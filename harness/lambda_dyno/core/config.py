@@ -74,7 +74,9 @@ def _zero_or_more_than(least: float) -> AfterValidator:
 class EnvironmentSettings(_Section):
     """Where a run lives, and for how long."""
 
-    # with a dash and a run's id 32 characters, which leave room for all that names end in
+    # up to 15 characters: with a dash and a run's id 32, which leave room for all that names end in
+
+    # first part of the names of all that is made
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")] = "dyno"
     emulated: bool = False  # start the embedded AWS unless AWS_ENDPOINT_URL is set
     # of the embedded AWS: invocations at once before callers get a 429; 10 as in a new account
@@ -195,6 +197,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
     # and the keys of tuner_contract/keys.py
+
     # what is measured where there is no payload: "load", what the load test sends, or the file of a
     # workload; empty: "load" where there is a load test
     workload: str = ""  # type: ignore[assignment,unused-ignore]  # the tuner's is read of it
@@ -205,7 +208,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     # that was not deployed by the run, beside those that only read (GET, HEAD)
     safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
-    timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
+    timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0  # of a tuning, whole
 
     _is_json = field_validator("payload")(_require_json)
 
@@ -299,7 +302,7 @@ LOCAL_PACING_MS = 2000
 class LoadSettings(CollectionSettings):
     """A load test: so many users, or so many arrivals, for so long."""
 
-    preset: Literal["", "forerunners"] = ""
+    preset: Literal["", "forerunners"] = ""  # a load by name; a key beside it comes first
     # closed: each user sends its next request after the last answer; open: iterations begin at
     # planned moments, whatever the API does
     loop: Literal["closed", "open"] = "closed"
@@ -307,7 +310,7 @@ class LoadSettings(CollectionSettings):
     virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 10
     arrivals_per_s: Annotated[float | None, Field(ge=0.01, le=1000)] = None  # iterations, open loop
     spacing: Literal["even", "poisson"] = "even"  # of the arrivals in an open loop
-    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0
+    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0  # until all users are there
     duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
     # in the place of ramp-up and duration
     stages: Annotated[list[LoadStage], Field(max_length=100)] = []
@@ -317,7 +320,7 @@ class LoadSettings(CollectionSettings):
     pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 0
     # memory sizes in MB to load the API at; none: the deployed and the recommended one
     at: Annotated[list[int], Field(max_length=20)] = []
-    request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
+    request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000  # to the last byte
 
     @field_validator("at")
     @classmethod
@@ -392,21 +395,25 @@ def _stages(given: Any) -> list[LoadStage]:
 class SloSettings(_Section):
     """Limits of the gate, inclusive; a key that is left out is not checked."""
 
+    # of the API under load, as its users see it; needs a load test
     latency_p95_ms: Annotated[
         float | None,
         Field(ge=0.001, le=LATENCY_MS_MAX),
         SloKey("Latency p95", "ms", needs="load", brief="p95 {:g} ms", quantile=0.95),
     ] = None
+    # the same
     latency_p99_ms: Annotated[
         float | None,
         Field(ge=0.001, le=LATENCY_MS_MAX),
         SloKey("Latency p99", "ms", needs="load", brief="p99 {:g} ms", quantile=0.99),
     ] = None
+    # of the requests of a load test
     error_ratio: Annotated[
         float | None,
         Field(ge=0, le=1),
         SloKey("Errors", "ratio", needs="load", brief="errors {:.4g}"),
     ] = None
+    # of a million invocations, by tuning
     cost_per_million_usd: Annotated[
         float | None,
         Field(ge=1e-6, le=1e9),
@@ -453,6 +460,7 @@ class RegressionSettings(_Section):
     """A comparison with a baseline (`--baseline`); docs/gates.md has its rates of error."""
 
     baseline: str = ""  # branch, tag, commit, run id or result.json; empty: no comparison
+    # what may not become worse
     checks: Annotated[list[Literal["p50", "p90", "p95", "p99", "cost"]], Field(min_length=1)] = [
         "p50",
         "p95",
@@ -511,7 +519,7 @@ class DeployLoadSettings(LoadSettings):
 class DeploySettings(_Section):
     """How a standing environment gets a new version of its function (`dyno deploy`)."""
 
-    deployment: Literal["all-at-once", "canary"] = "all-at-once"
+    deployment: Literal["all-at-once", "canary"] = "all-at-once"  # canary: a share of the calls first
     # share of the calls that the new version gets until it is judged
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
     load: DeployLoadSettings = DeployLoadSettings()  # in the place of [load]
@@ -565,8 +573,8 @@ class TrafficSettings(_Section):
 class ReportSettings(_Section):
     """How the evidence looks."""
 
-    title: str = "Lambda Dyno"
-    png: bool = True
+    title: str = "Lambda Dyno"  # of the pages
+    png: bool = True  # charts as PNG, too
     pdf: bool = True  # if the extra `pdf` is installed
 
 
