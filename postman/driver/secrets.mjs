@@ -44,5 +44,6 @@ export function guardStderr() {
 
 function formsOf(text) {
   const base64 = Buffer.from(text).toString('base64').replace(/=+$/, '');
-  return new Set([text, encodeURIComponent(text), base64, JSON.stringify(text).slice(1, -1)]);
+  const inPath = encodeURI(text);
+  return new Set([text, encodeURIComponent(text), inPath, base64, JSON.stringify(text).slice(1, -1)]);
 }

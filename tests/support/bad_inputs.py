@@ -147,6 +147,11 @@ WRONG: Mapping[str, tuple[str, ...]] = {
         "[{}]",
         "[1979-05-27]",
     ),
+    "table": (
+        *("1", '"x"', "true", "[]", "[{}]", "nan", "1979-05-27"),
+        *('{ "a b" = "env:X" }', '{ t = "hunter22" }', "{ t = 5 }", '{ t = "env:GITHUB_TOKEN" }'),
+        *('{ t = "env:AWS_SECRET_ACCESS_KEY" }', '{ t = { nope = 1 } }', '{ t = "env:" }'),
+    ),
     "json": (
         "nan",
         "inf",
@@ -162,6 +167,7 @@ ALLOWED = {
     *((key, "1e-300") for key in ("discard_top_bottom", "distance_from_best", "confidence")),
     *((key, "1e-300") for key in ("invocations_per_month", "discount")),
     ("stages", "[{}]"),  # two mistakes, and a line for each
+    *(("oauth2", value) for value in ("{ t = { nope = 1 } }", '{ "a b" = "env:X" }')),  # the same
     ("folders", "[]"),
 }
 
@@ -186,8 +192,8 @@ def kind_of(path: tuple[str, ...]) -> str:
     annotation = model.model_fields[path[-1]].annotation
     if annotation is Any:
         return "json"
-    if get_origin(annotation) is list:
-        return "list"
+    if get_origin(annotation) in (list, dict):
+        return "list" if get_origin(annotation) is list else "table"
     if get_origin(annotation) is Literal:
         return "word"
     kinds = set(get_args(annotation) or (annotation,)) - {type(None)}
