@@ -146,7 +146,7 @@ def svg(shown: Sequence[tuple[float, list[Line]]], title: str) -> str:
         f"<title>{escape(title)}</title>"
         "<style>"
         f"text{{font:{_FONT_PX}px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;"
-        f"fill:{_PLAIN};white-space:pre}}.b{{font-weight:700}}"
+        "white-space:pre}.b{font-weight:700}"
         f"@keyframes s{{{''.join(steps)}}}"
         f".s{{animation:s {total_s:.1f}s steps(1,end) infinite}}"
         # whoever wants no movement sees the end
@@ -154,7 +154,7 @@ def svg(shown: Sequence[tuple[float, list[Line]]], title: str) -> str:
         f"transform:translateX(-{(len(shown) - 1) * width}px)}}}}"
         f"</style><defs>{defined}</defs>"
         f'<rect width="{width}" height="{height}" rx="8" fill="{_BACKGROUND}"/>'
-        f'<g class="s">{"".join(strip)}</g></svg>\n'
+        f'<g class="s" fill="{_PLAIN}">{"".join(strip)}</g></svg>\n'
     )
 
 

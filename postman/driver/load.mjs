@@ -1,6 +1,7 @@
 // A load test: spreads the plan over processes, starts them at one moment, adds up.
 // User i goes to process i modulo their number, so that each gets a share of every ramp.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
@@ -61,7 +62,9 @@ export async function main(config, lines) {
 
 /** What waits for the API. Newman takes half a second to load: not where nobody waits. */
 async function readinessFor(config) {
-  if (config.only_port) return { wait: async () => undefined, stop() {}, roundTripMs: 0 };
+  if (!config.ready_timeout_ms && !mayNeedTokens(config)) {
+    return { wait: async () => undefined, stop() {}, roundTripMs: 0 };
+  }
   const { loadScenarios, wantedTokens } = await import('./scenarios.mjs');
   const { Readiness } = await import('./ready.mjs');
   const { Tokens } = await import('./tokens.mjs');
@@ -69,6 +72,13 @@ async function readinessFor(config) {
   const readiness = new Readiness(config, scenarios.map(({ inputs }) => inputs));
   readiness.tokens = new Tokens(wantedTokens(config, scenarios));
   return readiness;
+}
+
+/** Whether somebody must be asked for a token; where nobody may be asked, nobody is. */
+function mayNeedTokens({ only_port, oauth2 = {}, scenarios = [], ...config }) {
+  if (only_port) return false;
+  const collections = [config, ...scenarios].map(({ collection }) => collection).filter(Boolean);
+  return Object.keys(oauth2).length > 0 || collections.some((path) => readFileSync(path, 'utf8').includes('oauth2'));
 }
 
 function start({ plan, ...config }, number) {
