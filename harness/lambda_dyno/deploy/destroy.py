@@ -30,7 +30,7 @@ from lambda_dyno.core.private import make_folder
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.core.results import Leftover
 from lambda_dyno.deploy import deployed
-from lambda_dyno.environments import leftovers, progress, state_contents
+from lambda_dyno.environments import account_bucket, leftovers, progress, state_contents
 from lambda_dyno.environments.state_contents import Managed
 from lambda_dyno.evidence.location import trust_of
 from lambda_dyno.run import lifecycle
@@ -121,7 +121,7 @@ class Destruction:
         env: The environment and its settings.
         account: Where it is.
         folder: Working files of its deployments.
-        backend: Of its state.
+        backend: Of its state; empty: the bucket of the states is gone, and the state with it.
         ui: Where progress goes.
         tools: Terraform.
         others: First parts of the names of other environments, which stay.
@@ -160,7 +160,7 @@ class Destruction:
         folder = deployed.folder_of(project, env, account)
         make_folder(project / ".dyno")
         make_folder(folder)
-        backend = deployed.backend_of(env, account, folder)
+        backend = _backend_of(env, account, folder)
         others = frozenset(
             load_env(project, name).deployed_name_prefix
             for name in known_envs(project)
@@ -259,6 +259,8 @@ class Destruction:
 
     def _forget_state(self) -> None:
         """Remove a state that names nothing any more; the bucket keeps its versions for a while."""
+        if not self.backend:
+            return
         if "path" in self.backend:
             path = Path(self.backend["path"])
             for one in (path, path.with_name(f"{path.name}.backup")):
@@ -271,12 +273,24 @@ class Destruction:
             self.ui.note(f"the empty state stays in the bucket: {errors.code(error)}")
 
 
+def _backend_of(env: Env, account: accounts.Account, folder: Path) -> Mapping[str, str]:
+    """Return the backend of an environment's state; nothing where its bucket is gone."""
+    settings = env.settings.environment
+    if not settings.emulated:
+        name = account_bucket.name_of(account, settings.state_bucket)
+        if account_bucket.look(account, name, must_be_own=not settings.state_bucket) == 404:
+            return {}
+    return deployed.backend_of(env, account, folder)
+
+
 def read_state(account: accounts.Account, backend: Mapping[str, str]) -> tuple[str, str]:
     """Return the text of a backend's state, empty without one, and where it is.
 
     Raises:
         UserError: It cannot be read.
     """
+    if not backend:
+        return "", ""
     if "path" in backend:
         path = Path(backend["path"])
         return deployed.file_text(path), str(path)
