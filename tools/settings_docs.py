@@ -55,12 +55,15 @@ def meanings_of(model: type[BaseModel]) -> dict[str, str]:
 
 def model_of(name: str) -> type[BaseModel]:
     """Return the section that a definition of the schema is."""
-    found = next(getattr(module, name) for module in _MODULES if hasattr(module, name))
-    assert issubclass(found, BaseModel)
+    found: type[BaseModel] = next(
+        getattr(module, name) for module in _MODULES if hasattr(module, name)
+    )
     return found
 
 
-def _top(name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], said: str) -> Iterator[str]:
+def _top(
+    name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], said: str
+) -> Iterator[str]:
     if of := _class_of(entry):
         yield from _section(f"[{name}]", of, schema, name)
         return

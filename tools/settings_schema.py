@@ -66,6 +66,8 @@ def _plain(value: Any) -> Any:
         found.update({"anyOf": some} if len(some) > 1 else some[0])
     if found.get("default", 0) is None or isinstance(found.get("default"), dict):
         found.pop("default")
+    if "patternProperties" in found:
+        found["additionalProperties"] = False
     if found.get("type") == "string" and not {"pattern", "enum", "maxLength"} & found.keys():
         found["maxLength"] = TEXT_CHARS_MAX
     if "$ref" in found and len(found) > 1:

@@ -59,7 +59,7 @@ def record(command: Sequence[str]) -> tuple[list[Output], int]:
     child, terminal = pty.fork()
     if not child:
         os.environ.update(TERM="xterm-256color", COLUMNS=str(COLUMNS), LINES=str(_TALL))
-        os.execvp(command[0], command)  # noqa: S606 - an argument list, no shell
+        os.execvp(command[0], list(command))  # noqa: S606 - an argument list, no shell
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _TALL, COLUMNS, 0, 0))
     began, found = time.monotonic(), []
     while True:
@@ -188,7 +188,9 @@ def main() -> None:
         sys.exit(f"{arguments.command[0]}: wrote nothing")
     title = f"{' '.join(arguments.command)}, recorded on a terminal"
     arguments.out.write_text(svg(frames(output), title), encoding="utf-8")
-    sys.stdout.write(f"{arguments.out}: {arguments.out.stat().st_size / 1000:.0f} kB, exit {status}\n")
+    sys.stdout.write(
+        f"{arguments.out}: {arguments.out.stat().st_size / 1000:.0f} kB, exit {status}\n"
+    )
 
 
 if __name__ == "__main__":

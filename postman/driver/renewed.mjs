@@ -9,7 +9,7 @@ let version = 0;
 
 /** Takes new values, by the variables that hold them. */
 export function renew(values) {
-  keepSecret(values);
+  keepSecret(values, { passes: true });
   for (const [name, value] of Object.entries(values)) newest.set(name, value);
   version += 1;
   for (const listener of listeners) listener(values);

@@ -4,30 +4,31 @@
 // path. So all that goes to stdout, to stderr and into samples has them taken out.
 
 const SHORTEST = 4; // harness/lambda_dyno/core/asked_settings.py refuses shorter ones
-const values = new Map(); // from each form of a value to what stands in its place
+const MOST_PASSING = 100; // of tokens that were renewed so often, the first are over for long
+const forms = new Map(); // from a value to what it looks like, and what stands in its place
+const passing = [];
 
-/** Takes values that nothing may show, by their names; names of no interest are shown. */
-export function keepSecret(named) {
+/** Takes values that nothing may show, by the names that are shown in their place. */
+export function keepSecret(named, { passes = false } = {}) {
   for (const [name, value] of Object.entries(named)) {
     const text = String(value ?? '');
     if (text.length < SHORTEST) continue;
-    for (const form of formsOf(text)) values.set(form, `<${name}>`);
+    if (forms.has(text)) continue;
+    forms.set(text, { looks: looksOf(text), name: `<${name}>` });
+    if (passes && passing.push(text) > MOST_PASSING) forms.delete(passing.shift());
   }
 }
 
 /** Returns a text without secrets. */
 export function redact(text) {
-  if (!values.size) return text;
   let clean = text;
-  for (const [form, name] of values) {
-    if (clean.includes(form)) clean = clean.replaceAll(form, name);
-  }
+  for (const { looks, name } of forms.values()) clean = clean.replace(looks, name);
   return clean;
 }
 
 /** As JSON.stringify, without secrets in its texts. */
 export function publicJson(value) {
-  if (!values.size) return JSON.stringify(value);
+  if (!forms.size) return JSON.stringify(value);
   return JSON.stringify(value, (_key, inner) => (typeof inner === 'string' ? redact(inner) : inner));
 }
 
@@ -42,8 +43,26 @@ export function guardStderr() {
   });
 }
 
-function formsOf(text) {
+/**
+ * What finds a value: as it is, with any of its characters encoded as in an address (who builds one
+ * encodes some), in Base64, and as JSON has it.
+ */
+function looksOf(text) {
   const base64 = Buffer.from(text).toString('base64').replace(/=+$/, '');
-  const inPath = encodeURI(text);
-  return new Set([text, encodeURIComponent(text), inPath, base64, JSON.stringify(text).slice(1, -1)]);
+  const inAddress = [...text].map(eitherWay).join('');
+  const inJson = quoted(JSON.stringify(text).slice(1, -1));
+  return new RegExp([inAddress, quoted(base64), inJson].join('|'), 'gu');
+}
+
+const quoted = (text) => text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+
+function eitherWay(character) {
+  if (/[\w.~-]/.test(character)) return quoted(character); // nobody encodes these
+  return `(?:${quoted(character)}|${encoded(character)})`;
+}
+
+function encoded(character) {
+  const bytes = [...Buffer.from(character)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`);
+  const either = bytes.join('').replaceAll(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
+  return character === ' ' ? `${either}|\\+` : either;
 }

@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url);
 const REQUEST_MS = 10_000;
 const LONGEST_ANSWER = 100_000;
 const UNKNOWN_LIFETIME_S = 300; // of a token whose server does not say it
-const RENEW_AT = 0.7; // of its lifetime
+const EARLY_S = 60; // before a token's end; of a short one half of its life
 const SOONEST_MS = 200;
 const LATEST_MS = 2 ** 31 - 1; // of a timer
 const RETRY_MS = 1000;
@@ -53,7 +53,9 @@ export class Tokens {
       keepSecret({ refresh_token: answer.refresh_token });
     }
     renew({ [one.name]: answer.access_token });
-    this.#later(one, Math.min(LATEST_MS, Math.max(SOONEST_MS, answer.lifetime_s * 1000 * RENEW_AT)));
+    const { lifetime_s: lifetimeS } = answer;
+    const inMs = 1000 * Math.max(lifetimeS / 2, lifetimeS - EARLY_S);
+    this.#later(one, Math.min(LATEST_MS, Math.max(SOONEST_MS, inMs)));
   }
 
   #later(one, ms) {

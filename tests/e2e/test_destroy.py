@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,11 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def state(project: Path, account: LocalSession) -> Iterator[Path]:
+def state(project: Path, account: LocalSession) -> Path:
     """Where the state of the local environment is, in this account."""
     folder = project / ".dyno" / "deploy" / f"local-{account.account_id}-us-east-1"
     folder.mkdir(parents=True)
-    yield folder / "terraform.tfstate"
+    return folder / "terraform.tfstate"
 
 
 def state_of(*resources: dict[str, Any]) -> str:

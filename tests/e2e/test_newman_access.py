@@ -21,8 +21,14 @@ from lambda_dyno.load.driver import Api, ApiCredentials
 from lambda_dyno.load.drivers import newman
 from tests.support import token_server
 from tests.support.postman_files import auth, collection, is_status, request, script, write
-from tests.support.token_server import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH, USER
-from tests.support.token_server import TokenServer
+from tests.support.token_server import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    PASSWORD,
+    REFRESH,
+    USER,
+    TokenServer,
+)
 from tests.support.waiting import HANGS_S
 
 pytestmark = pytest.mark.e2e
@@ -44,11 +50,9 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_REFRESH", REFRESH)
 
 
-def load(
-    api: TokenServer, files: CollectionFiles, folder: Path, **settings: Any
-) -> Any:
+def load(api: TokenServer, files: CollectionFiles, folder: Path, **settings: Any) -> Any:
     asked: dict[str, Any] = {"virtual_users": 1, "ramp_up_s": 0.0, "duration_s": 4.5}
-    credentials = settings.pop("credentials", None)
+    credentials, ready_s = settings.pop("credentials", None), settings.pop("ready_s", 5.0)
     return load_test.run(
         LoadSettings(**asked | {"pacing_ms": 50} | settings),
         Api(api.url, "eu-west-1", credentials),
@@ -56,7 +60,7 @@ def load(
         label="current",
         memory_mb=128,
         folder=folder / "load",
-        ready_s=settings.pop("ready_s", 5.0),
+        ready_s=ready_s,
     )
 
 
@@ -83,7 +87,8 @@ GRANTS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize(
-    "grant", [name if name == "refresh_token" else pytest.param(name, marks=SLOW) for name in GRANTS]
+    "grant",
+    [name if name == "refresh_token" else pytest.param(name, marks=SLOW) for name in GRANTS],
 )
 def test_tokens_that_live_2_s_are_renewed_under_load(
     api: TokenServer, tmp_path: Path, grant: str
@@ -95,7 +100,6 @@ def test_tokens_that_live_2_s_are_renewed_under_load(
     result = load(api, files, tmp_path)
     assert result.requests > 20
     assert result.errors == 0, result.errors_by_kind
-    assert {status for _, status in api.answers} == {200}
     assert {given for given, _ in api.given} == {grant}
     assert len(api.given) >= 3
     require_nowhere(tmp_path, api)
@@ -128,9 +132,7 @@ def test_a_collections_own_oauth2_is_carried_out(
 def test_a_token_that_is_not_to_be_had_is_said(api: TokenServer, tmp_path: Path) -> None:
     """With the server's answer, and without any secret."""
     api.refuse = True
-    files = CollectionFiles(
-        write(tmp_path / "mine.json", items(auth=BEARER)), oauth2=oauth2(api)
-    )
+    files = CollectionFiles(write(tmp_path / "mine.json", items(auth=BEARER)), oauth2=oauth2(api))
     with pytest.raises(StepError, match=r"no token from http://.*/token: 401 invalid_client") as e:
         smoke(api, files, tmp_path)
     assert CLIENT_SECRET not in str(e.value)
@@ -141,12 +143,13 @@ def test_a_token_that_is_not_to_be_had_is_said(api: TokenServer, tmp_path: Path)
 def test_a_server_that_fails_for_a_while_is_asked_again(api: TokenServer, tmp_path: Path) -> None:
     """The requests meanwhile are what they are: refused, and counted."""
     files = CollectionFiles(write(tmp_path / "mine.json", items(auth=BEARER)), oauth2=oauth2(api))
-    threading.Timer(2.5, lambda: setattr(api, "refuse", True)).start()
-    threading.Timer(6.0, lambda: setattr(api, "refuse", False)).start()
-    result = load(api, files, tmp_path, duration_s=9.0)
+    api.strict, api.missed = True, 3
+    result = load(api, files, tmp_path, duration_s=8.0, ready_s=0.0)
     assert set(result.errors_by_kind) == {"http_401"}
-    assert api.answers[-1][1] == 200
-    assert "401 invalid_client; trying again" in (tmp_path / "load" / "current.log").read_text()
+    assert result.errors_by_kind["http_401"] >= 3
+    assert len(api.given) >= 2
+    said = (tmp_path / "load" / "current.log").read_text()
+    assert "503 temporarily_unavailable; trying again" in said
 
 
 @pytest.mark.parametrize("kept", [pytest.param(False, marks=SLOW), True])

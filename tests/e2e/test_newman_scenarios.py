@@ -74,7 +74,7 @@ def files(tmp_path: Path) -> CollectionFiles:
 
 
 def load(api: EchoServer, files: CollectionFiles, folder: Path, **settings: Any) -> Any:
-    asked: dict[str, Any] = {"ramp_up_s": 0.0, "duration_s": 1.5, "virtual_users": 2}
+    asked: dict[str, Any] = {"ramp_up_s": 0.0, "duration_s": 2.5, "virtual_users": 2}
     return load_test.run(
         LoadSettings(**asked | settings),
         Api(api.url, "eu-west-1"),
@@ -89,7 +89,7 @@ def load(api: EchoServer, files: CollectionFiles, folder: Path, **settings: Any)
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({"pacing_ms": 100}, id="closed"),
+        pytest.param({"pacing_ms": 200}, id="closed"),
         pytest.param({"loop": "open", "arrivals_per_s": 20.0}, id="open", marks=SLOW),
         pytest.param({"pacing_ms": 0}, id="unpaced", marks=SLOW),
     ],
@@ -104,7 +104,7 @@ def test_each_scenario_is_made_as_often_as_its_weight(
     of = {(one.user, one.iteration): one.request.partition(" / ")[0] for one in samples}
     made = Counter(of.values())
     total = sum(made.values())
-    assert total >= 15
+    assert total >= 8
     # to one of each process's users, who may be at any place of their turns
     for name, share in (("Browse", 0.6), ("Buy", 0.2), ("other", 0.2)):
         assert abs(made[name] - share * total) <= 4, made

@@ -150,7 +150,7 @@ WRONG: Mapping[str, tuple[str, ...]] = {
     "table": (
         *("1", '"x"', "true", "[]", "[{}]", "nan", "1979-05-27"),
         *('{ "a b" = "env:X" }', '{ t = "hunter22" }', "{ t = 5 }", '{ t = "env:GITHUB_TOKEN" }'),
-        *('{ t = "env:AWS_SECRET_ACCESS_KEY" }', '{ t = { nope = 1 } }', '{ t = "env:" }'),
+        *('{ t = "env:AWS_SECRET_ACCESS_KEY" }', "{ t = { nope = 1 } }", '{ t = "env:" }'),
     ),
     "json": (
         "nan",

@@ -1,4 +1,4 @@
-"""The flags that say what tests ask: Newman's letters where Newman has one.
+"""The flags that say what tests ask; their letters are those of Postman's own command line.
 
 A file that a flag names is relative to the working folder; one in dyno.toml to that file's.
 """

@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from lambda_dyno.core.errors import brief
 from lambda_dyno.core.section import Section
@@ -53,12 +60,14 @@ def _given(value: Any) -> Any:
     return _reference(value)
 
 
-_FORM = {"type": "string", "pattern": r"^env:[A-Za-z_][A-Za-z0-9_]{0,127}$"}
+# The same for editors.
+_NAME = r"env:(?!(AWS|ACTIONS)_|(GITHUB|GH)_TOKEN$)[A-Za-z_][A-Za-z0-9_]{0,127}"
+_FORM = {"type": "string", "pattern": f"^{_NAME}$"}
 Secret = Annotated[str, BeforeValidator(_given), WithJsonSchema(_FORM)]
 NoSecretOr = Annotated[
     str,
     BeforeValidator(_reference),
-    WithJsonSchema({"type": "string", "pattern": r"^(env:[A-Za-z_][A-Za-z0-9_]{0,127})?$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^({_NAME})?$"}),
 ]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
 
@@ -66,12 +75,16 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
 class ScenarioSettings(Section):
     """One of several things that users do: a folder of a collection, or a collection."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["folder"]}, {"required": ["collection"]}]}
+    )
+
     name: Annotated[str, Field(max_length=60)] = ""  # empty: the folder's, or the collection's
     collection: str = ""  # empty: the test's
     folder: str = ""  # or a request, by its name; empty: all of the collection
-    environment: str = ""  # of Postman; empty, as for globals and data: the test's
-    globals: str = ""
-    data: str = ""
+    environment: str = ""  # of Postman; empty: the test's
+    globals: str = ""  # of Postman; empty: the test's
+    data: str = ""  # rows of iterations, JSON or CSV; empty: the test's
     # of so many iterations as all weights together are, so many are of this one
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
 
@@ -92,7 +105,7 @@ class CollectionSettings(Section):
     api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl
     # in the place of one collection: folders or collections, which a smoke test asks one after the
     # other, and a load test's users take turns with
-    scenarios: Annotated[list[ScenarioSettings], Field(max_length=SCENARIOS_MAX)] = []  # noqa: RUF012 - pydantic copies it
+    scenarios: Annotated[list[ScenarioSettings], Field(max_length=SCENARIOS_MAX)] = []
 
 
 class SmokeSettings(CollectionSettings):
@@ -113,6 +126,7 @@ class OAuth2Settings(Section):
     """
 
     token_url: Annotated[str, Field(min_length=1)]  # where tokens are given out
+    # what the token is got for: the client itself, a user by name and password, an earlier token
     grant: Literal["client_credentials", "password", "refresh_token"] = "client_credentials"
     client_id: str = ""  # or "env:NAME"
     client_secret: NoSecretOr = ""  # "env:NAME", as are password and refresh_token

@@ -206,7 +206,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     prior: Annotated[str, Field(max_length=64)] = ""  # type: ignore[assignment,unused-ignore]
     # names of requests of the load test that may be repeated with the real data of a function
     # that was not deployed by the run, beside those that only read (GET, HEAD)
-    safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
+    safe: Annotated[list[str], Field(max_length=1000)] = []
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
     timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0  # of a tuning, whole
 
@@ -310,7 +310,8 @@ class LoadSettings(CollectionSettings):
     virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 10
     arrivals_per_s: Annotated[float | None, Field(ge=0.01, le=1000)] = None  # iterations, open loop
     spacing: Literal["even", "poisson"] = "even"  # of the arrivals in an open loop
-    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0  # until all users are there
+    # until all users are there
+    ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0
     duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
     # in the place of ramp-up and duration
     stages: Annotated[list[LoadStage], Field(max_length=100)] = []
@@ -511,6 +512,7 @@ class DeployLoadSettings(LoadSettings):
     """The load of a deployment's check: about 20 requests/s, since others use that API."""
 
     virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 2
+    # until all users are there
     ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
     duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 30.0
     pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 1000
@@ -519,7 +521,8 @@ class DeployLoadSettings(LoadSettings):
 class DeploySettings(_Section):
     """How a standing environment gets a new version of its function (`dyno deploy`)."""
 
-    deployment: Literal["all-at-once", "canary"] = "all-at-once"  # canary: a share of the calls first
+    # canary: a share of the calls first
+    deployment: Literal["all-at-once", "canary"] = "all-at-once"
     # share of the calls that the new version gets until it is judged
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
     load: DeployLoadSettings = DeployLoadSettings()  # in the place of [load]
@@ -613,9 +616,9 @@ class Settings(_Section):
     evidence: EvidenceSettings = EvidenceSettings()
     traffic: TrafficSettings = TrafficSettings()
     # variables of collections whose values are in the environment, such as token = "env:SHOP_TOKEN"
-    secrets: Annotated[dict[VariableName, Secret], Field(max_length=VARIABLES_MAX)] = {}  # noqa: RUF012 - pydantic copies it
+    secrets: Annotated[dict[VariableName, Secret], Field(max_length=VARIABLES_MAX)] = {}
     # variables of collections that hold a token of a token server, which is renewed in time
-    oauth2: Annotated[dict[VariableName, OAuth2Settings], Field(max_length=VARIABLES_MAX)] = {}  # noqa: RUF012 - pydantic copies it
+    oauth2: Annotated[dict[VariableName, OAuth2Settings], Field(max_length=VARIABLES_MAX)] = {}
 
     @model_validator(mode="after")
     def _each_variable_once(self) -> Settings:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,9 +159,7 @@ class Unbootstrap:
         if not resources:
             return
         with self.ui.step("destroy", "destroying the roles") as step:
-            terraform = destroy.bare_terraform(
-                self.folder, self.account, self.tools, self._backend
-            )
+            terraform = destroy.bare_terraform(self.folder, self.account, self.tools, self._backend)
             forgotten = dict.fromkeys(one.address for one in resources if _is_of_bucket(one))
             if forgotten:
                 terraform.forget(tuple(forgotten))
@@ -205,9 +203,7 @@ class Unbootstrap:
         for key, size in self._objects(""):
             if not key.startswith(state_bucket.HOME):
                 strangers.append(key)
-            elif key.endswith(".lease.json"):
-                standing.append(key)
-            elif key.endswith(".tfstate") and key != own and self._names_something(key, size):
+            elif key != own and self._says_that_something_stands(key, size):
                 standing.append(key)
         if standing:
             raise UserError(
@@ -226,8 +222,7 @@ class Unbootstrap:
         standing = [
             key
             for key, size in self._objects(prefix)
-            if key.endswith(".lease.json")
-            or (key.endswith(".tfstate") and self._names_something(key, size))
+            if self._says_that_something_stands(key, size)
         ]
         if standing:
             raise UserError(
@@ -242,8 +237,10 @@ class Unbootstrap:
             for row in page.get("Contents", ()):
                 yield row["Key"], row["Size"]
 
-    def _names_something(self, key: str, size: int) -> bool:
-        """Whether a state names a resource; one that cannot be read may."""
+    def _says_that_something_stands(self, key: str, size: int) -> bool:
+        """Whether an object is a run's lease, or a state with a resource; or cannot be read."""
+        if not key.endswith(".tfstate"):
+            return key.endswith(".lease.json")
         if size > _STATE_BYTES_MAX:
             return True
         where = {"bucket": self.bucket, "key": key}
@@ -273,7 +270,10 @@ class Unbootstrap:
         except botocore.exceptions.ClientError as error:
             return [Leftover("unknown iam role", "*", f"cannot be listed: {errors.code(error)}")]
         return [
-            *(Leftover("iam role", name, f"aws iam delete-role --role-name {name}") for name in roles),
+            *(
+                Leftover("iam role", name, f"aws iam delete-role --role-name {name}")
+                for name in roles
+            ),
             *(
                 Leftover("iam policy", arn, f"aws iam delete-policy --policy-arn {arn}")
                 for arn in policies
@@ -285,7 +285,9 @@ class Unbootstrap:
             return []
         if account_bucket.look(self.account, self.bucket, must_be_own=False) == 404:
             return []
-        return [Leftover("s3 bucket", self.bucket, f"aws s3api delete-bucket --bucket {self.bucket}")]
+        return [
+            Leftover("s3 bucket", self.bucket, f"aws s3api delete-bucket --bucket {self.bucket}")
+        ]
 
 
 def _bucket(account: accounts.Account, env: Env) -> tuple[str, bool]:
@@ -313,7 +315,7 @@ def _evidence_buckets(resources: Sequence[Managed]) -> list[str]:
     return sorted({one.name for one in found if one.kind == _BUCKET_KINDS})
 
 
-def _versions(s3: Any, bucket: str) -> Iterator[list[Mapping[str, str]]]:
+def _versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
     """Yield all versions of all objects, and marks of deleted ones, in batches."""
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         rows = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]

@@ -11,7 +11,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -86,8 +86,8 @@ class CollectionFiles:
     data: Path | None = None
     api_variable: str = ""
     scenarios: tuple[Scenario, ...] = ()
-    secrets: Mapping[str, str] = MappingProxyType({})
-    oauth2: Mapping[str, OAuth2Settings] = MappingProxyType({})
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    oauth2: Mapping[str, OAuth2Settings] = field(default_factory=dict)
 
     def paths(self) -> dict[str, Path]:
         """Return the files that there are, by the settings' names."""
@@ -102,13 +102,13 @@ class CollectionFiles:
     def for_driver(self) -> dict[str, Any]:
         """Return what the driver takes: of secrets the names of the variables that have them."""
         one = {} if self.scenarios else {k: str(v.resolve()) for k, v in self.paths().items()}
-        return {
-            **one,
-            "api_variable": self.api_variable,
+        some = {
             "scenarios": [scenario.for_driver() for scenario in self.scenarios],
             "secrets": {name: variable_of(where) for name, where in self.secrets.items()},
             "oauth2": {name: token.model_dump() for name, token in self.oauth2.items()},
         }
+        told = {name: value for name, value in some.items() if value}
+        return {**one, **told, "api_variable": self.api_variable}
 
     def check(self, named: Mapping[str, str] = MappingProxyType({})) -> None:
         """Make sure that a driver can run them.
@@ -278,8 +278,8 @@ def _check_folder(scenario: Scenario, where: str) -> None:
     if scenario.folder not in names:
         known = ", ".join(dict.fromkeys(names)) or "none has a name"
         raise UserError(
-            f"{where}: {scenario.collection} has no folder and no request {brief(scenario.folder)}; "
-            f"there are: {brief(known, most=300)}"
+            f"{where}: {scenario.collection} has no folder and no request "
+            f"{brief(scenario.folder)}; there are: {brief(known, most=300)}"
         )
 
 

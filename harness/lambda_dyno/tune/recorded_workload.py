@@ -77,7 +77,9 @@ def workload_of(recording: Recording, form: ApiForm, *, safe: Sequence[str] | No
     secrets = [secret for one in recording.scenarios for secret in one.secrets]
     parts = [_entry_of(one, form, safe, secrets) for one in recording.scenarios]
     # who makes nothing of its own has no part in the passes
-    divisor = math.gcd(*(one.weight for one, part in zip(recording.scenarios, parts, strict=True) if part.entry))
+    divisor = math.gcd(
+        *(one.weight for one, part in zip(recording.scenarios, parts, strict=True) if part.entry)
+    )
     entries = [
         {**part.entry, **({"weight": one.weight // divisor} if len(parts) > 1 else {})}
         for one, part in zip(recording.scenarios, parts, strict=True)

@@ -55,7 +55,7 @@ def test_outside_of_a_project_there_is_nothing(
 )
 def test_a_shell_is_answered(project: Path, words: str, wanted: set[str]) -> None:
     """As bash asks: by the environment of the command itself; nothing heavy is imported."""
-    heavy = ("boto3", "botocore", "pydantic", "duckdb", "vl_convert")
+    heavy = ("boto3", "botocore", "requests", "duckdb", "vl_convert")
     code = (
         "import sys\nfrom lambda_dyno.__main__ import main\n"
         "try:\n    main()\n"

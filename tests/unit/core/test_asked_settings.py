@@ -37,10 +37,10 @@ def complaint(text: str) -> str:
         ('[secrets]\n"a b" = "env:X"', "a b"),
         (TOKEN + 'client_id = "x"\nclient_secret = "hunter22"', "a secret is not written here"),
         (TOKEN, 'grant = "client_credentials" needs client_id and client_secret'),
-        (TOKEN + 'grant = "password"\n' + CLIENT, 'needs username and password'),
+        (TOKEN + 'grant = "password"\n' + CLIENT, "needs username and password"),
         (TOKEN + 'grant = "refresh_token"\n' + CLIENT, "needs refresh_token"),
         (TOKEN + CLIENT + "nope = 1", "[oauth2] token.nope: unknown key; allowed: audience"),
-        ('[oauth2.t]\n' + CLIENT, "token_url"),
+        ("[oauth2.t]\n" + CLIENT, "token_url"),
         ("[oauth2]\nt = 1", "[oauth2] t"),
         ("[[load.scenarios]]\nweight = 2", "names a folder, a collection, or both"),
         ('[[load.scenarios]]\nfolder = "a"\nweight = 0', "scenarios.0.weight"),
@@ -76,7 +76,9 @@ def test_a_token_server_is_asked_by_https(address: str) -> None:
 @pytest.fixture
 def env(tmp_path: Path) -> Env:
     (tmp_path / "envs" / "dev").mkdir(parents=True)
-    return Env("dev", tmp_path / "envs" / "dev", settings(f'{TOKEN}{CLIENT}[secrets]\nkey = "env:K"'))
+    return Env(
+        "dev", tmp_path / "envs" / "dev", settings(f'{TOKEN}{CLIENT}[secrets]\nkey = "env:K"')
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def env(tmp_path: Path) -> Env:
         ({}, "[secrets] key: the environment variable K is not set"),
         ({"K": ""}, "[secrets] key: the environment variable K is not set"),
         ({"K": "abc"}, "[secrets] key: K must be one line of at least 4 characters"),
-        ({"K": "abcd\nefgh"}, "K must be one line"),
+        ({"K": "abcd\nefgh"}, "[secrets] key: K must be one line"),
         ({"K": "abcd"}, "[oauth2.token] client_secret: the environment variable SHOP_SECRET"),
     ],
 )

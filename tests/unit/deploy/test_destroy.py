@@ -17,7 +17,11 @@ from lambda_dyno.environments import state_contents
     "environ",
     [
         {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/pull/7/merge"},
-        {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/heads/main", "GITHUB_EVENT_NAME": "pull_request_target"},
+        {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_REF": "refs/heads/main",
+            "GITHUB_EVENT_NAME": "pull_request_target",
+        },
         {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"},
         {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "merge_group"},
         {"GITLAB_CI": "true", "CI_MERGE_REQUEST_IID": "7"},

@@ -419,7 +419,9 @@ def _drive(
     reader = _EventReader(follow)
     environment = _environment(api)
     try:
-        with _KEPT.open_for(environment, alone=step == "load" and api.credentials is not None) as kept:
+        with _KEPT.open_for(
+            environment, alone=step == "load" and api.credentials is not None
+        ) as kept:
             line = json.dumps({**config, "kept": kept is not None})
             if kept is not None:
                 with _renewing(api, kept.say):
