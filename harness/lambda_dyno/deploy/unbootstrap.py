@@ -42,7 +42,7 @@ _BATCH = 1000  # versions that S3 deletes at once
 _SHOWN_MAX = 5
 # What of the bootstrap's state is the two buckets: Terraform forgets them.
 _BUCKET_KINDS = "aws_s3_bucket"
-_EVIDENCE = "module.evidence_store."
+_EVIDENCE = "module.evidence_store"  # and an index
 
 
 @dataclass
