@@ -46,7 +46,7 @@ def handler(event, context):
 """
 QUICK = [
     *("--power", "512", "--num", "5", "--virtual-users", "4", "--pacing-ms", "1000"),
-    *("--duration-s", "5", "--ramp-up-s", "1"),
+    *("--duration-s", "6", "--ramp-up-s", "1"),
 ]
 
 

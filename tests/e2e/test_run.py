@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * RUN_HANGS_S)]
 
 PROJECT = Path(__file__).parents[2]
 _STARTED: list[subprocess.Popen[str]] = []
-QUICK = ["--num", "5", "--duration-s", "4", "--virtual-users", "1", "--pacing-ms", "500"]
+QUICK = ["--num", "5", "--duration-s", "6", "--virtual-users", "1", "--pacing-ms", "500"]
 
 
 @pytest.fixture

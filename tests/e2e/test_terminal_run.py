@@ -18,7 +18,7 @@ from tests.support.waiting import RUN_HANGS_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * RUN_HANGS_S)]
 
-QUICK = "--num 5 --power 128,512 --duration-s 5 --ramp-up-s 1 --virtual-users 4"
+QUICK = "--num 5 --power 128,512 --duration-s 6 --ramp-up-s 1 --virtual-users 4"
 STEPS = ("build", "up", "smoke", "workload", "tune", "load", "gate", "report", "down")
 
 

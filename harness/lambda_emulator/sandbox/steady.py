@@ -5,9 +5,10 @@ spin. CPU time is divided by how much longer than usual the spins around that ti
 was seen not to follow them: work that waits for memory does not.
 
 Where the same code needs the same CPU time at several memory sizes, its level is taken from the
-invocations of all of them, each kind of event by itself. An invocation keeps its own deviation
-from its size's level, or one like it of a part whose turn it is: the level adds no sample to any
-size's, whose reports scatter as its measurements do.
+invocations of all of them, each kind of event by itself, and of former runs of that code
+(`demands`). An invocation keeps its own deviation from its size's level, or one like it of a part
+whose turn it is: the level adds no sample to any size's, whose reports scatter as its measurements
+do.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import re
 import struct
 import time
 from collections.abc import Mapping, Sequence
+
+from lambda_emulator.sandbox.demands import Demands
 
 # Five functions whose work follows the core, in 63 tunings: the slope of log CPU on log spin was
 # 0.6 to 0.9; of two that wait for memory, whose variation division would double: 0.2 and 0.3.
@@ -39,6 +42,9 @@ _LEARNED = 60
 _CLEARLY_LESS = 0.8
 _RUN = re.compile(r"\d{6}-\d{4}-[0-9a-z]{4}")
 _RECENT = 160
+_DOUBT = 0.5  # of what CPU time is divided by: slopes of work that follows are 0.6 to 1.2
+_LEAST_NOISE = 0.15  # of residuals: few may agree by chance
+_FULL = 80  # of a pool: with fewer its level is remembered by so much less
 _PLAIN = 1.5  # times the middle: beyond is another course, as with a full garbage collection
 _FEWEST_OF_SIZE = 3
 _SAME_DEMAND = 0.10
@@ -52,7 +58,12 @@ _RECORD = struct.Struct("<ddddd8s")
 _READ_BYTES = _RECORD.size * _RECENT
 _MOST_BYTES = _RECORD.size * 65_536
 # What makes events of one kind differ: UUIDs and other long identifiers, times.
-_VOLATILE = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|\d{10,}|\d\d:\d\d:\d\d")
+# A run's own are the names that it gives, its API and the port of its server.
+_VOLATILE = re.compile(
+    rb"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|\d{10,}|\d\d:\d\d:\d\d"
+    rb"|\d{6}[-_]\d{4}[-_][0-9a-z]{4}"
+    rb'|(?<="apiId": ")\w+|(?<="X-Forwarded-Port": ")\d+|(?<="X-Forwarded-Port": \[")\d+'
+)
 _NORMALISED_BYTES = 65_536
 # Of five deviations of a size each is in another fifth of all, of ten in another tenth.
 _TENTHS = 10
@@ -89,9 +100,11 @@ class Estimate:
     """CPU time on a core at its usual speed, and the memory sizes that it is pooled from.
 
     The level is its size's; `deviations`, ascending, are those of all in the pool from theirs.
+    `levels_ms` has the pool's by kind of event, `error` what they are sure to, relatively, were
+    invocations independent, and `doubt` what may be wrong with all of them.
     """
 
-    __slots__ = ("cpu_ms", "deviations", "level_ms", "pooled_mb")
+    __slots__ = ("cpu_ms", "deviations", "doubt", "error", "level_ms", "levels_ms", "pooled_mb")
 
     def __init__(
         self,
@@ -99,11 +112,17 @@ class Estimate:
         level_ms: float,
         pooled_mb: Sequence[int] = (),
         deviations: Sequence[float] = (),
+        levels_ms: Mapping[bytes, float] | None = None,
+        error: float = 0.0,
+        doubt: float = 0.0,
     ) -> None:
         self.cpu_ms = cpu_ms
         self.level_ms = level_ms
         self.pooled_mb = pooled_mb
         self.deviations = deviations
+        self.levels_ms = levels_ms or {}
+        self.error = error
+        self.doubt = doubt
 
 
 def estimate(
@@ -132,7 +151,8 @@ def estimate(
         slow = [1.0] * len(samples)
     demands = [sample.cpu_ms / by for sample, by in zip(samples, slow, strict=True)]
     cpu_ms = own.cpu_ms / slow[-1]
-    parts = _residuals(demands, samples)  # of their event's middle
+    middles = _middles(demands, samples)
+    parts = [one / middles[sample.event] for one, sample in zip(demands, samples, strict=True)]
     centres = _centres(parts, samples, own)
     if own.memory_mb not in centres or not known_event:
         return Estimate(cpu_ms, cpu_ms)
@@ -151,15 +171,23 @@ def estimate(
             for part, sample in zip(parts, samples, strict=True)
             if sample.memory_mb in alike and part <= _PLAIN
         ),
+        {event: middle * level for event, middle in middles.items()},
+        max(_LEAST_NOISE, _noise(pool)) / math.sqrt(len(pool)),
+        _DOUBT * abs(math.log(_quantile(slow, 0.5))),
     )
+
+
+def _middles(values: Sequence[float], samples: Sequence[Sample]) -> dict[bytes, float]:
+    """Return the middle value of each kind of event."""
+    of_events: dict[bytes, list[float]] = {}
+    for value, sample in zip(values, samples, strict=True):
+        of_events.setdefault(sample.event, []).append(value)
+    return {event: _quantile(found, 0.5) for event, found in of_events.items()}
 
 
 def _residuals(values: Sequence[float], samples: Sequence[Sample]) -> list[float]:
     """Return each value over the middle of its event's."""
-    of_events: dict[bytes, list[float]] = {}
-    for value, sample in zip(values, samples, strict=True):
-        of_events.setdefault(sample.event, []).append(value)
-    middles = {event: _quantile(found, 0.5) for event, found in of_events.items()}
+    middles = _middles(values, samples)
     return [value / middles[sample.event] for value, sample in zip(values, samples, strict=True)]
 
 
@@ -285,6 +313,8 @@ class Steadier:
         # the code's alone: the next run's function has another name, and follows cores alike
         name = hashlib.sha256(code.encode()).hexdigest()[:16]
         self._slope = _Kept(machine and os.path.join(machine, f"slope-{name}"))
+        name = hashlib.sha256(f"{interpreter} {_core()} {code}".encode()).hexdigest()[:16]
+        self._demands = Demands(machine and os.path.join(machine, f"demand-{name}"))
         self._turn = -1  # descriptor of a lock that is held
         self._event = b""
         self.pooled_mb: Sequence[int] = ()
@@ -350,10 +380,15 @@ class Steadier:
             self._slope.write(now)
         found = estimate(samples, own, self._usual_ms(samples), now, known)
         self.pooled_mb = found.pooled_mb
-        deviation = found.cpu_ms / found.level_ms
-        if found.pooled_mb and deviation <= _PLAIN:
-            deviation = self._turns.taken(deviation, found.deviations)
-        return deviation * found.level_ms / own.cpu_ms
+        deviation, level_ms = found.cpu_ms / found.level_ms, found.level_ms
+        if found.pooled_mb:
+            weight = min(1.0, len(found.deviations) / _FULL)
+            level_ms = self._demands.settled(
+                found.levels_ms, own.event, weight, found.error, found.doubt
+            )
+            if deviation <= _PLAIN:
+                deviation = self._turns.taken(deviation, found.deviations)
+        return deviation * level_ms / own.cpu_ms
 
     def _usual_ms(self, samples: Sequence[Sample]) -> float:
         """Return a spin's CPU time on this machine as it is usual for this function."""

@@ -15,6 +15,7 @@ import pytest
 from lambda_emulator.meter_path.dyno_meter.cfs import CPU, duration_ms
 from lambda_emulator.meter_path.dyno_meter.spin import spin_ms
 from lambda_emulator.sandbox import steady
+from lambda_emulator.sandbox.demands import Demands
 from lambda_emulator.sandbox.steady import Sample, Steadier, Turns
 from tests.support.waiting import HANGS_S
 
@@ -249,6 +250,66 @@ def test_events_that_differ_in_identifiers_alone_are_alike(tmp_path: Path) -> No
     assert one.pooled_mb == [128, 256]
     invoke(one, 256, 20, json.dumps({"count": 7}))
     assert one.pooled_mb == ()
+
+
+def run_of(machine: Path, numbers: random.Random, *, needs_ms: float) -> float:
+    """Return the mean CPU time that a run's invocations are reported with."""
+    folder = str(machine / f"run-{numbers.random()}")
+    sizes = {size: Steadier(folder, "arn:f", "v1", str(machine)) for size in SIZES_MB}
+    reported: list[float] = []
+    for turn in range(18):
+        for size, one in sizes.items():
+            one.begin(b'{"event": {"stage": "dyno_261201_%04d_abcd"}, "ctx": {}}' % (turn % 7))
+            spin = SPIN_MS * math.exp(numbers.gauss(0, 0.15))
+            cpu_ms = needs_ms * math.exp(numbers.gauss(0, 0.15))
+            factor = one.scale(Sample(size, cpu_ms, 1.0, spin, spin), 50)
+            if turn >= 6:
+                reported.append(cpu_ms * factor)
+    return statistics.fmean(reported)
+
+
+def test_a_level_is_that_of_all_runs_of_a_code(tmp_path: Path) -> None:
+    """By which figures of one run after the other hold still, until something else is needed."""
+    numbers = random.Random(5)
+
+    def varies(runs: list[float]) -> float:
+        return statistics.stdev(runs) / statistics.fmean(runs)
+
+    alone = [run_of(tmp_path / str(n), numbers, needs_ms=3.0) for n in range(10)]
+    (machine := tmp_path / "machine").mkdir()
+    remembered = [run_of(machine, numbers, needs_ms=3.0) for _ in range(12)]
+    assert varies(remembered[4:]) < 0.7 * varies(alone)
+    assert statistics.fmean(remembered) == pytest.approx(statistics.fmean(alone), rel=0.04)
+
+    other = run_of(machine, numbers, needs_ms=4.0)  # more data, say
+    assert other == pytest.approx(statistics.fmean(alone) * 4 / 3, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\n", b"00 x 1\n", b"zz 3.0 5\n", b"00 -1 5\n", b"7\n"]
+)
+def test_remembered_levels_are_not_believed_blindly(tmp_path: Path, content: bytes) -> None:
+    """A file of whatever origin: what is no line of ours is none."""
+    path = tmp_path / "demand"
+    path.write_bytes(content)
+    one = Demands(str(path))
+    assert one.settled({b"\1": 3.0}, b"\1", 1.0, 0.01) == 3.0
+    assert one.settled({b"\1": 3.2}, b"\1", 1.0, 0.01) == pytest.approx(3.1)
+    assert one.settled({b"\1": 9.0}, b"\1", 1.0, 0.01) == 9.0  # something else
+    assert one.settled({b"\1": 9.9}, b"\1", 0.5, 0.2) == pytest.approx(9.3)  # few: less weight
+    assert path.read_bytes() == b"01 9.300000 1.500\n"
+    doubted = one.settled({b"\1": 11.0}, b"\1", 1.0, 0.01, 0.1)  # on a core that was slower
+    assert doubted == pytest.approx(9.3 + 1.7 * 0.11 / 1.61, abs=0.01)
+
+
+def test_no_more_is_remembered_than_is_used(tmp_path: Path) -> None:
+    """Of many kinds of events those that came last; nowhere to write is no fault."""
+    one = Demands(str(tmp_path / "demand"))
+    for number in range(200):
+        one.settled({bytes([number]): 1.0}, bytes([number]), 1.0, 0.01)
+    assert len((tmp_path / "demand").read_bytes().splitlines()) == 64
+    for path in ("", str(tmp_path), "/nowhere/at/all"):
+        assert Demands(path).settled({b"1": 2.0}, b"1", 1.0, 0.01) == 2.0
 
 
 PROGRAM = """
