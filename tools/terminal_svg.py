@@ -86,8 +86,8 @@ def frames(output: Sequence[Output]) -> list[tuple[float, list[Line]]]:
         until_s = whole_s * (number + 1) / count
         while waiting and waiting[0].after_s <= until_s:
             stream.feed(waiting.pop(0).content)
-        _show(shown, _lines(screen)[:ROWS], 1 / _FRAMES_PER_S)
-    lines = _lines(screen)
+        _show(shown, _lines(screen, ROWS), 1 / _FRAMES_PER_S)
+    lines = _lines(screen, _TALL)
     last = max((row for row, line in enumerate(lines) if line), default=0)
     offsets = [*range(0, max(0, last + 2 - ROWS), _SCROLL_ROWS), max(0, last + 2 - ROWS)]
     for offset in offsets:
@@ -102,8 +102,8 @@ def _show(shown: list[tuple[float, list[Line]]], lines: list[Line], seconds: flo
     shown.append((seconds, lines))
 
 
-def _lines(screen: pyte.Screen) -> list[Line]:
-    return [_line(screen, row) for row in range(_TALL)]
+def _lines(screen: pyte.Screen, count: int) -> list[Line]:
+    return [_line(screen, row) if screen.buffer.get(row) else () for row in range(count)]
 
 
 def _line(screen: pyte.Screen, row: int) -> Line:

@@ -51,7 +51,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(api: TokenServer, files: CollectionFiles, folder: Path, **settings: Any) -> Any:
-    asked: dict[str, Any] = {"virtual_users": 1, "ramp_up_s": 0.0, "duration_s": 4.5}
+    asked: dict[str, Any] = {"virtual_users": 1, "ramp_up_s": 0.0, "duration_s": 3.0}
     credentials, ready_s = settings.pop("credentials", None), settings.pop("ready_s", 5.0)
     return load_test.run(
         LoadSettings(**asked | {"pacing_ms": 50} | settings),
@@ -99,7 +99,7 @@ def test_tokens_that_live_2_s_are_renewed_under_load(
         write(tmp_path / "mine.json", items(auth=BEARER)), oauth2=oauth2(api, **GRANTS[grant])
     )
     result = load(api, files, tmp_path)
-    assert result.requests > 20
+    assert result.requests > 10
     assert result.errors == 0, result.errors_by_kind
     assert {given for given, _ in api.given} == {grant}
     assert len(api.given) >= 3
@@ -126,7 +126,7 @@ def test_a_collections_own_oauth2_is_carried_out(
     files = CollectionFiles(write(tmp_path / "mine.json", items(auth=own)), secrets=secrets)
     assert smoke(api, files, tmp_path).passed
     result = load(api, files, tmp_path)
-    assert (result.errors, len(api.given) >= 4) == (0, True)
+    assert (result.errors, len(api.given) >= 3) == (0, True)
     require_nowhere(tmp_path, api)
 
 
@@ -179,12 +179,12 @@ def test_keys_that_rotate_sign_all_requests(
     credentials = newest()
     if kept:
         with newman.prepared(Api(api.url, "eu-west-1", credentials)):
-            result = load(api, files, tmp_path, credentials=credentials, duration_s=3.0)
+            result = load(api, files, tmp_path, credentials=credentials, duration_s=2.0)
     else:
         result = load(api, files, tmp_path, credentials=credentials, duration_s=3.0)
     assert result.requests > 10
     assert result.errors == 0, result.errors_by_kind
-    assert next(numbers) > 4
+    assert next(numbers) > 3
     written = everything_in(tmp_path)
     assert [one for one in ("s3cret-key-", "t0ken-of-") if one in written] == []
 

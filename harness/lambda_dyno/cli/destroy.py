@@ -11,7 +11,7 @@ import typer
 
 from lambda_dyno.cli.completion import env_names
 from lambda_dyno.cli.support import EXIT_STATUS_HELP, JsonOption, RegionOption, project, show
-from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.report.terminal import TerminalUi
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _told(intent: Intent) -> Iterator[str]:
     if not (intent.resources or intent.lost):
         yield f"{intent.env}: nothing is there to destroy in {where}"
         return
-    yield f"{intent.env} in {where}: {len(intent.resources)} resources go"
+    yield f"{intent.env} in {where}: {_counted(len(intent.resources))} will go"
     ordered = sorted(intent.resources, key=lambda one: (one.kind, one.name))
     for kind, found in groupby(ordered, key=lambda one: one.kind):
         names = list(dict.fromkeys(one.name for one in found))
@@ -83,11 +83,15 @@ def _ask(env: str) -> None:
     if not sys.stdin or not sys.stdin.isatty():
         raise UserError("--yes: say it where nobody can be asked; nothing was destroyed")
     typer.echo(f"type {env} to destroy it: ", err=True, nl=False)
-    if sys.stdin.readline().strip() != env:
-        raise UserError("nothing was destroyed")
+    typed = sys.stdin.readline().strip()
+    if typed != env:
+        raise UserError(f'"{brief(typed)}" is not {env}: nothing was destroyed')
 
 
 def _summary(done: Destroyed) -> str:
-    if done.left:
-        return f"{done.env}: {len(done.gone)} resources destroyed, {len(done.left)} left"
-    return f"{done.env}: {len(done.gone)} resources destroyed, nothing left behind"
+    left = f"{len(done.left)} left" if done.left else "nothing left behind"
+    return f"{done.env}: {_counted(len(done.gone))} destroyed, {left}"
+
+
+def _counted(count: int) -> str:
+    return f"{count} resource{'' if count == 1 else 's'}"
