@@ -214,7 +214,7 @@ def test_a_secret_is_in_nothing_that_is_written(
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.2):
+        while not over.wait(0.5):
             for process in psutil.Process().children(recursive=True):
                 try:
                     arguments.update(process.cmdline())

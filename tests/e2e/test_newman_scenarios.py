@@ -89,7 +89,8 @@ def load(api: EchoServer, files: CollectionFiles, folder: Path, **settings: Any)
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({"pacing_ms": 200}, id="closed"),
+        pytest.param({"pacing_ms": 100, "virtual_users": 1}, id="closed"),
+        pytest.param({"pacing_ms": 200}, id="two processes", marks=SLOW),
         pytest.param({"loop": "open", "arrivals_per_s": 20.0}, id="open", marks=SLOW),
         pytest.param({"pacing_ms": 0}, id="unpaced", marks=SLOW),
     ],
