@@ -10,6 +10,8 @@
 import { Lines } from './driver/lines.mjs';
 import { guardStderr } from './driver/secrets.mjs';
 
+import { allowOnly } from './driver/allowed.mjs';
+
 // Whatever a library prints goes to stderr: stdout carries this driver's events and nothing else.
 console.log = console.info = console.debug = console.error;
 guardStderr();
@@ -27,6 +29,7 @@ for (let goesOn = true; goesOn; ) {
   const { value, done } = await lines.next();
   if (done) break;
   const config = JSON.parse(value);
+  allowOnly(config.allowed);
   const mode = await MODES[config.mode]();
   try {
     process.exitCode = await mode.main(config, lines);

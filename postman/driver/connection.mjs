@@ -4,6 +4,8 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { connect } from 'node:net';
 
+import { asks } from './allowed.mjs';
+
 /**
  * Agents for Newman that keep one connection open, as one client has.
  *
@@ -14,12 +16,14 @@ import { connect } from 'node:net';
  *   time-out ends when an answer begins
  * @param keepAlive whether the connection is kept
  * @param only port of this machine where all connections go, whatever address was asked for
+ * @param itemName tells which item sends what is sent just now
  */
-export function ownConnection({ limitMs, keepAlive = true, only }) {
+export function ownConnection({ limitMs, keepAlive = true, only, itemName }) {
   const options = { keepAlive, maxFreeSockets: 1 };
   const agents = [new HttpAgent(options), new HttpsAgent(options)];
   for (const agent of agents) {
     bound(agent, limitMs);
+    if (itemName) asks(agent, itemName);
     if (only) agent.createConnection = () => connect({ host: '127.0.0.1', port: only });
   }
   const [http, https] = agents;

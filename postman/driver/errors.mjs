@@ -8,6 +8,7 @@ const KINDS = {
   EPIPE: 'connection_reset',
   ENOTFOUND: 'dns',
   EAI_AGAIN: 'dns',
+  ERR_NOT_ALLOWED: 'not_allowed',
 };
 const TLS = /CERT|TLS|SSL|SELF_SIGNED|EPROTO|UNABLE_TO_/;
 

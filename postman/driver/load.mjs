@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
+import { partOf, told } from './allowed.mjs';
 import { emit } from './events.mjs';
-import { shareOf } from './loops.mjs';
+import { amountOf, shareOf } from './loops.mjs';
 import { onRenewed } from './renewed.mjs';
 import { stopOnSignals, USERS, Worker } from './workers.mjs';
 
@@ -46,7 +47,7 @@ export async function main(config, lines) {
   }
   if (notReady) {
     await Promise.allSettled(workers.map((worker) => worker.ended));
-    emit({ event: 'done', not_ready: notReady });
+    emit({ event: 'done', not_ready: notReady, ...told() });
     return 0;
   }
   emit({
@@ -56,6 +57,7 @@ export async function main(config, lines) {
     probe,
     elapsed_s: Math.max(...workers.map((worker) => worker.last.elapsed_s ?? 0)),
     processes: workers.map((worker) => worker.last),
+    ...told(workers.map((worker) => worker.last.allowed)),
   });
   return EXIT_STATUS[stop.signal] ?? 0;
 }
@@ -81,10 +83,11 @@ function mayNeedTokens({ only_port, oauth2 = {}, scenarios = [], ...config }) {
   return Object.keys(oauth2).length > 0 || collections.some((path) => readFileSync(path, 'utf8').includes('oauth2'));
 }
 
-function start({ plan, ...config }, number) {
-  const { processes } = config;
-  const samplesPath = join(config.folder, `${config.name}-${number}.part.jsonl`);
+function start({ plan, allowed, ...others }, number) {
+  const { processes } = others;
+  const samplesPath = join(others.folder, `${others.name}-${number}.part.jsonl`);
   const share = shareOf(plan, number, processes);
+  const config = { ...others, allowed: partOf(allowed, amountOf(share) / amountOf(plan)) };
   return new Worker(USERS, number, { config, plan: share, processes, samplesPath });
 }
 

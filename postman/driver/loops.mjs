@@ -125,6 +125,11 @@ export function loopOf(plan) {
   return 'arrivals_ms' in plan ? new OpenLoop(plan) : new ClosedLoop(plan);
 }
 
+/** How much a plan asks for, to be compared with another part of it. */
+export function amountOf({ arrivals_ms: arrivals, lifetimes_ms: lifetimes = [] }) {
+  return arrivals?.length ?? lifetimes.reduce((sum, [begin, end]) => sum + end - begin, 0);
+}
+
 /** The part of a plan that one of several processes carries out. */
 export function shareOf(plan, number, processes) {
   const mine = (list) => list.filter((_, position) => position % processes === number);

@@ -30,7 +30,7 @@ export class MixedUser {
     this.#loop = loop;
     this.#clock = settings.clock;
     this.#turns = turns;
-    this.#connection = ownConnection({ limitMs: settings.requestTimeoutMs, only: settings.onlyPort });
+    this.#connection = ownConnection({ limitMs: settings.requestTimeoutMs, only: settings.onlyPort, itemName: () => this.#current.itemName });
     const inner = { countsWaits: loop.countsWaits, next: (user, now) => this.#next(user, now) };
     this.#users = scenarios.map(
       ({ inputs, named }) =>

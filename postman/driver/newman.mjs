@@ -28,6 +28,7 @@ const VARIABLE = /{{([^{}]+)}}/g;
 // Of a collection's own auth: the grants that need no person, by Postman's names.
 const PASSWORD = 'password'; // pragma: allowlist secret: a grant's name
 const GRANTS = { client_credentials: 'client_credentials', password_credentials: PASSWORD };
+const OF_FUNCTION_URL = /^https?:\/\/[^/]+\.lambda-url\.|\/_aws\/lambda-url\//;
 
 /**
  * What runs share: `collection`, `environment`, `globals` and `iterationData` as Newman takes
@@ -163,7 +164,9 @@ function signingValues(config) {
   ]);
   const { accessKey: _, ...secrets } = Object.fromEntries(keys); // its id is in every request's log
   keepSecret(secrets);
-  return { region: config.variables.region, ...Object.fromEntries(keys) };
+  const { baseUrl, region } = config.variables;
+  const service = OF_FUNCTION_URL.test(baseUrl) ? 'lambda' : 'execute-api';
+  return { region, service, ...Object.fromEntries(keys) };
 }
 
 /** Where nothing is signed, takes away signatures with no key: Postman would sign all the same. */

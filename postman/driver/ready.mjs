@@ -78,7 +78,8 @@ export class Readiness {
     const inputs = this.#config.ready_timeout_ms ? this.#probe() : undefined;
     if (!inputs || this.#stopped) return undefined;
     const { request_timeout_ms: requestTimeoutMs } = this.#config;
-    const connection = ownConnection({ limitMs: requestTimeoutMs });
+    const itemName = () => this.item;
+    const connection = ownConnection({ limitMs: requestTimeoutMs, itemName });
     const latencies = [];
     const refresh = refresher();
     const until = performance.now() + PROBE_MS;
@@ -141,7 +142,8 @@ export class Readiness {
       this.#config.request_timeout_ms,
       Math.max(PAUSE_MS, this.#config.ready_timeout_ms - this.#elapsedMs()),
     );
-    const connection = ownConnection({ limitMs: requestTimeoutMs, keepAlive: false });
+    const itemName = () => this.item;
+    const connection = ownConnection({ limitMs: requestTimeoutMs, keepAlive: false, itemName });
     const refresh = refresher();
     let bad;
     let words;

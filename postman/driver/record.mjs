@@ -4,6 +4,7 @@
 // The answers and the requests hold whatever the collection has, secrets too: they go to stdout,
 // which harness/lambda_dyno/load/drivers/newman.py keeps out of its log, and nowhere else.
 
+import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit, emitInConfidence } from './events.mjs';
 import { isOfScript, nameOf as requestName, newman, runOptions } from './newman.mjs';
@@ -26,7 +27,7 @@ export async function main(config) {
       // a first answer comes late, and who only reads need not ask five times
       const not_ready = await new Readiness(config, scenarios.map(({ inputs }) => inputs)).wait();
       if (not_ready) {
-        emit({ event: 'done', not_ready });
+        emit({ event: 'done', not_ready, ...told() });
         return 0;
       }
     }
@@ -37,6 +38,7 @@ export async function main(config) {
       event: 'done',
       scenarios: recorded.map(({ weight, iterations }) => ({ weight, iterations })),
       secrets: [...new Set([...secrets, ...Object.values(renewedValues())])],
+      ...told(),
     });
     return 0;
   } finally {
@@ -61,7 +63,8 @@ async function recordAgain(config, scenario, safe) {
 async function record(config, { inputs, named }, safe) {
   const nameOf = (outcome) => named(requestName(outcome));
   const refresh = refresher();
-  const connection = ownConnection({ limitMs: config.request_timeout_ms });
+  const itemName = () => item?.name;
+  const connection = ownConnection({ limitMs: config.request_timeout_ms, itemName });
   const secrets = secretVariables(inputs);
   const requests = [];
   let item;
@@ -85,6 +88,7 @@ async function record(config, { inputs, named }, safe) {
     });
     events.on('request', (problem, outcome) => {
       const { request, response } = outcome;
+      if (isTheEnd(problem)) run.abort();
       secrets.push(...secretsOfAuth(request), ...secretsOfAuth(outcome.item?.request));
       if (!request) return;
       requests.push({

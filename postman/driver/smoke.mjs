@@ -3,6 +3,7 @@
 
 import { performance } from 'node:perf_hooks';
 
+import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
 import { isOfScript, latencyMs, nameOf as requestName, newman, runOptions } from './newman.mjs';
@@ -28,10 +29,10 @@ export async function main(config) {
     const not_ready = await readiness.wait();
     if (not_ready && !readiness.isForTheCollectionToSay) {
       const { requests } = readiness;
-      emit({ event: 'done', requests, assertions: 0, skipped: 0, failures: [], not_ready });
+      emit({ event: 'done', requests, assertions: 0, skipped: 0, failures: [], not_ready, ...told() });
       return 0;
     }
-    emit({ event: 'done', ...(await askAll(config, scenarios)) });
+    emit({ event: 'done', ...(await askAll(config, scenarios)), ...told() });
     return 0;
   } finally {
     tokens.stop();
@@ -56,7 +57,8 @@ async function askAll(config, scenarios) {
 async function ask(config, { inputs, named }) {
   const nameOf = (outcome) => named(requestName(outcome));
   const refresh = refresher();
-  const connection = ownConnection({ limitMs: config.request_timeout_ms });
+  const itemName = () => last.item?.name;
+  const connection = ownConnection({ limitMs: config.request_timeout_ms, itemName });
   const failures = [];
   const fail = (outcome, kind, assertion, message) =>
     failures.push({
@@ -97,6 +99,7 @@ async function ask(config, { inputs, named }) {
       ? tell(outcome, { method })
       : tell(outcome, { method, status: outcome.response.code, latency_ms: latencyMs(outcome) });
     if (!isOfScript(outcome)) current = sent;
+    if (isTheEnd(error)) run.abort();
     if (error) return fail(outcome, 'request', NAMES.request, error.message);
     const facts = { status: outcome.response.code, latency_ms: latencyMs(outcome) };
     return emit({ event: 'request', request, ...facts });

@@ -6,6 +6,8 @@
 
 import { createRequire } from 'node:module';
 
+import { TOKEN_REQUEST } from './allowed.mjs';
+import { ownConnection } from './connection.mjs';
 import { renew } from './renewed.mjs';
 import { keepSecret } from './secrets.mjs';
 
@@ -101,12 +103,15 @@ function basic({ client_id: id, client_secret: secret }) {
   return joined;
 }
 
-/** By Newman's own client: the same proxies and certificates as for requests. */
+/** By Newman's own client: the same proxies, certificates and rules as for requests. */
 function post(url, form, headers) {
   const request = require('postman-request');
+  const connection = ownConnection({ limitMs: REQUEST_MS, itemName: () => TOKEN_REQUEST });
   return new Promise((resolve, reject) => {
-    const options = { url, method: 'POST', form, headers, timeout: REQUEST_MS, followRedirect: false };
+    const agents = { http: connection.http, https: connection.https };
+    const options = { url, method: 'POST', form, headers, agents, followRedirect: false };
     request(options, (error, response, body) => {
+      connection.close();
       if (error) reject(new Error(`no token from ${url}: ${error.message}`));
       else resolve({ status: response.statusCode, text: String(body ?? '').slice(0, LONGEST_ANSWER) });
     });

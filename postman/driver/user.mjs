@@ -4,6 +4,7 @@
 // times the iteration itself. So a user has one run for the whole test, made before it starts,
 // and what the run would pile up per request is thrown away.
 
+import { isTheEnd } from './allowed.mjs';
 import { Answer } from './answer.mjs';
 import { ownConnection } from './connection.mjs';
 import { unansweredKind } from './errors.mjs';
@@ -76,7 +77,8 @@ export class User {
 
   #options() {
     const { inputs, requestTimeoutMs, longestMs, onlyPort, connection } = this.#settings;
-    this.#connection = connection ?? ownConnection({ limitMs: requestTimeoutMs, only: onlyPort });
+    const itemName = () => this.#item?.name;
+    this.#connection = connection ?? ownConnection({ limitMs: requestTimeoutMs, only: onlyPort, itemName });
     return runOptions({ ...inputs, iterationData: undefined }, {
       requestTimeoutMs,
       longestMs,
@@ -91,6 +93,11 @@ export class User {
       get: (_target, name) =>
         name === 'length' ? Infinity : rows[(Number(name) + this.#index) % rows.length],
     });
+  }
+
+  /** The name of the item that is under way; nothing before the first. */
+  get itemName() {
+    return this.#item?.name;
   }
 
   /** Goes on with the iteration that was due at a moment, now or in the past. */
@@ -150,6 +157,7 @@ export class User {
       this.#startedAt = this.#settings.clock.now();
     });
     events.on('request', (error, outcome) => {
+      if (isTheEnd(error)) this.#run.abort();
       if (isOfScript(outcome)) return; // nobody's item: the script says what it means
       this.#underWay = false;
       this.#answer.arrived(outcome.response?.code ?? 0);

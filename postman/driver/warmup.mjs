@@ -4,6 +4,7 @@
 
 import { createServer } from 'node:http';
 
+import { allowHere } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { newman, runOptions } from './newman.mjs';
 
@@ -52,6 +53,7 @@ async function ask(signed) {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
+  const forget = allowHere(port);
   const url = `http://127.0.0.1:${port}/items/{{item}}`;
   const collection = {
     info: { name: 'warm-up' },
@@ -67,5 +69,6 @@ async function ask(signed) {
     newman.run(runOptions({ collection }, options), resolve), // an error says nothing about the API
   );
   connection.close();
+  forget();
   server.close();
 }

@@ -2,6 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 
+import { allowOnly, told } from './allowed.mjs';
 import { loopOf } from './loops.mjs';
 import { userOf } from './mixed-user.mjs';
 import { renew } from './renewed.mjs';
@@ -45,6 +46,7 @@ const clock = {
 };
 
 async function prepare({ config, plan, number, processes, samplesPath }) {
+  allowOnly(config.allowed);
   samples = new SampleFile(samplesPath);
   counts = { requests: 0, errors: 0, iterations: 0 };
   users = [];
@@ -97,7 +99,7 @@ async function go({ at }) {
   samples = undefined;
   counts.iterations = users.reduce((sum, user) => sum + user.iterations, 0);
   const stays = kept && orderly; // a script that goes on would disturb the next test
-  const facts = { ...counts, ...busy(), elapsed_s: clock.now() / 1000, ...usage() };
+  const facts = { ...counts, ...busy(), elapsed_s: clock.now() / 1000, ...usage(), ...told() };
   users = [];
   await tell({ type: 'done', stays, ...facts });
   if (!stays) process.exit(0);

@@ -15,7 +15,7 @@ import botocore.exceptions
 
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core import aws_errors as errors
-from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.errors import UserError, brief
 
 _ARN = re.compile(
     r"arn:aws[a-z-]*:states:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):stateMachine:[^:\s]+"
@@ -28,12 +28,13 @@ _STATES = frozenset({"Prepare", "Measure", "Analyze", "CleanUp", "CleanUpAfterEr
 _PREPARE = {"execution.$": "$$.Execution.Id", "input.$": "$$.Execution.Input"}
 
 
-def require_tuner(arn: str, account: Account) -> None:
+def require_tuner(arn: str, account: Account, where: str = "--tuner") -> None:
     """Make sure that an ARN is that of a power tuner that can be used.
 
     Args:
         arn: As the user gave it.
         account: Whose credentials look.
+        where: What names it, for the message.
 
     Raises:
         UserError: It is not there, no power tuner of this project, or nobody may tell.
@@ -41,8 +42,8 @@ def require_tuner(arn: str, account: Account) -> None:
     why = why_not(arn, account)
     if why:
         raise UserError(
-            f"--tuner {arn}: {why}. Leave --tuner out to deploy a power tuner for the time of the "
-            "tuning."
+            f"{where} {brief(arn, most=300)}: {why}. Leave it out to deploy a power tuner for the "
+            "time of the tuning."
         )
 
 

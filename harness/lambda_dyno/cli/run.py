@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambda_dyno.cli import attach
 from lambda_dyno.cli.collection_options import (
     DataOption,
     FolderOption,
@@ -87,12 +88,20 @@ def run(
         ),
     ] = None,
     wait: WaitOption = False,
+    url: attach.UrlOption = None,
+    function: attach.FunctionOption = None,
+    yes: attach.YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy, tune, load, judge, report and take down: the whole line.
 
     Settings come from envs/ENV/dyno.toml; a flag overrides its key. Evidence is written to
     runs/RUN_ID/.
+
+    With --url and --function, or the section attach in dyno.toml: the same for a function, and
+    the API in front of it, that somebody else deployed (SAM, CDK, Serverless, the console).
+    Nothing is deployed but the power tuner, which measures a copy; what will be sent, and what it
+    costs at most, is said before.
     """
     from lambda_dyno.run import lifecycle, order, prepare
 
@@ -109,8 +118,17 @@ def run(
         ),
         "regression.baseline": baseline,
         "environment.region": region,
+        "attach.url": url,
+        "attach.function": function,
     }
-    prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
+    attached = attach.env_of(context, env, url, function)
+    if attached is not None:
+        attach.refuse(context)
+        prepared = attach.prepare(attached, overrides, yes=yes)
+    elif yes:
+        raise UserError("--yes: it is for a run with --url and --function, or [attach]")
+    else:
+        prepared = prepare.prepare(project(), env, TerminalUi(), overrides=overrides, port=port)
     status = lifecycle.execute(prepared, lambda: order.whole_line(prepared), keep=keep)
     show(as_json, prepared.result.to_json(), lambda: summary(prepared))
     raise typer.Exit(status)

@@ -10,10 +10,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from lambda_dyno.core import addresses
 from lambda_dyno.core import regression_defaults as defaults
 from lambda_dyno.core.asked_settings import (
     VARIABLES_MAX,
@@ -36,6 +37,7 @@ from lambda_dyno.core.asked_settings import (
     VariableName,
 )
 from lambda_dyno.core.errors import UserError, brief
+from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.reading import problem_of_json, read_json, read_toml
 from lambda_dyno.core.regions import is_region
 from lambda_dyno.core.section import Section as _Section
@@ -204,7 +206,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     # a run's id, "newest", or a folder that `dyno evidence pull` wrote: what adaptive measuring
     # begins with, if the code is the same
     prior: Annotated[str, Field(max_length=64)] = ""  # type: ignore[assignment,unused-ignore]
-    # names of requests of the load test that may be repeated with the real data of a function
+    # names of requests of the tests that may be repeated with the real data of a function
     # that was not deployed by the run, beside those that only read (GET, HEAD)
     safe: Annotated[list[str], Field(max_length=1000)] = []
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
@@ -573,6 +575,55 @@ class TrafficSettings(_Section):
     discount: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
+class AttachSettings(_Section):
+    """A function, and the API in front of it, that somebody else deployed: docs/attach.md."""
+
+    url: str = ""  # of the API; empty: the function is tuned, and nothing is loaded
+    function: str = ""  # name or ARN, with a version or an alias if that is what the API calls
+    # where requests may go beside an API, function URL or domain of this account: names, each with
+    # a port or without, such as "api.example.com"
+    hosts: Annotated[list[str], Field(max_length=50)] = []
+    # whether requests are signed; empty: as the function URL has it, else "NONE"
+    authorization: Literal["", "NONE", "AWS_IAM"] = ""
+    # ARN of a power tuner's state machine that stands, for roles that may deploy none; empty: one
+    # is deployed, and taken down
+    tuner: str = ""
+    # measure the function itself where its API is in use, and not a temporary copy of it
+    in_place: bool = False
+    # requests to the API that one run may make; above, it asks, or wants --yes
+    max_requests: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
+    # what one run may cost by the price lists; likewise
+    max_cost_usd: Annotated[float, Field(ge=0.01, le=10_000)] = 1.0
+
+    @field_validator("function")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if value:
+            _parsed(parse_name, value)
+        return value
+
+    @field_validator("hosts")
+    @classmethod
+    def _places(cls, values: list[str]) -> list[str]:
+        return [_parsed(addresses.parse_host, value).place for value in values]
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is something to attach to."""
+        return bool(self.url or self.function)
+
+
+_Parsed = TypeVar("_Parsed")
+
+
+def _parsed(parse: Callable[[str], _Parsed], text: str) -> _Parsed:
+    """Return what a text means; a refusal becomes one of pydantic's."""
+    try:
+        return parse(text)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
 class ReportSettings(_Section):
     """How the evidence looks."""
 
@@ -606,6 +657,7 @@ class Settings(_Section):
     """All settings of an environment."""
 
     environment: EnvironmentSettings = EnvironmentSettings()
+    attach: AttachSettings = AttachSettings()
     tuning: TuningSettings = TuningSettings()
     smoke: SmokeSettings = SmokeSettings()
     load: LoadSettings = LoadSettings()

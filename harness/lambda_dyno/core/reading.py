@@ -164,10 +164,17 @@ def read_toml(path: Path, *, most_bytes: int = MOST_BYTES, where: str = "") -> d
         UnreadableError: As `read_text`, or it is not TOML.
     """
     text = read_text(path, most_bytes=most_bytes, where=where, of_windows=True)
+    return parse_toml(text, where or brief(path, most=300))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Return the tables of a text that is TOML.
+
+    Raises:
+        UnreadableError: It is none.
+    """
     # what TOML has and JSON has not, such as a date or `inf`, is a matter of the key
-    content = _checked(
-        lambda: tomllib.loads(text), "TOML", where or brief(path, most=300), keep=True
-    )
+    content = _checked(lambda: tomllib.loads(text), "TOML", where, keep=True)
     assert isinstance(content, dict)
     return content
 

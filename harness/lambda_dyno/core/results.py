@@ -218,8 +218,19 @@ class RunResult:
 
     @property
     def function_arn(self) -> str:
-        """The function of `dyno tune --function`; empty for an environment's own."""
-        return str(self.setting("tuning", "function_arn", ""))
+        """The function that was there already, tuned or attached to; empty: the run's own."""
+        tuned = self.setting("tuning", "function_arn", "")
+        return str(tuned or self.setting("attach", "function", ""))
+
+    @property
+    def attached(self) -> bool:
+        """Whether its function, and its API, are somebody else's."""
+        return bool(self.setting("attach", "function", ""))
+
+    @property
+    def settings_env(self) -> str:
+        """The environment whose settings it has; empty: none, as for `dyno tune --function`."""
+        return "" if self.env.startswith("function ") else self.env
 
     def setting(self, section: str, key: str, default: Any = None) -> Any:
         """Return a setting that the run was made with; results of other releases may lack it."""

@@ -107,7 +107,7 @@ def trust_of(environ: Mapping[str, str]) -> str:
 
 def _of_github(environ: Mapping[str, str]) -> str:
     event, ref = environ.get("GITHUB_EVENT_NAME", ""), environ.get("GITHUB_REF", "")
-    default = _default_branch(environ)
+    default = _named_by_the_event(environ)
     is_main = event in _OF_A_BRANCH and (
         # a schedule runs on the default branch alone, and its event need not name it
         event == "schedule" if not default else ref == f"refs/heads/{default}"
@@ -122,7 +122,14 @@ def _of(pull: str, *, is_main: bool) -> str:
     return MAIN if is_main else OTHER
 
 
-def _default_branch(environ: Mapping[str, str]) -> str:
+def default_branch(environ: Mapping[str, str]) -> str:
+    """Return the default branch as the CI system names it; empty: it does not."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return _named_by_the_event(environ)
+    return environ.get("CI_DEFAULT_BRANCH", "") if environ.get("GITLAB_CI") == "true" else ""
+
+
+def _named_by_the_event(environ: Mapping[str, str]) -> str:
     """Return the default branch as the event names it; empty: it does not."""
     path = environ.get("GITHUB_EVENT_PATH", "")
     try:

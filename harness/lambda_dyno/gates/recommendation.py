@@ -342,6 +342,11 @@ def caveats(result: RunResult) -> tuple[str, ...]:
         )
     if result.tuning is not None:
         notes += result.tuning.warnings
+        if result.attached and result.load and result.tuning.power != result.tuning.current_power:
+            notes.append(
+                f"Loaded at the deployed {result.tuning.current_power} MB alone: the API calls its "
+                "function as that is deployed, and the recommended size was measured without it."
+            )
     return tuple(notes)
 
 
@@ -367,7 +372,7 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     if tuning is None or tuning.power == tuning.current_power:
         return ()
     if result.function_arn:
-        return _apply_to_function(tuning)
+        return _apply_to_function(tuning, _again(result, tuning))
     file = tuned_path(result.env)
     return (
         Step(
@@ -383,7 +388,18 @@ def how_to_apply(result: RunResult) -> tuple[Step, ...]:
     )
 
 
-def _apply_to_function(tuning: TuningResult) -> tuple[Step, ...]:
+def _again(result: RunResult, tuning: TuningResult) -> str:
+    """Return the command that measures a function again that others deploy."""
+    if not result.attached:
+        return f"dyno tune --function {tuning.function_arn}"
+    if result.settings_env:
+        return f"dyno run --env {result.settings_env}"
+    url = str(result.setting("attach", "url", ""))
+    asked = f"--url {url} " if url else ""
+    return f"dyno run {asked}--function {tuning.function_arn}"
+
+
+def _apply_to_function(tuning: TuningResult, again: str) -> tuple[Step, ...]:
     """Return how to change a function that somebody else deploys, in a way we cannot know."""
     name = tuning.function_arn.rsplit(":", 1)[-1]
     return (
@@ -396,7 +412,7 @@ def _apply_to_function(tuning: TuningResult) -> tuple[Step, ...]:
         ),
         Step(
             "Measure again: the new size is then the current one.",
-            f"dyno tune --function {tuning.function_arn}",
+            again,
         ),
     )
 

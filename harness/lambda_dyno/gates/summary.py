@@ -118,7 +118,7 @@ def _about(result: RunResult) -> Iterator[str]:
     name = function_name(result)
     if name:
         yield name
-    where = "" if result.function_arn else result.env
+    where = result.settings_env
     if result.on_embedded_aws:
         where = f"{where} (embedded AWS)" if where else "embedded AWS"
     if where:

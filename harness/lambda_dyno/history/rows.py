@@ -93,7 +93,7 @@ def _run(result: RunResult, recording: Recording) -> Row:
         "recorded_at": recording.recorded_at,
         "started_at": _time(result.started_at) or recording.recorded_at,
         "dyno_version": recording.dyno_version,
-        "env": "" if result.function_arn else result.env[:_NAME_CHARS],
+        "env": result.settings_env[:_NAME_CHARS],
         "function_name": function_name(result)[:_NAME_CHARS],
         "account_id": recording.account_id,
         "region": recording.region or (tuning.region if tuning else ""),

@@ -163,6 +163,11 @@ def own(step: str) -> CollectionFiles:
     return CollectionFiles(assets.root() / "postman" / f"{step}.postman_collection.json")
 
 
+def of_address(step: str) -> CollectionFiles:
+    """Return what asks nothing but an API's address itself, where nobody has a collection."""
+    return CollectionFiles(assets.root() / "postman" / f"address-{step}.postman_collection.json")
+
+
 def of_settings(project: Path, env: Env, step: str) -> CollectionFiles:
     """Return the files that an environment's settings name for a step.
 

@@ -25,6 +25,7 @@ from lambda_dyno.load.schedule import ClosedSchedule, OpenSchedule
 # which may be busy: at load 40 an answer takes seconds, and one that is late starts the count anew.
 _READY_S = 90.0
 _READY_HERE_S = 60.0
+_READY_IN_USE_S = 10.0  # one that others use answers at once, or is not to be loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,28 @@ class ApiCredentials:
         return cls(keys.access_key, keys.secret_key, keys.token or "", lambda: cls.of(session))
 
 
+@dataclass(slots=True)
+class Allowed:
+    """What may be sent where an API is somebody else's; a driver lets nothing else leave.
+
+    Neither an item, a script, an authorization nor a redirect may send another request, or to
+    another place. What a place's name resolves to must be public (`core.addresses`) at the moment
+    of the connection.
+
+    Attributes:
+        places: Hosts with their ports, such as "api.example.com:443", by https alone.
+        own: The address of the API at a stand-in for AWS, which need not be public: requests there
+            begin with it; empty for AWS itself.
+        safe: Names of requests that may be sent though they do not only read (GET, HEAD).
+        requests_left: How many requests there may be; a driver takes off what it has sent.
+    """
+
+    places: tuple[str, ...]
+    own: str = ""
+    safe: tuple[str, ...] = ()
+    requests_left: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """The API that is asked.
@@ -52,11 +75,13 @@ class Api:
         url: With its stage, such as "https://x.execute-api.../v1".
         region: Its region, which is part of signatures.
         credentials: Keys that sign the requests; None for an API without authorization.
+        allowed: What may be sent; None: whatever the collection has.
     """
 
     url: str
     region: str
     credentials: ApiCredentials | None = None
+    allowed: Allowed | None = field(default=None, compare=False)
 
     @property
     def is_here(self) -> bool:
@@ -70,6 +95,8 @@ class Api:
     @property
     def ready_s(self) -> float:
         """How many seconds it gets to become ready."""
+        if self.allowed is not None:
+            return _READY_IN_USE_S
         return _READY_HERE_S if self.is_here else _READY_S
 
 

@@ -35,9 +35,9 @@ from lambda_dyno.load.rounds import LoadSeries
 from lambda_dyno.plugin.options import GateOptions, shared_target
 from lambda_dyno.plugin.turn_lock import TurnLock
 from lambda_dyno.report.terminal import TerminalUi
-from lambda_dyno.run import api, build, lifecycle, preflight, prepare
+from lambda_dyno.run import api, attach_prepare, build, lifecycle, preflight, prepare
 from lambda_dyno.run.run import Run
-from lambda_dyno.run.steps import compare, smoke, tune, up
+from lambda_dyno.run.steps import attach, compare, smoke, tune, up
 from lambda_dyno.run.steps import load as load_step
 
 
@@ -77,10 +77,14 @@ class GateSession:
             DynoError: It failed.
         """
         with self._guard.shared():
-            self._run = self._prepare()
-            self._stack.enter_context(self._run.folder.locked())
+            self._run = run = self._prepare()
+            self._stack.enter_context(run.folder.locked())
             try:
-                up.step(self._run, build.step(self._run))
+                if run.attached is not None:
+                    self.env = run.env  # with what an attached run has otherwise
+                    attach.step(run, run.attached)
+                else:
+                    up.step(run, build.step(run))
             except BaseException as error:
                 self._run.fail(error)
                 with lifecycle.shielded(self._ui):
@@ -114,6 +118,16 @@ class GateSession:
 
     def _prepare(self) -> Run:
         options = self.options
+        if self.env.settings.attach.is_set:
+            return attach_prepare.prepare(
+                options.project,
+                options.env,
+                self._ui,
+                overrides=options.overrides,
+                worker=options.worker,
+                runs_folder=options.runs_folder,
+                guard=self._guard,
+            )
         return prepare.prepare(
             options.project,
             options.env,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lambda_dyno.aws.accounts import Account
@@ -23,12 +25,17 @@ def why_not(run: Run, step: str) -> str:
         step: "smoke" or "load".
     """
     if not run.result.outputs.get("api_url"):
-        return f"envs/{run.env.name} has no output api_url"
-    path = collection(run, step).collection
-    if not path.is_file():
-        where = path.relative_to(run.project) if path.is_relative_to(run.project) else path
-        return f"there is no {where}"
-    return ""
+        attached = "no --url names an API"
+        return attached if run.mode.attached else f"envs/{run.env.name} has no output api_url"
+    return no_files(run.project, collection(run, step))
+
+
+def no_files(project: Path, files: CollectionFiles) -> str:
+    """Return that there is no collection, in words; empty: there is one."""
+    path = files.collection
+    if path.is_file():
+        return ""
+    return f"there is no {path.relative_to(project) if path.is_relative_to(project) else path}"
 
 
 def require(run: Run, step: str) -> None:
@@ -44,7 +51,21 @@ def require(run: Run, step: str) -> None:
 
 def collection(run: Run, step: str) -> CollectionFiles:
     """Return the files of what a "smoke" or a "load" test asks."""
-    return collection_files.of_settings(run.project, run.env, step)
+    return files_of(run.project, run.env, step, attached=run.mode.attached)
+
+
+def files_of(project: Path, env: Env, step: str, *, attached: bool = False) -> CollectionFiles:
+    """Return the same for a run that need not be there yet.
+
+    Who attaches to an API without any collection has its address asked.
+    """
+    files = collection_files.of_settings(project, env, step)
+    steps = collection_files.STEPS
+    if not attached or any(
+        collection_files.of_settings(project, env, one).collection.exists() for one in steps
+    ):
+        return files
+    return collection_files.of_address(step)
 
 
 def collection_of_deployment(env: Env, step: str) -> CollectionFiles:
@@ -55,7 +76,8 @@ def collection_of_deployment(env: Env, step: str) -> CollectionFiles:
 
 def of(run: Run) -> Api:
     """Return the API of a run's environment."""
-    return of_outputs(run.account, run.result.outputs)
+    found = of_outputs(run.account, run.result.outputs)
+    return found if run.attached is None else replace(found, allowed=run.attached.allowed)
 
 
 def of_outputs(account: Account, outputs: Mapping[str, Any]) -> Api:

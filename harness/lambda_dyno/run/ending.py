@@ -6,8 +6,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from lambda_dyno.attach import untouched
 from lambda_dyno.cleanup import evidence, teardown
-from lambda_dyno.core.errors import DynoError
+from lambda_dyno.core.errors import DynoError, StepError, UserError
 from lambda_dyno.core.files import short_path
 from lambda_dyno.core.results import Leftover, RunResult
 from lambda_dyno.environments import progress
@@ -66,6 +67,8 @@ def down(run: Run) -> tuple[Leftover, ...]:
     Raises:
         StepError: Something is left, or an embedded AWS had to be stopped with it inside.
     """
+    if run.mode.attached:
+        return _let_go(run)
     if not run.mode.deploys:
         run.folder.update_lease(state="down", kept=False)
         return ()
@@ -83,6 +86,27 @@ def down(run: Run) -> tuple[Leftover, ...]:
         step.update("nothing left behind")
     run.target.leave(run.folder.path.parent)
     return taken.left
+
+
+def _let_go(run: Run) -> tuple[Leftover, ...]:
+    """Prove that a function that is somebody else's is as it was: its tuner has gone before.
+
+    Raises:
+        StepError: It is not.
+    """
+    run.folder.update_lease(state="down", kept=False)
+    arn = str(run.result.outputs.get("function_arn") or "")
+    with run.step("down", "looking at the function") as step:
+        try:
+            before = untouched.require(run.folder, arn, run.account) if arn else None
+        except UserError as error:
+            raise StepError("down", str(error)) from error
+        run.add(leftovers=())
+        if before is None:
+            step.update("nothing was deployed, and nothing touched")
+        else:
+            step.update(f"nothing is left, and the function is as it was: {before.words}")
+    return ()
 
 
 def keep(run: Run) -> None:

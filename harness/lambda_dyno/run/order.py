@@ -1,6 +1,8 @@
 """The whole line, `dyno run`: what follows what, and nothing else.
 
 build -> up -> smoke -> tune -> load [-> compare] -> gate        then, always: report -> down
+
+Attached to what somebody else deployed, `attach` is in the place of build and up.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from lambda_dyno.load import drivers
 from lambda_dyno.load.driver import Api
 from lambda_dyno.run import api, build
 from lambda_dyno.run.run import Run
-from lambda_dyno.run.steps import compare, gate, load, smoke, tune, up
+from lambda_dyno.run.steps import attach, compare, gate, load, smoke, tune, up
 
 
 def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
@@ -27,7 +29,9 @@ def whole_line(run: Run, *, skip: Collection[str] = ()) -> int:
     """
     api_here = Api(run.account.endpoint, run.account.region)
     with drivers.DRIVER.prepared(api_here) if run.account.endpoint else nullcontext() as get_ready:
-        if "up" not in skip:
+        if run.attached is not None:
+            attach.step(run, run.attached)
+        elif "up" not in skip:
             up.step(run, build.step(run), meanwhile=lambda: _get_ready(get_ready))
         if "smoke" not in skip:
             _if_it_can(run, "smoke", smoke.step)

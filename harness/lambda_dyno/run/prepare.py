@@ -9,7 +9,8 @@ from typing import Any
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import Target
 from lambda_dyno.cleanup import sweeper
-from lambda_dyno.core.config import load_env
+from lambda_dyno.core.config import SETTINGS_FILE, load_env
+from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
 from lambda_dyno.load import collection_files
@@ -52,6 +53,11 @@ def prepare(
         UserError: Something is missing or wrong; nothing was made.
     """
     env = load_env(project, env_name, overrides)
+    if env.settings.attach.is_set:
+        raise UserError(
+            f"envs/{env_name} is attached to what is there ([attach] in its {SETTINGS_FILE}), and "
+            f"has nothing to deploy: dyno run --env {env_name}"
+        )
     if port is not None:
         targets.check_port(port)
     mode = RunMode(project, guard=guard or NobodyElse())

@@ -19,13 +19,13 @@ from lambda_dyno.compare import baseline, fingerprints
 from lambda_dyno.core.config import Env, parse_settings
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
-from lambda_dyno.core.results import LoadResult
-from lambda_dyno.run import build, ending, order, preflight
+from lambda_dyno.core.results import LoadResult, RunResult
+from lambda_dyno.run import attach_prepare, build, ending, order, preflight
 from lambda_dyno.run.run import Run
-from lambda_dyno.run.steps import tune
+from lambda_dyno.run.steps import attach, tune
 from lambda_dyno.runs import orphans, result_store, run_folder
 from lambda_dyno.runs.mode import RunMode
-from lambda_dyno.runs.run_folder import Lease, RunFolder
+from lambda_dyno.runs.run_folder import ATTACHED_ENV, Lease, RunFolder
 
 _MEASURED = ("tune", "load")
 _LOAD = "load "
@@ -70,10 +70,13 @@ class Resumed:
         run = self.run
         if run.folder.read_lease().holds_resources and not run.target.ends_with_its_run:
             ending.down(run)
-        packages = build.step(run)
+        if run.attached is not None:
+            now = attach.inputs(run, run.attached)
+        else:
+            packages = build.step(run)
+            now = fingerprints.of(run.env, run.mode.sources, run.project, packages)
         known = run.folder.progress().get("inputs")
         before = known if isinstance(known, dict) else {}
-        now = fingerprints.of(run.env, run.mode.sources, run.project, packages)
         kept: set[str] = set()
         for step in _MEASURED:
             finished = {name for name in done if name.partition(" ")[0] == step}
@@ -119,6 +122,8 @@ def prepare(
         _require_resumable(lease, target, result.verdict is not None and not result.error)
         settings = parse_settings(lease.settings, f"runs/{run_id}/lease.json")
         env = Env(lease.env, project / "envs" / lease.env, settings)
+        if lease.attached:
+            return _attached(project, env, folder, target, result, ui)
         mode = RunMode(project)
         preflight.check_sources(project, env, mode.package_names())
         compared_with = baseline.of_settings(project, env, folder.path.parent)
@@ -140,6 +145,29 @@ def prepare(
         run.baseline = compared_with
         run.add(error="", verdict=None, leftovers=None)
     return Resumed(run, stands)
+
+
+def _attached(
+    project: Path, env: Env, folder: RunFolder, target: Target, result: RunResult, ui: Ui
+) -> Resumed:
+    """Return a run that is attached to a function: whatever it may send is checked anew.
+
+    Raises:
+        UserError: It may not go on.
+    """
+    name = None if env.name == ATTACHED_ENV else env.name
+    env, found = attach_prepare.checked(project, env, name, target.account, ui, confirm=None)
+    attach_prepare.check_tools(project, found, ui)
+    orphans.end(orphans.find(), ui.note)
+    now = datetime.now(UTC).replace(microsecond=0)
+    lifetime = timedelta(hours=env.settings.environment.lifetime_hours)
+    folder.take_over(kept=False, state="new", expires_at=(now + lifetime).isoformat())
+    folder.remove_drafts()
+    folder.make_reserve()
+    run = Run(RunMode.of_attached(project), project, env, folder, target, ui, result)
+    run.attached = found
+    run.add(error="", verdict=None, leftovers=None)
+    return Resumed(run, stands=False)
 
 
 def _finished_loads(loads: tuple[LoadResult, ...], done: frozenset[str]) -> tuple[LoadResult, ...]:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from lambda_dyno.attach.plan import AttachPlan
 from lambda_dyno.aws import accounts
 from lambda_dyno.aws import target as targets
 from lambda_dyno.aws.target import NewEmulator, Target
@@ -52,6 +53,7 @@ class Run:
         result: What is known so far.
         finished: Steps of a resumed run that were done before.
         baseline: What it is compared with; None: nothing.
+        attached: What it is attached to, and what it may send; None: its function is its own.
     """
 
     environment: Environment
@@ -76,6 +78,7 @@ class Run:
         self.result = result
         self.finished: frozenset[str] = frozenset()
         self.baseline: Baseline | None = None
+        self.attached: AttachPlan | None = None
         if tools is not None:  # None: a run that deploys nothing
             self.environment = Environment(folder, target, tools)
 
@@ -232,4 +235,6 @@ class Run:
 def _mode_of(lease: Lease, project: Path) -> RunMode:
     if lease.tuner_only:
         return RunMode.of_tuner(project)
+    if lease.attached:
+        return RunMode.of_attached(project)
     return RunMode(project)

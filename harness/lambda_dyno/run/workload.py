@@ -45,7 +45,8 @@ def of(run: Run, *, recorded: bool = False) -> dict[str, Any] | None:
     path = run.env.workload_file
     if path is not None:
         where = f"envs/{run.env.name}/{SETTINGS_FILE}: [tuning] workload: {brief(tuning.workload)}"
-        return workload_file.read(path, where, _form(run))
+        safe = tuning.safe if run.mode.attached else None
+        return workload_file.read(path, where, _form(run), safe=safe)
     why_not = api.why_not(run, "load")
     if why_not and tuning.workload:
         raise UserError(f'envs/{run.env.name}: [tuning] workload = "load": {why_not}')
@@ -106,6 +107,8 @@ def of_deployed(
 
 
 def _form(run: Run) -> apis.ApiForm:
+    if run.attached is not None and run.attached.api is not None:
+        return apis.form_of(run.attached.api.root, run.account)
     url = run.account.reachable(str(run.result.outputs.get("api_url") or ""))
     return apis.form_of(url, run.account) if url else workload_file.SOME_API
 
@@ -116,6 +119,7 @@ def _record(run: Run) -> dict[str, Any] | None:
     Where nothing of it reaches the function, and nobody has asked for it, there is no workload.
     """
     smoke = run.result.smoke
+    safe = run.env.settings.tuning.safe if run.mode.attached else None
     with run.step("workload", "recording what the load test sends") as shown:
         with run.target.reported(run.project):  # what is sent matters, not how long it takes
             recording = drivers.DRIVER.record(
@@ -125,8 +129,9 @@ def _record(run: Run) -> dict[str, Any] | None:
                 timeout_s=_ITERATION_S,
                 on_wait=load_progress.readiness(shown),
                 ready_s=0.0 if smoke is not None and smoke.passed else None,
+                safe=safe,
             )
-        made = workload_of(recording, _form(run))
+        made = workload_of(recording, _form(run), safe=safe)
         nothing = not made.workload["requests"]
         if nothing and not run.env.settings.tuning.workload:
             shown.update("nothing of the load test goes to the function: tuning with the event {}")

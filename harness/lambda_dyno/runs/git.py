@@ -74,6 +74,11 @@ class WorkingTree:
         """Return the branch that is checked out; empty if it is a commit, or without git."""
         return self._look("symbolic-ref", "--quiet", "--short", "HEAD")
 
+    def remote_head(self, remote: str) -> str:
+        """Return the default branch of a remote as this clone knows it; empty: it does not."""
+        found = self._look("symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
+        return found.removeprefix(f"refs/remotes/{remote}/")
+
     def log(self, before: str, after: str) -> list[str]:
         """Return "ID subject" of each commit that one has and another has not, newest first."""
         return self._run("log", "--format=%h %s", f"{before}..{after}", "--").splitlines()

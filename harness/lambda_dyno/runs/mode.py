@@ -38,12 +38,14 @@ class RunMode:
         sources: Folder whose envs/, modules/ and lambda/ are deployed.
         packages: Folders of lambda/ that become packages; None: all of them.
         deploys: Whether it makes an environment, which goes at its end.
+        attached: Whether it measures a function, and an API, that others deployed and use.
         guard: Of this machine.
     """
 
     sources: Path
     packages: tuple[str, ...] | None = None
     deploys: bool = True
+    attached: bool = False
     guard: MachineGuard = field(default_factory=NobodyElse)
 
     @classmethod
@@ -51,6 +53,12 @@ class RunMode:
         """Return the mode of a power tuner alone."""
         sources = assets.tuner_sources(project)
         return cls(sources, packages=("power_tuner",), deploys=deploys)
+
+    @classmethod
+    def of_attached(cls, project: Path, guard: MachineGuard | None = None) -> RunMode:
+        """Return the mode of a run that deploys nothing itself; its tuner is a run beside it."""
+        others = guard or NobodyElse()
+        return cls(project, packages=(), deploys=False, attached=True, guard=others)
 
     def package_names(self) -> tuple[str, ...]:
         """Return the folders of lambda/ that become packages."""

@@ -42,6 +42,8 @@ from lambda_dyno.runs.ownership import Owner, pid_namespace, this_host, this_use
 
 # The root of `dyno tune --function`: a power tuner alone, no environment.
 TUNER_ENV = "_tuner"
+# An attached run without an environment's settings.
+ATTACHED_ENV = "_attached"
 
 LeaseState = Literal["new", "creating", "up", "destroying", "down", "left"]
 
@@ -172,6 +174,13 @@ class Lease:
     def tuner_only(self) -> bool:
         """Whether this is a power tuner alone, without API and function of its own."""
         return self.env == TUNER_ENV
+
+    @property
+    def attached(self) -> bool:
+        """Whether its function, and its API, are somebody else's."""
+        attach = self.settings.get("attach")
+        named = isinstance(attach, dict) and bool(attach.get("function"))
+        return named and not self.tuner_only
 
 
 def _fits(kind: str, value: Any) -> bool:

@@ -17,7 +17,7 @@ _MOST_EVENTS = 64
 _MOST_BYTES = 8192
 # Beyond both, it is something else: a level, and its standard errors. In 300 tunings drawn anew in
 # blocks from a real one, a level varied 2.9 times as much as independent invocations would have it.
-_CHANGED = 0.10
+_CHANGED = 0.15
 _CLEARLY = 6.0
 _OWN_ERROR = 0.035  # of one run's level where the core has its usual speed
 
@@ -42,7 +42,8 @@ class Demands:
         Args:
             levels_ms: What this run says, by kind of event.
             own: The event.
-            weight: How much of a full sample this run's is, from 0 to 1.
+            weight: How much of a full sample this run's is, from 0 to 1; less than that makes nothing
+                forgotten.
             error: Relative standard error of the levels, if invocations were independent.
             doubt: What may be wrong with all of them, relatively, as the core was slower than
                 usual and they are set right for it: such a run says less.
@@ -58,6 +59,8 @@ class Demands:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             known = _parse(os.pread(file, _MOST_BYTES, 0))
             if _differs(levels_ms, known) > max(_CHANGED, _CLEARLY * error) + doubt:
+                if weight < 1.0:
+                    return now_ms  # it may be this moment of the machine's alone
                 known = {}
             weight *= _OWN_ERROR**2 / (_OWN_ERROR**2 + doubt**2)
             before_ms, before = known.pop(own, (now_ms, 0.0))

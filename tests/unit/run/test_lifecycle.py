@@ -37,6 +37,7 @@ class FakeRun:
         self.calls: list[str] = []
         self.on: dict[str, Callable[[], object]] = {}
         self.baseline: object = None
+        self.attached: object = None
         self.result = RunResult(
             run_id=self.folder.run_id,
             env="local",

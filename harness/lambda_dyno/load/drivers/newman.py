@@ -25,13 +25,14 @@ from urllib.parse import urlsplit
 
 import botocore.exceptions
 
-from lambda_dyno.core import assets
+from lambda_dyno.core import addresses, assets
 from lambda_dyno.core.config import LoadSettings
 from lambda_dyno.core.errors import StepError, UserError
 from lambda_dyno.core.recording import Recording, Sent
 from lambda_dyno.core.results import Probe, SmokeAssertion, SmokeFailure, SmokeRequest, SmokeResult
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import (
+    Allowed,
     Api,
     ApiCredentials,
     DriverReport,
@@ -352,11 +353,25 @@ def _config(
     check()
     return {
         "mode": mode,
+        "allowed": _rules(api.allowed),
         **files.for_driver(),
         "signed": api.credentials is not None,
         "variables": {"baseUrl": api.url.rstrip("/"), "region": api.region},
         "ready_timeout_ms": 1000 * ready_s,
         "request_timeout_ms": request_timeout_ms,
+    }
+
+
+def _rules(allowed: Allowed | None) -> Event | None:
+    """Return what `postman/driver/allowed.mjs` takes."""
+    if allowed is None:
+        return None
+    return {
+        "places": list(allowed.places),
+        "own": allowed.own,
+        "safe": list(allowed.safe),
+        "requests": allowed.requests_left,
+        "blocked": list(addresses.BLOCKED),
     }
 
 
@@ -456,6 +471,8 @@ def _drive(
             f"see {log}",
         )
     assert reader.done is not None
+    if api.allowed is not None:
+        _settle(step, api.allowed, reader.done)
     return reader.done
 
 
@@ -498,6 +515,20 @@ def _variables_of(keys: ApiCredentials) -> dict[str, str]:
         "secretKey": keys.secret_key,
         "sessionToken": keys.session_token,
     }
+
+
+def _settle(step: str, allowed: Allowed, done: Event) -> None:
+    """Take off what was sent, and tell what was not let through.
+
+    Raises:
+        StepError: Something was not; a smoke test tells of that itself, by its failures.
+    """
+    told = done.get("allowed") or {"sent": allowed.requests_left, "refused": 0, "first": ""}
+    allowed.requests_left = max(0, allowed.requests_left - int(told["sent"]))
+    if told["refused"] and step != "smoke" and "not_ready" not in done:
+        raise StepError(
+            step, f"{told['refused']} requests were not sent. The first: {told['first']}"
+        )
 
 
 class _Kept:
@@ -592,6 +623,9 @@ class _EventReader:
 def _environment(api: Api) -> dict[str, str]:
     """Return the driver's environment: the user's, with just the keys it is to sign with."""
     result = {k: v for k, v in os.environ.items() if k not in _CREDENTIAL_VARIABLES}
+    if api.allowed is not None:
+        # a proxy resolves names itself: what is connected to could not be looked at
+        result = {k: v for k, v in result.items() if not k.lower().endswith("_proxy")}
     if (keys := api.credentials) is not None:
         values = (keys.access_key, keys.secret_key, keys.session_token)
         result |= dict(zip(_CREDENTIAL_VARIABLES, values, strict=True))

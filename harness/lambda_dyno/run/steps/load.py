@@ -83,6 +83,10 @@ def keep(run: Run, load: LoadResult) -> None:
 def _sizes(run: Run) -> dict[str, int]:
     """Return the memory sizes to load the API at, by label."""
     current, tuning = run.declared_memory_mb, run.result.tuning
+    if run.mode.attached:
+        if tuning is not None and tuning.power != current:
+            run.ui.note(f"not loaded at {tuning.power} MB: the API calls the deployed function")
+        return {DEPLOYED: current}
     recommended = tuning.power if tuning else current
     names = {recommended: "recommended", current: DEPLOYED}
     wanted = run.env.settings.load.at or [current, recommended]

@@ -57,6 +57,8 @@ def tuning_settings(run: Run) -> TuningSettings:
     loaded, to say what is to be expected of them. Adaptive measuring chooses its own beside them.
     """
     settings = run.env.settings.tuning
+    if run.attached is not None:
+        settings = run.attached.within(settings)
     sizes = sorted({*settings.power_values, run.declared_memory_mb, *run.env.settings.load.at})
     return settings.model_copy(update={"power_values": sizes})
 
