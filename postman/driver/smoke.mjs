@@ -44,7 +44,7 @@ async function askAll(config, scenarios) {
   const until = performance.now() + config.limit_ms;
   const all = { requests: 0, assertions: 0, skipped: 0, failures: [], asked: [] };
   for (const scenario of scenarios) {
-    const limit_ms = Math.max(1, until - performance.now());
+    const limit_ms = Math.max(1, Math.floor(until - performance.now())); // scripts take whole ones
     const found = await ask({ ...config, limit_ms, whole_ms: config.limit_ms }, scenario);
     for (const name of ['requests', 'assertions', 'skipped']) all[name] += found[name];
     all.failures.push(...found.failures);
