@@ -128,8 +128,8 @@ def test_a_smoke_test_asks_one_after_the_other_and_counts_as_newman_does(
 ) -> None:
     """Each scenario is `newman run --folder`, with its own rows."""
     found = newman.smoke(
-        Api(api.url, "eu-west-1"), files, log=tmp_path / "log", timeout_s=HANGS_S, ready_s=5.0
-    )
+        Api(api.url, "eu-west-1"), files, log=tmp_path / "log", timeout_s=55.0, ready_s=5.0
+    )  # less than a script may take: what is left is its limit
     assert [found.requests, found.assertions, len(found.failures)] == [6, 5, 0]
     assert found.names == ("Browse / list", "Browse / read", "Buy / list", "other / other")
     if beside_newman:
