@@ -4,14 +4,17 @@
 // what it sends (mode "record"), and writes JSON lines to stdout. One that is "kept" takes the next
 // line then; mode "prepare" gets it ready before there is anything to do.
 // harness/lambda_dyno/load/drivers/newman.py starts it.
-// Keys come from the environment (AWS_ACCESS_KEY_ID, ...), never from stdin, argv or a file.
+// Keys come from the environment (AWS_ACCESS_KEY_ID, ...), and newer ones in a line {"renewed": ...};
+// never from argv or a file.
 
-import { createInterface } from 'node:readline';
+import { Lines } from './driver/lines.mjs';
+import { guardStderr } from './driver/secrets.mjs';
 
 import { allowOnly } from './driver/allowed.mjs';
 
 // Whatever a library prints goes to stderr: stdout carries this driver's events and nothing else.
 console.log = console.info = console.debug = console.error;
+guardStderr();
 
 const MODES = {
   smoke: () => import('./driver/smoke.mjs'),
@@ -21,7 +24,7 @@ const MODES = {
   prepare: () => import('./driver/prepare.mjs'),
 };
 
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const lines = new Lines(process.stdin);
 for (let goesOn = true; goesOn; ) {
   const { value, done } = await lines.next();
   if (done) break;

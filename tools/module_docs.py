@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lambda_dyno.core.errors import EXIT_STEP_FAILED, UserError
 from lambda_dyno.terraform import program, provider
-from tools import evidence_docs, key_docs, schema_docs, settings_docs
+from tools import evidence_docs, key_docs, schema_docs, settings_docs, settings_schema
 
 BEGIN = "<!-- tables: begin (make docs) -->"
 END = "<!-- tables: end -->"
@@ -188,11 +188,22 @@ def update_evidence(page: Path, columns: Path, *, check: bool) -> list[Path]:
     return stale
 
 
-def update_settings(page: Path, *, check: bool) -> list[Path]:
-    """Write the tables of all settings."""
-    return _update(
-        page, settings_docs.tables(), settings_docs.BEGIN, settings_docs.END, check=check
-    )
+def update_settings(page: Path, schema: Path, *, check: bool) -> list[Path]:
+    """Write the tables of all settings, and their JSON Schema.
+
+    Args:
+        page: Docs with the tables.
+        schema: File with the schema, which the package has.
+        check: Only look.
+    """
+    begin, end = settings_docs.BEGIN, settings_docs.END
+    stale = _update(page, settings_docs.tables(), begin, end, check=check)
+    made = settings_schema.text()
+    if not schema.exists() or schema.read_text() != made:
+        stale.append(schema)
+        if not check:
+            schema.write_text(made)
+    return stale
 
 
 def _update(page: Path, tables: str, begin: str, end: str, *, check: bool) -> list[Path]:
@@ -229,7 +240,11 @@ def main() -> None:
             Path("modules/evidence_queries/columns.json"),
             check=arguments.check,
         )
-        stale += update_settings(Path("docs/settings.md"), check=arguments.check)
+        stale += update_settings(
+            Path("docs/settings.md"),
+            Path("harness/lambda_dyno/schemas/dyno.schema.json"),
+            check=arguments.check,
+        )
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,12 +1,14 @@
 // A load test: spreads the plan over processes, starts them at one moment, adds up.
 // User i goes to process i modulo their number, so that each gets a share of every ramp.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
 import { partOf, told } from './allowed.mjs';
 import { emit } from './events.mjs';
 import { amountOf, shareOf } from './loops.mjs';
+import { onRenewed } from './renewed.mjs';
 import { stopOnSignals, USERS, Worker } from './workers.mjs';
 
 const PROGRESS_MS = 1000;
@@ -20,10 +22,12 @@ export async function main(config, lines) {
   let readiness;
   let notReady;
   let probe;
+  const tellWorkers = onRenewed((values) => workers.forEach((worker) => worker.send({ type: 'renewed', values })));
   try {
     // whoever started this goes on preparing, and tells by a line, or by the input's end
     if (config.held) await Promise.race([lines.next(), stop.asked]);
     readiness = await readinessFor(config); // its time begins
+    await Promise.race([readiness.tokens?.begin(), stop.asked]);
     const prepared = Promise.all([readiness.wait(), ...workers.map((worker) => worker.ready)]);
     [notReady] = (await Promise.race([prepared, stop.asked])) ?? [];
     if (notReady) stop.now('SIGTERM');
@@ -37,6 +41,8 @@ export async function main(config, lines) {
     throw error;
   } finally {
     readiness?.stop();
+    readiness?.tokens?.stop();
+    tellWorkers();
     stop.cancel();
   }
   if (notReady) {
@@ -58,10 +64,23 @@ export async function main(config, lines) {
 
 /** What waits for the API. Newman takes half a second to load: not where nobody waits. */
 async function readinessFor(config) {
-  if (!config.ready_timeout_ms) return { wait: async () => undefined, stop() {}, roundTripMs: 0 };
-  const { loadInputs } = await import('./newman.mjs');
+  if (!config.ready_timeout_ms && !mayNeedTokens(config)) {
+    return { wait: async () => undefined, stop() {}, roundTripMs: 0 };
+  }
+  const { loadScenarios, wantedTokens } = await import('./scenarios.mjs');
   const { Readiness } = await import('./ready.mjs');
-  return new Readiness(config, await loadInputs(config));
+  const { Tokens } = await import('./tokens.mjs');
+  const scenarios = await loadScenarios(config);
+  const readiness = new Readiness(config, scenarios.map(({ inputs }) => inputs));
+  readiness.tokens = new Tokens(wantedTokens(config, scenarios));
+  return readiness;
+}
+
+/** Whether somebody must be asked for a token; where nobody may be asked, nobody is. */
+function mayNeedTokens({ only_port, oauth2 = {}, scenarios = [], ...config }) {
+  if (only_port) return false;
+  const collections = [config, ...scenarios].map(({ collection }) => collection).filter(Boolean);
+  return Object.keys(oauth2).length > 0 || collections.some((path) => readFileSync(path, 'utf8').includes('oauth2'));
 }
 
 function start({ plan, allowed, ...others }, number) {

@@ -1,8 +1,12 @@
 // What every run of Newman shares: the collection and its files, variables, auth, bounds.
 
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, resolve } from 'node:path';
+
+import { renewedValues } from './renewed.mjs';
+import { keepSecret } from './secrets.mjs';
 
 const require = createRequire(import.meta.url);
 export const newman = require('newman');
@@ -21,11 +25,15 @@ const CREDENTIALS = {
 const ADDRESS_NAMES = ['baseurl', 'apiurl']; // the second if nothing is called like the first
 const ADDRESS_NAME = /\b(?:base|api)[ _.-]?url\b/gi;
 const VARIABLE = /{{([^{}]+)}}/g;
+// Of a collection's own auth: the grants that need no person, by Postman's names.
+const PASSWORD = 'password'; // pragma: allowlist secret: a grant's name
+const GRANTS = { client_credentials: 'client_credentials', password_credentials: PASSWORD };
 const OF_FUNCTION_URL = /^https?:\/\/[^/]+\.lambda-url\.|\/_aws\/lambda-url\//;
 
 /**
  * What runs share: `collection`, `environment`, `globals` and `iterationData` as Newman takes
- * them, and `addressNames`, the variables that hold the API's address.
+ * them, `addressNames`, the variables that hold the API's address, `tokens`, what the collection
+ * itself says of tokens that it needs and has not, and `secretValues`, which nothing may show.
  *
  * The address takes the place of whatever the files say; region and keys only where the harness
  * signs, or nobody else gives them. Keys only live in this process's memory.
@@ -43,14 +51,22 @@ export async function loadInputs(config) {
     for (const scope of scopes) scope.one(name)?.update({ value: config.variables.baseUrl });
     environment.values.upsert({ key: name, value: config.variables.baseUrl });
   }
+  const secrets = { ...config.secret_values };
+  for (const [name, value] of Object.entries(secrets)) environment.set(name, value);
   for (const [name, value] of Object.entries(signingValues(config))) {
     if (config.signed || !scopes.some((scope) => scope.has(name))) environment.set(name, value);
   }
+  const tokens = ownTokens(collection, scopes);
+  for (const name of [...Object.keys(tokens), ...Object.keys(config.oauth2 ?? {})]) environment.set(name, '');
+  for (const [name, value] of Object.entries(renewedValues())) environment.set(name, value);
   if (!config.signed) removeEmptySignatures(collection, scopes);
   findFilesBeside(collection, dirname(config.collection));
+  const whole = collection.toJSON();
   return {
     addressNames,
-    collection: collection.toJSON(),
+    tokens,
+    secretValues: Object.values(secrets),
+    collection: config.folder ? { ...whole, item: onlyFolder(whole.item, config.folder) } : whole,
     environment: environment.toJSON(),
     globals: globals.toJSON(),
     iterationData,
@@ -146,6 +162,8 @@ function signingValues(config) {
     name,
     config.signed ? (process.env[variable] ?? '') : '',
   ]);
+  const { accessKey: _, ...secrets } = Object.fromEntries(keys); // its id is in every request's log
+  keepSecret(secrets);
   const { baseUrl, region } = config.variables;
   const service = OF_FUNCTION_URL.test(baseUrl) ? 'lambda' : 'execute-api';
   return { region, service, ...Object.fromEntries(keys) };
@@ -153,18 +171,73 @@ function signingValues(config) {
 
 /** Where nothing is signed, takes away signatures with no key: Postman would sign all the same. */
 function removeEmptySignatures(collection, scopes) {
-  const valueOf = (text) =>
-    String(text ?? '').replaceAll(VARIABLE, (_, name) => {
-      const scope = scopes.find((one) => one.has(name));
-      return scope?.get(name) ?? '';
-    });
+  for (const auth of authsOf(collection)) {
+    if (auth.type !== 'awsv4') continue;
+    if (!valueOf(auth.parameters().get('accessKey'), scopes).trim()) auth.use('noauth');
+  }
+}
+
+/** All auths of a collection: its own, its folders' and its requests'. */
+function authsOf(collection) {
   const holders = [collection];
   collection.forEachItemGroup((group) => holders.push(group));
   collection.forEachItem(({ request }) => holders.push(request));
-  for (const auth of holders.map((holder) => holder?.auth)) {
-    if (auth?.type !== 'awsv4') continue;
-    if (!valueOf(auth.parameters().get('accessKey')).trim()) auth.use('noauth');
+  return holders.map((holder) => holder?.auth).filter(Boolean);
+}
+
+/** A text with the values that its variables have before the first request. */
+function valueOf(text, scopes) {
+  return String(text ?? '').replaceAll(VARIABLE, (_, name) => {
+    const scope = scopes.find((one) => one.has(name));
+    return scope?.get(name) ?? '';
+  });
+}
+
+/**
+ * Where a collection's auth names a token server, and has no token, a variable takes its place, as
+ * Postman itself gets a token then; returns what each is got with. Newman would send none.
+ */
+function ownTokens(collection, scopes) {
+  const tokens = {};
+  for (const auth of authsOf(collection)) {
+    if (auth.type !== 'oauth2') continue;
+    const parameters = auth.parameters();
+    const get = (name) => valueOf(parameters.get(name), scopes).trim();
+    const grant = GRANTS[get('grant_type')];
+    if (!grant || get('accessToken') || !get('accessTokenUrl')) continue;
+    const how = {
+      token_url: get('accessTokenUrl'),
+      grant,
+      client_id: get('clientId'),
+      client_secret: get('clientSecret'),
+      username: get('username'),
+      password: get('password'),
+      scope: get('scope'),
+      audience: get('audience'),
+      client_authentication: get('client_authentication') === 'body' ? 'body' : 'header',
+    };
+    const key = JSON.stringify(how);
+    const known = Object.entries(tokens).find(([, other]) => JSON.stringify(other) === key);
+    const name = known?.[0] ?? tokenName(key);
+    tokens[name] = how;
+    parameters.upsert({ key: 'accessToken', value: `{{${name}}}`, type: 'any' });
   }
+  return tokens;
+}
+
+/** By what it is got with, so that all processes call it the same, and two scenarios share it. */
+function tokenName(key) {
+  return `dyno_token_${createHash('sha256').update(key).digest('hex').slice(0, 12)}`;
+}
+
+/** The first folder, or request, of a name in the order of the collection, in what it is in. */
+function onlyFolder(items = [], name) {
+  for (const item of items) {
+    if (item.name === name || item.id === name) return [item];
+    const below = item.item ? onlyFolder(item.item, name) : [];
+    if (below.length) return [{ ...item, item: below }];
+  }
+  return [];
 }
 
 /** A file that a request sends is looked for here, as Newman does, and then beside the collection. */

@@ -10,6 +10,7 @@ import { Answer } from './answer.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
 import { isOfScript, latencyMs, nameOf, newman, offsetOf, runOptions } from './newman.mjs';
+import { refresher } from './renewed.mjs';
 
 const GOOD_IN_A_ROW = 5;
 const PAUSE_MS = 1000;
@@ -32,7 +33,7 @@ export class Readiness {
 
   /**
    * @param config as the driver gets it; ready_timeout_ms 0 asks nothing
-   * @param inputs of `loadInputs`
+   * @param inputs of `loadInputs`, of each scenario: the first that asks the API is asked
    */
   constructor(config, inputs) {
     this.#config = config;
@@ -80,6 +81,7 @@ export class Readiness {
     const itemName = () => this.item;
     const connection = ownConnection({ limitMs: requestTimeoutMs, itemName });
     const latencies = [];
+    const refresh = refresher();
     const until = performance.now() + PROBE_MS;
     let bad = false;
     await new Promise((resolve) => {
@@ -89,6 +91,7 @@ export class Readiness {
       events.on('start', (_error, { run }) => {
         this.#run = run;
       });
+      events.on('beforeItem', () => refresh(this.#run));
       events.on('request', (error, outcome) => {
         if (isOfScript(outcome)) return;
         bad ||= Boolean(error) || outcome.response.code >= 500;
@@ -121,13 +124,16 @@ export class Readiness {
 
   /** The inputs with nothing but what is asked; nothing if no request is for the API. */
   #probe() {
-    const { collection, environment, globals } = this.#inputs;
-    const variables = [environment.values, globals.values, collection.variable ?? []].flat();
-    const found = firstToAsk(this.#inputs, new Set(variables.map(({ key }) => key)));
-    if (!found) return undefined;
-    const { item, inFolders } = found;
-    this.item = nameOf({ item, request: item.request });
-    return { ...this.#inputs, collection: { ...collection, item: [inFolders(item)] } };
+    for (const inputs of this.#inputs) {
+      const { collection, environment, globals } = inputs;
+      const variables = [environment.values, globals.values, collection.variable ?? []].flat();
+      const found = firstToAsk(inputs, new Set(variables.map(({ key }) => key)));
+      if (!found) continue;
+      const { item, inFolders } = found;
+      this.item = nameOf({ item, request: item.request });
+      return { ...inputs, collection: { ...collection, item: [inFolders(item)] } };
+    }
+    return undefined;
   }
 
   /** Returns nothing if all answers are good, else what the first bad one was. */
@@ -138,6 +144,7 @@ export class Readiness {
     );
     const itemName = () => this.item;
     const connection = ownConnection({ limitMs: requestTimeoutMs, keepAlive: false, itemName });
+    const refresh = refresher();
     let bad;
     let words;
     let good = 0;
@@ -162,6 +169,7 @@ export class Readiness {
       });
       events.on('beforeItem', (_error, { item }) => {
         answer = new Answer(item);
+        refresh(this.#run);
       });
       events.on('request', (error, outcome) => {
         this.requests += 1;

@@ -6,37 +6,63 @@
 
 import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
-import { emit } from './events.mjs';
-import { isOfScript, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
+import { emit, emitInConfidence } from './events.mjs';
+import { isOfScript, nameOf as requestName, newman, runOptions } from './newman.mjs';
 import { Readiness } from './ready.mjs';
+import { refresher, renewedValues } from './renewed.mjs';
+import { loadScenarios, wantedTokens } from './scenarios.mjs';
+import { Tokens } from './tokens.mjs';
 
 const READING = ['GET', 'HEAD'];
 const SECRET_KINDS = /pass|secret|token|key|value|credential|assertion/i;
 
 export async function main(config) {
-  const inputs = await loadInputs(config);
+  const scenarios = await loadScenarios(config);
   const safe = config.safe && new Set(config.safe);
-  if (safe) keepSafe(inputs.collection, safe);
-  else {
-    // a first answer comes late, and who only reads need not ask five times
-    const not_ready = await new Readiness(config, inputs).wait();
-    if (not_ready) {
-      emit({ event: 'done', not_ready, ...told() });
-      return 0;
+  const tokens = new Tokens(wantedTokens(config, scenarios));
+  await tokens.begin();
+  try {
+    if (safe) scenarios.forEach((scenario) => keepSafe(scenario.inputs.collection, scenario, safe));
+    else {
+      // a first answer comes late, and who only reads need not ask five times
+      const not_ready = await new Readiness(config, scenarios.map(({ inputs }) => inputs)).wait();
+      if (not_ready) {
+        emit({ event: 'done', not_ready, ...told() });
+        return 0;
+      }
     }
+    const recorded = [];
+    for (const scenario of scenarios) recorded.push(await recordAgain(config, scenario, safe));
+    const secrets = recorded.flatMap((one) => one.secrets);
+    emitInConfidence({
+      event: 'done',
+      scenarios: recorded.map(({ weight, iterations }) => ({ weight, iterations })),
+      secrets: [...new Set([...secrets, ...Object.values(renewedValues())])],
+      ...told(),
+    });
+    return 0;
+  } finally {
+    tokens.stop();
   }
-  const iterations = [];
+}
+
+/** Records a scenario as often as is asked for. */
+async function recordAgain(config, scenario, safe) {
+  const found = [];
   for (let pass = 0; pass < config.iterations; pass += 1) {
-    iterations.push(await record(config, inputs, safe));
+    found.push(await record(config, scenario, safe));
   }
-  const secrets = [...new Set(iterations.flatMap((one) => one.secrets))];
-  const sent = iterations.map((one) => one.requests);
-  emit({ event: 'done', iterations: sent, secrets, ...told() });
-  return 0;
+  return {
+    weight: scenario.weight,
+    iterations: found.map(({ requests }) => requests),
+    secrets: [...scenario.inputs.secretValues, ...found.flatMap(({ secrets }) => secrets)],
+  };
 }
 
 /** Runs the collection once. A run of its own each time: both begin with the same values. */
-async function record(config, inputs, safe) {
+async function record(config, { inputs, named }, safe) {
+  const nameOf = (outcome) => named(requestName(outcome));
+  const refresh = refresher();
   const itemName = () => item?.name;
   const connection = ownConnection({ limitMs: config.request_timeout_ms, itemName });
   const secrets = secretVariables(inputs);
@@ -45,7 +71,7 @@ async function record(config, inputs, safe) {
   let run;
   const agents = [connection.http, connection.https];
   const onTheWire = watch(agents);
-  if (safe) agents.forEach((agent) => refuseWrites(agent, config, () => item, safe));
+  if (safe) agents.forEach((agent) => refuseWrites(agent, config, () => item, named, safe));
   const error = await new Promise((resolve) => {
     const { request_timeout_ms: requestTimeoutMs, limit_ms: longestMs } = config;
     const events = newman.run(runOptions(inputs, { requestTimeoutMs, longestMs, connection }), resolve);
@@ -58,6 +84,7 @@ async function record(config, inputs, safe) {
     });
     events.on('beforeItem', (_error, outcome) => {
       item = outcome.item;
+      refresh(run);
     });
     events.on('request', (problem, outcome) => {
       const { request, response } = outcome;
@@ -129,23 +156,28 @@ function secretVariables({ environment, globals, collection }) {
 }
 
 /** Leaves nothing in a collection but what only reads, or is named as safe. */
-function keepSafe(group, safe) {
+function keepSafe(group, scenario, safe) {
   group.item = (group.item ?? []).filter((item) => {
     if (item.item) {
-      keepSafe(item, safe);
+      keepSafe(item, scenario, safe);
       return item.item.length > 0;
     }
-    return READING.includes(item.request?.method ?? 'GET') || safe.has(item.name);
+    return READING.includes(item.request?.method ?? 'GET') || isSafe(item.name, scenario, safe);
   });
 }
 
+/** Whether a request is among the safe ones, by its own name or with its scenario's. */
+function isSafe(name, { named }, safe) {
+  return safe.has(name) || safe.has(named(name));
+}
+
 /** A script may send what it likes: to the API of others it may not write either. */
-function refuseWrites(agent, { variables }, item, safe) {
+function refuseWrites(agent, { variables }, item, named, safe) {
   const { hostname } = new URL(variables.baseUrl);
   const addRequest = agent.addRequest.bind(agent);
   agent.addRequest = (request, options, ...others) => {
     const ofApi = (options?.hostname ?? options?.host ?? request.host) === hostname;
-    if (!ofApi || READING.includes(request.method) || safe.has(item()?.name)) {
+    if (!ofApi || READING.includes(request.method) || isSafe(item()?.name, { named }, safe)) {
       return addRequest(request, options, ...others);
     }
     // without a connection it would end without a word

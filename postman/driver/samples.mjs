@@ -2,6 +2,8 @@
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 
+import { publicJson } from './secrets.mjs';
+
 const FLUSH_MS = 250;
 
 export class SampleFile {
@@ -15,7 +17,7 @@ export class SampleFile {
   }
 
   add(sample) {
-    this.#lines.push(JSON.stringify(sample));
+    this.#lines.push(publicJson(sample));
   }
 
   flush() {

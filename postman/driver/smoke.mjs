@@ -1,11 +1,16 @@
 // One pass over a collection: which assertions hold, and which do not.
 // Requests, assertions and failures are counted as Newman's command line counts them.
 
+import { performance } from 'node:perf_hooks';
+
 import { isTheEnd, told } from './allowed.mjs';
 import { ownConnection } from './connection.mjs';
 import { emit } from './events.mjs';
-import { isOfScript, latencyMs, loadInputs, nameOf, newman, runOptions } from './newman.mjs';
+import { isOfScript, latencyMs, nameOf as requestName, newman, runOptions } from './newman.mjs';
 import { Readiness } from './ready.mjs';
+import { refresher } from './renewed.mjs';
+import { loadScenarios, wantedTokens } from './scenarios.mjs';
+import { Tokens } from './tokens.mjs';
 
 const LONGEST_MESSAGE = 600;
 const MOST_ASKED = 2000; // that are told one by one
@@ -16,21 +21,42 @@ const NAMES = {
 };
 
 export async function main(config) {
-  const inputs = await loadInputs(config);
-  const readiness = new Readiness(config, inputs);
-  const not_ready = await readiness.wait();
-  if (not_ready && !readiness.isForTheCollectionToSay) {
-    const { requests } = readiness;
-    const none = { assertions: 0, skipped: 0, failures: [] };
-    emit({ event: 'done', requests, ...none, not_ready, ...told() });
+  const scenarios = await loadScenarios(config);
+  const tokens = new Tokens(wantedTokens(config, scenarios));
+  await tokens.begin();
+  try {
+    const readiness = new Readiness(config, scenarios.map(({ inputs }) => inputs));
+    const not_ready = await readiness.wait();
+    if (not_ready && !readiness.isForTheCollectionToSay) {
+      const { requests } = readiness;
+      emit({ event: 'done', requests, assertions: 0, skipped: 0, failures: [], not_ready, ...told() });
+      return 0;
+    }
+    emit({ event: 'done', ...(await askAll(config, scenarios)), ...told() });
     return 0;
+  } finally {
+    tokens.stop();
   }
-  emit({ event: 'done', ...(await ask(config, inputs)), ...told() });
-  return 0;
 }
 
-/** Asks everything once, for as long as there is time. */
-async function ask(config, inputs) {
+/** Asks one scenario after the other; all together have as much time as one. */
+async function askAll(config, scenarios) {
+  const until = performance.now() + config.limit_ms;
+  const all = { requests: 0, assertions: 0, skipped: 0, failures: [], asked: [] };
+  for (const scenario of scenarios) {
+    const limit_ms = Math.max(1, Math.floor(until - performance.now())); // scripts take whole ones
+    const found = await ask({ ...config, limit_ms, whole_ms: config.limit_ms }, scenario);
+    for (const name of ['requests', 'assertions', 'skipped']) all[name] += found[name];
+    all.failures.push(...found.failures);
+    all.asked.push(...found.asked.slice(0, MOST_ASKED - all.asked.length));
+  }
+  return all;
+}
+
+/** Asks everything of a scenario once, for as long as there is time. */
+async function ask(config, { inputs, named }) {
+  const nameOf = (outcome) => named(requestName(outcome));
+  const refresh = refresher();
   const itemName = () => last.item?.name;
   const connection = ownConnection({ limitMs: config.request_timeout_ms, itemName });
   const failures = [];
@@ -64,6 +90,7 @@ async function ask(config, inputs) {
   events.on('beforeItem', (_error, outcome) => {
     last = outcome;
     current = undefined;
+    refresh(run);
   });
   events.on('request', (error, outcome) => {
     const request = nameOf(outcome);
@@ -91,7 +118,7 @@ async function ask(config, inputs) {
     if (error) fail(outcome, 'script', NAMES.script, error.message);
   });
 
-  const limit = bound(config.limit_ms, () => run?.abort());
+  const limit = bound(config, () => run?.abort());
   const error = await Promise.race([ended, limit.over]);
   limit.cancel();
   connection.close();
@@ -107,12 +134,12 @@ const NOTHING = { requests: { total: 0 }, assertions: { total: 0 } };
  * A collection may ask for ever (`setNextRequest`): after its time it is aborted, and a little
  * later it is `over`, whatever is under way: that may be a script that does not end.
  */
-function bound(limitMs, abort) {
+function bound({ limit_ms: limitMs, whole_ms: wholeMs }, abort) {
   const limit = {};
   let timer;
   limit.over = new Promise((resolve) => {
     timer = setTimeout(() => {
-      limit.reached = new Error(`it still asks after ${limitMs / 1000} s`);
+      limit.reached = new Error(`it still asks after ${wholeMs / 1000} s`);
       abort();
       timer = setTimeout(resolve, ABORT_MS);
     }, limitMs);

@@ -3,10 +3,13 @@
 import { performance } from 'node:perf_hooks';
 
 import { TurnLoop } from './loops.mjs';
-import { loadInputs, withAddress } from './newman.mjs';
+import { userOf } from './mixed-user.mjs';
+import { withAddress } from './newman.mjs';
+import { renew } from './renewed.mjs';
 import { SampleFile } from './samples.mjs';
+import { loadScenarios, Turns } from './scenarios.mjs';
+import { guardStderr } from './secrets.mjs';
 import { startUsage } from './usage.mjs';
-import { User } from './user.mjs';
 import { warmUp } from './warmup.mjs';
 
 process.on('message', (message) => HANDLERS[message.type](message).catch(fail));
@@ -14,7 +17,8 @@ process.on('disconnect', () => process.exit(0)); // the parent is gone
 process.on('SIGINT', () => leave());
 process.on('SIGTERM', () => leave());
 
-const HANDLERS = { prepare, turn };
+const HANDLERS = { prepare, turn, renewed: async ({ values }) => renew(values) };
+guardStderr();
 const usersOf = {}; // by version
 let loop;
 let samples;
@@ -29,12 +33,15 @@ const clock = {
 async function prepare({ config, number, processes }) {
   loop = new TurnLoop(config.pacing_ms);
   const { users, pacing_ms: pacingMs, targets, request_timeout_ms: requestTimeoutMs } = config;
-  const inputs = await loadInputs(config);
+  const loaded = await loadScenarios(config);
   for (const [version, baseUrl] of Object.entries(targets)) {
-    const settings = { inputs: withAddress(inputs, baseUrl), requestTimeoutMs, clock };
+    const scenarios = loaded.map((one) => ({ ...one, inputs: withAddress(one.inputs, baseUrl) }));
+    const settings = { scenarios, requestTimeoutMs, clock };
+    // the same for each version: they differ in nothing but their answers
+    const turns = new Turns(scenarios.map(({ weight }) => weight), number);
     usersOf[version] = [];
     for (let index = number; index < users; index += processes) {
-      const user = new User(index, settings, loop, (sample) => samples.add(sample));
+      const user = userOf(index, settings, loop, (sample) => samples.add(sample), turns);
       await user.prepare();
       user.ended.catch(fail);
       // evenly over the first pace, so that they do not all ask at once

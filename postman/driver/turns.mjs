@@ -6,8 +6,11 @@ import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
 import { emit } from './events.mjs';
-import { loadInputs, withAddress } from './newman.mjs';
+import { withAddress } from './newman.mjs';
 import { Readiness } from './ready.mjs';
+import { onRenewed } from './renewed.mjs';
+import { loadScenarios, wantedTokens } from './scenarios.mjs';
+import { Tokens } from './tokens.mjs';
 import { stopOnSignals, Worker } from './workers.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./turn-worker.mjs', import.meta.url));
@@ -19,11 +22,14 @@ export async function main(config, lines) {
   const numbers = Array.from({ length: processes }, (_, number) => number);
   const workers = numbers.map((number) => new Worker(SCRIPT, number, { config, processes }));
   const stop = stopOnSignals(workers);
-  const inputs = await loadInputs(config);
+  const scenarios = await loadScenarios(config);
   const waits = Object.values(config.targets).map(
-    (baseUrl) => new Readiness(config, withAddress(inputs, baseUrl)),
+    (baseUrl) => new Readiness(config, scenarios.map(({ inputs }) => withAddress(inputs, baseUrl))),
   );
+  const tokens = new Tokens(wantedTokens(config, scenarios));
+  const tellWorkers = onRenewed((values) => workers.forEach((worker) => worker.send({ type: 'renewed', values })));
   try {
+    await tokens.begin();
     const notReady = await Promise.race([firstNotReady(waits), stop.asked]);
     if (notReady) emit({ event: 'not_ready', ...notReady });
     if (notReady) stop.now('SIGTERM');
@@ -36,6 +42,8 @@ export async function main(config, lines) {
     throw error;
   } finally {
     waits.forEach((readiness) => readiness.stop());
+    tokens.stop();
+    tellWorkers();
     stop.cancel();
   }
   emit({ event: 'done', interrupted: Boolean(stop.signal) });

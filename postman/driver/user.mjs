@@ -9,6 +9,7 @@ import { Answer } from './answer.mjs';
 import { ownConnection } from './connection.mjs';
 import { unansweredKind } from './errors.mjs';
 import { isOfScript, latencyMs, nameOf, newman, runOptions } from './newman.mjs';
+import { refresher } from './renewed.mjs';
 
 export class User {
   #index;
@@ -16,6 +17,7 @@ export class User {
   #loop;
   #report;
   #connection;
+  #refresh = refresher();
   #run;
   #item; // that is being asked
   #answer; // to it
@@ -36,7 +38,9 @@ export class User {
   /**
    * @param index number of the user, from 0
    * @param settings inputs (of `loadInputs`), requestTimeoutMs, longestMs (of a script, or
-   *   nothing), clock, and onlyPort (or nothing): the port of this machine where all connections go
+   *   nothing), clock, onlyPort (or nothing): the port of this machine where all connections go,
+   *   named (or nothing): what its requests are called in figures, and connection (or nothing):
+   *   somebody else's
    * @param loop says when the next iteration is due
    * @param report called with each finished request
    */
@@ -53,7 +57,7 @@ export class User {
       this.ended = new Promise((end, fail) => {
         const events = newman.run(this.#options(), (error) => {
           this.#reportCutOff();
-          this.#connection.close();
+          if (!this.#settings.connection) this.#connection.close();
           if (!error) return end();
           const problem = new Error(`${nameOf({ item: this.#item })}: ${error.message}`);
           reject(problem);
@@ -72,9 +76,9 @@ export class User {
   }
 
   #options() {
-    const { inputs, requestTimeoutMs, longestMs, onlyPort } = this.#settings;
+    const { inputs, requestTimeoutMs, longestMs, onlyPort, connection } = this.#settings;
     const itemName = () => this.#item?.name;
-    this.#connection = ownConnection({ limitMs: requestTimeoutMs, only: onlyPort, itemName });
+    this.#connection = connection ?? ownConnection({ limitMs: requestTimeoutMs, only: onlyPort, itemName });
     return runOptions({ ...inputs, iterationData: undefined }, {
       requestTimeoutMs,
       longestMs,
@@ -89,6 +93,11 @@ export class User {
       get: (_target, name) =>
         name === 'length' ? Infinity : rows[(Number(name) + this.#index) % rows.length],
     });
+  }
+
+  /** The name of the item that is under way; nothing before the first. */
+  get itemName() {
+    return this.#item?.name;
   }
 
   /** Goes on with the iteration that was due at a moment, now or in the past. */
@@ -139,6 +148,7 @@ export class User {
     events.on('beforeItem', (_error, { item }) => {
       this.#item = item;
       this.#answer = new Answer(item);
+      this.#refresh(this.#run); // its variables are not read before
     });
     events.on('beforeRequest', (_error, outcome) => {
       if (isOfScript(outcome)) return;
@@ -184,10 +194,15 @@ export class User {
       wait_ms: round(waitMs),
       user: this.#index,
       iteration: this.iterations,
-      request: nameOf({ item: this.#item }), // with its variables, so that all of it have one name
+      request: this.#name(), // with its variables, so that all of it have one name
       status,
       error,
     };
+  }
+
+  #name() {
+    const { named = (request) => request } = this.#settings;
+    return named(nameOf({ item: this.#item }));
   }
 
   /** Ends what does not end by itself: its script went on after everything else. */

@@ -4,10 +4,13 @@ import { performance } from 'node:perf_hooks';
 
 import { allowOnly, told } from './allowed.mjs';
 import { loopOf } from './loops.mjs';
-import { loadInputs } from './newman.mjs';
+import { userOf } from './mixed-user.mjs';
+import { renew } from './renewed.mjs';
 import { SampleFile } from './samples.mjs';
+import { loadScenarios, Turns, wantedTokens } from './scenarios.mjs';
+import { guardStderr } from './secrets.mjs';
+import { standIns } from './tokens.mjs';
 import { startUsage } from './usage.mjs';
-import { User } from './user.mjs';
 import { warmUp } from './warmup.mjs';
 
 const PROGRESS_MS = 1000;
@@ -24,7 +27,8 @@ process.on('disconnect', () => leave()); // the parent is gone
 process.on('SIGINT', () => leave());
 process.on('SIGTERM', () => leave());
 
-const HANDLERS = { warmUp, prepare, go };
+const HANDLERS = { warmUp, prepare, go, renewed: async ({ values }) => renew(values) };
+guardStderr();
 let counts = { requests: 0, errors: 0, iterations: 0 };
 let loop;
 let samples;
@@ -50,12 +54,16 @@ async function prepare({ config, plan, number, processes, samplesPath }) {
   loop = loopOf(plan);
   durationMs = config.duration_ms;
   requestTimeoutMs = config.request_timeout_ms;
-  const inputs = await loadInputs(config);
-  if (config.only_port) leaveProxies();
+  const scenarios = await loadScenarios(config);
+  if (config.only_port) {
+    leaveProxies();
+    renew(standIns(wantedTokens(config, scenarios)));
+  }
+  const turns = new Turns(scenarios.map(({ weight }) => weight), number);
   const longestMs = durationMs + requestTimeoutMs;
-  const settings = { inputs, requestTimeoutMs, longestMs, clock, onlyPort: config.only_port };
+  const settings = { scenarios, requestTimeoutMs, longestMs, clock, onlyPort: config.only_port };
   for (let position = 0; position < loop.users; position += 1) {
-    const user = new User(number + position * processes, settings, loop, keep);
+    const user = userOf(number + position * processes, settings, loop, keep, turns);
     await user.prepare();
     users.push(user);
   }

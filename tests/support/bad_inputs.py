@@ -150,6 +150,8 @@ WRONG: Mapping[str, tuple[str, ...]] = {
     "table": (
         *("1", '"x"', "true", "[]", "[{}]", "nan", "1979-05-27"),
         *('{ "a b" = "x" }', "{ t = nan }", '{ "" = "x" }'),
+        *('{ "a b" = "env:X" }', '{ t = "hunter22" }', "{ t = 5 }", '{ t = "env:GITHUB_TOKEN" }'),
+        *('{ t = "env:AWS_SECRET_ACCESS_KEY" }', "{ t = { nope = 1 } }", '{ t = "env:" }'),
     ),
     "json": (
         "nan",
@@ -166,6 +168,13 @@ ALLOWED = {
     *((key, "1e-300") for key in ("discard_top_bottom", "distance_from_best", "confidence")),
     *((key, "1e-300") for key in ("invocations_per_month", "discount")),
     ("stages", "[{}]"),  # two mistakes, and a line for each
+    # the same
+    *(("oauth2", value) for value in ("{ t = { nope = 1 } }", '{ "a b" = "env:X" }')),
+    *(
+        (key, value)
+        for key in ("oauth2", "secrets")
+        for value in ('{ "a b" = "x" }', '{ "" = "x" }')
+    ),
     ("folders", "[]"),
 }
 

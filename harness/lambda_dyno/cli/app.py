@@ -16,6 +16,7 @@ from lambda_dyno.cli import apply as cli_apply
 from lambda_dyno.cli import bootstrap as cli_bootstrap
 from lambda_dyno.cli import comment as cli_comment
 from lambda_dyno.cli import deploy as cli_deploy
+from lambda_dyno.cli import destroy as cli_destroy
 from lambda_dyno.cli import doctor as cli_doctor
 from lambda_dyno.cli import history as cli_history
 from lambda_dyno.cli import notify as cli_notify
@@ -40,7 +41,6 @@ app = typer.Typer(
     "commands are its steps, on an environment that `dyno up` or `dyno run --keep` left "
     "standing.\n\n" + EXIT_STATUS_HELP,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -81,6 +81,7 @@ app.command(help=cli_notify.HELP)(cli_notify.notify)
 app.command()(cli_apply.apply)
 app.command()(cli_apply.rollback)
 app.command(help=cli_deploy.HELP)(cli_deploy.deploy)
+app.command(help=cli_destroy.HELP)(cli_destroy.destroy)
 app.command()(cli_bootstrap.bootstrap)
 app.command(help=cli_doctor.HELP)(cli_doctor.doctor)
 app.command(help=cli_history.HELP)(cli_history.history)

@@ -17,7 +17,7 @@ from lambda_dyno.cli.forge import (
 )
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import StepError, UserError, brief
-from lambda_dyno.forge.stores import Provider
+from lambda_dyno.forge.provider import Provider
 from lambda_dyno.report.terminal import TerminalUi
 
 if TYPE_CHECKING:

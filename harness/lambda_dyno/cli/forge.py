@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lambda_dyno.cli.completion import finished_run_ids
+
 if TYPE_CHECKING:
     from lambda_dyno.forge.ci_environment import GitHubJob
 
@@ -14,6 +16,7 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[RUN_ID|RESULT.JSON|FOLDER/]",
+        autocompletion=finished_run_ids,
         help="A run, or a folder with one, such as an unpacked artefact; the newest if none.",
     ),
 ]

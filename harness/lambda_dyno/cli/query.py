@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lambda_dyno.cli.completion import query_names
 from lambda_dyno.cli.history import StoreOption
 from lambda_dyno.cli.support import JsonOption, print_json, project
 from lambda_dyno.core.errors import UserError
@@ -36,7 +37,10 @@ Examples:
 
 def query(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A named query; --list shows them.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="A named query; --list shows them.", autocompletion=query_names
+        ),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the named queries.")] = False,
     file: Annotated[

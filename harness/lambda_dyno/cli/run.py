@@ -7,6 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from lambda_dyno.cli import attach
+from lambda_dyno.cli.collection_options import (
+    DataOption,
+    FolderOption,
+    LoadCollectionOption,
+    PostmanEnvironmentOption,
+    PostmanGlobalsOption,
+    SmokeCollectionOption,
+    collection_overrides,
+)
+from lambda_dyno.cli.completion import run_ids
 from lambda_dyno.cli.load_options import (
     AtOption,
     DurationOption,
@@ -52,6 +62,12 @@ def run(
     pacing_ms: PacingOption = None,
     at: AtOption = None,
     preset: PresetOption = None,
+    smoke_collection: SmokeCollectionOption = None,
+    load_collection: LoadCollectionOption = None,
+    folder: FolderOption = None,
+    postman_environment: PostmanEnvironmentOption = None,
+    postman_globals: PostmanGlobalsOption = None,
+    data: DataOption = None,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +85,7 @@ def run(
         typer.Option(
             "--resume",
             metavar="RUN_ID",
+            autocompletion=run_ids,
             help="Go on with a run that stopped half-way, from the last finished step and with "
             "its own settings.",
         ),
@@ -96,6 +113,12 @@ def run(
     overrides = {
         **_tuning_overrides(power, num, strategy),
         **load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms, at, preset),
+        **collection_overrides(
+            "smoke", smoke_collection, None, postman_environment, postman_globals, data
+        ),
+        **collection_overrides(
+            "load", load_collection, folder, postman_environment, postman_globals, data
+        ),
         "regression.baseline": baseline,
         "environment.region": region,
         "attach.url": url,
@@ -110,9 +133,9 @@ def run(
     else:
         if root is not None and (url or function):
             raise UserError("--root: it is deployed; --url and --function are there already")
-        folder, below = project_of_root(root)
+        place, below = project_of_root(root)
         prepared = prepare.prepare(
-            folder, env, TerminalUi(), overrides=overrides, port=port, root=below
+            place, env, TerminalUi(), overrides=overrides, port=port, root=below
         )
     status = lifecycle.execute(prepared, lambda: order.whole_line(prepared), keep=keep)
     show(as_json, prepared.result.to_json(), lambda: summary(prepared))
@@ -154,7 +177,7 @@ def up(
     overrides = {"environment.region": region}
     folder, below = project_of_root(root)
     prepared = prepare.prepare(
-        folder, env, TerminalUi(), overrides=overrides, port=port, root=below
+        folder, env, TerminalUi(), overrides=overrides, port=port, root=below, asks=False
     )
     with lifecycle.teardown_on_failure(prepared):
         deploy.step(prepared, build.step(prepared))
@@ -176,7 +199,7 @@ def plan(env: EnvOption = "local", root: RootOption = None, as_json: JsonOption 
     from lambda_dyno.run.steps import up as deploy
 
     folder, below = project_of_root(root)
-    prepared = prepare.prepare(folder, env, TerminalUi(), root=below)
+    prepared = prepare.prepare(folder, env, TerminalUi(), root=below, asks=False)
     try:
         changes = deploy.plan(prepared)
     finally:

@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+from lambda_dyno.cli.collection_options import (
+    CollectionOption,
+    DataOption,
+    FolderOption,
+    PostmanEnvironmentOption,
+    PostmanGlobalsOption,
+    collection_overrides,
+)
 from lambda_dyno.cli.load_options import (
     AtOption,
     DurationOption,
@@ -27,11 +35,23 @@ from lambda_dyno.cli.support import (
 from lambda_dyno.report.terminal import TerminalUi
 
 
-def smoke(run_id: RunOption = None, wait: WaitOption = False, as_json: JsonOption = False) -> None:
+def smoke(
+    run_id: RunOption = None,
+    collection: CollectionOption = None,
+    folder: FolderOption = None,
+    postman_environment: PostmanEnvironmentOption = None,
+    postman_globals: PostmanGlobalsOption = None,
+    data: DataOption = None,
+    wait: WaitOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Ask every operation of a standing environment's API once, refusals too."""
     from lambda_dyno.run.steps import smoke as step_of
 
-    with reopened(run_id, wait=wait) as opened:
+    overrides = collection_overrides(
+        "smoke", collection, folder, postman_environment, postman_globals, data
+    )
+    with reopened(run_id, overrides, wait=wait) as opened:
         result = step_of.step(opened)
     show(as_json, opened.result.to_json()["smoke"], result.counts)
 
@@ -44,6 +64,11 @@ def load(
     pacing_ms: PacingOption = None,
     at: AtOption = None,
     preset: PresetOption = None,
+    collection: CollectionOption = None,
+    folder: FolderOption = None,
+    postman_environment: PostmanEnvironmentOption = None,
+    postman_globals: PostmanGlobalsOption = None,
+    data: DataOption = None,
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,7 +76,12 @@ def load(
     from lambda_dyno.run import ending
     from lambda_dyno.run.steps import load as step_of
 
-    overrides = load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms, at, preset)
+    overrides = {
+        **load_overrides(virtual_users, duration_s, ramp_up_s, pacing_ms, at, preset),
+        **collection_overrides(
+            "load", collection, folder, postman_environment, postman_globals, data
+        ),
+    }
     with reopened(run_id, overrides, wait=wait) as opened:
         step_of.step(opened)
         ending.keep(opened)

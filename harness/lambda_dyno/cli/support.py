@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambda_dyno.cli.completion import env_names, run_ids
 from lambda_dyno.cli.numbers import whole
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.files import short_path
@@ -22,9 +23,17 @@ Exit status: 0 everything passed, 1 an SLO is missed, 2 your mistake (input, too
 credentials; nothing was made), 3 a step failed, 130 interrupted.
 """
 
-EnvOption = Annotated[str, typer.Option("--env", help="Environment: a folder of envs/.")]
+EnvOption = Annotated[
+    str,
+    typer.Option("--env", help="Environment: a folder of envs/.", autocompletion=env_names),
+]
 RunOption = Annotated[
-    str | None, typer.Option("--run", help="Run id; the newest standing one if left out.")
+    str | None,
+    typer.Option(
+        "--run",
+        help="Run id; the newest standing one if left out.",
+        autocompletion=run_ids,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 WaitOption = Annotated[

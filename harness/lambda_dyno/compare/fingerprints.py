@@ -46,9 +46,11 @@ def _of_payload(env: Env, project: Path) -> dict[str, str]:
         payload = json.dumps(env.tuning_payload(), sort_keys=True).encode()
         return {PAYLOAD: hashlib.sha256(payload).hexdigest()}
     digest = hashlib.sha256()
-    recorded = collection_files.of_settings(project, env, "load").paths().values()
-    for path in [env.workload_file] if env.workload_file else recorded:
+    asked = collection_files.of_settings(project, env, "load")
+    for path in [env.workload_file] if env.workload_file else asked.paths().values():
         digest.update(path.read_bytes() if path.is_file() else b"")
+    for scenario in () if env.workload_file else asked.scenarios:
+        digest.update(f"\0{scenario.name}\0{scenario.folder}\0{scenario.weight}".encode())
     return {WORKLOAD: digest.hexdigest()}
 
 

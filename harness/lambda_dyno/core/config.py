@@ -13,17 +13,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -31,10 +28,19 @@ from pydantic import (
 
 from lambda_dyno.core import addresses
 from lambda_dyno.core import regression_defaults as defaults
+from lambda_dyno.core.asked_settings import (
+    VARIABLES_MAX,
+    CollectionSettings,
+    OAuth2Settings,
+    Secret,
+    SmokeSettings,
+    VariableName,
+)
 from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.function_name import parse_name
 from lambda_dyno.core.reading import problem_of_json, read_json, read_toml
 from lambda_dyno.core.regions import is_region
+from lambda_dyno.core.section import Section as _Section
 from lambda_dyno.core.slo_keys import Evidence, SloKey
 from lambda_dyno.tuner_contract.arns import EXAMPLE, FUNCTION_ARN
 from lambda_dyno.tuner_contract.keys import KEYS, OF_FIXED, Key, TuningInput
@@ -47,8 +53,6 @@ _COMPLAINTS_MAX = 10
 MEMORY_SIZES_MB = range(MEMORY_MB_MIN, MEMORY_MB_MAX + 1)
 
 S3_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)")
-TEXT_CHARS_MAX = 2048
-
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # A folder below the project, such as infra/app; of a Terraform root its name is a part of ours.
 ROOT = re.compile(
@@ -72,22 +76,6 @@ STORE_URI = re.compile(
 _RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @field_validator("*")
-    @classmethod
-    def _can_be_shown(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what no name, path or title has: it would end up in a file name, or a terminal."""
-        texts = value if isinstance(value, list) else [value]
-        for text in texts if info.field_name not in ("payload", "values") else ():
-            if isinstance(text, str) and (len(text) > TEXT_CHARS_MAX or not text.isprintable()):
-                raise ValueError(
-                    f'"{brief(text)}": must be up to {TEXT_CHARS_MAX} printable characters'
-                )
-        return value
-
-
 def _zero_or_more_than(least: float) -> AfterValidator:
     """Refuse what is so little that nothing could be divided by it; 0 stays 0."""
 
@@ -102,7 +90,9 @@ def _zero_or_more_than(least: float) -> AfterValidator:
 class EnvironmentSettings(_Section):
     """Where a run lives, and for how long."""
 
-    # with a dash and a run's id 32 characters, which leave room for all that names end in
+    # up to 15 characters: with a dash and a run's id 32, which leave room for all that names end in
+
+    # first part of the names of all that is made
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")] = "dyno"
     emulated: bool = False  # start the embedded AWS unless AWS_ENDPOINT_URL is set
     # of the embedded AWS: invocations at once before callers get a 429; 10 as in a new account
@@ -284,6 +274,7 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     """What the power tuner measures. Names as in aws-lambda-power-tuning."""
 
     # and the keys of tuner_contract/keys.py
+
     # what is measured where there is no payload: "load", what the load test sends, or the file of a
     # workload; empty: "load" where there is a load test
     workload: str = ""  # type: ignore[assignment,unused-ignore]  # the tuner's is read of it
@@ -292,12 +283,12 @@ class TuningSettings(_TuningKeys):  # type: ignore[misc,unused-ignore]
     prior: Annotated[str, Field(max_length=64)] = ""  # type: ignore[assignment,unused-ignore]
     # names of requests of the tests that may be repeated with the real data of a function
     # that was not deployed by the run, beside those that only read (GET, HEAD)
-    safe: Annotated[list[str], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
+    safe: Annotated[list[str], Field(max_length=1000)] = []
     payload_file: str = ""  # the event, or payload, or payload_s3; relative to dyno.toml's folder
     # where the output function_arn tells several: the event of each one that is not loaded, by its
     # name; files, as payload_file
-    payload_files: Annotated[dict[str, str], Field(max_length=100)] = {}  # noqa: RUF012 - copied
-    timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0
+    payload_files: Annotated[dict[str, str], Field(max_length=100)] = {}
+    timeout_minutes: Annotated[float, Field(ge=0.01, le=1440)] = 60.0  # of a tuning, whole
 
     @field_validator("payload_files")
     @classmethod
@@ -396,24 +387,10 @@ LOAD_PRESETS: Mapping[str, Mapping[str, Any]] = {
 LOCAL_PACING_MS = 2000
 
 
-class CollectionSettings(_Section):
-    """What a test asks; files are relative to the folder of dyno.toml."""
-
-    collection: str = ""  # empty: postman/smoke.postman_collection.json, or load....
-    environment: str = ""  # of Postman, as are globals
-    globals: str = ""
-    data: str = ""  # rows of iterations, JSON or CSV
-    api_variable: str = ""  # the variable for the API's address; empty: baseUrl, base_url, apiUrl
-
-
-class SmokeSettings(CollectionSettings):
-    """The smoke test."""
-
-
 class LoadSettings(CollectionSettings):
     """A load test: so many users, or so many arrivals, for so long."""
 
-    preset: Literal["", "forerunners"] = ""
+    preset: Literal["", "forerunners"] = ""  # a load by name; a key beside it comes first
     # closed: each user sends its next request after the last answer; open: iterations begin at
     # planned moments, whatever the API does
     loop: Literal["closed", "open"] = "closed"
@@ -421,6 +398,7 @@ class LoadSettings(CollectionSettings):
     virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 10
     arrivals_per_s: Annotated[float | None, Field(ge=0.01, le=1000)] = None  # iterations, open loop
     spacing: Literal["even", "poisson"] = "even"  # of the arrivals in an open loop
+    # until all users are there
     ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 10.0
     duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 120.0  # ramp-up included
     # in the place of ramp-up and duration
@@ -431,7 +409,7 @@ class LoadSettings(CollectionSettings):
     pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 0
     # memory sizes in MB to load the API at; none: the deployed and the recommended one
     at: Annotated[list[int], Field(max_length=20)] = []
-    request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000
+    request_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 30_000  # to the last byte
 
     @field_validator("at")
     @classmethod
@@ -506,21 +484,25 @@ def _stages(given: Any) -> list[LoadStage]:
 class SloSettings(_Section):
     """Limits of the gate, inclusive; a key that is left out is not checked."""
 
+    # of the API under load, as its users see it; needs a load test
     latency_p95_ms: Annotated[
         float | None,
         Field(ge=0.001, le=LATENCY_MS_MAX),
         SloKey("Latency p95", "ms", needs="load", brief="p95 {:g} ms", quantile=0.95),
     ] = None
+    # the same
     latency_p99_ms: Annotated[
         float | None,
         Field(ge=0.001, le=LATENCY_MS_MAX),
         SloKey("Latency p99", "ms", needs="load", brief="p99 {:g} ms", quantile=0.99),
     ] = None
+    # of the requests of a load test
     error_ratio: Annotated[
         float | None,
         Field(ge=0, le=1),
         SloKey("Errors", "ratio", needs="load", brief="errors {:.4g}"),
     ] = None
+    # of a million invocations, by tuning
     cost_per_million_usd: Annotated[
         float | None,
         Field(ge=1e-6, le=1e9),
@@ -567,6 +549,7 @@ class RegressionSettings(_Section):
     """A comparison with a baseline (`--baseline`); docs/gates.md has its rates of error."""
 
     baseline: str = ""  # branch, tag, commit, run id or result.json; empty: no comparison
+    # what may not become worse
     checks: Annotated[list[Literal["p50", "p90", "p95", "p99", "cost"]], Field(min_length=1)] = [
         "p50",
         "p95",
@@ -617,6 +600,7 @@ class DeployLoadSettings(LoadSettings):
     """The load of a deployment's check: about 20 requests/s, since others use that API."""
 
     virtual_users: Annotated[int, Field(ge=1, le=LOAD_USERS_MAX)] = 2
+    # until all users are there
     ramp_up_s: Annotated[float, Field(ge=0, le=LOAD_SECONDS_MAX)] = 0.0
     duration_s: Annotated[float, Field(ge=0.1, le=LOAD_SECONDS_MAX)] = 30.0
     pacing_ms: Annotated[int, Field(ge=0, le=PACING_MS_MAX)] = 1000
@@ -625,6 +609,7 @@ class DeployLoadSettings(LoadSettings):
 class DeploySettings(_Section):
     """How a standing environment gets a new version of its function (`dyno deploy`)."""
 
+    # canary: a share of the calls first
     deployment: Literal["all-at-once", "canary"] = "all-at-once"
     # share of the calls that the new version gets until it is judged
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
@@ -728,8 +713,8 @@ def _parsed(parse: Callable[[str], _Parsed], text: str) -> _Parsed:
 class ReportSettings(_Section):
     """How the evidence looks."""
 
-    title: str = "Lambda Dyno"
-    png: bool = True
+    title: str = "Lambda Dyno"  # of the pages
+    png: bool = True  # charts as PNG, too
     pdf: bool = True  # if the extra `pdf` is installed
 
 
@@ -768,6 +753,17 @@ class Settings(_Section):
     report: ReportSettings = ReportSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     traffic: TrafficSettings = TrafficSettings()
+    # variables of collections whose values are in the environment, such as token = "env:SHOP_TOKEN"
+    secrets: Annotated[dict[VariableName, Secret], Field(max_length=VARIABLES_MAX)] = {}
+    # variables of collections that hold a token of a token server, which is renewed in time
+    oauth2: Annotated[dict[VariableName, OAuth2Settings], Field(max_length=VARIABLES_MAX)] = {}
+
+    @model_validator(mode="after")
+    def _each_variable_once(self) -> Settings:
+        both = sorted(self.secrets.keys() & self.oauth2.keys())
+        if both:
+            raise ValueError(f"{', '.join(both)}: under [secrets] or [oauth2], not both")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -990,7 +986,7 @@ def _complaint(finding: Any) -> str:
     label = brief(f"[{section}] {key}".strip(), most=160) if section else "file"
     match finding["type"]:
         case "extra_forbidden":
-            return f"{label}: unknown key; allowed: {_allowed_keys(section if key else None)}"
+            return f"{label}: unknown key; allowed: {_allowed_keys(path[:-1])}"
         case "value_error":
             return f"{label}: {finding['ctx']['error']}"
         case _:
@@ -999,10 +995,13 @@ def _complaint(finding: Any) -> str:
             )
 
 
-def _allowed_keys(section: str | None) -> str:
-    fields = Settings.model_fields
-    if section is None:
-        return ", ".join(f"[{name}]" for name in fields)
-    model = fields[section].annotation
-    assert model is not None
-    return ", ".join(sorted(model.model_fields))
+def _allowed_keys(path: Sequence[str]) -> str:
+    """Return what the table at a path may have, such as ("load", "scenarios", "0")."""
+    kind: Any = Settings
+    for part in path:
+        # of a list or a table of tables the path has the place or the name
+        fields = getattr(kind, "model_fields", None)
+        kind = fields[part].annotation if fields else get_args(kind)[-1]
+    if not path:
+        return ", ".join(f"[{name}]" for name in kind.model_fields)
+    return ", ".join(sorted(kind.model_fields))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# Where a test has several scenarios, the name of each goes before its requests': "Browse / list".
+SCENARIO_MARK = " / "
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -22,7 +25,21 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One iteration, or two that began with the same variables."""
+    """One iteration, or two that began with the same variables.
+
+    Attributes:
+        iterations: Their requests.
+        secrets: Values that auth was made with.
+        weight: How often it is made beside the others.
+        others: Of further scenarios, if a test has several.
+    """
 
     iterations: tuple[tuple[Sent, ...], ...] = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)  # values that auth was made with
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    weight: int = 1
+    others: tuple[Recording, ...] = field(default=(), repr=False)
+
+    @property
+    def scenarios(self) -> tuple[Recording, ...]:
+        """All scenarios, this one first."""
+        return (self, *self.others)

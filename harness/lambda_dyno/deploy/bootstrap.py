@@ -203,7 +203,7 @@ def bootstrap(
     env = load_env(project, env_name, {"environment.region": region})
     _check_keys(kms_key_arns or ())
     evidence_bucket.check_roles(retune_role_arns or ())
-    _require_account(env)
+    require_account(env)
     tools = toolchain.prepare(project / ".cache")
     for warning in tools.warnings:
         ui.warn(warning)
@@ -280,7 +280,7 @@ def _one_store(
     return replace(store, retune_role_arns=role_arns)
 
 
-def _require_account(env: Env) -> None:
+def require_account(env: Env) -> None:
     """Make sure that an environment has an account to prepare.
 
     Raises:

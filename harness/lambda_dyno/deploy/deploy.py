@@ -34,6 +34,7 @@ from lambda_dyno.deploy import deployed, sources, versions
 from lambda_dyno.deploy.proof import CheckError, Proof
 from lambda_dyno.deploy.versions import Version
 from lambda_dyno.environments import environment, progress
+from lambda_dyno.load import collection_files
 from lambda_dyno.run import lifecycle, preflight
 from lambda_dyno.terraform import provider
 from lambda_dyno.terraform.command import Terraform
@@ -189,10 +190,11 @@ class Deployment:
         """Deploy, check, and put the calls back to the version before if it does not pass.
 
         Raises:
-            UserError: The function is being tuned; nothing was changed.
+            UserError: The function is being tuned, or a secret is missing; nothing was changed.
             StepError: Terraform or a check could not be carried out; callers have the version
                 before, if there is one.
         """
+        collection_files.check_secrets(self.env.folder.parents[1], self.env)
         known = self._known()
         self._require_untuned(known)
         before = self._live(known)

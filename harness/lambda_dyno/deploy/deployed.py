@@ -53,7 +53,7 @@ def read_outputs(project: Path, env: Env, account: accounts.Account) -> dict[str
         UserError: It is not deployed, or its state cannot be read.
     """
     backend = backend_of(env, account, folder_of(project, env, account))
-    text = _file(Path(backend["path"])) if "path" in backend else _object(account, backend)
+    text = file_text(Path(backend["path"])) if "path" in backend else object_text(account, backend)
     outputs = _outputs(text, backend)
     if not outputs:
         raise UserError(
@@ -113,7 +113,7 @@ def boundary_arn(env: Env, account: accounts.Account, backend: Mapping[str, str]
         return ""
     place = {"bucket": backend["bucket"], "key": bootstrap_state_key(env.name)}
     try:
-        text = _object(account, place)
+        text = object_text(account, place)
     except UserError:
         return ""
     arns = _outputs(text, place).get("boundary_arns") or {}
@@ -130,11 +130,17 @@ def _outputs(text: str, backend: Mapping[str, str]) -> dict[str, Any]:
         raise UserError(f"{where}: not a state of Terraform: {error}") from error
 
 
-def _file(path: Path) -> str:
+def file_text(path: Path) -> str:
+    """Return the text of a state that is a file; empty: there is none."""
     return read_text(path) if path.exists() else ""
 
 
-def _object(account: accounts.Account, backend: dict[str, str]) -> str:
+def object_text(account: accounts.Account, backend: Mapping[str, str]) -> str:
+    """Return the text of a state in a bucket; empty: there is none.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     s3 = account.session.client("s3")
     try:
         answer = s3.get_object(Bucket=backend["bucket"], Key=backend["key"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +150,54 @@ def remove(
             break
     names = {(leftover.kind, leftover.name) for leftover in left}
     return [leftover for key, leftover in removed.items() if key not in names], left
+
+
+def of_standing(
+    session: Any,
+    name_prefix: str,
+    *,
+    removable: Collection[str],
+    others: Collection[str] = (),
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Leftover]:
+    """Return what an account still has of a standing environment, by name.
+
+    Its name has no run's id, so what has it need not be its own: nothing is removed but a log
+    group that its state had, and a late line has made again.
+
+    Args:
+        session: A boto3 session.
+        name_prefix: First part of the names of everything in the environment.
+        removable: Names of log groups that its state had.
+        others: First parts of the names of environments that stay, which may begin like its own.
+        sleep: Waits so many seconds.
+
+    A service that cannot be asked is a leftover too: nobody knows.
+    """
+    longer = [other for other in others if other.startswith(f"{name_prefix}-")]
+
+    def is_its_own(name: str) -> bool:
+        of_others = any(_has_prefix(name, other) for other in longer)
+        is_of_a_run = run_folder.OF_A_RUN.search(name) is not None
+        return _has_prefix(name, name_prefix) and not of_others and not is_of_a_run
+
+    left: list[Leftover] = []
+    for wait_s in _LOOK_AFTER_S:
+        sleep(wait_s)
+        account = _look(session, [name_prefix])
+        named = [one for one in account.found if is_its_own(one.leftover.name)]
+        left = [*(one.leftover for one in named), *account.unknown]
+        mine = [
+            one
+            for one in named
+            if one.leftover.kind == LOG_GROUP and one.leftover.name in removable
+        ]
+        for one in mine:
+            with suppress(botocore.exceptions.ClientError):
+                one.delete()
+        if not mine:
+            break
+    return left
 
 
 def ids(session: Any, name_prefix: str, run_id: str) -> set[str]:

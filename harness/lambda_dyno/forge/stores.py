@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.forge import gitlab
@@ -17,16 +16,9 @@ from lambda_dyno.forge.ci_environment import (
 )
 from lambda_dyno.forge.comments import CommentStore, ForgeError
 from lambda_dyno.forge.github import GitHubComments
+from lambda_dyno.forge.provider import Provider
 from lambda_dyno.forge.rest_api import ForgeApi
 from lambda_dyno.forge.retry import RetryBudget
-
-
-class Provider(StrEnum):
-    """Where the pull request is."""
-
-    GITHUB = "github"
-    GITLAB = "gitlab"
-    CODECOMMIT = "codecommit"
 
 
 @dataclass(frozen=True, slots=True)

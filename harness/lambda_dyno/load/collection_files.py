@@ -9,18 +9,58 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from lambda_dyno.core import assets
-from lambda_dyno.core.config import SETTINGS_FILE, CollectionSettings, Env
-from lambda_dyno.core.errors import UserError
+from lambda_dyno.core.asked_settings import (
+    SECRET_CHARS_MIN,
+    CollectionSettings,
+    OAuth2Settings,
+    ScenarioSettings,
+    variable_of,
+)
+from lambda_dyno.core.config import SETTINGS_FILE, Env
+from lambda_dyno.core.errors import UserError, brief
 from lambda_dyno.core.reading import read_bytes
 
 STEPS = ("smoke", "load")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One of several things that users do.
+
+    Attributes:
+        name: Goes before the names of its requests, in figures.
+        collection: The collection that has it.
+        folder: Name of its folder, or of a single request, in there; empty: all of it.
+        weight: Of so many iterations as all weights together are, so many are of this one.
+        environment: File of its environment; None for none.
+        globals: File of its globals; None for none.
+        data: File with the rows of its iterations; None for none.
+    """
+
+    name: str
+    collection: Path
+    folder: str = ""
+    weight: int = 1
+    environment: Path | None = None
+    globals: Path | None = None
+    data: Path | None = None
+
+    def paths(self) -> dict[str, Path]:
+        """Return the files that there are, by the settings' names."""
+        return {name: path for name in _CHECKS if (path := getattr(self, name)) is not None}
+
+    def for_driver(self) -> dict[str, Any]:
+        """Return what the driver takes."""
+        paths = {name: str(path.resolve()) for name, path in self.paths().items()}
+        return {**paths, "name": self.name, "folder": self.folder, "weight": self.weight}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +68,16 @@ class CollectionFiles:
     """What a test asks, and with which variables.
 
     Attributes:
-        collection: The collection, of format v1, v2.0 or v2.1.
+        collection: The collection, of format v1, v2.0 or v2.1; with scenarios that all name their
+            own, that of the first.
         environment: File of its environment; None for none.
         globals: File of its globals; None for none.
         data: File with the rows of its iterations, JSON or CSV; None for none.
         api_variable: The variable that is to hold the API's address; empty: `baseUrl`, and
             whatever else of the collection is spelled like that or like `apiUrl`.
+        scenarios: What is asked in the place of the whole collection; none: the collection.
+        secrets: Variables whose values are in the environment, by "env:NAME".
+        oauth2: Variables that hold tokens, and where each is to be had.
     """
 
     collection: Path
@@ -41,15 +85,30 @@ class CollectionFiles:
     globals: Path | None = None
     data: Path | None = None
     api_variable: str = ""
+    scenarios: tuple[Scenario, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    oauth2: Mapping[str, OAuth2Settings] = field(default_factory=dict)
 
     def paths(self) -> dict[str, Path]:
         """Return the files that there are, by the settings' names."""
+        if self.scenarios:
+            return {
+                f"scenarios.{index}.{name}": path
+                for index, scenario in enumerate(self.scenarios)
+                for name, path in scenario.paths().items()
+            }
         return {name: path for name in _CHECKS if (path := getattr(self, name)) is not None}
 
-    def for_driver(self) -> dict[str, str]:
-        """Return what the driver takes."""
-        paths = {name: str(path.resolve()) for name, path in self.paths().items()}
-        return {**paths, "api_variable": self.api_variable}
+    def for_driver(self) -> dict[str, Any]:
+        """Return what the driver takes: of secrets the names of the variables that have them."""
+        one = {} if self.scenarios else {k: str(v.resolve()) for k, v in self.paths().items()}
+        some = {
+            "scenarios": [scenario.for_driver() for scenario in self.scenarios],
+            "secrets": {name: variable_of(where) for name, where in self.secrets.items()},
+            "oauth2": {name: token.model_dump() for name, token in self.oauth2.items()},
+        }
+        told = {name: value for name, value in some.items() if value}
+        return {**one, **told, "api_variable": self.api_variable}
 
     def check(self, named: Mapping[str, str] = MappingProxyType({})) -> None:
         """Make sure that a driver can run them.
@@ -62,11 +121,41 @@ class CollectionFiles:
         """
         for name, path in self.paths().items():
             try:
-                _CHECKS[name](path)
+                _CHECKS[name.rpartition(".")[2]](path)
             except UserError as error:
-                if name not in named:
+                where = named.get(name) or named.get(name.rpartition(".")[2])
+                if where is None:
                     raise
-                raise UserError(f"{named[name]}: {error}") from error
+                raise UserError(f"{where}: {error}") from error
+        where = named.get("scenarios", "scenarios")
+        for scenario in self.scenarios:
+            _check_folder(scenario, where)
+        names = [scenario.name for scenario in self.scenarios]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UserError(f"{where}: two are called {brief(twice[0])}: give one another name")
+
+    def check_secrets(self, where: str = SETTINGS_FILE) -> None:
+        """Make sure that all secrets are in the environment; no message shows any.
+
+        Raises:
+            UserError: One is not there, or is too short to be kept out of what is written.
+        """
+        wanted = [(f"[secrets] {name}", variable_of(ref)) for name, ref in self.secrets.items()]
+        wanted += [
+            (f"[oauth2.{name}] {key}", variable)
+            for name, token in self.oauth2.items()
+            for key, variable in token.references()
+        ]
+        for key, variable in wanted:
+            value = os.environ.get(variable, "")
+            if not value:
+                raise UserError(f"{where}: {key}: the environment variable {variable} is not set")
+            if len(value) < SECRET_CHARS_MIN or "\n" in value:
+                raise UserError(
+                    f"{where}: {key}: {variable} must be one line of at least {SECRET_CHARS_MIN} "
+                    "characters: a shorter one could not be told from the rest of a report"
+                )
 
 
 def own(step: str) -> CollectionFiles:
@@ -94,9 +183,9 @@ def of_deployment(project: Path, env: Env, step: str) -> CollectionFiles:
     """Return the same for the check of a deployment: [deploy.load] comes before [load]."""
     if step == "smoke":
         return of_settings(project, env, step)
-    names = {*CollectionSettings.model_fields}
-    given = env.settings.deploy.load.model_dump(include=names)
-    kept = {name: value for name, value in given.items() if value}
+    own_load = env.settings.deploy.load
+    names = CollectionSettings.model_fields
+    kept = {name: value for name in names if (value := getattr(own_load, name))}
     return _of(project, env, step, env.settings.load.model_copy(update=kept))
 
 
@@ -105,8 +194,30 @@ def _of(project: Path, env: Env, step: str, settings: CollectionSettings) -> Col
     folder, own_name = project / "postman", getattr(settings, "preset", "")
     of_preset = folder / f"{own_name}.postman_collection.json"
     default = of_preset if own_name and of_preset.is_file() else None
+    own_files = [one.collection for one in settings.scenarios]
+    if own_files and all(own_files):
+        default = env.folder / own_files[0]
     paths.setdefault("collection", default or folder / f"{step}.postman_collection.json")
-    return CollectionFiles(**paths, api_variable=settings.api_variable)
+    return CollectionFiles(
+        **paths,
+        api_variable=settings.api_variable,
+        scenarios=tuple(_scenario(env, one, paths) for one in settings.scenarios),
+        secrets=env.settings.secrets,
+        oauth2=env.settings.oauth2,
+    )
+
+
+def _scenario(env: Env, settings: ScenarioSettings, test: Mapping[str, Path]) -> Scenario:
+    """Return a scenario; what it does not name is the test's."""
+    own_paths = {name: env.folder / value for name in _CHECKS if (value := getattr(settings, name))}
+    paths = {**test, **own_paths}
+    stem = paths["collection"].name.removesuffix(".json").removesuffix(".postman_collection")
+    return Scenario(
+        name=settings.name or settings.folder or stem,
+        folder=settings.folder,
+        weight=settings.weight,
+        **paths,
+    )
 
 
 def check(project: Path, env: Env) -> None:
@@ -127,8 +238,18 @@ def check(project: Path, env: Env) -> None:
             for key in CollectionSettings.model_fields
             if getattr(settings, key)
         }
-        if "collection" in named or files.collection.exists():
+        if named.keys() & {"collection", "scenarios"} or files.collection.exists():
             files.check(named)
+
+
+def check_secrets(project: Path, env: Env) -> None:
+    """Make sure that all secrets of the settings are in the environment.
+
+    Raises:
+        UserError: One is not.
+    """
+    files = of_settings(project, env, "smoke")
+    files.check_secrets(f"envs/{env.name}/{SETTINGS_FILE}")
 
 
 def _check_collection(path: Path) -> None:
@@ -147,6 +268,33 @@ def _check_collection(path: Path) -> None:
         )
     if not (content["requests"] if is_v1 else _leaves(content["item"])):
         raise UserError(f"{path}: the collection has no request")
+
+
+def _check_folder(scenario: Scenario, where: str) -> None:
+    """Make sure that a scenario's folder, or request, is in its collection."""
+    if not scenario.folder:
+        return
+    content = _json(scenario.collection)
+    if isinstance(content.get("collection"), dict):
+        content = content["collection"]
+    is_v2 = "item" in content
+    lists = [content["item"]] if is_v2 else [content.get("folders"), content.get("requests")]
+    names = [name for one in lists for name in _names(one)]
+    if scenario.folder not in names:
+        known = ", ".join(dict.fromkeys(names)) or "none has a name"
+        raise UserError(
+            f"{where}: {scenario.collection} has no folder and no request "
+            f"{brief(scenario.folder)}; there are: {brief(known, most=300)}"
+        )
+
+
+def _names(items: Any) -> Iterator[str]:
+    """Yield the names of folders and requests, as they stand."""
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            if isinstance(item.get("name"), str):
+                yield item["name"]
+            yield from _names(item.get("item"))
 
 
 def _leaves(items: Any) -> int:

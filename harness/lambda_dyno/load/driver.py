@@ -35,12 +35,14 @@ class ApiCredentials:
     access_key: str
     secret_key: str = field(repr=False)
     session_token: str = field(default="", repr=False)
+    # whoever has them after these: a role's end after an hour
+    renew: Callable[[], ApiCredentials] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, session: Any) -> ApiCredentials:
         """Take those that a boto3 session has just now."""
         keys = session.get_credentials().get_frozen_credentials()
-        return cls(keys.access_key, keys.secret_key, keys.token or "")
+        return cls(keys.access_key, keys.secret_key, keys.token or "", lambda: cls.of(session))
 
 
 @dataclass(slots=True)

@@ -209,6 +209,7 @@ def _check_files(project: Path, env: Env, where: str) -> None:
         UserError: One cannot be used.
     """
     collection_files.check(project, env)
+    collection_files.check_secrets(project, env)
     if env.workload_file is not None:
         named = f"{where}: [tuning] workload: {brief(env.settings.tuning.workload)}"
         workload_file.read(env.workload_file, named, safe=env.settings.tuning.safe)

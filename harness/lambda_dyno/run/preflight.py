@@ -58,7 +58,7 @@ def check_sources(sources: Path, env: Env, packages: Sequence[str]) -> None:
     trees.require_copyable(root, env.root, environment.is_left_behind)
     root_module.check(root, names)
     packed = {name: {"path": "", "sha256_base64": ""} for name in packages}
-    root_module.given(root, {"packages": packed}, names, env.root)
+    root_module.given(root, {"packages": packed}, names, where)
     for folder in env.settings.environment.folders:
         if folder != "modules" or os.path.lexists(sources / folder):
             trees.require_copyable(

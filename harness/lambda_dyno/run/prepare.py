@@ -13,6 +13,7 @@ from lambda_dyno.core.config import SETTINGS_FILE, Env, load_env, load_root
 from lambda_dyno.core.errors import UserError
 from lambda_dyno.core.progress import Ui
 from lambda_dyno.environments import account_bucket
+from lambda_dyno.load import collection_files
 from lambda_dyno.run import preflight
 from lambda_dyno.run.run import Run
 from lambda_dyno.runs.mode import MachineGuard, NobodyElse, RunMode
@@ -31,6 +32,7 @@ def prepare(
     target: Target | None = None,
     guard: MachineGuard | None = None,
     root: str = "",
+    asks: bool = True,
 ) -> Run:
     """Check everything a run needs, then make its folder (and its embedded AWS).
 
@@ -47,6 +49,7 @@ def prepare(
         target: Where it is to be; None: where the settings say.
         guard: Of this machine; None: nobody else measures on it.
         root: Folder of the Terraform root below the project; empty: as the settings say.
+        asks: Whether its API will be asked, so that the secrets of the tests must be there.
 
     Raises:
         UserError: Something is missing or wrong; nothing was made.
@@ -61,6 +64,8 @@ def prepare(
         targets.check_port(port)
     mode = RunMode(project, guard=guard or NobodyElse())
     preflight.check_sources(project, env, mode.package_names())
+    if asks:
+        collection_files.check_secrets(project, env)
     all_runs = runs_folder or project / "runs"
     compared_with = preflight.compared_with(project, env, all_runs)
     tools = preflight.tools_of(project, ui, node=(project / "postman").is_dir())

@@ -208,6 +208,7 @@ class Started:
             environment.pop(name, None)
         environment[VARIABLE] = owner.mark
         self._name = argv[0]
+        self._writing = threading.Lock()
         self._temp = owner.temp_folder()
         if self._temp is not None:
             environment["TMPDIR"] = str(self._temp)
@@ -243,7 +244,8 @@ class Started:
     def write(self, text: str) -> None:
         """Write to the program's standard input."""
         assert self._guard.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
+        # a thread of its own may tell it of new keys; what is closed hears nothing
+        with self._writing, contextlib.suppress(BrokenPipeError, ValueError):
             self._guard.stdin.write(text)
             self._guard.stdin.flush()
 

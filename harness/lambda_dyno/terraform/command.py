@@ -251,6 +251,14 @@ class Terraform:
         """
         self._run("state push", PLAN_TIMEOUT_S, arguments=(str(file),))
 
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Take resources out of the state; they stay, and nobody manages them.
+
+        Raises:
+            TerraformError: One of them is not in the state, or it cannot be written.
+        """
+        self._run("state rm", PLAN_TIMEOUT_S, arguments=tuple(addresses))
+
     def outputs(self) -> dict[str, Any]:
         """Return the outputs in the state by name; none without a state.
 
@@ -280,7 +288,7 @@ class Terraform:
         }
         if command == "validate":
             flags |= {"no_color": python_terraform.IsFlagged}
-        elif command not in ("output", "show", "state list", "state push", "version"):
+        elif command not in ("output", "show", "state list", "state push", "state rm", "version"):
             flags |= {"input": False, "no_color": python_terraform.IsFlagged}
         argv = self._spelling.generate_cmd_string(command, *arguments, **flags)
         log = self._logs / f"terraform-{command.split(maxsplit=1)[0]}.log"

@@ -110,7 +110,7 @@ def given(
         root: Folder of the root module.
         values: Of all variables that the harness gives, by its own names.
         names: What the root calls them, and values of further variables of its own.
-        where: The root, for messages.
+        where: What names them, for messages.
 
     Raises:
         UserError: The settings name a variable that the root does not have, or of another type.

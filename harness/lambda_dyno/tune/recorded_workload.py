@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from lambda_dyno.aws.apis import ApiForm
-from lambda_dyno.core.recording import Recording, Sent
+from lambda_dyno.core.recording import SCENARIO_MARK, Recording, Sent
 from lambda_dyno.tune.api_events import READING, HttpRequest, claims_of, event_of, is_invocation
 
 REDACTED = "redacted"
@@ -73,11 +74,48 @@ def workload_of(recording: Recording, form: ApiForm, *, safe: Sequence[str] | No
         safe: Names of requests that may be repeated with real data, beside those that only read;
             None: all may.
     """
+    secrets = [secret for one in recording.scenarios for secret in one.secrets]
+    parts = [_entry_of(one, form, safe, secrets) for one in recording.scenarios]
+    # who makes nothing of its own has no part in the passes
+    divisor = math.gcd(
+        *(one.weight for one, part in zip(recording.scenarios, parts, strict=True) if part.entry)
+    )
+    entries = [
+        {**part.entry, **({"weight": one.weight // divisor} if len(parts) > 1 else {})}
+        for one, part in zip(recording.scenarios, parts, strict=True)
+        if part.entry
+    ]
+    return Made(
+        {"requests": entries},
+        tuple(
+            _notes(
+                sorted({place for part in parts for place in part.secret_places}),
+                [name for part in parts for name in part.unrouted],
+                sum(part.left_out for part in parts),
+                safe,
+            )
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What of a workload a scenario makes, and what was left out of it."""
+
+    entry: dict[str, Any]  # empty: nothing of it goes to the function
+    secret_places: frozenset[str]
+    unrouted: tuple[str, ...]
+    left_out: int
+
+
+def _entry_of(
+    recording: Recording, form: ApiForm, safe: Sequence[str] | None, secrets: Sequence[str]
+) -> _Entry:
     wanted = [pair for pair in _pairs(recording) if _is_wanted(pair[0], form, safe)]
     pairs = [pair for pair in wanted if _is_routed(pair[0], form)]
     unrouted = [one.name for one, _ in wanted if one not in {kept for kept, _ in pairs}]
     texts = _templated(pairs)
-    redactor = _Redactor(recording.secrets)
+    redactor = _Redactor(secrets)
     for (sent, _), parts in zip(pairs, texts, strict=True):
         redactor.look_at(sent, parts)
     requests = []
@@ -86,19 +124,20 @@ def workload_of(recording: Recording, form: ApiForm, *, safe: Sequence[str] | No
         # who cannot be repeated with the same answer has none to be held to
         status = sent.status if sent.status == again.status else 0
         requests.append({"name": sent.name[:200], "event": event, "status": status})
-    others = len(recording.iterations[0]) - len(wanted)
-    return Made(
-        {"requests": [{"sequence": requests}] if len(requests) > 1 else requests},
-        tuple(_notes(redactor, unrouted, others, safe)),
+    return _Entry(
+        {"sequence": requests} if len(requests) > 1 else (requests or [{}])[0],
+        frozenset(redactor.found),
+        tuple(unrouted),
+        len(recording.iterations[0]) - len(wanted),
     )
 
 
 def _notes(
-    redactor: _Redactor, unrouted: Sequence[str], others: int, safe: Sequence[str] | None
+    secret_places: Sequence[str], unrouted: Sequence[str], others: int, safe: Sequence[str] | None
 ) -> Iterator[str]:
-    if redactor.found:
+    if secret_places:
         yield (
-            f"left out of the workload as secret: {', '.join(sorted(redactor.found))}. A function "
+            f"left out of the workload as secret: {', '.join(secret_places)}. A function "
             "that reads it itself answers otherwise, which is an error of the tuning then; "
             "pre_processor_arn can put it in"
         )
@@ -115,7 +154,8 @@ def _is_wanted(sent: Sent, form: ApiForm, safe: Sequence[str] | None) -> bool:
         return False
     if safe is None:
         return True
-    return sent.status < 400 and (sent.method in READING or sent.name in safe)
+    own_name = sent.name.partition(SCENARIO_MARK)[2] or sent.name
+    return sent.status < 400 and (sent.method in READING or sent.name in safe or own_name in safe)
 
 
 def _is_routed(sent: Sent, form: ApiForm) -> bool:

@@ -104,7 +104,7 @@ def test_a_wrong_setting(project: Path, path: tuple[str, ...], value: str) -> No
     """Whatever the type of the key, the line names file and key."""
     file = project / "envs" / "local" / "dyno.toml"
     section, key = ".".join(path[:-1]), path[-1]
-    text = f"[{section}]\n{key} = {value}\n"
+    text = f"[{section}]\n{key} = {value}\n" if section else f"{key} = {value}\n"
     with bad.in_place_of(file, lambda place: _void(place.write_text(text))):
         ended = dyno(project, "plan")
         line = require_one_line(ended)

@@ -314,3 +314,26 @@ def test_times_stay_and_other_values_are_made_like_them() -> None:
     found = made(iteration("Rex77", 1), iteration("Ada12", 9))
     body = json.loads(events(found)[0]["body"])
     assert body == {"name": "{{$like:Rex77}}", "at": "2026-11-30T18:00:01.123Z", "n": 5}
+
+
+def test_scenarios_have_their_weights_and_share_their_secrets() -> None:
+    """A pass has each as often as its weight; one of which nothing is sent has no part in it."""
+    browse = [sent("Browse / list"), sent("Browse / read", path="/items/1")]
+    buy = [sent("Buy / make", "POST", body={"card": "hunter22hunter22"})]
+    elsewhere = [sent("Other / ask", base="https://other.example")]
+    recording = Recording(
+        (tuple(browse),) * 2,
+        weight=6,
+        others=(
+            Recording((tuple(buy),) * 2, ("hunter22hunter22",), weight=4),
+            Recording((tuple(elsewhere),) * 2, weight=3),
+        ),
+    )
+    found = workload_of(recording, REST)
+    shown = [(entry["weight"], entry.get("name", "")) for entry in found.workload["requests"]]
+    assert shown == [(3, ""), (2, "Buy / make")]
+    assert "hunter22" not in json.dumps(found.workload)
+    assert any("not in the workload: 1 request " in note for note in found.notes)
+    assert Workload.parse(found.workload)
+    (safe,) = workload_of(recording, REST, safe=["make"]).workload["requests"][1:]
+    assert safe["name"] == "Buy / make"

@@ -1,8 +1,8 @@
 """Newman as the load driver: smoke tests, load tests and turns of Postman collections.
 
 Newman runs as a library inside `postman/run.mjs`, which this module starts. The driver gets
-its settings as JSON on stdin and the keys that sign requests in its environment, so no secret
-is ever in an argument list or a file. It writes JSON events to stdout.
+its settings as JSON on stdin, the keys that sign requests in its environment, and newer ones on
+stdin again, so no secret is ever in an argument list or a file. It writes JSON events to stdout.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ import queue
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import botocore.exceptions
 
 from lambda_dyno.core import addresses, assets, cache
 from lambda_dyno.core.config import LoadSettings
@@ -31,6 +35,7 @@ from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.load.driver import (
     Allowed,
     Api,
+    ApiCredentials,
     DriverReport,
     DriverUsage,
     LoadProgress,
@@ -61,6 +66,7 @@ _TURNS_START_S = 120.0
 _ITERATIONS = 2  # what differs between them is made anew each time
 _CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LOOK_S = 0.5
+_RENEW_S = 20.0  # how often it is asked whether keys are still the newest
 _TAIL_LINES = 12
 _TAIL_LENGTH = 1500
 
@@ -232,7 +238,7 @@ def record(
     ready_s: float | None = None,
     safe: Sequence[str] | None = None,
 ) -> Recording:
-    """Do as `LoadDriver.record` says."""
+    """Do as `LoadDriver.record` says; each scenario is recorded by itself."""
     wait_s = api.ready_s if ready_s is None else ready_s
     config = {
         **_config("record", api, files, wait_s, _SMOKE_REQUEST_TIMEOUT_MS),
@@ -249,10 +255,16 @@ def record(
     done = _drive("workload", config, api, log, limit_s, follow, secret=True)
     if "not_ready" in done:
         raise StepError("workload", str(_not_ready(done["not_ready"])))
-    return Recording(
-        iterations=tuple(tuple(map(_sent, one)) for one in done["iterations"]),
-        secrets=tuple(done["secrets"]),
+    secrets = tuple(done["secrets"])
+    first, *others = (
+        Recording(
+            iterations=tuple(tuple(map(_sent, one)) for one in scenario["iterations"]),
+            secrets=secrets,
+            weight=scenario["weight"],
+        )
+        for scenario in done["scenarios"]
     )
+    return replace(first, others=tuple(others))
 
 
 def _sent(event: Event) -> Sent:
@@ -340,8 +352,9 @@ def turns(
     ) as talk:
         driver = _Turns(talk, events, 2 * profile.request_timeout_ms / 1000 + _LOAD_SLACK_S)
         talk.say(json.dumps(config))
-        driver.wait_for("ready", _TURNS_START_S + 2 * first.ready_s)
-        yield driver
+        with _renewing(first, talk.say):
+            driver.wait_for("ready", _TURNS_START_S + 2 * first.ready_s)
+            yield driver
 
 
 class _Turns:
@@ -396,6 +409,7 @@ def _config(
 ) -> Event:
     """Return what `postman/run.mjs` takes in every mode, once the files and Node.js are well."""
     files.check()
+    files.check_secrets()
     check()
     return {
         "mode": mode,
@@ -479,29 +493,32 @@ def _drive(
     log.parent.mkdir(parents=True, exist_ok=True)
     reader = _EventReader(follow)
     environment = _environment(api)
-    kept = _KEPT.of(environment)
-    line = json.dumps({**config, "kept": kept is not None})
     try:
-        if kept is not None:
-            completed = kept.job(
-                line,
-                on_line=reader.read,
-                log=log,
-                timeout_s=timeout_s,
-                meanwhile=meanwhile,
-                secret=secret,
-            )
-        else:
-            completed = process.run(
-                COMMAND,
-                env=environment,
-                stdin=f"{line}\n",
-                meanwhile=meanwhile,
-                timeout_s=timeout_s,
-                log=log,
-                on_line=reader.read,
-                secret=secret,
-            )
+        with _KEPT.open_for(
+            environment, alone=step == "load" and api.credentials is not None
+        ) as kept:
+            line = json.dumps({**config, "kept": kept is not None})
+            if kept is not None:
+                with _renewing(api, kept.say):
+                    completed = kept.job(
+                        line,
+                        on_line=reader.read,
+                        log=log,
+                        timeout_s=timeout_s,
+                        meanwhile=meanwhile,
+                        secret=secret,
+                    )
+            else:
+                completed = process.run(
+                    COMMAND,
+                    env=environment,
+                    stdin=f"{line}\n",
+                    meanwhile=meanwhile,
+                    timeout_s=timeout_s,
+                    log=log,
+                    on_line=reader.read,
+                    secret=secret,
+                )
     except process.DeadlineError as error:
         raise StepError(step, f"the Newman driver: {error}", f"see {log}") from error
     reader.raise_failure()
@@ -517,6 +534,47 @@ def _drive(
     if api.allowed is not None:
         _settle(step, api.allowed, reader.done)
     return reader.done
+
+
+@contextmanager
+def _renewing(api: Api, say: Callable[[str], None]) -> Iterator[None]:
+    """Tell a driver of new keys for as long as the block lasts: those of a role end in an hour.
+
+    botocore gets new ones some minutes before the old ones end, when it is asked. They go by the
+    driver's standard input, a pipe that nobody else reads.
+    """
+    renew = api.credentials.renew if api.credentials is not None else None
+    if renew is None:
+        yield
+        return
+    over = threading.Event()
+
+    def follow() -> None:
+        known = api.credentials
+        while not over.wait(_RENEW_S):
+            # who cannot be asked now may be asked again; requests that are refused are counted
+            with suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+                newest = renew()
+                if newest != known:
+                    known = newest
+                    say(json.dumps({"renewed": _variables_of(newest)}))
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(_RENEW_S)
+
+
+def _variables_of(keys: ApiCredentials) -> dict[str, str]:
+    """Return keys by the variables that collections have them in."""
+    return {
+        "accessKey": keys.access_key,
+        "secretKey": keys.secret_key,
+        "sessionToken": keys.session_token,
+    }
 
 
 def _settle(step: str, allowed: Allowed, done: Event) -> None:
@@ -559,10 +617,27 @@ class _Kept:
                 asked = {"mode": "prepare", "processes": usable_cores(), "kept": True}
                 started.say(json.dumps(asked))
 
-    def of(self, environment: dict[str, str]) -> Kept | None:
-        """Return the driver for a job with this environment; None: it gets one of its own."""
-        if not self._keeps:
-            return None
+    @contextmanager
+    def open_for(self, environment: dict[str, str], *, alone: bool) -> Iterator[Kept | None]:
+        """Yield the driver for a job with this environment; None: it gets one of its own.
+
+        Args:
+            environment: Of the driver.
+            alone: Whether one that is for this job alone must hear more than its job.
+        """
+        if self._keeps:
+            yield self._of(environment)
+            return
+        if not alone:
+            yield None
+            return
+        own = Kept(COMMAND, env=environment)
+        try:
+            yield own
+        finally:
+            own.end()
+
+    def _of(self, environment: dict[str, str]) -> Kept:
         if self._held is not None and (self._held[1].ended or self._held[0] != environment):
             self._end()
         if self._held is None:
