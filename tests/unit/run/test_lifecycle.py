@@ -15,7 +15,7 @@ import pytest
 from lambda_dyno.aws.accounts import Account
 from lambda_dyno.core.config import Env, Settings, SloSettings
 from lambda_dyno.core.errors import StepError, UserError
-from lambda_dyno.core.results import Leftover, Outcome, RunResult, Verdict
+from lambda_dyno.core.results import Check, Leftover, Outcome, RunResult, Verdict
 from lambda_dyno.history import record
 from lambda_dyno.report.terminal import TerminalUi
 from lambda_dyno.run import build, ending, lifecycle, order
@@ -47,7 +47,7 @@ class FakeRun:
             name_prefix="",
             outputs={},
             settings={},
-            verdict=Verdict(outcome, ()),
+            verdict=Verdict(outcome, (Check("error_ratio", 0.01, 0.0, outcome, "x"),)),
         )
 
     def step(self, name: str) -> Callable[..., object]:
@@ -247,6 +247,12 @@ def test_the_exit_status_follows_the_verdict(
     fake = with_fake_steps(FakeRun(tmp_path, outcome), monkeypatch)
     fake.env = Env("local", tmp_path, Settings(slo=SloSettings(inconclusive=means)))
     assert execute(fake) == status
+
+
+def test_without_a_limit_none_is_missed(fake: FakeRun) -> None:
+    """1 is a missed SLO's alone."""
+    fake.result = replace(fake.result, verdict=Verdict("inconclusive", ()))
+    assert execute(fake) == 0
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
