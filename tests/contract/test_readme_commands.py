@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(str(p.relative_to(PROJECT)) for p in PROJECT.glob("docs/*.md"))]
 _DYNO = re.compile(r"(?:uvx lambda-dyno|(?:\./|\.venv/bin/)?dyno)\s+(?P<rest>.+)")
 _MAKE = re.compile(r"make\s+(?P<rest>.+)")
-_ENDS = re.compile(r"\s+(?:&&|\|\|?|;|>|#).*|`.*")
+_ENDS = re.compile(r"\s+(?:&&|\|\|?|;|>|#).*")
 
 
 def lines(page: str) -> list[str]:
