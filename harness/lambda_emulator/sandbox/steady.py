@@ -143,6 +143,7 @@ def estimate(
     """
     known_event = sum(sample.event == own.event for sample in samples) >= _FEWEST_OF_SIZE
     slow = _slowness(samples, reference_ms)
+    doubt = _DOUBT * abs(math.log(_quantile(slow, 0.5)))
     follows = known if now is None else now
     if follows is None:  # what varies less than it would have to does not
         noise = _noise(_residuals([sample.cpu_ms for sample in samples], samples))
@@ -173,7 +174,7 @@ def estimate(
         ),
         {event: middle * level for event, middle in middles.items()},
         max(_LEAST_NOISE, _noise(pool)) / math.sqrt(len(pool)),
-        _DOUBT * abs(math.log(_quantile(slow, 0.5))),
+        doubt,
     )
 
 
