@@ -6,8 +6,6 @@ when it is sent. This is to say it before anything is made, all of it, and what 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,7 +15,7 @@ from typing import Any
 
 from lambda_dyno.core import addresses
 from lambda_dyno.core.errors import UserError, brief
-from lambda_dyno.core.reading import read_bytes
+from lambda_dyno.load import collection_files
 from lambda_dyno.load.collection_files import CollectionFiles
 from lambda_dyno.tune.api_events import READING
 
@@ -59,9 +57,7 @@ def _named(name: str, files: CollectionFiles) -> list[Path]:
 
 
 def _requests_of(path: Path) -> tuple[Asked, ...]:
-    content = json.loads(_text(path))
-    if isinstance(content.get("collection"), dict):
-        content = content["collection"]  # as Postman's API gives it
+    content = collection_files.content_of(path)
     if "requests" in content and "item" not in content:
         return tuple(_of_v1(one) for one in content["requests"] if isinstance(one, Mapping))
     return tuple(_leaves(content.get("item"), _scripts(content)))
@@ -69,15 +65,7 @@ def _requests_of(path: Path) -> tuple[Asked, ...]:
 
 def rows_of(files: CollectionFiles) -> int:
     """Return how many iterations a smoke test has: one for each row of the data file."""
-    return max(map(_rows_of, _named("data", files)), default=1)
-
-
-def _rows_of(path: Path) -> int:
-    text = _text(path)
-    try:
-        return len(json.loads(text))
-    except ValueError:
-        return max(1, len(list(csv.DictReader(io.StringIO(text)))))
+    return max((len(collection_files.rows_of(one)) for one in _named("data", files)), default=1)
 
 
 def require_safe(asked: Sequence[Asked], safe: Collection[str], where: str) -> None:
@@ -196,10 +184,3 @@ def _scripts(holder: Mapping[str, Any]) -> int:
     """Return how many requests the scripts of an item, folder or collection send."""
     events = holder.get("event")
     return len(_SENDS.findall(json.dumps(events))) if events else 0
-
-
-def _text(path: Path) -> str:
-    """Return a file's text, as `load.collection_files` takes it."""
-    raw = read_bytes(path)
-    encoding = "utf-16" if raw.startswith(b"\xff\xfe") else "utf-8-sig"
-    return raw.decode(encoding, errors="replace")

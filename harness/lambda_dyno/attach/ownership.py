@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import botocore.exceptions
 
 from lambda_dyno.aws.accounts import Account
+from lambda_dyno.aws.apis import asked
 from lambda_dyno.aws.lambda_function import Function
 from lambda_dyno.core import addresses
 from lambda_dyno.core import aws_errors as errors
@@ -189,8 +190,8 @@ def _in_account(address: Address, function: Function, account: Account) -> _Know
             "ID.execute-api.REGION.amazonaws.com and ID.lambda-url.REGION.on.aws"
         )
     for service, parameter in (("apigatewayv2", "DomainName"), ("apigateway", "domainName")):
-        if _asked(account, service, "get_domain_name", **{parameter: address.host}) is not None:
-            rows = _asked(account, "apigatewayv2", "get_api_mappings", DomainName=address.host)
+        if asked(account, service, "get_domain_name", **{parameter: address.host}) is not None:
+            rows = asked(account, "apigatewayv2", "get_api_mappings", DomainName=address.host)
             keys = tuple(
                 str(one.get("ApiMappingKey") or "") for one in (rows or {}).get("Items", ())
             )
@@ -241,18 +242,18 @@ def _by_id(plane: str, found_id: str, function: Function, account: Account) -> _
         others = ", ".join(str(url["FunctionUrl"]) for url in urls) or "it has none"
         raise UserError(f"it is no URL of function {function.name}: {others}")
     of_account = f"{found_id} of account {account.account_id}"
-    http = _asked(account, "apigatewayv2", "get_api", ApiId=found_id)
+    http = asked(account, "apigatewayv2", "get_api", ApiId=found_id)
     if http is not None:
         if http.get("ProtocolType") == "WEBSOCKET":
             raise UserError("it is a WebSocket API, which no collection can ask")
-        stages = _asked(account, "apigatewayv2", "get_stages", ApiId=found_id)
+        stages = asked(account, "apigatewayv2", "get_stages", ApiId=found_id)
         names = tuple(str(one["StageName"]) for one in (stages or {}).get("Items", ()))
-        rows = _asked(account, "apigatewayv2", "get_integrations", ApiId=found_id)
+        rows = asked(account, "apigatewayv2", "get_integrations", ApiId=found_id)
         calls = _functions(str(one.get("IntegrationUri")) for one in (rows or {}).get("Items", ()))
         has_default = _DEFAULT_STAGE in names
         return _Known(f"HTTP API {of_account}", names, has_default=has_default, calls=calls)
-    if _asked(account, "apigateway", "get_rest_api", restApiId=found_id) is not None:
-        rows = _asked(
+    if asked(account, "apigateway", "get_rest_api", restApiId=found_id) is not None:
+        rows = asked(
             account,
             "apigateway",
             "get_resources",
@@ -308,16 +309,6 @@ def _is_endpoint(address: Address, account: Account) -> bool:
         return False
     endpoint = addresses.parse(account.endpoint)
     return (address.scheme, address.place) == (endpoint.scheme, endpoint.place)
-
-
-def _asked(account: Account, service: str, operation: str, **parameters: Any) -> Any:
-    """Return an answer; None: there is no such thing here, or nobody may look."""
-    try:
-        return getattr(account.session.client(service), operation)(**parameters)
-    except botocore.exceptions.ClientError as error:
-        if errors.is_denied(error) or errors.http_status(error) in (400, 403, 404):
-            return None
-        raise
 
 
 def _resolve(host: str, port: int) -> list[str]:

@@ -108,7 +108,7 @@ def form_of(url: str, account: Account) -> ApiForm:
 
 def _mapped(host: str, key: str, account: Account) -> tuple[str, str]:
     """Return API and stage behind a domain of the user's own; the key is the path's first part."""
-    found = _asked(account, "apigatewayv2", "get_api_mappings", DomainName=host)
+    found = asked(account, "apigatewayv2", "get_api_mappings", DomainName=host)
     mappings = {str(one.get("ApiMappingKey", "")): one for one in (found or {}).get("Items", ())}
     mapping = mappings.get(key) or mappings.get("") or {}
     return str(mapping.get("ApiId", "")), str(mapping.get("Stage", "$default"))
@@ -116,12 +116,12 @@ def _mapped(host: str, key: str, account: Account) -> tuple[str, str]:
 
 def _http_api(api_id: str, account: Account) -> tuple[Kind, tuple[Route, ...]] | None:
     """Return kind and routes of an HTTP API; None if it is none."""
-    api = _asked(account, "apigatewayv2", "get_api", ApiId=api_id) if api_id else None
+    api = asked(account, "apigatewayv2", "get_api", ApiId=api_id) if api_id else None
     if api is None or api.get("ProtocolType") != "HTTP":
         return None
-    rows = (_asked(account, "apigatewayv2", "get_routes", ApiId=api_id) or {}).get("Items", ())
+    rows = (asked(account, "apigatewayv2", "get_routes", ApiId=api_id) or {}).get("Items", ())
     routes = tuple(map(_http_route, rows))
-    integrations = _asked(account, "apigatewayv2", "get_integrations", ApiId=api_id) or {}
+    integrations = asked(account, "apigatewayv2", "get_integrations", ApiId=api_id) or {}
     formats = {one.get("PayloadFormatVersion") for one in integrations.get("Items", ())}
     return ("http-1.0" if formats == {"1.0"} else "http"), routes
 
@@ -135,7 +135,7 @@ def _http_route(row: Mapping[str, Any]) -> Route:
 def _rest_routes(api_id: str, account: Account) -> tuple[Route, ...]:
     if not api_id:
         return ()
-    answer = _asked(
+    answer = asked(
         account, "apigateway", "get_resources", restApiId=api_id, limit=_PAGE, embed=["methods"]
     )
     return tuple(
@@ -145,8 +145,18 @@ def _rest_routes(api_id: str, account: Account) -> tuple[Route, ...]:
     )
 
 
-def _asked(account: Account, service: str, operation: str, **parameters: Any) -> Any:
-    """Return an answer; None if there is no such thing, or nobody may look."""
+def asked(account: Account, service: str, operation: str, **parameters: Any) -> Any:
+    """Return what API Gateway answers; None: there is no such thing here, or nobody may look.
+
+    Args:
+        account: Where it is asked.
+        service: boto3's name, such as "apigatewayv2".
+        operation: The client's method.
+        **parameters: Of the operation.
+
+    Raises:
+        ClientError: AWS refuses for any other reason than its status 400, 403 or 404.
+    """
     try:
         return getattr(account.session.client(service), operation)(**parameters)
     except botocore.exceptions.ClientError as error:

@@ -252,10 +252,33 @@ def check_secrets(project: Path, env: Env) -> None:
     files.check_secrets(f"envs/{env.name}/{SETTINGS_FILE}")
 
 
-def _check_collection(path: Path) -> None:
+def content_of(path: Path) -> Any:
+    """Return what a collection's file holds, whichever way Postman has given it out.
+
+    Raises:
+        UserError: It cannot be read, or is no JSON.
+    """
     content = _json(path)
     if isinstance(content, dict) and isinstance(content.get("collection"), dict):
-        content = content["collection"]  # as Postman's API gives it
+        return content["collection"]  # as Postman's API gives it
+    return content
+
+
+def rows_of(path: Path) -> Any:
+    """Return what a data file holds: JSON, or the rows of CSV with a header.
+
+    Raises:
+        UserError: It cannot be read, or is empty.
+    """
+    text = _text(path)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return list(csv.DictReader(io.StringIO(text)))
+
+
+def _check_collection(path: Path) -> None:
+    content = content_of(path)
     if not isinstance(content, dict):
         raise UserError(
             f"{path}: not a Postman collection: must be a JSON object, not {_kind(content)}"
@@ -274,9 +297,7 @@ def _check_folder(scenario: Scenario, where: str) -> None:
     """Make sure that a scenario's folder, or request, is in its collection."""
     if not scenario.folder:
         return
-    content = _json(scenario.collection)
-    if isinstance(content.get("collection"), dict):
-        content = content["collection"]
+    content = content_of(scenario.collection)
     is_v2 = "item" in content
     lists = [content["item"]] if is_v2 else [content.get("folders"), content.get("requests")]
     names = [name for one in lists for name in _names(one)]
@@ -321,11 +342,7 @@ def _check_variables(path: Path, kind: str) -> None:
 
 def _check_rows(path: Path) -> None:
     """Look at a data file: JSON is a list of objects, anything else is CSV with a header."""
-    text = _text(path)
-    try:
-        rows = json.loads(text)
-    except ValueError:
-        rows = list(csv.DictReader(io.StringIO(text)))
+    rows = rows_of(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path}: not a data file: must be a JSON list of objects, or CSV")
     if not rows:
